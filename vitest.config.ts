@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+// Tier T1: everything that runs on every commit. Faults, benches and soaks are commands of their own.
+export default defineConfig({
+  ssr: { resolve: { conditions: ['@who-is-online/source'] } },
+  resolve: { conditions: ['@who-is-online/source'] },
+  test: {
+    include: ['{protocol,server,testing,e2e,bench,scripts}/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.faults.test.ts'],
+    // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
+    maxWorkers: 2,
+    testTimeout: 20_000,
+  },
+})
