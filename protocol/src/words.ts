@@ -13,7 +13,8 @@ export const MAX_NAME_BYTES = 128
 /** What a user id and a username must be, as it stands in error messages: "userId" must be ... */
 export const NAME_RULE = `a string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes without control characters`
 
-const CONTROL_CHARACTER = /\p{Cc}/u
+// Control characters and lone surrogates (with the u flag a pair is one character, not two surrogates).
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u
 const utf8 = new TextEncoder()
 
 /**
@@ -23,6 +24,6 @@ const utf8 = new TextEncoder()
  */
 export function isName(text: string): boolean {
   if (text.length === 0 || text.length > MAX_NAME_BYTES) return false
-  if (CONTROL_CHARACTER.test(text) || !text.isWellFormed()) return false
+  if (FORBIDDEN.test(text)) return false
   return text.length * 3 <= MAX_NAME_BYTES || utf8.encode(text).length <= MAX_NAME_BYTES
 }

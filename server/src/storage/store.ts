@@ -1,20 +1,7 @@
-import type { Status, UserId } from '@who-is-online/protocol/words'
+import type { UserId } from '@who-is-online/protocol/words'
+import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 
-/**
- * What is kept of one user. Times are milliseconds since the epoch.
- *
- * `session` is what the last note knew: `live` has an answering connection, `held` lost the last one and has
- * a grace period running (so it was silent already), `none` is gone.
- */
-export interface UserRecord {
-  readonly userId: UserId
-  readonly session: 'live' | 'held' | 'none'
-  /** What the user chose; `offline` with a session is a hidden user. */
-  readonly status: Status
-  /** What others are told; for a visible live user the last proof of life. */
-  readonly lastSeen: number
-  readonly username?: string
-}
+export type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 
 /** Whether notes reach the disk, and since when and why not. */
 export type StoreHealth =

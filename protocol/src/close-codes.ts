@@ -1,0 +1,20 @@
+/**
+ * Why the server ends a connection. The codes rhyme with HTTP, and the range tells a client what to do:
+ * 44xx, do not come back as you are; 45xx, come back after a delay.
+ */
+export const CLOSE = {
+  /** The client closed in an orderly way; also what a close without a code counts as. */
+  normal: 1000,
+  /** The server is stopping or restarting; come back. */
+  restart: 1012,
+  /** Binary frames are not spoken here. */
+  unsupported: 1003,
+  /** The connection came without a usable user id. */
+  badIdentity: 4400,
+  /** Too many messages for too long. */
+  tooFast: 4429,
+  /** A bug of ours; the log has it. */
+  internal: 4500,
+  /** The client does not answer pings, or does not read what it is sent. */
+  silentOrSlow: 4508,
+} as const

@@ -1,0 +1,60 @@
+/**
+ * Things that are due at a time, earliest first: a binary heap. One of these replaces a timer for each of
+ * them. There is no removal: whoever takes out an item looks whether it still has something to do.
+ */
+export class Deadlines<Item> {
+  readonly #heap: { at: number; readonly item: Item }[] = []
+
+  get size(): number {
+    return this.#heap.length
+  }
+
+  /** When the earliest is due, in the caller's ms; Infinity when nothing is. */
+  get next(): number {
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
+  }
+
+  add(at: number, item: Item): void {
+    const heap = this.#heap
+    const entry = { at, item }
+    let index = heap.length
+    heap.push(entry)
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      const above = heap[parent] as (typeof heap)[0]
+      if (above.at <= at) break
+      heap[index] = above
+      index = parent
+    }
+    heap[index] = entry
+  }
+
+  /** Takes out the earliest item that is due at `now`, if any is. */
+  take(now: number): Item | undefined {
+    const heap = this.#heap
+    const first = heap[0]
+    if (first === undefined || first.at > now) return undefined
+    const last = heap.pop() as typeof first
+    if (heap.length > 0) this.#sink(last)
+    return first.item
+  }
+
+  #sink(entry: { at: number; readonly item: Item }): void {
+    const heap = this.#heap
+    let index = 0
+    for (;;) {
+      const left = 2 * index + 1
+      if (left >= heap.length) break
+      const right = left + 1
+      const smaller =
+        right < heap.length && (heap[right] as typeof entry).at < (heap[left] as typeof entry).at
+          ? right
+          : left
+      const child = heap[smaller] as typeof entry
+      if (child.at >= entry.at) break
+      heap[index] = child
+      index = smaller
+    }
+    heap[index] = entry
+  }
+}

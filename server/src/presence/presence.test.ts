@@ -1,0 +1,159 @@
+import { expect, test } from 'vitest'
+import { Presence, type PresenceOptions } from './presence.ts'
+
+const OPTIONS: PresenceOptions = {
+  graceMs: 5_000,
+  restartGraceMs: 15_000,
+  changePace: { burst: 10, everyMs: 3_000 },
+  maxKnown: 1_000_000,
+  keepMs: 30 * 86_400_000,
+}
+const T = Date.parse('2026-01-01T00:00:00Z')
+const says = (outcome: { changes: readonly { userId: string; status: string }[] }) =>
+  outcome.changes.map(({ userId, status }) => `${userId} ${status}`)
+
+test('[R1] a user is online with the first session and offline with the last', () => {
+  const presence = new Presence(OPTIONS)
+  expect(says(presence.open('ann', 's1', T))).toEqual(['ann online'])
+  expect(says(presence.open('ann', 's2', T + 1))).toEqual([])
+  expect(presence.onlineCount).toBe(1)
+  expect(says(presence.leave('ann', 's1', T + 2))).toEqual([])
+  expect(says(presence.leave('ann', 's2', T + 3))).toEqual(['ann offline'])
+  expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 3 })
+})
+
+test('[R2] a lost session is held for the grace period, and back in time nothing happened', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', 's1', T)
+  presence.heard('ann', T + 1_000)
+  expect(says(presence.lose('ann', 's1', T + 2_000))).toEqual([])
+  expect(says(presence.advance(T + 6_999, 10))).toEqual([])
+  expect(says(presence.open('ann', 's2', T + 6_999))).toEqual([])
+  expect(says(presence.advance(T + 60_000, 10))).toEqual([])
+  presence.lose('ann', 's2', T + 60_000)
+  expect(says(presence.advance(T + 65_000, 10))).toEqual(['ann offline'])
+  expect(presence.see('ann').lastSeen).toBe(T + 6_999)
+  expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('[R3] who was here before a restart is held for the restart grace and keeps the last seen of before', () => {
+  const presence = new Presence(OPTIONS)
+  presence.restore(
+    [
+      { userId: 'ann', session: 'live', status: 'online', lastSeen: T - 500 },
+      { userId: 'bob', session: 'live', status: 'online', lastSeen: T - 700 },
+      { userId: 'eve', session: 'none', status: 'online', lastSeen: T - 900, username: 'Eve' },
+    ],
+    T,
+  )
+  expect(presence.onlineCount).toBe(2)
+  expect(says(presence.open('ann', 's1', T + 14_999))).toEqual([])
+  expect(says(presence.advance(T + 15_000, 10))).toEqual(['bob offline'])
+  expect(presence.see('bob').lastSeen).toBe(T - 700)
+  expect(presence.see('eve')).toEqual({
+    userId: 'eve',
+    status: 'offline',
+    lastSeen: T - 900,
+    username: 'Eve',
+  })
+})
+
+test('[R4] the choice offline hides: as if the user had left at that moment, until chosen anew or gone', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', 's1', T)
+  expect(says(presence.setStatus('ann', 'offline', T + 10))).toEqual(['ann offline'])
+  presence.heard('ann', T + 5_000)
+  expect(presence.see('ann').lastSeen).toBe(T + 10)
+  expect(says(presence.open('ann', 's2', T + 6_000))).toEqual([])
+  expect(says(presence.leave('ann', 's1', T + 7_000))).toEqual([])
+  expect(says(presence.leave('ann', 's2', T + 7_000))).toEqual([])
+  expect(presence.see('ann').lastSeen).toBe(T + 10)
+  expect(says(presence.open('ann', 's3', T + 8_000))).toEqual(['ann online'])
+  expect(presence.see('ann').lastSeen).toBe(T + 8_000)
+})
+
+test('[R5] a hidden user stays hidden over a lost connection and over a restart', () => {
+  const before = new Presence(OPTIONS)
+  before.open('ann', 's1', T)
+  before.setStatus('ann', 'offline', T)
+  before.lose('ann', 's1', T + 1)
+  expect(says(before.open('ann', 's2', T + 2))).toEqual([])
+  const after = new Presence(OPTIONS)
+  after.restore([...before.records()], T + 3)
+  expect(says(after.open('ann', 's3', T + 4))).toEqual([])
+  expect(after.onlineCount).toBe(0)
+  expect(says(after.setStatus('ann', 'online', T + 5))).toEqual(['ann online'])
+})
+
+test('[R6] beyond a burst of changes a user is shown at a slower pace, and the last state always arrives', () => {
+  const presence = new Presence(OPTIONS)
+  let shown = 0
+  presence.open('ann', 's0', T)
+  for (let flap = 1; flap <= 30_000; flap += 10) {
+    shown += presence.setStatus('ann', flap % 20 === 1 ? 'offline' : 'online', T + flap).changes.length
+    shown += presence.advance(T + flap, 10).changes.length
+  }
+  expect(shown).toBeGreaterThan(8)
+  expect(shown).toBeLessThanOrEqual(20)
+  presence.setStatus('ann', 'online', T + 30_000)
+  presence.advance(T + 36_000, 10)
+  expect(presence.see('ann').status).toBe('online')
+  expect(says(presence.setStatus('ann', 'offline', T + 36_001))).toEqual(['ann offline'])
+})
+
+test('[R7] a leaving beyond the pace is held like a grace', () => {
+  const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
+  presence.open('ann', 's1', T)
+  presence.leave('ann', 's1', T + 1)
+  presence.open('ann', 's2', T + 2)
+  presence.advance(T + 3_000, 10)
+  expect(presence.see('ann').status).toBe('online')
+  expect(says(presence.leave('ann', 's2', T + 3_001))).toEqual([])
+  expect(says(presence.open('ann', 's3', T + 3_002))).toEqual([])
+  expect(says(presence.leave('ann', 's3', T + 3_003))).toEqual([])
+  expect(says(presence.advance(T + 6_000, 10))).toEqual(['ann offline'])
+  expect(presence.see('ann').lastSeen).toBe(T + 3_003)
+})
+
+test('[R8] a pause of this process does not run down anybody’s grace', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', 's1', T)
+  presence.lose('ann', 's1', T)
+  presence.paused(60_000)
+  expect(says(presence.advance(T + 64_999, 10))).toEqual([])
+  expect(says(presence.advance(T + 65_000, 10))).toEqual(['ann offline'])
+})
+
+test('[R9] users who are long gone are forgotten, by age and by number, and never one who is here', () => {
+  const presence = new Presence({ ...OPTIONS, maxKnown: 3, keepMs: 1_000 })
+  presence.open('ann', 's1', T)
+  presence.open('bob', 's2', T)
+  presence.leave('bob', 's2', T)
+  presence.open('eve', 's3', T + 5)
+  presence.leave('eve', 's3', T + 5)
+  expect(presence.open('joe', 's4', T + 6).touched).toEqual(['joe', 'bob'])
+  expect(presence.see('bob').lastSeen).toBeNull()
+  expect(presence.record('bob')).toBeUndefined()
+  expect(presence.forgetStale(T + 2_000, 10).touched).toEqual(['eve'])
+  expect(presence.knownCount).toBe(2)
+})
+
+test('[R10] the list has the online users first and stops at its limit', () => {
+  const presence = new Presence(OPTIONS)
+  for (const id of ['a', 'b', 'c', 'd']) presence.open(id, id, T)
+  presence.leave('a', 'a', T)
+  presence.leave('c', 'c', T)
+  expect([...presence.list(10)].map(user => user.userId)).toEqual(['b', 'd', 'a', 'c'])
+  expect([...presence.list(3)].map(user => user.userId)).toEqual(['b', 'd', 'a'])
+  expect([...presence.list(1)].map(user => user.userId)).toEqual(['b'])
+})
+
+test('[I9] after everybody has left nothing is waiting', () => {
+  const presence = new Presence(OPTIONS)
+  for (let n = 0; n < 1_000; n++) presence.open(`u${n}`, 's', T)
+  for (let n = 0; n < 1_000; n++) presence[n % 2 ? 'lose' : 'leave'](`u${n}`, 's', T + n)
+  let rounds = 0
+  while (presence.nextDeadline <= T + 60_000) rounds += presence.advance(T + 60_000, 100) ? 1 : 0
+  expect(rounds).toBe(5)
+  expect(presence.onlineCount).toBe(0)
+})
