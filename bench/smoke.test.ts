@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { compare } from './src/compare.ts'
+import { floor, ws } from './src/contenders/contenders.ts'
+import { firehose } from './src/scenarios/firehose.ts'
+
+// Counts only, never times: other tests run beside this one.
+test('a quick firehose reaches every client of floor and ws, exactly once each', async () => {
+  const result = await compare(firehose('quick'), { contenders: [floor, ws], rounds: 1, progress: () => {} })
+  expect(result.problems).toEqual([])
+  for (const form of result.forms) {
+    for (const { contender, rounds } of form.entries) {
+      const [run] = rounds
+      expect(run?.counted, `${contender}, ${form.name}`).toBeGreaterThan(0)
+      expect(run?.counted, `${contender}, ${form.name}`).toBe(run?.expected)
+    }
+  }
+})

@@ -1,0 +1,68 @@
+import type { Contender } from './contenders/contenders.ts'
+import type { Entry, Result, Run } from './figures.ts'
+import { judge } from './goals.ts'
+import type { Scenario } from './scenarios/scenario.ts'
+import { cores } from './stage.ts'
+import { machine } from './system.ts'
+
+/** Above this share of a core the load generator, not the server, may have set the pace. */
+const LOAD_LIMIT = 0.9
+
+/** With whom and how often a scenario is played. */
+export interface Conditions {
+  contenders: Contender[]
+  rounds: number
+  /** Is told what runs now. */
+  progress(line: string): void
+}
+
+/**
+ * Plays a scenario `rounds` times with each contender in turn, so that a machine that gets slower gets slower for
+ * all. A contender that fails is left out of the round, and the result says so.
+ */
+export async function compare(
+  scenario: Scenario,
+  { contenders, rounds, progress }: Conditions,
+): Promise<Result> {
+  const played = new Map<string, (Run[] | null)[]>(contenders.map(({ name }) => [name, []]))
+  const problems: string[] = []
+  const notes: string[] = []
+  for (let round = 1; round <= rounds; round++) {
+    for (const contender of contenders) {
+      const where = `${scenario.name} ${round}/${rounds} ${contender.name}`
+      progress(where)
+      const runs = await scenario.play(contender).catch((error: Error) => {
+        problems.push(`${where}: ${error.message}`)
+        return null
+      })
+      for (const { form, invalid, busy } of runs ?? []) {
+        problems.push(...invalid.map(reason => `${where}, ${form}: ${reason}`))
+        if (busy.load >= LOAD_LIMIT) {
+          const share = Math.round(busy.load * 100)
+          notes.push(
+            `${where}, ${form}: the load generator, not the server, was the bottleneck (${share} % of a core)`,
+          )
+        }
+      }
+      played.get(contender.name)?.push(runs)
+    }
+  }
+  const forms = scenario.forms.map(form => {
+    const entries: Entry[] = [...played].map(([contender, all]) => ({
+      contender,
+      rounds: all.map(runs => runs?.find(run => run.form === form.name) ?? null),
+    }))
+    const goals = scenario.goals.filter(goal => goal.form === form.name).map(goal => judge(goal, entries))
+    return { ...form, entries, goals }
+  })
+  return {
+    scenario: scenario.name,
+    title: scenario.title,
+    date: new Date().toISOString(),
+    ...machine(),
+    pinned: cores !== undefined,
+    forms,
+    problems,
+    notes,
+  }
+}

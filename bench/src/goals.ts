@@ -1,0 +1,55 @@
+import { type Entry, type FigureName, ratio, spread, type Verdict } from './figures.ts'
+
+/** What performance.md promises of ours in one form. */
+export interface Goal {
+  form: string
+  figure: 'cost' | 'p99'
+  /** The most it may be: a multiple of another contender's figure, or a plain value in the figure's unit. */
+  atMost: { times: number; than: string } | { value: number; unit: string }
+}
+
+const OURS = 'ours'
+
+/** Holds a goal against the entries of its form. */
+export function judge(goal: Goal, entries: Entry[]): Verdict {
+  const ours = entries.find(entry => entry.contender === OURS)
+  const { atMost } = goal
+  const what = goal.figure === 'cost' ? '' : `${goal.figure} `
+  if ('value' in atMost) {
+    const measured = spread(ours, goal.figure)?.median
+    return verdict(
+      `${what}≤ ${atMost.value} ${atMost.unit}`,
+      measured,
+      atMost.value,
+      value => `${number(value)} ${atMost.unit}`,
+    )
+  }
+  const than = entries.find(entry => entry.contender === atMost.than)
+  const measured = ratio(ours, than, goal.figure satisfies FigureName)?.median
+  return verdict(
+    `${what}≤ ${times(atMost.times)} ${atMost.than}`,
+    measured,
+    atMost.times,
+    value => `${times(value)} ${atMost.than}`,
+  )
+}
+
+function verdict(
+  goal: string,
+  measured: number | undefined,
+  limit: number,
+  show: (value: number) => string,
+): Verdict {
+  if (measured === undefined) return { goal, measured: '–', verdict: 'not measured' }
+  return { goal, measured: show(measured), verdict: measured <= limit ? 'met' : 'not met' }
+}
+
+/** A multiple as people say it: `1/43 of`, `1.4 ×`. */
+export function times(multiple: number): string {
+  return multiple <= 0.5 ? `1/${number(1 / multiple)} of` : `${number(multiple)} ×`
+}
+
+/** Three significant digits, thousands set apart. */
+export function number(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 6 })
+}

@@ -1,0 +1,174 @@
+import { connect, type Socket } from 'node:net'
+import type { Dialect } from './dialect.ts'
+import { clientFrame, FrameReader, type FrameSink, opcode } from './frames.ts'
+import type { Tally } from './tally.ts'
+
+/** Where every v1 message has the first letter of its type: behind `{"type":"`. */
+const KIND_AT = 9
+
+const kind = { welcome: 0x77 /* w */, statusUpdated: 0x73 /* s */, error: 0x65 /* e */ }
+
+/** All sockets read into this one buffer: a read is worked off before the next begins. */
+const READ_BUFFER = Buffer.allocUnsafe(256 * 1024)
+
+const END_OF_HEAD = '\r\n\r\n'
+
+/** Where a client connects and what counts its frames. */
+export interface Link {
+  port: number
+  dialect: Dialect
+  tally: Tally
+}
+
+/**
+ * One WebSocket client on a raw socket: its handshake, then frame headers. It answers pings, and reads payloads
+ * only until its `welcome` and when somebody set `onChange` or `onReply`.
+ */
+export class Client implements FrameSink {
+  readonly userId: string
+  /** Messages received since `welcome`, replies to `set_status` not among them. */
+  frames = 0
+  /** Resolves with `welcome`; rejects when the server refuses or the socket breaks before it. */
+  readonly joined: Promise<void>
+  readUpTo = Number.POSITIVE_INFINITY
+  /** Called with the JSON of a counted message: `chunk` from `start`. */
+  onChange: ((chunk: Buffer, start: number) => void) | undefined
+  /** Called when a `status_updated` came. */
+  onReply: (() => void) | undefined
+  /** Called after a read that brought messages. */
+  onRead: (() => void) | undefined
+
+  readonly #link: Link
+  readonly #socket: Socket
+  readonly #reader = new FrameReader(this)
+  #head = ''
+  #upgraded = false
+  #lost = false
+  #settle: { resolve: () => void; reject: (error: Error) => void } | undefined
+
+  constructor(userId: string, link: Link) {
+    this.userId = userId
+    this.#link = link
+    this.joined = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.#socket = connect({
+      port: link.port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer: READ_BUFFER,
+        callback: length => {
+          this.#read(length)
+          return true
+        },
+      },
+    })
+    this.#socket.on('connect', () => this.#socket.write(this.#upgradeRequest()))
+    this.#socket.on('error', error => this.#lose(error.message))
+    this.#socket.on('close', () => this.#lose('socket closed by the server'))
+  }
+
+  /** Writes prepared client frames. */
+  write(frames: Buffer): void {
+    this.#socket.write(frames)
+  }
+
+  /** A v1 message as a client frame in this client's dialect. */
+  prepare(message: string): Buffer {
+    return text(this.#link.dialect.wrap(message))
+  }
+
+  frame(code: number, chunk: Buffer, start: number, end: number): void {
+    if (code === opcode.ping) this.write(clientFrame(opcode.pong, chunk.subarray(start, end)))
+    else if (code === opcode.close)
+      this.#lose(`close ${end - start < 2 ? 1005 : chunk.readUInt16BE(start)} by the server`)
+    else if (code === opcode.text) this.#text(chunk, start, end)
+  }
+
+  #text(chunk: Buffer, start: number, end: number): void {
+    const { dialect } = this.#link
+    const chatter = dialect.chatter(chunk[start] ?? 0, chunk[start + 1] ?? 0)
+    if (chatter) {
+      if (chatter.reply) this.write(text(chatter.reply))
+      return
+    }
+    const json = start + dialect.prefix
+    const type = chunk[json + KIND_AT]
+    if (this.#settle) this.#welcome(type, chunk.toString('latin1', json, end))
+    else if (type === kind.statusUpdated) this.onReply?.()
+    else if (type === kind.error) this.#link.tally.complain(chunk.toString('latin1', json, end))
+    else {
+      this.frames++
+      this.onChange?.(chunk, json)
+    }
+  }
+
+  #welcome(type: number | undefined, message: string): void {
+    if (type !== kind.welcome) return this.#lose(`instead of welcome: ${message}`)
+    this.readUpTo = this.#link.dialect.chatterUpTo
+    this.#settle?.resolve()
+    this.#settle = undefined
+  }
+
+  /** From now on payloads are read: `onChange` and `onReply` are called. */
+  readPayloads(): void {
+    this.readUpTo = Number.POSITIVE_INFINITY
+  }
+
+  #read(length: number): void {
+    const before = this.frames
+    if (this.#upgraded) this.#count(READ_BUFFER, length)
+    else this.#handshake(READ_BUFFER.subarray(0, length))
+    this.#link.tally.bytes += length
+    if (this.frames === before) return
+    this.#link.tally.add(this.frames - before)
+    this.onRead?.()
+  }
+
+  #handshake(chunk: Buffer): void {
+    const head = this.#head + chunk.toString('latin1')
+    const end = head.indexOf(END_OF_HEAD)
+    if (end === -1) {
+      this.#head = head
+      return
+    }
+    if (!head.startsWith('HTTP/1.1 101'))
+      return this.#lose(`refused with ${head.slice(0, head.indexOf('\r\n'))}`)
+    const rest = chunk.subarray(end + END_OF_HEAD.length - this.#head.length)
+    this.#upgraded = true
+    this.#count(rest, rest.length)
+  }
+
+  #count(chunk: Buffer, length: number): void {
+    const unread = this.#reader.read(chunk, length) // messages read count themselves meanwhile
+    this.frames += unread
+  }
+
+  #upgradeRequest(): string {
+    return [
+      `GET ${this.#link.dialect.path(this.userId)} HTTP/1.1`,
+      'Host: 127.0.0.1',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version: 13',
+      '',
+      '',
+    ].join('\r\n')
+  }
+
+  /** Before `welcome` a loss fails `joined`; after it, it spoils the count. The first reason counts. */
+  #lose(reason: string): void {
+    if (this.#lost) return
+    this.#lost = true
+    this.#socket.destroy()
+    if (this.#settle) this.#settle.reject(new Error(reason))
+    else this.#link.tally.complain(reason)
+    this.#settle = undefined
+  }
+}
+
+function text(content: string): Buffer {
+  return clientFrame(opcode.text, Buffer.from(content))
+}

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, type Link } from './client.ts'
+import { Driver } from './driver.ts'
+import type { BareCount, ConnectOrder } from './orders.ts'
+
+/** After the last expected frame: time for frames too many to show themselves. */
+const EXTRA_FRAMES_MS = 150
+
+/** Clients whose payloads are read for latency; few, since reading costs the load generator. */
+const SAMPLED = 40
+
+/** All clients of the load generator. */
+export class Crowd {
+  readonly link: Link
+  readonly listeners: Client[] = []
+  readonly drivers: Driver[] = []
+
+  constructor(link: Link) {
+    this.link = link
+  }
+
+  get clients(): Client[] {
+    return [...this.listeners, ...this.drivers.map(driver => driver.client)]
+  }
+
+  /** Some listeners, from first comers to last: a broadcast reaches them at different moments. */
+  get sampled(): Client[] {
+    const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
+    return this.listeners.filter((_, index) => index % step === 0)
+  }
+
+  /** Lets clients in and waits until everybody who was there has heard of everybody who came. */
+  async connect({ listeners, drivers, atOnce, told }: ConnectOrder): Promise<BareCount> {
+    const { tally } = this.link
+    const began = performance.now()
+    const before = { frames: tally.frames, bytes: tally.bytes }
+    const names = [
+      ...numbered('u', this.listeners.length, listeners),
+      ...numbered('d', this.drivers.length, drivers),
+    ]
+    for (let at = 0; at < names.length; at += atOnce) {
+      const group = names.slice(at, at + atOnce).map(name => new Client(name, this.link))
+      await Promise.all(group.map(client => client.joined))
+      for (const client of group) {
+        if (client.userId.startsWith('d')) this.drivers.push(new Driver(client))
+        else this.listeners.push(client)
+      }
+    }
+    // The n-th arrival is heard by the n − 1 before it.
+    const all = this.clients.length
+    const expected = told ? (all * (all - 1)) / 2 : 0
+    const complete = await tally.reach(expected)
+    const seconds = (performance.now() - began) / 1000
+    await sleep(EXTRA_FRAMES_MS)
+    const invalid = tally.takeProblems()
+    if (!complete) invalid.push('arrivals stopped coming')
+    if (!isEveryPlaceTaken(this.clients, told))
+      invalid.push('clients heard of more or fewer arrivals than came after them')
+    return {
+      counted: tally.frames - before.frames,
+      expected: expected - before.frames,
+      bytes: tally.bytes - before.bytes,
+      seconds,
+      invalid,
+    }
+  }
+
+  /**
+   * Runs `work`, which says how many frames every client must get for it, and waits for them. The seconds are those
+   * of the work and the wait.
+   */
+  async expect(work: () => Promise<{ each: number }>): Promise<BareCount> {
+    const { tally } = this.link
+    const began = performance.now()
+    const before = { frames: tally.frames, bytes: tally.bytes }
+    const clients = this.clients.map(client => ({ client, had: client.frames }))
+    const { each } = await work()
+    const expected = each * clients.length
+    const complete = await tally.reach(before.frames + expected)
+    const seconds = (performance.now() - began) / 1000
+    await sleep(EXTRA_FRAMES_MS)
+    const invalid = tally.takeProblems()
+    if (!complete) invalid.push('messages stopped coming')
+    const wrong = clients.filter(({ client, had }) => client.frames - had !== each).length
+    if (wrong > 0)
+      invalid.push(`${wrong} of ${clients.length} clients got another number of messages than ${each}`)
+    return {
+      counted: tally.frames - before.frames,
+      expected,
+      bytes: tally.bytes - before.bytes,
+      seconds,
+      invalid,
+    }
+  }
+}
+
+function numbered(letter: string, from: number, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${letter}${from + index}`)
+}
+
+/** Arrivals have an order, so of n clients one heard 0, one 1 … one n − 1 others come; when not told all heard 0. */
+function isEveryPlaceTaken(clients: Client[], told: boolean): boolean {
+  const heard = clients.map(client => client.frames).sort((a, b) => a - b)
+  return heard.every((frames, place) => frames === (told ? place : 0))
+}

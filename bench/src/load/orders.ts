@@ -1,0 +1,74 @@
+import type { DialectName } from './dialect.ts'
+
+/** What the bench tells the load generator to do; one at a time, each is answered with one `Count`. */
+export type Order = ConnectOrder | ChangesOrder | BurstsOrder | RequestsOrder
+
+/** Clients connect and stay; counted are the arrivals they hear of. */
+export interface ConnectOrder {
+  do: 'connect'
+  /** Clients that only listen, beside those connected already. */
+  listeners: number
+  /** Clients that make changes (and listen too). */
+  drivers: number
+  /** How many are on their way at the same time. */
+  atOnce: number
+  /** Whether the server tells everybody of arrivals; if not, none may come. */
+  told: boolean
+}
+
+/** Drivers change their status at an even rate; counted are the changes that reach clients. */
+export interface ChangesOrder {
+  do: 'changes'
+  perSecond: number
+  seconds: number
+}
+
+/** Drivers change their status all at once, and again when everybody has heard. */
+export interface BurstsOrder {
+  do: 'bursts'
+  /** Changes in one burst; at most the number of drivers. */
+  size: number
+  seconds: number
+}
+
+/** Every listener keeps asking, in batches; counted are the replies. */
+export interface RequestsOrder {
+  do: 'requests'
+  /** Requests a client sends in one write before it waits for all their replies. */
+  pipelined: number
+  seconds: number
+}
+
+/** What the load generator saw while it carried out one order. */
+export interface Count {
+  /** Frames that came, and how many had to come. */
+  counted: number
+  expected: number
+  bytes: number
+  /** From the first frame sent to the last expected frame received. */
+  seconds: number
+  /** From a change leaving its driver to its arrival at a sampled client. */
+  latencyMs?: Latency
+  /** Share of the planned changes that were made; less than 1 when every driver still waited for a reply. */
+  carried?: number
+  /** CPU the load generator used, as a share of one core. */
+  busy: number
+  /** What was wrong; a count with an entry here proves nothing. */
+  invalid: string[]
+}
+
+export interface Latency {
+  p50: number
+  p99: number
+}
+
+/** A `Count` before the load generator adds its own CPU. */
+export type BareCount = Omit<Count, 'busy'>
+
+export type Answer = { count: Count } | { failed: string }
+
+/** The arguments of the load generator's process. */
+export interface Target {
+  port: number
+  dialect: DialectName
+}

@@ -1,0 +1,54 @@
+import { type Measured, Stage } from '../stage.ts'
+import { run, type Scenario, type Size } from './scenario.ts'
+
+const sizesOf = { full: [1_000, 3_000, 5_000], quick: [100, 300, 500] }
+
+/** Few on their way at a time, so that buffers of a crowd at the door are not taken for memory of connections. */
+const AT_ONCE = 100
+
+/** Memory a connection costs that just stays: the slope of resident bytes, without garbage, over three sizes. */
+export function idle(size: Size): Scenario {
+  const sizes = sizesOf[size]
+  const most = sizes.at(-1) ?? 0
+  return {
+    name: 'idle',
+    title: 'Idle connections: resident memory, garbage collected',
+    forms: [
+      {
+        name: 'memory',
+        title: `${sizes.map(count => count.toLocaleString('en-US')).join(' / ')} connections`,
+        unit: 'bytes per connection',
+      },
+    ],
+    play: contender =>
+      Stage.with(contender, { sockets: most, silent: true }, async stage => {
+        const points: { connections: number; bytes: number | undefined }[] = []
+        let last: Measured | undefined
+        for (const connections of sizes) {
+          const listeners = connections - (points.at(-1)?.connections ?? 0)
+          const { told } = stage
+          last = await stage.measure({ do: 'connect', listeners, drivers: 0, atOnce: AT_ONCE, told })
+          points.push({ connections, bytes: await stage.residentBytes() })
+        }
+        return last ? [run('memory', slope(points), last)] : []
+      }),
+    goals: [{ form: 'memory', figure: 'cost', atMost: { value: 8 * 1024, unit: 'bytes' } }],
+  }
+}
+
+/** Least squares; `undefined` when a point is. */
+function slope(points: { connections: number; bytes: number | undefined }[]): number | undefined {
+  const mean = { x: 0, y: 0 }
+  for (const { connections, bytes } of points) {
+    if (bytes === undefined) return undefined
+    mean.x += connections / points.length
+    mean.y += bytes / points.length
+  }
+  let over = 0
+  let under = 0
+  for (const { connections, bytes = 0 } of points) {
+    over += (connections - mean.x) * (bytes - mean.y)
+    under += (connections - mean.x) ** 2
+  }
+  return over / under
+}

@@ -1,0 +1,39 @@
+import { Stage } from '../stage.ts'
+import { perMillion, type Scenario, type Size } from './scenario.ts'
+
+const CLIENTS = 64
+const PIPELINED = 32
+
+const secondsOf = { full: 3, quick: 0.3 }
+
+/** Questions and answers, as fast as they go. */
+export function request(size: Size): Scenario {
+  return {
+    name: 'request',
+    title: 'Request and reply: half `get_online_count`, half `check_user_status`',
+    forms: [
+      {
+        name: 'pipelined',
+        title: `${CLIENTS} clients × ${PIPELINED} pipelined`,
+        unit: 'CPU s per million replies',
+      },
+    ],
+    play: contender =>
+      Stage.with(contender, { sockets: CLIENTS }, async stage => {
+        await stage.measure({
+          do: 'connect',
+          listeners: CLIENTS,
+          drivers: 0,
+          atOnce: CLIENTS,
+          told: stage.told,
+        })
+        return [
+          perMillion(
+            'pipelined',
+            await stage.measure({ do: 'requests', pipelined: PIPELINED, seconds: secondsOf[size] }),
+          ),
+        ]
+      }),
+    goals: [{ form: 'pipelined', figure: 'cost', atMost: { times: 1 / 5, than: 'ws' } }],
+  }
+}

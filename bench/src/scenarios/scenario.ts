@@ -1,0 +1,48 @@
+import type { Contender } from '../contenders/contenders.ts'
+import type { Form, Run } from '../figures.ts'
+import type { Goal } from '../goals.ts'
+import type { Measured } from '../stage.ts'
+
+/** One thing measured, for every contender alike. */
+export interface Scenario {
+  name: string
+  title: string
+  forms: Form[]
+  /** Plays every form once with one contender. */
+  play(contender: Contender): Promise<Run[]>
+  goals: Goal[]
+}
+
+/** Full size, or `quick` to see that everything works. */
+export type Size = 'full' | 'quick'
+
+/** A run whose cost is the server's CPU seconds per million of what was counted. */
+export function perMillion(form: string, measured: Measured): Run {
+  const { count, cpuSeconds } = measured
+  const cost =
+    cpuSeconds === undefined || count.counted === 0 ? undefined : (cpuSeconds / count.counted) * 1e6
+  return run(form, cost, measured)
+}
+
+/** A run whose cost is the server's CPU seconds. */
+export function cpuInAll(form: string, measured: Measured): Run {
+  return run(form, measured.cpuSeconds, measured)
+}
+
+/** What every run tells, with `cost` as its figure. */
+export function run(form: string, cost: number | undefined, { count, cpuSeconds, wallMs }: Measured): Run {
+  const { counted, expected, seconds, latencyMs, carried, busy } = count
+  const invalid = [...count.invalid]
+  if (counted !== expected) invalid.push(`${counted} messages reached clients instead of ${expected}`)
+  return {
+    form,
+    cost,
+    counted,
+    expected,
+    seconds,
+    ...(latencyMs && { latencyMs }),
+    ...(carried !== undefined && { carried }),
+    busy: { server: cpuSeconds === undefined ? undefined : (cpuSeconds * 1000) / wallMs, load: busy },
+    invalid,
+  }
+}

@@ -1,0 +1,197 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { end, start } from './children.ts'
+import type { Contender } from './contenders/contenders.ts'
+import type { Answer, Count, Order, Target } from './load/orders.ts'
+import { cpuSeconds, openFilesLimit, residentBytes, twoCores } from './system.ts'
+
+/** A server that is not ready by then never will be. */
+const READY_WITHIN_MS = 15_000
+
+/** The slowest order is a storm on a naive server, 30–60 s; this is twice that. */
+const ORDER_WITHIN_MS = 120_000
+
+/** Files a process has open beside its client sockets. */
+const OTHER_FILES = 100
+
+/** The repository. */
+const ROOT = join(import.meta.dirname, '../..')
+
+const LOAD = join(import.meta.dirname, 'load/main.ts')
+const PRELOAD = pathToFileURL(join(import.meta.dirname, 'contenders/preload.ts')).href
+
+/** The core each side has to itself, if the system can pin; found once. */
+export const cores = twoCores()
+
+/** What the load generator counted, and what it cost the server. */
+export interface Measured {
+  count: Count
+  /** `undefined` where the system does not tell. */
+  cpuSeconds: number | undefined
+  /** Milliseconds of wall time from order to answer. */
+  wallMs: number
+}
+
+/** What a run needs. */
+export interface Needs {
+  /** Client sockets at the same time. */
+  sockets: number
+  /** Whether the contender shall not tell of arrivals. */
+  silent?: boolean
+}
+
+/** One server and one load generator facing each other, for one run. */
+export class Stage {
+  readonly contender: Contender
+  /** Whether this server tells of arrivals. */
+  readonly told: boolean
+  readonly #server: ChildProcess
+  readonly #load: ChildProcess
+  readonly #scratch: string
+
+  private constructor(
+    contender: Contender,
+    told: boolean,
+    server: ChildProcess,
+    load: ChildProcess,
+    scratch: string,
+  ) {
+    this.contender = contender
+    this.told = told
+    this.#server = server
+    this.#load = load
+    this.#scratch = scratch
+  }
+
+  /** Sets a stage for `play` and clears it afterwards, whatever happens. */
+  static async with<T>(contender: Contender, needs: Needs, play: (stage: Stage) => Promise<T>): Promise<T> {
+    const stage = await Stage.#set(contender, needs)
+    try {
+      return await play(stage)
+    } finally {
+      await stage.#clear()
+    }
+  }
+
+  static async #set(contender: Contender, { sockets, silent = false }: Needs): Promise<Stage> {
+    const files = openFilesLimit()
+    if (files < sockets + OTHER_FILES) {
+      throw new Error(
+        `${sockets} sockets need more open files than the ${files} allowed here: raise \`ulimit -n\``,
+      )
+    }
+    const scratch = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
+    const port = await freePort()
+    const target: Target = { port, dialect: contender.dialect }
+    const server = start({
+      program: join(import.meta.dirname, 'contenders', contender.program),
+      nodeArgs: ['--conditions=@who-is-online/source', '--expose-gc', '--import', PRELOAD],
+      args: contender.args,
+      env: { ...contender.env(scratch), PORT: String(port), SILENT: silent ? '1' : '0' },
+      core: cores?.server,
+      output: join(scratch, 'server.log'),
+    })
+    const load = start({
+      program: LOAD,
+      nodeArgs: [],
+      args: [JSON.stringify(target)],
+      env: {},
+      core: cores?.load,
+      output: join(scratch, 'load.log'),
+    })
+    const stage = new Stage(contender, !silent || contender.alwaysTells, server, load, scratch)
+    try {
+      await stage.#ready(port)
+      return stage
+    } catch (error) {
+      await stage.#clear()
+      throw error
+    }
+  }
+
+  /** Has the load generator carry out an order and takes the server's CPU around it. */
+  async measure(order: Order): Promise<Measured> {
+    const pid = this.#server.pid ?? 0
+    const before = cpuSeconds(pid)
+    const began = performance.now()
+    const count = await this.#ask(order)
+    const after = cpuSeconds(pid)
+    return {
+      count,
+      cpuSeconds: before === undefined || after === undefined ? undefined : after - before,
+      wallMs: performance.now() - began,
+    }
+  }
+
+  /** Resident bytes of the server without its garbage; `undefined` where the system does not tell. */
+  async residentBytes(): Promise<number | undefined> {
+    // The second collection frees what finalizers of the first let go.
+    for (let times = 0; times < 2; times++) {
+      this.#server.kill('SIGUSR2')
+      await sleep(150)
+    }
+    return residentBytes(this.#server.pid ?? 0)
+  }
+
+  async #ready(port: number): Promise<void> {
+    for (const until = performance.now() + READY_WITHIN_MS; performance.now() < until; ) {
+      if (this.#server.exitCode !== null || this.#server.pid === undefined) break
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
+      await answer?.arrayBuffer()
+      if (answer?.status === 200) return
+      await sleep(50)
+    }
+    throw new Error(`${this.contender.name} did not start: ${await this.#lastWords('server.log')}`)
+  }
+
+  async #ask(order: Order): Promise<Count> {
+    const stop = new AbortController()
+    const timer = setTimeout(() => stop.abort(), ORDER_WITHIN_MS)
+    try {
+      this.#load.send(order)
+      const answer: Answer = await Promise.race([
+        once(this.#load, 'message', { signal: stop.signal }).then(([message]) => message as Answer),
+        once(this.#load, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the load generator died' })),
+        once(this.#server, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the server died' })),
+      ])
+      if ('count' in answer) return answer.count
+      throw new Error(
+        `${answer.failed}; ${await this.#lastWords('server.log')} ${await this.#lastWords('load.log')}`,
+      )
+    } catch (error) {
+      if (stop.signal.aborted) throw new Error(`${order.do} took longer than ${ORDER_WITHIN_MS / 1000} s`)
+      throw error
+    } finally {
+      clearTimeout(timer)
+      stop.abort()
+    }
+  }
+
+  async #clear(): Promise<void> {
+    await end(this.#server)
+    await end(this.#load)
+    await rm(this.#scratch, { recursive: true, force: true })
+  }
+
+  /** What went wrong, from what a process printed: its last line that speaks of an error, without this machine's paths. */
+  async #lastWords(log: string): Promise<string> {
+    const lines = (await readFile(join(this.#scratch, log), 'utf8')).trim().split('\n')
+    const words = lines.findLast(line => /error/i.test(line)) ?? lines.at(-1) ?? ''
+    return words.trim().replaceAll(ROOT, '').replaceAll(this.#scratch, '').slice(0, 300)
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await new Promise(resolve => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}

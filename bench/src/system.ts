@@ -1,0 +1,66 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+
+/** The unit of `utime` and `stime`: USER_HZ, 100 on every Linux Node runs on (proc_pid_stat(5)). */
+const TICKS_PER_SECOND = 100
+
+/** CPU seconds a process used, all its threads together; `undefined` where there is no /proc. */
+export function cpuSeconds(pid: number): number | undefined {
+  const stat = readProc(`/proc/${pid}/stat`)
+  if (!stat) return undefined
+  // The second field is the name in brackets and may hold spaces; after it `utime` and `stime` are the 12th and 13th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+/** Resident bytes of a process; `undefined` where there is no /proc. */
+export function residentBytes(pid: number): number | undefined {
+  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]
+  return kilobytes ? Number(kilobytes) * 1024 : undefined
+}
+
+/** How many files a process may have open here. */
+export function openFilesLimit(): number {
+  const limit = /^Max open files\s+(\d+)/m.exec(readProc('/proc/self/limits') ?? '')?.[1]
+  return limit ? Number(limit) : Number.POSITIVE_INFINITY
+}
+
+/** One core for the server and one for the load, or `undefined` where processes can't be pinned to two. */
+export function twoCores(): { server: number; load: number } | undefined {
+  const allowed = /^Cpus_allowed_list:\s+(\S+)/m.exec(readProc('/proc/self/status') ?? '')?.[1]
+  const [server, load] = (allowed ?? '').split(',').flatMap(range => {
+    const [first = Number.NaN, last = first] = range.split('-').map(Number)
+    return last > first ? [first, first + 1] : [first]
+  })
+  if (server === undefined || load === undefined) return undefined
+  const works = spawnSync('taskset', ['-c', `${server},${load}`, 'true']).status === 0
+  return works ? { server, load } : undefined
+}
+
+/** The machine and program a result is from; nothing that names the machine. */
+export function machine(): { node: string; cpu: string; cores: number; commit?: string } {
+  const facts = { node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length }
+  const commit = currentCommit()
+  return commit ? { ...facts, commit } : facts
+}
+
+function currentCommit(): string | undefined {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return undefined // no git, or not a clone
+  }
+}
+
+function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

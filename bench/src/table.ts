@@ -1,0 +1,72 @@
+import { type Entry, type FigureName, type Result, ratio, type Spread, spread } from './figures.ts'
+import { number } from './goals.ts'
+
+/** A table of texts; the first row is its head. */
+export type Table = string[][]
+
+type FormResult = Result['forms'][number]
+
+const percent = (share: number) => `${Math.round(share * 100)} %`
+
+/** The columns after `cost`; one without a figure in any row is left out. */
+const columns: [FigureName, string, (value: number) => string][] = [
+  ['perSecond', 'messages/s', number],
+  ['carried', 'of the rate', percent],
+  ['seconds', 'seconds', number],
+  ['p50', 'p50 ms', number],
+  ['p99', 'p99 ms', number],
+  ['server', 'server CPU', percent],
+  ['load', 'load CPU', percent],
+]
+
+/** The contenders of a form: medians, in brackets the spread of the cost, ratios against ours within each round. */
+export function contenderTable({ unit, entries }: FormResult): Table {
+  const base = entries.find(entry => entry.contender === 'ours' && spread(entry, 'cost')) ?? entries[0]
+  const shown = columns.filter(([name]) => entries.some(entry => spread(entry, name)))
+  const head = ['', unit, `× ${base?.contender}`, ...shown.map(([, title]) => title)]
+  const rows = entries.map(entry => [
+    entry.contender,
+    cost(entry),
+    cell(ratio(entry, base, 'cost'), number),
+    ...shown.map(([name, , show]) => cell(spread(entry, name), show)),
+  ])
+  return [head, ...rows]
+}
+
+export function goalTable({ goals }: FormResult): Table {
+  return [
+    ['goal of ours', 'measured', ''],
+    ...goals.map(({ goal, measured, verdict }) => [goal, measured, verdict]),
+  ]
+}
+
+function cost(entry: Entry): string {
+  const invalid = entry.rounds.filter(run => !run || run.invalid.length > 0).length
+  const figure = spread(entry, 'cost')
+  const text = figure
+    ? `${number(figure.median)} (${number(figure.min)}–${number(figure.max)})`
+    : 'not measured'
+  return invalid > 0 ? `${text}, ${invalid} of ${entry.rounds.length} rounds INVALID` : text
+}
+
+function cell(figure: Spread | undefined, show: (value: number) => string): string {
+  return figure ? show(figure.median) : '–'
+}
+
+/** For a terminal: columns of equal width. */
+export function toText(table: Table): string {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map(row => row[column]?.length ?? 0)))
+  return table
+    .map(row =>
+      row
+        .map((text, column) => text.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+export function toMarkdown([head = [], ...rows]: Table): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

@@ -1,0 +1,16 @@
+// Runs the server from its sources. Where this Node can't (before 22.18), it builds first.
+import { execFileSync, spawn } from 'node:child_process'
+
+const script = new URL('../server/', import.meta.url)
+
+if (process.features.typescript) {
+  await import(new URL('src/main.ts', script).href)
+} else {
+  execFileSync('tsc', ['-b', 'server'], { stdio: 'inherit' })
+  const main = new URL('dist/main.js', script).pathname
+  const server = spawn(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A terminal sends its Ctrl-C to both; the server answers it.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => server.kill('SIGTERM'))
+  server.on('exit', code => process.exit(code ?? 1))
+}

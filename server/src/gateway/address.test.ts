@@ -1,0 +1,47 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList } from 'node:net'
+import { expect, test } from 'vitest'
+import { clientAddress } from './address.ts'
+
+const request = (remoteAddress: string, forwarded?: string) =>
+  ({
+    socket: { remoteAddress },
+    headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
+  }) as unknown as IncomingMessage
+const ranges = new BlockList()
+ranges.addSubnet('10.0.0.0', 8, 'ipv4')
+
+test('[A1] without trust the peer counts, unless it may be a proxy, and X-Forwarded-For never does', () => {
+  expect(clientAddress(request('8.8.8.8', '1.1.1.1'), undefined)).toEqual({
+    address: '8.8.8.8',
+    own: true,
+    forwarded: true,
+  })
+  expect(clientAddress(request('::ffff:10.1.2.3'), undefined)).toEqual({
+    address: '10.1.2.3',
+    own: false,
+    forwarded: false,
+  })
+  for (const address of ['127.0.0.1', '::1', '172.20.0.1', 'fd00::1', 'fe80::1']) {
+    expect(clientAddress(request(address), undefined).own).toBe(false)
+  }
+})
+
+test('[A2] trusted hops are counted from the right: what a client wrote itself is never believed', () => {
+  const trust = { kind: 'hops', hops: 1 } as const
+  expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8'), trust).address).toBe('8.8.8.8')
+  expect(clientAddress(request('10.0.0.1'), trust).address).toBe('10.0.0.1')
+  expect(clientAddress(request('10.0.0.1', '8.8.8.8'), { kind: 'hops', hops: 5 }).address).toBe('8.8.8.8')
+  expect(clientAddress(request('10.0.0.1', '8.8.8.8'), { kind: 'hops', hops: 0 }).address).toBe('10.0.0.1')
+})
+
+test('[A3] trusted ranges are passed over from the right, up to the first stranger', () => {
+  const trust = { kind: 'ranges', ranges } as const
+  expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8, 10.0.0.2'), trust)).toEqual({
+    address: '8.8.8.8',
+    own: true,
+    forwarded: false,
+  })
+  expect(clientAddress(request('9.9.9.9', '8.8.8.8'), trust).address).toBe('9.9.9.9')
+  expect(clientAddress(request('10.0.0.1', 'garbage'), trust).address).toBe('10.0.0.1')
+})

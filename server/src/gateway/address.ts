@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+import type { TrustProxy } from '../settings.ts'
+
+/** Loopback, private and link-local ranges (RFC 1918, 4193, 4291, 3927, 6598): this machine, or a proxy. */
+const privateRanges = new BlockList()
+for (const [address, bits] of [
+  ['127.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['169.254.0.0', 16],
+  ['100.64.0.0', 10],
+] as const) {
+  privateRanges.addSubnet(address, bits, 'ipv4')
+}
+privateRanges.addAddress('::1', 'ipv6')
+privateRanges.addSubnet('fc00::', 7, 'ipv6')
+privateRanges.addSubnet('fe80::', 10, 'ipv6')
+
+/** Whether an address is of this machine or a private network. False for what is no address. */
+export function isPrivate(address: string): boolean {
+  return within(privateRanges, address)
+}
+
+export interface ClientAddress {
+  readonly address: string
+  /** Whether it is surely the client's own, so that limits per address may count it. */
+  readonly own: boolean
+  /** Whether somebody who is not believed said otherwise. */
+  readonly forwarded: boolean
+}
+
+/** Where a client comes from, as far as the settings let anybody say so. */
+export function clientAddress(request: IncomingMessage, trust: TrustProxy | undefined): ClientAddress {
+  const peer = plain(request.socket.remoteAddress ?? '')
+  const header = request.headers['x-forwarded-for']
+  const hops = (Array.isArray(header) ? header.join(',') : (header ?? ''))
+    .split(',')
+    .map(hop => plain(hop.trim()))
+    .filter(hop => isIP(hop) !== 0)
+  if (!trust || trust.kind === 'nobody') {
+    return { address: peer, own: !isPrivate(peer), forwarded: header !== undefined }
+  }
+  // Each proxy appends whom it saw: read from the right, as far as those who wrote are believed.
+  const chain = [...hops, peer].reverse()
+  const believed =
+    trust.kind === 'hops' ? trust.hops : chain.findIndex(address => !within(trust.ranges, address))
+  const address = chain[Math.min(believed < 0 ? chain.length : believed, chain.length - 1)] ?? peer
+  return { address, own: true, forwarded: false }
+}
+
+function within(ranges: BlockList, address: string): boolean {
+  const family = isIP(address)
+  return family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** `::ffff:10.0.0.1` is 10.0.0.1. */
+function plain(address: string): string {
+  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
+}

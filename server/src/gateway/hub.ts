@@ -1,0 +1,184 @@
+import { encode, formatTime } from '@who-is-online/protocol/encode'
+import type { Change } from '../presence/change.ts'
+import type { SharedAnswer } from '../tracker.ts'
+import { textFrame } from './outbox.ts'
+
+/** A client of the hub: whoever hears of every change. */
+export interface Member {
+  /** The number of the newest change when the member came: it hears what comes after. */
+  readonly since: number
+  write(frames: Buffer): void
+}
+
+/** The changes of one window, each encoded once, in the order of `seq`. */
+interface Window {
+  /** The number of the change before the first of this window. */
+  readonly before: number
+  readonly frames: Buffer[]
+}
+
+/** Shortest time between two flushes: long enough to gather under load, too short to be seen. */
+const WINDOW_MS = 10
+
+/** The time between flushes when one costs more than `WINDOW_MS`: fewer, larger writes. */
+const BUSY_WINDOW_MS = 25
+
+/** How long a flush or a build may hold the loop before input, pings and timers get a turn. */
+const SLICE_MS = 5
+
+/** How many members are written to between two looks at the clock. */
+const LOOK_EVERY = 32
+
+/** A shared answer is built so seldom that building takes no more than a tenth of the time. */
+const BUILD_SHARE = 10
+
+/**
+ * Tells all members of all changes. A change is encoded once; changes gather for a window; each member gets a
+ * window in one write. The first change after a quiet time goes at once.
+ */
+export class Hub {
+  readonly #members = new Set<Member>()
+  #window: Window
+  #flushing = false
+  #scheduled = false
+  /** `performance.now()` before which no window is flushed. */
+  #notBefore = 0
+
+  readonly #shared = new Map<SharedAnswer, SharedBytes>()
+
+  constructor(seq: number) {
+    this.#window = { before: seq, frames: [] }
+  }
+
+  get size(): number {
+    return this.#members.size
+  }
+
+  join(member: Member): void {
+    this.#members.add(member)
+  }
+
+  part(member: Member): void {
+    this.#members.delete(member)
+  }
+
+  [Symbol.iterator](): IterableIterator<Member> {
+    return this.#members.values()
+  }
+
+  /** Takes changes, as a listener of the feed. */
+  publish(changes: readonly Change[]): void {
+    for (const { userId, status, at } of changes) {
+      const text = encode({ type: 'user_status_change', userId, status, timestamp: formatTime(at) })
+      this.#window.frames.push(textFrame(text))
+    }
+    this.#schedule()
+  }
+
+  /**
+   * Sends a member an answer that many ask for: the same bytes to all, built anew only when there is something
+   * new to say, and then at most once per window.
+   */
+  sendShared(member: Member, answer: SharedAnswer): void {
+    let bytes = this.#shared.get(answer)
+    if (!bytes) {
+      bytes = new SharedBytes(answer)
+      this.#shared.set(answer, bytes)
+    }
+    bytes.send(member)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing) return
+    this.#scheduled = true
+    const wait = this.#notBefore - performance.now()
+    if (wait <= 0) setImmediate(this.#flush)
+    else setTimeout(this.#flush, Math.ceil(wait))
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    this.#flushing = true
+    const { before, frames } = this.#window
+    this.#window = { before: before + frames.length, frames: [] }
+    const whole = frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames)
+    this.#writeSlices(this.#members.values(), { before, frames, whole }, performance.now(), 0)
+  }
+
+  /** Writes a window to the members, a slice at a time; whoever joins meanwhile came after it. */
+  #writeSlices(
+    members: Iterator<Member>,
+    window: Window & { readonly whole: Buffer },
+    begun: number,
+    spentBefore: number,
+  ): void {
+    const sliceBegun = performance.now()
+    for (let written = 1; ; written++) {
+      const next = members.next()
+      if (next.done) break
+      const bytes = sinceJoining(next.value, window)
+      if (bytes.length > 0) next.value.write(bytes)
+      if (written % LOOK_EVERY !== 0) continue
+      const spent = performance.now() - sliceBegun
+      if (spent < SLICE_MS) continue
+      setImmediate(() => this.#writeSlices(members, window, begun, spentBefore + spent))
+      return
+    }
+    const cost = spentBefore + performance.now() - sliceBegun
+    this.#notBefore = begun + (cost > WINDOW_MS ? BUSY_WINDOW_MS : WINDOW_MS)
+    this.#flushing = false
+    if (this.#window.frames.length > 0) this.#schedule()
+  }
+}
+
+/** The part of a window that a member has not been spared by joining in the middle of it. */
+function sinceJoining(member: Member, window: Window & { readonly whole: Buffer }): Buffer {
+  const missed = member.since - window.before
+  if (missed <= 0) return window.whole
+  let offset = 0
+  for (const frame of window.frames.slice(0, missed)) offset += frame.length
+  return window.whole.subarray(offset)
+}
+
+/** The frames of one shared answer, and who waits for the next build. */
+class SharedBytes {
+  readonly #answer: SharedAnswer
+  #version = -1
+  #frame: Buffer = Buffer.alloc(0)
+  /** `performance.now()` before which it is not built again. */
+  #notBefore = 0
+  #waiting: Member[] = []
+
+  constructor(answer: SharedAnswer) {
+    this.#answer = answer
+  }
+
+  send(member: Member): void {
+    if (this.#waiting.length === 0) this.#buildIfDue()
+    if (this.#version === this.#answer.version) member.write(this.#frame)
+    else this.#wait(member)
+  }
+
+  #buildIfDue(): void {
+    const begun = performance.now()
+    if (this.#version === this.#answer.version || begun < this.#notBefore) return
+    this.#version = this.#answer.version
+    this.#frame = textFrame(this.#answer.build())
+    const cost = performance.now() - begun
+    this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
+  }
+
+  #wait(member: Member): void {
+    this.#waiting.push(member)
+    if (this.#waiting.length > 1) return
+    setTimeout(
+      () => {
+        const waiting = this.#waiting
+        this.#waiting = []
+        this.#buildIfDue()
+        for (const member of waiting) member.write(this.#frame)
+      },
+      Math.ceil(this.#notBefore - performance.now()),
+    )
+  }
+}

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import { ConnectionLimits, MessageLimit, UNLIMITED } from './limits.ts'
+
+const T = 1_000_000
+const pace = (burst: number, everyMs: number) => ({ burst, everyMs })
+
+test('[L1] handshakes beyond the burst wait, in all and by address, and a refused one costs nobody anything', () => {
+  const limits = new ConnectionLimits({
+    ...UNLIMITED,
+    handshakes: pace(3, 10),
+    handshakesPerAddress: pace(2, 100),
+  })
+  expect(limits.handshake('a', T)).toBeUndefined()
+  expect(limits.handshake('a', T)).toBeUndefined()
+  const flood = { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs: 100 }
+  for (let n = 0; n < 50; n++) expect(limits.handshake('a', T)).toEqual(flood)
+  expect(limits.handshake('b', T)).toBeUndefined()
+  expect(limits.handshake('c', T)).toEqual({
+    status: 503,
+    setting: 'HANDSHAKES_PER_SECOND',
+    retryAfterMs: 10,
+  })
+  expect(limits.handshake(undefined, T + 10)).toBeUndefined()
+  expect(limits.handshake('a', T + 100)).toBeUndefined()
+})
+
+test('[L2] connections are counted in all, by user and by address, and uncounted when they close', () => {
+  const limits = new ConnectionLimits({
+    ...UNLIMITED,
+    connections: 3,
+    connectionsPerUser: 1,
+    connectionsPerAddress: 2,
+  })
+  limits.opened('ann', '1.1.1.1')
+  expect(limits.admits('ann', '2.2.2.2')?.setting).toBe('MAX_CONNECTIONS_PER_USER')
+  limits.opened('bob', '1.1.1.1')
+  expect(limits.admits('eve', '1.1.1.1')?.setting).toBe('MAX_CONNECTIONS_PER_ADDRESS')
+  expect(limits.admits('eve', undefined)).toBeUndefined()
+  limits.opened('eve', undefined)
+  expect(limits.admits('joe', undefined)).toMatchObject({ status: 503, setting: 'MAX_CONNECTIONS' })
+  limits.closed('ann', '1.1.1.1')
+  expect(limits.connections).toBe(2)
+  expect(limits.admits('ann', '1.1.1.1')).toBeUndefined()
+})
+
+test('[L3] messages beyond the burst are refused with a hint, and ten seconds of it is enough', () => {
+  const limit = new MessageLimit(pace(200, 50))
+  for (let n = 0; n < 200; n++) expect(limit.take(T).verdict).toBe('taken')
+  expect(limit.take(T)).toEqual({ verdict: 'too fast', retryAfterMs: 50 })
+  expect(limit.take(T + 50).verdict).toBe('taken')
+  let enoughAt = Number.POSITIVE_INFINITY
+  for (let at = T + 51; at < T + 11_000; at += 10) {
+    if (limit.take(at).verdict === 'enough') enoughAt = Math.min(enoughAt, at)
+  }
+  expect(enoughAt).toBeGreaterThanOrEqual(T + 10_000)
+  expect(enoughAt).toBeLessThan(T + 10_100)
+})
+
+test('[L4] whoever stops for a second starts anew', () => {
+  const limit = new MessageLimit(pace(1, 5_000))
+  for (let at = T; at < T + 30_000; at += 1_100) expect(limit.take(at).verdict).not.toBe('enough')
+})

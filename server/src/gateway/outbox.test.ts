@@ -1,0 +1,154 @@
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { Outbox, onCloseFrame, textFrame } from './outbox.ts'
+
+// What outbox.ts takes for granted of ws. When one of these fails after an update, outbox.ts has to change too.
+
+const ends: (() => void)[] = []
+afterEach(() => {
+  for (const end of ends.splice(0)) end()
+})
+
+/** A client, and the server's side of the same connection. */
+async function pair(): Promise<{ client: WebSocket; webSocket: WebSocket; socket: Socket; outbox: Outbox }> {
+  const http = createServer()
+  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+  await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
+  const accepted = new Promise<{ webSocket: WebSocket; socket: Socket }>(resolve => {
+    http.on('upgrade', (request, socket, head) => {
+      webSockets.handleUpgrade(request, socket, head, webSocket =>
+        resolve({ webSocket, socket: socket as Socket }),
+      )
+    })
+  })
+  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}/`)
+  ends.push(() => {
+    client.terminate()
+    http.closeAllConnections()
+    http.close()
+  })
+  const { webSocket, socket } = await accepted
+  if (client.readyState !== WebSocket.OPEN) await new Promise(resolve => client.once('open', resolve))
+  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket) }
+}
+
+function textsOf(client: WebSocket): string[] {
+  const texts: string[] = []
+  client.on('message', data => texts.push(String(data)))
+  return texts
+}
+
+const settled = () => new Promise(resolve => setTimeout(resolve, 50))
+
+test.each([0, 1, 125, 126, 127, 65_535, 65_536, 200_000])(
+  '[B1] a text of %i bytes arrives as it is',
+  async length => {
+    const { client, outbox } = await pair()
+    const texts = textsOf(client)
+    outbox.write(textFrame('x'.repeat(length)))
+    await settled()
+    expect(texts).toEqual(['x'.repeat(length)])
+  },
+)
+
+test('[B2] whole runs of frames may be written between ws’s own, and everything arrives in order', async () => {
+  const { client, webSocket, outbox } = await pair()
+  const texts = textsOf(client)
+  let pings = 0
+  client.on('ping', () => pings++)
+  const expected: string[] = []
+  for (let n = 0; n < 50; n++) {
+    webSocket.send(`ws ${n}`)
+    outbox.write(Buffer.concat([textFrame(`ours ${n} ä`), textFrame('\u2028'.repeat(n))]))
+    webSocket.ping()
+    expected.push(`ws ${n}`, `ours ${n} ä`, '\u2028'.repeat(n))
+  }
+  await settled()
+  expect(texts).toEqual(expected)
+  expect(pings).toBe(50)
+})
+
+test('[B3] ws writes each of its frames whole before send, ping and close return', async () => {
+  const { webSocket, socket } = await pair()
+  const before = () => socket.bytesWritten
+  let written = before()
+  webSocket.send('hello')
+  expect(before() - written).toBe(2 + 5)
+  written = before()
+  webSocket.ping()
+  expect(before() - written).toBe(2)
+  written = before()
+  webSocket.close(1012, 'bye')
+  expect(before() - written).toBe(2 + 2 + 3)
+})
+
+test('[B4] the replies of one tick leave in one write, before frames that are written after them', async () => {
+  const { client, socket, outbox } = await pair()
+  const texts = textsOf(client)
+  let writes = 0
+  const write = socket.write.bind(socket)
+  socket.write = ((...args: Parameters<Socket['write']>) => {
+    writes++
+    return write(...args)
+  }) as Socket['write']
+  for (let n = 0; n < 100; n++) outbox.reply(`reply ${n}`)
+  await settled()
+  expect(writes).toBe(1)
+  expect(texts).toHaveLength(100)
+  outbox.reply('first')
+  outbox.write(textFrame('second'))
+  await settled()
+  expect(texts.slice(100)).toEqual(['first', 'second'])
+})
+
+test('[B5] nothing is written after a close frame, whoever sent it', async () => {
+  for (const closeBy of ['client', 'webSocket'] as const) {
+    const both = await pair()
+    const { socket, outbox, client } = both
+    outbox.reply('too late')
+    both[closeBy].close(1000)
+    if (closeBy === 'client') await new Promise(resolve => both.webSocket.once('close', resolve))
+    const written = socket.bytesWritten
+    outbox.write(textFrame('too late as well'))
+    await settled()
+    expect(socket.bytesWritten).toBe(written)
+    expect(client.readyState).toBe(WebSocket.CLOSED)
+  }
+})
+
+test('[B6] a close frame is noticed when it comes, not when the TCP connection has ended', async () => {
+  for (const [code, told] of [
+    [1000, 1000],
+    [4000, 4000],
+    [undefined, 1005],
+  ] as const) {
+    const { client, webSocket } = await pair()
+    const codes: number[] = []
+    onCloseFrame(webSocket, code => codes.push(code))
+    client.close(code)
+    // A client that takes its time with the TCP connection.
+    const { _socket: socket } = client as unknown as { _socket: Socket }
+    socket.pause()
+    await settled()
+    expect(codes).toEqual([told])
+    expect(webSocket.readyState).toBe(WebSocket.CLOSING)
+  }
+})
+
+test('[B7] progress shows in the middle of one large write', async () => {
+  const { client, outbox } = await pair()
+  const { _socket: socket } = client as unknown as { _socket: Socket }
+  socket.pause()
+  outbox.write(textFrame('x'.repeat(30_000_000)))
+  await settled()
+  const stuck = outbox.progress
+  expect(outbox.backlog).toBeGreaterThan(1_000_000)
+  await settled()
+  expect(outbox.progress).toEqual(stuck)
+  socket.resume()
+  await settled()
+  const moved = outbox.progress
+  expect(moved.queued < stuck.queued || moved.done > stuck.done).toBe(true)
+})

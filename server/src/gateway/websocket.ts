@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto'
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { CLOSE } from '@who-is-online/protocol/close-codes'
+import { encode, formatTime } from '@who-is-online/protocol/encode'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import type { Clock } from '../clock.ts'
+import type { Feed } from '../feed.ts'
+import type { Log } from '../log.ts'
+import type { TrustProxy } from '../settings.ts'
+import type { Tracker } from '../tracker.ts'
+import { type ClientAddress, clientAddress } from './address.ts'
+import { Connection, type ConnectionRoom } from './connection.ts'
+import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
+import { Hub } from './hub.ts'
+import type { Identity } from './identity.ts'
+import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
+import { isAllowedOrigin, type OriginRules } from './origin.ts'
+import { Outbox, onCloseFrame } from './outbox.ts'
+
+export interface GatewayOptions {
+  readonly tracker: Tracker
+  readonly feed: Feed
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: LimitOptions
+  readonly heartbeat: HeartbeatOptions
+  readonly origins: OriginRules
+  readonly trustProxy: TrustProxy | undefined
+  readonly maxBufferedBytes: number
+}
+
+/** Longest request line of a handshake: a path and two names of 128 bytes, percent-encoded, many times over. */
+const MAX_URL_BYTES = 8 * 1024
+
+/** 1,000 user ids of 64 bytes in one message; longer lists go in several. */
+const MAX_MESSAGE_BYTES = 64 * 1024
+
+/** No client needs fragments for 64 KiB; a few, since some proxies make them. */
+const MAX_FRAGMENTS = 16
+
+/** How long a client may take to answer a close frame. It counts as gone from the beginning. */
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** How many clients are told to go in one turn of the loop when the server stops. */
+const CLOSES_PER_TURN = 200
+
+/** A socket that knows whose it is: handlers are shared by all connections and find theirs here. */
+class ClientSocket extends WebSocket {
+  connection: Connection | undefined
+}
+
+/** Lets clients in at `/ws` and keeps them alive. */
+export class Gateway {
+  readonly #options: GatewayOptions
+  readonly #webSockets: WebSocketServer
+  readonly #limits: ConnectionLimits
+  readonly #hub: Hub
+  readonly #heartbeat: Heartbeat<Connection>
+  readonly #room: ConnectionRoom
+  #stopping = false
+
+  constructor(options: GatewayOptions) {
+    const { tracker, feed, clock, log, limits, maxBufferedBytes } = options
+    this.#options = options
+    this.#limits = new ConnectionLimits(limits)
+    this.#hub = new Hub(feed.seq)
+    this.#heartbeat = new Heartbeat(options.heartbeat)
+    feed.listen(changes => this.#hub.publish(changes))
+    this.#room = {
+      tracker,
+      hub: this.#hub,
+      heartbeat: this.#heartbeat,
+      clock,
+      log,
+      limits,
+      maxBufferedBytes,
+      seq: () => feed.seq,
+      gone: ({ userId, address }) => this.#limits.closed(userId, address),
+    }
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      maxFragments: MAX_FRAGMENTS,
+      WebSocket: ClientSocket,
+      handleProtocols: protocols => (protocols.has('who-is-online.v1') ? 'who-is-online.v1' : false),
+      // Known to ws, not yet to its published types.
+      ...{ closeTimeout: CLOSE_TIMEOUT_MS },
+    })
+  }
+
+  get connections(): number {
+    return this.#limits.connections
+  }
+
+  /** Takes the upgrade requests of an HTTP server. */
+  attach(server: Server): void {
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // Until ws takes over, a reset must not be an uncaught error.
+      socket.on('error', () => socket.destroy())
+      this.#upgrade(request, socket as Socket, head)
+    })
+  }
+
+  /** Time passes: pings the quiet, ends the silent and those who take nothing of what they are sent. */
+  advance(now: number): void {
+    const { ping, silent } = this.#heartbeat.advance(now)
+    for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
+    for (const connection of ping) connection.ping()
+    for (const member of this.#hub) (member as Connection).checkDelivery(now)
+  }
+
+  /** This process stood still for `ms`; no client is silent because of it. */
+  paused(ms: number): void {
+    this.#heartbeat.paused(ms)
+  }
+
+  /** From now on nobody is let in. */
+  refuse(): void {
+    this.#stopping = true
+  }
+
+  /** Tells all clients to come back later, some at a time. Resolves when all have been told. */
+  async closeAll(): Promise<void> {
+    let told = 0
+    for (const member of [...this.#hub]) {
+      ;(member as Connection).end(CLOSE.restart, 'the server is restarting')
+      if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { identity, clock, origins, trustProxy } = this.#options
+    const url = request.url ?? ''
+    if (url.length > MAX_URL_BYTES) return refuse(socket, 414, 'the URL is longer than 8 KiB')
+    if (url.split('?', 1)[0] !== '/ws') return refuse(socket, 404, 'WebSocket clients connect to /ws')
+    if (this.#stopping) return refuse(socket, 503, 'the server is stopping', 1)
+
+    const from = clientAddress(request, trustProxy)
+    const counted = from.own ? from.address : undefined
+    const flood = this.#limits.handshake(counted, clock.now())
+    if (flood) return this.#refuseTooMany(socket, flood, from)
+    if (!isAllowedOrigin(request.headers.origin, request.headers.host, origins)) {
+      return this.#refuseOrigin(socket, request.headers.origin ?? '')
+    }
+
+    const identified = identity.identify(url)
+    if (identified.state === 'unusable') {
+      // A browser can't read why an upgrade was refused, so the reason comes over an open connection.
+      this.#webSockets.handleUpgrade(request, socket, head, webSocket =>
+        this.#turnAway(webSocket, identified.text),
+      )
+      return
+    }
+    const crowd = this.#limits.admits(identified.userId, counted)
+    if (crowd) return this.#refuseTooMany(socket, crowd, from)
+
+    this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
+      this.#limits.opened(identified.userId, counted)
+      const caller = { ...identified, sessionId: randomUUID(), address: counted }
+      this.#welcome(webSocket as ClientSocket, socket, caller)
+    })
+  }
+
+  #welcome(
+    webSocket: ClientSocket,
+    socket: Socket,
+    caller: ConstructorParameters<typeof Connection>[1],
+  ): void {
+    webSocket.on('message', onMessage)
+    webSocket.on('ping', onBeat)
+    webSocket.on('pong', onBeat)
+    webSocket.on('close', onClose)
+    webSocket.on('error', ignore)
+    onCloseFrame(webSocket, onClose)
+    webSocket.connection = new Connection(this.#room, caller, webSocket, new Outbox(webSocket, socket))
+    this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
+  }
+
+  #turnAway(webSocket: WebSocket, text: string): void {
+    const timestamp = formatTime(this.#options.clock.now())
+    webSocket.on('error', ignore)
+    webSocket.send(encode({ type: 'error', message: `bad_message: ${text}`, timestamp }))
+    webSocket.close(CLOSE.badIdentity, 'bad identity')
+  }
+
+  #refuseTooMany(socket: Socket, { status, setting, retryAfterMs }: TooMany, from: ClientAddress): void {
+    this.#options.log.limited('refused', `a connection was refused by ${setting}`, { address: from.address })
+    if (from.forwarded) {
+      this.#options.log.once(
+        'a connection met a limit per address and carries X-Forwarded-For: if a proxy of yours sets it, set TRUST_PROXY',
+      )
+    }
+    refuse(socket, status, `too many connections (${setting})`, Math.ceil(retryAfterMs / 1_000))
+  }
+
+  #refuseOrigin(socket: Socket, origin: string): void {
+    const { allowed } = this.#options.origins
+    this.#options.log.limited('origin', 'a web page was refused; to let it in, set ALLOWED_ORIGINS', {
+      origin,
+      set: `ALLOWED_ORIGINS=${[...allowed, origin].join(',')}`,
+    })
+    refuse(socket, 403, 'this web page may not connect (ALLOWED_ORIGINS)')
+  }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const { connection } = this as ClientSocket
+  if (isBinary) connection?.end(CLOSE.unsupported, 'text frames only')
+  else connection?.receive(data.toString())
+}
+
+function onBeat(this: WebSocket): void {
+  ;(this as ClientSocket).connection?.beat()
+}
+
+function onClose(this: WebSocket, code: number): void {
+  ;(this as ClientSocket).connection?.closed(code)
+}
+
+/** A violation of RFC 6455: ws has answered it with its close code, and `close` follows. */
+function ignore(): void {}
+
+/** Answers a request that does not become a WebSocket. */
+function refuse(socket: Socket, status: number, detail: string, retryAfterSeconds?: number): void {
+  const title = STATUS_CODES[status] ?? ''
+  const body = JSON.stringify({ title, status, detail })
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${title}`,
+      'Connection: close',
+      'Content-Type: application/problem+json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`]),
+      '',
+      body,
+    ].join('\r\n'),
+  )
+  socket.destroySoon()
+}

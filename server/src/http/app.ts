@@ -1,0 +1,59 @@
+import { asyncApi } from '@who-is-online/protocol/asyncapi'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import helmet from 'helmet'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { type Health, readiness } from './health.ts'
+import { page } from './page.ts'
+import { problem } from './problem.ts'
+
+export interface AppOptions {
+  readonly health: Health
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly version: string
+}
+
+/** What the server answers over plain HTTP. */
+export function createApp({ health, metrics, log, version }: AppOptions): Express {
+  const app = express()
+  app.disable('etag')
+  app.use(
+    helmet({
+      strictTransportSecurity: false,
+      contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    }),
+  )
+
+  app.get('/', (_request, response) => {
+    response.type('html').send(page)
+  })
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'alive' })
+  })
+  app.get('/readyz', (_request, response) => {
+    const { status, body } = readiness(health)
+    response.status(status).json(body)
+  })
+  app.get('/metrics', async (_request, response) => {
+    response.type('text/plain; version=0.0.4').send(await metrics.text())
+  })
+  app.get('/asyncapi.json', (_request, response) => {
+    response.json(asyncApi(version))
+  })
+  app.get('/ws', (_request, response) => {
+    response.set('Upgrade', 'websocket')
+    problem(response, 426, 'connect to /ws with a WebSocket')
+  })
+  app.use((_request, response) => {
+    problem(response, 404, 'there is nothing here; WebSocket clients connect to /ws')
+  })
+  app.use(((error: Error & { status?: number }, request, response, next) => {
+    if (response.headersSent) return next(error)
+    if (error.status !== undefined && error.status < 500)
+      return problem(response, error.status, 'bad request')
+    log.error('a request failed', { path: request.path, error: error.stack ?? error.message })
+    problem(response, 500, 'our fault; the log has it')
+  }) satisfies ErrorRequestHandler)
+  return app
+}

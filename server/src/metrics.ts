@@ -1,0 +1,48 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Feed } from './feed.ts'
+import type { StoreHealth } from './storage/store.ts'
+
+export interface MetricSources {
+  readonly feed: Feed
+  readonly online: () => number
+  readonly known: () => number
+  readonly connections: () => number
+  readonly store: () => StoreHealth
+}
+
+/** Figures for Prometheus. Read when asked for, so that nothing is counted on the hot path. */
+export class Metrics {
+  readonly #registry = new Registry()
+
+  constructor({ feed, online, known, connections, store }: MetricSources) {
+    collectDefaultMetrics({ register: this.#registry })
+    this.#gauge('wio_users_online', 'Users that others see as online', online)
+    this.#gauge('wio_users_known', 'Users that are remembered, offline ones too', known)
+    this.#gauge('wio_connections', 'Open WebSocket connections', connections)
+    this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
+      store().state === 'failing' ? 1 : 0,
+    )
+    const changes = new Counter({
+      name: 'wio_changes_total',
+      help: 'Visible changes of presence since the start',
+      registers: [this.#registry],
+    })
+    feed.listen(({ length }) => changes.inc(length))
+  }
+
+  /** All figures in Prometheus' text format. */
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+}

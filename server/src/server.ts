@@ -1,0 +1,185 @@
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Clock } from './clock.ts'
+import { Feed } from './feed.ts'
+import { openIdentity } from './gateway/identity.ts'
+import { type LimitOptions, UNLIMITED } from './gateway/limits.ts'
+import { Gateway } from './gateway/websocket.ts'
+import { createApp } from './http/app.ts'
+import type { Log } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { UNPACED } from './presence/pace.ts'
+import { Presence } from './presence/presence.ts'
+import type { Settings } from './settings.ts'
+import type { Store } from './storage/store.ts'
+import { Tracker } from './tracker.ts'
+
+export interface ServerOptions {
+  readonly settings: Settings
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  readonly version: string
+  /** How many files the process may have open; Infinity where that is not known. */
+  readonly openFiles: number
+}
+
+export interface Server {
+  readonly host: string | undefined
+  readonly port: number
+  /** Saves, tells all clients to come back, and ends. Resolves when nothing runs any more. */
+  stop(): Promise<void>
+}
+
+/** How often the server looks at the clock: the precision of every deadline. */
+const TICK_MS = 100
+
+/** A tick this late says that the process, or the machine, stood still. */
+const PAUSE_MS = 1_000
+
+/** How many steps of due work one tick may take before others get a turn. */
+const STEPS_PER_TICK = 8
+
+/** How long clients may take to answer the goodbye of a stop. */
+const GOODBYE_MS = 2_500
+
+const DAY_MS = 86_400_000
+
+/** The most connections where the setting is silent, and the open files kept back for everything else. */
+const DEFAULT_CONNECTIONS = 20_000
+const FILES_KEPT_BACK = 256
+
+/** Puts the house together and opens the door. @throws when the port or the store can't be had. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { settings, store, clock, log, version } = options
+  const records = await store.load()
+  const presence = new Presence({
+    graceMs: settings.OFFLINE_GRACE_MS,
+    restartGraceMs: settings.RESTART_GRACE_MS,
+    changePace:
+      settings.LIMITS === 'off'
+        ? UNPACED
+        : { burst: settings.STATUS_CHANGES_PER_WINDOW, everyMs: 30_000 / settings.STATUS_CHANGES_PER_WINDOW },
+    maxKnown: settings.MAX_KNOWN_USERS,
+    keepMs: settings.KEEP_DAYS * DAY_MS,
+  })
+  presence.restore(records.values(), clock.now())
+  await store.start(() => presence.records())
+
+  const feed = new Feed()
+  const tracker = new Tracker({ presence, feed, store, clock, allUsersLimit: settings.ALL_USERS_LIMIT })
+  const gateway = new Gateway({
+    tracker,
+    feed,
+    clock,
+    log,
+    identity: openIdentity,
+    limits: limitsOf(settings, options.openFiles),
+    heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
+    origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
+    trustProxy: settings.TRUST_PROXY,
+    maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
+  })
+  const metrics = new Metrics({
+    feed,
+    online: () => presence.onlineCount,
+    known: () => presence.knownCount,
+    connections: () => gateway.connections,
+    store: () => store.health(),
+  })
+  let stopping = false
+  const health = {
+    get stopping() {
+      return stopping
+    },
+    get store() {
+      return store.health()
+    },
+  }
+
+  const http = createServer(
+    { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
+    createApp({ health, metrics, log, version }),
+  )
+  gateway.attach(http)
+
+  let lastTick = clock.now()
+  const tick = (): void => {
+    const now = clock.now()
+    const late = now - lastTick - TICK_MS
+    lastTick = now
+    if (late > PAUSE_MS) {
+      log.info('this process stood still', { ms: late })
+      tracker.paused(late)
+      gateway.paused(late)
+    }
+    for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now); step++);
+    gateway.advance(now)
+  }
+  const ticking = setInterval(tick, TICK_MS)
+
+  try {
+    await listen(http, settings.PORT, settings.HOST)
+  } catch (error) {
+    clearInterval(ticking)
+    await store.close()
+    throw error
+  }
+
+  return {
+    host: settings.HOST,
+    port: (http.address() as AddressInfo).port,
+    async stop() {
+      stopping = true
+      gateway.refuse()
+      clearInterval(ticking)
+      tracker.stop()
+      try {
+        // First of all: whatever happens to the goodbyes, nobody is forgotten.
+        await store.save()
+      } finally {
+        await gateway.closeAll()
+        await closed(http)
+        await store.close()
+      }
+    },
+  }
+}
+
+function limitsOf(settings: Settings, openFiles: number): LimitOptions {
+  if (settings.LIMITS === 'off') return UNLIMITED
+  const perSecond = (rate: number, burst: number) => ({ burst, everyMs: 1_000 / rate })
+  const { HANDSHAKES_PER_SECOND: all, HANDSHAKES_PER_SECOND_PER_ADDRESS: one } = settings
+  return {
+    connections:
+      settings.MAX_CONNECTIONS ?? Math.max(1, Math.min(DEFAULT_CONNECTIONS, openFiles - FILES_KEPT_BACK)),
+    connectionsPerUser: settings.MAX_CONNECTIONS_PER_USER,
+    connectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
+    handshakes: perSecond(all, 2 * all),
+    handshakesPerAddress: perSecond(one, 4 * one),
+    messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
+    allUsers: perSecond(1, 10),
+  }
+}
+
+function listen(http: HttpServer, port: number, host: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject)
+    http.listen({ port, ...(host !== undefined && { host }), backlog: 4_096 }, () => {
+      http.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Resolves when every connection has ended, on its own or after a while by force. */
+function closed(http: HttpServer): Promise<void> {
+  return new Promise(resolve => {
+    const patience = setTimeout(resolve, GOODBYE_MS)
+    http.close(() => {
+      clearTimeout(patience)
+      resolve()
+    })
+    http.closeIdleConnections()
+  })
+}

@@ -1,0 +1,268 @@
+import { BlockList, isIP } from 'node:net'
+
+// Every setting once: name, default, meaning, and how its text becomes a value. The type, .env.example,
+// docs/settings.md, --help and the start-up errors are made from this table. A number brings its reason.
+
+interface Setting<Value> {
+  /** What an unset setting reads as; `null` where the text of `meaning` says what happens then. */
+  readonly default: string | null
+  readonly meaning: string
+  /** @throws Error whose message completes the sentence "NAME must be …" */
+  readonly parse: (text: string) => Value
+}
+
+function setting<Value>(
+  byDefault: string | null,
+  meaning: string,
+  parse: (text: string) => Value,
+): Setting<Value> {
+  return { default: byDefault, meaning, parse }
+}
+
+const text = (value: string): string => value
+
+function whole(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => number {
+  return value => {
+    const number = Number(value)
+    if (/^\d+$/.test(value) && number >= min && number <= max) return number
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+    throw new Error(`a whole number ${range}`)
+  }
+}
+
+function oneOf<Word extends string>(...words: Word[]): (value: string) => Word {
+  return value => {
+    const word = words.find(known => known === value)
+    if (word === undefined) throw new Error(words.map(known => `"${known}"`).join(' or '))
+    return word
+  }
+}
+
+function origins(value: string): readonly string[] {
+  return list(value).map(item => {
+    if (URL.canParse(item) && new URL(item).origin === item) return item
+    throw new Error(
+      `a list of origins such as https://app.example.com, separated by commas; ${JSON.stringify(item)} is none`,
+    )
+  })
+}
+
+/** Whose `X-Forwarded-For` is believed: the last `hops` proxies, or those whose address is in `ranges`. */
+export type TrustProxy =
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'hops'; readonly hops: number }
+  | { readonly kind: 'ranges'; readonly ranges: BlockList }
+
+function trustProxy(value: string): TrustProxy {
+  if (/^\d{1,2}$/.test(value)) return { kind: 'hops', hops: Number(value) }
+  const ranges = new BlockList()
+  for (const item of list(value)) {
+    const [address = '', prefix = ''] = item.split('/')
+    const family = isIP(address)
+    const bits = Number(prefix)
+    if (family === 0 || !/^\d+$/.test(prefix) || bits > (family === 6 ? 128 : 32)) {
+      throw new Error(
+        `a number of proxies, or a list of CIDR ranges such as 10.0.0.0/8; ${JSON.stringify(item)} is neither`,
+      )
+    }
+    ranges.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4')
+  }
+  return { kind: 'ranges', ranges }
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+}
+
+export const settingsTable = {
+  PORT: setting('3050', 'The TCP port to listen on; 0 takes any free one.', whole(0, 65_535)),
+  HOST: setting(null, 'The address to listen on; unset, all interfaces.', text),
+  ENVIRONMENT: setting(
+    'production',
+    'development: readable logs, debug lines, browsers on this machine and in private networks are let in, and a user is whoever ?userId= says. production: JSON logs, nothing of the kind.',
+    oneOf('development', 'production'),
+  ),
+  AUTH: setting(
+    null,
+    'open: a user is whoever ?userId= says, in production too. Only behind a proxy that checks it.',
+    oneOf('open'),
+  ),
+  DATA_DIR: setting('data', 'The directory of the state files; one process on one host has it.', text),
+  LOG_DIR: setting('logs', 'The directory of the log files: 5 of 10 MiB each, the oldest is dropped.', text),
+  LOG_LEVEL: setting(
+    null,
+    'error, info or debug; unset, debug in development and info in production. debug writes lines per connection and is for development only.',
+    oneOf('error', 'info', 'debug'),
+  ),
+  ALLOWED_ORIGINS: setting(
+    '',
+    'Web pages that may connect, besides those from the server’s own host: a list of origins such as https://app.example.com.',
+    origins,
+  ),
+  TRUST_PROXY: setting(
+    null,
+    'Whose X-Forwarded-For is believed: how many proxies stand before the server, or a list of their CIDR ranges. Unset, nobody’s, and connections from private addresses are not counted against the limits per address, since they may be a proxy’s.',
+    trustProxy,
+  ),
+  OFFLINE_GRACE_MS: setting(
+    '5000',
+    'How long a user whose connection broke is held before being shown as offline. 5 s spans a page reload or a change of network.',
+    whole(0, 3_600_000),
+  ),
+  RESTART_GRACE_MS: setting(
+    '15000',
+    'The same after a start, for everybody who was online when the server stopped. 15 s spans the back-off of most clients.',
+    whole(0, 3_600_000),
+  ),
+  PING_MS: setting(
+    '15000',
+    'How long a connection may be quiet before it is pinged, ± 10 %. With PONG_TIMEOUT_MS and the grace, a client that vanished is offline within 30 s.',
+    whole(100, 3_600_000),
+  ),
+  PONG_TIMEOUT_MS: setting(
+    '8000',
+    'How long a pinged connection may stay quiet before it is given up. 8 s spans a mobile network waking up.',
+    whole(100, 3_600_000),
+  ),
+  ALL_USERS_LIMIT: setting(
+    '10000',
+    'The most users an all_users answer lists, online ones first: about 1 MB.',
+    whole(1, 100_000),
+  ),
+  SAVE_EVERY_MS: setting(
+    '30000',
+    'How often the state file is rewritten while something changes. Between, the journal keeps every change within 150 ms.',
+    whole(1_000, 3_600_000),
+  ),
+  KEEP_DAYS: setting('30', 'How long a user who does not come back is remembered.', whole(1, 36_500)),
+  MAX_KNOWN_USERS: setting(
+    '1000000',
+    'How many users are remembered, about 150 bytes each; beyond, one long gone is forgotten for each new one.',
+    whole(1, 100_000_000),
+  ),
+  LIMITS: setting(
+    'on',
+    'off lifts all limits of rate and number below, for benchmarks; refused in production.',
+    oneOf('on', 'off'),
+  ),
+  MAX_CONNECTIONS: setting(
+    null,
+    'The most connections at once; unset, 20,000 or 256 fewer than the process may open files, whichever is less.',
+    whole(1, 1_000_000),
+  ),
+  MAX_CONNECTIONS_PER_USER: setting(
+    '50',
+    'The most connections of one user: more than tabs, fewer than an attack.',
+    whole(1),
+  ),
+  MAX_CONNECTIONS_PER_ADDRESS: setting(
+    '1000',
+    'The most connections from one address: an office behind one router.',
+    whole(1),
+  ),
+  HANDSHAKES_PER_SECOND: setting(
+    '1000',
+    'New connections per second, and twice as many at once: what one core can welcome.',
+    whole(1),
+  ),
+  HANDSHAKES_PER_SECOND_PER_ADDRESS: setting(
+    '50',
+    'New connections per second from one address, and four times as many at once.',
+    whole(1),
+  ),
+  MESSAGES_PER_SECOND: setting(
+    '20',
+    'Messages per second of one connection; beyond, they are refused, and after ten seconds of it the connection is closed.',
+    whole(1),
+  ),
+  MESSAGES_BURST: setting('200', 'How many messages may come at once.', whole(1)),
+  STATUS_CHANGES_PER_WINDOW: setting(
+    '10',
+    'How often one user’s visible presence may change in 30 s; beyond, what others see lags by some seconds. Hiding never waits.',
+    whole(1, 30_000),
+  ),
+  MAX_BUFFERED_BYTES: setting(
+    '1048576',
+    'How much may wait for a client that reads too slowly before it is closed with 4508: some 8,000 changes.',
+    whole(65_536),
+  ),
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof settingsTable
+
+/** Every setting as a value; undefined where an unset one has no default. */
+export type Settings = {
+  readonly [Name in SettingName]: (typeof settingsTable)[Name] extends Setting<infer Value>
+    ? Value | (Name extends OptionalName ? undefined : never)
+    : never
+}
+
+type OptionalName = 'HOST' | 'AUTH' | 'LOG_LEVEL' | 'TRUST_PROXY' | 'MAX_CONNECTIONS'
+
+/** What is wrong with the settings, all of it, a line each. */
+export class WrongSettings extends Error {
+  override readonly name = 'WrongSettings'
+  readonly problems: readonly string[]
+  constructor(problems: readonly string[]) {
+    super(`wrong settings:\n${problems.map(problem => `  ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the settings from texts by name, such as an environment; an empty text counts as unset.
+ * @throws WrongSettings that lists everything that is wrong, not only the first.
+ */
+export function readSettings(texts: Readonly<Record<string, string | undefined>>): Settings {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, { default: byDefault, parse }] of Object.entries(settingsTable)) {
+    const given = texts[name]?.trim() || byDefault
+    if (given === null) continue
+    try {
+      values[name] = parse(given)
+    } catch (error) {
+      problems.push(`${name} must be ${(error as Error).message}, not ${JSON.stringify(given)}`)
+    }
+  }
+  const settings = values as Settings
+  if (problems.length === 0) problems.push(...contradictions(settings))
+  if (problems.length > 0) throw new WrongSettings(problems)
+  return settings
+}
+
+function contradictions(settings: Settings): string[] {
+  if (settings.ENVIRONMENT === 'development') return []
+  const problems: string[] = []
+  if (settings.AUTH !== 'open') {
+    problems.push(
+      'AUTH must be "open" in production: this version can’t check who a user is, identity by token is not there yet. ' +
+        'Set AUTH=open if something before the server checks ?userId=, or ENVIRONMENT=development to try it out.',
+    )
+  }
+  if (settings.LIMITS === 'off') problems.push('LIMITS must be "on" in production')
+  if (settings.LOG_LEVEL === 'debug') problems.push('LOG_LEVEL must be "info" or "error" in production')
+  return problems
+}
+
+/** What `--help` prints. */
+export function help(): string {
+  const settings = Object.entries(settingsTable).map(([name, { default: byDefault, meaning }]) => {
+    return `  ${name}${byDefault ? `=${byDefault}` : ''}\n      ${meaning}`
+  })
+  return [
+    'who-is-online: tells who is online, over a WebSocket at /ws?userId=ID',
+    '',
+    '  --help          this text',
+    '  --version       the version',
+    '  --print-config  the settings as they would be used',
+    '  --dev           ENVIRONMENT is development unless .env or the environment say otherwise',
+    '',
+    'Settings, from the environment and from .env in this directory:',
+    '',
+    ...settings,
+  ].join('\n')
+}

@@ -1,0 +1,249 @@
+import { basename, dirname, join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type Disk, readWhole } from './disk.ts'
+
+/** What a test may let fail, crash or count. */
+export interface Operation {
+  readonly name: keyof Disk | 'read' | 'write' | 'sync' | 'close' | 'modifiedAt'
+  readonly path: string
+}
+
+interface Inode {
+  /** What a process reads. */
+  content: Buffer
+  /** What a power cut leaves for sure: always the beginning of `content`, since files are only appended to. */
+  durable: Buffer
+}
+
+/**
+ * A file system in memory that keeps after a power cut only what was synced: of a file the bytes before its
+ * last sync and any beginning of those after; of a directory the names as of its last sync, and of each name
+ * that changed since, either the old or the new meaning.
+ */
+export class SimulatedDisk implements Disk {
+  /** Lets an operation fail with a code such as `EIO`. */
+  fault: (operation: Operation) => string | undefined = () => undefined
+  /** How many bytes may still be written before `ENOSPC`. */
+  free = Number.POSITIVE_INFINITY
+  /** The power goes before this operation, counted from 1. */
+  cutAt = Number.POSITIVE_INFINITY
+  readonly operations: Operation[] = []
+  /** Resolves when the power is gone: nothing that waits for the disk goes on after that. */
+  readonly powerCut: Promise<void>
+  readonly #directories = new Set<string>(['/'])
+  readonly #names = new Map<string, Inode>()
+  readonly #durableNames = new Map<string, Inode>()
+  #cut = false
+  #onCut: () => void = () => {}
+
+  constructor() {
+    this.powerCut = new Promise(resolve => {
+      this.#onCut = resolve
+    })
+  }
+
+  /** Cuts the power and returns what is there when it is back. `random` yields numbers from 0 to 1. */
+  cutPower(random: () => number): SimulatedDisk {
+    this.#stop()
+    const after = new SimulatedDisk()
+    const survivors = new Map<Inode, Inode>()
+    for (const directory of this.#directories) after.#directories.add(directory)
+    for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      const inode = (random() < 0.5 ? this.#names : this.#durableNames).get(name)
+      if (!inode) continue
+      const survivor = survivors.get(inode) ?? torn(inode, random)
+      survivors.set(inode, survivor)
+      after.#names.set(name, survivor)
+      after.#durableNames.set(name, survivor)
+    }
+    return after
+  }
+
+  /** The process dies, the machine does not: everything stays as it was written. */
+  kill(): SimulatedDisk {
+    return this.cutPower(() => KEEP_ALL)
+  }
+
+  #stop(): void {
+    this.#cut = true
+    this.#onCut()
+  }
+
+  /** All files with their content, by name. */
+  files(): Map<string, Buffer> {
+    return new Map(Array.from(this.#names, ([path, { content }]) => [basename(path), content]))
+  }
+
+  /** Puts a file there, durably. */
+  put(path: string, content: string | Buffer): void {
+    const inode = { content: Buffer.from(content), durable: Buffer.from(content) }
+    this.#directories.add(dirname(path))
+    this.#names.set(path, inode)
+    this.#durableNames.set(path, inode)
+  }
+
+  async #begin(name: Operation['name'], path: string): Promise<void> {
+    await undefined // as with a real one, nothing has happened when the call returns
+    if (!this.#cut) this.operations.push({ name, path })
+    if (this.operations.length >= this.cutAt) this.#stop()
+    if (this.#cut) return new Promise(() => {})
+    const code = this.fault({ name, path })
+    if (code !== undefined) throw failure(code, name, path)
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await this.#begin('makeDirectory', path)
+    this.#directories.add(path)
+  }
+
+  async list(directory: string): Promise<string[]> {
+    await this.#begin('list', directory)
+    return [...this.#names.keys()].filter(path => dirname(path) === directory).map(path => basename(path))
+  }
+
+  async open(path: string) {
+    await this.#begin('open', path)
+    const inode = this.#find('open', path)
+    let position = 0
+    return {
+      read: async (into: Buffer) => {
+        await this.#begin('read', path)
+        const count = inode.content.copy(into, 0, position)
+        position += count
+        return count
+      },
+      modifiedAt: async () => {
+        await this.#begin('modifiedAt', path)
+        return 0
+      },
+      close: () => this.#begin('close', path),
+    }
+  }
+
+  async create(path: string) {
+    await this.#begin('create', path)
+    if (!this.#directories.has(dirname(path))) throw failure('ENOENT', 'create', path)
+    const inode: Inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0) }
+    this.#names.set(path, inode)
+    return {
+      write: async (bytes: Uint8Array) => {
+        await this.#begin('write', path)
+        const room = Math.min(bytes.length, this.free)
+        this.free -= room
+        inode.content = Buffer.concat([inode.content, bytes.subarray(0, room)])
+        if (room < bytes.length) throw failure('ENOSPC', 'write', path)
+      },
+      sync: async () => {
+        await this.#begin('sync', path)
+        inode.durable = inode.content
+      },
+      close: () => this.#begin('close', path),
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#begin('rename', from)
+    this.#names.set(to, this.#find('rename', from))
+    this.#names.delete(from)
+  }
+
+  async link(from: string, to: string): Promise<void> {
+    await this.#begin('link', to)
+    const inode = this.#find('link', from)
+    if (this.#names.has(to)) throw failure('EEXIST', 'link', to)
+    this.#names.set(to, inode)
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#begin('remove', path)
+    this.#find('remove', path)
+    this.#names.delete(path)
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    await this.#begin('syncDirectory', directory)
+    for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      if (dirname(name) !== directory) continue
+      const inode = this.#names.get(name)
+      if (inode) this.#durableNames.set(name, inode)
+      else this.#durableNames.delete(name)
+    }
+  }
+
+  #find(name: string, path: string): Inode {
+    const inode = this.#names.get(path)
+    if (!inode) throw failure('ENOENT', name, path)
+    return inode
+  }
+}
+
+const KEEP_ALL = 0.499999
+
+function torn({ content, durable }: Inode, random: () => number): Inode {
+  const share = random()
+  const unsynced = content.length - durable.length
+  const kept = share === KEEP_ALL ? unsynced : Math.floor(share * (unsynced + 1))
+  const left = content.subarray(0, durable.length + kept)
+  return { content: left, durable: left }
+}
+
+function failure(code: string, name: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${name} '${path}'`), { code })
+}
+
+/** What every disk does; so that the simulated one is no other than the real one. */
+export function describeDisk(name: string, make: () => Promise<{ disk: Disk; directory: string }>): void {
+  describe(`a disk: ${name}`, () => {
+    let disk: Disk
+    let directory: string
+    const at = (file: string) => join(directory, file)
+    const write = async (file: string, text: string) => {
+      const created = await disk.create(at(file))
+      await created.write(Buffer.from(text))
+      await created.sync()
+      await created.close()
+    }
+    const read = async (file: string) => (await readWhole(disk, at(file))).toString()
+
+    beforeEach(async () => {
+      ;({ disk, directory } = await make())
+      await disk.makeDirectory(directory)
+    })
+
+    test('reads what was written, in as many pieces as were asked for', async () => {
+      const text = `${'x'.repeat(3_000_000)}\nlast`
+      await write('a', text)
+      expect(await read('a')).toBe(text)
+    })
+
+    test('empties a file that is created again', async () => {
+      await write('a', 'long text')
+      await write('a', 'short')
+      expect(await read('a')).toBe('short')
+    })
+
+    test('a renamed file takes the place of another, and keeps its other names', async () => {
+      await write('a', 'new')
+      await write('b', 'old')
+      await disk.link(at('b'), at('c'))
+      await disk.rename(at('a'), at('b'))
+      expect(await Promise.all(['b', 'c'].map(read))).toEqual(['new', 'old'])
+      expect((await disk.list(directory)).sort()).toEqual(['b', 'c'])
+    })
+
+    test('says with a code what can not be done', async () => {
+      await write('a', 'a')
+      await write('b', 'b')
+      await expect(disk.link(at('a'), at('b'))).rejects.toMatchObject({ code: 'EEXIST' })
+      for (const missing of [disk.open(at('x')), disk.remove(at('x')), disk.rename(at('x'), at('y'))]) {
+        await expect(missing).rejects.toMatchObject({ code: 'ENOENT' })
+      }
+    })
+
+    test('syncs a directory', async () => {
+      await write('a', 'a')
+      await disk.syncDirectory(directory)
+      expect(await read('a')).toBe('a')
+    })
+  })
+}

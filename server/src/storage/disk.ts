@@ -1,0 +1,157 @@
+import { link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** What the storage asks of a file system. Every call may fail as those of `node:fs` do: an Error with a `code`. */
+export interface Disk {
+  /** Makes a directory only its owner can enter, durably; one that is there stays as it is. */
+  makeDirectory(path: string): Promise<void>
+  list(directory: string): Promise<string[]>
+  open(path: string): Promise<ReadableFile>
+  /** Creates an empty file only its owner can read; one that is there is emptied. */
+  create(path: string): Promise<WritableFile>
+  /** Moves a name, over another one if need be. */
+  rename(from: string, to: string): Promise<void>
+  /** Gives a file a second name; fails with `EEXIST` where there is one already. */
+  link(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  /** Makes what was created, renamed and removed in a directory survive a power cut. */
+  syncDirectory(path: string): Promise<void>
+}
+
+export interface ReadableFile {
+  /** Reads on from where the last read ended, up to the size of the buffer; 0 at the end. */
+  read(into: Buffer): Promise<number>
+  /** When the file was last written, in milliseconds since the epoch. */
+  modifiedAt(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface WritableFile {
+  /** Appends all the bytes; after a failure any part of them may be there. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Makes the content survive a power cut. After a failure nothing is known, and a second try proves nothing. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+export const nodeDisk: Disk = {
+  async makeDirectory(path) {
+    const first = await mkdir(path, { recursive: true, mode: 0o700 })
+    if (first === undefined) return
+    for (let made = path; made.length >= first.length; made = dirname(made)) {
+      await nodeDisk.syncDirectory(dirname(made))
+    }
+  },
+
+  list: readdir,
+
+  async open(path) {
+    const file = await open(path, 'r')
+    return {
+      read: async into => (await file.read(into, 0, into.length, null)).bytesRead,
+      modifiedAt: async () => Math.floor((await file.stat()).mtimeMs),
+      close: () => file.close(),
+    }
+  },
+
+  async create(path) {
+    const file = await open(path, 'w', 0o600)
+    return {
+      async write(bytes) {
+        for (let done = 0; done < bytes.length; ) {
+          done += (await file.write(bytes, done, bytes.length - done, null)).bytesWritten
+        }
+      },
+      // Data and size are all a reader needs: fdatasync spares the write of the modification time.
+      sync: () => file.datasync(),
+      close: () => file.close(),
+    }
+  },
+
+  rename,
+  link,
+  remove: unlink,
+
+  async syncDirectory(path) {
+    if (process.platform === 'win32') return // has no such thing, and needs none
+    const directory = await open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  },
+}
+
+/** The `code` of a failed file operation, such as `ENOENT`. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** What to tell about an error in a log line. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Reads a small file whole; `undefined` where there is none. */
+export async function readIfThere(disk: Disk, path: string): Promise<Buffer | undefined> {
+  try {
+    return await readWhole(disk, path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
+  const blocks: Buffer[] = []
+  for await (const block of wholeLines(disk, path)) blocks.push(Buffer.from(block))
+  return Buffer.concat(blocks)
+}
+
+/** Enough for some 10,000 rows, about 20 ms of work between two turns of the event loop. */
+const BLOCK_BYTES = 1 << 20
+const NEWLINE = 0x0a
+
+/**
+ * Reads a file in blocks that end with a newline; only the last one may not. A block is good until the next
+ * one is asked for.
+ */
+export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buffer, void, undefined> {
+  const file = await disk.open(path)
+  try {
+    let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    let filled = 0
+    for (;;) {
+      const count = await file.read(buffer.subarray(filled))
+      if (count === 0) break
+      filled += count
+      const end = buffer.lastIndexOf(NEWLINE, filled - 1) + 1
+      if (end > 0) {
+        yield buffer.subarray(0, end)
+        buffer.copyWithin(0, end, filled)
+        filled -= end
+      } else if (filled === buffer.length) {
+        buffer = Buffer.concat([buffer], buffer.length * 2)
+      }
+    }
+    if (filled > 0) yield buffer.subarray(0, filled)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Calls back for each line of a block, its newline included. */
+export function forEachLine(block: Buffer, visit: (line: Buffer) => void): void {
+  for (let start = 0; start < block.length; ) {
+    const newline = block.indexOf(NEWLINE, start)
+    const end = newline < 0 ? block.length : newline + 1
+    visit(block.subarray(start, end))
+    start = end
+  }
+}
+
+/** Removes a file that may not be there, where failing to do so does no harm. */
+export async function removeQuietly(disk: Disk, path: string): Promise<void> {
+  await disk.remove(path).catch(() => {})
+}

@@ -1,0 +1,79 @@
+import type { Disk } from './disk.ts'
+import { SimulatedDisk } from './disk.contract.ts'
+import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
+import type { Host, Owner } from './lock.ts'
+import type { LogFields, StoreLog } from './recovery.ts'
+import type { Store } from './store.ts'
+
+/** Later than any time a test notes. */
+export const NOW = Date.UTC(2030, 0, 1)
+export const DATA = '/data'
+
+/** Processes that a test starts and kills. */
+export class SimulatedHost {
+  readonly #running = new Set<string>()
+  #count = 0
+
+  /** The view of a new process. In a container every one of them is pid 1. */
+  process(): Host & { kill(): void } {
+    this.#count += 1
+    const self: Owner = { pid: 1, started: String(this.#count) }
+    this.#running.add(String(this.#count))
+    return {
+      self,
+      isRunning: owner => owner.started !== undefined && this.#running.has(owner.started),
+      kill: () => this.#running.delete(String(self.started)),
+    }
+  }
+}
+
+/** A log that can be read. */
+export class ReadableLog implements StoreLog {
+  readonly infos: string[] = []
+  readonly errors: string[] = []
+
+  info(text: string, fields?: LogFields): void {
+    this.infos.push(withFields(text, fields))
+  }
+
+  error(text: string, fields?: LogFields): void {
+    this.errors.push(withFields(text, fields))
+  }
+}
+
+function withFields(text: string, fields: LogFields | undefined): string {
+  return fields ? `${text} ${JSON.stringify(fields)}` : text
+}
+
+/** A store on a simulated disk, in a process of its own. */
+export function openOn(disk: Disk, options: Partial<JsonFileOptions> = {}): { store: Store; log: ReadableLog } {
+  const log = new ReadableLog()
+  const store = createJsonFileStore({
+    dataDir: DATA,
+    log,
+    now: () => NOW,
+    saveEveryMs: 3_600_000,
+    disk,
+    host: new SimulatedHost().process(),
+    ...options,
+  })
+  return { store, log }
+}
+
+/** A disk with one directory on it, which holds these files. */
+export function diskWith(files: Readonly<Record<string, string | Buffer>>): SimulatedDisk {
+  const disk = new SimulatedDisk()
+  for (const [name, content] of Object.entries(files)) disk.put(`${DATA}/${name}`, content)
+  return disk
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

@@ -1,0 +1,230 @@
+import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Disk, forEachLine, removeQuietly, wholeLines } from './disk.ts'
+import { temporary } from './files.ts'
+import { BadRow, decodeRow, encodeRow, isoTime, parseTime } from './row.ts'
+import { Pace, SlicedWriter } from './slices.ts'
+import { FORMAT } from './snapshot.ts'
+import type { UserRecord } from './store.ts'
+
+/*
+ * The journal carries what changed since the snapshot. It is a row of segments, each a text file of lines
+ *
+ *     1c291ca3 {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z"}
+ *
+ * with the CRC-32 of the JSON in front. The first line is the head; then a row keeps a user, `forget` forgets
+ * one, `alive` says that the process lived at that time, and `closed` that it let go in good order.
+ */
+
+/** What a segment says of itself in its first line. */
+export interface SegmentHead {
+  readonly journal: number
+  /**
+   * Why it was begun: a process started (whatever was live before is not), a snapshot began (the segment goes
+   * on where the last one ended), or a disk failed and is back (changes in between were not written).
+   */
+  readonly after: 'start' | 'snapshot' | 'failure'
+  /** The segment before and how many bytes of it are good: what lies behind them was never durable. */
+  readonly previous?: { readonly journal: number; readonly bytes: number }
+  /** The fingerprint of the imported state file this segment goes on from. */
+  readonly imported?: string
+}
+
+export const FORGOTTEN = Symbol('forgotten')
+
+/** What a journal keeps, in one batch: the newest of each user, and when the process was last known alive. */
+export interface Batch {
+  readonly users: ReadonlyMap<UserId, UserRecord | typeof FORGOTTEN>
+  readonly alive: number | undefined
+}
+
+/** A segment that is being written. Calls must not overlap. */
+export class Segment {
+  readonly journal: number
+  readonly #writer: SlicedWriter
+  #durable: number
+
+  private constructor(journal: number, writer: SlicedWriter) {
+    this.journal = journal
+    this.#writer = writer
+    this.#durable = writer.bytes
+  }
+
+  /** Creates a segment. It gets its name when its head is durable, so that a segment without one is damaged. */
+  static async create(disk: Disk, path: string, head: SegmentHead): Promise<Segment> {
+    const writer = new SlicedWriter(await disk.create(temporary(path)))
+    try {
+      await writer.write([line(JSON.stringify({ format: FORMAT, ...head }))], new Pace('brisk'))
+      await writer.sync()
+      await disk.rename(temporary(path), path)
+      await disk.syncDirectory(dirname(path))
+    } catch (error) {
+      await writer.close().catch(() => {})
+      await removeQuietly(disk, temporary(path))
+      await removeQuietly(disk, path)
+      throw error
+    }
+    return new Segment(head.journal, writer)
+  }
+
+  /** How many bytes of it are known to be durable. */
+  get durable(): number {
+    return this.#durable
+  }
+
+  /** Makes a batch durable. After a failure the segment must not be written to again. */
+  async append(batch: Batch): Promise<void> {
+    await this.#append(batchLines(batch))
+  }
+
+  /** Says that nothing follows, durably, and closes. */
+  async seal(now: number): Promise<void> {
+    await this.#append([line(`{"closed":"${isoTime(now)}"}`)])
+    await this.close()
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close()
+  }
+
+  async #append(lines: Iterable<string>): Promise<void> {
+    await this.#writer.write(lines, new Pace('brisk'))
+    await this.#writer.sync()
+    this.#durable = this.#writer.bytes
+  }
+}
+
+function* batchLines({ users, alive }: Batch): Generator<string> {
+  for (const [userId, record] of users) {
+    yield line(record === FORGOTTEN ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
+  }
+  if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"}`)
+}
+
+function line(json: string): string {
+  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+}
+
+/** What a line of the journal says. */
+export type Entry =
+  | { readonly kind: 'keep'; readonly record: UserRecord }
+  | { readonly kind: 'forget'; readonly userId: UserId }
+  | { readonly kind: 'alive'; readonly at: number }
+  | { readonly kind: 'closed' }
+
+/** What was found in a segment beside its entries. */
+export interface SegmentReport {
+  /** The end of the last good line. */
+  readonly goodBytes: number
+  readonly bytes: number
+  /** Lines that are not as they were written. */
+  readonly badLines: number
+  /** Bytes of a last line that was never finished, as a crash leaves it. */
+  readonly tornBytes: number
+  /** Whether the last thing in it is that the process let go in good order. */
+  readonly closed: boolean
+}
+
+/** Reads the head of a segment; `undefined` when it is damaged. */
+export async function readHead(disk: Disk, path: string): Promise<SegmentHead | undefined> {
+  for await (const block of wholeLines(disk, path)) {
+    const first = block.subarray(0, block.indexOf(0x0a) + 1)
+    const json = open(first)
+    return json === undefined ? undefined : decodeHead(JSON.parse(json))
+  }
+  return undefined
+}
+
+/**
+ * Reads a segment, line by line. Only lines whose checksum is right are visited. Bad lines count when they
+ * lie before `written`, the number of bytes that are known to have been durable once.
+ */
+export async function readSegment(
+  disk: Disk,
+  path: string,
+  written: number | undefined,
+  visit: (entry: Entry) => void,
+): Promise<SegmentReport> {
+  let bytes = 0
+  let goodBytes = 0
+  let badLines = 0
+  let tornBytes = 0
+  let closed = false
+  let first = true
+  for await (const block of wholeLines(disk, path)) {
+    forEachLine(block, raw => {
+      const start = bytes
+      bytes += raw.length
+      const json = open(raw)
+      const entry = json === undefined || first ? undefined : decodeEntry(JSON.parse(json))
+      if (json !== undefined && (first || entry)) {
+        goodBytes = bytes
+        closed = entry?.kind === 'closed'
+        if (entry) visit(entry)
+      } else if (written !== undefined ? start < written : raw.at(-1) === 0x0a) {
+        badLines += 1
+        closed = false
+      } else {
+        tornBytes = raw.length
+        closed = false
+      }
+      first = false
+    })
+  }
+  return { goodBytes, bytes, badLines, tornBytes, closed }
+}
+
+/** The JSON of a line, if its checksum is right. */
+function open(raw: Buffer): string | undefined {
+  const end = raw.at(-1) === 0x0a ? raw.length - 1 : raw.length
+  if (end < 11 || raw[8] !== 0x20) return undefined
+  const expected = raw.toString('latin1', 0, 8)
+  const json = raw.subarray(9, end)
+  if (crc32(json).toString(16).padStart(8, '0') !== expected) return undefined
+  return json.toString()
+}
+
+/** What only a later version would write is `undefined`, and counts as bad: it can't be told what it changed. */
+function decodeEntry(entry: unknown): Entry | undefined {
+  if (typeof entry !== 'object' || entry === null) return undefined
+  if ('userId' in entry) return keepEntry(entry)
+  if ('forget' in entry && typeof entry.forget === 'string') return { kind: 'forget', userId: entry.forget }
+  if ('alive' in entry && typeof entry.alive === 'string')
+    return { kind: 'alive', at: parseTime(entry.alive) }
+  if ('closed' in entry) return { kind: 'closed' }
+  return undefined
+}
+
+function keepEntry(row: object): Entry | undefined {
+  try {
+    return { kind: 'keep', record: decodeRow(row) }
+  } catch (error) {
+    if (error instanceof BadRow) return undefined
+    throw error
+  }
+}
+
+function decodeHead(head: unknown): SegmentHead | undefined {
+  if (typeof head !== 'object' || head === null || !('format' in head) || head.format !== FORMAT)
+    return undefined
+  if (!('journal' in head) || typeof head.journal !== 'number') return undefined
+  if (!('after' in head)) return undefined
+  const { after } = head
+  if (after !== 'start' && after !== 'snapshot' && after !== 'failure') return undefined
+  const previous = 'previous' in head ? decodePrevious(head.previous) : undefined
+  const imported = 'imported' in head && typeof head.imported === 'string' ? head.imported : undefined
+  return {
+    journal: head.journal,
+    after,
+    ...(previous && { previous }),
+    ...(imported !== undefined && { imported }),
+  }
+}
+
+function decodePrevious(previous: unknown): SegmentHead['previous'] {
+  if (typeof previous !== 'object' || previous === null) return undefined
+  if (!('journal' in previous) || typeof previous.journal !== 'number') return undefined
+  if (!('bytes' in previous) || typeof previous.bytes !== 'number') return undefined
+  return { journal: previous.journal, bytes: previous.bytes }
+}

@@ -1,0 +1,12 @@
+import { createMemoryStore, type MemoryPlace } from './memory.ts'
+import { describeStore } from './store.contract.ts'
+
+describeStore('memory', async () => {
+  const place: MemoryPlace = { users: new Map() }
+  return {
+    open: () => createMemoryStore(place),
+    kill: async () => {
+      place.owner = undefined
+    },
+  }
+})

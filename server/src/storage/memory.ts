@@ -1,0 +1,78 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
+
+/** What a memory store leaves to the next one, as a directory does for files. */
+export interface MemoryPlace {
+  users: Map<UserId, UserRecord>
+  /** When the process that holds it was last known alive; absent after a snapshot, which needs no such guess. */
+  alive?: number | undefined
+  owner?: object | undefined
+}
+
+/** A store for tests, and for whoever wants no disk: it keeps as long as its place is kept. */
+export function createMemoryStore(place: MemoryPlace = { users: new Map() }): Store {
+  return new MemoryStore(place)
+}
+
+class MemoryStore implements Store {
+  readonly #place: MemoryPlace
+  #everyone: () => Iterable<UserRecord> = () => []
+  #open = false
+
+  constructor(place: MemoryPlace) {
+    this.#place = place
+  }
+
+  async load(): Promise<Map<UserId, UserRecord>> {
+    if (this.#place.owner) throw new StoreLocked('another store has this place')
+    this.#place.owner = this
+    return new Map(Array.from(this.#place.users, ([userId, record]) => [userId, this.#asLastSeen(record)]))
+  }
+
+  async start(everyone: () => Iterable<UserRecord>): Promise<void> {
+    this.#everyone = everyone
+    for (const [userId, record] of this.#place.users) {
+      if (record.session === 'live')
+        this.#place.users.set(userId, { ...this.#asLastSeen(record), session: 'held' })
+    }
+    this.#place.alive = undefined
+    this.#open = true
+  }
+
+  #asLastSeen(record: UserRecord): UserRecord {
+    const { alive } = this.#place
+    if (alive === undefined || record.session !== 'live' || record.status === 'offline') return record
+    return { ...record, lastSeen: Math.max(record.lastSeen, alive) }
+  }
+
+  note(record: UserRecord): void {
+    if (this.#open) this.#place.users.set(record.userId, record)
+  }
+
+  forget(userId: UserId): void {
+    if (this.#open) this.#place.users.delete(userId)
+  }
+
+  alive(now: number): void {
+    if (this.#open) this.#place.alive = now
+  }
+
+  async flush(): Promise<void> {
+    if (!this.#open) throw new Error('the store is closed')
+  }
+
+  async save(): Promise<void> {
+    await this.flush()
+    this.#place.users = new Map(Array.from(this.#everyone(), record => [record.userId, record]))
+    this.#place.alive = undefined
+  }
+
+  health(): StoreHealth {
+    return { state: 'ok' }
+  }
+
+  async close(): Promise<void> {
+    this.#open = false
+    if (this.#place.owner === this) this.#place.owner = undefined
+  }
+}

@@ -1,0 +1,288 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type Store, StoreLocked, type UserRecord } from './store.ts'
+
+/** One place and whoever comes to it. */
+export interface StoreHarness {
+  /** A store of a new process, on the same place. */
+  open(): Store
+  /** The process of a store is gone, without a word. */
+  kill(store: Store): Promise<void>
+}
+
+/** Names that break what is careless with keys, lines, quotes or bytes. */
+export const HOSTILE_NAMES: readonly string[] = [
+  '__proto__',
+  'constructor',
+  'toString',
+  '0',
+  '-1',
+  'format',
+  'users',
+  'checksum',
+  '"',
+  '\\',
+  '\\n',
+  '\\u0000',
+  ' ',
+  '\u2028',
+  '\u2029',
+  '\ufeff',
+  '\ufffd',
+  '😀',
+  '👩‍👩‍👧',
+  'e\u0301',
+  '\u00e9',
+  '{"userId":"123"}',
+  '"checksum": "crc32:00000000"',
+  'x'.repeat(128),
+  '\u{1F600}'.repeat(32),
+]
+
+export const online = (userId: string, lastSeen = 1_000, username?: string): UserRecord => ({
+  userId,
+  session: 'live',
+  status: 'online',
+  lastSeen,
+  ...(username !== undefined && { username }),
+})
+
+export const gone = (userId: string, lastSeen = 1_000): UserRecord => ({
+  userId,
+  session: 'none',
+  status: 'offline',
+  lastSeen,
+})
+
+export function byId(...records: UserRecord[]): Map<string, UserRecord> {
+  return new Map(records.map(record => [record.userId, record]))
+}
+
+/** What every store promises; see the port. */
+export function describeStore(name: string, makeHarness: () => Promise<StoreHarness>): void {
+  describe(`a store: ${name}`, () => {
+    let harness: StoreHarness
+
+    beforeEach(async () => {
+      harness = await makeHarness()
+    })
+
+    /** What the next process reads. */
+    const reload = async (): Promise<Map<string, UserRecord>> => {
+      const store = harness.open()
+      const users = await store.load()
+      await store.close()
+      return users
+    }
+
+    /** A running store and the users its process knows, which are noted as they come. */
+    const begin = async () => {
+      const store = harness.open()
+      const users = await store.load()
+      await store.start(() => users.values())
+      const note = (...records: UserRecord[]) => {
+        for (const record of records) {
+          users.set(record.userId, record)
+          store.note(record)
+        }
+      }
+      const forget = (userId: string) => {
+        users.delete(userId)
+        store.forget(userId)
+      }
+      return { store, users, note, forget }
+    }
+
+    test('is empty where nothing was ever written', async () => {
+      expect(await reload()).toEqual(new Map())
+    })
+
+    test('[I8] what was noted before a flush is there after a crash', async () => {
+      const { store, note } = await begin()
+      note(online('a'), gone('b'))
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a'), gone('b')))
+    })
+
+    test('[I8] what was noted 150 ms ago is there after a crash', async () => {
+      const { store, note } = await begin()
+      note(online('a'))
+      await new Promise(resolve => setTimeout(resolve, 150))
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a')))
+    })
+
+    test('keeps every combination of session, status and name', async () => {
+      const { store, users, note } = await begin()
+      for (const session of ['live', 'held', 'none'] as const) {
+        for (const status of ['online', 'offline'] as const) {
+          const record = { userId: `${session} ${status}`, session, status, lastSeen: 1_234 }
+          note(record, { ...record, userId: `${record.userId} named`, username: 'ann' })
+        }
+      }
+      await store.flush()
+      const journalled = new Map(users)
+      await harness.kill(store)
+      expect(await reload()).toEqual(journalled)
+
+      const next = await begin()
+      next.note(...journalled.values())
+      await next.store.save()
+      await next.store.close()
+      expect(await reload()).toEqual(journalled)
+    })
+
+    test('keeps every name there can be, as id and as username', async () => {
+      const { store, note } = await begin()
+      const records = HOSTILE_NAMES.map(hostile => online(hostile, 1_000, hostile))
+      note(...records)
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(...records))
+
+      const next = await begin()
+      next.note(...records)
+      await next.store.save()
+      await next.store.close()
+      expect(await reload()).toEqual(byId(...records))
+    })
+
+    test('the newest record of a user counts, and who is forgotten is gone until noted again', async () => {
+      const { store, note, forget } = await begin()
+      note(online('a', 1), online('b', 1), online('c', 1))
+      await store.flush()
+      note(gone('a', 2))
+      note(online('a', 3))
+      forget('b')
+      forget('c')
+      note(gone('c', 4))
+      forget('nobody')
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a', 3), gone('c', 4)))
+    })
+
+    test('a snapshot holds everybody, and what is noted after it counts too', async () => {
+      const { store, note, forget } = await begin()
+      note(online('a'), online('b'), online('c'))
+      await store.save()
+      note(gone('b', 2_000), online('d'))
+      forget('c')
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a'), gone('b', 2_000), online('d')))
+    })
+
+    test('users come, change and go while a snapshot is walked', async () => {
+      const store = harness.open()
+      const users = await store.load()
+      const change = (record: UserRecord) => {
+        users.set(record.userId, record)
+        store.note(record)
+      }
+      await store.start(function* () {
+        let reached = 0
+        for (const record of users.values()) {
+          yield record
+          reached += 1
+          if (reached === 1) change(gone('a', 2_000))
+          if (reached === 2) change(online('e', 2_000))
+          if (reached === 3) {
+            users.delete('b')
+            store.forget('b')
+          }
+        }
+      })
+      for (const userId of ['a', 'b', 'c', 'd']) change(online(userId))
+      await store.save()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(gone('a', 2_000), online('c'), online('d'), online('e', 2_000)))
+    })
+
+    test('after a crash, visible live users were last seen when the process was last alive', async () => {
+      const { store, note } = await begin()
+      const held: UserRecord = { ...online('held'), session: 'held' }
+      const hidden: UserRecord = { ...online('hidden'), status: 'offline' }
+      note(online('a'), held, hidden, gone('gone'))
+      store.alive(5_000)
+      store.alive(6_000)
+      note(online('later', 7_000))
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a', 6_000), held, hidden, gone('gone'), online('later', 7_000)))
+    })
+
+    test('after a clean stop everybody was last seen exactly when noted', async () => {
+      const { store, note } = await begin()
+      note(online('a'), gone('b', 2_000))
+      store.alive(5_000)
+      await store.save()
+      await store.close()
+      expect(await reload()).toEqual(byId(online('a'), gone('b', 2_000)))
+    })
+
+    test('a process does not speak for the users of the one before', async () => {
+      const first = await begin()
+      first.note(online('a'), online('b'))
+      first.store.alive(5_000)
+      await first.store.flush()
+      await harness.kill(first.store)
+
+      const second = await begin()
+      second.note(online('b', 8_000))
+      second.store.alive(9_000)
+      await second.store.flush()
+      await harness.kill(second.store)
+      expect(await reload()).toEqual(byId({ ...online('a', 5_000), session: 'held' }, online('b', 9_000)))
+    })
+
+    test('notes from a time before the epoch and far ahead of it stay what they are', async () => {
+      const { store, note } = await begin()
+      note(gone('early', -62_000_000_000_000), gone('zero', 0))
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(gone('early', -62_000_000_000_000), gone('zero', 0)))
+    })
+
+    test('many at once, a thousand times over', async () => {
+      const { store, users, note } = await begin()
+      for (let round = 0; round < 1_000; round += 1) {
+        note(online(`user ${round % 100}`, round), gone(`user ${(round * 7) % 300}`, round))
+        if (round % 200 === 0) await Promise.all([store.flush(), store.save(), store.flush()])
+      }
+      await Promise.all([store.save(), store.save(), store.flush()])
+      await store.close()
+      expect(await reload()).toEqual(users)
+    })
+
+    test('one process at a time', async () => {
+      const { store } = await begin()
+      await expect(harness.open().load()).rejects.toThrow(StoreLocked)
+      await store.close()
+      expect(await reload()).toEqual(new Map())
+    })
+
+    test('a dead process is in nobody\'s way, again and again', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        const { store, note } = await begin()
+        note(gone(`user ${round}`, round))
+        await store.flush()
+        await harness.kill(store)
+      }
+      expect([...(await reload()).keys()]).toHaveLength(5)
+    })
+
+    test('is well, and says after close that nothing is kept any more', async () => {
+      const { store, note } = await begin()
+      expect(store.health()).toEqual({ state: 'ok' })
+      await store.close()
+      note(online('late'))
+      store.forget('late')
+      store.alive(1)
+      await expect(store.flush()).rejects.toThrow('closed')
+      await expect(store.save()).rejects.toThrow('closed')
+      await store.close()
+      expect(await reload()).toEqual(new Map())
+    })
+  })
+}

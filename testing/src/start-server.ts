@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url))
+
+/** A real server process that a test has started. */
+export interface RunningServer {
+  readonly port: number
+  readonly pid: number
+  /** `ws://127.0.0.1:PORT/ws` */
+  readonly url: string
+  /** `http://127.0.0.1:PORT` */
+  readonly origin: string
+  /** Everything it has written to the console so far. */
+  readonly output: () => string
+  /** Sends a signal and resolves with the exit code, null when a signal ended it. */
+  readonly end: (signal: NodeJS.Signals) => Promise<number | null>
+}
+
+/** What a test says of a server: settings by name, and where it keeps its state. */
+export type ServerSettings = Readonly<Record<string, string | number>>
+
+export interface ExitedServer {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** How long a server may take to come up, in ms: a million users are read in less. */
+const START_MS = 30_000
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** A directory of its own for a test; `remove` takes it away. */
+export function temporaryDir(): { readonly path: string; readonly remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'who-is-online-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+function launch(dir: string, settings: ServerSettings): { child: ChildProcess; output: () => string } {
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '',
+    PORT: '0',
+    ENVIRONMENT: 'development',
+  }
+  env['DATA_DIR'] = join(dir, 'data')
+  env['LOG_DIR'] = join(dir, 'logs')
+  for (const [name, value] of Object.entries(settings)) env[name] = String(value)
+  const child = spawn(process.execPath, ['--conditions=@who-is-online/source', main], { cwd: dir, env })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  let output = ''
+  child.stdout?.on('data', data => {
+    output += data
+  })
+  child.stderr?.on('data', data => {
+    output += data
+  })
+  return { child, output: () => output }
+}
+
+/** Starts the server on a free port, with its state and logs in `dir`. Rejects when it does not come up. */
+export function startServer(dir: string, settings: ServerSettings = {}): Promise<RunningServer> {
+  const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings })
+  return new Promise((resolve, reject) => {
+    const patience = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`the server did not come up:\n${output()}`))
+    }, START_MS)
+    child.once('exit', code => {
+      clearTimeout(patience)
+      reject(new Error(`the server ended with ${code}:\n${output()}`))
+    })
+    const look = (): void => {
+      const port = /listening on .*?, port (\d+)/.exec(output())?.[1]
+      if (port === undefined) return
+      clearTimeout(patience)
+      child.stdout?.off('data', look)
+      resolve({
+        port: Number(port),
+        pid: child.pid ?? 0,
+        url: `ws://127.0.0.1:${port}/ws`,
+        origin: `http://127.0.0.1:${port}`,
+        output,
+        end: signal => exited(child, () => child.kill(signal)),
+      })
+    }
+    child.stdout?.on('data', look)
+  })
+}
+
+/** Starts a server that is expected to end by itself. */
+export async function runServer(dir: string, settings: ServerSettings): Promise<ExitedServer> {
+  const { child, output } = launch(dir, settings)
+  const code = await exited(child, () => {})
+  return { code, output: output() }
+}
+
+function exited(child: ChildProcess, begin: () => void): Promise<number | null> {
+  return new Promise(resolve => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode)
+    child.once('exit', code => resolve(code))
+    begin()
+  })
+}
