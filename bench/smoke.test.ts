@@ -10,8 +10,8 @@ test('a quick firehose reaches every client of floor and ws, exactly once each',
   for (const form of result.forms) {
     for (const { contender, rounds } of form.entries) {
       const [run] = rounds
-      expect(run?.counted, `${contender}, ${form.name}`).toBeGreaterThan(0)
-      expect(run?.counted, `${contender}, ${form.name}`).toBe(run?.expected)
+      expect(run?.delivered?.counted, `${contender}, ${form.name}`).toBeGreaterThan(0)
+      expect(run?.delivered?.counted, `${contender}, ${form.name}`).toBe(run?.delivered?.expected)
     }
   }
 })

@@ -1,12 +1,15 @@
 import type { Contender } from './contenders/contenders.ts'
 import type { Entry, Result, Run } from './figures.ts'
-import { judge } from './goals.ts'
+import { judge, percent } from './goals.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { cores } from './stage.ts'
 import { machine } from './system.ts'
 
 /** Above this share of a core the load generator, not the server, may have set the pace. */
 const LOAD_LIMIT = 0.9
+
+/** Waiting for the core this share of the time, a server looks slower than it is. */
+const DISPLACED_LIMIT = 0.1
 
 /** With whom and how often a scenario is played. */
 export interface Conditions {
@@ -35,14 +38,9 @@ export async function compare(
         problems.push(`${where}: ${error.message}`)
         return null
       })
-      for (const { form, invalid, busy } of runs ?? []) {
-        problems.push(...invalid.map(reason => `${where}, ${form}: ${reason}`))
-        if (busy.load >= LOAD_LIMIT) {
-          const share = Math.round(busy.load * 100)
-          notes.push(
-            `${where}, ${form}: the load generator, not the server, was the bottleneck (${share} % of a core)`,
-          )
-        }
+      for (const run of runs ?? []) {
+        problems.push(...run.invalid.map(reason => `${where}, ${run.form}: ${reason}`))
+        notes.push(...cautions(run).map(caution => `${where}, ${run.form}: ${caution}`))
       }
       played.get(contender.name)?.push(runs)
     }
@@ -65,4 +63,19 @@ export async function compare(
     problems,
     notes,
   }
+}
+
+/** Why a run has to be read with care. */
+function cautions({ busy }: Run): string[] {
+  const cautions: string[] = []
+  if (!busy) return cautions
+  if (busy.load >= LOAD_LIMIT) {
+    cautions.push(`the load generator, not the server, was the bottleneck (${percent(busy.load)} of a core)`)
+  }
+  if (busy.displaced !== undefined && busy.displaced >= DISPLACED_LIMIT) {
+    cautions.push(
+      `other programs took the server's core for ${percent(busy.displaced)} of the time: its latency is not its own`,
+    )
+  }
+  return cautions
 }

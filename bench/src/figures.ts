@@ -14,18 +14,31 @@ export interface Run {
   form: string
   /** The figure compared, in the form's unit; less is better. `undefined` where the system does not tell. */
   cost: number | undefined
+  /** What reached clients, where clients were told something. */
+  delivered?: Delivered
+  latencyMs?: Latency
+  /** Share of the planned changes that a slow server let the drivers make. */
+  carried?: number
+  busy?: Busy
+  /** What was wrong; with an entry here the run proves nothing. */
+  invalid: string[]
+}
+
+export interface Delivered {
   /** Messages that reached clients, and how many had to. */
   counted: number
   expected: number
   /** From the first frame sent to the last expected one received. */
   seconds: number
-  latencyMs?: Latency
-  /** Share of the planned changes that a slow server let the drivers make. */
-  carried?: number
-  /** CPU of the server and of the load generator while it lasted, as shares of one core. */
-  busy: { server: number | undefined; load: number }
-  /** What was wrong; with an entry here the run proves nothing. */
-  invalid: string[]
+}
+
+/** Shares of the wall time of a run; `undefined` where the system does not tell. */
+export interface Busy {
+  /** CPU of the server and of the load generator. */
+  server: number | undefined
+  load: number
+  /** When the server could have run but its core was taken by other programs. */
+  displaced: number | undefined
 }
 
 /** Several rounds in one figure. */
@@ -72,11 +85,11 @@ export const figure = {
   cost: (run: Run) => run.cost,
   p50: (run: Run) => run.latencyMs?.p50,
   p99: (run: Run) => run.latencyMs?.p99,
-  perSecond: (run: Run) => run.counted / run.seconds,
-  seconds: (run: Run) => run.seconds,
+  perSecond: (run: Run) => run.delivered && run.delivered.counted / run.delivered.seconds,
+  seconds: (run: Run) => run.delivered?.seconds,
   carried: (run: Run) => run.carried,
-  server: (run: Run) => run.busy.server,
-  load: (run: Run) => run.busy.load,
+  server: (run: Run) => run.busy?.server,
+  load: (run: Run) => run.busy?.load,
 } satisfies Record<string, (run: Run) => number | undefined>
 
 export type FigureName = keyof typeof figure

@@ -34,7 +34,8 @@ export function judge(goal: Goal, entries: Entry[]): Verdict {
   )
 }
 
-function verdict(
+/** A figure against its limit, both in the same unit. */
+export function verdict(
   goal: string,
   measured: number | undefined,
   limit: number,
@@ -52,4 +53,9 @@ export function times(multiple: number): string {
 /** Three significant digits, thousands set apart. */
 export function number(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 6 })
+}
+
+/** A share as whole percent. */
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }

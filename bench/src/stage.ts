@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { end, start } from './children.ts'
 import type { Contender } from './contenders/contenders.ts'
 import type { Answer, Count, Order, Target } from './load/orders.ts'
-import { cpuSeconds, openFilesLimit, residentBytes, twoCores } from './system.ts'
+import { cpuSeconds, displacedSeconds, openFilesLimit, residentBytes, twoCores } from './system.ts'
 
 /** A server that is not ready by then never will be. */
 const READY_WITHIN_MS = 15_000
@@ -34,8 +34,10 @@ export interface Measured {
   count: Count
   /** `undefined` where the system does not tell. */
   cpuSeconds: number | undefined
-  /** Milliseconds of wall time from order to answer. */
-  wallMs: number
+  /** How long the server had work but not its core; `undefined` where the system does not tell. */
+  displacedSeconds: number | undefined
+  /** From order to answer. */
+  wallSeconds: number
 }
 
 /** What a run needs. */
@@ -118,14 +120,13 @@ export class Stage {
   /** Has the load generator carry out an order and takes the server's CPU around it. */
   async measure(order: Order): Promise<Measured> {
     const pid = this.#server.pid ?? 0
-    const before = cpuSeconds(pid)
-    const began = performance.now()
+    const [cpuBefore, displacedBefore, began] = [cpuSeconds(pid), displacedSeconds(pid), performance.now()]
     const count = await this.#ask(order)
-    const after = cpuSeconds(pid)
     return {
       count,
-      cpuSeconds: before === undefined || after === undefined ? undefined : after - before,
-      wallMs: performance.now() - began,
+      cpuSeconds: difference(cpuSeconds(pid), cpuBefore),
+      displacedSeconds: difference(displacedSeconds(pid), displacedBefore),
+      wallSeconds: (performance.now() - began) / 1000,
     }
   }
 
@@ -185,6 +186,10 @@ export class Stage {
     const words = lines.findLast(line => /error/i.test(line)) ?? lines.at(-1) ?? ''
     return words.trim().replaceAll(ROOT, '').replaceAll(this.#scratch, '').slice(0, 300)
   }
+}
+
+function difference(after: number | undefined, before: number | undefined): number | undefined {
+  return after === undefined || before === undefined ? undefined : after - before
 }
 
 async function freePort(): Promise<number> {

@@ -14,6 +14,13 @@ export function cpuSeconds(pid: number): number | undefined {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** Seconds a process's main thread was ready to run and had to wait for a core; `undefined` where Linux doesn't tell. */
+export function displacedSeconds(pid: number): number | undefined {
+  // Three numbers: time on the core and time waiting for it, in nanoseconds, and the number of turns.
+  const waited = readProc(`/proc/${pid}/schedstat`)?.split(' ')[1]
+  return waited === undefined ? undefined : Number(waited) / 1e9
+}
+
 /** Resident bytes of a process; `undefined` where there is no /proc. */
 export function residentBytes(pid: number): number | undefined {
   const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]

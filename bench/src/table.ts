@@ -1,12 +1,10 @@
 import { type Entry, type FigureName, type Result, ratio, type Spread, spread } from './figures.ts'
-import { number } from './goals.ts'
+import { number, percent } from './goals.ts'
 
 /** A table of texts; the first row is its head. */
 export type Table = string[][]
 
 type FormResult = Result['forms'][number]
-
-const percent = (share: number) => `${Math.round(share * 100)} %`
 
 /** The columns after `cost`; one without a figure in any row is left out. */
 const columns: [FigureName, string, (value: number) => string][] = [

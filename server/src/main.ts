@@ -107,12 +107,6 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
       return fail(EXIT.failed, `port ${settings.PORT} is taken; set PORT to another one`)
     return fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
-  log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
-    environment: settings.ENVIRONMENT,
-    open: `http://localhost:${server.port}/`,
-    connect: `ws://localhost:${server.port}/ws?userId=YOUR_USER_ID`,
-  })
-
   let askedAt: number | undefined
   const stop = async (signal: string): Promise<void> => {
     const now = performance.now()
@@ -131,6 +125,12 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
   }
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
+
+  log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
+    environment: settings.ENVIRONMENT,
+    open: `http://localhost:${server.port}/`,
+    connect: `ws://localhost:${server.port}/ws?userId=YOUR_USER_ID`,
+  })
 }
 
 /** How many files this process may have open, where the system tells. */

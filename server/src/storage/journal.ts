@@ -3,10 +3,11 @@ import { crc32 } from 'node:zlib'
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Disk, forEachLine, removeQuietly, wholeLines } from './disk.ts'
 import { temporary } from './files.ts'
-import { BadRow, decodeRow, encodeRow, isoTime, parseTime } from './row.ts'
+import { BadRow, decodeRow, encodeRow } from './row.ts'
 import { Pace, SlicedWriter } from './slices.ts'
 import { FORMAT } from './snapshot.ts'
 import type { UserRecord } from './store.ts'
+import { isoTime, parseTime } from './time.ts'
 
 /*
  * The journal carries what changed since the snapshot. It is a row of segments, each a text file of lines

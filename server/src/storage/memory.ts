@@ -63,7 +63,9 @@ class MemoryStore implements Store {
 
   async save(): Promise<void> {
     await this.flush()
-    this.#place.users = new Map(Array.from(this.#everyone(), record => [record.userId, record]))
+    const users = new Map<UserId, UserRecord>()
+    this.#place.users = users // what is noted during the walk is newer than the row before it
+    for (const record of this.#everyone()) users.set(record.userId, record)
     this.#place.alive = undefined
   }
 

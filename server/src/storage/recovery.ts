@@ -49,7 +49,7 @@ export interface RecoveryOptions {
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { disk, files, log } = options
   const names = await disk.list(files.directory)
-  if (!names.some(isState)) return EMPTY_START
+  if (!names.some(isState)) return emptyStart()
 
   const segments = await listSegments(disk, files, names)
   const main = await readState(disk, files.main)
@@ -84,14 +84,16 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
 }
 
-const EMPTY_START: Recovered = {
-  users: new Map(),
-  nextSegment: 1,
-  lastSegment: undefined,
-  imported: undefined,
-  mainNeeds: undefined,
-  backupNeeds: 1,
-  impaired: false,
+function emptyStart(): Recovered {
+  return {
+    users: new Map(),
+    nextSegment: 1,
+    lastSegment: undefined,
+    imported: undefined,
+    mainNeeds: undefined,
+    backupNeeds: 1,
+    impaired: false,
+  }
 }
 
 const WHAT_TO_DO =

@@ -1,5 +1,6 @@
 import { isName, type Status } from '@who-is-online/protocol/words'
 import type { UserRecord } from './store.ts'
+import { isoTime, parseTime } from './time.ts'
 
 /**
  * A user as a JSON object, in snapshot and journal alike:
@@ -84,13 +85,3 @@ function timeIn(field: RowField, value: unknown, unknownTime: number | undefined
 
 /** The largest time ECMAScript knows: some 270,000 years from 1970. */
 const MAX_TIME = 8.64e15
-const ISO_TIME = /^([+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
-
-/** Milliseconds of an ISO 8601 time with its zone; NaN for any other text. */
-export function parseTime(text: string): number {
-  return ISO_TIME.test(text) ? Date.parse(text) : Number.NaN
-}
-
-export function isoTime(time: number): string {
-  return new Date(time).toISOString()
-}

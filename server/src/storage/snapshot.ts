@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib'
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Disk, forEachLine, readWhole, reasonOf, wholeLines } from './disk.ts'
-import { decodeRow, encodeRow, isoTime } from './row.ts'
+import { decodeRow, encodeRow } from './row.ts'
 import { type Pace, SlicedWriter } from './slices.ts'
 import type { UserRecord } from './store.ts'
+import { isoTime } from './time.ts'
 
 /** Stands in every file: a later version that writes otherwise has another number and reads this one too. */
 export const FORMAT = 'who-is-online/1'

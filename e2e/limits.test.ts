@@ -1,0 +1,92 @@
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const dir = temporaryDir()
+let server: RunningServer
+beforeAll(async () => {
+  server = await startServer(dir.path, {
+    TRUST_PROXY: 1,
+    MAX_CONNECTIONS_PER_USER: 3,
+    MAX_CONNECTIONS_PER_ADDRESS: 5,
+  })
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } })
+
+test('[L3] a client that talks too fast hears so, and is closed with 4429 after ten seconds of it', async () => {
+  const client = await TestClient.as(server, 'fast')
+  const begun = Date.now()
+  const flood = setInterval(() => {
+    for (let n = 0; n < 10; n++) client.send({ type: 'get_online_count' })
+  }, 10)
+  const { code } = await client.closed
+  clearInterval(flood)
+  expect(code).toBe(4429)
+  expect(Date.now() - begun).toBeGreaterThan(9_500)
+  expect(client.texts.filter(text => text.includes('online_count')).length).toBeLessThan(200 + 20 * 11)
+  expect(client.texts.find(text => text.includes('too_fast'))).toMatch(
+    /too_fast: more messages than allowed; retry in \d+ ms/,
+  )
+})
+
+test('[L5] get_all_users has a pace of its own', async () => {
+  const client = await TestClient.as(server, 'lister')
+  for (let n = 0; n < 12; n++) client.send({ type: 'get_all_users' })
+  const texts: string[] = []
+  for (let n = 0; n < 12; n++) texts.push(await client.text())
+  expect(texts.filter(text => text.includes('all_users'))).toHaveLength(10)
+  expect(texts.filter(text => text.includes('too_fast'))).toHaveLength(2)
+  await client.leave()
+})
+
+test('[L2] connections per user and per address end where the settings say', async () => {
+  const clients = [await TestClient.as(server, 'many'), await TestClient.as(server, 'many')]
+  clients.push(await TestClient.as(server, 'many'))
+  await expect(TestClient.as(server, 'many')).rejects.toThrow('HTTP 429')
+  for (const client of clients) await client.leave()
+  const office: TestClient[] = []
+  for (let n = 0; n < 5; n++)
+    office.push(await TestClient.open(`${server.url}?userId=o${n}`, from('8.8.8.8')))
+  await expect(TestClient.open(`${server.url}?userId=o5`, from('8.8.8.8'))).rejects.toThrow('HTTP 429')
+  await (await TestClient.open(`${server.url}?userId=o5`, from('9.9.9.9'))).leave()
+  for (const client of office) await client.leave()
+  await (await TestClient.open(`${server.url}?userId=o5`, from('8.8.8.8'))).leave()
+})
+
+test('[O5] a page from elsewhere is refused with 403, and the log has the line to set', async () => {
+  const evil = { headers: { Origin: 'https://evil.example' } }
+  await expect(TestClient.open(`${server.url}?userId=x`, evil)).rejects.toThrow('HTTP 403')
+  await sleep(50)
+  expect(server.output()).toContain('set="ALLOWED_ORIGINS=https://evil.example"')
+})
+
+test('[K1] a reader that takes nothing is closed with 4508, and others notice nothing', async () => {
+  const own = temporaryDir()
+  const crowded = await startServer(own.path, { LIMITS: 'off', MAX_BUFFERED_BYTES: 65_536 })
+  const stalled = await TestClient.as(crowded, 'stalled')
+  const { _socket: socket } = stalled.socket as unknown as { _socket: { pause(): void; resume(): void } }
+  socket.pause()
+  const flapper = await TestClient.as(crowded, 'flapper')
+  const reader = await TestClient.as(crowded, 'reader')
+  let heard = 0
+  reader.socket.on('message', () => heard++)
+  let ended = false
+  for (let n = 0; n < 100_000 && !ended; n++) {
+    flapper.send({ type: 'set_status', status: n % 2 ? 'online' : 'offline' })
+    if (n % 500 === 499) {
+      await sleep(5)
+      ended = /^wio_connections 2$/m.test(await (await fetch(`${crowded.origin}/metrics`)).text())
+    }
+  }
+  expect(ended).toBe(true)
+  expect(heard).toBeGreaterThan(1_000)
+  socket.resume()
+  expect((await stalled.closed).code).toBe(4508)
+  await crowded.end('SIGTERM')
+  own.remove()
+})

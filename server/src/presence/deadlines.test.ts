@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Deadlines } from './deadlines.ts'
+
+test('a new one waits for nothing', () => {
+  const deadlines = new Deadlines<string>()
+  expect(deadlines.size).toBe(0)
+  expect(deadlines.next).toBe(Number.POSITIVE_INFINITY)
+  expect(deadlines.take(Number.MAX_SAFE_INTEGER)).toBeUndefined()
+})
+
+test('an item is due at its time, not a millisecond before', () => {
+  const deadlines = new Deadlines<string>()
+  deadlines.add(10, 'a')
+  expect(deadlines.take(9)).toBeUndefined()
+  expect(deadlines.size).toBe(1)
+  expect(deadlines.take(10)).toBe('a')
+  expect(deadlines.take(10)).toBeUndefined()
+})
+
+test('[I9] whatever is added and taken, it is a sorted list, and empty in the end', () => {
+  const adds = fc.record({ add: fc.nat({ max: 50 }) })
+  const takes = fc.record({ takeAt: fc.nat({ max: 60 }) })
+  fc.assert(
+    fc.property(fc.array(fc.oneof(adds, adds, takes), { size: 'max', maxLength: 200 }), steps => {
+      const deadlines = new Deadlines<{ at: number }>()
+      let sorted: { at: number }[] = []
+      const take = (now: number) => {
+        const item = deadlines.take(now)
+        const first = sorted[0]
+        // Of several due at one time any may come first, but each comes once.
+        expect(item?.at).toBe(first && first.at <= now ? first.at : undefined)
+        if (item) expect(sorted).toContain(item)
+        sorted = sorted.filter(other => other !== item)
+      }
+      for (const step of steps) {
+        if ('add' in step) {
+          const item = { at: step.add }
+          deadlines.add(step.add, item)
+          sorted = [...sorted, item].sort((a, b) => a.at - b.at)
+        } else take(step.takeAt)
+        expect(deadlines.size).toBe(sorted.length)
+        expect(deadlines.next).toBe(sorted[0]?.at ?? Number.POSITIVE_INFINITY)
+      }
+      while (sorted.length > 0) take(60)
+      expect(deadlines.size).toBe(0)
+      expect(deadlines.next).toBe(Number.POSITIVE_INFINITY)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('100,000 come out in order', () => {
+  const deadlines = new Deadlines<number>()
+  for (let n = 0; n < 100_000; n++) {
+    const at = (n * 7_919) % 100_003
+    deadlines.add(at, at)
+  }
+  let last = -1
+  let ordered = 0
+  for (let at = deadlines.take(200_000); at !== undefined; at = deadlines.take(200_000)) {
+    if (at >= last) ordered++
+    last = at
+  }
+  expect(ordered).toBe(100_000)
+})
