@@ -39,7 +39,7 @@ export async function end(child: ChildProcess): Promise<void> {
   await gone
 }
 
-/** Ends what still runs; for the way out of this process, where nothing can be awaited. */
+/** Ends what still runs, without waiting. */
 export function endAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }

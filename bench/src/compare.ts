@@ -27,7 +27,7 @@ export async function compare(
   scenario: Scenario,
   { contenders, rounds, progress }: Conditions,
 ): Promise<Result> {
-  const played = new Map<string, (Run[] | null)[]>(contenders.map(({ name }) => [name, []]))
+  const played = new Map<string, (Record<string, Run> | null)[]>(contenders.map(({ name }) => [name, []]))
   const problems: string[] = []
   const notes: string[] = []
   for (let round = 1; round <= rounds; round++) {
@@ -38,9 +38,9 @@ export async function compare(
         problems.push(`${where}: ${error.message}`)
         return null
       })
-      for (const run of runs ?? []) {
-        problems.push(...run.invalid.map(reason => `${where}, ${run.form}: ${reason}`))
-        notes.push(...cautions(run).map(caution => `${where}, ${run.form}: ${caution}`))
+      for (const [form, run] of Object.entries(runs ?? {})) {
+        problems.push(...run.invalid.map(reason => `${where}, ${form}: ${reason}`))
+        notes.push(...cautions(run).map(caution => `${where}, ${form}: ${caution}`))
       }
       played.get(contender.name)?.push(runs)
     }
@@ -48,7 +48,7 @@ export async function compare(
   const forms = scenario.forms.map(form => {
     const entries: Entry[] = [...played].map(([contender, all]) => ({
       contender,
-      rounds: all.map(runs => runs?.find(run => run.form === form.name) ?? null),
+      rounds: all.map(runs => runs?.[form.name] ?? null),
     }))
     const goals = scenario.goals.filter(goal => goal.form === form.name).map(goal => judge(goal, entries))
     return { ...form, entries, goals }

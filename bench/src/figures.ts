@@ -11,7 +11,6 @@ export interface Form {
 
 /** What one contender gave in one form in one round. */
 export interface Run {
-  form: string
   /** The figure compared, in the form's unit; less is better. `undefined` where the system does not tell. */
   cost: number | undefined
   /** What reached clients, where clients were told something. */
@@ -62,8 +61,8 @@ export interface Result {
   node: string
   cpu: string
   cores: number
-  /** Whether server and load each had a core of their own. */
-  pinned: boolean
+  /** Whether server and load each had a core of their own; absent where there is no server. */
+  pinned?: boolean
   commit?: string
   forms: (Form & { entries: Entry[]; goals: Verdict[] })[]
   /** Runs that failed or whose counts were wrong, as sentences. */

@@ -1,6 +1,5 @@
 // pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] | --report
 import { parseArgs } from 'node:util'
-import { endAll } from './children.ts'
 import { type Conditions, compare } from './compare.ts'
 import { contenders } from './contenders/contenders.ts'
 import type { Result } from './figures.ts'
@@ -8,8 +7,10 @@ import { keep, print, report } from './report.ts'
 import { firehose } from './scenarios/firehose.ts'
 import { idle } from './scenarios/idle.ts'
 import { request } from './scenarios/request.ts'
+import { saving } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
 import { storm } from './scenarios/storm.ts'
+import { clearAll } from './stage.ts'
 
 /** Every scenario, in the order of a whole bench. */
 const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<Result>> = {
@@ -17,6 +18,7 @@ const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<
   storm: (size, conditions) => compare(storm(size), conditions),
   request: (size, conditions) => compare(request(size), conditions),
   idle: (size, conditions) => compare(idle(size), conditions),
+  saving,
 }
 
 const { values, positionals } = parseArgs({
@@ -29,7 +31,7 @@ const { values, positionals } = parseArgs({
   },
 })
 
-process.on('exit', endAll)
+process.on('exit', clearAll)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 if (values.report) await report()
@@ -48,7 +50,7 @@ async function bench(size: Size): Promise<void> {
   }
   for (const measure of chosen) {
     const result = await measure(size, conditions)
-    process.stdout.write(print(result))
+    process.stdout.write(print(result, size))
     // A smoke run, or one without some contenders, is nothing to compare with later.
     if (size === 'full' && !values.only) await keep(result)
     if (result.problems.length > 0) process.exitCode = 1

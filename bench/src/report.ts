@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Result } from './figures.ts'
+import type { Size } from './scenarios/scenario.ts'
 import { contenderTable, goalTable, toMarkdown, toText } from './table.ts'
 
 const RESULTS = join(import.meta.dirname, '../results')
@@ -15,12 +16,13 @@ export async function keep(result: Result): Promise<void> {
   await writeFile(join(RESULTS, `${result.scenario}.json`), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-/** A result for a terminal. */
-export function print(result: Result): string {
+/** A result for a terminal; a quick one without the goals, which it says nothing about. */
+export function print(result: Result, size: Size): string {
   const lines = [`\n${result.title}`, conditions(result)]
+  if (size === 'quick') lines.push('A smoke run: too small and too short for its figures to mean anything.')
   for (const form of result.forms) {
     lines.push('', form.title, toText(contenderTable(form)))
-    if (form.goals.length > 0) lines.push(toText(goalTable(form)))
+    if (size === 'full' && form.goals.length > 0) lines.push(toText(goalTable(form)))
   }
   lines.push(
     ...result.problems.map(problem => `INVALID  ${problem}`),
@@ -62,9 +64,10 @@ function toSection(result: Result): string {
 
 function conditions({ date, node, cpu, cores, pinned, commit, forms }: Result): string {
   const rounds = forms[0]?.entries[0]?.rounds.length ?? 0
-  const pinning = pinned ? 'server and load pinned to a core each' : 'server and load NOT pinned to cores'
-  const at = commit ? `, commit ${commit}` : ''
-  return `${date.slice(0, 10)}, Node ${node}, ${cpu}, ${cores} cores, ${pinning}, ${rounds} rounds${at}.`
+  const facts = [date.slice(0, 10), `Node ${node}`, cpu, `${cores} cores`, `${rounds} rounds`]
+  if (pinned !== undefined) facts.push(`server and load ${pinned ? '' : 'NOT '}pinned to a core each`)
+  if (commit) facts.push(`commit ${commit}`)
+  return `${facts.join(', ')}.`
 }
 
 const INTRODUCTION = `# Performance

@@ -1,12 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { end, start } from './children.ts'
+import { end, endAll, start } from './children.ts'
 import type { Contender } from './contenders/contenders.ts'
 import type { Answer, Count, Order, Target } from './load/orders.ts'
 import { cpuSeconds, displacedSeconds, openFilesLimit, residentBytes, twoCores } from './system.ts'
@@ -46,6 +47,15 @@ export interface Needs {
   sockets: number
   /** Whether the contender shall not tell of arrivals. */
   silent?: boolean
+}
+
+/** The directories of runs that are not over. */
+const scratches = new Set<string>()
+
+/** Ends all runs at once: for the way out of this process, where nothing can be awaited. */
+export function clearAll(): void {
+  endAll()
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true })
 }
 
 /** One server and one load generator facing each other, for one run. */
@@ -89,6 +99,7 @@ export class Stage {
       )
     }
     const scratch = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
+    scratches.add(scratch)
     const port = await freePort()
     const target: Target = { port, dialect: contender.dialect }
     const server = start({
@@ -178,6 +189,7 @@ export class Stage {
     await end(this.#server)
     await end(this.#load)
     await rm(this.#scratch, { recursive: true, force: true })
+    scratches.delete(this.#scratch)
   }
 
   /** What went wrong, from what a process printed: its last line that speaks of an error, without this machine's paths. */

@@ -2,7 +2,7 @@
 // of a window in one write per socket, the replies of a read in one write; no presence, no checks, no heartbeat.
 import { createHash } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
-import { isSilent, port } from './settings.ts'
+import { address, isSilent } from './settings.ts'
 
 /** How long changes gather under load; the first one after quiet goes at once. */
 const WINDOW_MS = 10
@@ -40,7 +40,7 @@ createServer({ noDelay: true }, socket => {
     socket.off('data', upgrade)
     join(socket, key, /userId=(\w+)/.exec(head)?.[1] ?? '')
   })
-}).listen(port, '127.0.0.1')
+}).listen(address)
 
 function join(socket: Socket, key: string, userId: string): void {
   const accept = createHash('sha1')

@@ -1,7 +1,7 @@
 // Contender `socket.io`: the same presence server on socket.io 4, one `emit` per change.
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
-import { isSilent, port } from './settings.ts'
+import { address, isSilent } from './settings.ts'
 
 interface User {
   status: string
@@ -54,4 +54,4 @@ function now(): string {
   return new Date().toISOString()
 }
 
-server.listen(port, '127.0.0.1')
+server.listen(address)

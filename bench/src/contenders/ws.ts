@@ -1,7 +1,7 @@
 // Contender `ws`: a presence server on the `ws` package as everybody writes it, `send` to each client per change.
 import { createServer } from 'node:http'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { isSilent, port } from './settings.ts'
+import { address, isSilent } from './settings.ts'
 
 interface User {
   socket: WebSocket
@@ -59,4 +59,4 @@ function now(): string {
   return new Date().toISOString()
 }
 
-server.listen(port, '127.0.0.1')
+server.listen(address)

@@ -30,7 +30,7 @@ export function idle(size: Size): Scenario {
           last = await stage.measure({ do: 'connect', listeners, drivers: 0, atOnce: AT_ONCE, told })
           points.push({ connections, bytes: await stage.residentBytes() })
         }
-        return last ? [run('memory', slope(points), last)] : []
+        return last ? { memory: run(slope(points), last) } : {}
       }),
     goals: [{ form: 'memory', figure: 'cost', atMost: { value: 8 * 1024, unit: 'bytes' } }],
   }

@@ -20,19 +20,14 @@ export function request(size: Size): Scenario {
     ],
     play: contender =>
       Stage.with(contender, { sockets: CLIENTS }, async stage => {
-        await stage.measure({
-          do: 'connect',
-          listeners: CLIENTS,
-          drivers: 0,
-          atOnce: CLIENTS,
-          told: stage.told,
+        const { told } = stage
+        await stage.measure({ do: 'connect', listeners: CLIENTS, drivers: 0, atOnce: CLIENTS, told })
+        const pipelined = await stage.measure({
+          do: 'requests',
+          pipelined: PIPELINED,
+          seconds: secondsOf[size],
         })
-        return [
-          perMillion(
-            'pipelined',
-            await stage.measure({ do: 'requests', pipelined: PIPELINED, seconds: secondsOf[size] }),
-          ),
-        ]
+        return { pipelined: perMillion(pipelined) }
       }),
     goals: [{ form: 'pipelined', figure: 'cost', atMost: { times: 1 / 5, than: 'ws' } }],
   }

@@ -8,8 +8,8 @@ export interface Scenario {
   name: string
   title: string
   forms: Form[]
-  /** Plays every form once with one contender. */
-  play(contender: Contender): Promise<Run[]>
+  /** Plays every form once with one contender; runs by name of form. */
+  play(contender: Contender): Promise<Record<string, Run>>
   goals: Goal[]
 }
 
@@ -17,26 +17,25 @@ export interface Scenario {
 export type Size = 'full' | 'quick'
 
 /** A run whose cost is the server's CPU seconds per million of what was counted. */
-export function perMillion(form: string, measured: Measured): Run {
+export function perMillion(measured: Measured): Run {
   const { count, cpuSeconds } = measured
   const cost =
     cpuSeconds === undefined || count.counted === 0 ? undefined : (cpuSeconds / count.counted) * 1e6
-  return run(form, cost, measured)
+  return run(cost, measured)
 }
 
 /** A run whose cost is the server's CPU seconds. */
-export function cpuInAll(form: string, measured: Measured): Run {
-  return run(form, measured.cpuSeconds, measured)
+export function cpuInAll(measured: Measured): Run {
+  return run(measured.cpuSeconds, measured)
 }
 
 /** What every run tells, with `cost` as its figure. */
-export function run(form: string, cost: number | undefined, measured: Measured): Run {
+export function run(cost: number | undefined, measured: Measured): Run {
   const { counted, expected, seconds, latencyMs, carried, busy, invalid } = measured.count
   const share = (cpu: number | undefined) => (cpu === undefined ? undefined : cpu / measured.wallSeconds)
   const miscounted =
     counted === expected ? [] : [`${counted} messages reached clients instead of ${expected}`]
   return {
-    form,
     cost,
     delivered: { counted, expected, seconds },
     ...(latencyMs && { latencyMs }),

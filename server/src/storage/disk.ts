@@ -142,12 +142,12 @@ export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buff
 }
 
 /** Calls back for each line of a block, its newline included. */
-export function forEachLine(block: Buffer, visit: (line: Buffer) => void): void {
-  for (let start = 0; start < block.length; ) {
-    const newline = block.indexOf(NEWLINE, start)
-    const end = newline < 0 ? block.length : newline + 1
-    visit(block.subarray(start, end))
-    start = end
+export function forEachLine(block: Buffer, visit: (from: number, to: number) => void): void {
+  for (let from = 0; from < block.length; ) {
+    const newline = block.indexOf(NEWLINE, from)
+    const to = newline < 0 ? block.length : newline + 1
+    visit(from, to)
+    from = to
   }
 }
 

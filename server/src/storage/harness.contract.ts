@@ -45,7 +45,9 @@ function withFields(text: string, fields: LogFields | undefined): string {
   return fields ? `${text} ${JSON.stringify(fields)}` : text
 }
 
-/** A store on a simulated disk, in a process of its own. */
+let starts = 0
+
+/** A store on a simulated disk, in a process of its own; all others are dead. */
 export function openOn(disk: Disk, options: Partial<JsonFileOptions> = {}): { store: Store; log: ReadableLog } {
   const log = new ReadableLog()
   const store = createJsonFileStore({
@@ -54,7 +56,7 @@ export function openOn(disk: Disk, options: Partial<JsonFileOptions> = {}): { st
     now: () => NOW,
     saveEveryMs: 3_600_000,
     disk,
-    host: new SimulatedHost().process(),
+    host: { self: { pid: 1, started: String(starts++) }, isRunning: () => false },
     ...options,
   })
   return { store, log }

@@ -130,8 +130,7 @@ export interface SegmentReport {
 /** Reads the head of a segment; `undefined` when it is damaged. */
 export async function readHead(disk: Disk, path: string): Promise<SegmentHead | undefined> {
   for await (const block of wholeLines(disk, path)) {
-    const first = block.subarray(0, block.indexOf(0x0a) + 1)
-    const json = open(first)
+    const json = jsonOf(block, 0, block.indexOf(NEWLINE) + 1)
     return json === undefined ? undefined : decodeHead(JSON.parse(json))
   }
   return undefined
@@ -154,20 +153,20 @@ export async function readSegment(
   let closed = false
   let first = true
   for await (const block of wholeLines(disk, path)) {
-    forEachLine(block, raw => {
+    forEachLine(block, (from, to) => {
       const start = bytes
-      bytes += raw.length
-      const json = open(raw)
+      bytes += to - from
+      const json = jsonOf(block, from, to)
       const entry = json === undefined || first ? undefined : decodeEntry(JSON.parse(json))
       if (json !== undefined && (first || entry)) {
         goodBytes = bytes
         closed = entry?.kind === 'closed'
         if (entry) visit(entry)
-      } else if (written !== undefined ? start < written : raw.at(-1) === 0x0a) {
+      } else if (written !== undefined ? start < written : block[to - 1] === NEWLINE) {
         badLines += 1
         closed = false
       } else {
-        tornBytes = raw.length
+        tornBytes = to - from
         closed = false
       }
       first = false
@@ -176,14 +175,29 @@ export async function readSegment(
   return { goodBytes, bytes, badLines, tornBytes, closed }
 }
 
-/** The JSON of a line, if its checksum is right. */
-function open(raw: Buffer): string | undefined {
-  const end = raw.at(-1) === 0x0a ? raw.length - 1 : raw.length
-  if (end < 11 || raw[8] !== 0x20) return undefined
-  const expected = raw.toString('latin1', 0, 8)
-  const json = raw.subarray(9, end)
-  if (crc32(json).toString(16).padStart(8, '0') !== expected) return undefined
-  return json.toString()
+const NEWLINE = 0x0a
+const SPACE = 0x20
+/** The checksum and the space after it. */
+const PREFIX_BYTES = 9
+
+/** The JSON of the line from one offset to another, if its checksum is right. */
+function jsonOf(block: Buffer, from: number, to: number): string | undefined {
+  const end = block[to - 1] === NEWLINE ? to - 1 : to
+  const start = from + PREFIX_BYTES
+  if (end <= start || block[start - 1] !== SPACE) return undefined
+  if (crc32(block.subarray(start, end)) !== hexNumber(block, from, start - 1)) return undefined
+  return block.toString('utf8', start, end)
+}
+
+/** NaN when it is none, with small letters. */
+function hexNumber(block: Buffer, from: number, to: number): number {
+  let value = 0
+  for (let index = from; index < to; index += 1) {
+    const byte = block[index] ?? 0
+    const digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : Number.NaN
+    value = value * 16 + digit
+  }
+  return value
 }
 
 /** What only a later version would write is `undefined`, and counts as bad: it can't be told what it changed. */

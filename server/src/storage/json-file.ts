@@ -91,6 +91,8 @@ class JsonFileStore implements Store {
     await this.#disk.makeDirectory(this.#files.directory)
     const lock = await Lock.acquire(this.#disk, this.#files.lock, this.#host)
     try {
+      // Durable before the journal goes on: without a lock, a journal that just ends would look cut off.
+      await this.#disk.syncDirectory(this.#files.directory)
       const recovered = await recover({
         disk: this.#disk,
         files: this.#files,

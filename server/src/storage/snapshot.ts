@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Disk, forEachLine, readWhole, reasonOf, wholeLines } from './disk.ts'
+import { type Disk, readWhole, reasonOf, wholeLines } from './disk.ts'
 import { decodeRow, encodeRow } from './row.ts'
 import { type Pace, SlicedWriter } from './slices.ts'
 import type { UserRecord } from './store.ts'
@@ -75,40 +75,39 @@ export async function readSnapshot(disk: Disk, path: string): Promise<Snapshot> 
 /** Reads a file as `writeSnapshot` makes it; `undefined` when it has no checksum where that would stand. */
 async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefined> {
   const users = new Map<UserId, UserRecord>()
-  let part: 'head' | 'rows' | 'seal' | 'foreign' = 'head'
-  let head = ''
-  let seal = ''
+  let head: string | undefined
+  let seal: string | undefined
   let crc = 0
   let rows = 0
   let badRow: string | undefined
 
-  const visit = (line: Buffer): void => {
-    if (part !== 'seal' && line.toString('latin1', 0, 10) === '"checksum"') part = 'seal'
-    if (part === 'seal') {
-      seal += line.toString('latin1')
-      return
-    }
-    crc = crc32(line, crc)
-    if (part === 'head') {
-      head += line.toString()
-      if (head.endsWith('"users": [\n')) part = 'rows'
-      else if (head.length > MAX_HEAD_CHARS) part = 'foreign'
-    } else if (part === 'rows' && line[0] === OPENING_BRACE) {
-      rows += 1
-      try {
-        const record = decodeRow(parseRow(line))
-        users.set(record.userId, record)
-      } catch (error) {
-        badRow ??= `row ${rows}: ${reasonOf(error)}`
-      }
-    }
-  }
-
   for await (const block of wholeLines(disk, path)) {
-    forEachLine(block, visit)
-    if (isForeign(part)) return undefined
+    if (seal !== undefined) {
+      seal += block.toString()
+      continue
+    }
+    const sealAt = startOfLine(block, '"checksum"')
+    const body = sealAt < 0 ? block : block.subarray(0, sealAt)
+    if (sealAt >= 0) seal = block.toString('utf8', sealAt)
+    crc = crc32(body, crc)
+    let text = body.toString()
+    if (head === undefined) {
+      const headEnd = text.indexOf(HEAD_END)
+      if (headEnd < 0) return undefined
+      head = text.slice(0, headEnd + HEAD_END.length)
+      text = text.slice(head.length)
+    }
+    try {
+      for (const row of parseRows(text)) {
+        rows += 1
+        const record = decodeRow(row)
+        users.set(record.userId, record)
+      }
+    } catch (error) {
+      badRow ??= `row ${rows}: ${reasonOf(error)}` // whether it or the whole file is at fault, the checksum tells
+    }
   }
-  if (seal === '') return undefined
+  if (head === undefined || seal === undefined) return undefined
   if (seal.trimEnd() !== `"checksum": "${checksum(crc)}"\n}`) {
     throw new SnapshotDamaged(
       'its checksum is wrong (if you edited it by hand, delete the line "checksum" and the comma before it)',
@@ -118,21 +117,20 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
   return { users, journal: parseHead(`${head}]}`).journal, origin: { kind: 'sealed' } }
 }
 
-/** Longer than any head of ours, much shorter than a foreign file worth streaming. */
-const MAX_HEAD_CHARS = 1024
-const OPENING_BRACE = 0x7b
+const HEAD_END = '"users": [\n'
 
-/** A row of a snapshot, with or without the comma and newline after it. */
-function parseRow(line: Buffer): unknown {
-  let end = line.length
-  if (line[end - 1] === 0x0a) end -= 1
-  if (line[end - 1] === 0x2c) end -= 1
-  return JSON.parse(line.toString('utf8', 0, end))
+/** Where a line begins with this text; -1 when none does. */
+function startOfLine(block: Buffer, text: string): number {
+  if (block.toString('latin1', 0, text.length) === text) return 0
+  const newline = block.indexOf(`\n${text}`)
+  return newline < 0 ? -1 : newline + 1
 }
 
-/** Keeps the compiler from believing that a closure never assigns. */
-function isForeign(part: string): boolean {
-  return part === 'foreign'
+/** Parsing thousands of rows at once takes half the time of one by one. */
+function parseRows(text: string): unknown[] {
+  let end = text.endsWith('],\n') ? text.length - '],\n'.length : text.length
+  while (text[end - 1] === '\n' || text[end - 1] === ',') end -= 1
+  return JSON.parse(`[${text.slice(0, end)}]`)
 }
 
 function checksum(crc: number): string {

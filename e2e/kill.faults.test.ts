@@ -1,0 +1,132 @@
+import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { expect, test } from 'vitest'
+
+// kill -9 under load. The oracle is what the server acknowledged: whatever was acknowledged more than 150 ms
+// before the kill must be in the state of the next process.
+
+const KILLS = Number(process.env['KILLS'] ?? 50)
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const CHANGES_PER_SECOND = 500
+const USERS = 50
+const DURABLE_MS = 150
+const SETTINGS = { LIMITS: 'off', RESTART_GRACE_MS: 60_000, SAVE_EVERY_MS: 1_000 }
+
+/**
+ * What each user chose, in order, and when it was acknowledged. With the n-th choice a user takes the name n, so
+ * that the state found later says exactly how far it goes.
+ */
+type Choices = Map<string, { readonly status: string; acknowledgedAt?: number }[]>
+
+/** Small and seeded (mulberry32), so that a failure can be repeated. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Lets users choose at random, `CHANGES_PER_SECOND` in all, for `ms`. */
+async function load(clients: Map<string, TestClient>, ms: number, random: () => number): Promise<Choices> {
+  const choices: Choices = new Map()
+  for (const [userId, { socket }] of clients) {
+    const mine: { status: string; acknowledgedAt?: number }[] = []
+    let acknowledged = 0
+    choices.set(userId, mine)
+    socket.on('message', data => {
+      const choice = String(data).includes('"status_updated"') && mine[acknowledged++]
+      if (choice) choice.acknowledgedAt = Date.now()
+    })
+  }
+  const all = [...clients]
+  const begun = Date.now()
+  for (let sent = 0; Date.now() - begun < ms; ) {
+    for (; sent < ((Date.now() - begun) * CHANGES_PER_SECOND) / 1_000; sent++) {
+      const [userId, client] = all[Math.floor(random() * all.length)] as [string, TestClient]
+      const status = random() < 0.5 ? 'online' : 'offline'
+      client.send({ type: 'identify', username: String(choices.get(userId)?.length) })
+      client.send({ type: 'set_status', status })
+      choices.get(userId)?.push({ status })
+    }
+    await sleep(2)
+  }
+  return choices
+}
+
+/** Which users the state found contradicts: it lacks a choice it must have, or has one that was never made. */
+async function contradicted(server: RunningServer, choices: Choices, killedAt: number): Promise<string[]> {
+  const looker = await TestClient.as(server, 'looker')
+  const { users } = await looker.ask({ type: 'get_all_users' }, 'all_users')
+  await looker.leave()
+  const found = new Map<string, { status: string; username?: string }>(
+    users.map((user: { userId: string }) => [user.userId, user]),
+  )
+  const wrong: string[] = []
+  for (const [userId, mine] of choices) {
+    const durable = mine.findLastIndex(
+      ({ acknowledgedAt = Infinity }) => acknowledgedAt < killedAt - DURABLE_MS,
+    )
+    if (durable < 0) continue
+    const { username, status } = found.get(userId) ?? { status: 'missing' }
+    const reached = Number(username)
+    // The name reaches the disk before the choice it goes with, or with it.
+    const possible = [mine[reached]?.status, reached > durable ? mine[reached - 1]?.status : undefined]
+    if (!(reached >= durable) || !possible.includes(status)) {
+      wrong.push(`${userId}: choice ${durable} was durable, found ${username} ${status}`)
+    }
+  }
+  return wrong
+}
+
+test(`[I8] kill -9 ×${KILLS} under ${CHANGES_PER_SECOND} changes/s loses nothing older than ${DURABLE_MS} ms`, async () => {
+  const random = randomFrom(SEED)
+  const dir = temporaryDir()
+  const violations: string[] = []
+  let missed = 0
+  let checked = 0
+  let server = await startServer(dir.path, SETTINGS)
+  for (let kill = 0; kill < KILLS; kill++) {
+    const clients = new Map<string, TestClient>()
+    for (let n = 0; n < USERS; n++) clients.set(`u${n}`, await TestClient.as(server, `u${n}`))
+    // What an older state looks like: the journal as it is before the load. The control below restores it.
+    if (kill === 0) await sleep(200)
+    const older = temporaryDir()
+    cpSync(join(dir.path, 'data'), join(older.path, 'data'), { recursive: true })
+    const choices = await load(clients, 300 + random() * 1_200, random)
+    const killedAt = Date.now()
+    await server.end('SIGKILL')
+    checked += [...choices.values()].filter(mine => mine.length > 0).length
+    for (const client of clients.values()) client.socket.terminate()
+
+    server = await startServer(dir.path, SETTINGS)
+    violations.push(...(await contradicted(server, choices, killedAt)))
+
+    if (kill % 10 === 0) missed += await controlSees(older.path, choices, killedAt)
+    older.remove()
+  }
+  await server.end('SIGKILL')
+  dir.remove()
+  console.log(
+    `kill -9: seed ${SEED}, N ${KILLS}, users checked ${checked}, violations ${violations.length}, ` +
+      `negative control (the state of before the load): ${missed} violations`,
+  )
+  expect(violations).toEqual([])
+  expect(checked).toBeGreaterThan(KILLS * USERS * 0.5)
+  // Negative control: a store that had lost the load would have been caught.
+  expect(missed).toBeGreaterThan(0)
+})
+
+/** Starts a server on a state that lacks all of the load and counts what the oracle says of it. */
+async function controlSees(dir: string, choices: Choices, killedAt: number): Promise<number> {
+  rmSync(join(dir, 'data', 'lock'), { force: true })
+  expect(readdirSync(join(dir, 'data')).length).toBeGreaterThan(0)
+  const server = await startServer(dir, SETTINGS)
+  const wrong = await contradicted(server, choices, killedAt)
+  await server.end('SIGKILL')
+  return wrong.length
+}

@@ -1,0 +1,50 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { temporaryDir } from '@who-is-online/testing/start-server'
+import { cruise, type ICruiseResult } from 'dependency-cruiser'
+import { expect, test } from 'vitest'
+import config from '../.dependency-cruiser.mjs'
+
+const FOLDERS = ['protocol', 'server']
+
+async function look(baseDir: string): Promise<ICruiseResult> {
+  const { forbidden = [], options } = config
+  const { tsConfig: _, ...others } = options ?? {}
+  const { output } = await cruise(FOLDERS, { ...others, baseDir, validate: true, ruleSet: { forbidden } })
+  return output as ICruiseResult
+}
+
+test('[X1] the house keeps to the arrow, and all of it was looked at', async () => {
+  const { summary } = await look(process.cwd())
+  expect(summary.violations.map(({ from, to, rule }) => `${rule.name}: ${from} -> ${to}`)).toEqual([])
+  expect(summary.totalCruised).toBeGreaterThan(50)
+  expect(summary.totalDependenciesCruised).toBeGreaterThan(150)
+})
+
+test.each([
+  ['no-cycles', 'server/src/a.ts', 'server/src/b.ts'],
+  ['protocol-imports-nothing-of-ours', 'protocol/src/a.ts', 'server/src/b.ts'],
+  ['presence-is-pure', 'server/src/presence/a.ts', 'node:fs'],
+  ['presence-is-pure', 'server/src/presence/a.ts', 'server/src/log.ts'],
+  ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/gateway/hub.ts'],
+  ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/storage/json-file.ts'],
+  ['rooms-do-not-know-each-other', 'server/src/gateway/a.ts', 'server/src/storage/json-file.ts'],
+  ['rooms-do-not-know-the-house', 'server/src/http/a.ts', 'server/src/server.ts'],
+  ['only-main-knows-everything', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
+  ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/b.test.ts'],
+])('[X2] %s bites when %s imports %s', async (rule, from, to) => {
+  const dir = temporaryDir()
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(join(dir.path, path)), { recursive: true })
+    writeFileSync(join(dir.path, path), text)
+  }
+  const specifier = (of: string, target: string) =>
+    target.startsWith('node:') ? target : `${'../'.repeat(of.split('/').length - 1)}${target}`
+  for (const folder of FOLDERS) mkdirSync(join(dir.path, folder))
+  write(from, `import '${specifier(from, to)}'\n`)
+  if (!to.startsWith('node:'))
+    write(to, rule === 'no-cycles' ? `import '${specifier(to, from)}'\n` : 'export {}\n')
+  const { summary } = await look(dir.path)
+  expect(summary.violations.map(violation => violation.rule.name)).toContain(rule)
+  dir.remove()
+})

@@ -1,0 +1,256 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { SimulatedDisk } from './disk.contract.ts'
+import { openOn, seeded } from './harness.contract.ts'
+import type { Store, UserRecord } from './store.ts'
+import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
+
+/*
+ * A model of what may be there after a power cut. For each user: what is durable, and everything noted since.
+ * Whatever of that comes back is right; anything else, and nobody where somebody was durable, is wrong.
+ */
+class Oracle {
+  /** What the process knows. */
+  readonly users: Map<string, UserRecord>
+  readonly #possible = new Map<string, (UserRecord | undefined)[]>()
+  /** Alive times that may count, and the one that must. */
+  #alive: number[] = []
+  #aliveForSure = 0
+
+  constructor(users: Map<string, UserRecord>) {
+    this.users = users
+    for (const [userId, record] of users) this.#possible.set(userId, [record, asHeld(record)])
+  }
+
+  note(record: UserRecord): void {
+    this.users.set(record.userId, record)
+    this.#add(record.userId, record)
+  }
+
+  forget(userId: string): void {
+    this.users.delete(userId)
+    this.#add(userId, undefined)
+  }
+
+  #add(userId: string, record: UserRecord | undefined): void {
+    this.#possible.set(userId, [...(this.#possible.get(userId) ?? [undefined]), record])
+  }
+
+  alive(now: number): void {
+    this.#alive.push(now)
+  }
+
+  /** What is durable once a flush that begins now has resolved. */
+  asOfNow(): { durable(): void } {
+    const users = new Map(this.users)
+    const lengths = new Map(Array.from(this.#possible, ([userId, records]) => [userId, records.length]))
+    const alive = this.#alive.at(-1) ?? 0
+    return {
+      durable: () => {
+        for (const [userId, length] of lengths) {
+          const since = this.#possible.get(userId)?.slice(length) ?? []
+          this.#possible.set(userId, [users.get(userId), ...since])
+        }
+        this.#aliveForSure = Math.max(this.#aliveForSure, alive)
+      },
+    }
+  }
+
+  /** From the moment a snapshot may be in place the alive times before it need not count. */
+  aliveMayBeGone(): void {
+    this.#aliveForSure = 0
+  }
+
+  problems(loaded: Map<string, UserRecord>): string[] {
+    const problems: string[] = []
+    for (const userId of new Set([...loaded.keys(), ...this.#possible.keys()])) {
+      const record = loaded.get(userId)
+      const possible = this.#possible.get(userId) ?? [undefined]
+      if (!possible.some(candidate => this.#isSame(record, candidate))) {
+        problems.push(`${JSON.stringify(record)} is none of ${JSON.stringify(possible)}, alive ${this.#alive}, ${this.#aliveForSure}`)
+      }
+    }
+    return problems
+  }
+
+  #isSame(record: UserRecord | undefined, candidate: UserRecord | undefined): boolean {
+    if (!record || !candidate) return record === candidate
+    const times = [candidate.lastSeen]
+    if (candidate.session === 'live' && candidate.status === 'online') {
+      times.push(...this.#alive.map(alive => Math.max(alive, candidate.lastSeen)))
+      if (record.lastSeen < this.#aliveForSure) return false
+    }
+    return times.some(lastSeen => same(record, { ...candidate, lastSeen }))
+  }
+}
+
+/** What a live user becomes when the next process has begun. */
+function asHeld(record: UserRecord): UserRecord {
+  return record.session === 'live' ? { ...record, session: 'held' } : record
+}
+
+function same(a: UserRecord, b: UserRecord): boolean {
+  return (
+    a.userId === b.userId &&
+    a.session === b.session &&
+    a.status === b.status &&
+    a.lastSeen === b.lastSeen &&
+    a.username === b.username
+  )
+}
+
+/** A process: what it knows at its start is noted as held, as presence holds whoever was here before a restart. */
+async function begin(disk: SimulatedDisk, duringWalk: (reached: number, oracle: Oracle, store: Store) => void = () => {}) {
+  const { store, log } = openOn(disk)
+  const loaded = await store.load()
+  const oracle = new Oracle(new Map(Array.from(loaded, ([userId, record]) => [userId, asHeld(record)])))
+  let reached = 0
+  await store.start(function* () {
+    for (const record of oracle.users.values()) {
+      yield record
+      duringWalk(reached++, oracle, store)
+    }
+  })
+  return { store, log, oracle, loaded }
+}
+
+const names = HOSTILE_NAMES.slice(0, 6)
+const arbitraryRecord = fc.record({
+  userId: fc.constantFrom(...names),
+  session: fc.constantFrom('live' as const, 'held' as const, 'none' as const),
+  status: fc.constantFrom('online' as const, 'offline' as const),
+  lastSeen: fc.integer({ min: 1_000, max: 9_999 }),
+})
+const arbitraryStep = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('note' as const), record: arbitraryRecord }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), userId: fc.constantFrom(...names) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('alive' as const), now: fc.integer({ min: 1_000, max: 9_999 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('flush' as const), wait: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('save' as const), wait: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('stop' as const) }) },
+)
+const arbitraryLife = fc.record({
+  steps: fc.array(arbitraryStep, { maxLength: 20 }),
+  walkNotes: fc.array(arbitraryRecord, { maxLength: 3 }),
+  /** The power goes before so many operations of the disk have been done; what survives follows the seed. */
+  cutAfter: fc.integer({ min: 1, max: 120 }),
+  seed: fc.integer(),
+})
+type Life = typeof arbitraryLife extends fc.Arbitrary<infer T> ? T : never
+
+/** Lives one process until the power goes or its steps are done, and returns what may be left. */
+async function live(disk: SimulatedDisk, life: Life): Promise<Oracle | undefined> {
+  let oracle: Oracle | undefined
+  const work = async () => {
+    const process = await begin(disk, (reached, oracle, store) => {
+      const record = life.walkNotes[reached]
+      if (!record) return
+      oracle.note(record)
+      store.note(record)
+    })
+    oracle = process.oracle
+    await walk(process.store, process.oracle, life.steps)
+    expect(process.log.errors).toEqual([])
+  }
+  await Promise.race([work(), disk.powerCut])
+  return oracle
+}
+
+async function walk(store: Store, oracle: Oracle, steps: Life['steps']): Promise<void> {
+  const unfinished: Promise<void>[] = []
+  const keep = async (what: 'flush' | 'save', wait: boolean) => {
+    const now = oracle.asOfNow()
+    const work = store[what]()
+    if (what === 'save') oracle.aliveMayBeGone()
+    const done = work.then(() => {
+      now.durable()
+      if (what === 'save') oracle.aliveMayBeGone()
+    })
+    if (wait) await done
+    else unfinished.push(done)
+  }
+  for (const step of steps) {
+    if (step.do === 'note') {
+      oracle.note(step.record)
+      store.note(step.record)
+    } else if (step.do === 'forget') {
+      oracle.forget(step.userId)
+      store.forget(step.userId)
+    } else if (step.do === 'alive') {
+      oracle.alive(step.now)
+      store.alive(step.now)
+    } else if (step.do === 'stop') {
+      break
+    } else {
+      await keep(step.do, step.wait)
+    }
+  }
+  await Promise.all(unfinished)
+  if (steps.at(-1)?.do === 'stop') {
+    await keep('save', true)
+    await store.close()
+  }
+}
+
+describe('power cuts', () => {
+  test('[I8] whatever is done, and whenever the power goes, what was durable is there', async () => {
+    let cuts = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryLife, { minLength: 1, maxLength: 4 }), async lives => {
+        let disk = new SimulatedDisk()
+        let oracle: Oracle | undefined
+        for (const life of lives) {
+          disk.cutAt = life.cutAfter
+          oracle = (await live(disk, life)) ?? oracle
+          if (disk.operations.length >= life.cutAfter) cuts += 1
+          disk = disk.cutPower(seeded(life.seed))
+          const { store, log } = openOn(disk)
+          const loaded = await store.load()
+          await store.close()
+          expect(log.errors).toEqual([])
+          expect(oracle?.problems(loaded) ?? []).toEqual([])
+          if (oracle) oracle = afterwards(loaded)
+        }
+      }),
+      { numRuns: 700 },
+    )
+    expect(cuts).toBeGreaterThan(300)
+  })
+
+  /** Nothing was begun since: the next process finds the same. */
+  const afterwards = (loaded: Map<string, UserRecord>) => new Oracle(loaded)
+
+  test('[I8] the power goes before any operation of a start, a flush, a save and a stop', async () => {
+    const steps: Life['steps'] = [
+      { do: 'note', record: online('a') },
+      { do: 'note', record: gone('b') },
+      { do: 'flush', wait: true },
+      { do: 'note', record: gone('a', 2_000) },
+      { do: 'alive', now: 5_000 },
+      { do: 'save', wait: true },
+      { do: 'note', record: online('c') },
+      { do: 'forget', userId: 'b' },
+      { do: 'save', wait: true },
+      { do: 'note', record: online('a', 3_000) },
+      { do: 'flush', wait: true },
+      { do: 'save', wait: true },
+      { do: 'stop' },
+    ]
+    let operations = 0
+    for (let cutAfter = 1; ; cutAfter += 1) {
+      for (let seed = 0; seed < 4; seed += 1) {
+        const disk = new SimulatedDisk()
+        disk.cutAt = cutAfter
+        const oracle = await live(disk, { steps, walkNotes: [], cutAfter, seed })
+        operations = disk.operations.length
+        const { store, log } = openOn(disk.cutPower(seeded(seed * 1_000 + cutAfter)))
+        const loaded = await store.load()
+        await store.close()
+        expect(log.errors).toEqual([])
+        expect(oracle?.problems(loaded) ?? []).toEqual([])
+      }
+      if (operations < cutAfter) break
+    }
+    expect(operations).toBeGreaterThan(60)
+  })
+})
