@@ -12,14 +12,22 @@ import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
 class Oracle {
   /** What the process knows. */
   readonly users: Map<string, UserRecord>
-  readonly #possible = new Map<string, (UserRecord | undefined)[]>()
-  /** Alive times that may count, and the one that must. */
-  #alive: number[] = []
+  /** What each user may be, with the number of the change that made it so. */
+  readonly #possible = new Map<string, { change: number; record: UserRecord | undefined }[]>()
+  #change = 0
+  /** Alive times that may count. */
+  readonly #alive: number[] = []
+  /** The newest that no snapshot can have made void, and the one of those that is durable. */
+  #aliveSinceSaves = 0
   #aliveForSure = 0
+  #saves = 0
 
   constructor(users: Map<string, UserRecord>) {
     this.users = users
-    for (const [userId, record] of users) this.#possible.set(userId, [record, asHeld(record)])
+    for (const record of users.values()) {
+      this.#add(record.userId, record)
+      this.#add(record.userId, asHeld(record))
+    }
   }
 
   note(record: UserRecord): void {
@@ -33,39 +41,47 @@ class Oracle {
   }
 
   #add(userId: string, record: UserRecord | undefined): void {
-    this.#possible.set(userId, [...(this.#possible.get(userId) ?? [undefined]), record])
+    const before = this.#possible.get(userId) ?? [{ change: 0, record: undefined }]
+    this.#change += 1
+    this.#possible.set(userId, [...before, { change: this.#change, record }])
   }
 
   alive(now: number): void {
     this.#alive.push(now)
+    if (this.#saves === 0) this.#aliveSinceSaves = Math.max(now, this.#aliveSinceSaves)
   }
 
   /** What is durable once a flush that begins now has resolved. */
   asOfNow(): { durable(): void } {
-    const users = new Map(this.users)
-    const lengths = new Map(Array.from(this.#possible, ([userId, records]) => [userId, records.length]))
-    const alive = this.#alive.at(-1) ?? 0
+    const change = this.#change
+    const alive = this.#aliveSinceSaves
     return {
       durable: () => {
-        for (const [userId, length] of lengths) {
-          const since = this.#possible.get(userId)?.slice(length) ?? []
-          this.#possible.set(userId, [users.get(userId), ...since])
+        for (const [userId, records] of this.#possible) {
+          const newest = records.findLastIndex(record => record.change <= change)
+          this.#possible.set(userId, records.slice(Math.max(0, newest)))
         }
-        this.#aliveForSure = Math.max(this.#aliveForSure, alive)
+        if (alive === this.#aliveSinceSaves) this.#aliveForSure = alive
       },
     }
   }
 
-  /** From the moment a snapshot may be in place the alive times before it need not count. */
-  aliveMayBeGone(): void {
+  /** A snapshot tells when users were seen: alive times before it don't count any more, or may not. */
+  saveBegins(): void {
+    this.#saves += 1
+    this.#aliveSinceSaves = 0
     this.#aliveForSure = 0
+  }
+
+  saveEnds(): void {
+    this.#saves -= 1
   }
 
   problems(loaded: Map<string, UserRecord>): string[] {
     const problems: string[] = []
     for (const userId of new Set([...loaded.keys(), ...this.#possible.keys()])) {
       const record = loaded.get(userId)
-      const possible = this.#possible.get(userId) ?? [undefined]
+      const possible = this.#possible.get(userId)?.map(({ record }) => record) ?? [undefined]
       if (!possible.some(candidate => this.#isSame(record, candidate))) {
         problems.push(`${JSON.stringify(record)} is none of ${JSON.stringify(possible)}, alive ${this.#alive}, ${this.#aliveForSure}`)
       }
@@ -161,10 +177,10 @@ async function walk(store: Store, oracle: Oracle, steps: Life['steps']): Promise
   const keep = async (what: 'flush' | 'save', wait: boolean) => {
     const now = oracle.asOfNow()
     const work = store[what]()
-    if (what === 'save') oracle.aliveMayBeGone()
+    if (what === 'save') oracle.saveBegins()
     const done = work.then(() => {
       now.durable()
-      if (what === 'save') oracle.aliveMayBeGone()
+      if (what === 'save') oracle.saveEnds()
     })
     if (wait) await done
     else unfinished.push(done)

@@ -1,0 +1,19 @@
+import { globSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+
+const rules = new Set(
+  [...readFileSync('SPEC.md', 'utf8').matchAll(/^\| ([A-Z]\d+) \|/gm)].map(match => match[1]),
+)
+const titles = globSync('{protocol,server,testing,e2e,bench,scripts}/**/*.{test,contract}.ts', {
+  exclude: path => path.includes('node_modules') || path.includes('dist'),
+}).flatMap(path => [...readFileSync(path, 'utf8').matchAll(/\[((?:[A-Z]\d+)(?:, ?[A-Z]\d+)*)\]/g)])
+const shown = new Set(titles.flatMap(match => (match[1] as string).split(/, ?/)))
+
+test('every rule of SPEC.md has a test that carries its id', () => {
+  expect(rules.size).toBeGreaterThan(60)
+  expect([...rules].filter(rule => !shown.has(rule as string))).toEqual([])
+})
+
+test('every id in a test’s title is a rule of SPEC.md', () => {
+  expect([...shown].filter(id => !rules.has(id))).toEqual([])
+})
