@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -88,5 +90,27 @@ test('[K1] a reader that takes nothing is closed with 4508, and others notice no
   socket.resume()
   expect((await stalled.closed).code).toBe(4508)
   await crowded.end('SIGTERM')
+  own.remove()
+})
+
+test('[K2] a large answer on its way is no backlog: ten lists of 10,000 users reach a reader that is slow to begin', async () => {
+  const own = temporaryDir()
+  const lastSeen = new Date().toISOString()
+  const users = Array.from({ length: 10_000 }, (_, n) => {
+    const userId = `user-${n}-${'x'.repeat(20)}`
+    return [userId, { userId, status: 'offline', lastSeen, username: 'y'.repeat(30) }]
+  })
+  mkdirSync(join(own.path, 'data'))
+  writeFileSync(join(own.path, 'data', 'user_state.json'), JSON.stringify(Object.fromEntries(users)))
+  const full = await startServer(own.path)
+  const client = await TestClient.as(full, 'lister')
+  const { _socket: socket } = client.socket as unknown as { _socket: { pause(): void; resume(): void } }
+  socket.pause()
+  for (let n = 0; n < 10; n++) client.send({ type: 'get_all_users' })
+  await sleep(1_500)
+  socket.resume()
+  for (let n = 0; n < 10; n++) expect((await client.next('all_users')).users).toHaveLength(10_000)
+  await client.leave()
+  await full.end('SIGTERM')
   own.remove()
 })

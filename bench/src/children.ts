@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 const running = new Set<ChildProcess>()
 
 /** What to start: a Node program and where it runs. */
-export interface Start {
+interface Start {
   program: string
   nodeArgs: string[]
   args: string[]

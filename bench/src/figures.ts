@@ -23,7 +23,7 @@ export interface Run {
   invalid: string[]
 }
 
-export interface Delivered {
+interface Delivered {
   /** Messages that reached clients, and how many had to. */
   counted: number
   expected: number
@@ -32,7 +32,7 @@ export interface Delivered {
 }
 
 /** Shares of the wall time of a run; `undefined` where the system does not tell. */
-export interface Busy {
+interface Busy {
   /** CPU of the server and of the load generator. */
   server: number | undefined
   load: number
@@ -80,7 +80,7 @@ export interface Verdict {
 }
 
 /** The figures that goals and tables read from a run. */
-export const figure = {
+const figure = {
   cost: (run: Run) => run.cost,
   p50: (run: Run) => run.latencyMs?.p50,
   p99: (run: Run) => run.latencyMs?.p99,

@@ -40,7 +40,10 @@ export async function report(): Promise<void> {
   const document = await readFile(DOCUMENT, 'utf8').catch(() => INTRODUCTION)
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)]
   if (begin === -1 || end < begin) throw new Error(`docs/performance.md has no ${BEGIN} … ${END}`)
-  const section = results.map(toSection).join('\n\n')
+  const section =
+    results.length > 0
+      ? results.map(toSection).join('\n\n')
+      : 'None yet: run `pnpm bench`, then `pnpm bench --report`.'
   await mkdir(dirname(DOCUMENT), { recursive: true })
   await writeFile(
     DOCUMENT,
@@ -94,7 +97,8 @@ to one core with \`taskset\` where there is one. Everything goes over the loopba
   not, the run is marked invalid and left out of the figures.
 * **Rounds are interleaved**: all contenders take their turn, three times. Tables show medians, with the spread of
   the main figure in brackets. Ratios are taken within a round, since machines get slower and faster over a day;
-  trust ratios more than plain numbers.
+  trust ratios more than plain numbers. When other programs took the server's core, the report says for how long:
+  latencies of such a run say little, CPU per delivery still does.
 
 ## Repeat it
 

@@ -42,11 +42,13 @@ export interface Measured {
 }
 
 /** What a run needs. */
-export interface Needs {
+interface Needs {
   /** Client sockets at the same time. */
   sockets: number
   /** Whether the contender shall not tell of arrivals. */
   silent?: boolean
+  /** Flags of Node for the server. */
+  nodeArgs?: string[]
 }
 
 /** The directories of runs that are not over. */
@@ -91,7 +93,7 @@ export class Stage {
     }
   }
 
-  static async #set(contender: Contender, { sockets, silent = false }: Needs): Promise<Stage> {
+  static async #set(contender: Contender, { sockets, silent = false, nodeArgs = [] }: Needs): Promise<Stage> {
     const files = openFilesLimit()
     if (files < sockets + OTHER_FILES) {
       throw new Error(
@@ -104,7 +106,7 @@ export class Stage {
     const target: Target = { port, dialect: contender.dialect }
     const server = start({
       program: join(import.meta.dirname, 'contenders', contender.program),
-      nodeArgs: ['--conditions=@who-is-online/source', '--expose-gc', '--import', PRELOAD],
+      nodeArgs: ['--conditions=@who-is-online/source', '--expose-gc', '--import', PRELOAD, ...nodeArgs],
       args: contender.args,
       env: { ...contender.env(scratch), PORT: String(port), SILENT: silent ? '1' : '0' },
       core: cores?.server,
@@ -146,7 +148,7 @@ export class Stage {
     // The second collection frees what finalizers of the first let go.
     for (let times = 0; times < 2; times++) {
       this.#server.kill('SIGUSR2')
-      await sleep(150)
+      await sleep(100)
     }
     return residentBytes(this.#server.pid ?? 0)
   }

@@ -2,7 +2,7 @@ import { type Entry, type FigureName, type Result, ratio, type Spread, spread } 
 import { number, percent } from './goals.ts'
 
 /** A table of texts; the first row is its head. */
-export type Table = string[][]
+type Table = string[][]
 
 type FormResult = Result['forms'][number]
 

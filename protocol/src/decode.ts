@@ -71,7 +71,8 @@ function refusal(code: Refusal['code'], text: string): Refusal {
 
 function isShallow(value: object, depth: number): boolean {
   if (depth === 0) return false
-  for (const inner of Object.values(value)) {
+  for (const key in value) {
+    const inner = (value as Record<string, unknown>)[key]
     if (typeof inner === 'object' && inner !== null && !isShallow(inner, depth - 1)) return false
   }
   return true

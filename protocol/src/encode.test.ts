@@ -14,4 +14,11 @@ test.each(Object.entries(messages))(
 
 test('[P7] times are ISO 8601 in UTC with milliseconds', () => {
   expect(formatTime(1_682_418_600_000)).toBe('2023-04-25T10:30:00.000Z')
+  for (const time of [0, -1, -1_000, 999, 1_000, 8.64e15, 253_402_300_799_999, 951_782_399_999]) {
+    expect(formatTime(time)).toBe(new Date(time).toISOString())
+  }
+  for (let n = 0; n < 10_000; n++) {
+    const time = 1_700_000_000_000 + n * 7_919
+    expect(formatTime(time)).toBe(new Date(time).toISOString())
+  }
 })

@@ -9,7 +9,7 @@ import { createApp } from './http/app.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
-import { Presence } from './presence/presence.ts'
+import { Presence, type PresenceRecord } from './presence/presence.ts'
 import type { Settings } from './settings.ts'
 import type { Store } from './storage/store.ts'
 import { Tracker } from './tracker.ts'
@@ -64,6 +64,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
   presence.restore(records.values(), clock.now())
+  const stale = countStale(records.values(), clock.now() - settings.KEEP_DAYS * DAY_MS)
+  if (stale > 0) log.info('users not seen for longer than KEEP_DAYS are forgotten', { users: stale })
   await store.start(() => presence.records())
 
   const feed = new Feed()
@@ -144,6 +146,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }
     },
   }
+}
+
+function countStale(records: Iterable<PresenceRecord>, before: number): number {
+  let stale = 0
+  for (const { session, lastSeen } of records) if (session === 'none' && lastSeen < before) stale++
+  return stale
 }
 
 function limitsOf(settings: Settings, openFiles: number): LimitOptions {

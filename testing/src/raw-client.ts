@@ -182,10 +182,13 @@ export class RawClient {
     socket.on('close', () => ended('end'))
   }
 
-  /** Connects to a port of this machine. Says nothing yet. */
-  static connect(port: number): Promise<RawClient> {
+  /**
+   * Connects to a port of this machine. Says nothing yet. With `halfOpen` it keeps its side of the TCP
+   * connection when the server has ended the other one, as a client does that is no longer there.
+   */
+  static connect(port: number, { halfOpen = false } = {}): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1' })
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: halfOpen })
       socket.once('error', reject)
       socket.once('connect', () => {
         socket.off('error', reject)

@@ -6,3 +6,9 @@ export const address = { port: Number(process.env.PORT), host: '127.0.0.1', back
 
 /** Whether arrivals are told to nobody, where they are not what is measured: naive servers take minutes for thousands. */
 export const isSilent = process.env.SILENT === '1'
+
+/** A naive server at work on a storm can't hear for a minute; Node would refuse the clients who wait, and count less work. */
+export const patience = { headersTimeout: 0, requestTimeout: 0 }
+
+/** The same for socket.io, which gives clients up that it could not hear; in ms. */
+export const socketIoPatience = { pingTimeout: 120_000, connectTimeout: 120_000 }

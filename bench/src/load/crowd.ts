@@ -4,7 +4,7 @@ import { Driver } from './driver.ts'
 import type { BareCount, ConnectOrder } from './orders.ts'
 
 /** After the last expected frame: time for frames too many to show themselves. */
-const EXTRA_FRAMES_MS = 150
+const EXTRA_FRAMES_MS = 100
 
 /** Clients whose payloads are read for latency; few, since reading costs the load generator. */
 const SAMPLED = 40

@@ -13,7 +13,7 @@ export interface Dialect {
 }
 
 /** The transport's own text, and what has to be answered. */
-export interface Chatter {
+interface Chatter {
   reply?: string
 }
 

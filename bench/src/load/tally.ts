@@ -9,7 +9,7 @@ export class Tally {
   frames = 0
   bytes = 0
   /** What clients complain of: lost sockets, error messages. */
-  readonly problems = new Map<string, number>()
+  readonly #problems = new Map<string, number>()
   #target = Number.POSITIVE_INFINITY
   #reached: (() => void) | undefined
 
@@ -19,7 +19,7 @@ export class Tally {
   }
 
   complain(problem: string): void {
-    this.problems.set(problem, (this.problems.get(problem) ?? 0) + 1)
+    this.#problems.set(problem, (this.#problems.get(problem) ?? 0) + 1)
   }
 
   /** Waits until `frames` is at least `target`; `false` when frames stopped coming before. One wait at a time. */
@@ -45,8 +45,8 @@ export class Tally {
 
   /** The complaints since the last call, as sentences. */
   takeProblems(): string[] {
-    const sentences = [...this.problems].map(([problem, times]) => `${times} × ${problem}`)
-    this.problems.clear()
+    const sentences = [...this.#problems].map(([problem, times]) => `${times} × ${problem}`)
+    this.#problems.clear()
     return sentences
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { decode } from '@who-is-online/protocol/decode'
@@ -10,7 +11,7 @@ import type { Client, SharedAnswer, Tracker } from '../tracker.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
-import type { Outbox } from './outbox.ts'
+import { Outbox, type Sender } from './outbox.ts'
 
 /** What all connections share. */
 export interface ConnectionRoom {
@@ -22,6 +23,8 @@ export interface ConnectionRoom {
   readonly limits: LimitOptions
   /** The number of the newest change. */
   readonly seq: () => number
+  /** Those for whom something waits. */
+  readonly slow: Set<Connection>
   /** How many bytes may wait for a client before it is given up. */
   readonly maxBufferedBytes: number
   /** Called once, when the connection no longer counts. */
@@ -40,7 +43,7 @@ export interface Caller {
 const STUCK_MS = 10_000
 
 /** One client's life: welcome, messages, goodbye. */
-export class Connection implements Client, Member {
+export class Connection implements Client, Member, Sender {
   readonly userId: UserId
   readonly sessionId: string
   readonly address: string | undefined
@@ -60,13 +63,13 @@ export class Connection implements Client, Member {
   /** How far delivery had come when it last moved, and when that was; undefined while nothing waits. */
   #stuck: { done: number; queued: number; since: number } | undefined
 
-  constructor(room: ConnectionRoom, caller: Caller, webSocket: WebSocket, outbox: Outbox) {
+  constructor(room: ConnectionRoom, caller: Caller, webSocket: WebSocket, socket: Socket) {
     this.#room = room
     this.userId = caller.userId
     this.sessionId = caller.sessionId
     this.address = caller.address
     this.#webSocket = webSocket
-    this.#outbox = outbox
+    this.#outbox = new Outbox(webSocket, socket, this)
     this.#messages = new MessageLimit(room.limits.messages)
     this.#allUsers = new MessageLimit(room.limits.allUsers)
     const now = room.clock.now()
@@ -120,25 +123,24 @@ export class Connection implements Client, Member {
 
   replyShared(answer: SharedAnswer): void {
     if (this.#state !== 'open') return
-    if (this.#outbox.backlog === 0) return this.#room.hub.sendShared(this, answer)
-    this.#owed.push(answer)
-    if (this.#owed.length === 1) this.#outbox.onceDrained(this.#payOwed)
+    if (this.#outbox.backlog === 0) this.#room.hub.sendShared(this, answer)
+    else this.#owed.push(answer)
   }
 
   /** Writes whole frames: changes, or an answer that many share. */
   write(frames: Buffer): void {
+    if (this.#state === 'open') this.#outbox.write(frames)
+  }
+
+  /** The client has not taken all that it was sent; the last write had this many bytes. */
+  waits(bytes: number): void {
     if (this.#state !== 'open') return
-    this.#outbox.write(frames)
-    const { backlog } = this.#outbox
-    if (backlog === 0) {
-      this.#largeBytes = 0
-      this.#stuck = undefined
-      return
-    }
-    if (frames.length > this.#room.maxBufferedBytes / 4) this.#largeBytes = frames.length
+    this.#room.slow.add(this)
     this.#stuck ??= { ...this.#outbox.progress, since: this.#room.clock.now() }
-    if (backlog - this.#largeBytes > this.#room.maxBufferedBytes)
+    if (bytes > this.#room.maxBufferedBytes / 4) this.#largeBytes = bytes
+    if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) {
       this.end(CLOSE.silentOrSlow, 'too slow to read')
+    }
   }
 
   ping(): void {
@@ -147,14 +149,11 @@ export class Connection implements Client, Member {
 
   /** Looks whether what waits for the client is moving, and gives the client up when it has not for long. */
   checkDelivery(now: number): void {
-    if (this.#stuck === undefined || this.#state !== 'open') return
-    if (this.#outbox.backlog === 0) {
-      this.#stuck = undefined
-      return
-    }
+    if (this.#outbox.backlog === 0) return this.#caughtUp()
     const { done, queued } = this.#outbox.progress
-    if (done > this.#stuck.done || queued < this.#stuck.queued) this.#stuck = { done, queued, since: now }
-    else if (now - this.#stuck.since >= STUCK_MS) this.end(CLOSE.silentOrSlow, 'too slow to read')
+    const moved = this.#stuck === undefined || done > this.#stuck.done || queued < this.#stuck.queued
+    if (moved) this.#stuck = { done, queued, since: now }
+    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.end(CLOSE.silentOrSlow, 'too slow to read')
   }
 
   /**
@@ -174,6 +173,7 @@ export class Connection implements Client, Member {
     this.#state = 'gone'
     this.#room.hub.part(this)
     this.#room.heartbeat.remove(this)
+    this.#room.slow.delete(this)
     this.#room.gone(this)
     return true
   }
@@ -186,10 +186,12 @@ export class Connection implements Client, Member {
     )
   }
 
-  readonly #payOwed = (): void => {
+  #caughtUp(): void {
+    this.#room.slow.delete(this)
+    this.#stuck = undefined
+    this.#largeBytes = 0
     const owed = this.#owed
     this.#owed = []
-    this.#largeBytes = 0
     for (const answer of owed) this.replyShared(answer)
   }
 }

@@ -1,7 +1,7 @@
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import type { Change } from '../presence/change.ts'
 import type { SharedAnswer } from '../tracker.ts'
-import { textFrame } from './outbox.ts'
+import { frameLength, textFrames } from './outbox.ts'
 
 /** A client of the hub: whoever hears of every change. */
 export interface Member {
@@ -14,7 +14,12 @@ export interface Member {
 interface Window {
   /** The number of the change before the first of this window. */
   readonly before: number
-  readonly frames: Buffer[]
+  readonly texts: string[]
+}
+
+/** A window that is being written. */
+interface Closed extends Window {
+  readonly frames: Buffer
 }
 
 /** Shortest time between two flushes: long enough to gather under load, too short to be seen. */
@@ -47,11 +52,7 @@ export class Hub {
   readonly #shared = new Map<SharedAnswer, SharedBytes>()
 
   constructor(seq: number) {
-    this.#window = { before: seq, frames: [] }
-  }
-
-  get size(): number {
-    return this.#members.size
+    this.#window = { before: seq, texts: [] }
   }
 
   join(member: Member): void {
@@ -62,15 +63,11 @@ export class Hub {
     this.#members.delete(member)
   }
 
-  [Symbol.iterator](): IterableIterator<Member> {
-    return this.#members.values()
-  }
-
   /** Takes changes, as a listener of the feed. */
   publish(changes: readonly Change[]): void {
     for (const { userId, status, at } of changes) {
-      const text = encode({ type: 'user_status_change', userId, status, timestamp: formatTime(at) })
-      this.#window.frames.push(textFrame(text))
+      const timestamp = formatTime(at)
+      this.#window.texts.push(encode({ type: 'user_status_change', userId, status, timestamp }))
     }
     this.#schedule()
   }
@@ -99,19 +96,13 @@ export class Hub {
   readonly #flush = (): void => {
     this.#scheduled = false
     this.#flushing = true
-    const { before, frames } = this.#window
-    this.#window = { before: before + frames.length, frames: [] }
-    const whole = frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames)
-    this.#writeSlices(this.#members.values(), { before, frames, whole }, performance.now(), 0)
+    const closed = { ...this.#window, frames: textFrames(this.#window.texts) }
+    this.#window = { before: closed.before + closed.texts.length, texts: [] }
+    this.#writeSlices(this.#members.values(), closed, performance.now(), 0)
   }
 
   /** Writes a window to the members, a slice at a time; whoever joins meanwhile came after it. */
-  #writeSlices(
-    members: Iterator<Member>,
-    window: Window & { readonly whole: Buffer },
-    begun: number,
-    spentBefore: number,
-  ): void {
+  #writeSlices(members: Iterator<Member>, window: Closed, begun: number, spentBefore: number): void {
     const sliceBegun = performance.now()
     for (let written = 1; ; written++) {
       const next = members.next()
@@ -127,17 +118,17 @@ export class Hub {
     const cost = spentBefore + performance.now() - sliceBegun
     this.#notBefore = begun + (cost > WINDOW_MS ? BUSY_WINDOW_MS : WINDOW_MS)
     this.#flushing = false
-    if (this.#window.frames.length > 0) this.#schedule()
+    if (this.#window.texts.length > 0) this.#schedule()
   }
 }
 
 /** The part of a window that a member has not been spared by joining in the middle of it. */
-function sinceJoining(member: Member, window: Window & { readonly whole: Buffer }): Buffer {
-  const missed = member.since - window.before
-  if (missed <= 0) return window.whole
+function sinceJoining(member: Member, { before, texts, frames }: Closed): Buffer {
+  const missed = member.since - before
+  if (missed <= 0) return frames
   let offset = 0
-  for (const frame of window.frames.slice(0, missed)) offset += frame.length
-  return window.whole.subarray(offset)
+  for (const text of texts.slice(0, missed)) offset += frameLength(text)
+  return frames.subarray(offset)
 }
 
 /** The frames of one shared answer, and who waits for the next build. */
@@ -163,7 +154,7 @@ class SharedBytes {
     const begun = performance.now()
     if (this.#version === this.#answer.version || begun < this.#notBefore) return
     this.#version = this.#answer.version
-    this.#frame = textFrame(this.#answer.build())
+    this.#frame = textFrames([this.#answer.build()])
     const cost = performance.now() - begun
     this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
   }

@@ -46,10 +46,6 @@ export class ConnectionLimits {
     this.#options = options
   }
 
-  get connections(): number {
-    return this.#connections
-  }
-
   /** A handshake begins, before anything is known of it but where it comes from. */
   handshake(address: string | undefined, now: number): TooMany | undefined {
     const all = readyAt(this.#options.handshakes, this.#handshakes)

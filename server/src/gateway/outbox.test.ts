@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { Outbox, onCloseFrame, textFrame } from './outbox.ts'
+import { Outbox, onCloseFrame, textFrames } from './outbox.ts'
 
 // What outbox.ts takes for granted of ws. When one of these fails after an update, outbox.ts has to change too.
 
@@ -31,7 +31,7 @@ async function pair(): Promise<{ client: WebSocket; webSocket: WebSocket; socket
   })
   const { webSocket, socket } = await accepted
   if (client.readyState !== WebSocket.OPEN) await new Promise(resolve => client.once('open', resolve))
-  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket) }
+  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket, { waits: () => {} }) }
 }
 
 function textsOf(client: WebSocket): string[] {
@@ -47,7 +47,7 @@ test.each([0, 1, 125, 126, 127, 65_535, 65_536, 200_000])(
   async length => {
     const { client, outbox } = await pair()
     const texts = textsOf(client)
-    outbox.write(textFrame('x'.repeat(length)))
+    outbox.write(textFrames(['x'.repeat(length)]))
     await settled()
     expect(texts).toEqual(['x'.repeat(length)])
   },
@@ -61,7 +61,7 @@ test('[B2] whole runs of frames may be written between ws’s own, and everythin
   const expected: string[] = []
   for (let n = 0; n < 50; n++) {
     webSocket.send(`ws ${n}`)
-    outbox.write(Buffer.concat([textFrame(`ours ${n} ä`), textFrame('\u2028'.repeat(n))]))
+    outbox.write(textFrames([`ours ${n} ä`, '\u2028'.repeat(n)]))
     webSocket.ping()
     expected.push(`ws ${n}`, `ours ${n} ä`, '\u2028'.repeat(n))
   }
@@ -98,7 +98,7 @@ test('[B4] the replies of one tick leave in one write, before frames that are wr
   expect(writes).toBe(1)
   expect(texts).toHaveLength(100)
   outbox.reply('first')
-  outbox.write(textFrame('second'))
+  outbox.write(textFrames(['second']))
   await settled()
   expect(texts.slice(100)).toEqual(['first', 'second'])
 })
@@ -111,7 +111,7 @@ test('[B5] nothing is written after a close frame, whoever sent it', async () =>
     both[closeBy].close(1000)
     if (closeBy === 'client') await new Promise(resolve => both.webSocket.once('close', resolve))
     const written = socket.bytesWritten
-    outbox.write(textFrame('too late as well'))
+    outbox.write(textFrames(['too late as well']))
     await settled()
     expect(socket.bytesWritten).toBe(written)
     expect(client.readyState).toBe(WebSocket.CLOSED)
@@ -141,7 +141,7 @@ test('[B7] progress shows in the middle of one large write', async () => {
   const { client, outbox } = await pair()
   const { _socket: socket } = client as unknown as { _socket: Socket }
   socket.pause()
-  outbox.write(textFrame('x'.repeat(30_000_000)))
+  outbox.write(textFrames(['x'.repeat(30_000_000)]))
   await settled()
   const stuck = outbox.progress
   expect(outbox.backlog).toBeGreaterThan(1_000_000)

@@ -7,24 +7,43 @@ import { WebSocket } from 'ws'
 // compression off, writes each frame of its own whole within one tick, and because nothing is written here
 // after a close frame was. outbox.test.ts fails when `ws` changes either.
 
-/** The bytes of a text frame, unmasked, unfragmented (RFC 6455, section 5.2). */
-export function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text)
-  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(header + length)
-  frame[0] = 0x81
-  if (header === 2) {
-    frame[1] = length
-  } else if (header === 4) {
-    frame[1] = 126
-    frame.writeUInt16BE(length, 2)
-  } else {
-    frame[1] = 127
-    frame.writeUInt32BE(0, 2)
-    frame.writeUInt32BE(length, 6)
+/** Texts as whole frames in one buffer: unmasked, unfragmented (RFC 6455, section 5.2). */
+export function textFrames(texts: readonly string[]): Buffer {
+  const lengths = texts.map(text => Buffer.byteLength(text))
+  let bytes = 0
+  for (const length of lengths) bytes += headerLength(length) + length
+  const frames = Buffer.allocUnsafe(bytes)
+  let at = 0
+  for (let index = 0; index < texts.length; index++) {
+    at = writeHeader(frames, at, lengths[index] as number)
+    at += frames.write(texts[index] as string, at)
   }
-  frame.write(text, header)
-  return frame
+  return frames
+}
+
+/** How many bytes a text is as a frame. */
+export function frameLength(text: string): number {
+  const length = Buffer.byteLength(text)
+  return headerLength(length) + length
+}
+
+function headerLength(length: number): 2 | 4 | 10 {
+  return length < 126 ? 2 : length < 65_536 ? 4 : 10
+}
+
+function writeHeader(frames: Buffer, at: number, length: number): number {
+  frames[at] = 0x81
+  switch (headerLength(length)) {
+    case 2:
+      frames[at + 1] = length
+      return at + 2
+    case 4:
+      frames[at + 1] = 126
+      return frames.writeUInt16BE(length, at + 2)
+    case 10:
+      frames[at + 1] = 127
+      return frames.writeBigUInt64BE(BigInt(length), at + 2)
+  }
 }
 
 /**
@@ -34,6 +53,12 @@ export function textFrame(text: string): Buffer {
 export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, code: number) => void): void {
   const { _receiver: receiver } = webSocket as WebSocket & { _receiver?: EventEmitter }
   receiver?.on('conclude', (code: number) => callback.call(webSocket, code))
+}
+
+/** Whose outbox it is. */
+export interface Sender {
+  /** Something was written, `bytes` of it, and the client has not taken all that it was sent. */
+  waits(bytes: number): void
 }
 
 /** Outboxes with replies that leave when this tick's input has been read. */
@@ -49,11 +74,13 @@ function flushWaiting(): void {
 export class Outbox {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
-  #replies: Buffer[] = []
+  readonly #sender: Sender
+  #replies: string[] = []
 
-  constructor(webSocket: WebSocket, socket: Socket) {
+  constructor(webSocket: WebSocket, socket: Socket, sender: Sender) {
     this.#webSocket = webSocket
     this.#socket = socket
+    this.#sender = sender
   }
 
   /** Sends a text. All replies to what one read brought leave in one write. */
@@ -62,13 +89,13 @@ export class Outbox {
       if (waiting.length === 0) process.nextTick(flushWaiting)
       waiting.push(this)
     }
-    this.#replies.push(textFrame(text))
+    this.#replies.push(text)
   }
 
   /** Writes whole frames now, after the replies that are waiting. `frames` must not change afterwards. */
   write(frames: Buffer): void {
     this.flush()
-    if (this.#webSocket.readyState === WebSocket.OPEN) this.#socket.write(frames)
+    this.#write(frames)
   }
 
   /** Writes the replies that are waiting. */
@@ -76,8 +103,13 @@ export class Outbox {
     const replies = this.#replies
     if (replies.length === 0) return
     this.#replies = []
+    this.#write(textFrames(replies))
+  }
+
+  #write(frames: Buffer): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
-    this.#socket.write(replies.length === 1 ? (replies[0] as Buffer) : Buffer.concat(replies))
+    this.#socket.write(frames)
+    if (this.#socket.writableLength > 0) this.#sender.waits(frames.length)
   }
 
   /** Bytes that wait because the client reads too slowly; what the kernel has taken does not count. */
@@ -95,10 +127,5 @@ export class Outbox {
       done: this.#socket.bytesWritten - this.#socket.writableLength,
       queued: handle?.writeQueueSize ?? 0,
     }
-  }
-
-  /** Calls back once when nothing waits any more. */
-  onceDrained(callback: () => void): void {
-    this.#socket.once('drain', callback)
   }
 }

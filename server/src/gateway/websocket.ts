@@ -17,7 +17,7 @@ import { Hub } from './hub.ts'
 import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
-import { Outbox, onCloseFrame } from './outbox.ts'
+import { onCloseFrame } from './outbox.ts'
 
 export interface GatewayOptions {
   readonly tracker: Tracker
@@ -59,6 +59,7 @@ export class Gateway {
   readonly #limits: ConnectionLimits
   readonly #hub: Hub
   readonly #heartbeat: Heartbeat<Connection>
+  readonly #connections = new Set<Connection>()
   readonly #room: ConnectionRoom
   #stopping = false
 
@@ -77,8 +78,9 @@ export class Gateway {
       log,
       limits,
       maxBufferedBytes,
+      slow: new Set(),
       seq: () => feed.seq,
-      gone: ({ userId, address }) => this.#limits.closed(userId, address),
+      gone: connection => this.#gone(connection),
     }
     this.#webSockets = new WebSocketServer({
       noServer: true,
@@ -94,7 +96,7 @@ export class Gateway {
   }
 
   get connections(): number {
-    return this.#limits.connections
+    return this.#connections.size
   }
 
   /** Takes the upgrade requests of an HTTP server. */
@@ -111,7 +113,7 @@ export class Gateway {
     const { ping, silent } = this.#heartbeat.advance(now)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
     for (const connection of ping) connection.ping()
-    for (const member of this.#hub) (member as Connection).checkDelivery(now)
+    for (const connection of this.#room.slow) connection.checkDelivery(now)
   }
 
   /** This process stood still for `ms`; no client is silent because of it. */
@@ -127,8 +129,8 @@ export class Gateway {
   /** Tells all clients to come back later, some at a time. Resolves when all have been told. */
   async closeAll(): Promise<void> {
     let told = 0
-    for (const member of [...this.#hub]) {
-      ;(member as Connection).end(CLOSE.restart, 'the server is restarting')
+    for (const connection of this.#connections) {
+      connection.end(CLOSE.restart, 'the server is restarting')
       if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
   }
@@ -177,8 +179,15 @@ export class Gateway {
     webSocket.on('close', onClose)
     webSocket.on('error', ignore)
     onCloseFrame(webSocket, onClose)
-    webSocket.connection = new Connection(this.#room, caller, webSocket, new Outbox(webSocket, socket))
+    const connection = new Connection(this.#room, caller, webSocket, socket)
+    webSocket.connection = connection
+    this.#connections.add(connection)
     this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
+  }
+
+  #gone(connection: Connection): void {
+    this.#connections.delete(connection)
+    this.#limits.closed(connection.userId, connection.address)
   }
 
   #turnAway(webSocket: WebSocket, text: string): void {

@@ -25,26 +25,27 @@ test('[I9] whatever is added and taken, it is a sorted list, and empty in the en
     fc.property(fc.array(fc.oneof(adds, adds, takes), { size: 'max', maxLength: 200 }), steps => {
       const deadlines = new Deadlines<{ at: number }>()
       let sorted: { at: number }[] = []
-      const take = (now: number) => {
-        const item = deadlines.take(now)
-        const first = sorted[0]
-        // Of several due at one time any may come first, but each comes once.
-        expect(item?.at).toBe(first && first.at <= now ? first.at : undefined)
-        if (item) expect(sorted).toContain(item)
-        sorted = sorted.filter(other => other !== item)
-      }
-      for (const step of steps) {
+      const is: unknown[] = []
+      const should: unknown[] = []
+      const atTheEnd = steps.map(() => ({ takeAt: 60 }))
+      for (const step of [...steps, ...atTheEnd]) {
         if ('add' in step) {
           const item = { at: step.add }
           deadlines.add(step.add, item)
           sorted = [...sorted, item].sort((a, b) => a.at - b.at)
-        } else take(step.takeAt)
-        expect(deadlines.size).toBe(sorted.length)
-        expect(deadlines.next).toBe(sorted[0]?.at ?? Number.POSITIVE_INFINITY)
+        } else {
+          const item = deadlines.take(step.takeAt)
+          const [first] = sorted
+          // Of several due at one time any may come first, but each comes once.
+          is.push(item?.at, item === undefined || sorted.includes(item))
+          should.push(first && first.at <= step.takeAt ? first.at : undefined, true)
+          sorted = sorted.filter(other => other !== item)
+        }
+        is.push(deadlines.size, deadlines.next)
+        should.push(sorted.length, sorted[0]?.at ?? Number.POSITIVE_INFINITY)
       }
-      while (sorted.length > 0) take(60)
+      expect(is).toEqual(should)
       expect(deadlines.size).toBe(0)
-      expect(deadlines.next).toBe(Number.POSITIVE_INFINITY)
     }),
     { numRuns: 300 },
   )

@@ -286,8 +286,8 @@ const MUTANTS: readonly Mutant[] = [
   },
 ]
 
-/** Always the same games: a control must not have luck. */
-const GAMES = { seed: 20_260_101, numRuns: 1_000, endOnFailure: true }
+/** Always the same games: a control must not have luck. The last mutant is caught in the 136th. */
+const GAMES = { seed: 20_260_101, numRuns: 500, endOnFailure: true }
 
 // A folder of node_modules, so that nothing watches it, lints it or commits it.
 const CACHE = join(import.meta.dirname, '../../../node_modules/.cache')

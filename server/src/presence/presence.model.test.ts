@@ -12,7 +12,7 @@ test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] whatever happens, the core ag
     fc.property(game, game => play(Presence, game)),
     { numRuns: 2_500 },
   )
-})
+}, 60_000) // 4 s on a free core; shrinking a failure takes longer than the usual limit
 
 test('[R4] nobody can tell a user who hides from one who has left', () => {
   let hidden = 0
@@ -34,7 +34,7 @@ test('[R4] nobody can tell a user who hides from one who has left', () => {
       for (const step of steps.slice(moment)) {
         if ('userId' in step && step.userId === hider) {
           // Until the user chooses anew, or is gone and returns, there is only one world in which anything happens.
-          if (step.do === 'identify') leaves.take(step)
+          leaves.take(step.do === 'identify' ? step : NOTHING)
           if (step.do === 'setStatus' || (step.do === 'open' && !hides.isHere(hider))) continue
         } else leaves.take(step)
         hides.take(step)
@@ -67,10 +67,11 @@ test('[R6] however a user flaps, a burst and one change per interval are seen, a
         ]
         for (const { at } of changes) times.push(at)
         // A hiding that came too early for its turn is owed: at most this one is more than the pace allows.
-        times.forEach((since, index) => {
+        const tooMany = times.filter((since, index) => {
           const allowed = changePace.burst + Math.floor((world.now - since) / changePace.everyMs) + 1
-          expect(times.length - index).toBeLessThanOrEqual(allowed)
+          return times.length - index > allowed
         })
+        if (tooMany.length > 0) expect(tooMany).toEqual([])
       }
       world.take({ do: 'advance', ms: 2 * changePace.everyMs, limit: 10 })
       const record = world.presence.record('ann')
@@ -81,6 +82,8 @@ test('[R6] however a user flaps, a burst and one change per interval are seen, a
     { numRuns: 300 },
   )
 })
+
+const NOTHING: Step = { do: 'wait', ms: 0 }
 
 const UNHURRIED: PresenceOptions = {
   graceMs: 5,
@@ -123,7 +126,7 @@ class World {
     const told = []
     while (this.isHere(userId)) {
       for (const id of ['s1', 's2']) told.push(...this.take({ do: 'leave', userId, id }))
-      if (!this.isHere(userId)) break
+      if (this.presence.record(userId)?.session !== 'held') continue
       told.push(...this.take({ do: 'open', userId, id: 's1' }))
     }
     this.#told = told

@@ -110,7 +110,8 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
 }
 
 /** Enough for some 10,000 rows, about 20 ms of work between two turns of the event loop. */
-const BLOCK_BYTES = 1 << 20
+const LARGEST_BLOCK = 1 << 20
+const FIRST_BLOCK = 1 << 14
 const NEWLINE = 0x0a
 
 /**
@@ -120,20 +121,19 @@ const NEWLINE = 0x0a
 export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buffer, void, undefined> {
   const file = await disk.open(path)
   try {
-    let buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    let buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK)
     let filled = 0
     for (;;) {
       const count = await file.read(buffer.subarray(filled))
       if (count === 0) break
       filled += count
       const end = buffer.lastIndexOf(NEWLINE, filled - 1) + 1
-      if (end > 0) {
-        yield buffer.subarray(0, end)
-        buffer.copyWithin(0, end, filled)
-        filled -= end
-      } else if (filled === buffer.length) {
+      if (end > 0) yield buffer.subarray(0, end)
+      buffer.copyWithin(0, end, filled)
+      const isFull = filled === buffer.length
+      filled -= end
+      if (isFull && (end === 0 || buffer.length < LARGEST_BLOCK))
         buffer = Buffer.concat([buffer], buffer.length * 2)
-      }
     }
     if (filled > 0) yield buffer.subarray(0, filled)
   } finally {

@@ -1,5 +1,5 @@
-import type { Disk } from './disk.ts'
 import { SimulatedDisk } from './disk.contract.ts'
+import type { Disk } from './disk.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
 import type { Host, Owner } from './lock.ts'
 import type { LogFields, StoreLog } from './recovery.ts'
@@ -48,7 +48,10 @@ function withFields(text: string, fields: LogFields | undefined): string {
 let starts = 0
 
 /** A store on a simulated disk, in a process of its own; all others are dead. */
-export function openOn(disk: Disk, options: Partial<JsonFileOptions> = {}): { store: Store; log: ReadableLog } {
+export function openOn(
+  disk: Disk,
+  options: Partial<JsonFileOptions> = {},
+): { store: Store; log: ReadableLog } {
   const log = new ReadableLog()
   const store = createJsonFileStore({
     dataDir: DATA,

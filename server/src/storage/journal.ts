@@ -194,7 +194,8 @@ function hexNumber(block: Buffer, from: number, to: number): number {
   let value = 0
   for (let index = from; index < to; index += 1) {
     const byte = block[index] ?? 0
-    const digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : Number.NaN
+    const digit =
+      byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : Number.NaN
     value = value * 16 + digit
   }
   return value

@@ -1,12 +1,12 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Disk, nodeDisk } from './disk.ts'
 import { describeDisk, SimulatedDisk } from './disk.contract.ts'
+import { type Disk, nodeDisk } from './disk.ts'
 import { NOW, ReadableLog, SimulatedHost } from './harness.contract.ts'
 import { createJsonFileStore } from './json-file.ts'
-import type { Store } from './store.ts'
 import { describeStore } from './store.contract.ts'
+import type { Store } from './store.ts'
 
 const newDirectory = () => mkdtemp(join(tmpdir(), 'who-is-online-'))
 
@@ -21,7 +21,14 @@ describeStore('json-file', async () => {
     open: () => {
       const { disk, kill } = mortal(nodeDisk)
       const process = host.process()
-      const store = createJsonFileStore({ dataDir, log: new ReadableLog(), now: () => NOW, saveEveryMs: 3_600_000, disk, host: process })
+      const store = createJsonFileStore({
+        dataDir,
+        log: new ReadableLog(),
+        now: () => NOW,
+        saveEveryMs: 3_600_000,
+        disk,
+        host: process,
+      })
       killers.set(store, () => {
         kill()
         process.kill()
@@ -36,8 +43,7 @@ describeStore('json-file', async () => {
 function mortal(disk: Disk): { disk: Disk; kill(): void } {
   let dead = false
   const proxy = new Proxy(disk, {
-    get: (target, name: keyof Disk) =>
-      dead ? () => new Promise(() => {}) : target[name],
+    get: (target, name: keyof Disk) => (dead ? () => new Promise(() => {}) : target[name]),
   })
   return {
     disk: proxy,

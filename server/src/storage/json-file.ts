@@ -146,7 +146,7 @@ class JsonFileStore implements Store {
 
   alive(now: number): void {
     if (!this.#segment) return
-    this.#pendingAlive = now
+    this.#pendingAlive = Math.max(now, this.#pendingAlive ?? now)
     this.#writeSoon()
   }
 

@@ -54,7 +54,7 @@ class MemoryStore implements Store {
   }
 
   alive(now: number): void {
-    if (this.#open) this.#place.alive = now
+    if (this.#open) this.#place.alive = Math.max(now, this.#place.alive ?? now)
   }
 
   async flush(): Promise<void> {

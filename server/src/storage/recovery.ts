@@ -150,6 +150,7 @@ interface Base {
   /** Whether that segment has to be there. */
   readonly expectsSegment: boolean
   readonly origin: 'sealed' | 'by hand' | 'nothing'
+  /** What the first segment upon it has to name, if there is none yet and nothing else leads from it to that. */
   readonly fingerprint: string | undefined
   /** Whether it stands in for a file that is damaged or missing. */
   readonly impaired: boolean
@@ -183,17 +184,20 @@ function baseOf(name: string, snapshot: Snapshot, segments: SegmentFile[], impai
   }
   // A file from elsewhere doesn't know the journal, but the segments begun upon it know the file. Those of
   // the state before it are none of its business: whoever put it there wanted something else than that state.
-  const begun = segments.findLast(({ head }) => head?.imported === origin.fingerprint)
-  const needs = begun?.journal ?? (segments.at(-1)?.journal ?? 0) + 1
-  return {
-    name,
-    users,
-    needs,
-    expectsSegment: false,
-    origin: 'by hand',
-    fingerprint: origin.fingerprint,
-    impaired,
-  }
+  const { fingerprint } = origin
+  const begun = segments.find(({ head }) => head?.imported === fingerprint)
+  if (begun)
+    return {
+      name,
+      users,
+      needs: begun.journal,
+      expectsSegment: true,
+      origin: 'by hand',
+      fingerprint: undefined,
+      impaired,
+    }
+  const needs = (segments.at(-1)?.journal ?? 0) + 1
+  return { name, users, needs, expectsSegment: false, origin: 'by hand', fingerprint, impaired }
 }
 
 interface DamagedSegment {
@@ -229,7 +233,7 @@ async function replay(
   }
   for (const [index, { journal, path, head }] of chain.entries()) {
     const problems = headProblems(head, chain[index - 1])
-    if (head?.after !== 'snapshot') state.settle()
+    if (head?.after === 'start' || (index > 0 && head?.after !== 'snapshot')) state.settle()
     const written = writtenBytes(chain, journal)
     const isLast = index === chain.length - 1
     try {

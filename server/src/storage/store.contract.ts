@@ -209,7 +209,9 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       note(online('later', 7_000))
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(online('a', 6_000), held, hidden, gone('gone'), online('later', 7_000)))
+      expect(await reload()).toEqual(
+        byId(online('a', 6_000), held, hidden, gone('gone'), online('later', 7_000)),
+      )
     })
 
     test('after a clean stop everybody was last seen exactly when noted', async () => {
@@ -262,7 +264,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(new Map())
     })
 
-    test('a dead process is in nobody\'s way, again and again', async () => {
+    test("a dead process is in nobody's way, again and again", async () => {
       for (let round = 0; round < 5; round += 1) {
         const { store, note } = await begin()
         note(gone(`user ${round}`, round))

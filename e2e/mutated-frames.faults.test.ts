@@ -1,0 +1,518 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { connect, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import {
+  closeFrame,
+  FrameParser,
+  frame,
+  handshake,
+  OPCODE,
+  type ReceivedFrame,
+} from '@who-is-online/testing/raw-client'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, expect, test } from 'vitest'
+
+// Valid sessions, damaged: bits flipped, pieces cut out, doubled, swapped, put in from elsewhere. Whatever comes
+// of them for the one who sent them, the process lives, honest clients are answered, and nothing is left behind.
+//
+// SEED=… N=… plays other games; a sequence is made from the seed and its own number alone.
+
+const SEED = Number(process.env['SEED'] ?? 6_455)
+const N = Number(process.env['N'] ?? 100_000)
+
+/** How many connections send at the same time. */
+const AT_ONCE = 48
+
+/** After so many sequences the honest clients and the health of the server are looked at. */
+const ROUND = 1_000
+
+/** Sequences before memory is first measured: what a process takes once is no leak. */
+const WARM_UP = 5_000
+
+const HONEST = 4
+
+/** How long an honest client may wait for an answer, in ms. */
+const ANSWER_MS = 2_000
+
+/** How long the server may take to be back at the honest clients alone: grace, one tick, a closing handshake. */
+const QUIET_MS = 10_000
+
+/** How much more memory the process may hold at the end: young garbage that nobody has collected yet. */
+const GROWTH_BYTES = 96 * 1024 * 1024
+
+type Random = () => number
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function seeded(seed: number): Random {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const below = (random: Random, end: number) => Math.floor(random() * end)
+const oneOf = <Item>(random: Random, items: readonly Item[]) => items[below(random, items.length)] as Item
+
+// A valid session
+
+const TEXTS = [
+  '{"type":"get_online_count"}',
+  '{"type":"check_user_status","targetUserId":"honest 1"}',
+  '{"type":"check_user_status","targetUserId":123}',
+  '{"type":"get_all_users"}',
+  '{"type":"set_status","status":"online"}',
+  '{"type":"set_status","status":"offline"}',
+  '{"type":"identify","username":"👩‍💻 é \\u2028"}',
+  '{"type":"dance","x":{"y":[1,{"z":null}]}}',
+]
+
+const KINDS: readonly ((random: Random, mask: Buffer) => Buffer[])[] = [
+  (random, mask) => [frame({ opcode: OPCODE.text, payload: maybeDamaged(random), mask })],
+  (random, mask) => [frame({ opcode: OPCODE.text, payload: maybeDamaged(random), mask })],
+  (random, mask) => inFragments(random, maybeDamaged(random), mask),
+  (random, mask) => [
+    frame({ opcode: OPCODE.text, payload: oneOf(random, TEXTS).padEnd(below(random, 70_000)), mask }),
+  ],
+  (random, mask) => [frame({ opcode: OPCODE.ping, payload: Buffer.alloc(below(random, 126), 7), mask })],
+  (random, mask) => [frame({ opcode: OPCODE.pong, payload: Buffer.alloc(below(random, 126), 7), mask })],
+  random => [closeFrame(oneOf(random, [1000, 1001, 3000, 4999]), 'bye')],
+]
+
+/** A text of ours; one time in three with bytes changed before it is framed, so that the frame stays whole. */
+function maybeDamaged(random: Random): Buffer {
+  const text = Buffer.from(oneOf(random, TEXTS))
+  if (random() < 2 / 3) return text
+  for (let left = 1 + below(random, 4); left > 0; left--)
+    text[below(random, text.length)] = below(random, 256)
+  return text
+}
+
+function inFragments(random: Random, payload: Buffer, mask: Buffer): Buffer[] {
+  const cuts = [0, ...Array.from({ length: 1 + below(random, 5) }, () => below(random, payload.length))]
+  cuts.sort((a, b) => a - b)
+  return cuts.map((cut, index) =>
+    frame({
+      opcode: index === 0 ? OPCODE.text : OPCODE.continuation,
+      payload: payload.subarray(cut, cuts[index + 1]),
+      fin: index === cuts.length - 1,
+      mask,
+    }),
+  )
+}
+
+function session(random: Random): Buffer[] {
+  const mask = Buffer.from(Array.from({ length: 4 }, () => below(random, 256)))
+  return Array.from({ length: 1 + below(random, 6) }, () => oneOf(random, KINDS)(random, mask)).flat()
+}
+
+// Damage
+
+/** Damages whole frames, or the bytes of them. */
+const FRAME_DAMAGE: readonly ((frames: Buffer[], random: Random) => Buffer[])[] = [
+  (frames, random) => {
+    const [a, b] = [below(random, frames.length), below(random, frames.length)]
+    return frames.map((frame, index) => frames[index === a ? b : index === b ? a : index] ?? frame)
+  },
+  (frames, random) => frames.toSpliced(below(random, frames.length), 1),
+  (frames, random) => frames.toSpliced(below(random, frames.length), 0, oneOf(random, frames)),
+  (frames, random) => frames.toSpliced(below(random, frames.length), 1, ...session(random)),
+  // In a header: opcode and flags, or mask bit and length.
+  (frames, random) =>
+    frames.with(below(random, frames.length), withByte(oneOf(random, frames), below(random, 2), random)),
+]
+
+const BYTE_DAMAGE: readonly ((bytes: Buffer, random: Random) => Buffer)[] = [
+  (bytes, random) => {
+    const flipped = Buffer.from(bytes)
+    for (let left = 1 + below(random, 8); left > 0; left--) {
+      const at = below(random, bytes.length)
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << below(random, 8))
+    }
+    return flipped
+  },
+  (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
+  (bytes, random) => bytes.subarray(below(random, bytes.length)),
+  (bytes, random) => {
+    const [from, to] = [below(random, bytes.length), below(random, bytes.length)]
+    return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)])
+  },
+  (bytes, random) => {
+    const at = below(random, bytes.length)
+    const other = Buffer.concat(session(random))
+    return Buffer.concat([
+      bytes.subarray(0, at),
+      other.subarray(below(random, other.length)),
+      bytes.subarray(at),
+    ])
+  },
+  (bytes, random) => withByte(bytes, below(random, bytes.length), random),
+  (bytes, random) => {
+    const at = below(random, bytes.length)
+    return Buffer.concat([
+      bytes.subarray(0, at),
+      Buffer.alloc(below(random, 64), oneOf(random, [0, 0x80, 0xff])),
+    ])
+  },
+]
+
+function withByte(bytes: Buffer, at: number, random: Random): Buffer {
+  const changed = Buffer.from(bytes)
+  changed[at] = oneOf(random, [0x00, 0x7f, 0x80, 0xff, 0xfe, 0x8b, below(random, 256)])
+  return changed
+}
+
+interface Sequence {
+  readonly userId: string
+  /** What is written, each piece on its own. */
+  readonly pieces: readonly Buffer[]
+  /** How its sender goes: says no more and reads to the end, breaks off, or waits for the server to end it. */
+  readonly going: 'finishes' | 'breaks off' | 'waits'
+}
+
+function sequence(number: number, seed: number): Sequence {
+  const random = seeded(seed * 1_000_003 + number)
+  let frames = session(random)
+  for (let left = below(random, 3); left > 0 && frames.length > 0; left--) {
+    frames = oneOf(random, FRAME_DAMAGE)(frames, random)
+  }
+  let bytes = Buffer.concat(frames)
+  for (let left = 1 + below(random, 2); left > 0 && bytes.length > 0; left--) {
+    bytes = Buffer.from(oneOf(random, BYTE_DAMAGE)(bytes, random))
+  }
+  const cut = random() < 0.3 ? below(random, bytes.length + 1) : bytes.length
+  return {
+    userId: `m${below(random, 300)}`,
+    pieces: [bytes.subarray(0, cut), bytes.subarray(cut)].filter(({ length }) => length > 0),
+    going: random() < 0.6 ? 'finishes' : random() < 0.5 ? 'breaks off' : 'waits',
+  }
+}
+
+// Playing them
+
+/** Whoever is attacked. */
+interface Target {
+  readonly port: number
+  readonly pid: number
+  /** `ws://127.0.0.1:PORT/ws` */
+  readonly url: string
+  readonly output: () => string
+}
+
+interface Verdict {
+  readonly played: number
+  readonly violations: readonly string[]
+  /** How the connections ended, by close code; `none` where no close frame came. */
+  readonly ends: Readonly<Record<string, number>>
+  /** What honest clients waited, in ms. */
+  readonly waits: readonly number[]
+  readonly memory: { readonly before: number; readonly after: number }
+}
+
+/** Sends `n` damaged sequences, looks at honest clients and at the server's health all the while, and judges. */
+async function bombard(target: Target, { n, seed }: { n: number; seed: number }): Promise<Verdict> {
+  const violations: string[] = []
+  const ends: Record<string, number> = {}
+  const waits: number[] = []
+  const honest = await Promise.all(
+    Array.from({ length: HONEST }, (_, index) => TestClient.as(target, `honest ${index}`)),
+  )
+  const playing = new Set<number>()
+  let next = 0
+  let before: Figures | undefined
+
+  const worker = async (until: number): Promise<void> => {
+    while (next < until && violations.length === 0) {
+      const number = next++
+      playing.add(number)
+      const { end, faults } = await play(target.port, sequence(number, seed))
+      playing.delete(number)
+      ends[end] = (ends[end] ?? 0) + 1
+      violations.push(...faults.map(fault => `sequence ${number}: ${fault}`))
+    }
+  }
+  const look = async (): Promise<void> => {
+    for (const client of honest) {
+      const begun = performance.now()
+      const answer = client.ask({ type: 'get_online_count' }, 'online_count').then(() => 'answered')
+      const outcome = await Promise.race([answer, sleep(ANSWER_MS).then(() => 'no answer')]).catch(String)
+      waits.push(performance.now() - begun)
+      if (outcome !== 'answered') violations.push(`an honest client: ${outcome}`)
+    }
+    if (!isAlive(target.pid))
+      violations.push(`the process is gone, playing ${[...playing].join()} or just before`)
+    const ready = await get(target, '/readyz')
+    if (!ready.startsWith('200 ')) violations.push(`/readyz: ${ready}`)
+    const bug = /^.*( error |a bug|rror:).*$/m.exec(target.output())
+    if (bug) violations.push(`the log: ${bug[0]}`)
+  }
+
+  while (next < n && violations.length === 0) {
+    if (next >= Math.min(WARM_UP, n / 4)) before ??= await figures(target)
+    const until = Math.min(n, next + ROUND)
+    await Promise.all([...Array.from({ length: AT_ONCE }, () => worker(until)), look()])
+  }
+  await look()
+  if (violations.length === 0) violations.push(...(await whatIsLeft(target, before)))
+  const after = await figures(target)
+  for (const client of honest) client.reset()
+  return {
+    played: next,
+    violations,
+    ends,
+    waits,
+    memory: { before: before?.memory ?? Number.NaN, after: after.memory },
+  }
+}
+
+/** Plays one sequence on a connection of its own and judges what comes back. */
+function play(port: number, { userId, pieces, going }: Sequence): Promise<{ end: string; faults: string[] }> {
+  return new Promise(resolve => {
+    const faults: string[] = []
+    const parser = new FrameParser()
+    let head = ''
+    let end = 'none'
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.setNoDelay()
+    const patience = setTimeout(() => {
+      faults.push('the connection never ended')
+      socket.destroy()
+    }, 2 * QUIET_MS)
+    const take = (bytes: Buffer): void => {
+      for (const received of parser.push(bytes)) {
+        const fault = faultOf(received)
+        if (fault) faults.push(fault)
+        if (received.opcode !== OPCODE.close) continue
+        end = received.payload.length < 2 ? '1005' : String(received.payload.readUInt16BE(0))
+        socket.end()
+      }
+    }
+    socket.on('connect', () => void send(socket, userId, pieces, going))
+    socket.on('data', bytes => {
+      if (head.endsWith('\r\n\r\n')) return take(bytes)
+      const text = head + bytes.toString('latin1')
+      const headEnd = text.indexOf('\r\n\r\n')
+      head = headEnd < 0 ? text : text.slice(0, headEnd + 4)
+      if (headEnd < 0) return
+      if (!head.startsWith('HTTP/1.1 101 ')) faults.push(`the handshake was refused: ${head.slice(0, 60)}`)
+      else take(Buffer.from(text.slice(headEnd + 4), 'latin1'))
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      clearTimeout(patience)
+      resolve({ end, faults })
+    })
+  })
+}
+
+async function send(
+  socket: Socket,
+  userId: string,
+  pieces: readonly Buffer[],
+  going: Sequence['going'],
+): Promise<void> {
+  const [first = Buffer.alloc(0), ...others] = pieces
+  socket.write(Buffer.concat([handshake({ target: `/ws?userId=${userId}` }), first]))
+  for (const piece of others) {
+    await sleep(1)
+    socket.write(piece)
+  }
+  if (going === 'finishes') return void socket.end()
+  await sleep(going === 'waits' ? 30 : 2)
+  if (going === 'waits') socket.end()
+  else socket.resetAndDestroy()
+}
+
+/** What is wrong with a frame of the server's, whatever it answers. */
+function faultOf({ opcode, fin, rsv, masked, minimal, payload }: ReceivedFrame): string | undefined {
+  if (!fin || rsv !== 0 || masked || !minimal) return `a frame a server must not send, opcode ${opcode}`
+  if (opcode === OPCODE.ping || opcode === OPCODE.pong) {
+    return payload.length > 125 ? 'a control frame of more than 125 bytes' : undefined
+  }
+  if (opcode === OPCODE.close) {
+    const code = payload.length === 0 ? 1005 : payload.length === 1 ? 0 : payload.readUInt16BE(0)
+    return code < 1000 || code > 4999 ? `a close with ${code}` : undefined
+  }
+  if (opcode !== OPCODE.text) return `opcode ${opcode}`
+  try {
+    JSON.parse(new TextDecoder('utf8', { fatal: true }).decode(payload))
+    return undefined
+  } catch {
+    return `a text that is not JSON: ${payload.subarray(0, 60)}`
+  }
+}
+
+interface Figures {
+  readonly connections: number
+  readonly online: number
+  readonly files: number
+  readonly memory: number
+}
+
+/** What must be as it was when all but the honest clients have gone. */
+async function whatIsLeft(target: Target, before: Figures | undefined): Promise<string[]> {
+  const problems = ({ connections, online, files, memory }: Figures): string[] => [
+    ...(connections === HONEST ? [] : [`${connections} connections are left, ${HONEST} are honest`]),
+    ...(online === HONEST ? [] : [`${online} users are online, ${HONEST} are honest`]),
+    ...(files <= (before?.files ?? 0) + HONEST
+      ? []
+      : [`${files} files are open, ${before?.files} were before`]),
+    ...(memory <= (before?.memory ?? 0) + GROWTH_BYTES ? [] : [`memory grew to ${mib(memory)}`]),
+  ]
+  const until = performance.now() + QUIET_MS
+  for (;;) {
+    const left = problems(await figures(target))
+    if (left.length === 0 || performance.now() > until) return left
+    await sleep(200)
+  }
+}
+
+async function figures(target: Target): Promise<Figures> {
+  const text = await get(target, '/metrics')
+  const figure = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])
+  return {
+    connections: figure('wio_connections'),
+    online: figure('wio_users_online'),
+    files: figure('process_open_fds'),
+    memory: figure('process_resident_memory_bytes'),
+  }
+}
+
+async function get({ port }: Target, path: string): Promise<string> {
+  try {
+    const signal = AbortSignal.timeout(ANSWER_MS)
+    // Not kept alive: a connection of ours is none of the server's that may be left.
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      signal,
+      headers: { connection: 'close' },
+    })
+    return `${response.status} ${await response.text()}`
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`
+
+function print(what: string, { played, violations, ends, waits, memory }: Verdict, seed: number): void {
+  const sorted = waits.toSorted((a, b) => a - b)
+  const at = (share: number) =>
+    `${(sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN).toFixed(1)} ms`
+  console.log(
+    [
+      `${what}: seed ${seed}, N ${played}, violations ${violations.length}`,
+      `  honest answers p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`,
+      `  memory ${mib(memory.before)} before, ${mib(memory.after)} after`,
+      `  ended with ${JSON.stringify(ends)}`,
+      ...violations.slice(0, 10).map(violation => `  ${violation}`),
+    ].join('\n'),
+  )
+}
+
+test('[I9] [I10] the server outlives damaged frames, serves honest clients meanwhile, and keeps nothing', {
+  timeout: 300_000,
+}, async () => {
+  const dir = temporaryDir()
+  const server = await startServer(dir.path, { LIMITS: 'off' })
+  const verdict = await bombard(server, { n: N, seed: SEED })
+  print('damaged frames', verdict, SEED)
+  expect(verdict.violations).toEqual([])
+  expect(verdict.played).toBe(N)
+  // The damage is of all kinds: some sequences are still valid, some break each rule.
+  expect(Object.keys(verdict.ends)).toEqual(
+    expect.arrayContaining(['none', '1000', '1002', '1003', '1007', '1009']),
+  )
+  expect(await server.end('SIGTERM')).toBe(0)
+  dir.remove()
+})
+
+// Negative controls: the same checker on a small server that is sound, or has one of the faults it must find.
+
+const TINY = `
+const { createServer } = require('node:http')
+const { WebSocketServer } = require('ws')
+const fault = process.argv[1]
+let connections = 0
+const http = createServer((request, response) => response.end(request.url === '/metrics'
+  ? 'wio_connections ' + connections + '\\nwio_users_online ' + connections +
+    '\\nprocess_open_fds 20\\nprocess_resident_memory_bytes ' + process.memoryUsage().rss + '\\n'
+  : 'ready'))
+const server = new WebSocketServer({ server: http, maxPayload: 65536 })
+const kept = []
+server.on('connection', (socket, request) => {
+  connections++
+  const userId = new URL(request.url, 'http://x').searchParams.get('userId')
+  socket.send(JSON.stringify({ type: 'welcome', userId }))
+  socket.on('error', error => {
+    if (fault === 'logs' && /opcode 11/.test(error.message)) console.error('Error: a bug', error.message)
+    if (fault === 'dies' && /opcode 11/.test(error.message)) throw error
+    if (fault === 'hangs' && /opcode 11/.test(error.message)) for (;;);
+    if (fault === 'leaks' && /opcode 11/.test(error.message)) connections++
+    if (fault === 'hoards') kept.push(Buffer.alloc(262144, 1))
+  })
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) return socket.close(1003)
+    const text = fault === 'stammers' && data.length % 97 === 0 ? '{' : JSON.stringify({ type: 'online_count', count: connections })
+    socket.send(text)
+  })
+  socket.on('close', () => connections--)
+})
+http.listen(0, '127.0.0.1', () => console.log('port ' + http.address().port))
+`
+
+const children = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+async function startTiny(fault: string): Promise<Target> {
+  const child = spawn(process.execPath, ['-e', TINY, fault], {
+    cwd: fileURLToPath(new URL('../testing/', import.meta.url)),
+  })
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', data => {
+      output += data
+    })
+  }
+  for (;;) {
+    const port = Number(/port (\d+)/.exec(output)?.[1])
+    if (port) return { port, pid: child.pid ?? 0, url: `ws://127.0.0.1:${port}/ws`, output: () => output }
+    if (child.exitCode !== null) throw new Error(output)
+    await sleep(20)
+  }
+}
+
+test.for([
+  ['sound', undefined],
+  ['dies', /^the process is gone/],
+  ['hangs', /^an honest client: no answer|^\/readyz: TimeoutError/],
+  ['logs', /^the log: Error: a bug/],
+  ['leaks', /connections are left/],
+  ['hoards', /^memory grew/],
+  ['stammers', /^sequence \d+: a text that is not JSON/],
+] as const)(
+  'control: a tiny server that is “%s” is told for what it is',
+  {
+    timeout: 60_000,
+  },
+  async ([fault, told]) => {
+    const verdict = await bombard(await startTiny(fault), { n: 4_000, seed: SEED })
+    print(`control, ${fault}`, verdict, SEED)
+    if (told) expect(verdict.violations).toContainEqual(expect.stringMatching(told))
+    else expect(verdict.violations).toEqual([])
+  },
+)

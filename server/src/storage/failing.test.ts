@@ -1,0 +1,202 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Operation, SimulatedDisk } from './disk.contract.ts'
+import { openOn } from './harness.contract.ts'
+import { byId, gone, online } from './store.contract.ts'
+import type { UserRecord } from './store.ts'
+
+/** Lets what is under way on the simulated disk come to its end; no timer is needed for that. */
+const settle = async () => {
+  for (let turn = 0; turn < 300; turn += 1) await Promise.resolve()
+}
+
+describe('a disk that fails', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const begin = async () => {
+    const disk = new SimulatedDisk()
+    const { store, log } = openOn(disk)
+    const users = await store.load()
+    await store.start(() => users.values())
+    const note = (record: UserRecord) => {
+      users.set(record.userId, record)
+      store.note(record)
+    }
+    note(online('before'))
+    await store.save()
+    log.infos.length = 0
+    return { disk, store, log, users, note }
+  }
+
+  const elapse = async (ms: number) => {
+    for (let gone = 0; gone < ms; gone += 10) {
+      vi.advanceTimersByTime(10)
+      await settle()
+    }
+  }
+
+  /** What a process reads after this one was killed. */
+  const afterKill = async (disk: SimulatedDisk) => {
+    disk.fault = () => undefined
+    const { store, log } = openOn(disk.kill())
+    const users = await store.load()
+    await store.close()
+    return { users, errors: log.errors }
+  }
+
+  const writes: readonly Operation['name'][] = ['create', 'write', 'sync', 'rename', 'link', 'syncDirectory']
+  const everything = (code: string) => (operation: Operation) =>
+    writes.includes(operation.name) ? code : undefined
+
+  test.for(['ENOSPC', 'EROFS', 'EIO', 'EMFILE'])(
+    '[I8] %s: says so once, goes on, and is saved again within 5 s after it is over',
+    async code => {
+      const { disk, store, log, note } = await begin()
+      disk.fault = everything(code)
+      note(online('during'))
+      await elapse(60)
+      expect(store.health()).toMatchObject({ state: 'failing', error: expect.stringContaining(code) })
+      await expect(store.flush()).rejects.toThrow(code)
+      await expect(store.save()).rejects.toThrow(code)
+      note(online('while failing'))
+      await elapse(20_000)
+      expect(log.errors).toHaveLength(1)
+      expect([...disk.files().keys()].filter(name => name.endsWith('.tmp'))).toEqual([])
+
+      disk.fault = () => undefined
+      await elapse(5_000)
+      expect(store.health()).toEqual({ state: 'ok' })
+      expect(log.errors).toHaveLength(1)
+      expect(log.infos).toHaveLength(1)
+      await store.flush()
+      const { users, errors } = await afterKill(disk)
+      expect(users).toEqual(byId(online('before'), online('during'), online('while failing')))
+      expect(errors).toEqual([])
+    },
+  )
+
+  test('[I8] a full disk costs neither the main file nor the backup', async () => {
+    const { disk, store, note } = await begin()
+    await store.save()
+    const before = disk.files()
+    disk.free = 10
+    note(online('during'))
+    await elapse(10_000)
+    const after = disk.files()
+    for (const name of ['user_state.json', 'user_state_backup.json'])
+      expect(after.get(name)).toEqual(before.get(name))
+    const { users } = await afterKill(disk)
+    expect(users).toEqual(byId(online('before')))
+  })
+
+  test('[I8] a full disk that is freed again', async () => {
+    const { disk, store, note } = await begin()
+    disk.free = 150
+    note(online('during'))
+    note(online('more'))
+    await elapse(60)
+    expect(store.health().state).toBe('failing')
+    disk.free = Number.POSITIVE_INFINITY
+    await elapse(5_000)
+    expect(store.health().state).toBe('ok')
+    expect((await afterKill(disk)).users).toEqual(byId(online('before'), online('during'), online('more')))
+  })
+
+  test('never writes or syncs a descriptor again that failed', async () => {
+    const { disk, note } = await begin()
+    const failed = new Set<string>()
+    disk.fault = ({ name, path }) => {
+      if (name !== 'sync' || !path.includes('journal')) return undefined
+      expect(failed).not.toContain(path)
+      failed.add(path)
+      return 'EIO'
+    }
+    note(online('a'))
+    await elapse(60)
+    note(online('b'))
+    await elapse(10_000)
+    expect(failed.size).toBeGreaterThan(2)
+  })
+
+  test('where only snapshots fail, the journal goes on and notes stay durable', async () => {
+    const { disk, store, log, note } = await begin()
+    disk.fault = ({ name, path }) =>
+      name === 'create' && path.includes('user_state.json') ? 'ENOSPC' : undefined
+    await expect(store.save()).rejects.toThrow('ENOSPC')
+    expect(store.health().state).toBe('failing')
+    note(online('during'))
+    await store.flush()
+    await elapse(10_000)
+    note(gone('later'))
+    await store.flush()
+    expect(log.errors).toHaveLength(1)
+    const { users, errors } = await afterKill(disk)
+    expect(users).toEqual(byId(online('before'), online('during'), gone('later')))
+    expect(errors).toEqual([])
+  })
+
+  test('what was lost while the disk failed is said at the next start, if the snapshot after it is lost too', async () => {
+    const { disk, store, note } = await begin()
+    await store.save()
+    disk.fault = everything('EIO')
+    note(online('lost'))
+    await elapse(60)
+    disk.fault = () => undefined
+    await elapse(5_000)
+    note(online('after'))
+    await store.flush()
+    const left = disk.kill()
+    left.put('/data/user_state.json', 'damaged')
+    const next = openOn(left)
+    const users = await next.store.load()
+    expect(next.log.errors.join('\n')).toContain('the disk failed before it')
+    expect([...users.keys()].sort()).toEqual(['after', 'before'])
+  })
+
+  test('a start on a failing disk serves, and keeps as soon as it can', async () => {
+    const disk = new SimulatedDisk()
+    const { store, log } = openOn(disk)
+    const users = await store.load()
+    disk.fault = everything('EIO')
+    await store.start(() => users.values())
+    expect(store.health().state).toBe('failing')
+    users.set('a', online('a'))
+    store.note(online('a'))
+    await expect(store.flush()).rejects.toThrow('EIO')
+    disk.fault = () => undefined
+    await elapse(5_000)
+    expect(store.health().state).toBe('ok')
+    expect(log.errors).toHaveLength(1)
+    expect((await afterKill(disk)).users).toEqual(byId(online('a')))
+  })
+
+  test('any single failure is recovered from, wherever it strikes in a save', async () => {
+    for (let failing = 1; ; failing += 1) {
+      const { disk, store, users, note } = await begin()
+      await store.save()
+      note(gone('noted'))
+      let operations = 0
+      disk.fault = () => (++operations === failing ? 'EIO' : undefined)
+      const saved = await store.save().then(
+        () => true,
+        () => false,
+      )
+      const struck = operations >= failing
+      await elapse(5_000)
+      expect(store.health()).toEqual({ state: 'ok' })
+      await store.flush()
+      const { users: left, errors } = await afterKill(disk)
+      expect(left).toEqual(users)
+      expect(errors).toEqual([])
+      if (!struck) {
+        expect(saved).toBe(true)
+        expect(failing).toBeGreaterThan(15)
+        return
+      }
+    }
+  })
+})

@@ -1,0 +1,228 @@
+import { crc32 } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { SimulatedDisk } from './disk.contract.ts'
+import { diskWith, NOW, openOn } from './harness.contract.ts'
+import { byId, gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { StoreDamaged } from './store.ts'
+
+const MAIN = 'user_state.json'
+const BACKUP = 'user_state_backup.json'
+
+async function read(files: Parameters<typeof diskWith>[0]) {
+  const disk = diskWith(files)
+  const { store, log } = openOn(disk)
+  const users = await store.load()
+  await store.close()
+  return { users, log, disk }
+}
+
+/** The files of a process that noted three users, saved twice and stopped. */
+async function someFiles() {
+  const disk = new SimulatedDisk()
+  const { store } = openOn(disk)
+  const users = byId(gone('a', 1), online('b', 2, 'Bea'), gone('c', 3))
+  await store.load()
+  await store.start(() => users.values())
+  for (const record of users.values()) store.note(record)
+  await store.save()
+  await store.save()
+  await store.close()
+  return { files: Object.fromEntries(disk.files()), users }
+}
+
+describe('the state file', () => {
+  test('is JSON, one user a line, sealed', async () => {
+    const { files } = await someFiles()
+    expect(files[MAIN]?.toString()).toBe(
+      [
+        '{',
+        '"format": "who-is-online/1",',
+        '"savedAt": "2030-01-01T00:00:00.000Z",',
+        '"journal": 3,',
+        '"users": [',
+        '{"userId":"a","status":"offline","lastSeen":"1970-01-01T00:00:00.001Z"},',
+        '{"userId":"b","status":"online","lastSeen":"1970-01-01T00:00:00.002Z","username":"Bea"},',
+        '{"userId":"c","status":"offline","lastSeen":"1970-01-01T00:00:00.003Z"}',
+        '],',
+        `"checksum": "crc32:${crc32(files[MAIN]?.subarray(0, files[MAIN].indexOf('"checksum"')) ?? '')
+          .toString(16)
+          .padStart(8, '0')}"`,
+        '}',
+        '',
+      ].join('\n'),
+    )
+    expect(JSON.parse(files[MAIN]?.toString() ?? '').users).toHaveLength(3)
+  })
+
+  test('edited by hand: accepted without its checksum, and said; refused with it, and how to accept it', async () => {
+    const { files, users } = await someFiles()
+    const edited = files[MAIN]?.toString().replace('"Bea"', '"Beatrix"') ?? ''
+    const unsealed = edited.replace(/,\n"checksum".*/, '')
+    const { users: read1, log } = await read({ ...files, [MAIN]: unsealed })
+    expect(read1).toEqual(new Map(users).set('b', online('b', 2, 'Beatrix')))
+    expect(log.errors).toEqual([])
+    expect(log.infos.join('\n')).toContain('no checksum')
+
+    const sealed = await read({ ...files, [MAIN]: edited })
+    expect(sealed.users).toEqual(users)
+    expect(sealed.log.errors).toHaveLength(1)
+    expect(sealed.log.errors[0]).toContain('delete the line "checksum"')
+    expect(sealed.disk.files().get(`${MAIN}.damaged-20300101T000000000Z`)?.toString()).toBe(edited)
+
+    const reformatted = JSON.stringify(JSON.parse(files[MAIN]?.toString() ?? ''), undefined, 4)
+    expect((await read({ ...files, [MAIN]: reformatted })).log.errors[0]).toContain(
+      'delete the line "checksum"',
+    )
+  })
+
+  test.for([
+    ['{"userId":"a","status":"dancing","lastSeen":1}', 'row 2: "status" must be'],
+    ['{"userId":"","status":"online","lastSeen":1}', 'row 2: "userId" must be'],
+    ['{"userId":"a\\nb","status":"online","lastSeen":1}', 'row 2: "userId" must be'],
+    ['{"userId":"\\ud800","status":"online","lastSeen":1}', 'row 2: "userId" must be'],
+    ['{"userId":"a","status":"online","lastSeen":"yesterday"}', 'row 2: "lastSeen" must be'],
+    ['{"userId":"a","status":"online","lastSeen":"2026-13-01T00:00:00Z"}', 'row 2: "lastSeen" must be'],
+    ['{"userId":"a","status":"online","lastSeen":1,"username":7}', 'row 2: "username" must be'],
+    ['{"userId":"a","status":"online","lastSeen":1,"hidden":true}', 'row 2: "hidden" needs'],
+    ['{"userId":"a","status":"offline","lastSeen":1,"held":true}', 'row 2: "held" needs'],
+    ['{"userId":"ok","status":"online","lastSeen":1}', 'row 2: "userId" "ok" is there twice'],
+    ['["a"]', 'row 2: must be an object'],
+    ['null', 'row 2: must be an object'],
+  ])('names the row and the field that is wrong: %s', async ([row, message]) => {
+    const file = `{"format":"who-is-online/1","journal":1,"users":[{"userId":"ok","status":"online","lastSeen":1},${row}]}`
+    const reading = read({ [MAIN]: file })
+    await expect(reading).rejects.toThrow(StoreDamaged)
+    await expect(reading).rejects.toThrow(message)
+  })
+
+  test.for([
+    ['an empty file', '', 'is empty'],
+    ['half a file', '{"format":"who-is-online/1","users":[', 'no JSON'],
+    ['a list', '[]', 'no JSON object'],
+    ['bytes that are no UTF-8', Buffer.from('{"\xff":{"status":"online"}}', 'latin1'), 'no JSON'],
+    ['a newer format', '{"format":"who-is-online/2","users":[]}', 'newer version'],
+    [
+      'an unknown key',
+      '{"format":"who-is-online/1","users":[],"checksun":"crc32:00000000"}',
+      'unknown key "checksun"',
+    ],
+    ['no list of users', '{"format":"who-is-online/1","users":{}}', '"users" must be a list'],
+    ['a strange journal', '{"format":"who-is-online/1","journal":"1","users":[]}', '"journal" must be'],
+  ] as const)('is not usable: %s', async ([, content, message]) => {
+    const files = { [MAIN]: content }
+    const disk = diskWith(files)
+    const loading = openOn(disk).store.load()
+    await expect(loading).rejects.toThrow(StoreDamaged)
+    await expect(loading).rejects.toThrow(message)
+    await expect(loading).rejects.toThrow('Nothing was changed')
+    expect(disk.files()).toEqual(new Map([[MAIN, Buffer.from(content)]]))
+  })
+
+  test('a time that is yet to come becomes now', async () => {
+    const { users } = await read({ [MAIN]: `{"a":{"status":"offline","lastSeen":${NOW + 5_000}}}` })
+    expect(users).toEqual(byId(gone('a', NOW)))
+  })
+})
+
+describe('the plain form', () => {
+  test('is read: a key for each user, times as text, number or unknown, names of any kind', async () => {
+    const plain = `{
+      "1": {"userId":"1","status":"online","lastSeen":"2026-01-02T03:04:05.678Z","username":"ann"},
+      "2": {"userId":"2","status":"offline","lastSeen":"2026-01-02T04:04:05+01:00"},
+      "3": {"userId":"3","status":"offline","lastSeen":1234,"username":null},
+      "4": {"userId":"4","status":"online","lastSeen":null},
+      "5": {"status":"offline"}
+    }`
+    const { users, log } = await read({ [MAIN]: plain })
+    const time = Date.UTC(2026, 0, 2, 3, 4, 5)
+    expect(users).toEqual(
+      byId(online('1', time + 678, 'ann'), gone('2', time), gone('3', 1234), online('4', 0), gone('5', 0)),
+    )
+    expect(log.errors).toEqual([])
+    expect(log.infos[0]).toContain('no checksum')
+  })
+
+  test('is read with names that break careless readers', async () => {
+    const rows = HOSTILE_NAMES.map(
+      userId => `${JSON.stringify(userId)}: ${JSON.stringify({ userId, status: 'offline', lastSeen: 1000 })}`,
+    )
+    expect((await read({ [MAIN]: `{${rows}}` })).users).toEqual(
+      byId(...HOSTILE_NAMES.map(name => gone(name))),
+    )
+  })
+
+  test('is refused where key and id differ', async () => {
+    await expect(read({ [MAIN]: '{"a":{"userId":"b","status":"online"}}' })).rejects.toThrow(
+      'user "a": "userId" must be the same',
+    )
+  })
+
+  test('nobody at all is a state too', async () => {
+    expect((await read({ [MAIN]: '{}' })).users).toEqual(new Map())
+  })
+
+  test('[I8] what is noted upon it is there after a crash, and when the first snapshot is lost', async () => {
+    const disk = diskWith({ [MAIN]: '{"a":{"status":"offline","lastSeen":1}}' })
+    const first = openOn(disk).store
+    const users = await first.load()
+    await first.start(() => users.values())
+    users.set('b', gone('b', 2))
+    first.note(gone('b', 2))
+    await first.flush()
+    const killed = disk.kill()
+    const second = openOn(killed)
+    expect(await second.store.load()).toEqual(byId(gone('a', 1), gone('b', 2)))
+    await second.store.start(() => users.values())
+    await second.store.save()
+    users.set('c', gone('c', 3))
+    second.store.note(gone('c', 3))
+    await second.store.close()
+
+    const damaged = killed.kill()
+    damaged.put(`/data/${MAIN}`, 'x')
+    const third = openOn(damaged)
+    expect(await third.store.load()).toEqual(users)
+    expect(third.log.errors).toHaveLength(1)
+  })
+
+  test('put in place of another state, it is not mixed with that', async () => {
+    const { files } = await someFiles()
+    const { users, log } = await read({ ...files, [MAIN]: '{"new":{"status":"offline","lastSeen":1}}' })
+    expect(users).toEqual(byId(gone('new', 1)))
+    expect(log.errors).toEqual([])
+  })
+})
+
+describe('what is missing', () => {
+  test('[I8] the main file: the backup and the journal stand in, and it is said', async () => {
+    const { files, users } = await someFiles()
+    const { [MAIN]: _, ...rest } = files
+    const found = await read(rest)
+    expect(found.users).toEqual(users)
+    expect(found.log.errors).toEqual([expect.stringContaining('user_state.json is missing')])
+  })
+
+  test('[I8] main and backup, with a journal that does not go back to the beginning: refused', async () => {
+    const { files } = await someFiles()
+    const { [MAIN]: _, [BACKUP]: __, ...rest } = files
+    await expect(read(rest)).rejects.toThrow('does not go back to the beginning')
+  })
+
+  test('[I8] a segment: said', async () => {
+    const { files, users } = await someFiles()
+    const { 'user_state_journal.000003.log': _, ...rest } = files
+    const found = await read(rest)
+    expect(found.users).toEqual(users)
+    expect(found.log.errors).toEqual([expect.stringContaining('segment 3 is missing')])
+  })
+
+  test('only what was kept aside: refused', async () => {
+    await expect(read({ 'user_state.json.damaged-20300101T000000000Z': 'x' })).rejects.toThrow(StoreDamaged)
+  })
+
+  test('a temporary file is no state', async () => {
+    const { users, disk } = await read({ 'user_state.json.tmp': 'half' })
+    expect(users).toEqual(new Map())
+    expect([...disk.files().keys()]).toEqual(['user_state.json.tmp'])
+  })
+})
