@@ -58,17 +58,20 @@ export class Tracker {
     if (username !== undefined) this.#publish(presence.identify(userId, username))
   }
 
-  /** A client said goodbye. */
-  leave({ userId, sessionId }: Client): void {
+  /** A client said goodbye; `heardAt` is when. */
+  leave({ userId, sessionId }: Client, heardAt: number): void {
     if (this.#stopped) return
-    this.#publish(this.#ports.presence.leave(userId, sessionId, this.#ports.clock.now()))
+    const { presence, clock } = this.#ports
+    presence.heard(userId, heardAt)
+    this.#publish(presence.leave(userId, sessionId, clock.now()))
   }
 
   /** A client was lost; the last sign of life came at `heardAt`. */
   lose({ userId, sessionId }: Client, heardAt: number): void {
     if (this.#stopped) return
-    this.#ports.presence.heard(userId, heardAt)
-    this.#publish(this.#ports.presence.lose(userId, sessionId, this.#ports.clock.now()))
+    const { presence, clock } = this.#ports
+    presence.heard(userId, heardAt)
+    this.#publish(presence.lose(userId, sessionId, clock.now()))
   }
 
   /** A client gave a sign of life at `at`. */
@@ -144,6 +147,7 @@ export class Tracker {
   #setStatus(client: Client, status: Status): void {
     const now = this.#ports.clock.now()
     client.reply({ type: 'status_updated', status, timestamp: formatTime(now) })
+    this.heard(client, now)
     this.#publish(this.#ports.presence.setStatus(client.userId, status, now))
   }
 

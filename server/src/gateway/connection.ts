@@ -111,7 +111,7 @@ export class Connection implements Client, Member, Sender {
     if (!this.#depart()) return
     this.#room.log.debug('connection closed', { userId: this.userId, code })
     // 1005: a close frame without a code. Anything else is an accident, or a page that is just reloading.
-    if (code === CLOSE.normal || code === 1005) this.#room.tracker.leave(this)
+    if (code === CLOSE.normal || code === 1005) this.#room.tracker.leave(this, this.#room.clock.now())
     else this.#room.tracker.lose(this, this.heardAt)
   }
 

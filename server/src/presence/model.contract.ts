@@ -76,7 +76,6 @@ class Model {
           break
         }
         case 'leave':
-          if (isHere) proof = event.at
           sessions = without(sessions, event.id)
           break
         case 'lose':
@@ -92,7 +91,6 @@ class Model {
         case 'choose':
           if (sessions.length === 0) break
           choice = event.status
-          proof = event.at
           break
         case 'identify':
           if (known) username = event.username
@@ -309,8 +307,6 @@ class Table {
         break
       }
       case 'setStatus':
-        // Who has left and is still shown has no session to choose with: what such a choice does is not laid down.
-        if (this.#story(step.userId).sessions.length === 0 && !isGone(this.#story(step.userId))) break
         this.#told(step.userId, { what: 'choose', ...step, at: this.#now }, now =>
           core.setStatus(step.userId, step.status, now),
         )

@@ -28,6 +28,8 @@ test('[R4] nobody can tell a user who hides from one who has left', () => {
       }
       if (!hides.isHere(hider)) return
       hidden++
+      // Both are done by somebody who is there: the message, or the goodbye, is a proof of life.
+      for (const world of [hides, leaves]) world.take({ do: 'heard', userId: hider, ago: 0 })
       hides.take({ do: 'setStatus', userId: hider, status: 'offline' })
       leaves.leaveAll(hider)
       expect(hides.answers()).toEqual(leaves.answers())

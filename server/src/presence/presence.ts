@@ -96,12 +96,11 @@ export class Presence {
   leave(userId: UserId, sessionId: string, now: number): Outcome {
     const user = this.#users.get(userId)
     if (!user) return NOTHING
-    user.heard(now)
     user.end(sessionId)
     return this.#settle(user, now)
   }
 
-  /** A session was lost: it is held for the grace period. Its last proof of life was told by `heard`. */
+  /** A session was lost: it is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Outcome {
     const user = this.#users.get(userId)
     if (!user) return NOTHING
@@ -111,16 +110,18 @@ export class Presence {
     return this.#settle(user, now)
   }
 
-  /** Somebody was proven alive at `at`. Moves no one's presence, only `lastSeen`. */
+  /**
+   * Somebody was proven alive at `at`. Moves no one's presence, only `lastSeen`. Nothing but this and `open` is a
+   * proof of life: a choice may be made on a user's behalf, and whoever sees a session end may be late.
+   */
   heard(userId: UserId, at: number): void {
     this.#users.get(userId)?.heard(at)
   }
 
-  /** A user with a session chooses a status. */
+  /** A user with a session chooses a status; one without can't, and nothing changes. */
   setStatus(userId: UserId, status: Status, now: number): Outcome {
     const user = this.#users.get(userId)
     if (!user) return NOTHING
-    user.heard(now)
     user.choose(status)
     return this.#settle(user, now)
   }

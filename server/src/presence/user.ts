@@ -99,7 +99,7 @@ export class User {
 
   /** Takes a choice; it lasts until the next one, or until the user is gone. */
   choose(choice: Status): void {
-    if (this.#stay) this.#stay.choice = choice
+    if (this.#stay && this.#stay.sessions.length > 0) this.#stay.choice = choice
   }
 
   /** A proof of life. */
@@ -120,7 +120,6 @@ export class User {
   show(): void {
     if (!this.#stay) return
     this.#stay.shown = this.due
-    this.#stay.turn = 0
     if (this.#stay.shown !== 'offline') this.lastSeen = Math.max(this.lastSeen, this.#stay.heard)
     if (this.#stay.shown === 'offline' && this.#stay.sessions.length === 0) this.#stay = undefined
   }
