@@ -123,7 +123,7 @@ test('[F5] a shared answer is built once per version and window, and never older
   expect(answer.build).toHaveBeenCalledTimes(1)
   answer.version++
   const last = ask()
-  await settled()
+  await vi.waitFor(() => expect(last.writes).toHaveLength(1), 5_000)
   expect(answer.build).toHaveBeenCalledTimes(2)
   expect(texts(last)).toEqual(['v2'])
   expect(many.every(one => one.writes.length === 1)).toBe(true)

@@ -17,11 +17,6 @@ interface Window {
   readonly texts: string[]
 }
 
-/** A window that is being written. */
-interface Closed extends Window {
-  readonly frames: Buffer
-}
-
 /** Shortest time between two flushes: long enough to gather under load, too short to be seen. */
 const WINDOW_MS = 10
 
@@ -96,18 +91,18 @@ export class Hub {
   readonly #flush = (): void => {
     this.#scheduled = false
     this.#flushing = true
-    const closed = { ...this.#window, frames: textFrames(this.#window.texts) }
-    this.#window = { before: closed.before + closed.texts.length, texts: [] }
-    this.#writeSlices(this.#members.values(), closed, performance.now(), 0)
+    const { before, texts } = this.#window
+    this.#window = { before: before + texts.length, texts: [] }
+    this.#writeSlices(this.#members.values(), new ClosedWindow(before, texts), performance.now(), 0)
   }
 
   /** Writes a window to the members, a slice at a time; whoever joins meanwhile came after it. */
-  #writeSlices(members: Iterator<Member>, window: Closed, begun: number, spentBefore: number): void {
+  #writeSlices(members: Iterator<Member>, window: ClosedWindow, begun: number, spentBefore: number): void {
     const sliceBegun = performance.now()
     for (let written = 1; ; written++) {
       const next = members.next()
       if (next.done) break
-      const bytes = sinceJoining(next.value, window)
+      const bytes = window.after(next.value.since)
       if (bytes.length > 0) next.value.write(bytes)
       if (written % LOOK_EVERY !== 0) continue
       const spent = performance.now() - sliceBegun
@@ -122,13 +117,32 @@ export class Hub {
   }
 }
 
-/** The part of a window that a member has not been spared by joining in the middle of it. */
-function sinceJoining(member: Member, { before, texts, frames }: Closed): Buffer {
-  const missed = member.since - before
-  if (missed <= 0) return frames
-  let offset = 0
-  for (const text of texts.slice(0, missed)) offset += frameLength(text)
-  return frames.subarray(offset)
+/** A window as it is written: one buffer for all, of which whoever joined within it gets the tail. */
+class ClosedWindow {
+  readonly #before: number
+  readonly #texts: readonly string[]
+  readonly #frames: Buffer
+  /** Where each change begins in the buffer; only found out when somebody joined within the window. */
+  #offsets: readonly number[] | undefined
+
+  constructor(before: number, texts: readonly string[]) {
+    this.#before = before
+    this.#texts = texts
+    this.#frames = textFrames(texts)
+  }
+
+  /** The frames of the changes after the one with this number. */
+  after(seq: number): Buffer {
+    const missed = Math.min(seq - this.#before, this.#texts.length)
+    if (missed <= 0) return this.#frames
+    this.#offsets ??= this.#findOffsets()
+    return this.#frames.subarray(this.#offsets[missed])
+  }
+
+  #findOffsets(): readonly number[] {
+    let offset = 0
+    return [0, ...this.#texts.map(text => (offset += frameLength(text)))]
+  }
 }
 
 /** The frames of one shared answer, and who waits for the next build. */
@@ -145,14 +159,14 @@ class SharedBytes {
   }
 
   send(member: Member): void {
-    if (this.#waiting.length === 0) this.#buildIfDue()
+    const isStale = this.#version !== this.#answer.version
+    if (isStale && this.#waiting.length === 0 && performance.now() >= this.#notBefore) this.#build()
     if (this.#version === this.#answer.version) member.write(this.#frame)
     else this.#wait(member)
   }
 
-  #buildIfDue(): void {
+  #build(): void {
     const begun = performance.now()
-    if (this.#version === this.#answer.version || begun < this.#notBefore) return
     this.#version = this.#answer.version
     this.#frame = textFrames([this.#answer.build()])
     const cost = performance.now() - begun
@@ -166,7 +180,7 @@ class SharedBytes {
       () => {
         const waiting = this.#waiting
         this.#waiting = []
-        this.#buildIfDue()
+        this.#build()
         for (const member of waiting) member.write(this.#frame)
       },
       Math.ceil(this.#notBefore - performance.now()),
