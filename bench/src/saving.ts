@@ -96,7 +96,7 @@ export async function saving(options: SavingOptions = {}): Promise<SavingResult>
 async function inChild<T>(job: Job): Promise<T> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--conditions=@who-is-online/source', import.meta.filename, '--job', JSON.stringify(job)],
+    ['--expose-gc', '--conditions=@who-is-online/source', import.meta.filename, '--job', JSON.stringify(job)],
     { maxBuffer: 1 << 24 },
   )
   return JSON.parse(stdout)

@@ -46,7 +46,9 @@ export function frame(shape: FrameShape): Buffer {
 
 function body(data: Buffer, mask: Uint8Array | 'none'): Buffer {
   if (mask === 'none') return data
-  return Buffer.concat([mask, data.map((byte, index) => byte ^ (mask[index % 4] ?? 0))])
+  const masked = Buffer.concat([mask, data])
+  for (let at = 4; at < masked.length; at++) masked[at] = (masked[at] as number) ^ (masked[at % 4] as number)
+  return masked
 }
 
 /** A whole text message in one frame. */

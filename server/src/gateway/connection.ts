@@ -108,6 +108,8 @@ export class Connection implements Client, Member, Sender {
 
   /** The client said goodbye with this code, or its end of the line broke (1006). */
   closed(code: number): void {
+    // What was asked before the goodbye, in the same read, is answered before it.
+    this.#outbox.flush()
     if (!this.#depart()) return
     this.#room.log.debug('connection closed', { userId: this.userId, code })
     // 1005: a close frame without a code. Anything else is an accident, or a page that is just reloading.

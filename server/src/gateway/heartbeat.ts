@@ -15,7 +15,8 @@ export interface Beating {
 }
 
 interface Watched<Client extends Beating> {
-  readonly client: Client
+  /** Undefined once it is gone: a deadline that is still to come must not keep a connection in memory. */
+  client: Client | undefined
   /** How long it may be quiet this time, in ms. */
   quietMs: number
   /** When it was asked for a sign of life; 0 while nobody asked. */
@@ -48,6 +49,8 @@ export class Heartbeat<Client extends Beating> {
   }
 
   remove(client: Client): void {
+    const watched = this.#watched.get(client)
+    if (watched) watched.client = undefined
     this.#watched.delete(client)
   }
 
@@ -63,9 +66,9 @@ export class Heartbeat<Client extends Beating> {
     const awake = this.#awake(now)
     for (let due = this.#deadlines.take(awake); due; due = this.#deadlines.take(awake)) {
       const { client, askedAt } = due
-      if (this.#watched.get(client) !== due) continue
+      if (client === undefined) continue
       if (client.heardAt < askedAt) {
-        this.#watched.delete(client)
+        this.remove(client)
         silent.push(client)
         continue
       }

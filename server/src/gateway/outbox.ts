@@ -47,12 +47,12 @@ function writeHeader(frames: Buffer, at: number, length: number): number {
 }
 
 /**
- * Calls back when the client's close frame has come, with its code (1005 for none). `ws` itself tells only when
- * the TCP connection has ended too, for which a client may take its time.
+ * Calls back when the client's close frame has come, with its code (1005 for none), before `ws` answers it. `ws`
+ * itself tells only when the TCP connection has ended too, for which a client may take its time.
  */
 export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, code: number) => void): void {
   const { _receiver: receiver } = webSocket as WebSocket & { _receiver?: EventEmitter }
-  receiver?.on('conclude', (code: number) => callback.call(webSocket, code))
+  receiver?.prependListener('conclude', (code: number) => callback.call(webSocket, code))
 }
 
 /** Whose outbox it is. */

@@ -35,6 +35,12 @@ export interface GatewayOptions {
 /** Longest request line of a handshake: a path and two names of 128 bytes, percent-encoded, many times over. */
 const MAX_URL_BYTES = 8 * 1024
 
+/** The absolute form of a request's target, which proxies send and servers must take (RFC 9112, section 3.2.2). */
+const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
+
+/** The code that stands for "no close frame" (RFC 6455, section 7.1.5). */
+const ABNORMAL = 1006
+
 /** 1,000 user ids of 64 bytes in one message; longer lists go in several. */
 const MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -137,10 +143,13 @@ export class Gateway {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const { identity, clock, origins, trustProxy } = this.#options
-    const url = request.url ?? ''
+    const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
     if (url.length > MAX_URL_BYTES) return refuse(socket, 414, 'the URL is longer than 8 KiB')
+    const violation = handshakeViolation(request)
+    if (violation)
+      return refuse(socket, violation.status, violation.detail, { 'Sec-WebSocket-Version': '13' })
     if (url.split('?', 1)[0] !== '/ws') return refuse(socket, 404, 'WebSocket clients connect to /ws')
-    if (this.#stopping) return refuse(socket, 503, 'the server is stopping', 1)
+    if (this.#stopping) return refuse(socket, 503, 'the server is stopping', { 'Retry-After': '1' })
 
     const from = clientAddress(request, trustProxy)
     const counted = from.own ? from.address : undefined
@@ -177,7 +186,7 @@ export class Gateway {
     webSocket.on('ping', onBeat)
     webSocket.on('pong', onBeat)
     webSocket.on('close', onClose)
-    webSocket.on('error', ignore)
+    webSocket.on('error', onViolation)
     onCloseFrame(webSocket, onClose)
     const connection = new Connection(this.#room, caller, webSocket, socket)
     webSocket.connection = connection
@@ -204,7 +213,8 @@ export class Gateway {
         'a connection met a limit per address and carries X-Forwarded-For: if a proxy of yours sets it, set TRUST_PROXY',
       )
     }
-    refuse(socket, status, `too many connections (${setting})`, Math.ceil(retryAfterMs / 1_000))
+    const seconds = String(Math.ceil(retryAfterMs / 1_000))
+    refuse(socket, status, `too many connections (${setting})`, { 'Retry-After': seconds })
   }
 
   #refuseOrigin(socket: Socket, origin: string): void {
@@ -231,11 +241,25 @@ function onClose(this: WebSocket, code: number): void {
   ;(this as ClientSocket).connection?.closed(code)
 }
 
-/** A violation of RFC 6455: ws has answered it with its close code, and `close` follows. */
+/** A violation of RFC 6455, which ws has answered, or a broken socket. It counts now, not when TCP has ended. */
+function onViolation(this: WebSocket): void {
+  ;(this as ClientSocket).connection?.closed(ABNORMAL)
+}
+
+/** For a client that is turned away, it does not matter how it goes. */
 function ignore(): void {}
 
+/** What RFC 6455, section 4.2.1, asks of a handshake and `ws` takes without. */
+function handshakeViolation(request: IncomingMessage): { status: 400 | 426; detail: string } | undefined {
+  const hosts = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  if (request.httpVersion !== '1.1') return { status: 400, detail: 'a WebSocket handshake is HTTP/1.1' }
+  if (hosts.length !== 1) return { status: 400, detail: 'one Host header is needed' }
+  if (request.headers['sec-websocket-version'] === '13') return undefined
+  return { status: 426, detail: 'the version of the WebSocket protocol spoken here is 13' }
+}
+
 /** Answers a request that does not become a WebSocket. */
-function refuse(socket: Socket, status: number, detail: string, retryAfterSeconds?: number): void {
+function refuse(socket: Socket, status: number, detail: string, headers: Record<string, string> = {}): void {
   const title = STATUS_CODES[status] ?? ''
   const body = JSON.stringify({ title, status, detail })
   socket.end(
@@ -244,7 +268,7 @@ function refuse(socket: Socket, status: number, detail: string, retryAfterSecond
       'Connection: close',
       'Content-Type: application/problem+json',
       `Content-Length: ${Buffer.byteLength(body)}`,
-      ...(retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`]),
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       '',
       body,
     ].join('\r\n'),

@@ -172,8 +172,8 @@ class JsonFileStore implements Store {
     clearTimeout(this.#saveTimer)
     this.#pace?.stop(this.#closed)
     await this.#saves.run(async () => {})
-    await this.#writes.run(() => this.#endJournal())
-    await this.#letGo()
+    const isWhole = await this.#writes.run(() => this.#endJournal())
+    await this.#letGo(isWhole)
   }
 
   // The journal: notes, gathered and written
@@ -207,7 +207,7 @@ class JsonFileStore implements Store {
     await this.#writeBatch()
     const old = this.#segment
     const previous = old ? { journal: old.journal, bytes: old.durable } : this.#lastSegment
-    const journal = this.#nextSegment++ // a number is used once, even if this fails
+    const journal = this.#nextSegment
     const segment = await Segment.create(this.#disk, this.#files.segment(journal), {
       journal,
       after,
@@ -215,6 +215,7 @@ class JsonFileStore implements Store {
       ...(this.#imported !== undefined && { imported: this.#imported }),
     })
     this.#segment = segment
+    this.#nextSegment = journal + 1 // not before: an empty start that failed and was tried again begins with 1
     this.#imported = undefined
     this.#begun = true
     await old?.close().catch(() => {}) // all of it is durable
@@ -230,21 +231,26 @@ class JsonFileStore implements Store {
     await segment.close().catch(() => {})
   }
 
-  async #endJournal(): Promise<void> {
+  /** Whether all that was noted is in it. */
+  async #endJournal(): Promise<boolean> {
     try {
       await this.#writeBatch()
       await this.#segment?.seal(this.#now())
+      return this.#notesLost === undefined
     } catch (error) {
       this.#log.error('the last changes could not be written', { error: reasonOf(error) })
+      return false
+    } finally {
+      this.#segment = undefined
     }
-    this.#segment = undefined
   }
 
-  async #letGo(): Promise<void> {
+  async #letGo(isWhole: boolean): Promise<void> {
     try {
-      // Who only looked leaves the lock of a crashed process as found: the next one must know of the crash.
-      if (this.#begun) await this.#lock?.release()
-      else await this.#lock?.undo()
+      // The next process must know of a crash: of this one's bad end, and of an earlier one's if this one only looked.
+      if (!this.#begun) await this.#lock?.undo()
+      else if (isWhole) await this.#lock?.release()
+      else this.#lock?.abandon()
     } catch (error) {
       this.#log.error('the lock could not be removed; the next start will see that nobody holds it', {
         error: reasonOf(error),

@@ -3,14 +3,13 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { type Disk, nodeDisk } from './disk.ts'
 import { SimulatedHost } from './harness.contract.ts'
 import type { Answer, Order } from './lock.contract.ts'
-import { type Host, Lock, type Owner, thisHost } from './lock.ts'
+import { claimName, type Host, Lock, type Owner, thisHost } from './lock.ts'
 import { StoreLocked } from './store.ts'
 
 const LOCK = '/data/lock'
@@ -116,8 +115,7 @@ describe('a race for a lock', () => {
         await disk.makeDirectory('/data')
         if (found !== undefined) {
           disk.put(LOCK, found)
-          if (claimed)
-            disk.put(`${LOCK}.${crc32(found).toString(16).padStart(8, '0')}`, left({ pid: 1, started: '0' }))
+          if (claimed) disk.put(claimName(LOCK, Buffer.from(found), 0), left({ pid: 1, started: '0' }))
         }
         const host = new SimulatedHost()
         const winners = new Set<Host>()

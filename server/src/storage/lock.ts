@@ -13,8 +13,8 @@ export interface Owner {
   /** Clock ticks from the boot to its start; unknown where there is no /proc. */
   readonly started?: string
   readonly boot?: string
-  /** Made up by the process for itself, so that it knows its own locks. */
-  readonly run?: string
+  /** Made up for each lock, so that a process knows those it holds itself. */
+  readonly id?: string
 }
 
 /** The processes of this machine, as a lock sees them. */
@@ -24,20 +24,15 @@ export interface Host {
   isRunning(owner: Owner): boolean
 }
 
-const THIS_RUN = randomUUID()
+const heldHere = new Set<string>()
 
 export const thisHost: Host = {
   get self() {
-    return {
-      pid: process.pid,
-      ...known('started', startOf(process.pid)),
-      ...known('boot', bootId()),
-      run: THIS_RUN,
-    }
+    return { pid: process.pid, ...known('started', startOf(process.pid)), ...known('boot', bootId()) }
   },
 
-  isRunning({ pid, started, boot, run }) {
-    if (pid === process.pid) return run === THIS_RUN
+  isRunning({ pid, started, boot, id }) {
+    if (pid === process.pid) return id !== undefined && heldHere.has(id)
     if (boot !== undefined && boot !== bootId()) return false
     return started === undefined ? answers(pid) : startOf(pid) === started
   },
@@ -85,13 +80,13 @@ export class Lock {
   readonly ownerCrashed: boolean
   readonly #disk: Disk
   readonly #path: string
-  readonly #content: string
+  readonly #id: string
   readonly #found: Buffer | undefined
 
-  private constructor(disk: Disk, path: string, content: string, found: Buffer | undefined) {
+  private constructor(disk: Disk, path: string, id: string, found: Buffer | undefined) {
     this.#disk = disk
     this.#path = path
-    this.#content = content
+    this.#id = id
     this.#found = found
     this.ownerCrashed = found !== undefined
   }
@@ -109,17 +104,14 @@ export class Lock {
    */
   static async acquire(disk: Disk, path: string, host: Host): Promise<Lock> {
     const id = randomUUID()
-    const content = `${JSON.stringify({ ...host.self, id })}\n`
     const own = `${path}.${id}`
+    heldHere.add(id)
     try {
-      await writeFile(disk, own, Buffer.from(content))
-      for (;;) {
-        if (await linked(disk, own, path)) return new Lock(disk, path, content, undefined)
-        const found = await readIfThere(disk, path)
-        if (found === undefined) continue // just let go of
-        refuseIfRunning(found, host, path)
-        if (await inherit(disk, path, own, found, host)) return new Lock(disk, path, content, found)
-      }
+      await writeFile(disk, own, Buffer.from(`${JSON.stringify({ ...host.self, id })}\n`))
+      return new Lock(disk, path, id, await take(disk, path, own, host))
+    } catch (error) {
+      heldHere.delete(id)
+      throw error
     } finally {
       await removeQuietly(disk, own)
     }
@@ -127,28 +119,51 @@ export class Lock {
 
   /** Lets go, unless somebody else has it by now. */
   async release(): Promise<void> {
+    heldHere.delete(this.#id)
     if (await this.#isOurs()) await this.#disk.remove(this.#path)
+  }
+
+  /** Lets go as a crash would: the next owner will know that this one did not come to a good end. */
+  abandon(): void {
+    heldHere.delete(this.#id)
   }
 
   /** Lets go and leaves everything as it was found, a dead owner's lock too. */
   async undo(): Promise<void> {
     if (this.#found === undefined) return this.release()
+    heldHere.delete(this.#id)
     if (!(await this.#isOurs())) return
-    const own = `${this.#path}.${randomUUID()}`
+    const own = `${this.#path}.${this.#id}`
     await writeFile(this.#disk, own, this.#found)
     await this.#disk.rename(own, this.#path)
   }
 
   async #isOurs(): Promise<boolean> {
-    return (await readIfThere(this.#disk, this.#path))?.toString() === this.#content
+    const content = await readIfThere(this.#disk, this.#path)
+    return content !== undefined && decodeOwner(content)?.id === this.#id
   }
+}
+
+/** More often than any number of processes that start at once can get in each other's way. */
+const MAX_ATTEMPTS = 1_000
+
+/** Puts the own lock in place, and returns the dead one that was there. */
+async function take(disk: Disk, path: string, own: string, host: Host): Promise<Buffer | undefined> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    if (await linked(disk, own, path)) return undefined
+    const found = await readIfThere(disk, path)
+    if (found === undefined) continue // just let go of
+    refuseIfRunning(found, host, path)
+    if (await inherit(disk, path, own, found, host)) return found
+  }
+  throw new StoreLocked(`the lock ${path} can be neither created nor read`)
 }
 
 /** Takes over from the dead owner whose lock was found. False: somebody else changed something, look again. */
 async function inherit(disk: Disk, path: string, own: string, found: Buffer, host: Host): Promise<boolean> {
   const claims: string[] = []
   for (let dead = found; ; ) {
-    const claim = `${path}.${crc32(dead).toString(16).padStart(8, '0')}`
+    const claim = claimName(path, dead, claims.length)
     claims.push(claim)
     if (await linked(disk, own, claim)) break
     const claimed = await readIfThere(disk, claim)
@@ -176,6 +191,11 @@ async function writeFile(disk: Disk, path: string, content: Buffer): Promise<voi
   } finally {
     await file.close()
   }
+}
+
+/** With its place in the row of heirs, since locks that a power cut emptied are all alike. */
+export function claimName(path: string, dead: Buffer, generation: number): string {
+  return `${path}.${crc32(dead).toString(16).padStart(8, '0')}.${generation}`
 }
 
 async function isInPlace(disk: Disk, path: string, content: Buffer): Promise<boolean> {
@@ -213,6 +233,6 @@ function decodeOwner(content: Buffer): Owner | undefined {
     pid: owner.pid,
     ...('started' in owner && typeof owner.started === 'string' && { started: owner.started }),
     ...('boot' in owner && typeof owner.boot === 'string' && { boot: owner.boot }),
-    ...('run' in owner && typeof owner.run === 'string' && { run: owner.run }),
+    ...('id' in owner && typeof owner.id === 'string' && { id: owner.id }),
   }
 }

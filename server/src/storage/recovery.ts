@@ -61,7 +61,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     )
 
   const chain = segments.filter(segment => segment.journal >= base.needs)
-  const { users, damaged, lastSegment } = await replay(options, base, chain)
+  const { users, damaged, gaps, lastSegment } = await replay(options, base, chain)
   if (damaged.length > 0 && users.size === 0) {
     throw new StoreDamaged(
       `The journal in ${files.directory} is damaged so that nobody is left: ${damaged.map(found => found.problem).join('; ')}. ${WHAT_TO_DO}`,
@@ -70,6 +70,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 
   await removeTemporaries(disk, files, names)
   await keepAside(options, names, main, backup, damaged)
+  for (const gap of gaps) log.error(gap)
   if (base.origin === 'by hand')
     log.info('the state file has no checksum: accepted as edited or imported by hand', { file: base.name })
   log.info('state loaded', { users: users.size, from: base.name, journalSegments: chain.length })
@@ -210,6 +211,8 @@ interface DamagedSegment {
 interface Replayed {
   readonly users: Map<UserId, UserRecord>
   readonly damaged: readonly DamagedSegment[]
+  /** Where a process could not write for a while, which no file is to blame for. */
+  readonly gaps: readonly string[]
   readonly lastSegment: SegmentHead['previous']
 }
 
@@ -222,6 +225,7 @@ async function replay(
   const { disk, log } = options
   const state = new State(base.users, options.now)
   const damaged: DamagedSegment[] = []
+  const gaps: string[] = []
   let lastSegment: Replayed['lastSegment']
 
   if (base.expectsSegment && chain[0]?.journal !== base.needs) {
@@ -233,6 +237,9 @@ async function replay(
   }
   for (const [index, { journal, path, head }] of chain.entries()) {
     const problems = headProblems(head, chain[index - 1])
+    if (head?.after === 'failure' && index > 0) {
+      gaps.push(`the disk failed before journal segment ${journal}: changes of that time are lost`)
+    }
     if (head?.after === 'start' || (index > 0 && head?.after !== 'snapshot')) state.settle()
     const written = writtenBytes(chain, journal)
     const isLast = index === chain.length - 1
@@ -254,13 +261,12 @@ async function replay(
     if (problems.length > 0)
       damaged.push({ journal, problem: `segment ${journal}: ${problems.join(', ')}`, path })
   }
-  return { users: state.finish(), damaged, lastSegment }
+  return { users: state.finish(), damaged, gaps, lastSegment }
 }
 
 function headProblems(head: SegmentHead | undefined, before: SegmentFile | undefined): string[] {
   if (!head) return ['its head is damaged']
   if (!before) return []
-  if (head.after === 'failure') return ['the disk failed before it, and changes of that time are lost']
   const { previous } = head
   if (!previous || previous.journal > before.journal) return ['a segment before it is missing']
   return []
