@@ -142,7 +142,7 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
   const durable = new DurableProbe()
   const store = kind === 'control' ? createMemoryStore() : fileStore(dataDir, durable.disk)
   await store.load()
-  globalThis.gc?.()
+  globalThis.gc?.() // the garbage of making a million users is not what is measured
   await sleep(500)
 
   await store.start(() => users.values())

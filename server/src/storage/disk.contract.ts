@@ -86,7 +86,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async #begin(name: Operation['name'], path: string): Promise<void> {
-    await undefined // as with a real one, nothing has happened when the call returns
+    await Promise.resolve() // as with a real one, nothing has happened when the call returns
     if (!this.#cut) this.operations.push({ name, path })
     if (this.operations.length >= this.cutAt) this.#stop()
     if (this.#cut) return new Promise(() => {})

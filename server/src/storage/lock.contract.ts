@@ -30,7 +30,7 @@ async function obey(order: Order): Promise<Answer> {
 
 if (import.meta.filename === process.argv[1]) {
   process.on('message', (order: Order) => {
-    obey(order).then(answer => process.send?.(answer))
+    void obey(order).then(answer => process.send?.(answer))
   })
   process.on('disconnect', () => process.exit())
   process.send?.({ ready: true } satisfies Answer)
