@@ -170,6 +170,12 @@ export class Connection implements Client, Member, Sender {
     this.#webSocket.close(code, reason)
   }
 
+  /** A bug of ours came up while this client was served. The others are served on. */
+  fail(error: Error): void {
+    this.#room.log.error('a bug: a message could not be handled', { error: error.stack ?? error.message })
+    this.end(CLOSE.internal, 'our fault')
+  }
+
   #depart(): boolean {
     if (this.#state === 'gone') return false
     this.#state = 'gone'

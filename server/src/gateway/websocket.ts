@@ -229,8 +229,12 @@ export class Gateway {
 
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const { connection } = this as ClientSocket
-  if (isBinary) connection?.end(CLOSE.unsupported, 'text frames only')
-  else connection?.receive(data.toString())
+  try {
+    if (isBinary) connection?.end(CLOSE.unsupported, 'text frames only')
+    else connection?.receive(data.toString())
+  } catch (error) {
+    connection?.fail(error as Error)
+  }
 }
 
 function onBeat(this: WebSocket): void {
