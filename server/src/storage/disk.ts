@@ -1,4 +1,5 @@
-import { link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { copyFile, link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** What the storage asks of a file system. Every call may fail as those of `node:fs` do: an Error with a `code`. */
@@ -69,7 +70,18 @@ export const nodeDisk: Disk = {
   },
 
   rename,
-  link,
+
+  async link(from, to) {
+    try {
+      await link(from, to)
+    } catch (error) {
+      if (!NO_LINKS.has(codeOf(error))) throw error
+      await copyFile(from, to, constants.COPYFILE_EXCL)
+      const file = await open(to, 'r+')
+      await file.sync().finally(() => file.close())
+    }
+  },
+
   remove: unlink,
 
   async syncDirectory(path) {
@@ -82,6 +94,15 @@ export const nodeDisk: Disk = {
     }
   },
 }
+
+/** What a file system without hard links answers (exFAT, SMB): there a copy has to do. */
+const NO_LINKS: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+])
 
 /** The `code` of a failed file operation, such as `ENOENT`. */
 export function codeOf(error: unknown): string | undefined {

@@ -152,6 +152,27 @@ describe('a disk that fails', () => {
     expect(errors).toEqual([])
   })
 
+  test('a journal that fails while its snapshot gets its name is not taken for well', async () => {
+    const { disk, store, note } = await begin()
+    let flushed: Promise<void> | undefined
+    disk.fault = ({ name, path }) => {
+      if (name === 'rename' && path.endsWith('user_state.json.tmp')) {
+        note(online('during'))
+        flushed = store.flush()
+        flushed.catch(() => {})
+      }
+      return name === 'sync' && path.includes('journal') && flushed ? 'EIO' : undefined
+    }
+    await expect(store.save()).rejects.toThrow('EIO')
+    await expect(flushed).rejects.toThrow('EIO')
+    await expect(store.flush()).rejects.toThrow('EIO')
+    expect(store.health().state).toBe('failing')
+    disk.fault = () => undefined
+    await elapse(5_000)
+    expect(store.health()).toEqual({ state: 'ok' })
+    expect((await afterKill(disk)).users).toEqual(byId(online('before'), online('during')))
+  })
+
   test('what was lost while the disk failed is said at the next start, if the snapshot after it is lost too', async () => {
     const { disk, store, note } = await begin()
     await store.save()

@@ -1,12 +1,13 @@
-import { mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { describeDisk, SimulatedDisk } from './disk.contract.ts'
-import { type Disk, nodeDisk } from './disk.ts'
-import { NOW, ReadableLog, SimulatedHost } from './harness.contract.ts'
-import { createJsonFileStore } from './json-file.ts'
-import { describeStore } from './store.contract.ts'
-import type { Store } from './store.ts'
+import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
+import { diskWith, NOW, openOn, ReadableLog, SimulatedHost } from './harness.contract.ts'
+import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
+import { byId, describeStore, gone } from './store.contract.ts'
+import { type Store, StoreLocked, type UserRecord } from './store.ts'
 
 const newDirectory = () => mkdtemp(join(tmpdir(), 'who-is-online-'))
 
@@ -16,7 +17,7 @@ describeDisk('node', async () => ({ disk: nodeDisk, directory: join(await newDir
 describeStore('json-file', async () => {
   const dataDir = await newDirectory()
   const host = new SimulatedHost()
-  const killers = new Map<Store, () => void>()
+  const killers = new Map<Store, () => Promise<void>>()
   return {
     open: () => {
       const { disk, kill } = mortal(nodeDisk)
@@ -29,9 +30,9 @@ describeStore('json-file', async () => {
         disk,
         host: process,
       })
-      killers.set(store, () => {
-        kill()
+      killers.set(store, async () => {
         process.kill()
+        await kill()
       })
       return store
     },
@@ -39,16 +40,160 @@ describeStore('json-file', async () => {
   }
 })
 
-/** A disk whose process can die: nothing it asks for after that happens. */
-function mortal(disk: Disk): { disk: Disk; kill(): void } {
+/** A disk whose process can die: what it asks for after that never happens, and its files are closed. */
+function mortal(disk: Disk): { disk: Disk; kill(): Promise<void> } {
+  const opened: WritableFile[] = []
   let dead = false
-  const proxy = new Proxy(disk, {
-    get: (target, name: keyof Disk) => (dead ? () => new Promise(() => {}) : target[name]),
-  })
+  const create: Disk['create'] = async path => {
+    const file = await disk.create(path)
+    opened.push(file)
+    return file
+  }
   return {
-    disk: proxy,
-    kill: () => {
+    disk: new Proxy(disk, {
+      get: (target, name: keyof Disk) => {
+        if (dead) return () => new Promise(() => {})
+        return name === 'create' ? create : target[name]
+      },
+    }),
+    kill: async () => {
       dead = true
+      await Promise.allSettled(opened.map(file => file.close()))
     },
   }
 }
+
+describe('files on a real disk', () => {
+  const begin = async (dataDir: string, options: Partial<JsonFileOptions> = {}) => {
+    const { store, log } = openOn(nodeDisk, { dataDir, ...options })
+    const users = await store.load()
+    await store.start(() => users.values())
+    const note = (record: UserRecord) => {
+      users.set(record.userId, record)
+      store.note(record)
+    }
+    return { store, log, users, note }
+  }
+
+  test('are for their owner only', async () => {
+    const dataDir = join(await newDirectory(), 'data')
+    const { store, note } = await begin(dataDir)
+    note(gone('a'))
+    await store.save()
+    await store.save()
+    const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
+    expect(await modeOf(dataDir)).toBe('700')
+    const names = await readdir(dataDir)
+    expect(names.sort()).toEqual([
+      'lock',
+      'user_state.json',
+      'user_state_backup.json',
+      'user_state_journal.000002.log',
+      'user_state_journal.000003.log',
+    ])
+    for (const name of names) expect(await modeOf(join(dataDir, name))).toBe('600')
+    await store.close()
+  })
+
+  test('[I8] a directory in the place of the main file: the backup stands in', async () => {
+    const dataDir = await newDirectory()
+    const first = await begin(dataDir)
+    first.note(gone('a'))
+    await first.store.save()
+    await first.store.save()
+    await first.store.close()
+    await nodeDisk.remove(join(dataDir, 'user_state.json'))
+    await mkdir(join(dataDir, 'user_state.json'))
+
+    const second = await begin(dataDir)
+    expect(second.users).toEqual(byId(gone('a')))
+    expect(second.log.errors).toEqual([expect.stringContaining('user_state.json is damaged: EISDIR')])
+    await second.store.save()
+    await second.store.close()
+    const third = await begin(dataDir)
+    expect(third.log.errors).toEqual([])
+    await third.store.close()
+  })
+
+  test('a lock that can be neither made nor read ends the start', async () => {
+    const dataDir = await newDirectory()
+    await symlink('nowhere', join(dataDir, 'lock'))
+    await expect(openOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
+  })
+
+  test('a large batch and a large snapshot leave the event loop to others', { retry: 3 }, async () => {
+    const { store, users, note } = await begin(await newDirectory())
+    for (let index = 0; index < 60_000; index += 1) note(gone(`user ${index}`, index))
+    let longest = 0
+    let last = performance.now()
+    const probe = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    await store.flush()
+    await store.save()
+    clearInterval(probe)
+    expect(users.size).toBe(60_000)
+    expect(longest).toBeLessThan(25) // in one piece they take 60 ms and more
+    await store.close()
+  })
+})
+
+describe('saving by itself', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const elapse = async (ms: number) => {
+    for (let past = 0; past < ms; past += 50) {
+      vi.advanceTimersByTime(50)
+      for (let turn = 0; turn < 100; turn += 1) await Promise.resolve()
+    }
+  }
+
+  test('comes when something changed, and not before it is due', async () => {
+    const disk = new SimulatedDisk()
+    const { store } = openOn(disk, { saveEveryMs: 30_000 })
+    const users = byId(gone('a'))
+    await store.load()
+    await store.start(() => users.values())
+    const saves = () =>
+      disk.operations.filter(({ name, path }) => name === 'rename' && path.endsWith('.json.tmp')).length
+
+    await elapse(60_000)
+    expect(saves()).toBe(0)
+    store.note(gone('a'))
+    await elapse(200)
+    expect(saves()).toBe(1) // long due
+    store.alive(1)
+    store.note(gone('a'))
+    await elapse(25_000)
+    expect(saves()).toBe(1)
+    await elapse(6_000)
+    expect(saves()).toBe(2 + 1) // a main file, and the one before as the backup
+    store.alive(2)
+    await elapse(120_000)
+    expect(saves()).toBe(3)
+    await store.close()
+  })
+
+  test('comes at once when a file was lost', async () => {
+    const disk = diskWith({ 'user_state_backup.json': '{"a":{"status":"offline","lastSeen":1000}}' })
+    const { store, log } = openOn(disk)
+    const users = await store.load()
+    await store.start(() => users.values())
+    expect(log.errors).toHaveLength(1)
+    await elapse(200)
+    expect([...disk.files().keys()].sort()).toEqual([
+      'lock',
+      'user_state.json',
+      'user_state_backup.json',
+      'user_state_journal.000001.log',
+      'user_state_journal.000002.log',
+    ])
+    await store.close()
+  })
+})

@@ -196,8 +196,8 @@ class JsonFileStore implements Store {
     try {
       await segment.append(batch)
     } catch (error) {
-      await this.#giveUp(segment)
       this.#loseNotes(error)
+      await this.#giveUp(segment)
       throw error
     }
     this.#saveLater()
@@ -306,12 +306,18 @@ class JsonFileStore implements Store {
       const head = { savedAt: this.#now(), journal: segment.journal }
       await writeSnapshot(this.#disk, fresh, head, this.#everyone(), pace)
       await this.#writes.run(() => this.#writeBatch())
-      if (this.#segment !== segment) throw this.#notesLost ?? new Error('the journal of this snapshot failed')
+      this.#mustGoOnIn(segment)
       await this.#publish(fresh, segment.journal)
+      this.#mustGoOnIn(segment)
     } catch (error) {
       await removeQuietly(this.#disk, fresh)
       throw error
     }
+  }
+
+  /** A snapshot is worth what its journal is: without it, what the walk had passed already is lost again. */
+  #mustGoOnIn(segment: Segment): void {
+    if (this.#segment !== segment) throw this.#notesLost ?? new Error('the journal of this snapshot failed')
   }
 
   /** Makes a finished file the main one, and the main one the backup. At every step both are whole. */

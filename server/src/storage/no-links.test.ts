@@ -1,0 +1,39 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { describeDisk } from './disk.contract.ts'
+import { nodeDisk } from './disk.ts'
+import { openOn } from './harness.contract.ts'
+import { byId, gone } from './store.contract.ts'
+
+vi.mock('node:fs/promises', async original => ({
+  ...(await original<typeof import('node:fs/promises')>()),
+  link: async () => {
+    throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
+  },
+}))
+
+const newDirectory = () => mkdtemp(join(tmpdir(), 'who-is-online-'))
+
+describeDisk('node, without hard links', async () => ({ disk: nodeDisk, directory: await newDirectory() }))
+
+test('a store works where there are no hard links', async () => {
+  const dataDir = await newDirectory()
+  for (let round = 0; round < 3; round += 1) {
+    const { store, log } = openOn(nodeDisk, { dataDir })
+    const users = await store.load()
+    expect(users.size).toBe(round)
+    await store.start(() => users.values())
+    const record = gone(`user ${round}`, round)
+    users.set(record.userId, record)
+    store.note(record)
+    await store.save()
+    await store.save()
+    await store.close()
+    expect(log.errors).toEqual([])
+  }
+  const { store } = openOn(nodeDisk, { dataDir })
+  expect(await store.load()).toEqual(byId(gone('user 0', 0), gone('user 1', 1), gone('user 2', 2)))
+  await store.close()
+})
