@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 const rules = new Set(
-  [...readFileSync('SPEC.md', 'utf8').matchAll(/^\| ([A-Z]\d+) \|/gm)].map(match => match[1]),
+  [...readFileSync('SPEC.md', 'utf8').matchAll(/^\|\s*([A-Z]\d+)\s*\|/gm)].map(match => match[1]),
 )
 const titles = globSync('{protocol,server,testing,e2e,bench,scripts}/**/*.{test,contract}.ts', {
   exclude: path => path.includes('node_modules') || path.includes('dist'),

@@ -160,7 +160,7 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
       const record: UserRecord = { userId, session: 'live', status: 'online', lastSeen: Date.now() }
       users.set(userId, record)
       store.note(record)
-      if (notes % 1_000 === 0) durable.expect(userId)
+      if (notes % 100 === 0) durable.expect(userId)
     }
     if (performance.now() - lastAlive > 1000) {
       lastAlive = performance.now()

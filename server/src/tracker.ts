@@ -8,10 +8,8 @@ import type { Outcome } from './presence/change.ts'
 import type { Presence, SeenUser } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
 
-/** An answer that many ask for. It is built when it is sent, at most once per version however many ask. */
+/** An answer that many ask for: built after they asked, once for all who ask within a window. */
 export interface SharedAnswer {
-  /** Grows when a new build would say something else. */
-  readonly version: number
   build(): string
 }
 
@@ -41,13 +39,12 @@ const ALIVE_EVERY_MS = 4_000
 /** Answers clients, and hands every change on: to the feed, which tells the watchers, and to the store. */
 export class Tracker {
   readonly #ports: TrackerPorts
-  readonly #allUsers: SharedAnswer & { version: number }
+  readonly #allUsers: SharedAnswer = { build: () => this.#buildAllUsers() }
   #aliveAt = 0
   #stopped = false
 
   constructor(ports: TrackerPorts) {
     this.#ports = ports
-    this.#allUsers = { version: 0, build: () => this.#buildAllUsers() }
   }
 
   /** A client is here. Everybody but the client hears of it, if it is news. */
@@ -147,7 +144,6 @@ export class Tracker {
   #setStatus(client: Client, status: Status): void {
     const now = this.#ports.clock.now()
     client.reply({ type: 'status_updated', status, timestamp: formatTime(now) })
-    this.heard(client, now)
     this.#publish(this.#ports.presence.setStatus(client.userId, status, now))
   }
 
@@ -163,7 +159,6 @@ export class Tracker {
   /** The one door out: what changed goes to the store and to everybody who watches. */
   #publish({ changes, touched }: Outcome): void {
     const { presence, store, feed } = this.#ports
-    if (touched.length > 0) this.#allUsers.version++
     for (const userId of touched) {
       const record = presence.record(userId)
       if (record) store.note(record)

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Client, SharedAnswer, Tracker } from '../tracker.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import type { Hub, Member } from './hub.ts'
+import type { Asker, Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
 import { Outbox, type Sender } from './outbox.ts'
 
@@ -43,7 +43,7 @@ export interface Caller {
 const STUCK_MS = 10_000
 
 /** One client's life: welcome, messages, goodbye. */
-export class Connection implements Client, Member, Sender {
+export class Connection implements Client, Member, Asker, Sender {
   readonly userId: UserId
   readonly sessionId: string
   readonly address: string | undefined
@@ -56,8 +56,9 @@ export class Connection implements Client, Member, Sender {
   readonly #messages: MessageLimit
   readonly #allUsers: MessageLimit
   #state: 'open' | 'gone' = 'open'
-  /** Shared answers asked for while an earlier one was still on its way. */
+  /** Shared answers that are asked for; one at a time is on its way. */
   #owed: SharedAnswer[] = []
+  #isSharing = false
   /** Bytes of a large answer on its way: they don't count as a backlog as long as they move. */
   #largeBytes = 0
   /** How far delivery had come when it last moved, and when that was; undefined while nothing waits. */
@@ -87,14 +88,16 @@ export class Connection implements Client, Member, Sender {
   /** A text frame came. */
   receive(text: string): void {
     if (this.#state !== 'open') return
-    this.heardAt = this.#room.clock.now()
     const { tracker } = this.#room
+    this.heardAt = this.#room.clock.now()
+    tracker.heard(this, this.heardAt)
     const verdict = this.#messages.take(this.heardAt)
     if (verdict.verdict === 'enough') return this.end(CLOSE.tooFast, 'too fast for too long')
     if (verdict.verdict === 'too fast') return this.#refuseTooFast(verdict.retryAfterMs)
     const message = decode(text)
     if (message.type === 'get_all_users') {
       const asked = this.#allUsers.take(this.heardAt)
+      if (asked.verdict === 'enough') return this.end(CLOSE.tooFast, 'too fast for too long')
       if (asked.verdict === 'too fast') return this.#refuseTooFast(asked.retryAfterMs)
     }
     tracker.receive(this, message)
@@ -125,8 +128,15 @@ export class Connection implements Client, Member, Sender {
 
   replyShared(answer: SharedAnswer): void {
     if (this.#state !== 'open') return
-    if (this.#outbox.backlog === 0) this.#room.hub.sendShared(this, answer)
-    else this.#owed.push(answer)
+    this.#owed.push(answer)
+    this.#payOwed()
+  }
+
+  /** Takes the frame of a shared answer that was asked for. */
+  writeShared(frame: Buffer): void {
+    this.#isSharing = false
+    this.write(frame)
+    this.#payOwed()
   }
 
   /** Writes whole frames: changes, or an answer that many share. */
@@ -198,8 +208,19 @@ export class Connection implements Client, Member, Sender {
     this.#room.slow.delete(this)
     this.#stuck = undefined
     this.#largeBytes = 0
-    const owed = this.#owed
-    this.#owed = []
-    for (const answer of owed) this.replyShared(answer)
+    this.#payOwed()
+  }
+
+  /** Asks for the next shared answer that is owed, once the one before it has been taken. */
+  #payOwed(): void {
+    const [answer] = this.#owed
+    if (answer === undefined || this.#isSharing || this.#state !== 'open') return
+    if (this.#outbox.backlog > 0) {
+      this.#room.slow.add(this)
+      return
+    }
+    this.#owed.shift()
+    this.#isSharing = true
+    this.#room.hub.sendShared(this, answer)
   }
 }

@@ -10,6 +10,11 @@ export interface Member {
   write(frames: Buffer): void
 }
 
+/** Who asked for a shared answer. */
+export interface Asker {
+  writeShared(frame: Buffer): void
+}
+
 /** The changes of one window, each encoded once, in the order of `seq`. */
 interface Window {
   /** The number of the change before the first of this window. */
@@ -44,7 +49,7 @@ export class Hub {
   /** `performance.now()` before which no window is flushed. */
   #notBefore = 0
 
-  readonly #shared = new Map<SharedAnswer, SharedBytes>()
+  readonly #shared = new Map<SharedAnswer, SharedFrame>()
 
   constructor(seq: number) {
     this.#window = { before: seq, texts: [] }
@@ -67,17 +72,14 @@ export class Hub {
     this.#schedule()
   }
 
-  /**
-   * Sends a member an answer that many ask for: the same bytes to all, built anew only when there is something
-   * new to say, and then at most once per window.
-   */
-  sendShared(member: Member, answer: SharedAnswer): void {
-    let bytes = this.#shared.get(answer)
-    if (!bytes) {
-      bytes = new SharedBytes(answer)
-      this.#shared.set(answer, bytes)
+  /** Sends an answer that many ask for: the same bytes to all who ask within a window, built after they asked. */
+  sendShared(asker: Asker, answer: SharedAnswer): void {
+    let shared = this.#shared.get(answer)
+    if (!shared) {
+      shared = new SharedFrame(answer)
+      this.#shared.set(answer, shared)
     }
-    bytes.send(member)
+    shared.send(asker)
   }
 
   #schedule(): void {
@@ -145,45 +147,33 @@ class ClosedWindow {
   }
 }
 
-/** The frames of one shared answer, and who waits for the next build. */
-class SharedBytes {
+/** The frame of one shared answer, and who waits for the next build. */
+class SharedFrame {
   readonly #answer: SharedAnswer
-  #version = -1
-  #frame: Buffer = Buffer.alloc(0)
   /** `performance.now()` before which it is not built again. */
   #notBefore = 0
-  #waiting: Member[] = []
+  #waiting: Asker[] = []
 
   constructor(answer: SharedAnswer) {
     this.#answer = answer
   }
 
-  send(member: Member): void {
-    const isStale = this.#version !== this.#answer.version
-    if (isStale && this.#waiting.length === 0 && performance.now() >= this.#notBefore) this.#build()
-    if (this.#version === this.#answer.version) member.write(this.#frame)
-    else this.#wait(member)
+  /** Builds it now and sends it, or, when it was built just now, with the next build: never an older one. */
+  send(asker: Asker): void {
+    this.#waiting.push(asker)
+    if (this.#waiting.length > 1) return
+    const wait = this.#notBefore - performance.now()
+    if (wait <= 0) this.#build()
+    else setTimeout(this.#build, Math.ceil(wait))
   }
 
-  #build(): void {
+  readonly #build = (): void => {
     const begun = performance.now()
-    this.#version = this.#answer.version
-    this.#frame = textFrames([this.#answer.build()])
+    const frame = textFrames([this.#answer.build()])
     const cost = performance.now() - begun
     this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
-  }
-
-  #wait(member: Member): void {
-    this.#waiting.push(member)
-    if (this.#waiting.length > 1) return
-    setTimeout(
-      () => {
-        const waiting = this.#waiting
-        this.#waiting = []
-        this.#build()
-        for (const member of waiting) member.write(this.#frame)
-      },
-      Math.ceil(this.#notBefore - performance.now()),
-    )
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const asker of waiting) asker.writeShared(frame)
   }
 }

@@ -36,6 +36,8 @@ interface Story {
   due: Shown
   lastSeen: number | null
   username: string | undefined
+  /** A name taken while nobody was to see it. */
+  newName: string | undefined
 }
 
 class Model {
@@ -60,7 +62,7 @@ class Model {
   }
 
   #read(userId: UserId): Story {
-    let { known, sessions, choice, shown, lastSeen, username } = UNKNOWN
+    let { known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN
     let proof = 0
     for (const event of this.#events) {
       if ('userId' in event && event.userId !== userId) continue
@@ -93,13 +95,15 @@ class Model {
           choice = event.status
           break
         case 'identify':
-          if (known) username = event.username
+          if (!known || event.username === (newName ?? username)) break
+          if (sessions.length > 0 && shown === 'offline') newName = event.username
+          else [username, newName] = [event.username, undefined]
           break
         case 'told':
           shown = event.status
           break
         case 'forgotten':
-          ;({ known, sessions, choice, shown, lastSeen, username } = UNKNOWN)
+          ;({ known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN)
           break
         case 'look':
           sessions = sessions.filter(session => session.until > event.at)
@@ -114,10 +118,11 @@ class Model {
           break
       }
       if (sessions.length === 0) choice = 'online'
+      if (shown !== 'offline') [username, newName] = [newName ?? username, undefined]
       if (lastSeen !== null && shown !== 'offline') lastSeen = Math.max(lastSeen, proof)
     }
     const due = sessions.length === 0 ? 'offline' : choice
-    return { known, sessions, choice, shown, due, lastSeen, username }
+    return { known, sessions, choice, shown, due, lastSeen, username, newName }
   }
 
   /** From when on a change may be told: by a purse that holds `burst` coins and gets one every `everyMs`. */
@@ -147,7 +152,11 @@ class Model {
   nextDue(userIds: readonly UserId[]): number {
     const times = userIds.flatMap(userId => {
       const { sessions, shown, due } = this.story(userId)
-      return [...sessions.map(({ until }) => until), shown === due ? Infinity : this.latest(userId)]
+      const forReturn = due === 'offline' ? returnMs(this.#options.changePace) : 0
+      return [
+        ...sessions.map(({ until }) => until),
+        shown === due ? Infinity : this.latest(userId) + forReturn,
+      ]
     })
     return Math.min(...times)
   }
@@ -168,7 +177,11 @@ const UNKNOWN: Story = {
   due: 'offline',
   lastSeen: null,
   username: undefined,
+  newName: undefined,
 }
+
+/** A leaving waits until the return can be paid as well; with a purse for one coin it never could. */
+const returnMs = ({ burst, everyMs }: PresenceOptions['changePace']) => (burst > 1 ? everyMs : 0)
 
 const isLost = (session: { until: number }) => session.until < Infinity
 const isLive = (id: string) => (session: { id: string; until: number }) =>
@@ -312,9 +325,9 @@ class Table {
         )
         break
       case 'identify': {
-        const { known, username } = this.#story(step.userId)
+        const { known, username, newName } = this.#story(step.userId)
         this.#model.add({ what: 'identify', ...step })
-        const isNews = known && username !== step.username
+        const isNews = known && (newName ?? username) !== step.username
         const outcome = core.identify(step.userId, step.username)
         same(outcome.changes, [], 'changes by a name')
         same(outcome.touched, isNews ? [step.userId] : [], 'touched by a name')
@@ -417,8 +430,9 @@ class Table {
       const { shown, due, sessions } = this.#story(userId)
       const hides = sessions.length > 0 && due === 'offline'
       const isTold = changes.some(change => change.userId === userId)
-      const must = hides || this.#model.latest(userId) <= now
-      const may = hides || this.#model.turn(userId) <= now
+      const forReturn = due === 'offline' ? returnMs(this.#options.changePace) : 0
+      const must = hides || this.#model.latest(userId) + forReturn <= now
+      const may = hides || this.#model.turn(userId) + forReturn <= now
       return shown !== due && (must || (may && isTold)) ? [{ userId, status: due, at: now }] : []
     })
     same(changes.map(asLine).toSorted(), expected.map(asLine).toSorted(), 'changes')
@@ -446,7 +460,7 @@ class Table {
     const records = this.#recordsNow()
     const seen: SeenUser[] = []
     for (const userId of USERS) {
-      const { known, sessions, choice, shown, lastSeen, username } = this.#story(userId)
+      const { known, sessions, choice, shown, lastSeen, username, newName } = this.#story(userId)
       const user = { userId, status: shown, lastSeen, username }
       same(asSeen(core.see(userId)), asSeen(user), 'see')
       same(core.record(userId) !== undefined, known, `${userId} is known`)
@@ -457,7 +471,8 @@ class Table {
       this.#lastSeen.set(userId, lastSeen)
       const isHeld = sessions.length > 0 || shown !== 'offline'
       const session = sessions.some(session => !isLost(session)) ? 'live' : isHeld ? 'held' : 'none'
-      same(records.get(userId), asKept({ userId, session, status: choice, lastSeen, username }), 'record')
+      const kept = { userId, session, status: session === 'none' ? 'offline' : choice, lastSeen } as const
+      same(records.get(userId), asKept({ ...kept, username, newUsername: newName }), 'record')
     }
     const online = seen.filter(({ status }) => status !== 'offline')
     same(core.knownCount, seen.length, 'knownCount')
@@ -481,7 +496,10 @@ class Table {
 
   #recordsNow(): Map<UserId, string> {
     return new Map(
-      [...this.#core.records()].map(record => [record.userId, asKept({ username: undefined, ...record })]),
+      [...this.#core.records()].map(record => [
+        record.userId,
+        asKept({ username: undefined, newUsername: undefined, ...record }),
+      ]),
     )
   }
 }
@@ -489,8 +507,8 @@ class Table {
 const asLine = ({ userId, status, at }: Change) => `${userId} ${status} ${at}`
 const asSeen = ({ userId, status, lastSeen, username }: SeenUser) =>
   `${userId} ${status} ${lastSeen} ${username}`
-const asKept = ({ userId, session, status, lastSeen, username }: Fields<PresenceRecord>) =>
-  `${userId} ${session} ${status} ${lastSeen} ${username}`
+const asKept = ({ userId, session, status, lastSeen, username, newUsername }: Fields<PresenceRecord>) =>
+  `${userId} ${session} ${status} ${lastSeen} ${username} ${newUsername}`
 
 /** With a name that may be undefined instead of left out. */
 type Fields<T> = { [Key in keyof T]-?: T[Key] | undefined }

@@ -36,7 +36,9 @@ test('[R4] nobody can tell a user who hides from one who has left', () => {
       for (const step of steps.slice(moment)) {
         if ('userId' in step && step.userId === hider) {
           // Until the user chooses anew, or is gone and returns, there is only one world in which anything happens.
-          leaves.take(step.do === 'identify' ? step : NOTHING)
+          leaves.take(NOTHING)
+          // Without a session nobody can take a name.
+          if (step.do === 'identify' && !hides.isHere(hider)) continue
           if (step.do === 'setStatus' || (step.do === 'open' && !hides.isHere(hider))) continue
         } else leaves.take(step)
         hides.take(step)

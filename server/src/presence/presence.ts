@@ -24,11 +24,13 @@ export interface PresenceOptions {
 export interface PresenceRecord {
   readonly userId: UserId
   readonly session: 'live' | 'held' | 'none'
-  /** What the user chose; `offline` with a session is a hidden user. */
+  /** What the user chose; `offline` with a session is a hidden user, without one simply gone. */
   readonly status: Status
   /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
   readonly lastSeen: number
   readonly username?: string
+  /** A name taken while hidden, which others don't see yet. */
+  readonly newUsername?: string
 }
 
 /** A user as others see them. */
@@ -68,7 +70,12 @@ export class Presence {
   restore(records: Iterable<PresenceRecord>, now: number): void {
     const until = this.#awake(now) + this.#options.restartGraceMs
     for (const record of records) {
-      const user = new User(record.userId, Math.min(record.lastSeen, now), record.username)
+      const user = new User(
+        record.userId,
+        Math.min(record.lastSeen, now),
+        record.username,
+        record.newUsername,
+      )
       this.#users.set(user.userId, user)
       if (record.session === 'none') continue
       user.restore(record.status, until)
@@ -85,7 +92,7 @@ export class Presence {
       return this.#settle(user, now)
     }
     const forgotten = this.#makeRoom()
-    const newcomer = new User(userId, now, undefined)
+    const newcomer = new User(userId, now)
     this.#users.set(userId, newcomer)
     newcomer.open(sessionId, now)
     const { changes, touched } = this.#settle(newcomer, now)
@@ -126,11 +133,11 @@ export class Presence {
     return this.#settle(user, now)
   }
 
-  /** A user takes a name. */
+  /** A user takes a name. From a hidden one others see it only when they see the user again. */
   identify(userId: UserId, username: string): Outcome {
     const user = this.#users.get(userId)
-    if (!user || user.username === username) return NOTHING
-    user.username = username
+    if (!user || (user.newName ?? user.username) === username) return NOTHING
+    user.rename(username)
     return { changes: [], touched: [userId] }
   }
 
@@ -230,7 +237,7 @@ export class Presence {
       user.show()
       return { changes: [], touched }
     }
-    const turn = this.#turnOf(user)
+    const turn = this.#turnOf(user, due)
     if (turn > now && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(this.#awake(turn), user)
       return { changes: [], touched }
@@ -242,9 +249,15 @@ export class Presence {
     return { changes: [{ userId: user.userId, status: due, at: now }], touched }
   }
 
-  /** From when on a change of this user may be shown. */
-  #turnOf(user: User): number {
-    return readyAt(this.#options.changePace, this.#spent.get(user.userId) ?? 0)
+  /**
+   * From when on a change of this user may be shown. A leaving waits until there is enough for the return as
+   * well: whoever comes back after an ordinary leaving is shown at once.
+   */
+  #turnOf({ userId }: User, due: Shown): number {
+    const { changePace } = this.#options
+    const spent = this.#spent.get(userId) ?? 0
+    const turn = readyAt(changePace, spent)
+    return due === 'offline' ? Math.min(turn + changePace.everyMs, spent) : turn
   }
 
   #spend({ userId }: User, now: number): void {
@@ -300,8 +313,10 @@ function asRecord(user: User): PresenceRecord {
   return {
     userId: user.userId,
     session: user.presence,
-    status: user.choice,
+    // Nobody who is gone has a choice: they start as online the next time.
+    status: user.presence === 'none' ? 'offline' : user.choice,
     lastSeen: user.lastSeen,
     ...(user.username === undefined ? {} : { username: user.username }),
+    ...(user.newName === undefined ? {} : { newUsername: user.newName }),
   }
 }

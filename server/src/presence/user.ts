@@ -23,16 +23,25 @@ interface Stay {
  */
 export class User {
   readonly userId: UserId
+  /** The name that others see. */
   username: string | undefined
+  /** A name taken while hidden: others see it when they see the user again. */
+  #newName: string | undefined
   /** What others are told, ms since the epoch: never decreasing, and not moving while the user is hidden. */
   lastSeen: number
   #stay: Stay | undefined
 
-  constructor(userId: UserId, lastSeen: number, username: string | undefined) {
+  constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
     this.userId = userId
     this.lastSeen = lastSeen
     this.username = username
+    this.#newName = newName
     this.#stay = undefined
+  }
+
+  /** A name that others don't see yet. */
+  get newName(): string | undefined {
+    return this.#newName
   }
 
   /** What others see now. */
@@ -102,6 +111,14 @@ export class User {
     if (this.#stay && this.#stay.sessions.length > 0) this.#stay.choice = choice
   }
 
+  /** Takes a name. */
+  rename(username: string): void {
+    const isUnseen =
+      this.#stay !== undefined && this.#stay.sessions.length > 0 && this.#stay.shown === 'offline'
+    this.#newName = isUnseen ? username : undefined
+    if (!isUnseen) this.username = username
+  }
+
   /** A proof of life. */
   heard(at: number): void {
     if (!this.#stay || at <= this.#stay.heard) return
@@ -120,6 +137,7 @@ export class User {
   show(): void {
     if (!this.#stay) return
     this.#stay.shown = this.due
+    if (this.#stay.shown !== 'offline' && this.#newName !== undefined) this.rename(this.#newName)
     if (this.#stay.shown !== 'offline') this.lastSeen = Math.max(this.lastSeen, this.#stay.heard)
     if (this.#stay.shown === 'offline' && this.#stay.sessions.length === 0) this.#stay = undefined
   }

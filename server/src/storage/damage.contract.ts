@@ -1,7 +1,6 @@
-import { expect } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { diskWith, openOn, type ReadableLog } from './harness.contract.ts'
-import { byId, gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
 import { type Store, StoreDamaged, type UserRecord } from './store.ts'
 
 /** The files of a data directory by name, and the state that is in them. */
@@ -138,8 +137,4 @@ export class Tally {
     this.counts[outcome.kind] += 1
     if (outcome.kind === 'violation') this.violations.push(`${where}: ${outcome.what}`)
   }
-}
-
-export function expectWhole(users: ReadonlyMap<string, UserRecord>, left: Left): void {
-  expect(users).toEqual(byId(...left.users.values()))
 }

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import type { Disk } from './disk.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
@@ -81,4 +85,16 @@ export function seeded(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
+}
+
+const directories: string[] = []
+afterAll(() => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true })
+})
+
+/** An empty directory on the real disk, gone when the tests of a file are. */
+export function newDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'presence-storage-'))
+  directories.push(path)
+  return path
 }

@@ -1,21 +1,18 @@
-import { mkdir, mkdtemp, readdir, stat, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { describeDisk, SimulatedDisk } from './disk.contract.ts'
 import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
-import { diskWith, NOW, openOn, ReadableLog, SimulatedHost } from './harness.contract.ts'
+import { diskWith, NOW, newDirectory, openOn, ReadableLog, SimulatedHost } from './harness.contract.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
 import { byId, describeStore, gone } from './store.contract.ts'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
 
-const newDirectory = () => mkdtemp(join(tmpdir(), 'who-is-online-'))
-
 describeDisk('simulated', async () => ({ disk: new SimulatedDisk(), directory: '/data' }))
-describeDisk('node', async () => ({ disk: nodeDisk, directory: join(await newDirectory(), 'new', 'data') }))
+describeDisk('node', async () => ({ disk: nodeDisk, directory: join(newDirectory(), 'new', 'data') }))
 
 describeStore('json-file', async () => {
-  const dataDir = await newDirectory()
+  const dataDir = newDirectory()
   const host = new SimulatedHost()
   const killers = new Map<Store, () => Promise<void>>()
   return {
@@ -76,7 +73,7 @@ describe('files on a real disk', () => {
   }
 
   test('are for their owner only', async () => {
-    const dataDir = join(await newDirectory(), 'data')
+    const dataDir = join(newDirectory(), 'data')
     const { store, note } = await begin(dataDir)
     note(gone('a'))
     await store.save()
@@ -96,7 +93,7 @@ describe('files on a real disk', () => {
   })
 
   test('[I8] a directory in the place of the main file: the backup stands in', async () => {
-    const dataDir = await newDirectory()
+    const dataDir = newDirectory()
     const first = await begin(dataDir)
     first.note(gone('a'))
     await first.store.save()
@@ -116,13 +113,13 @@ describe('files on a real disk', () => {
   })
 
   test('a lock that can be neither made nor read ends the start', async () => {
-    const dataDir = await newDirectory()
+    const dataDir = newDirectory()
     await symlink('nowhere', join(dataDir, 'lock'))
     await expect(openOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
   })
 
   test('a large batch and a large snapshot leave the event loop to others', { retry: 3 }, async () => {
-    const { store, users, note } = await begin(await newDirectory())
+    const { store, users, note } = await begin(newDirectory())
     for (let index = 0; index < 60_000; index += 1) note(gone(`user ${index}`, index))
     let longest = 0
     let last = performance.now()

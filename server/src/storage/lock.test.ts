@@ -1,13 +1,12 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { type Disk, nodeDisk } from './disk.ts'
-import { SimulatedHost } from './harness.contract.ts'
+import { newDirectory, SimulatedHost } from './harness.contract.ts'
 import type { Answer, Order } from './lock.contract.ts'
 import { claimName, type Host, Lock, type Owner, thisHost } from './lock.ts'
 import { StoreLocked } from './store.ts'
@@ -19,7 +18,7 @@ const left = (owner: Partial<Owner>) => `${JSON.stringify({ ...owner, id: 'x' })
 
 describe('a lock', () => {
   const lockWith = async (content: string | undefined) => {
-    const directory = await mkdtemp(join(tmpdir(), 'who-is-online-lock-'))
+    const directory = newDirectory()
     const path = join(directory, 'lock')
     if (content !== undefined) await writeFile(path, content)
     return { directory, path }
@@ -189,7 +188,7 @@ describe('a race for a lock', () => {
         left({ pid: process.pid, boot: 'old' }),
       ]
       for (let round = 0; round < 40; round += 1) {
-        const path = join(await mkdtemp(join(tmpdir(), 'who-is-online-race-')), 'lock')
+        const path = join(newDirectory(), 'lock')
         const leftover = leftovers[round % leftovers.length]
         if (leftover !== undefined) await writeFile(path, leftover)
         const answers = await Promise.all(racers.map(racer => ask(racer, { take: path })))

@@ -1,10 +1,7 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { describeDisk } from './disk.contract.ts'
 import { nodeDisk } from './disk.ts'
-import { openOn } from './harness.contract.ts'
+import { newDirectory, openOn } from './harness.contract.ts'
 import { byId, gone } from './store.contract.ts'
 
 vi.mock('node:fs/promises', async original => ({
@@ -14,12 +11,10 @@ vi.mock('node:fs/promises', async original => ({
   },
 }))
 
-const newDirectory = () => mkdtemp(join(tmpdir(), 'who-is-online-'))
-
-describeDisk('node, without hard links', async () => ({ disk: nodeDisk, directory: await newDirectory() }))
+describeDisk('node, without hard links', async () => ({ disk: nodeDisk, directory: newDirectory() }))
 
 test('a store works where there are no hard links', async () => {
-  const dataDir = await newDirectory()
+  const dataDir = newDirectory()
   for (let round = 0; round < 3; round += 1) {
     const { store, log } = openOn(nodeDisk, { dataDir })
     const users = await store.load()

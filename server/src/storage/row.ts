@@ -8,14 +8,15 @@ import { isoTime, parseTime } from './time.ts'
  *     {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z","username":"ann"}
  *
  * `status` is what others see. What they don't see follows only where it differs: `"hidden":true` (connected,
- * chose to appear offline), `"held":true` (the connection is lost, the grace period runs) and `"choice"` (what
- * somebody who is gone had chosen).
+ * chose to appear offline), `"held":true` (the connection is lost, the grace period runs), `"newUsername"` (taken
+ * while hidden) and `"choice"` (what somebody who is gone had chosen).
  */
 export function encodeRow(record: UserRecord): string {
-  const { userId, session, status, lastSeen, username } = record
+  const { userId, session, status, lastSeen, username, newUsername } = record
   const gone = session === 'none'
   let row = `{"userId":${JSON.stringify(userId)},"status":"${gone ? 'offline' : status}","lastSeen":"${isoTime(lastSeen)}"`
   if (username !== undefined) row += `,"username":${JSON.stringify(username)}`
+  if (newUsername !== undefined) row += `,"newUsername":${JSON.stringify(newUsername)}`
   if (gone && status !== 'offline') row += `,"choice":"${status}"`
   if (!gone && status === 'offline') row += ',"hidden":true'
   if (session === 'held') row += ',"held":true'
@@ -49,17 +50,23 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   const session = held ? 'held' : connected ? 'live' : 'none'
   const status = choice ?? seen
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
-  if (fields.username === undefined || fields.username === null) return { userId, session, status, lastSeen }
-  return { userId, session, status, lastSeen, username: nameIn('username', fields.username) }
+  const username = optionalNameIn('username', fields.username)
+  const newUsername = optionalNameIn('newUsername', fields.newUsername)
+  return { userId, session, status, lastSeen, ...username, ...newUsername }
 }
 
-type RowField = 'userId' | 'status' | 'lastSeen' | 'username' | 'choice' | 'hidden' | 'held'
+type RowField = 'userId' | 'status' | 'lastSeen' | 'username' | 'newUsername' | 'choice' | 'hidden' | 'held'
 
 const STATUSES: ReadonlySet<unknown> = new Set<Status>(['online', 'offline'])
 
 function nameIn(field: RowField, value: unknown): string {
   if (typeof value === 'string' && isName(value)) return value
   throw new BadRow(`"${field}" must be a string of 1 to 128 UTF-8 bytes without control characters`)
+}
+
+function optionalNameIn<Field extends RowField>(field: Field, value: unknown): { [F in Field]?: string } {
+  if (value === undefined || value === null) return {}
+  return { [field]: nameIn(field, value) } as { [F in Field]?: string }
 }
 
 function statusIn(field: RowField, value: unknown): Status {
