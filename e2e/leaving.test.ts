@@ -116,6 +116,30 @@ test('[I2] whoever answers pings stays online however quiet, and lastSeen keeps 
   await client.leave()
 })
 
+test('[R2] whoever talks all the time was last seen at the last word, now and after a restart', async () => {
+  const own = temporaryDir()
+  const settings = { PING_MS: 60_000, RESTART_GRACE_MS: 500 }
+  let chatty = await startServer(own.path, settings)
+  const client = await TestClient.as(chatty, 'chatty')
+  const lastSeen = async (looker: TestClient) => {
+    const answer = await looker.ask({ type: 'check_user_status', targetUserId: 'chatty' }, 'user_status')
+    return Date.parse(answer.lastSeen)
+  }
+  let said = 0
+  for (let n = 0; n < 10; n++) {
+    await sleep(150)
+    said = Date.now()
+    await client.ask({ type: 'get_online_count' }, 'online_count')
+  }
+  expect(await lastSeen(await TestClient.as(chatty, 'looker'))).toBeGreaterThanOrEqual(said)
+  await chatty.end('SIGTERM')
+  chatty = await startServer(own.path, settings)
+  await sleep(800)
+  expect(await lastSeen(await TestClient.as(chatty, 'looker'))).toBeGreaterThanOrEqual(said)
+  await chatty.end('SIGTERM')
+  own.remove()
+})
+
 test('[I2] a pause of the server cuts nobody', async () => {
   const own = temporaryDir()
   const paused = await startServer(own.path, { PING_MS: 400, PONG_TIMEOUT_MS: 400, OFFLINE_GRACE_MS: 500 })

@@ -46,6 +46,14 @@ test('[L5] get_all_users has a pace of its own', async () => {
   await client.leave()
 })
 
+test('[L5] whoever goes on asking for lists too fast is closed with 4429', async () => {
+  const client = await TestClient.as(server, 'greedy')
+  const asking = setInterval(() => client.send({ type: 'get_all_users' }), 150)
+  const { code } = await client.closed
+  clearInterval(asking)
+  expect(code).toBe(4429)
+})
+
 test('[L2] connections per user and per address end where the settings say', async () => {
   const clients = [await TestClient.as(server, 'many'), await TestClient.as(server, 'many')]
   clients.push(await TestClient.as(server, 'many'))
@@ -110,6 +118,14 @@ test('[K2] a large answer on its way is no backlog: ten lists of 10,000 users re
   await sleep(1_500)
   socket.resume()
   for (let n = 0; n < 10; n++) expect((await client.next('all_users')).users).toHaveLength(10_000)
+  // The same while names change all the time, so that every list is a new one.
+  const other = await TestClient.as(full, 'other')
+  let names = 0
+  const naming = setInterval(() => other.send({ type: 'identify', username: `name ${names++}` }), 60)
+  const again = await TestClient.as(full, 'again')
+  for (let n = 0; n < 10; n++) again.send({ type: 'get_all_users' })
+  for (let n = 0; n < 10; n++) expect((await again.next('all_users')).users).toHaveLength(10_000)
+  clearInterval(naming)
   await client.leave()
   await full.end('SIGTERM')
   own.remove()

@@ -25,10 +25,20 @@ test('[S3] in production without AUTH=open the server says that identity by toke
 })
 
 test('[S5] .env is read, and the environment goes before it', async () => {
-  writeFileSync(join(dir.path, '.env'), 'OFFLINE_GRACE_MS=1234\nPING_MS=777\nPROT=1\n')
-  const server = await startServer(dir.path, { PING_MS: 888 })
+  writeFileSync(join(dir.path, '.env'), '\uFEFFOFFLINE_GRACE_MS=1234\nPING_MS=777\nPROT=1\n')
+  const { code, output } = await runServer(dir.path, { PING_MS: 888 }, ['--print-config'])
+  expect(code).toBe(0)
+  expect(output).toMatch(/^OFFLINE_GRACE_MS=1234$/m)
+  expect(output).toMatch(/^PING_MS=888$/m)
+  const server = await startServer(dir.path)
   expect(server.output()).toMatch(/unknown here.*PROT/)
   await server.end('SIGTERM')
+})
+
+test('[S4] --version and --help answer and end', async () => {
+  expect((await runServer(dir.path, {}, ['--version'])).output).toMatch(/^\d+\.\d+\.\d+\n$/)
+  expect((await runServer(dir.path, {}, ['--help'])).output).toContain('OFFLINE_GRACE_MS=5000')
+  expect((await runServer(dir.path, {}, ['--helP'])).code).toBe(64)
 })
 
 test('[Q1] a port that is taken is said in one sentence', async () => {

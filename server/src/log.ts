@@ -24,8 +24,9 @@ export interface LogOptions {
   readonly now: () => number
 }
 
-/** Longest value of a field: an id fits, a document doesn't. */
+/** Longest value of a field: an id fits, a document doesn't. Our own `error`, the stack of a bug, has more room. */
 const MAX_FIELD_LENGTH = 256
+const MAX_ERROR_LENGTH = 8_192
 
 const FILE_BYTES = 10 * 1024 * 1024
 const FILES = 5
@@ -136,12 +137,16 @@ function asText({ level, message, timestamp, fields }: winston.Logform.Transform
 function escaped(fields: unknown): LogFields {
   const safe: Record<string, string | number | boolean | undefined> = {}
   for (const [name, value] of Object.entries((fields ?? {}) as LogFields)) {
-    if (value !== undefined) safe[name] = typeof value === 'string' ? printable(value) : value
+    if (value === undefined) continue
+    safe[name] =
+      typeof value === 'string'
+        ? printable(value, name === 'error' ? MAX_ERROR_LENGTH : MAX_FIELD_LENGTH)
+        : value
   }
   return safe
 }
 
-function printable(text: string): string {
-  const cut = text.length > MAX_FIELD_LENGTH ? `${text.slice(0, MAX_FIELD_LENGTH)}…` : text
+function printable(text: string, length: number): string {
+  const cut = text.length > length ? `${text.slice(0, length)}…` : text
   return cut.replace(UNPRINTABLE, character => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }

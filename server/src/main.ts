@@ -13,10 +13,13 @@ import { StoreDamaged, StoreLocked } from './storage/store.ts'
 /** Exit codes, after sysexits.h where it has one. */
 const EXIT = { ok: 0, failed: 1, usage: 64, locked: 75, config: 78 } as const
 
+/** Some editors begin a file with it. */
+const BYTE_ORDER_MARK = /^\uFEFF/
+
 /** A terminal and the package manager between may both pass on one Ctrl-C. */
 const SAME_SIGNAL_MS = 300
 
-const version = '0.1.0'
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 async function main(): Promise<void> {
   const flags = readFlags()
@@ -44,7 +47,7 @@ function readFlags(): { help: boolean; version: boolean; 'print-config': boolean
 
 function readEnvFile(): Record<string, string | undefined> {
   try {
-    return given(parseEnv(readFileSync('.env', 'utf8')))
+    return given(parseEnv(readFileSync('.env', 'utf8').replace(BYTE_ORDER_MARK, '')))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     return leave(EXIT.config, `.env can't be read: ${(error as Error).message}`)
@@ -96,17 +99,7 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
     now: clock.now,
     log,
   })
-  let server: Server
-  try {
-    server = await startServer({ settings, store, clock, log, version, openFiles: openFileLimit() })
-  } catch (error) {
-    if (error instanceof StoreLocked) return fail(EXIT.locked, error.message)
-    if (error instanceof StoreDamaged) return fail(EXIT.config, error.message)
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE')
-      return fail(EXIT.failed, `port ${settings.PORT} is taken; set PORT to another one`)
-    return fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
-  }
+  let server: Server | undefined
   let askedAt: number | undefined
   const stop = async (signal: string): Promise<void> => {
     const now = performance.now()
@@ -114,6 +107,7 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
     if (askedAt !== undefined) return
     askedAt = now
     log.info('stopping', { signal })
+    if (!server) return fail(EXIT.failed, 'stopped before the start was over')
     try {
       await server.stop()
     } catch (error) {
@@ -125,6 +119,17 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
   }
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
+
+  try {
+    server = await startServer({ settings, store, clock, log, version, openFiles: openFileLimit() })
+  } catch (error) {
+    if (error instanceof StoreLocked) return fail(EXIT.locked, error.message)
+    if (error instanceof StoreDamaged) return fail(EXIT.config, error.message)
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE')
+      return fail(EXIT.failed, `port ${settings.PORT} is taken; set PORT to another one`)
+    return fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
+  }
 
   log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
     environment: settings.ENVIRONMENT,

@@ -40,6 +40,9 @@ const PAUSE_MS = 1_000
 /** How many steps of due work one tick may take before others get a turn. */
 const STEPS_PER_TICK = 8
 
+/** How long the last save may take: a disk that hangs must not keep the process from stopping within 10 s. */
+const LAST_SAVE_MS = 6_000
+
 /** How long clients may take to answer the goodbye of a stop. */
 const GOODBYE_MS = 2_500
 
@@ -65,9 +68,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   })
   presence.restore(records.values(), clock.now())
   const stale = countStale(records.values(), clock.now() - settings.KEEP_DAYS * DAY_MS)
-  if (stale > 0) log.info('users not seen for longer than KEEP_DAYS are forgotten', { users: stale })
+  if (stale > 0) log.info('users not seen for longer than KEEP_DAYS will be forgotten', { users: stale })
   await store.start(() => presence.records())
 
+  const limits = limitsOf(settings, options.openFiles)
   const feed = new Feed()
   const tracker = new Tracker({ presence, feed, store, clock, allUsersLimit: settings.ALL_USERS_LIMIT })
   const gateway = new Gateway({
@@ -76,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     clock,
     log,
     identity: openIdentity,
-    limits: limitsOf(settings, options.openFiles),
+    limits,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
     trustProxy: settings.TRUST_PROXY,
@@ -100,9 +104,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
 
   const http = createServer(
-    { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024 },
+    {
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      // How often Node looks at the two before; its own default would make 35 s of 5.
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: 16 * 1024,
+    },
     createApp({ health, metrics, log, version }),
   )
+  // Connections that never become WebSockets must not eat up the files kept back for the disk.
+  if (Number.isFinite(limits.connections)) http.maxConnections = limits.connections + FILES_KEPT_BACK / 2
   gateway.attach(http)
 
   let lastTick = clock.now()
@@ -138,7 +150,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       tracker.stop()
       try {
         // First of all: whatever happens to the goodbyes, nobody is forgotten.
-        await store.save()
+        await withinReason(store.save())
       } finally {
         await gateway.closeAll()
         await closed(http)
@@ -146,6 +158,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }
     },
   }
+}
+
+/** The save, or a refusal when it takes too long. */
+function withinReason(save: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const patience = setTimeout(() => reject(new Error('the disk takes too long')), LAST_SAVE_MS)
+    save.then(resolve, reject).finally(() => clearTimeout(patience))
+  })
 }
 
 function countStale(records: Iterable<PresenceRecord>, before: number): number {

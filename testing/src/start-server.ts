@@ -42,7 +42,11 @@ export function temporaryDir(): { readonly path: string; readonly remove: () => 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-function launch(dir: string, settings: ServerSettings): { child: ChildProcess; output: () => string } {
+function launch(
+  dir: string,
+  settings: ServerSettings,
+  args: readonly string[] = [],
+): { child: ChildProcess; output: () => string } {
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     PORT: '0',
@@ -51,7 +55,10 @@ function launch(dir: string, settings: ServerSettings): { child: ChildProcess; o
   env['DATA_DIR'] = join(dir, 'data')
   env['LOG_DIR'] = join(dir, 'logs')
   for (const [name, value] of Object.entries(settings)) env[name] = String(value)
-  const child = spawn(process.execPath, ['--conditions=@who-is-online/source', main], { cwd: dir, env })
+  const child = spawn(process.execPath, ['--conditions=@who-is-online/source', main, ...args], {
+    cwd: dir,
+    env,
+  })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let output = ''
@@ -95,8 +102,12 @@ export function startServer(dir: string, settings: ServerSettings = {}): Promise
 }
 
 /** Starts a server that is expected to end by itself. */
-export async function runServer(dir: string, settings: ServerSettings): Promise<ExitedServer> {
-  const { child, output } = launch(dir, settings)
+export async function runServer(
+  dir: string,
+  settings: ServerSettings,
+  args: readonly string[] = [],
+): Promise<ExitedServer> {
+  const { child, output } = launch(dir, settings, args)
   const code = await exited(child, () => {})
   return { code, output: output() }
 }

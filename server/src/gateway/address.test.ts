@@ -35,6 +35,16 @@ test('[A2] trusted hops are counted from the right: what a client wrote itself i
   expect(clientAddress(request('10.0.0.1', '8.8.8.8'), { kind: 'hops', hops: 0 }).address).toBe('10.0.0.1')
 })
 
+test('[A2] ports are no part of an address, and what is no address is not passed over', () => {
+  const trust = { kind: 'hops', hops: 1 } as const
+  expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8:5678'), trust).address).toBe('8.8.8.8')
+  expect(clientAddress(request('10.0.0.1', '[2001:db8::1]:80'), trust).address).toBe('2001:db8::1')
+  expect(clientAddress(request('10.0.0.1', '6.6.6.6, unknown'), trust).address).toBe('10.0.0.1')
+  expect(clientAddress(request('10.0.0.1', '6.6.6.6, garbage'), { kind: 'ranges', ranges }).address).toBe(
+    '10.0.0.1',
+  )
+})
+
 test('[A3] trusted ranges are passed over from the right, up to the first stranger', () => {
   const trust = { kind: 'ranges', ranges } as const
   expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8, 10.0.0.2'), trust)).toEqual({

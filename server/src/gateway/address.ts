@@ -35,10 +35,12 @@ export interface ClientAddress {
 export function clientAddress(request: IncomingMessage, trust: TrustProxy | undefined): ClientAddress {
   const peer = plain(request.socket.remoteAddress ?? '')
   const header = request.headers['x-forwarded-for']
-  const hops = (Array.isArray(header) ? header.join(',') : (header ?? ''))
-    .split(',')
-    .map(hop => plain(hop.trim()))
-    .filter(hop => isIP(hop) !== 0)
+  const hops =
+    header === undefined
+      ? []
+      : (Array.isArray(header) ? header.join(',') : header)
+          .split(',')
+          .map(hop => plain(withoutPort(hop.trim())))
   if (!trust || trust.kind === 'nobody') {
     return { address: peer, own: !isPrivate(peer), forwarded: header !== undefined }
   }
@@ -46,13 +48,22 @@ export function clientAddress(request: IncomingMessage, trust: TrustProxy | unde
   const chain = [...hops, peer].reverse()
   const believed =
     trust.kind === 'hops' ? trust.hops : chain.findIndex(address => !within(trust.ranges, address))
-  const address = chain[Math.min(believed < 0 ? chain.length : believed, chain.length - 1)] ?? peer
+  let index = Math.min(believed < 0 ? chain.length : believed, chain.length - 1)
+  // What is no address says nothing: the last that is one, and was believed, counts.
+  while (index > 0 && isIP(chain[index] ?? '') === 0) index--
+  const address = chain[index] ?? peer
   return { address, own: true, forwarded: false }
 }
 
 function within(ranges: BlockList, address: string): boolean {
   const family = isIP(address)
   return family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Some proxies write `1.2.3.4:5678` or `[2001:db8::1]:5678`. */
+function withoutPort(hop: string): string {
+  const [, v6, v4] = /^(?:\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(hop) ?? []
+  return v6 ?? v4 ?? hop
 }
 
 /** `::ffff:10.0.0.1` is 10.0.0.1. */

@@ -27,5 +27,7 @@ test('[D2] a user id that is missing, doubled, malformed or no name is refused i
   expect(refused('?userId=%ED%A0%80')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%00')).toMatch(/control characters/)
   expect(refused(`?userId=${'x'.repeat(129)}`)).toMatch(/128/)
+  expect(identify('?userId=a&username=')).toEqual({ state: 'known', userId: 'a', username: undefined })
+  expect(refused('?userId=a&username=b&username=c')).toBe('"username" is there more than once')
   expect(refused('?userId=a&username=%0A')).toMatch(/^"username" must be/)
 })

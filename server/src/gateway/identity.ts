@@ -21,7 +21,8 @@ export const openIdentity: Identity = {
       return { state: 'unusable', text: '"userId" is missing: connect to /ws?userId=ID' }
     if (others.length > 0) return { state: 'unusable', text: '"userId" is there more than once' }
     if (!isName(userId)) return { state: 'unusable', text: `"userId" must be ${NAME_RULE}` }
-    const username = query.get('username')?.[0]
+    const [username, ...otherNames] = query.get('username')?.filter(name => name !== '') ?? []
+    if (otherNames.length > 0) return { state: 'unusable', text: '"username" is there more than once' }
     if (username !== undefined && !isName(username)) {
       return { state: 'unusable', text: `"username" must be ${NAME_RULE}` }
     }
