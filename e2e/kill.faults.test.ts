@@ -61,18 +61,27 @@ async function load(clients: Map<string, TestClient>, ms: number, random: () => 
 /** Which users the state found contradicts: it lacks a choice it must have, or has one that was never made. */
 async function contradicted(server: RunningServer, choices: Choices, killedAt: number): Promise<string[]> {
   const looker = await TestClient.as(server, 'looker')
-  const { users } = await looker.ask({ type: 'get_all_users' }, 'all_users')
+  const list = async (): Promise<Map<string, { status: string; username?: string }>> => {
+    const { users } = await looker.ask({ type: 'get_all_users' }, 'all_users')
+    return new Map(users.map((user: { userId: string }) => [user.userId, user]))
+  }
+  const found = await list()
+  // A name taken while hidden shows when the user does.
+  for (const userId of choices.keys()) {
+    const client = await TestClient.as(server, userId)
+    await client.ask({ type: 'set_status', status: 'online' }, 'status_updated')
+    client.socket.terminate()
+  }
+  const shown = await list()
   await looker.leave()
-  const found = new Map<string, { status: string; username?: string }>(
-    users.map((user: { userId: string }) => [user.userId, user]),
-  )
   const wrong: string[] = []
   for (const [userId, mine] of choices) {
     const durable = mine.findLastIndex(
       ({ acknowledgedAt = Infinity }) => acknowledgedAt < killedAt - DURABLE_MS,
     )
     if (durable < 0) continue
-    const { username, status } = found.get(userId) ?? { status: 'missing' }
+    const status = found.get(userId)?.status
+    const username = shown.get(userId)?.username
     const reached = Number(username)
     // The name reaches the disk before the choice it goes with, or with it.
     const possible = [mine[reached]?.status, reached > durable ? mine[reached - 1]?.status : undefined]
