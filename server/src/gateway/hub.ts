@@ -25,8 +25,11 @@ interface Window {
 /** Shortest time between two flushes: long enough to gather under load, too short to be seen. */
 const WINDOW_MS = 10
 
-/** The time between flushes when one costs more than `WINDOW_MS`: fewer, larger writes. */
-const BUSY_WINDOW_MS = 25
+/** A dear flush waits so long that flushing takes a third of the time: the rest is for whoever arrives and asks. */
+const FLUSH_SHARE = 3
+
+/** Longest time between two flushes, as far as the flush itself does not take longer. */
+const LONGEST_WINDOW_MS = 50
 
 /** How long a flush or a build may hold the loop before input, pings and timers get a turn. */
 const SLICE_MS = 5
@@ -113,7 +116,7 @@ export class Hub {
       return
     }
     const cost = spentBefore + performance.now() - sliceBegun
-    this.#notBefore = begun + (cost > WINDOW_MS ? BUSY_WINDOW_MS : WINDOW_MS)
+    this.#notBefore = begun + Math.min(LONGEST_WINDOW_MS, Math.max(WINDOW_MS, cost * FLUSH_SHARE))
     this.#flushing = false
     if (this.#window.texts.length > 0) this.#schedule()
   }
