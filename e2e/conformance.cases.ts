@@ -427,7 +427,7 @@ const identities: Case[] = [
   ),
   refused('a userId in bytes that are not ASCII', { target: '/ws?userId=Ã¤' }, 400),
   turnedAway('a malformed name beside a good userId', '/ws?userId=raw&x=%FF', ''),
-  turnedAway('an empty username', '/ws?userId=raw&username=', 'username'),
+  accepted('an empty username, which is none', { target: '/ws?userId=raw&username=' }),
   turnedAway('a username with a line end', '/ws?userId=raw&username=a%0Ab', 'username'),
   accepted('userId percent-encoded in its name', { target: '/ws?user%49d=raw' }),
   accepted('a username', { target: '/ws?userId=raw&username=Ann' }),
