@@ -49,7 +49,6 @@ function origins(value: string): readonly string[] {
 
 /** Whose `X-Forwarded-For` is believed: the last `hops` proxies, or those whose address is in `ranges`. */
 export type TrustProxy =
-  | { readonly kind: 'nobody' }
   | { readonly kind: 'hops'; readonly hops: number }
   | { readonly kind: 'ranges'; readonly ranges: BlockList }
 

@@ -41,7 +41,7 @@ export function clientAddress(request: IncomingMessage, trust: TrustProxy | unde
       : (Array.isArray(header) ? header.join(',') : header)
           .split(',')
           .map(hop => plain(withoutPort(hop.trim())))
-  if (!trust || trust.kind === 'nobody') {
+  if (!trust) {
     return { address: peer, own: !isPrivate(peer), forwarded: header !== undefined }
   }
   // Each proxy appends whom it saw: read from the right, as far as those who wrote are believed.

@@ -91,15 +91,9 @@ export class Connection implements Client, Member, Asker, Sender {
     const { tracker } = this.#room
     this.heardAt = this.#room.clock.now()
     tracker.heard(this, this.heardAt)
-    const verdict = this.#messages.take(this.heardAt)
-    if (verdict.verdict === 'enough') return this.end(CLOSE.tooFast, 'too fast for too long')
-    if (verdict.verdict === 'too fast') return this.#refuseTooFast(verdict.retryAfterMs)
+    if (this.#isTooFast(this.#messages)) return
     const message = decode(text)
-    if (message.type === 'get_all_users') {
-      const asked = this.#allUsers.take(this.heardAt)
-      if (asked.verdict === 'enough') return this.end(CLOSE.tooFast, 'too fast for too long')
-      if (asked.verdict === 'too fast') return this.#refuseTooFast(asked.retryAfterMs)
-    }
+    if (message.type === 'get_all_users' && this.#isTooFast(this.#allUsers)) return
     tracker.receive(this, message)
   }
 
@@ -196,12 +190,17 @@ export class Connection implements Client, Member, Asker, Sender {
     return true
   }
 
-  #refuseTooFast(retryAfterMs: number): void {
-    this.#room.tracker.refuse(
-      this,
-      'too_fast',
-      `more messages than allowed; retry in ${Math.ceil(retryAfterMs)} ms`,
-    )
+  /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */
+  #isTooFast(limit: MessageLimit): boolean {
+    const verdict = limit.take(this.heardAt)
+    if (verdict.verdict === 'taken') return false
+    if (verdict.verdict === 'enough') {
+      this.end(CLOSE.tooFast, 'too fast for too long')
+    } else {
+      const retry = `retry in ${Math.ceil(verdict.retryAfterMs)} ms`
+      this.#room.tracker.refuse(this, 'too_fast', `more messages than allowed; ${retry}`)
+    }
+    return true
   }
 
   #caughtUp(): void {

@@ -1,4 +1,4 @@
-import { isName, type Status } from '@who-is-online/protocol/words'
+import { isName, NAME_RULE, type Status } from '@who-is-online/protocol/words'
 import type { UserRecord } from './store.ts'
 import { isoTime, parseTime } from './time.ts'
 
@@ -61,7 +61,7 @@ const STATUSES: ReadonlySet<unknown> = new Set<Status>(['online', 'offline'])
 
 function nameIn(field: RowField, value: unknown): string {
   if (typeof value === 'string' && isName(value)) return value
-  throw new BadRow(`"${field}" must be a string of 1 to 128 UTF-8 bytes without control characters`)
+  throw new BadRow(`"${field}" must be ${NAME_RULE}`)
 }
 
 function optionalNameIn<Field extends RowField>(field: Field, value: unknown): { [F in Field]?: string } {
