@@ -10,5 +10,6 @@ export default defineConfig({
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,
     testTimeout: 20_000,
+    setupFiles: ['scripts/seed.ts'],
   },
 })

@@ -10,5 +10,6 @@ faults.test = {
   ...faults.test,
   include: ['{protocol,server,testing,e2e,bench}/**/*.faults.test.ts'],
   exclude: ['**/node_modules/**', '**/dist/**'],
+  setupFiles: [],
 }
 export default faults

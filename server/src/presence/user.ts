@@ -104,6 +104,8 @@ export class User {
   restore(choice: Status, until: number): void {
     const sessions: Session[] = [{ id: 'before the restart', state: 'held', until }]
     this.#stay = { sessions, choice, shown: choice, heard: this.lastSeen, turn: 0 }
+    // Shown again, with the name that waited to be.
+    if (choice !== 'offline' && this.#newName !== undefined) this.rename(this.#newName)
   }
 
   /** Takes a choice; it lasts until the next one, or until the user is gone. */
@@ -137,6 +139,7 @@ export class User {
   show(): void {
     if (!this.#stay) return
     this.#stay.shown = this.due
+    this.#stay.turn = 0
     if (this.#stay.shown !== 'offline' && this.#newName !== undefined) this.rename(this.#newName)
     if (this.#stay.shown !== 'offline') this.lastSeen = Math.max(this.lastSeen, this.#stay.heard)
     if (this.#stay.shown === 'offline' && this.#stay.sessions.length === 0) this.#stay = undefined

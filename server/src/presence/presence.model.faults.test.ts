@@ -1,0 +1,18 @@
+import fc from 'fast-check'
+import { test } from 'vitest'
+import { game, play } from './model.contract.ts'
+import { Presence } from './presence.ts'
+
+// The games of presence.model.test.ts, many more of them and new ones each time. The mutants of mutants.test.ts
+// are the negative control.
+
+const GAMES = Number(process.env['N'] ?? 50_000)
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+
+test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10] new games: the core agrees with the model', () => {
+  process.stdout.write(`model: seed ${SEED}, N ${GAMES}\n`)
+  fc.assert(
+    fc.property(game, game => play(Presence, game)),
+    { numRuns: GAMES, seed: SEED },
+  )
+})
