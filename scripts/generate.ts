@@ -2,7 +2,7 @@
 // With --check it writes nothing, and fails when one of them is not up to date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
-import { messageTables } from '@who-is-online/protocol/tables'
+import { closeTable, messageTables } from '@who-is-online/protocol/tables'
 import { settingsTable } from '../server/src/settings.ts'
 
 const settings = Object.entries(settingsTable)
@@ -51,7 +51,12 @@ const files: Record<string, string> = {
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,
-  'README.md': between('README.md', 'messages', messageTables()),
+  'README.md': between('README.md', 'messages', messageTables('v1')),
+  'docs/protocol-v2.md': between(
+    'docs/protocol-v2.md',
+    'messages',
+    [messageTables('v2'), '', '### Close codes', '', closeTable()].join('\n'),
+  ),
 }
 
 let stale = 0

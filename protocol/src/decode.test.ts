@@ -1,38 +1,121 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { requests } from './catalogue.ts'
+import { catalogue, type Dialect } from './catalogue.ts'
 import { decode } from './decode.ts'
+import { MAX_USER_IDS } from './words.ts'
 
-const refused = (text: string) => {
-  const decoded = decode(text)
+const refused = (text: string, dialect: Dialect = 'v1') => {
+  const decoded = decode(text, dialect)
   if (decoded.type !== 'refusal') throw new Error(`${text} was accepted`)
   return `${decoded.code}: ${decoded.text}`
 }
 
+const requests = (['v1', 'v2'] as const).flatMap(dialect =>
+  Object.entries(catalogue[dialect].requests).map(([type, entry]) => [dialect, type, entry] as const),
+)
+
 describe('[P1] every request of the catalogue', () => {
-  test.each(Object.entries(requests))('%s decodes to its example', (_type, { example }) => {
-    expect(decode(JSON.stringify(example))).toEqual(example)
+  test.each(requests)('%s %s decodes to its example', (dialect, _type, { example }) => {
+    expect(decode(JSON.stringify(example), dialect)).toEqual(example)
   })
 
-  test.each(Object.entries(requests))(
-    '%s names each field that is missing or wrong',
-    (_type, { example }) => {
-      for (const field of Object.keys(example).filter(key => key !== 'type')) {
-        expect(refused(JSON.stringify({ ...example, [field]: undefined }))).toContain(`"${field}" is missing`)
-        for (const wrong of [null, true, [], {}, '', 1.5]) {
-          expect(refused(JSON.stringify({ ...example, [field]: wrong }))).toContain(`"${field}" must be`)
-        }
+  test.each(requests)('%s %s names each field that is missing or wrong', (dialect, _type, entry) => {
+    const required = (entry.schema as { required?: string[] }).required ?? []
+    for (const field of Object.keys(entry.example).filter(key => key !== 'type')) {
+      if (required.includes(field)) {
+        expect(refused(JSON.stringify({ ...entry.example, [field]: undefined }), dialect)).toContain(
+          `"${field}" is missing`,
+        )
       }
-    },
+      for (const wrong of [null, true, [], {}, ...(field === 'id' ? [] : ['\n', 1.5])]) {
+        const answer = refused(JSON.stringify({ ...entry.example, [field]: wrong }), dialect)
+        expect(answer).toMatch(new RegExp(`"${field}("|\\.|\\[).* (must be|is missing)`))
+      }
+    }
+  })
+})
+
+describe('[P1] v2 says what is wrong as deep inside as it is', () => {
+  test.each([
+    [{ userIds: ['a', 'b', '', 'd'] }, '"userIds[2]" must be a string of 1 to 128'],
+    [{ userIds: [] }, '"userIds" must be a list of 1 to 1000 user ids'],
+    [{ userIds: Array(MAX_USER_IDS + 1).fill('a') }, '"userIds" must be a list of 1 to 1000 user ids'],
+    [{ userIds: ['a'], since: { epoch: 'e' } }, '"since.seq" is missing; it must be a whole number'],
+    [{ userIds: ['a'], since: { epoch: 'e', seq: -1 } }, '"since.seq" must be a whole number'],
+    [{ userIds: ['a'], since: { epoch: 7, seq: 1 } }, '"since.epoch" must be a string'],
+    [{ all: false }, '"all" must be true'],
+    [{}, 'exactly one of "userIds", "all" and "count"'],
+    [{ all: true, count: true }, 'exactly one of "userIds", "all" and "count"'],
+    [{ count: true, since: { epoch: 'e', seq: 1 } }, '"since" not with "count"'],
+    [{ all: true, id: 'x'.repeat(129) }, '"id" must be a string of at most 128 characters or a number'],
+  ])('%j', (fields, problem) => {
+    expect(refused(JSON.stringify({ type: 'subscribe', ...fields }), 'v2')).toContain(problem)
+  })
+
+  test.each([
+    ['text', 'x'.repeat(129)],
+    ['text', 'a\u0000b'],
+    ['text', '\ud800'],
+    ['expiresAt', 'tomorrow'],
+    ['expiresAt', '2026-02-30'],
+    ['expiresAt', '2026-13-01T00:00:00Z'],
+    ['expiresAt', '2026-01-01T00:00:00'],
+  ])('%s: %j', (field, wrong) => {
+    const text = JSON.stringify({ type: 'set_status', status: 'busy', [field]: wrong, id: 'me' })
+    expect(refused(text, 'v2')).toContain(`"${field}" must be`)
+    expect(decode(text, 'v2')).toMatchObject({ id: 'me' })
+  })
+})
+
+test('[P2] a v1 client knows nothing of what v2 adds', () => {
+  const text = '{"type":"set_status","status":"online","text":"hi","id":1}'
+  expect(decode(text, 'v1')).toEqual({ type: 'set_status', status: 'online' })
+  expect(decode('{"type":"subscribe","all":true}', 'v1')).toMatchObject({ code: 'unknown_type' })
+})
+
+test('[P2] whatever else an object has, it decodes the same', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...requests),
+      fc.string(),
+      fc.jsonValue({ maxDepth: 1 }),
+      (entry, key, value) => {
+        const [dialect, , { schema, example }] = entry
+        fc.pre(!(key in schema.properties))
+        const text = JSON.stringify({ ...example, [key]: value })
+        expect(decode(text, dialect)).toEqual(example)
+      },
+    ),
   )
+})
+
+test('[P1] no value of any field makes it throw', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...requests), fc.jsonValue(), fc.nat(), (entry, value, which) => {
+      const [dialect, , { schema, example }] = entry
+      const keys = Object.keys(schema.properties)
+      const decoded = decode(
+        JSON.stringify({ ...example, [keys[which % keys.length] as string]: value }),
+        dialect,
+      )
+      expect(typeof decoded.type).toBe('string')
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('[P3] ids as numbers are taken within lists as well; an id of a request stays what it is', () => {
+  const text = '{"type":"get_users","userIds":[1,"b",-3],"id":7}'
+  expect(decode(text, 'v2')).toEqual({ type: 'get_users', userIds: ['1', 'b', '-3'], id: 7 })
 })
 
 test('[P2] unknown keys are ignored and never reach the service', () => {
   const text = '{"type":"set_status","status":"online","userId":"somebody else","__proto__":{"x":1}}'
-  expect(decode(text)).toEqual({ type: 'set_status', status: 'online' })
+  expect(decode(text, 'v1')).toEqual({ type: 'set_status', status: 'online' })
 })
 
 test('[P3] a whole number is taken as the id it spells; other numbers are refused', () => {
-  const check = (id: string) => decode(`{"type":"check_user_status","targetUserId":${id}}`)
+  const check = (id: string) => decode(`{"type":"check_user_status","targetUserId":${id}}`, 'v1')
   expect(check('123')).toEqual({ type: 'check_user_status', targetUserId: '123' })
   expect(check('-7')).toEqual({ type: 'check_user_status', targetUserId: '-7' })
   for (const id of ['1.5', '9007199254740993', '1e400', '-1e400']) expect(check(id).type).toBe('refusal')
@@ -53,7 +136,7 @@ test('[P4] what is not JSON, not an object, too deep or of an unknown type is re
 })
 
 test('[P5] names are 1 to 128 UTF-8 bytes, well-formed, without control characters', () => {
-  const name = (username: string) => decode(JSON.stringify({ type: 'identify', username })).type
+  const name = (username: string) => decode(JSON.stringify({ type: 'identify', username }), 'v1').type
   for (const good of ['a', '__proto__', 'constructor', '👩‍👩‍👧', '\u2028', 'ä'.repeat(64), 'x'.repeat(128)]) {
     expect(name(good)).toBe('identify')
   }

@@ -1,16 +1,42 @@
 import { expect, test } from 'vitest'
-import { messages, type ServerMessage } from './catalogue.ts'
-import { encode, formatTime } from './encode.ts'
+import { catalogue, type ServerMessage, type User } from './catalogue.ts'
+import { encode, encodeUser, formatTime } from './encode.ts'
+import { Json } from './json.ts'
 
-test.each(Object.entries(messages))(
-  '[P6] %s is sent with its keys in the order of the catalogue',
-  (_type, entry) => {
-    const example = entry.example as ServerMessage
-    expect(encode(example)).toBe(JSON.stringify(example))
+const messages = (['v1', 'v2'] as const).flatMap(dialect =>
+  Object.entries(catalogue[dialect].messages).map(
+    ([type, { example }]) => [dialect, type, example as ServerMessage] as const,
+  ),
+)
+
+test.each(messages)(
+  '[P6] %s %s is sent with its keys in the order of the catalogue',
+  (dialect, _type, example) => {
+    expect(encode(example, dialect)).toBe(JSON.stringify(example))
     const shuffled = Object.fromEntries(Object.entries(example).reverse())
-    expect(encode(shuffled as ServerMessage)).toBe(JSON.stringify(example))
+    expect(encode(shuffled as ServerMessage, dialect)).toBe(JSON.stringify(example))
   },
 )
+
+test('[P6] what v1 does not know is not sent to it', () => {
+  const { example } = catalogue.v2.messages['error'] as { example: object }
+  const text = encode(example as ServerMessage, 'v1')
+  expect(Object.keys(JSON.parse(text))).toEqual(['type', 'message', 'timestamp'])
+})
+
+test('[P6] a list that was joined from users is the list', () => {
+  const users: User[] = [
+    { userId: '__proto__', status: 'offline', lastSeen: null },
+    { expiresAt: 'e', text: '"\u2028', username: 'n', lastSeen: 'l', status: 'busy', userId: 'u' },
+  ]
+  const joined = new Json(`[${users.map(encodeUser).join(',')}]`)
+  const message = { type: 'presence_diff', prevSeq: 1, seq: 2 } as const
+  const text = encode({ ...message, users: joined }, 'v2')
+  expect(JSON.parse(text)).toEqual({ ...message, users })
+  expect(text).toContain(
+    '{"userId":"u","status":"busy","lastSeen":"l","username":"n","text":"\\"\u2028","expiresAt":"e"}',
+  )
+})
 
 test('[P7] times are ISO 8601 in UTC with milliseconds', () => {
   expect(formatTime(1_682_418_600_000)).toBe('2023-04-25T10:30:00.000Z')

@@ -1,34 +1,63 @@
-import { messages, type ServerMessage } from './catalogue.ts'
+import { catalogue, type Dialect, type ServerMessage, type User } from './catalogue.ts'
+import { user } from './fields.ts'
+import { Json } from './json.ts'
 
-/** How each type is sent: what every such message begins with, and what stands before each further value. */
-const forms = new Map<
-  string,
-  { readonly head: string; readonly fields: readonly (readonly [string, string])[] }
->(
-  Object.entries(messages).map(([type, { schema }]) => [
-    type,
-    {
-      head: `{"type":"${type}"`,
-      fields: Object.keys(schema.properties)
-        .filter(key => key !== 'type')
-        .map(key => [key, `,"${key}":`]),
-    },
-  ]),
-)
+/** How a message is sent: what each begins with, and what stands before each further value. */
+interface Form {
+  readonly head: string
+  readonly fields: readonly (readonly [key: string, before: string])[]
+}
 
-/** The text of a message, its keys in the order of the catalogue whatever order the object has them in. */
-export function encode(message: ServerMessage): string {
-  const { head, fields } = forms.get(message.type) ?? { head: '{', fields: [] }
+const forms: Readonly<Record<Dialect, ReadonlyMap<string, Form>>> = { v1: formsOf('v1'), v2: formsOf('v2') }
+
+function formsOf(dialect: Dialect): ReadonlyMap<string, Form> {
+  return new Map(
+    Object.entries(catalogue[dialect].messages).map(([type, { schema }]) => [
+      type,
+      {
+        head: `{"type":"${type}"`,
+        fields: Object.keys(schema.properties)
+          .filter(key => key !== 'type')
+          .map(key => [key, `,"${key}":`] as const),
+      },
+    ]),
+  )
+}
+
+const NO_FORM: Form = { head: '{', fields: [] }
+
+/**
+ * The text of a message in a dialect: the keys that it knows, in the order of its catalogue, whatever else the
+ * object has and in whatever order.
+ */
+export function encode(message: ServerMessage, dialect: Dialect): string {
+  const { head, fields } = forms[dialect].get(message.type) ?? NO_FORM
   const values = message as unknown as Record<string, unknown>
   let text = head
   for (const [key, before] of fields) {
     const value = values[key]
-    if (value === undefined) continue
-    text +=
-      before +
-      (typeof value === 'string' || typeof value === 'object' ? JSON.stringify(value) : String(value))
+    if (value !== undefined) text += before + asJson(value)
   }
   return `${text}}`
+}
+
+function asJson(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value !== 'object') return String(value)
+  return value instanceof Json ? value.text : JSON.stringify(value)
+}
+
+const userFields = Object.keys(user.properties).map(key => [key, `,"${key}":`] as const)
+
+/** One user as JSON, for lists that are joined. */
+export function encodeUser(seen: User): string {
+  const values = seen as unknown as Record<string, unknown>
+  let text = ''
+  for (const [key, before] of userFields) {
+    const value = values[key]
+    if (value !== undefined) text += before + asJson(value)
+  }
+  return `{${text.slice(1)}}`
 }
 
 /** What ends a time, by its milliseconds. */

@@ -1,18 +1,20 @@
-import { messages, requests } from './catalogue.ts'
+import { catalogue, type Dialect } from './catalogue.ts'
+import { CLOSE, mayReconnect } from './close-codes.ts'
 
 /** The tables of messages for people, in Markdown: requests, and what the server says. */
-export function messageTables(): string {
+export function messageTables(dialect: Dialect): string {
+  const { requests, messages } = catalogue[dialect]
   return [
     '### Client to server',
     '',
     table(
       ['Message type', 'Description', 'Example', 'Answer'],
       [
-        ...Object.entries(requests).map(([type, { sentence, example, reply }]) => [
+        ...Object.entries(requests).map(([type, { sentence, example, replies }]) => [
           code(type),
           sentence,
           code(spaced(example)),
-          reply === null ? 'none' : code(reply),
+          replies.length === 0 ? 'none' : replies.map(code).join(' or '),
         ]),
       ],
     ),
@@ -30,6 +32,20 @@ export function messageTables(): string {
       ],
     ),
   ].join('\n')
+}
+
+/** What the server's close codes ask of a client, in Markdown. */
+export function closeTable(): string {
+  return table(
+    ['Code', 'Name', 'Come back as you are'],
+    Object.entries(CLOSE)
+      .toSorted(([, a], [, b]) => a - b)
+      .map(([name, number]) => [
+        String(number),
+        code(name),
+        mayReconnect(number) ? 'yes, after a delay' : 'no',
+      ]),
+  )
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

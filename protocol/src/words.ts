@@ -1,11 +1,28 @@
-/** Whoever an application says is there. See {@link nameProblem} for what is a user id. */
+/** Whoever an application says is there. See {@link isName} for what is a user id. */
 export type UserId = string
 
-/** What a user chose. `offline` means "appear offline": connected, and hidden from everybody. */
-export type Status = 'online' | 'offline'
+/** What a user can choose, and what others can see. */
+export const STATUSES = ['online', 'away', 'busy', 'offline'] as const
 
-/** What others see of a user. Derived from sessions and choice, never set. */
-export type Presence = 'online' | 'offline'
+/** What a user chose. `offline` means "appear offline": connected, and hidden from everybody. */
+export type Status = (typeof STATUSES)[number]
+
+/** What others see of a user. Derived from sessions, activity and choice, never set. */
+export type Presence = Status
+
+/** A presence in the words of v1, where `away` and `busy` read `online`. */
+export function basic(presence: Presence): 'online' | 'offline' {
+  return presence === 'offline' ? 'offline' : 'online'
+}
+
+/** Longest text of a status, in UTF-16 code units: a line beside a name. */
+export const MAX_TEXT_CHARS = 128
+
+/** Most user ids in one message, of 64 bytes each in the largest one; longer lists go in several. */
+export const MAX_USER_IDS = 1_000
+
+/** Longest message of a client. */
+export const MAX_MESSAGE_BYTES = 64 * 1024
 
 /** Longest user id and username, in UTF-8 bytes: room for a UUID, a mail address or a URL, not for a document. */
 export const MAX_NAME_BYTES = 128
@@ -26,4 +43,9 @@ export function isName(text: string): boolean {
   if (text.length === 0 || text.length > MAX_NAME_BYTES) return false
   if (FORBIDDEN.test(text)) return false
   return text.length * 3 <= MAX_NAME_BYTES || utf8.encode(text).length <= MAX_NAME_BYTES
+}
+
+/** Tells whether a text can stand beside a status: at most {@link MAX_TEXT_CHARS}, well-formed, no control characters. */
+export function isStatusText(text: string): boolean {
+  return text.length <= MAX_TEXT_CHARS && !FORBIDDEN.test(text)
 }

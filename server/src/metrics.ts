@@ -7,6 +7,7 @@ export interface MetricSources {
   readonly online: () => number
   readonly known: () => number
   readonly connections: () => number
+  readonly watchedIds: () => number
   readonly store: () => StoreHealth
 }
 
@@ -14,11 +15,12 @@ export interface MetricSources {
 export class Metrics {
   readonly #registry = new Registry()
 
-  constructor({ feed, online, known, connections, store }: MetricSources) {
+  constructor({ feed, online, known, connections, watchedIds, store }: MetricSources) {
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('wio_users_online', 'Users that others see as online', online)
     this.#gauge('wio_users_known', 'Users that are remembered, offline ones too', known)
     this.#gauge('wio_connections', 'Open WebSocket connections', connections)
+    this.#gauge('wio_watched_ids', 'User ids that connections follow, each as often as it is', watchedIds)
     this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
       store().state === 'failing' ? 1 : 0,
     )
@@ -27,7 +29,7 @@ export class Metrics {
       help: 'Visible changes of presence since the start',
       registers: [this.#registry],
     })
-    feed.listen(({ length }) => changes.inc(length))
+    feed.listen({ changed: ({ length }) => changes.inc(length) })
   }
 
   /** All figures in Prometheus' text format. */

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
 import type { Clock } from './clock.ts'
 import { Feed } from './feed.ts'
 import { openIdentity } from './gateway/identity.ts'
@@ -72,10 +74,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await store.start(() => presence.records())
 
   const limits = limitsOf(settings, options.openFiles)
-  const feed = new Feed()
+  const feed = new Feed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES })
   const tracker = new Tracker({ presence, feed, store, clock, allUsersLimit: settings.ALL_USERS_LIMIT })
   const gateway = new Gateway({
     tracker,
+    presence,
     feed,
     clock,
     log,
@@ -85,12 +88,26 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
     trustProxy: settings.TRUST_PROXY,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
+    maxWatchedUsers: settings.MAX_WATCHED_USERS,
+    allUsersLimit: settings.ALL_USERS_LIMIT,
+    terms: {
+      heartbeatMs: settings.PING_MS,
+      graceMs: settings.OFFLINE_GRACE_MS,
+      limits: {
+        maxMessageBytes: MAX_MESSAGE_BYTES,
+        maxUserIds: MAX_USER_IDS,
+        maxWatchedUsers: settings.MAX_WATCHED_USERS,
+        messagesPerSecond: settings.MESSAGES_PER_SECOND,
+        messagesBurst: settings.MESSAGES_BURST,
+      },
+    },
   })
   const metrics = new Metrics({
     feed,
     online: () => presence.onlineCount,
     known: () => presence.knownCount,
     connections: () => gateway.connections,
+    watchedIds: () => gateway.watchedIds,
     store: () => store.health(),
   })
   let stopping = false
@@ -166,6 +183,11 @@ function withinReason(save: Promise<void>): Promise<void> {
     const patience = setTimeout(() => reject(new Error('the disk takes too long')), LAST_SAVE_MS)
     save.then(resolve, reject).finally(() => clearTimeout(patience))
   })
+}
+
+/** A name that no other life of this server has had: 40 random bits, as letters and digits. */
+function newEpoch(): string {
+  return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
 }
 
 function countStale(records: Iterable<PresenceRecord>, before: number): number {

@@ -183,6 +183,16 @@ export const settingsTable = {
     'How often one user’s visible presence may change in 30 s; beyond, what others see lags by some seconds. Hiding never waits.',
     whole(1, 30_000),
   ),
+  MAX_WATCHED_USERS: setting(
+    '10000',
+    'How many users one connection may follow by name: more contacts than anybody has.',
+    whole(1),
+  ),
+  RECENT_CHANGES: setting(
+    '100000',
+    'How many changes are kept for clients that come back and ask what they missed: three minutes of 500 a second, some 10 MB. Whoever was away longer gets everything anew.',
+    whole(1, 10_000_000),
+  ),
   MAX_BUFFERED_BYTES: setting(
     '1048576',
     'How much may wait for a client that reads too slowly before it is closed with 4508: some 8,000 changes.',

@@ -1,25 +1,50 @@
-import type { ClientMessage, ListedUser, ServerMessage } from '@who-is-online/protocol/catalogue'
+import type { ClientMessage, Dialect, ServerMessage, User } from '@who-is-online/protocol/catalogue'
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import type { Status, UserId } from '@who-is-online/protocol/words'
+import { Json } from '@who-is-online/protocol/json'
+import { basic, type UserId } from '@who-is-online/protocol/words'
 import type { Clock } from './clock.ts'
 import type { Feed } from './feed.ts'
 import type { Outcome } from './presence/change.ts'
-import type { Presence, SeenUser } from './presence/presence.ts'
+import type { Choice, Presence, SeenUser } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
+import { userItem } from './user-item.ts'
 
 /** An answer that many ask for: built after they asked, once for all who ask within a window. */
 export interface SharedAnswer {
   build(): string
 }
 
+type RequestId = string | number | undefined
+
+type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
+
 /** Whoever is connected, as the tracker sees them. */
 export interface Client {
+  readonly dialect: Dialect
   readonly userId: UserId
   readonly sessionId: string
+  /** Whether the client itself named the session, and will name it again when it comes back. */
+  readonly isNamed: boolean
   reply(message: ServerMessage): void
-  replyShared(answer: SharedAnswer): void
+  replyShared(answer: SharedAnswer, id: RequestId): void
+  /** Answers with what is so now, and tells from then on what changes. */
+  subscribe(message: Request<'subscribe'>): void
+  unsubscribe(message: Request<'unsubscribe'>): void
+  /** Whether the client wants to be told of changes at once, or of what is so when it looks again. */
+  activate(isActive: boolean): void
 }
+
+/** Why something that a client sent was not taken. */
+export interface Refused {
+  readonly code: ErrorCode
+  /** For the developer who reads it. */
+  readonly text: string
+  readonly id?: RequestId
+  readonly retryAfterMs?: number
+}
+
+export type ErrorCode = NonNullable<Extract<ServerMessage, { type: 'error' }>['code']>
 
 export interface TrackerPorts {
   readonly presence: Presence
@@ -30,6 +55,9 @@ export interface TrackerPorts {
   readonly allUsersLimit: number
 }
 
+/** How many users `list_users` answers with where the request does not say. */
+const LIST_LIMIT = 100
+
 /** How many users one step looks at: about a millisecond of work. */
 const USERS_PER_STEP = 500
 
@@ -39,7 +67,10 @@ const ALIVE_EVERY_MS = 4_000
 /** Answers clients, and hands every change on: to the feed, which tells the watchers, and to the store. */
 export class Tracker {
   readonly #ports: TrackerPorts
-  readonly #allUsers: SharedAnswer = { build: () => this.#buildAllUsers() }
+  readonly #allUsers: Readonly<Record<Dialect, SharedAnswer>> = {
+    v1: { build: () => this.#buildListV1() },
+    v2: { build: () => this.#buildListV2() },
+  }
   #aliveAt = 0
   #stopped = false
 
@@ -48,11 +79,29 @@ export class Tracker {
   }
 
   /** A client is here. Everybody but the client hears of it, if it is news. */
-  arrive({ userId, sessionId }: Client, username: string | undefined): void {
+  arrive({ userId, sessionId, isNamed }: Client, username: string | undefined): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
-    this.#publish(presence.open(userId, sessionId, clock.now()))
-    if (username !== undefined) this.#publish(presence.identify(userId, username))
+    this.#publish(presence.open(userId, { id: sessionId, named: isNamed }, clock.now(), username))
+  }
+
+  /** Tells a client what its user has chosen, unless that is nothing in particular. */
+  remind(client: Client): void {
+    const choice = this.#ports.presence.choice(client.userId)
+    if (choice.status !== 'online' || choice.text !== undefined) this.tellChoice(client, choice, undefined)
+  }
+
+  /** Tells a client what its user has chosen: the truth, which is only for the user's own connections. */
+  tellChoice(client: Client, choice: Choice, id: RequestId): void {
+    const { status, text, expiresAt } = choice
+    client.reply({
+      type: 'status_updated',
+      status,
+      timestamp: this.#timestamp(),
+      text,
+      expiresAt: expiresAt === undefined ? undefined : formatTime(expiresAt),
+      id,
+    })
   }
 
   /** A client said goodbye; `heardAt` is when. */
@@ -81,23 +130,38 @@ export class Tracker {
     if (this.#stopped) return
     switch (message.type) {
       case 'get_online_count':
-        return this.#onlineCount(client)
+        return this.#onlineCount(client, message)
       case 'check_user_status':
-        return this.#userStatus(client, message.targetUserId)
+        return this.#userStatus(client, message)
       case 'get_all_users':
-        return client.replyShared(this.#allUsers)
+        return client.replyShared(this.#allUsers[client.dialect], message.id)
       case 'set_status':
-        return this.#setStatus(client, message.status)
+        return this.#setStatus(client, message)
       case 'identify':
-        return this.#identify(client, message.username)
+        return this.#identify(client, message)
+      case 'set_activity':
+        return this.#setActivity(client, message)
+      case 'subscribe':
+        return client.subscribe(message)
+      case 'unsubscribe':
+        return client.unsubscribe(message)
+      case 'get_users':
+        return this.#users(client, message)
+      case 'list_users':
+        return this.#listUsers(client, message)
+      case 'client_state':
+        return this.#clientState(client, message)
+      case 'ping':
+        return client.reply({ type: 'pong', id: message.id })
       case 'refusal':
-        return this.refuse(client, message.code, message.text)
+        return this.refuse(client, message)
     }
   }
 
   /** Tells a client that something it sent was not taken, and why. */
-  refuse(client: Client, code: string, text: string): void {
-    client.reply({ type: 'error', message: `${code}: ${text}`, timestamp: this.#timestamp() })
+  refuse(client: Client, { code, text, id, retryAfterMs }: Refused): void {
+    const message = `${code}: ${text}`
+    client.reply({ type: 'error', message, timestamp: this.#timestamp(), code, retryAfterMs, id })
   }
 
   /**
@@ -126,44 +190,103 @@ export class Tracker {
     this.#stopped = true
   }
 
-  #onlineCount(client: Client): void {
+  #onlineCount(client: Client, { id }: Request<'get_online_count'>): void {
     const count = this.#ports.presence.onlineCount
-    client.reply({ type: 'online_count', count, timestamp: this.#timestamp() })
+    client.reply({ type: 'online_count', count, timestamp: this.#timestamp(), id })
   }
 
-  #userStatus(client: Client, targetUserId: UserId): void {
+  #userStatus(client: Client, { targetUserId, id }: Request<'check_user_status'>): void {
     const { userId, status, lastSeen } = this.#ports.presence.see(targetUserId)
     client.reply({
       type: 'user_status',
       userId,
       online: status !== 'offline',
       lastSeen: lastSeen === null ? null : formatTime(lastSeen),
+      id,
     })
   }
 
-  #setStatus(client: Client, status: Status): void {
-    const now = this.#ports.clock.now()
-    client.reply({ type: 'status_updated', status, timestamp: formatTime(now) })
-    this.#publish(this.#ports.presence.setStatus(client.userId, status, now))
+  #setStatus(client: Client, { status, text, expiresAt, id }: Request<'set_status'>): void {
+    const { presence, clock } = this.#ports
+    const now = clock.now()
+    const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
+    if (until !== undefined && until <= now) {
+      return this.refuse(client, { code: 'bad_message', text: '"expiresAt" must be in the future', id })
+    }
+    const choice = { status, text: text || undefined, expiresAt: until }
+    this.tellChoice(client, choice, id)
+    this.#publish(presence.setStatus(client.userId, choice, now), client.sessionId)
   }
 
-  #identify(client: Client, username: string): void {
-    this.#publish(this.#ports.presence.identify(client.userId, username))
+  #identify(client: Client, { username, id }: Request<'identify'>): void {
+    if (client.dialect === 'v2') client.reply({ type: 'ack', id })
+    this.#publish(this.#ports.presence.identify(client.userId, username, this.#ports.clock.now()))
   }
 
-  #buildAllUsers(): string {
-    const users = Array.from(this.#ports.presence.list(this.#ports.allUsersLimit), asListed)
-    return encode({ type: 'all_users', users, timestamp: this.#timestamp() })
+  #setActivity(client: Client, { state, id }: Request<'set_activity'>): void {
+    const { presence, clock } = this.#ports
+    client.reply({ type: 'ack', id })
+    this.#publish(presence.setActivity(client.userId, client.sessionId, state, clock.now()))
+  }
+
+  #users(client: Client, { userIds, id }: Request<'get_users'>): void {
+    const { presence, feed } = this.#ports
+    const users = new Json(`[${userIds.map(userId => userItem(presence.see(userId))).join(',')}]`)
+    client.reply({ type: 'users', users, seq: feed.seq, id })
+  }
+
+  #listUsers(client: Client, { status, limit, cursor, id }: Request<'list_users'>): void {
+    const { presence, feed } = this.#ports
+    const after = cursor === undefined ? 0 : this.#placeOf(cursor)
+    if (after === undefined) {
+      const text = '"cursor" is none that this server gave since its start; begin without one'
+      return this.refuse(client, { code: 'bad_cursor', text, id })
+    }
+    const { users, next } = presence.page(after, limit ?? LIST_LIMIT, status)
+    client.reply({
+      type: 'users',
+      users: new Json(`[${users.map(userItem).join(',')}]`),
+      seq: feed.seq,
+      cursor: next === undefined ? undefined : `${feed.epoch}.${next.toString(36)}`,
+      id,
+    })
+  }
+
+  /** The place in the list that a cursor of this epoch stands for. */
+  #placeOf(cursor: string): number | undefined {
+    const [epoch, place = '', ...more] = cursor.split('.')
+    if (epoch !== this.#ports.feed.epoch || more.length > 0 || !/^[0-9a-z]{1,10}$/.test(place))
+      return undefined
+    return Number.parseInt(place, 36)
+  }
+
+  #clientState(client: Client, { state, id }: Request<'client_state'>): void {
+    client.reply({ type: 'ack', id })
+    client.activate(state === 'active')
+  }
+
+  #buildListV1(): string {
+    const users = Array.from(this.#ports.presence.list(this.#ports.allUsersLimit), asListedV1)
+    return encode({ type: 'all_users', users, timestamp: this.#timestamp() }, 'v1')
+  }
+
+  #buildListV2(): string {
+    const users = Array.from(this.#ports.presence.list(this.#ports.allUsersLimit), userItem)
+    return encode(
+      { type: 'all_users', users: new Json(`[${users.join(',')}]`), timestamp: this.#timestamp() },
+      'v2',
+    )
   }
 
   /** The one door out: what changed goes to the store and to everybody who watches. */
-  #publish({ changes, touched }: Outcome): void {
+  #publish({ changes, touched, choices }: Outcome, by?: string): void {
     const { presence, store, feed } = this.#ports
     for (const userId of touched) {
       const record = presence.record(userId)
       if (record) store.note(record)
       else store.forget(userId)
     }
+    for (const userId of choices) feed.chosen(userId, by)
     feed.publish(changes)
   }
 
@@ -172,7 +295,7 @@ export class Tracker {
   }
 }
 
-function asListed({ userId, status, lastSeen, username }: SeenUser): ListedUser {
-  const listed = { userId, status, lastSeen: formatTime(lastSeen ?? 0) }
-  return username === undefined ? listed : { ...listed, username }
+/** A user in the words of v1. */
+function asListedV1({ userId, status, lastSeen, username }: SeenUser): User {
+  return { userId, status: basic(status), lastSeen: formatTime(lastSeen ?? 0), username }
 }

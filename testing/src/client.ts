@@ -56,6 +56,24 @@ export class TestClient {
     return client
   }
 
+  /** Connects as a user who speaks v2, and takes the welcome. `query` is what else the URL says. */
+  static async v2(
+    server: { readonly url: string },
+    userId: string,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<TestClient> {
+    const url = `${server.url}?${new URLSearchParams({ userId, ...query })}`
+    const client = await TestClient.open(url, { protocols: ['who-is-online.v2'] })
+    await client.next('welcome')
+    return client
+  }
+
+  /** Stops reading from the socket, or goes on. */
+  stall(isStalled: boolean): void {
+    if (isStalled) this.socket.pause()
+    else this.socket.resume()
+  }
+
   send(message: unknown): void {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }

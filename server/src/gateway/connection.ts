@@ -1,28 +1,33 @@
 import type { Socket } from 'node:net'
-import type { ServerMessage } from '@who-is-online/protocol/catalogue'
-import { CLOSE } from '@who-is-online/protocol/close-codes'
-import { decode } from '@who-is-online/protocol/decode'
-import { encode } from '@who-is-online/protocol/encode'
+import type { ClientMessage, Dialect, ServerMessage } from '@who-is-online/protocol/catalogue'
+import { CLOSE, type CloseCode, mayReconnect } from '@who-is-online/protocol/close-codes'
+import { decode, type Refusal } from '@who-is-online/protocol/decode'
+import { encode, formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { Client, SharedAnswer, Tracker } from '../tracker.ts'
+import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import type { Asker, Hub, Member } from './hub.ts'
+import type { Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
-import { Outbox, type Sender } from './outbox.ts'
+import { Outbox, type Sender, textFrames } from './outbox.ts'
+import type { Asker, Built, SharedAnswers } from './shared.ts'
 
 /** What all connections share. */
-export interface ConnectionRoom {
+export interface ConnectionRoom extends FollowerRoom {
   readonly tracker: Tracker
+  readonly presence: FollowerRoom['presence'] & Pick<Presence, 'choice'>
   readonly hub: Hub
+  readonly shared: SharedAnswers
   readonly heartbeat: Heartbeat<Connection>
   readonly clock: Clock
   readonly log: Log
   readonly limits: LimitOptions
-  /** The number of the newest change. */
-  readonly seq: () => number
+  /** What a v2 client is told at its welcome. */
+  readonly terms: Terms
   /** Those for whom something waits. */
   readonly slow: Set<Connection>
   /** How many bytes may wait for a client before it is given up. */
@@ -31,21 +36,45 @@ export interface ConnectionRoom {
   readonly gone: (connection: Connection) => void
 }
 
+type Welcome = Extract<ServerMessage, { type: 'welcome' }>
+
+/** The part of a welcome that is the same for all. */
+export type Terms = Required<Pick<Welcome, 'heartbeatMs' | 'graceMs' | 'limits'>>
+
 export interface Caller {
+  readonly dialect: Dialect
   readonly userId: UserId
   readonly sessionId: string
+  /** Whether the client itself named the session, and will name it again. */
+  readonly isNamed: boolean
+  readonly connectionId: string
   readonly username: string | undefined
   /** Where it comes from, if that may be counted against it. */
   readonly address: string | undefined
 }
 
+type RequestId = string | number | undefined
+
+interface Owed {
+  readonly answer: SharedAnswer
+  readonly id: RequestId
+}
+
 /** How long a client may take nothing of what waits for it, in ms. */
 const STUCK_MS = 10_000
 
+/** How long a client that talked too fast for too long should stay away, in ms. */
+const TOO_FAST_AWAY_MS = 10_000
+
+/** A message that is refused for its haste is read no further than for its id, and only if it is short. */
+const SHORT_TEXT = 1_024
+
 /** One client's life: welcome, messages, goodbye. */
-export class Connection implements Client, Member, Asker, Sender {
+export class Connection implements Client, Member, Asker, Sender, Outlet {
+  readonly dialect: Dialect
   readonly userId: UserId
   readonly sessionId: string
+  readonly isNamed: boolean
   readonly address: string | undefined
   readonly since: number
   heardAt: number
@@ -57,17 +86,25 @@ export class Connection implements Client, Member, Asker, Sender {
   readonly #allUsers: MessageLimit
   #state: 'open' | 'gone' = 'open'
   /** Shared answers that are asked for; one at a time is on its way. */
-  #owed: SharedAnswer[] = []
+  #owed: Owed[] = []
   #isSharing = false
+  #sharingId: RequestId
   /** Bytes of a large answer on its way: they don't count as a backlog as long as they move. */
   #largeBytes = 0
   /** How far delivery had come when it last moved, and when that was; undefined while nothing waits. */
   #stuck: { done: number; queued: number; since: number } | undefined
+  #isActive = true
+  /** The user's choice is another than the inactive client was told. */
+  #choiceWaits = false
+  /** What a v2 client follows. */
+  readonly #follower: Follower | undefined
 
   constructor(room: ConnectionRoom, caller: Caller, webSocket: WebSocket, socket: Socket) {
     this.#room = room
+    this.dialect = caller.dialect
     this.userId = caller.userId
     this.sessionId = caller.sessionId
+    this.isNamed = caller.isNamed
     this.address = caller.address
     this.#webSocket = webSocket
     this.#outbox = new Outbox(webSocket, socket, this)
@@ -77,10 +114,11 @@ export class Connection implements Client, Member, Asker, Sender {
     this.heardAt = now
     // The arrival first, then the place in the order of changes: a newcomer does not hear of itself.
     room.tracker.arrive(this, caller.username)
-    this.since = room.seq()
-    room.hub.join(this)
+    this.since = room.feed.seq
+    if (this.dialect === 'v1') room.hub.join(this)
+    else this.#follower = new Follower(room, this)
     room.heartbeat.add(this, now)
-    this.reply({ type: 'welcome', userId: this.userId, message: 'Connected to server' })
+    this.#welcome(caller.connectionId, now)
   }
 
   // What the client does
@@ -91,9 +129,9 @@ export class Connection implements Client, Member, Asker, Sender {
     const { tracker } = this.#room
     this.heardAt = this.#room.clock.now()
     tracker.heard(this, this.heardAt)
-    if (this.#isTooFast(this.#messages)) return
-    const message = decode(text)
-    if (message.type === 'get_all_users' && this.#isTooFast(this.#allUsers)) return
+    if (this.#isTooFast(this.#messages, text)) return
+    const message = decode(text, this.dialect)
+    if (asksForEverybody(message) && this.#isTooFast(this.#allUsers, text)) return
     tracker.receive(this, message)
   }
 
@@ -117,19 +155,45 @@ export class Connection implements Client, Member, Asker, Sender {
   // What the server does
 
   reply(message: ServerMessage): void {
-    if (this.#state === 'open') this.#outbox.reply(encode(message))
+    if (this.#state === 'open') this.#outbox.reply(encode(message, this.dialect))
   }
 
-  replyShared(answer: SharedAnswer): void {
+  replyShared(answer: SharedAnswer, id: RequestId): void {
     if (this.#state !== 'open') return
-    this.#owed.push(answer)
+    this.#owed.push({ answer, id })
     this.#payOwed()
   }
 
-  /** Takes the frame of a shared answer that was asked for. */
-  writeShared(frame: Buffer): void {
+  subscribe(message: Extract<ClientMessage, { type: 'subscribe' }>): void {
+    this.#follower?.subscribe(message)
+  }
+
+  unsubscribe(message: Extract<ClientMessage, { type: 'unsubscribe' }>): void {
+    this.#follower?.unsubscribe(message)
+  }
+
+  activate(isActive: boolean): void {
+    this.#isActive = isActive
+    this.#follower?.activate(isActive)
+    if (isActive && this.#choiceWaits) this.choiceChanged()
+  }
+
+  /** The user has chosen something on another connection, or a choice has expired. */
+  choiceChanged(): void {
+    this.#choiceWaits = !this.#isActive
+    if (this.#choiceWaits) return
+    this.#room.tracker.tellChoice(this, this.#room.presence.choice(this.userId), undefined)
+  }
+
+  refuse(code: 'too_many' | 'too_fast', text: string, id: RequestId): void {
+    this.#room.tracker.refuse(this, { code, text, id })
+  }
+
+  /** Takes the shared answer that was asked for. */
+  writeShared({ text, frame }: Built): void {
+    const id = this.#sharingId
     this.#isSharing = false
-    this.write(frame)
+    this.write(id === undefined ? frame : textFrames([`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`]))
     this.#payOwed()
   }
 
@@ -144,9 +208,16 @@ export class Connection implements Client, Member, Asker, Sender {
     this.#room.slow.add(this)
     this.#stuck ??= { ...this.#outbox.progress, since: this.#room.clock.now() }
     if (bytes > this.#room.maxBufferedBytes / 4) this.#largeBytes = bytes
-    if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) {
-      this.end(CLOSE.silentOrSlow, 'too slow to read')
-    }
+    if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) this.giveUp()
+  }
+
+  /** Bytes that wait because the client reads too slowly. */
+  get backlog(): number {
+    return this.#outbox.backlog
+  }
+
+  giveUp(): void {
+    this.end(CLOSE.silentOrSlow, 'too slow to read')
   }
 
   ping(): void {
@@ -159,19 +230,23 @@ export class Connection implements Client, Member, Asker, Sender {
     const { done, queued } = this.#outbox.progress
     const moved = this.#stuck === undefined || done > this.#stuck.done || queued < this.#stuck.queued
     if (moved) this.#stuck = { done, queued, since: now }
-    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.end(CLOSE.silentOrSlow, 'too slow to read')
+    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.giveUp()
   }
 
   /**
    * Ends the connection for a reason of the server's. The user counts as lost from this moment, not from the
    * end of the closing handshake, which a dead client never finishes.
    */
-  end(code: number, reason: string): void {
+  end(code: CloseCode, reason: string, retryAfterMs = 0): void {
     if (!this.#depart()) return
     this.#room.log.debug('connection ended', { userId: this.userId, code, reason })
     this.#room.tracker.lose(this, this.heardAt)
-    this.#outbox.flush()
-    this.#webSocket.close(code, reason)
+    this.#close(code, reason, retryAfterMs)
+  }
+
+  /** The same session has another connection now, which goes on where this one was: nobody is lost. */
+  replaced(): void {
+    if (this.#depart()) this.#close(CLOSE.replaced, 'the same session has connected again', 0)
   }
 
   /** A bug of ours came up while this client was served. The others are served on. */
@@ -186,19 +261,47 @@ export class Connection implements Client, Member, Asker, Sender {
     this.#room.hub.part(this)
     this.#room.heartbeat.remove(this)
     this.#room.slow.delete(this)
+    this.#follower?.end()
     this.#room.gone(this)
     return true
   }
 
+  #close(code: CloseCode, reason: string, retryAfterMs: number): void {
+    if (this.dialect === 'v2') {
+      const reconnect = mayReconnect(code)
+      this.#outbox.reply(encode({ type: 'disconnect', code, reason, reconnect, retryAfterMs }, 'v2'))
+    }
+    this.#outbox.flush()
+    this.#webSocket.close(code, reason)
+  }
+
+  #welcome(connectionId: string, now: number): void {
+    const { feed, terms, tracker } = this.#room
+    this.reply({
+      type: 'welcome',
+      userId: this.userId,
+      message: 'Connected to server',
+      sessionId: this.sessionId,
+      connectionId,
+      epoch: feed.epoch,
+      seq: this.since,
+      serverTime: formatTime(now),
+      ...terms,
+    })
+    if (this.dialect === 'v2') tracker.remind(this)
+  }
+
   /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */
-  #isTooFast(limit: MessageLimit): boolean {
+  #isTooFast(limit: MessageLimit, text: string): boolean {
     const verdict = limit.take(this.heardAt)
     if (verdict.verdict === 'taken') return false
     if (verdict.verdict === 'enough') {
-      this.end(CLOSE.tooFast, 'too fast for too long')
+      this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)
     } else {
-      const retry = `retry in ${Math.ceil(verdict.retryAfterMs)} ms`
-      this.#room.tracker.refuse(this, 'too_fast', `more messages than allowed; ${retry}`)
+      const retryAfterMs = Math.ceil(verdict.retryAfterMs)
+      const id = this.dialect === 'v2' && text.length <= SHORT_TEXT ? decode(text, 'v2').id : undefined
+      const refusal = `more messages than allowed; retry in ${retryAfterMs} ms`
+      this.#room.tracker.refuse(this, { code: 'too_fast', text: refusal, retryAfterMs, id })
     }
     return true
   }
@@ -207,19 +310,25 @@ export class Connection implements Client, Member, Asker, Sender {
     this.#room.slow.delete(this)
     this.#stuck = undefined
     this.#largeBytes = 0
+    this.#follower?.drained()
     this.#payOwed()
   }
 
   /** Asks for the next shared answer that is owed, once the one before it has been taken. */
   #payOwed(): void {
-    const [answer] = this.#owed
-    if (answer === undefined || this.#isSharing || this.#state !== 'open') return
+    const [owed] = this.#owed
+    if (owed === undefined || this.#isSharing || this.#state !== 'open') return
     if (this.#outbox.backlog > 0) {
       this.#room.slow.add(this)
       return
     }
     this.#owed.shift()
     this.#isSharing = true
-    this.#room.hub.sendShared(this, answer)
+    this.#sharingId = owed.id
+    this.#room.shared.send(this, owed.answer)
   }
+}
+
+function asksForEverybody(message: ClientMessage | Refusal): boolean {
+  return message.type === 'get_all_users' || (message.type === 'subscribe' && message.all === true)
 }

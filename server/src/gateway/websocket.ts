@@ -2,25 +2,32 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Dialect } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
+import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Feed } from '../feed.ts'
 import type { Log } from '../log.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { TrustProxy } from '../settings.ts'
 import type { Tracker } from '../tracker.ts'
 import { type ClientAddress, clientAddress } from './address.ts'
-import { Connection, type ConnectionRoom } from './connection.ts'
+import { Connection, type ConnectionRoom, type Terms } from './connection.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import { Hub } from './hub.ts'
 import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
 import { onCloseFrame } from './outbox.ts'
+import { Sessions } from './sessions.ts'
+import { SharedAnswers } from './shared.ts'
+import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
   readonly tracker: Tracker
+  readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount' | 'choice'>
   readonly feed: Feed
   readonly identity: Identity
   readonly clock: Clock
@@ -30,6 +37,9 @@ export interface GatewayOptions {
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
+  readonly maxWatchedUsers: number
+  readonly allUsersLimit: number
+  readonly terms: Terms
 }
 
 /** Longest request line of a handshake: a path and two names of 128 bytes, percent-encoded, many times over. */
@@ -41,9 +51,6 @@ const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
 /** The code that stands for "no close frame" (RFC 6455, section 7.1.5). */
 const ABNORMAL = 1006
 
-/** 1,000 user ids of 64 bytes in one message; longer lists go in several. */
-const MAX_MESSAGE_BYTES = 64 * 1024
-
 /** No client needs fragments for 64 KiB; a few, since some proxies make them. */
 const MAX_FRAGMENTS = 16
 
@@ -52,6 +59,11 @@ const CLOSE_TIMEOUT_MS = 2_000
 
 /** How many clients are told to go in one turn of the loop when the server stops. */
 const CLOSES_PER_TURN = 200
+
+/** The clients of a server that stops come back spread over so long for each: 5,000 within 5 s. */
+const AWAY_MS_PER_CLIENT = 1
+
+const SUBPROTOCOL: Readonly<Record<Dialect, string>> = { v1: 'who-is-online.v1', v2: 'who-is-online.v2' }
 
 /** A socket that knows whose it is: handlers are shared by all connections and find theirs here. */
 class ClientSocket extends WebSocket {
@@ -65,27 +77,41 @@ export class Gateway {
   readonly #limits: ConnectionLimits
   readonly #hub: Hub
   readonly #heartbeat: Heartbeat<Connection>
+  readonly #watches: Watches
   readonly #connections = new Set<Connection>()
+  /** The connections of v2, to be found by user and session. */
+  readonly #sessions = new Sessions<Connection>()
   readonly #room: ConnectionRoom
   #stopping = false
 
   constructor(options: GatewayOptions) {
-    const { tracker, feed, clock, log, limits, maxBufferedBytes } = options
+    const { tracker, presence, feed, clock, log, limits } = options
+    const { maxBufferedBytes, maxWatchedUsers, allUsersLimit, terms } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
-    this.#hub = new Hub(feed.seq)
+    this.#watches = new Watches(presence, feed)
+    this.#hub = new Hub(feed.seq, this.#watches)
     this.#heartbeat = new Heartbeat(options.heartbeat)
-    feed.listen(changes => this.#hub.publish(changes))
+    feed.listen({
+      changed: (changes, seq) => this.#hub.changed(changes, seq),
+      chosen: (userId, by) => this.#chosen(userId, by),
+    })
     this.#room = {
       tracker,
+      presence,
+      feed,
+      watches: this.#watches,
       hub: this.#hub,
+      shared: new SharedAnswers(),
       heartbeat: this.#heartbeat,
       clock,
       log,
       limits,
       maxBufferedBytes,
+      maxWatchedUsers,
+      allUsersLimit,
+      terms,
       slow: new Set(),
-      seq: () => feed.seq,
       gone: connection => this.#gone(connection),
     }
     this.#webSockets = new WebSocketServer({
@@ -95,7 +121,10 @@ export class Gateway {
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
       WebSocket: ClientSocket,
-      handleProtocols: protocols => (protocols.has('who-is-online.v1') ? 'who-is-online.v1' : false),
+      handleProtocols: (protocols, request) => {
+        const subprotocol = SUBPROTOCOL[dialectOf(request)]
+        return protocols.has(subprotocol) ? subprotocol : false
+      },
       // Known to ws, not yet to its published types.
       ...{ closeTimeout: CLOSE_TIMEOUT_MS },
     })
@@ -103,6 +132,11 @@ export class Gateway {
 
   get connections(): number {
     return this.#connections.size
+  }
+
+  /** How many user ids are followed, each as often as it is. */
+  get watchedIds(): number {
+    return this.#watches.size
   }
 
   /** Takes the upgrade requests of an HTTP server. */
@@ -120,6 +154,7 @@ export class Gateway {
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
     for (const connection of ping) connection.ping()
     for (const connection of this.#room.slow) connection.checkDelivery(now)
+    this.#watches.advance(now)
   }
 
   /** This process stood still for `ms`; no client is silent because of it. */
@@ -135,8 +170,10 @@ export class Gateway {
   /** Tells all clients to come back later, some at a time. Resolves when all have been told. */
   async closeAll(): Promise<void> {
     let told = 0
+    const awayMs = this.#connections.size * AWAY_MS_PER_CLIENT
     for (const connection of this.#connections) {
-      connection.end(CLOSE.restart, 'the server is restarting')
+      const code = connection.dialect === 'v1' ? CLOSE.restart : CLOSE.shuttingDown
+      connection.end(code, 'the server is restarting', Math.round(awayMs * Math.random()))
       if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
   }
@@ -159,21 +196,28 @@ export class Gateway {
       return this.#refuseOrigin(socket, request.headers.origin ?? '')
     }
 
-    const identified = identity.identify(url)
+    const dialect = dialectOf(request)
+    const identified = identity.identify(url, dialect)
     if (identified.state === 'unusable') {
       // A browser can't read why an upgrade was refused, so the reason comes over an open connection.
       this.#webSockets.handleUpgrade(request, socket, head, webSocket =>
-        this.#turnAway(webSocket, identified.text),
+        this.#turnAway(webSocket, dialect, identified.text),
       )
       return
     }
-    const crowd = this.#limits.admits(identified.userId, counted)
+    const { userId, sessionId } = identified
+    // Whoever takes the place of a connection needs no room of its own.
+    const isBack = sessionId !== undefined && this.#sessions.find(userId, sessionId) !== undefined
+    const crowd = isBack ? undefined : this.#limits.admits(userId, counted)
     if (crowd) return this.#refuseTooMany(socket, crowd, from)
 
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
-      this.#limits.opened(identified.userId, counted)
-      const caller = { ...identified, sessionId: randomUUID(), address: counted }
-      this.#welcome(webSocket as ClientSocket, socket, caller)
+      if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
+      this.#limits.opened(userId, counted)
+      const connectionId = randomUUID()
+      const isNamed = sessionId !== undefined
+      const caller = { ...identified, dialect, connectionId, isNamed, address: counted }
+      this.#welcome(webSocket as ClientSocket, socket, { ...caller, sessionId: sessionId ?? connectionId })
     })
   }
 
@@ -191,19 +235,33 @@ export class Gateway {
     const connection = new Connection(this.#room, caller, webSocket, socket)
     webSocket.connection = connection
     this.#connections.add(connection)
+    if (connection.dialect === 'v2') this.#sessions.add(connection)
     this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
   }
 
   #gone(connection: Connection): void {
     this.#connections.delete(connection)
+    this.#sessions.delete(connection)
     this.#limits.closed(connection.userId, connection.address)
   }
 
-  #turnAway(webSocket: WebSocket, text: string): void {
+  /** Tells the other connections of a user what was chosen; the one that chose knows. */
+  #chosen(userId: UserId, by: string | undefined): void {
+    for (const connection of this.#sessions.of(userId)) {
+      if (connection.sessionId !== by) connection.choiceChanged()
+    }
+  }
+
+  #turnAway(webSocket: WebSocket, dialect: Dialect, text: string): void {
     const timestamp = formatTime(this.#options.clock.now())
+    const [code, reason] = [CLOSE.badIdentity, 'bad identity']
     webSocket.on('error', ignore)
-    webSocket.send(encode({ type: 'error', message: `bad_message: ${text}`, timestamp }))
-    webSocket.close(CLOSE.badIdentity, 'bad identity')
+    const message = `bad_message: ${text}`
+    webSocket.send(encode({ type: 'error', message, timestamp, code: 'bad_message' }, dialect))
+    if (dialect === 'v2') {
+      webSocket.send(encode({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 }, dialect))
+    }
+    webSocket.close(code, reason)
   }
 
   #refuseTooMany(socket: Socket, { status, setting, retryAfterMs }: TooMany, from: ClientAddress): void {
@@ -252,6 +310,12 @@ function onViolation(this: WebSocket): void {
 
 /** For a client that is turned away, it does not matter how it goes. */
 function ignore(): void {}
+
+/** What a client speaks: v2 if it offers that, else v1, which needs no offer. */
+function dialectOf({ headers }: IncomingMessage): Dialect {
+  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map(offer => offer.trim())
+  return offered.includes(SUBPROTOCOL.v2) ? 'v2' : 'v1'
+}
 
 /** What RFC 6455, section 4.2.1, asks of a handshake and `ws` takes without. */
 function handshakeViolation(request: IncomingMessage): { status: 400 | 426; detail: string } | undefined {

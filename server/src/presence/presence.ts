@@ -1,8 +1,13 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import { type Change, NOTHING, type Outcome } from './change.ts'
+import { type Choice, hasExpired, NO_CHOICE } from './choice.ts'
 import { Deadlines } from './deadlines.ts'
+import { Expiries } from './expiries.ts'
 import { type Pace, readyAt, type Spent, spend } from './pace.ts'
-import { User } from './user.ts'
+import { Roll } from './roll.ts'
+import { type SessionName, User } from './user.ts'
+
+export type { Choice } from './choice.ts'
 
 export interface PresenceOptions {
   /** How long a lost session may come back without anybody noticing, in ms. */
@@ -24,12 +29,20 @@ export interface PresenceOptions {
 export interface PresenceRecord {
   readonly userId: UserId
   readonly session: 'live' | 'held' | 'none'
-  /** What the user chose; `offline` with a session is a hidden user, without one simply gone. */
+  /**
+   * What the user chose; `offline` with a session is a hidden user. Without one it is `offline`, unless a choice
+   * with an end (`expiresAt`) may still come back into force.
+   */
   readonly status: Status
+  readonly text?: string
+  /** Ms since the epoch. */
+  readonly expiresAt?: number
+  /** All sessions are idle. */
+  readonly idle?: true
   /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
   readonly lastSeen: number
   readonly username?: string
-  /** A name taken while hidden, which others don't see yet. */
+  /** A name that others don't see yet. */
   readonly newUsername?: string
 }
 
@@ -40,6 +53,15 @@ export interface SeenUser {
   /** Ms since the epoch; null for a user never seen. */
   readonly lastSeen: number | null
   readonly username: string | undefined
+  readonly text: string | undefined
+  /** When the text and the status end, in ms since the epoch. */
+  readonly expiresAt: number | undefined
+}
+
+/** Some users, and where to go on; undefined at the end. */
+export interface Page {
+  readonly users: readonly SeenUser[]
+  readonly next: number | undefined
 }
 
 /** How many users are looked at for one that can be forgotten: more finds an older one, and costs more. */
@@ -52,9 +74,12 @@ const FORGET_SAMPLE = 32
 export class Presence {
   readonly #options: PresenceOptions
   readonly #users = new Map<UserId, User>()
+  readonly #roll = new Roll()
   readonly #online = new Set<User>()
   readonly #spent = new Map<UserId, Spent>()
   readonly #deadlines = new Deadlines<User>()
+  /** Ends of choices, which come by the wall clock: a pause of the process puts none of them off. */
+  readonly #expiries = new Expiries()
   /** Walks round and round through all users, a few at a time; a Map's iterator survives any change. */
   #walk: Iterator<User> | undefined
   /** Time in which this process was stopped and nobody could have come back: it does not count. */
@@ -70,33 +95,26 @@ export class Presence {
   restore(records: Iterable<PresenceRecord>, now: number): void {
     const until = this.#awake(now) + this.#options.restartGraceMs
     for (const record of records) {
-      const user = new User(
-        record.userId,
-        Math.min(record.lastSeen, now),
-        record.username,
-        record.newUsername,
-      )
-      this.#users.set(user.userId, user)
-      if (record.session === 'none') continue
-      user.restore(record.status, until)
-      if (user.shown !== 'offline') this.#online.add(user)
+      const { userId, session, status, text, expiresAt, lastSeen, username, newUsername } = record
+      const user = this.#know(userId, Math.min(lastSeen, now), username, newUsername)
+      if (session !== 'none' || expiresAt !== undefined) user.restoreChoice({ status, text, expiresAt }, now)
+      this.#expiries.watch(user)
+      if (session === 'none') continue
+      user.restoreStay(record.idle === true, until)
+      if (user.shown.status !== 'offline') this.#online.add(user)
       this.#deadlines.add(until, user)
     }
   }
 
-  /** A session begins. */
-  open(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#users.get(userId)
-    if (user) {
-      user.open(sessionId, now)
-      return this.#settle(user, now)
-    }
-    const forgotten = this.#makeRoom()
-    const newcomer = new User(userId, now)
-    this.#users.set(userId, newcomer)
-    newcomer.open(sessionId, now)
-    const { changes, touched } = this.#settle(newcomer, now)
-    return { changes, touched: [...touched, ...forgotten] }
+  /** A session begins, perhaps with a name for its user: an arrival is one change, not two. */
+  open(userId: UserId, session: SessionName, now: number, username?: string): Outcome {
+    const known = this.#users.get(userId)
+    const forgotten = known ? [] : this.#makeRoom()
+    const user = known ?? this.#know(userId, now)
+    user.open(session, now)
+    if (username !== undefined) user.rename(username)
+    const { changes, touched, choices } = this.#settle(user, now)
+    return { changes, touched: [...touched, ...forgotten], choices }
   }
 
   /** A session was left on purpose: it is over at once. */
@@ -125,44 +143,58 @@ export class Presence {
     this.#users.get(userId)?.heard(at)
   }
 
-  /** A user with a session chooses a status; one without can't, and nothing changes. */
-  setStatus(userId: UserId, status: Status, now: number): Outcome {
+  /** A user with a session chooses what others see; one without can't, and nothing changes. */
+  setStatus(userId: UserId, choice: Choice, now: number): Outcome {
     const user = this.#users.get(userId)
     if (!user) return NOTHING
-    user.choose(status)
+    const isAnother = user.choose(hasExpired(choice, now) ? NO_CHOICE : choice)
+    this.#expiries.watch(user)
+    const outcome = this.#settle(user, now)
+    return isAnother ? { ...outcome, choices: [userId] } : outcome
+  }
+
+  /** Somebody is active or idle in a session. */
+  setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
+    const user = this.#users.get(userId)
+    if (!user) return NOTHING
+    user.setIdle(sessionId, activity === 'idle')
     return this.#settle(user, now)
   }
 
   /** A user takes a name. From a hidden one others see it only when they see the user again. */
-  identify(userId: UserId, username: string): Outcome {
+  identify(userId: UserId, username: string, now: number): Outcome {
     const user = this.#users.get(userId)
     if (!user || (user.newName ?? user.username) === username) return NOTHING
     user.rename(username)
-    return { changes: [], touched: [userId] }
+    return this.#settle(user, now)
   }
 
   /**
-   * Time passes: grace periods end, and changes whose turn has come are shown. Looks at `limit` users at most;
-   * while `nextDeadline <= now` there is more to do.
+   * Time passes: grace periods and choices end, and changes whose turn has come are shown. Looks at `limit` users
+   * at most; while `nextDeadline <= now` there is more to do.
    */
   advance(now: number, limit: number): Outcome {
     const changes: Change[] = []
     const touched: UserId[] = []
+    const choices: UserId[] = []
     const awake = this.#awake(now)
     for (let count = 0; count < limit; count++) {
-      const user = this.#deadlines.take(awake)
+      const user = this.#expiries.take(now) ?? this.#deadlines.take(awake)
       if (!user) break
+      if (user.isForgotten) continue
+      const hasFallenBack = user.expire(now)
       user.endHeld(awake)
+      if (hasFallenBack && user.hasSessions) choices.push(user.userId)
       const outcome = this.#settle(user, now)
       changes.push(...outcome.changes)
       touched.push(...outcome.touched)
     }
-    return { changes, touched }
+    return { changes, touched, choices }
   }
 
   /** When `advance` has something to do, in ms since the epoch; Infinity when nothing is waiting. */
   get nextDeadline(): number {
-    return this.#deadlines.next + this.#pausedMs
+    return Math.min(this.#deadlines.next + this.#pausedMs, this.#expiries.next)
   }
 
   /** This process stood still for `ms`: nobody's grace period ran meanwhile. */
@@ -179,7 +211,7 @@ export class Presence {
       if (isGone(user) && user.lastSeen < now - this.#options.keepMs) touched.push(this.#forget(user))
     }
     this.#forgetEarnedBack(now, count)
-    return { changes: [], touched }
+    return { changes: [], touched, choices: [] }
   }
 
   // What is so
@@ -195,7 +227,13 @@ export class Presence {
   /** One user as others see them; who was never seen is offline. */
   see(userId: UserId): SeenUser {
     const user = this.#users.get(userId)
-    return user ? asSeen(user) : { userId, status: 'offline', lastSeen: null, username: undefined }
+    return user ? asSeen(user) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
+  }
+
+  /** What a user has chosen: the truth, which is only for the user's own connections. */
+  choice(userId: UserId): Choice {
+    const user = this.#users.get(userId)
+    return user?.hasSessions ? user.choice : NO_CHOICE
   }
 
   /** The first `limit` users as others see them, the online ones first. */
@@ -206,10 +244,23 @@ export class Presence {
       yield asSeen(user)
     }
     for (const user of this.#users.values()) {
-      if (user.shown !== 'offline') continue
+      if (user.shown.status !== 'offline') continue
       if (left-- <= 0) return
       yield asSeen(user)
     }
+  }
+
+  /**
+   * Some users after a place in the roll (0 for its beginning), all or those seen with a status. Whoever is known
+   * throughout a paging is met exactly once. A page may be short, or empty, and not the last.
+   */
+  page(after: number, limit: number, status?: Shown): Page {
+    const { users, next } = this.#roll.page(
+      after,
+      limit,
+      user => status === undefined || user.shown.status === status,
+    )
+    return { users: users.map(asSeen), next }
   }
 
   /** What is to be kept of one user; undefined for one who was forgotten. */
@@ -232,21 +283,22 @@ export class Presence {
   /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
   #settle(user: User, now: number): Outcome {
     const touched = [user.userId]
-    const { due } = user
-    if (due === user.shown) {
+    if (user.isShown) {
       user.show()
-      return { changes: [], touched }
+      return { changes: [], touched, choices: [] }
     }
-    const turn = this.#turnOf(user, due)
+    const { status } = user.due
+    const turn = this.#turnOf(user, status)
     if (turn > now && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(this.#awake(turn), user)
-      return { changes: [], touched }
+      return { changes: [], touched, choices: [] }
     }
     this.#spend(user, now)
+    const previous = user.shown.status
     user.show()
-    if (due === 'offline') this.#online.delete(user)
+    if (status === 'offline') this.#online.delete(user)
     else this.#online.add(user)
-    return { changes: [{ userId: user.userId, status: due, at: now }], touched }
+    return { changes: [{ userId: user.userId, status, previous, at: now }], touched, choices: [] }
   }
 
   /**
@@ -266,6 +318,13 @@ export class Presence {
     // Set anew at the end: the Map stays nearly in the order in which it is earned back, for `forgetStale`.
     this.#spent.delete(userId)
     this.#spent.set(userId, spent)
+  }
+
+  #know(userId: UserId, lastSeen: number, username?: string, newName?: string): User {
+    const user = new User(userId, this.#roll.nextOrdinal(), lastSeen, username, newName)
+    this.#users.set(userId, user)
+    this.#roll.add(user)
+    return user
   }
 
   #makeRoom(): UserId[] {
@@ -288,6 +347,9 @@ export class Presence {
 
   #forget(user: User): UserId {
     this.#users.delete(user.userId)
+    user.isForgotten = true
+    this.#roll.forgot()
+    this.#expiries.forget(user)
     return user.userId
   }
 
@@ -305,18 +367,25 @@ function isGone(user: User): boolean {
   return user.presence === 'none'
 }
 
-function asSeen(user: User): SeenUser {
-  return { userId: user.userId, status: user.shown, lastSeen: user.lastSeen, username: user.username }
+const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined }
+
+function asSeen({ userId, lastSeen, username, shown }: User): SeenUser {
+  return { userId, status: shown.status, lastSeen, username, text: shown.text, expiresAt: shown.expiresAt }
 }
 
 function asRecord(user: User): PresenceRecord {
+  const { userId, presence, choice, lastSeen, username, newName } = user
+  // Nobody who is gone has a choice but one with an end: they start as online the next time.
+  const isKept = presence !== 'none' || choice.expiresAt !== undefined
   return {
-    userId: user.userId,
-    session: user.presence,
-    // Nobody who is gone has a choice: they start as online the next time.
-    status: user.presence === 'none' ? 'offline' : user.choice,
-    lastSeen: user.lastSeen,
-    ...(user.username === undefined ? {} : { username: user.username }),
-    ...(user.newName === undefined ? {} : { newUsername: user.newName }),
+    userId,
+    session: presence,
+    status: isKept ? choice.status : 'offline',
+    ...(isKept && choice.text !== undefined && { text: choice.text }),
+    ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
+    ...(user.isIdle && { idle: true }),
+    lastSeen,
+    ...(username !== undefined && { username }),
+    ...(newName !== undefined && { newUsername: newName }),
   }
 }

@@ -1,16 +1,33 @@
-import type { Presence, Status, UserId } from '@who-is-online/protocol/words'
+import type { Presence, UserId } from '@who-is-online/protocol/words'
+import {
+  type Choice,
+  hasExpired,
+  isPlain,
+  isSameChoice,
+  isSameView,
+  NO_CHOICE,
+  OFFLINE,
+  type View,
+  viewOf,
+} from './choice.ts'
 
-/** One tab or device, named by an id of the caller's; here it does not matter whose socket, or which node's. */
-type Session =
-  | { readonly id: string; readonly state: 'live' }
-  /** Lost, not left: until then (in `Presence`'s awake time) it may come back as if nothing had been. */
-  | { readonly id: string; readonly state: 'held'; readonly until: number }
+/** What a session is called, and whether the client itself named it and will name it again when it comes back. */
+export interface SessionName {
+  readonly id: string
+  readonly named: boolean
+}
+
+/** One tab or device; here it does not matter whose socket it is, or which node's. */
+type Session = SessionName & { readonly isIdle: boolean } & (
+    | { readonly state: 'live' }
+    /** Lost, not left: until then (in `Presence`'s awake time) it may come back as if nothing had been. */
+    | { readonly state: 'held'; readonly until: number }
+  )
 
 /** What is known of a user only while they are here, or while others still see them. */
 interface Stay {
   sessions: Session[]
-  choice: Status
-  shown: Presence
+  shown: View
   /** Last proof of life, hidden or not; ms since the epoch. */
   heard: number
   /** When the turn comes of a change that has to wait; 0 when none waits. */
@@ -23,16 +40,22 @@ interface Stay {
  */
 export class User {
   readonly userId: UserId
+  /** Where the user stands among all: who becomes known later has a higher number. */
+  readonly ordinal: number
   /** The name that others see. */
   username: string | undefined
-  /** A name taken while hidden: others see it when they see the user again. */
+  /** A name that others will see when it is shown: with the next visible status, or when its turn has come. */
   #newName: string | undefined
   /** What others are told, ms since the epoch: never decreasing, and not moving while the user is hidden. */
   lastSeen: number
+  /** What the user chose; who is gone keeps only a choice that has an end. */
+  #choice: Choice = NO_CHOICE
   #stay: Stay | undefined
+  isForgotten = false
 
-  constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
+  constructor(userId: UserId, ordinal: number, lastSeen: number, username?: string, newName?: string) {
     this.userId = userId
+    this.ordinal = ordinal
     this.lastSeen = lastSeen
     this.username = username
     this.#newName = newName
@@ -45,50 +68,82 @@ export class User {
   }
 
   /** What others see now. */
-  get shown(): Presence {
-    return this.#stay?.shown ?? 'offline'
+  get shown(): View {
+    return this.#stay?.shown ?? OFFLINE
   }
 
-  /** What others should see, by sessions and choice. `shown` follows it, at once or when its turn has come. */
-  get due(): Presence {
-    return this.#stay && this.#stay.sessions.length > 0 ? this.#stay.choice : 'offline'
+  get choice(): Choice {
+    return this.#choice
   }
 
-  get choice(): Status {
-    return this.#stay?.choice ?? 'online'
+  /**
+   * What others should see. `shown` follows it, at once or when its turn has come.
+   *
+   * | sessions | chosen | activity | what others should see |
+   * | --- | --- | --- | --- |
+   * | none | any | – | `offline` |
+   * | one or more, live or held | `offline` | any | `offline`: the user hides |
+   * | one or more | `away`, `busy` | any | what was chosen |
+   * | one or more | `online` | idle in every session | `away` |
+   * | one or more | `online` | active in at least one | `online` |
+   */
+  get due(): View {
+    return viewOf(this.#duePresence(), this.#choice)
   }
 
-  /** Connected, and hidden by choice. */
+  /** Whether others see what they should. */
+  get isShown(): boolean {
+    const due = this.due
+    return isSameView(due, this.shown) && (due.status === 'offline' || this.#newName === undefined)
+  }
+
+  /** Has a session, and is hidden by choice. */
   get hides(): boolean {
-    return this.#stay !== undefined && this.#stay.sessions.length > 0 && this.#stay.choice === 'offline'
+    return this.hasSessions && this.#choice.status === 'offline'
+  }
+
+  get hasSessions(): boolean {
+    return this.#stay !== undefined && this.#stay.sessions.length > 0
+  }
+
+  /** Whether there are sessions, and all of them are idle. */
+  get isIdle(): boolean {
+    return this.hasSessions && this.#stay?.sessions.every(session => session.isIdle) === true
   }
 
   get presence(): 'live' | 'held' | 'none' {
     if (!this.#stay) return 'none'
     if (this.#stay.sessions.some(session => session.state === 'live')) return 'live'
     // Without a session but still shown: the leaving waits for its turn, which is a way of being held.
-    return this.#stay.sessions.length > 0 || this.#stay.shown !== 'offline' ? 'held' : 'none'
+    return this.#stay.sessions.length > 0 || this.#stay.shown.status !== 'offline' ? 'held' : 'none'
   }
 
-  /** A session begins. It takes the place of the one that has been held longest, if any is. */
-  open(id: string, now: number): void {
-    this.#stay ??= { sessions: [], choice: 'online', shown: 'offline', heard: now, turn: 0 }
-    const held = this.#stay.sessions.findIndex(session => session.state === 'held')
-    if (held >= 0) this.#stay.sessions.splice(held, 1)
-    this.#stay.sessions.push({ id, state: 'live' })
+  /**
+   * A session begins. It takes the place of the one of its own name, or of the one without a name that has been
+   * held longest, and is as active as that was; else it is a new one.
+   */
+  open({ id, named }: SessionName, now: number): void {
+    if (!this.hasSessions) this.expire(now)
+    this.#stay ??= { sessions: [], shown: OFFLINE, heard: now, turn: 0 }
+    const { sessions } = this.#stay
+    const own = named ? sessions.findIndex(session => session.id === id) : -1
+    const place = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
+    const isIdle = sessions[place]?.isIdle ?? false
+    if (place >= 0) sessions.splice(place, 1)
+    sessions.push({ id, named, isIdle, state: 'live' })
     this.heard(now)
   }
 
   /** A session is lost and may come back until `until`. An unknown one changes nothing. */
   hold(id: string, until: number): void {
-    if (!this.#remove(id)) return
-    this.#stay?.sessions.push({ id, state: 'held', until })
+    const lost = this.#take(id)
+    if (lost) this.#stay?.sessions.push({ ...lost, state: 'held', until })
   }
 
   /** A session is over. An unknown one changes nothing. */
   end(id: string): void {
-    this.#remove(id)
-    this.#resetChoice()
+    this.#take(id)
+    this.#letChoiceGo()
   }
 
   /** Ends every held session whose time is up. */
@@ -97,35 +152,53 @@ export class User {
     this.#stay.sessions = this.#stay.sessions.filter(
       session => session.state === 'live' || session.until > awake,
     )
-    this.#resetChoice()
+    this.#letChoiceGo()
   }
 
-  /** Comes from disk: somebody who was here when the last process stopped. */
-  restore(choice: Status, until: number): void {
-    const sessions: Session[] = [{ id: 'before the restart', state: 'held', until }]
-    this.#stay = { sessions, choice, shown: choice, heard: this.lastSeen, turn: 0 }
-    // Shown again, with the name that waited to be.
-    if (choice !== 'offline' && this.#newName !== undefined) this.rename(this.#newName)
+  /** Comes from disk, with a choice that one who is gone has only if it has an end. */
+  restoreChoice(choice: Choice, now: number): void {
+    if (!hasExpired(choice, now)) this.#choice = choice
   }
 
-  /** Takes a choice; it lasts until the next one, or until the user is gone. */
-  choose(choice: Status): void {
-    if (this.#stay && this.#stay.sessions.length > 0) this.#stay.choice = choice
+  /** Comes from disk: somebody who was here when the last process stopped. Others see what they should. */
+  restoreStay(isIdle: boolean, until: number): void {
+    const held: Session = { id: 'before the restart', named: false, isIdle, state: 'held', until }
+    this.#stay = { sessions: [held], shown: OFFLINE, heard: this.lastSeen, turn: 0 }
+    this.show()
+  }
+
+  /** Takes a choice, from one who has a session. Returns whether it is another than before. */
+  choose(choice: Choice): boolean {
+    if (!this.hasSessions || isSameChoice(choice, this.#choice)) return false
+    this.#choice = isPlain(choice) ? NO_CHOICE : choice
+    return true
+  }
+
+  /** Lets go of a choice whose end has come. Returns whether it had. */
+  expire(now: number): boolean {
+    if (!hasExpired(this.#choice, now)) return false
+    this.#choice = NO_CHOICE
+    return true
+  }
+
+  /** A session is idle or active from now on. An unknown one changes nothing. */
+  setIdle(id: string, isIdle: boolean): void {
+    const sessions = this.#stay?.sessions ?? []
+    const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
+    const session = sessions[index]
+    if (session) sessions[index] = { ...session, isIdle }
   }
 
   /** Takes a name. */
   rename(username: string): void {
-    const isUnseen =
-      this.#stay !== undefined && this.#stay.sessions.length > 0 && this.#stay.shown === 'offline'
-    this.#newName = isUnseen ? username : undefined
-    if (!isUnseen) this.username = username
+    this.#newName = username === this.username ? undefined : username
   }
 
   /** A proof of life. */
   heard(at: number): void {
     if (!this.#stay || at <= this.#stay.heard) return
     this.#stay.heard = at
-    if (this.#stay.shown !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
+    if (this.#stay.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
   }
 
   /** The change that is due waits for its turn. Says whether that is news. */
@@ -137,24 +210,30 @@ export class User {
 
   /** From now on others see what is due. Who is gone and seen as gone is let go of but for name and time. */
   show(): void {
-    if (!this.#stay) return
-    this.#stay.shown = this.due
-    this.#stay.turn = 0
-    if (this.#stay.shown !== 'offline' && this.#newName !== undefined) this.rename(this.#newName)
-    if (this.#stay.shown !== 'offline') this.lastSeen = Math.max(this.lastSeen, this.#stay.heard)
-    if (this.#stay.shown === 'offline' && this.#stay.sessions.length === 0) this.#stay = undefined
+    const stay = this.#stay
+    if (!stay) return
+    stay.shown = this.due
+    stay.turn = 0
+    if (stay.shown.status !== 'offline') {
+      this.username = this.#newName ?? this.username
+      this.#newName = undefined
+      this.lastSeen = Math.max(this.lastSeen, stay.heard)
+    } else if (stay.sessions.length === 0) this.#stay = undefined
   }
 
-  #remove(id: string): boolean {
-    const sessions = this.#stay?.sessions
-    const index = sessions?.findIndex(session => session.state === 'live' && session.id === id) ?? -1
-    if (index < 0) return false
-    sessions?.splice(index, 1)
-    return true
+  #duePresence(): Presence {
+    if (!this.hasSessions) return 'offline'
+    return this.#choice.status === 'online' && this.isIdle ? 'away' : this.#choice.status
   }
 
-  /** Who is gone starts as `online` the next time. */
-  #resetChoice(): void {
-    if (this.#stay && this.#stay.sessions.length === 0) this.#stay.choice = 'online'
+  #take(id: string): Session | undefined {
+    const sessions = this.#stay?.sessions ?? []
+    const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
+    return index < 0 ? undefined : sessions.splice(index, 1)[0]
+  }
+
+  /** Who is gone starts as `online` the next time, unless the choice has an end, and that is still ahead. */
+  #letChoiceGo(): void {
+    if (!this.hasSessions && this.#choice.expiresAt === undefined) this.#choice = NO_CHOICE
   }
 }

@@ -1,0 +1,111 @@
+import Type, { type Static, type TObject } from 'typebox'
+import {
+  isName,
+  isStatusText,
+  MAX_NAME_BYTES,
+  MAX_TEXT_CHARS,
+  MAX_USER_IDS,
+  NAME_RULE,
+  STATUSES,
+} from './words.ts'
+
+// The fields of which messages are made. A field's `description` completes the sentence `"field" must be …` in
+// the error that a client gets.
+
+export interface Entry<Schema extends TObject = TObject> {
+  readonly sentence: string
+  readonly schema: Schema
+  readonly example: Static<Schema>
+}
+
+export interface RequestEntry extends Entry {
+  /** The types of the messages that can answer; none where success is silent. An `error` can answer any request. */
+  readonly replies: readonly string[]
+  /** What must hold of several fields together, and how to say so. */
+  readonly together?: { readonly holds: (message: object) => boolean; readonly rule: string }
+}
+
+export const name = Type.Refine(
+  Type.String({ minLength: 1, maxLength: MAX_NAME_BYTES, description: NAME_RULE }),
+  isName,
+)
+
+/** Where clients name another user: applications with numeric ids send numbers, and 123 means "123". */
+export const userIdOrNumber = Type.Unsafe<string>(
+  Type.Union([name, Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })], {
+    description: `${NAME_RULE}, or a whole number`,
+  }),
+)
+
+export const userIds = Type.Array(userIdOrNumber, {
+  minItems: 1,
+  maxItems: MAX_USER_IDS,
+  description: `a list of 1 to ${MAX_USER_IDS} user ids`,
+})
+
+/** What a user can choose in v1. */
+export const basicStatus = Type.Enum(['online', 'offline'], { description: '"online" or "offline"' })
+
+export const status = Type.Enum([...STATUSES], {
+  description: '"online", "away", "busy" or "offline"',
+})
+
+export const time = Type.String({ format: 'date-time', description: 'a time in ISO 8601, UTC' })
+
+export const timeOrNever = Type.Union([time, Type.Null()], {
+  description: 'a time, or null for a user never seen',
+})
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+
+/** A time as a client says it: any zone, but a real one. */
+export const timeToCome = Type.Refine(
+  Type.String({
+    maxLength: 40,
+    format: 'date-time',
+    description: 'a time in ISO 8601 with its zone, such as 2026-01-31T18:00:00Z',
+  }),
+  text => ISO_TIME.test(text) && !Number.isNaN(Date.parse(text)),
+)
+
+export const statusText = Type.Refine(
+  Type.String({
+    maxLength: MAX_TEXT_CHARS,
+    description: `a string of at most ${MAX_TEXT_CHARS} characters without control characters`,
+  }),
+  isStatusText,
+)
+
+/** What a client puts on a request to know its reply by. */
+export const id = Type.Union([Type.String({ maxLength: MAX_TEXT_CHARS }), Type.Number()], {
+  description: `a string of at most ${MAX_TEXT_CHARS} characters or a number`,
+})
+
+export const seq = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'a whole number, the number of a change',
+})
+
+export const epoch = Type.String({
+  maxLength: 64,
+  description: 'a string, the epoch of a welcome or a state',
+})
+
+/** A place in the order of changes. */
+export const place = Type.Object(
+  { epoch, seq },
+  { description: 'an object with "epoch" and "seq", as a state or a diff gave them' },
+)
+
+export const yes = Type.Literal(true, { description: 'true' })
+
+/** One user as others see them. */
+export const user = Type.Object({
+  userId: name,
+  status,
+  lastSeen: timeOrNever,
+  username: Type.Optional(name),
+  text: Type.Optional(statusText),
+  expiresAt: Type.Optional(time),
+})

@@ -1,0 +1,449 @@
+import type { User } from '@who-is-online/protocol/catalogue'
+import type { Status, UserId } from '@who-is-online/protocol/words'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { Feed, type Place } from '../feed.ts'
+import type { Outcome } from '../presence/change.ts'
+import { UNPACED } from '../presence/pace.ts'
+import { Presence } from '../presence/presence.ts'
+import { asUser } from '../user-item.ts'
+import { Follower, type Outlet } from './follower.ts'
+import { Hub } from './hub.ts'
+import { Watches } from './watches.ts'
+
+// Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go
+// and change. Each folds what it is told; whenever it has been told all up to a number, its view has to be what
+// the server's was at that number, no more and no less.
+
+const USERS = ['ann', 'bob', 'cid', 'dan', 'eve', '__proto__'] as const
+const FANS = 3
+
+type Step =
+  | { readonly do: 'open' | 'leave'; readonly userId: UserId; readonly id: string }
+  | {
+      readonly do: 'choose'
+      readonly userId: UserId
+      readonly status: Status
+      readonly text: string | undefined
+    }
+  | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
+  | { readonly do: 'idle'; readonly userId: UserId; readonly isIdle: boolean }
+  | { readonly do: 'wait'; readonly ms: number }
+  | { readonly do: 'follow' | 'unfollow'; readonly fan: number; readonly userIds: readonly UserId[] }
+  | { readonly do: 'followAll' | 'unfollowAll'; readonly fan: number }
+  | { readonly do: 'look'; readonly fan: number; readonly isActive: boolean }
+  | { readonly do: 'read'; readonly fan: number; readonly frames: number }
+  | { readonly do: 'reconnect'; readonly fan: number }
+
+const userId = fc.constantFrom(...USERS)
+const userIds = fc.uniqueArray(userId, { minLength: 1 })
+const fan = fc.nat({ max: FANS - 1 })
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constantFrom('open', 'leave'), userId, id: fc.constantFrom('1', '2') }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('choose'),
+      userId,
+      status: fc.constantFrom('online', 'away', 'busy', 'offline'),
+      text: fc.constantFrom(undefined, 'at lunch'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('identify'), userId, username: fc.constantFrom('A', 'B') }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('idle'), userId, isIdle: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(1, 12, 60) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constantFrom('follow', 'follow', 'unfollow'), fan, userIds }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('followAll', 'followAll', 'unfollowAll'), fan }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('look'), fan, isActive: fc.boolean() }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('read'), fan, frames: fc.nat({ max: 4 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('reconnect'), fan }) },
+)
+
+const game = fc.record({
+  steps: fc.array(step, { size: 'max', maxLength: 80 }),
+  recent: fc.constantFrom(1, 3, 1_000),
+})
+
+/** The server without sockets, and what everybody looked like after each change. */
+class World {
+  readonly presence = new Presence({
+    graceMs: 5,
+    restartGraceMs: 5,
+    changePace: UNPACED,
+    maxKnown: 100,
+    keepMs: 1e9,
+  })
+  readonly feed: Feed
+  readonly watches: Watches
+  readonly hub: Hub
+  /** By number of the change: everybody as others saw them from then on. */
+  readonly history: Map<UserId, string>[] = []
+  now = 1_000_000
+
+  constructor(feed: Feed) {
+    this.feed = feed
+    this.watches = new Watches(this.presence, feed)
+    this.hub = new Hub(feed.seq, this.watches)
+    feed.listen({ changed: (changes, seq) => this.hub.changed(changes, seq) })
+    this.history[0] = this.#everybody()
+  }
+
+  publish({ changes }: Outcome): void {
+    // Of several changes in one outcome each is another user's: the view after the last is the view after each.
+    for (let index = 1; index <= changes.length; index++) {
+      this.history[this.feed.seq + index] = this.#everybody()
+    }
+    this.feed.publish(changes)
+  }
+
+  wait(ms: number): void {
+    vi.advanceTimersByTime(ms)
+    this.now += ms
+    this.publish(this.presence.advance(this.now, 100))
+  }
+
+  #everybody(): Map<UserId, string> {
+    return new Map(USERS.map(userId => [userId, essence(asUser(this.presence.see(userId)))]))
+  }
+}
+
+/** What of a user is in the order of changes: of who is online, `lastSeen` moves with every sign of life. */
+function essence({ userId, status, lastSeen, username, text }: User): string {
+  return JSON.stringify([userId, status, status === 'offline' ? lastSeen : '', username, text])
+}
+
+interface Frame {
+  readonly type: 'presence_state' | 'presence_diff' | 'ack' | 'error'
+  readonly epoch: string
+  readonly prevSeq: number
+  readonly seq: number
+  readonly users: readonly User[]
+  readonly last: boolean
+  readonly recovered: boolean
+  readonly id: number | undefined
+}
+
+/** A client that folds what it is told, and the connection it is told through. */
+class Fan implements Outlet {
+  readonly #world: World
+  #follower: Follower
+  /** Texts that were sent and not read yet. */
+  #sent: string[] = []
+  readonly #view = new Map<UserId, string>()
+  /** Whose state was told, and may be compared. */
+  readonly #scope = new Set<UserId>()
+  #place: Place | undefined
+  #wanted = new Set<UserId>()
+  #wantsAll = false
+  #tellsAll = false
+  readonly #asked = new Map<number, readonly UserId[] | 'all'>()
+  /** With which request each user, or everybody, was asked for last: an earlier state speaks of an earlier following. */
+  readonly #latest = new Map<UserId | 'all', number>()
+  #pages: User[] = []
+  #nextId = 1
+  told = 0
+  recovered = 0
+
+  constructor(world: World) {
+    this.#world = world
+    this.#follower = this.#connect()
+  }
+
+  // The outlet
+
+  get backlog(): number {
+    // A few hundred bytes count as many: a game has few users, and has to become slow.
+    return this.#sent.reduce((sum, text) => sum + text.length, 0) * 700
+  }
+
+  write(frames: Buffer): void {
+    for (const text of textsIn(frames)) this.#sent.push(text)
+  }
+
+  reply(): void {}
+
+  refuse(code: string): void {
+    throw new Error(`refused: ${code}`)
+  }
+
+  giveUp(): void {
+    this.reconnect()
+  }
+
+  // What a client does
+
+  follow(userIds: readonly UserId[]): void {
+    for (const userId of userIds) this.#wanted.add(userId)
+    this.#ask(userIds)
+  }
+
+  unfollow(userIds: readonly UserId[]): void {
+    for (const userId of userIds) this.#wanted.delete(userId)
+    this.#follower.unsubscribe({ type: 'unsubscribe', userIds: [...userIds] })
+    this.#narrow()
+  }
+
+  followAll(): void {
+    this.#wantsAll = true
+    this.#ask('all')
+  }
+
+  unfollowAll(): void {
+    this.#wantsAll = false
+    this.#tellsAll = false
+    this.#follower.unsubscribe({ type: 'unsubscribe', all: true })
+    this.#narrow()
+  }
+
+  look(isActive: boolean): void {
+    this.#follower.activate(isActive)
+  }
+
+  /** The line breaks: what was not read is lost. The client comes back and names its place. */
+  reconnect(): void {
+    this.#follower.end()
+    this.#sent = []
+    this.#pages = []
+    this.#asked.clear()
+    this.#follower = this.#connect()
+    const place = this.#place
+    if (this.#wantsAll) this.#ask('all', place)
+    // Users whose state never came can't be resumed from a place that was told for others.
+    const known = [...this.#wanted].filter(userId => this.#scope.has(userId))
+    const unknown = [...this.#wanted].filter(userId => !this.#scope.has(userId))
+    if (known.length > 0) this.#ask(known, place)
+    if (unknown.length > 0) this.#ask(unknown)
+  }
+
+  read(frames: number): void {
+    for (let count = 0; count < frames && this.#sent.length > 0; count++) {
+      this.#take(JSON.parse(this.#sent.shift() as string) as Frame)
+    }
+    if (this.#sent.length === 0) this.#follower.drained()
+  }
+
+  readAll(): void {
+    this.look(true)
+    for (let round = 0; round < 50; round++) {
+      this.read(1_000)
+      this.#world.wait(60)
+    }
+    expect(this.#sent).toEqual([])
+  }
+
+  /** In the end what each client holds is the truth. */
+  check(): void {
+    const wanted = this.#wantsAll ? USERS : [...this.#wanted]
+    for (const userId of wanted) {
+      if (!this.#scope.has(userId)) throw new Error(`${userId} was never told`)
+      this.#compare(userId, essence(asUser(this.#world.presence.see(userId))), 'in the end')
+    }
+  }
+
+  end(): void {
+    this.#follower.end()
+  }
+
+  #connect(): Follower {
+    const { presence, feed, watches } = this.#world
+    const clock = { now: () => this.#world.now }
+    return new Follower({ presence, feed, watches, clock, maxWatchedUsers: 100, allUsersLimit: 100 }, this)
+  }
+
+  #ask(what: readonly UserId[] | 'all', since?: Place): void {
+    const id = this.#nextId++
+    this.#asked.set(id, what)
+    for (const key of what === 'all' ? (['all'] as const) : what) this.#latest.set(key, id)
+    const which = what === 'all' ? { all: true as const } : { userIds: [...what] }
+    const place = since && (what !== 'all' || this.#tellsAll) ? { since } : {}
+    this.#follower.subscribe({ type: 'subscribe', ...which, ...place, id })
+  }
+
+  /** Forgets what is followed no more. */
+  #narrow(): void {
+    if (this.#tellsAll) return
+    for (const userId of this.#scope) {
+      if (this.#wanted.has(userId)) continue
+      this.#scope.delete(userId)
+      this.#view.delete(userId)
+    }
+  }
+
+  #take(frame: Frame): void {
+    if (frame.type === 'presence_diff') this.#takeDiff(frame)
+    else this.#takeState(frame)
+  }
+
+  #takeDiff({ prevSeq, seq, users }: Frame): void {
+    this.told++
+    same(prevSeq, this.#place?.seq, 'prevSeq')
+    same(seq > prevSeq, true, 'seq grows')
+    same(new Set(users.map(({ userId }) => userId)).size, users.length, 'one item per user')
+    for (const user of users) this.#view.set(user.userId, essence(user))
+    this.#arrived(seq)
+  }
+
+  #takeState({ epoch, seq, users, last, recovered, id }: Frame): void {
+    this.#pages.push(...users)
+    if (!last) return
+    if (recovered) this.recovered++
+    const what = (id !== undefined && this.#asked.get(id)) || 'all'
+    if (id !== undefined) this.#asked.delete(id)
+    if (what === 'all' && !recovered) this.#view.clear()
+    for (const user of this.#pages) this.#view.set(user.userId, essence(user))
+    this.#pages = []
+    const isLatest = (key: UserId | 'all') => (this.#latest.get(key) ?? 0) <= (id ?? Infinity)
+    if (what === 'all') {
+      if (this.#wantsAll && isLatest('all')) {
+        this.#tellsAll = true
+        for (const userId of USERS) this.#scope.add(userId)
+      }
+    } else {
+      for (const userId of what) if (this.#wanted.has(userId) && isLatest(userId)) this.#scope.add(userId)
+    }
+    same(seq >= (this.#place?.seq ?? 0), true, 'seq does not go back')
+    this.#place = { epoch, seq }
+    this.#narrow()
+    this.#arrived(seq)
+  }
+
+  #arrived(seq: number): void {
+    this.#place = { epoch: this.#world.feed.epoch, seq }
+    for (const userId of this.#scope) {
+      this.#compare(userId, this.#world.history[seq]?.get(userId) as string, `at ${seq}`)
+    }
+  }
+
+  #compare(userId: UserId, truth: string, when: string): void {
+    const view = this.#view.get(userId) ?? essence({ userId, status: 'offline', lastSeen: null })
+    if (view !== truth) throw new Error(`${userId} ${when}: is ${view}, should be ${truth}`)
+  }
+}
+
+function same(actual: unknown, expected: unknown, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: is ${actual}, should be ${expected}`)
+}
+
+/** The texts of unmasked text frames. */
+function textsIn(frames: Buffer): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < frames.length; ) {
+    const short = frames[at + 1] as number
+    const [begin, length] = short < 126 ? [at + 2, short] : [at + 4, frames.readUInt16BE(at + 2)]
+    texts.push(frames.subarray(begin, begin + length).toString())
+    at = begin + length
+  }
+  return texts
+}
+
+interface Tally {
+  diffs: number
+  recovered: number
+}
+
+function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
+  const world = new World(feed)
+  const { presence } = world
+  const fans = Array.from({ length: FANS }, () => new Fan(world))
+  const fanOf = ({ fan }: { fan: number }) => fans[fan] as Fan
+  for (const step of steps) {
+    switch (step.do) {
+      case 'open':
+        world.publish(presence.open(step.userId, { id: step.id, named: true }, world.now))
+        break
+      case 'leave':
+        world.publish(presence.leave(step.userId, step.id, world.now))
+        break
+      case 'choose':
+        world.publish(presence.setStatus(step.userId, { status: step.status, text: step.text }, world.now))
+        break
+      case 'identify':
+        world.publish(presence.identify(step.userId, step.username, world.now))
+        break
+      case 'idle':
+        world.publish(presence.setActivity(step.userId, '1', step.isIdle ? 'idle' : 'active', world.now))
+        break
+      case 'wait':
+        world.wait(step.ms)
+        break
+      case 'follow':
+      case 'unfollow':
+        fanOf(step)[step.do](step.userIds)
+        break
+      case 'followAll':
+      case 'unfollowAll':
+      case 'reconnect':
+        fanOf(step)[step.do]()
+        break
+      case 'look':
+        fanOf(step).look(step.isActive)
+        break
+      case 'read':
+        fanOf(step).read(step.frames)
+        break
+    }
+  }
+  for (const fan of fans) fan.readAll()
+  for (const fan of fans) {
+    fan.check()
+    tally.diffs += fan.told
+    tally.recovered += fan.recovered
+    fan.end()
+  }
+  // When all have left nothing is left of them.
+  expect(world.watches.size).toBe(0)
+  expect(world.watches.everybody.size).toBe(0)
+}
+
+beforeAll(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance'] })
+})
+afterAll(() => {
+  vi.useRealTimers()
+})
+
+test('[I4 I5 I6 I7 I9 V2 V3] at every number each client’s view is what the server’s was, however it reads and returns', () => {
+  const tally = { diffs: 0, recovered: 0 }
+  fc.assert(
+    fc.property(game, ({ steps, recent }) => play(steps, new Feed({ epoch: 'e', recent }), tally)),
+    { numRuns: 500 },
+  )
+  // The games were about something.
+  expect(tally.diffs).toBeGreaterThan(1_000)
+  expect(tally.recovered).toBeGreaterThan(100)
+}, 60_000)
+
+/** The negative controls: a feed that can't tell what was missed, and says so only when asked by name. */
+class ForgetfulFeed extends Feed {
+  override recalls(): boolean {
+    return true
+  }
+  override newestOf(): number {
+    return 0
+  }
+  override changedAfter(): UserId[] {
+    return []
+  }
+}
+
+test('[I4] with resuming switched off the same games find holes', () => {
+  const tally = { diffs: 0, recovered: 0 }
+  const outcome = fc.check(
+    fc.property(game, ({ steps, recent }) => play(steps, new ForgetfulFeed({ epoch: 'e', recent }), tally)),
+    { numRuns: 500, endOnFailure: true },
+  )
+  expect(outcome.failed).toBe(true)
+}, 60_000)

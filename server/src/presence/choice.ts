@@ -1,0 +1,54 @@
+import type { Presence, Status } from '@who-is-online/protocol/words'
+
+/** What a user chose, by themselves or on their behalf. */
+export interface Choice {
+  readonly status: Status
+  readonly text?: string | undefined
+  /** When it falls back to `online`, in ms since the epoch. */
+  readonly expiresAt?: number | undefined
+}
+
+/** What one has chosen who has chosen nothing. */
+export const NO_CHOICE: Choice = { status: 'online' }
+
+/** Whether a choice says no more than that. */
+export function isPlain({ status, text, expiresAt }: Choice): boolean {
+  return status === 'online' && text === undefined && expiresAt === undefined
+}
+
+export function isSameChoice(one: Choice, other: Choice): boolean {
+  return one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt
+}
+
+export function hasExpired({ expiresAt }: Choice, now: number): boolean {
+  return expiresAt !== undefined && expiresAt <= now
+}
+
+/** What others see of a user, beside name and time. Who is offline has no text. */
+export interface View {
+  readonly status: Presence
+  readonly text: string | undefined
+  readonly expiresAt: number | undefined
+}
+
+const PLAIN: Readonly<Record<Presence, View>> = {
+  online: { status: 'online', text: undefined, expiresAt: undefined },
+  away: { status: 'away', text: undefined, expiresAt: undefined },
+  busy: { status: 'busy', text: undefined, expiresAt: undefined },
+  offline: { status: 'offline', text: undefined, expiresAt: undefined },
+}
+
+/** Most views are one of four: these are shared, so that a user needs no object for one. */
+export function viewOf(status: Presence, { text, expiresAt }: Choice): View {
+  if (status === 'offline' || (text === undefined && expiresAt === undefined)) return PLAIN[status]
+  return { status, text, expiresAt }
+}
+
+export const OFFLINE: View = PLAIN.offline
+
+export function isSameView(one: View, other: View): boolean {
+  return (
+    one === other ||
+    (one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt)
+  )
+}

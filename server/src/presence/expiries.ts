@@ -1,0 +1,51 @@
+import { Deadlines } from './deadlines.ts'
+import type { User } from './user.ts'
+
+/** Fewer entries that nobody needs any more than these are not worth the walk. */
+const WORTH_A_WALK = 64
+
+/**
+ * Ends of choices, by the wall clock. A choice may be changed long before its end, and often: entries that are no
+ * longer anybody's are swept out, so that their number stays in proportion to the users who have such a choice.
+ */
+export class Expiries {
+  readonly #users = new Set<User>()
+  #deadlines = new Deadlines<User>()
+
+  /** When the earliest is due, in ms since the epoch; Infinity when none is. */
+  get next(): number {
+    return this.#deadlines.next
+  }
+
+  /** Takes note of a user's choice as it is now. */
+  watch(user: User): void {
+    const { expiresAt } = user.choice
+    if (expiresAt === undefined) {
+      this.#users.delete(user)
+      return
+    }
+    this.#users.add(user)
+    this.#deadlines.add(expiresAt, user)
+    if (this.#deadlines.size > 2 * this.#users.size + WORTH_A_WALK) this.#sweep()
+  }
+
+  forget(user: User): void {
+    this.#users.delete(user)
+  }
+
+  /** Takes out a user whose choice may have come to its end at `now`, if there is one. */
+  take(now: number): User | undefined {
+    const user = this.#deadlines.take(now)
+    if (user && (user.choice.expiresAt ?? 0) <= now) this.#users.delete(user)
+    return user
+  }
+
+  #sweep(): void {
+    this.#deadlines = new Deadlines()
+    for (const user of this.#users) {
+      const { expiresAt } = user.choice
+      if (expiresAt === undefined) this.#users.delete(user)
+      else this.#deadlines.add(expiresAt, user)
+    }
+  }
+}

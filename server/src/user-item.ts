@@ -1,0 +1,20 @@
+import type { User } from '@who-is-online/protocol/catalogue'
+import { encodeUser, formatTime } from '@who-is-online/protocol/encode'
+import type { SeenUser } from './presence/presence.ts'
+
+/** A user as others see them, as an item of a message. */
+export function asUser({ userId, status, lastSeen, username, text, expiresAt }: SeenUser): User {
+  return {
+    userId,
+    status,
+    lastSeen: lastSeen === null ? null : formatTime(lastSeen),
+    username,
+    text,
+    expiresAt: expiresAt === undefined ? undefined : formatTime(expiresAt),
+  }
+}
+
+/** The same as JSON: the fragment of which all lists and diffs are joined. */
+export function userItem(user: SeenUser): string {
+  return encodeUser(asUser(user))
+}
