@@ -24,10 +24,10 @@ export default {
     {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
-      from: { path: '^server/src/(tracker|feed|clock)\\.ts$' },
+      from: { path: '^server/src/(tracker|feed|clock|user-item)\\.ts$' },
       to: {
         path: '^server/src/',
-        pathNot: '^server/src/(presence/|storage/store\\.ts$|feed\\.ts$|clock\\.ts$)',
+        pathNot: '^server/src/(presence/|storage/store\\.ts$|feed\\.ts$|clock\\.ts$|user-item\\.ts$)',
       },
     },
     {

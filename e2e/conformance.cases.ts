@@ -261,12 +261,7 @@ const headers: Case[] = [
 ]
 
 const negotiation: Case[] = [
-  ...[
-    'who-is-online.v1',
-    'other, who-is-online.v1',
-    'who-is-online.v1,other',
-    'who-is-online.v2, who-is-online.v1',
-  ].map(value =>
+  ...['who-is-online.v1', 'other, who-is-online.v1', 'who-is-online.v1,other'].map(value =>
     accepted(
       `Sec-WebSocket-Protocol: ${value}`,
       header('Sec-WebSocket-Protocol', value),
@@ -284,13 +279,17 @@ const negotiation: Case[] = [
     '101 who-is-online.v1',
   ),
   ...[
-    'graphql-ws',
     'who-is-online.v2',
-    'who-is-online',
-    'WHO-IS-ONLINE.V1',
-    'who-is-online.v11',
-    'bearer.secret',
+    'who-is-online.v2, who-is-online.v1',
+    'who-is-online.v1,bearer.x,who-is-online.v2',
   ].map(value =>
+    accepted(
+      `Sec-WebSocket-Protocol: ${value}`,
+      header('Sec-WebSocket-Protocol', value),
+      '101 who-is-online.v2',
+    ),
+  ),
+  ...['graphql-ws', 'who-is-online', 'WHO-IS-ONLINE.V1', 'who-is-online.v11', 'bearer.secret'].map(value =>
     accepted(`Sec-WebSocket-Protocol: ${value} is not spoken`, header('Sec-WebSocket-Protocol', value)),
   ),
   ...[

@@ -63,6 +63,11 @@ test('[V2] subscribe tells the state of those who were named, then what changes,
   expect(gone.users).toEqual([
     { userId: 'bob', status: 'offline', lastSeen: expect.any(String), username: 'Bob' },
   ])
+  // Who follows nobody yet is told so, and may follow later.
+  expect(await fan.ask({ type: 'subscribe', userIds: [] }, 'presence_state')).toMatchObject({
+    users: [],
+    last: true,
+  })
   fan.send({ type: 'unsubscribe', userIds: ['bob'], id: 7 })
   expect(await fan.next('ack')).toEqual({ type: 'ack', id: 7 })
   const back = await TestClient.v2(server, 'bob')
@@ -176,8 +181,8 @@ test('[V6] every request’s reply, and its error, carries the id that it came w
   ]
   for (const [index, [request, reply]] of requests.entries()) {
     for (const id of [index, `id ${index} "`]) {
-      const text = (client.send({ ...request, id }), await client.next(reply))
-      expect(text.id).toBe(id)
+      client.send({ ...request, id })
+      expect((await client.next(reply)).id).toBe(id)
     }
   }
   client.send({ type: 'get_users', userIds: [''], id: 'wrong' })
@@ -195,13 +200,8 @@ test('[V6] every request’s reply, and its error, carries the id that it came w
 
 test('[V7] get_users answers for any users, list_users goes through all of them page by page', async () => {
   const client = await TestClient.v2(server, 'lister')
-  const crowd = await Promise.all(
-    Array.from({ length: 25 }, (_, n) => TestClient.v2(server, `page-${n}`)),
-  )
-  const { users, seq } = await client.ask(
-    { type: 'get_users', userIds: ['page-3', 'nobody'] },
-    'users',
-  )
+  const crowd = await Promise.all(Array.from({ length: 25 }, (_, n) => TestClient.v2(server, `page-${n}`)))
+  const { users, seq } = await client.ask({ type: 'get_users', userIds: ['page-3', 'nobody'] }, 'users')
   expect(users).toMatchObject([
     { userId: 'page-3', status: 'online' },
     { userId: 'nobody', status: 'offline', lastSeen: null },
@@ -313,7 +313,8 @@ test('[V11] more ids than a connection may follow are refused whole, with too_ma
   await fan.ask({ type: 'subscribe', userIds: ids(0, 4) }, 'presence_state')
   fan.send({ type: 'subscribe', userIds: ids(4, 2), id: 'x' })
   expect(await fan.next('error')).toMatchObject({ code: 'too_many', id: 'x' })
-  const gauge = async () => /^wio_watched_ids (\d+)$/m.exec(await (await fetch(`${small.origin}/metrics`)).text())?.[1]
+  const gauge = async () =>
+    /^wio_watched_ids (\d+)$/m.exec(await (await fetch(`${small.origin}/metrics`)).text())?.[1]
   expect(await gauge()).toBe('4')
   // The same again costs nothing.
   await fan.ask({ type: 'subscribe', userIds: ids(0, 5) }, 'presence_state')
@@ -328,9 +329,7 @@ test('[V11] more ids than a connection may follow are refused whole, with too_ma
 test('[V12] before the server closes it says why, and whether and when to come back', async () => {
   const own = temporaryDir()
   const ending = await startServer(own.path)
-  const clients = await Promise.all(
-    Array.from({ length: 50 }, (_, n) => TestClient.v2(ending, `u${n}`)),
-  )
+  const clients = await Promise.all(Array.from({ length: 50 }, (_, n) => TestClient.v2(ending, `u${n}`)))
   await ending.end('SIGTERM')
   for (const client of clients) {
     expect((await client.closed).code).toBe(4503)

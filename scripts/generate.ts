@@ -2,7 +2,7 @@
 // With --check it writes nothing, and fails when one of them is not up to date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
-import { closeTable, messageTables } from '@who-is-online/protocol/tables'
+import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
 import { settingsTable } from '../server/src/settings.ts'
 
 const settings = Object.entries(settingsTable)
@@ -47,16 +47,22 @@ function between(path: string, name: string, text: string): string {
   return `${file.slice(0, from + begin.length)}\n\n${text}\n\n${file.slice(to)}`
 }
 
+const V2_LINK =
+  'Protocol v2, with lists to follow, `away` and `busy`, and resuming: [docs/protocol-v2.md](docs/protocol-v2.md).'
+
+const v2Tables = [
+  messageTables('v2'),
+  ['### A user', userTable()],
+  ['### Close codes', closeTable()],
+  ['### Codes of an error', errorTable()],
+].flat()
+
 const files: Record<string, string> = {
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,
-  'README.md': between('README.md', 'messages', messageTables('v1')),
-  'docs/protocol-v2.md': between(
-    'docs/protocol-v2.md',
-    'messages',
-    [messageTables('v2'), '', '### Close codes', '', closeTable()].join('\n'),
-  ),
+  'README.md': between('README.md', 'messages', [messageTables('v1'), V2_LINK].join('\n\n')),
+  'docs/protocol-v2.md': between('docs/protocol-v2.md', 'messages', v2Tables.join('\n\n')),
 }
 
 let stale = 0

@@ -6,7 +6,10 @@ interface Reference {
   readonly $ref: string
 }
 
-/** The dialects, in the words of the document; v1's messages have their own names there, v2's begin with `v2.`. */
+/**
+ * The dialects, in the words of the document; v1's messages have their own names there, v2's begin with `v2.`. An
+ * `error` of v1 can't be told to be the reply to anything; in v2 it has the `id` of its request.
+ */
 const channels = {
   v1: {
     name: 'presence',
@@ -14,6 +17,7 @@ const channels = {
     prefix: '',
     query: ['userId', 'username'],
     pushes: ['welcome', 'user_status_change', 'error'],
+    refusals: [],
   },
   v2: {
     name: 'presence_v2',
@@ -29,6 +33,7 @@ const channels = {
       'disconnect',
       'error',
     ],
+    refusals: ['error'],
   },
 } as const satisfies Record<Dialect, object>
 
@@ -41,7 +46,7 @@ export function asyncApi(version: string): object {
     info: {
       title: 'Who Is Online',
       version,
-      description: `Real-time user presence over a WebSocket. Protocol v1 ${PROTOCOL.v1.version}, v2 ${PROTOCOL.v2.version}.`,
+      description: `Real-time user presence over a WebSocket. Protocol v1 ${PROTOCOL.v1}, v2 ${PROTOCOL.v2}.`,
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
@@ -58,7 +63,14 @@ function channel(dialect: Dialect): object {
   const headers = {
     type: 'object',
     required: ['Sec-WebSocket-Protocol'],
-    properties: { 'Sec-WebSocket-Protocol': { type: 'string', const: 'who-is-online.v2' } },
+    properties: {
+      'Sec-WebSocket-Protocol': {
+        type: 'string',
+        description: 'what the client offers, v2 among it; the server answers with who-is-online.v2',
+        pattern: '(^|,\\s*)who-is-online\\.v2(\\s*,|$)',
+        examples: ['who-is-online.v2'],
+      },
+    },
   }
   return {
     address: '/ws',
@@ -79,7 +91,7 @@ function channel(dialect: Dialect): object {
 }
 
 function operations(dialect: Dialect): object {
-  const { prefix, pushes } = channels[dialect]
+  const { prefix, pushes, refusals } = channels[dialect]
   const channel = { $ref: `#/channels/${channels[dialect].name}` }
   const message = (type: string): Reference => ({ $ref: `${channel.$ref}/messages/${type}` })
   const received = Object.entries(catalogue[dialect].requests).map(([type, { sentence, replies }]) => [
@@ -89,7 +101,7 @@ function operations(dialect: Dialect): object {
       channel,
       summary: sentence,
       messages: [message(type)],
-      ...(replies.length > 0 && { reply: { channel, messages: replies.map(message) } }),
+      ...(replies.length > 0 && { reply: { channel, messages: [...replies, ...refusals].map(message) } }),
     },
   ])
   const push = {
@@ -105,7 +117,13 @@ function described(dialect: Dialect): object {
   return Object.fromEntries(
     Object.entries(everything(dialect)).map(([type, { sentence, schema, example }]) => [
       `${channels[dialect].prefix}${type}`,
-      { name: type, summary: sentence, payload: schema, examples: [{ payload: example }] },
+      {
+        name: type,
+        summary: sentence,
+        payload: schema,
+        ...('id' in schema.properties && { correlationId: { location: '$message.payload#/id' } }),
+        examples: [{ payload: example }],
+      },
     ]),
   )
 }

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { asyncApi } from './asyncapi.ts'
 import { catalogue } from './catalogue.ts'
 
@@ -41,4 +41,86 @@ test('[P9] every reference in the AsyncAPI document leads somewhere, and every m
   const names = everything.map(([dialect, type]) => (dialect === 'v1' ? type : `v2.${type}`))
   expect(Object.keys(document.components.messages).sort()).toEqual(names.sort())
   expect(JSON.stringify(document)).not.toMatch(/~refine|~kind/)
+})
+
+interface Document {
+  readonly channels: Record<
+    string,
+    { address: string; messages: Record<string, Reference>; bindings: Bindings }
+  >
+  readonly operations: Record<string, Operation>
+  readonly components: { messages: Record<string, { name: string; payload: object; correlationId?: object }> }
+}
+interface Reference {
+  readonly $ref: string
+}
+interface Operation {
+  readonly action: string
+  readonly channel: Reference
+  readonly messages: readonly Reference[]
+  readonly reply?: { readonly channel: Reference; readonly messages: readonly Reference[] }
+}
+interface Bindings {
+  readonly ws: { query: object; headers?: { properties: Record<string, { pattern: string }> } }
+}
+
+describe.each([
+  ['v1', 'presence', ''],
+  ['v2', 'presence_v2', 'v2.'],
+] as const)('[P9] the AsyncAPI document of %s', (dialect, channelName, prefix) => {
+  const document: Document = JSON.parse(JSON.stringify(asyncApi('1.2.3')))
+  const channel = document.channels[channelName]
+  const operations = Object.values(document.operations).filter(
+    operation => operation.channel.$ref === `#/channels/${channelName}`,
+  )
+  const said = (references: readonly Reference[] = []) =>
+    references.map(({ $ref }) => $ref.replace(`#/channels/${channelName}/messages/`, ''))
+
+  test('is a channel at the one address, with all of its messages', () => {
+    expect(channel?.address).toBe('/ws')
+    const { requests, messages } = catalogue[dialect]
+    expect(Object.keys(channel?.messages ?? {})).toEqual([...Object.keys(requests), ...Object.keys(messages)])
+    for (const [type, { $ref }] of Object.entries(channel?.messages ?? {})) {
+      expect($ref).toBe(`#/components/messages/${prefix}${type}`)
+      expect(document.components.messages[`${prefix}${type}`]).toMatchObject({
+        name: type,
+        payload: { type: 'object', properties: { type: { const: type } } },
+      })
+    }
+  })
+
+  test('receives every request, and sends every message as a reply or unasked', () => {
+    const received = operations.filter(({ action }) => action === 'receive')
+    expect(received.flatMap(({ messages }) => said(messages))).toEqual(
+      Object.keys(catalogue[dialect].requests),
+    )
+    const sent = operations.flatMap(({ action, messages, reply }) =>
+      action === 'send' ? said(messages) : said(reply?.messages),
+    )
+    expect([...new Set(sent)].toSorted()).toEqual(Object.keys(catalogue[dialect].messages).toSorted())
+    for (const { reply } of received)
+      expect(reply?.channel.$ref ?? `#/channels/${channelName}`).toBe(`#/channels/${channelName}`)
+  })
+
+  test('has the replies of the catalogue', () => {
+    for (const [type, { replies }] of Object.entries(catalogue[dialect].requests)) {
+      const { reply } = document.operations[`${prefix}${type}`] as Operation
+      expect(said(reply?.messages).filter(name => name !== 'error')).toEqual(replies)
+    }
+  })
+})
+
+test('[P9] the channel of v2 asks for its subprotocol, that of v1 for none; replies of v2 are known by their id', () => {
+  const { channels, components }: Document = JSON.parse(JSON.stringify(asyncApi('1.2.3')))
+  expect(channels['presence']?.bindings.ws.headers).toBeUndefined()
+  const offered = channels['presence_v2']?.bindings.ws.headers?.properties['Sec-WebSocket-Protocol']
+  const pattern = new RegExp(offered?.pattern ?? '')
+  for (const good of ['who-is-online.v2', 'who-is-online.v1, who-is-online.v2', 'who-is-online.v2, bearer.x'])
+    expect(good).toMatch(pattern)
+  for (const bad of ['who-is-online.v1', 'who-is-online.v22', 'xwho-is-online.v2'])
+    expect(bad).not.toMatch(pattern)
+  expect(components.messages['v2.users']).toMatchObject({
+    correlationId: { location: '$message.payload#/id' },
+  })
+  expect(components.messages['error']).not.toHaveProperty('correlationId')
 })

@@ -10,6 +10,9 @@ const refused = (text: string, dialect: Dialect = 'v1') => {
   return `${decoded.code}: ${decoded.text}`
 }
 
+/** Fields that take any short string. */
+const ANY_STRING: ReadonlySet<string> = new Set(['id', 'cursor'])
+
 const requests = (['v1', 'v2'] as const).flatMap(dialect =>
   Object.entries(catalogue[dialect].requests).map(([type, entry]) => [dialect, type, entry] as const),
 )
@@ -27,7 +30,14 @@ describe('[P1] every request of the catalogue', () => {
           `"${field}" is missing`,
         )
       }
-      for (const wrong of [null, true, [], {}, ...(field === 'id' ? [] : ['\n', 1.5])]) {
+      for (const wrong of [
+        null,
+        true,
+        ...(field === 'userIds' ? [] : [[]]),
+        {},
+        ...(field === 'id' ? [] : [1.5]),
+        ...(ANY_STRING.has(field) ? [] : ['\n']),
+      ]) {
         const answer = refused(JSON.stringify({ ...entry.example, [field]: wrong }), dialect)
         expect(answer).toMatch(new RegExp(`"${field}("|\\.|\\[).* (must be|is missing)`))
       }
@@ -38,16 +48,33 @@ describe('[P1] every request of the catalogue', () => {
 describe('[P1] v2 says what is wrong as deep inside as it is', () => {
   test.each([
     [{ userIds: ['a', 'b', '', 'd'] }, '"userIds[2]" must be a string of 1 to 128'],
-    [{ userIds: [] }, '"userIds" must be a list of 1 to 1000 user ids'],
-    [{ userIds: Array(MAX_USER_IDS + 1).fill('a') }, '"userIds" must be a list of 1 to 1000 user ids'],
+    [{ userIds: Array(MAX_USER_IDS + 1).fill('a') }, '"userIds" must be a list of at most 1000 user ids'],
     [{ userIds: ['a'], since: { epoch: 'e' } }, '"since.seq" is missing; it must be a whole number'],
     [{ userIds: ['a'], since: { epoch: 'e', seq: -1 } }, '"since.seq" must be a whole number'],
     [{ userIds: ['a'], since: { epoch: 7, seq: 1 } }, '"since.epoch" must be a string'],
     [{ all: false }, '"all" must be true'],
-    [{}, 'exactly one of "userIds", "all" and "count"'],
-    [{ all: true, count: true }, 'exactly one of "userIds", "all" and "count"'],
-    [{ count: true, since: { epoch: 'e', seq: 1 } }, '"since" not with "count"'],
-    [{ all: true, id: 'x'.repeat(129) }, '"id" must be a string of at most 128 characters or a number'],
+    [{ userIds: Array(MAX_USER_IDS + 1).fill('') }, '"userIds" must be a list of at most 1000 user ids'],
+    [{ userIds: 'ann' }, '"userIds" must be a list of at most 1000 user ids'],
+    [{ userIds: ['a'], since: null }, '"since" must be an object with "epoch" and "seq"'],
+    [
+      { userIds: ['a'], since: { epoch: 'x'.repeat(65), seq: 1 } },
+      '"since.epoch" must be a string of at most 64',
+    ],
+    [{ userIds: ['a'], since: { epoch: 'e', seq: 2 ** 53 } }, '"since.seq" must be a whole number'],
+    [{ userIds: ['\ud800'] }, '"userIds[0]" must be a string of 1 to 128'],
+    [{ userIds: [1, 1.5] }, '"userIds[1]" must be a string of 1 to 128'],
+    [{ count: 1 }, '"count" must be true'],
+    [{}, 'subscribe needs exactly one of "userIds", "all" and "count"'],
+    [{ all: true, count: true }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
+    [{ userIds: ['a'], all: true }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
+    [
+      { count: true, since: { epoch: 'e', seq: 1 } },
+      '"since" goes with "userIds" or "all", not with "count"',
+    ],
+    [
+      { all: true, id: 'x'.repeat(129) },
+      '"id" must be a string of at most 128 characters or a finite number',
+    ],
   ])('%j', (fields, problem) => {
     expect(refused(JSON.stringify({ type: 'subscribe', ...fields }), 'v2')).toContain(problem)
   })
@@ -58,12 +85,63 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     ['text', '\ud800'],
     ['expiresAt', 'tomorrow'],
     ['expiresAt', '2026-02-30'],
+    ['expiresAt', '2026-02-30T00:00:00Z'],
+    ['expiresAt', '2026-01-01t00:00:00z'],
+    ['expiresAt', '2026-01-01 00:00:00Z'],
+    ['expiresAt', '2026-01-01T24:00:00Z'],
+    ['expiresAt', '2026-12-31T23:59:60Z'],
+    ['expiresAt', '2026-01-01T00:00:00+99:99'],
+    ['expiresAt', 1_767_225_600_000],
     ['expiresAt', '2026-13-01T00:00:00Z'],
     ['expiresAt', '2026-01-01T00:00:00'],
   ])('%s: %j', (field, wrong) => {
     const text = JSON.stringify({ type: 'set_status', status: 'busy', [field]: wrong, id: 'me' })
     expect(refused(text, 'v2')).toContain(`"${field}" must be`)
     expect(decode(text, 'v2')).toMatchObject({ id: 'me' })
+  })
+})
+
+test.each([
+  '{"type":"no such","id":9}',
+  '{"id":9}',
+  '{"type":1,"id":9}',
+  '{"type":"get_users","id":9}',
+  '{"type":"unsubscribe","id":9}',
+  '{"type":"ping","id":9,"x":[[[[]]]]}',
+])('[V6] a refusal has the id of its request in v2, and none in v1: %s', text => {
+  expect(decode(text, 'v2')).toMatchObject({ type: 'refusal', id: 9 })
+  expect(decode(text, 'v1').id).toBeUndefined()
+})
+
+test.each(['1e400', 'null', '{}', '[7]', `"${'x'.repeat(129)}"`])('an id of %s is not sent back', id => {
+  expect(decode(`{"type":"ping","id":${id}}`, 'v2')).toMatchObject({ type: 'refusal', id: undefined })
+})
+
+test('[P1] lists of the longest length and of the same id twice are taken', () => {
+  const userIds = Array.from({ length: MAX_USER_IDS }, (_, index) => `user-${index % 999}`)
+  for (const type of ['subscribe', 'unsubscribe', 'get_users']) {
+    expect(decode(JSON.stringify({ type, userIds }), 'v2')).toEqual({ type, userIds })
+  }
+})
+
+test('[P1] a text is 128 UTF-16 code units at most, and may be empty', () => {
+  const text = (value: string) =>
+    decode(JSON.stringify({ type: 'set_status', status: 'busy', text: value }), 'v2').type
+  for (const good of ['', 'x'.repeat(128), '👩'.repeat(64), '\u2028']) expect(text(good)).toBe('set_status')
+  for (const bad of ['x'.repeat(129), '👩'.repeat(65)]) expect(text(bad)).toBe('refusal')
+})
+
+test('[P2] what hides in __proto__ is not there, and does not come through', () => {
+  const refusedAs = (fields: string) => refused(`{"type":"subscribe",${fields}}`, 'v2')
+  expect(refusedAs('"__proto__":{"all":true}')).toContain('subscribe needs exactly one of')
+  expect(refusedAs('"all":true,"since":{"__proto__":{"epoch":"e","seq":1}}')).toContain(
+    '"since.epoch" is missing',
+  )
+  const since = '{"epoch":"e","seq":1,"more":2,"__proto__":{"x":1}}'
+  const decoded = decode(`{"type":"subscribe","all":true,"since":${since}}`, 'v2')
+  expect(JSON.stringify(decoded)).toBe('{"type":"subscribe","all":true,"since":{"epoch":"e","seq":1}}')
+  expect(decode('{"type":"get_users","userIds":["__proto__","constructor"]}', 'v2')).toMatchObject({
+    userIds: ['__proto__', 'constructor'],
   })
 })
 

@@ -16,6 +16,8 @@ interface Field {
   readonly name: string
   readonly schema: FieldSchema
   readonly isOptional: boolean
+  /** The fields of an object within. */
+  readonly inner: readonly Field[] | undefined
 }
 
 interface Decoder {
@@ -26,11 +28,11 @@ interface Decoder {
 
 /** The parts of JSON Schema that say what is wrong. */
 interface FieldSchema {
-  readonly type?: string
   readonly description?: string
-  readonly properties?: Readonly<Record<string, TSchema>>
+  readonly properties?: Readonly<Record<string, FieldSchema>>
   readonly required?: readonly string[]
-  readonly items?: TSchema
+  readonly items?: FieldSchema
+  readonly maxItems?: number
 }
 
 /** Deepest nesting of a message. The deepest one known has 2; more is somebody trying. */
@@ -44,6 +46,8 @@ const decoders: Readonly<Record<Dialect, ReadonlyMap<string, Decoder>>> = {
 
 const isId = Compile(idSchema)
 
+type Unknowns = Readonly<Record<string, unknown>>
+
 /**
  * Turns the text of one frame into a request. The only place that looks at what a stranger sent: what it
  * returns has the fields that the dialect knows and no others, each checked; what it refuses it explains by field.
@@ -55,36 +59,54 @@ export function decode(text: string, dialect: Dialect): ClientMessage | Refusal 
   } catch {
     return refusal('bad_json', 'the message is not JSON')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isObject(value)) {
     return refusal('bad_message', 'the message must be a JSON object such as {"type":"get_online_count"}')
   }
+  const refuse = (code: Refusal['code'], text: string): Refusal => refusal(code, text, idOf(value, dialect))
   if (!isShallow(value, MAX_DEPTH))
-    return refusal('bad_message', `the message is nested deeper than ${MAX_DEPTH}`)
-
-  const message = value as Record<string, unknown>
-  const id =
-    dialect === 'v2' && Object.hasOwn(message, 'id') && isId.Check(message['id']) ? message['id'] : undefined
-  const decoder = decoderOf(message, dialect)
-  if ('code' in decoder) return { ...decoder, id }
-  if (!decoder.validator.Check(message))
-    return refusal('bad_message', whatIsWrong(message, decoder.fields), id)
-  if (decoder.together && !decoder.together.holds(message))
-    return refusal('bad_message', decoder.together.rule, id)
-  return pick(message, decoder.fields)
+    return refuse('bad_message', `the message is nested deeper than ${MAX_DEPTH}`)
+  if (!Object.hasOwn(value, 'type')) return refuse('bad_message', '"type" is missing')
+  const { type } = value
+  if (typeof type !== 'string') return refuse('bad_message', '"type" must be a string')
+  const decoder = decoders[dialect].get(type)
+  if (!decoder) {
+    const known = [...decoders[dialect].keys()].join(', ')
+    return refuse('unknown_type', `"type" is ${quote(type)}; known types are ${known}`)
+  }
+  const { validator, fields, together } = decoder
+  if (!validator.Check(value)) {
+    return refuse(
+      'bad_message',
+      whatIsWrong(value, fields) ?? 'the message does not have the form of its type',
+    )
+  }
+  const problem = together?.(value)
+  return problem === undefined
+    ? (pick(value, fields) as unknown as ClientMessage)
+    : refuse('bad_message', problem)
 }
 
 function decodersOf(dialect: Dialect): ReadonlyMap<string, Decoder> {
   return new Map(
-    Object.entries(catalogue[dialect].requests).map(([type, { schema, together }]) => {
-      const required: readonly string[] = (schema as FieldSchema).required ?? []
-      const fields = Object.entries(schema.properties).map(([name, field]) => ({
-        name,
-        schema: field as FieldSchema,
-        isOptional: !required.includes(name),
-      }))
-      return [type, { validator: Compile(schema as TSchema), fields, together }]
-    }),
+    Object.entries(catalogue[dialect].requests).map(([type, { schema, together }]) => [
+      type,
+      { validator: Compile(schema as TSchema), fields: fieldsOf(schema) ?? [], together },
+    ]),
   )
+}
+
+function fieldsOf({ properties, required = [] }: FieldSchema): readonly Field[] | undefined {
+  if (!properties) return undefined
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    schema,
+    isOptional: !required.includes(name),
+    inner: fieldsOf(schema),
+  }))
+}
+
+function isObject(value: unknown): value is Unknowns {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The fields in which clients name other users. */
@@ -95,69 +117,47 @@ function spell(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }
 
-function decoderOf(message: Record<string, unknown>, dialect: Dialect): Decoder | Refusal {
-  if (!Object.hasOwn(message, 'type')) return refusal('bad_message', '"type" is missing')
-  const { type } = message
-  if (typeof type !== 'string') return refusal('bad_message', '"type" must be a string')
-  const known = decoders[dialect]
-  return (
-    known.get(type) ??
-    refusal('unknown_type', `"type" is ${quote(type)}; known types are ${[...known.keys()].join(', ')}`)
-  )
-}
-
 function refusal(code: Refusal['code'], text: string, id?: Refusal['id']): Refusal {
   return { type: 'refusal', code, text, id }
 }
 
+/** What a request is to be known by; v1 has no such thing. */
+function idOf(message: Unknowns, dialect: Dialect): Refusal['id'] {
+  if (dialect === 'v1' || !Object.hasOwn(message, 'id')) return undefined
+  const { id } = message
+  return isId.Check(id) ? id : undefined
+}
+
 function isShallow(value: object, depth: number): boolean {
   if (depth === 0) return false
-  for (const key in value) {
-    const inner = (value as Record<string, unknown>)[key]
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
     if (typeof inner === 'object' && inner !== null && !isShallow(inner, depth - 1)) return false
   }
   return true
 }
 
-function whatIsWrong(message: Record<string, unknown>, fields: readonly Field[]): string {
-  for (const { name, schema, isOptional } of fields) {
-    const problem = problemOf(name, message, name, schema, isOptional)
-    if (problem) return problem
+/** The first field that is wrong, as deep inside as it can be said. */
+function whatIsWrong(holder: Unknowns, fields: readonly Field[], within = ''): string | undefined {
+  for (const { name, schema, isOptional, inner } of fields) {
+    const path = within + name
+    if (!Object.hasOwn(holder, name)) {
+      if (isOptional) continue
+      return `"${path}" is missing; it must be ${schema.description}`
+    }
+    const value = holder[name]
+    if (check(schema, value)) continue
+    const problem =
+      inner && isObject(value) ? whatIsWrong(value, inner, `${path}.`) : wrongItem(path, value, schema)
+    return problem ?? `"${path}" must be ${schema.description}`
   }
-  return 'the message does not have the form of its type'
+  return undefined
 }
 
-/** What is wrong with one field of an object, as deep inside as it can be said. */
-function problemOf(
-  path: string,
-  holder: Record<string, unknown>,
-  key: string,
-  schema: FieldSchema,
-  isOptional: boolean,
-): string | undefined {
-  if (!Object.hasOwn(holder, key) || (isOptional && holder[key] === undefined)) {
-    return isOptional ? undefined : `"${path}" is missing; it must be ${schema.description}`
-  }
-  const value = holder[key]
-  if (check(schema, value)) return undefined
-  if (schema.properties && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    for (const [inner, innerSchema] of Object.entries(schema.properties)) {
-      const problem = problemOf(
-        `${path}.${inner}`,
-        value as Record<string, unknown>,
-        inner,
-        innerSchema as FieldSchema,
-        !schema.required?.includes(inner),
-      )
-      if (problem) return problem
-    }
-  }
-  if (schema.items && Array.isArray(value)) {
-    const items = schema.items as FieldSchema
-    const index = value.findIndex(item => !check(items, item))
-    if (index >= 0) return `"${path}[${index}]" must be ${items.description}`
-  }
-  return `"${path}" must be ${schema.description}`
+/** The first item of a list that is wrong, unless the list is longer than it may be: then its length comes first. */
+function wrongItem(path: string, value: unknown, { items, maxItems }: FieldSchema): string | undefined {
+  if (!items || !Array.isArray(value) || value.length > (maxItems ?? value.length)) return undefined
+  const index = value.findIndex(item => !check(items, item))
+  return index < 0 ? undefined : `"${path}[${index}]" must be ${items.description}`
 }
 
 /** Only what is wrong is looked at part by part: the checks for that are compiled when they are first needed. */
@@ -172,15 +172,17 @@ function check(schema: FieldSchema, value: unknown): boolean {
   return validator.Check(value)
 }
 
-function pick(message: Record<string, unknown>, fields: readonly Field[]): ClientMessage {
+/** What is known of an object that was checked, and nothing else that it has. */
+function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
   const picked: Record<string, unknown> = {}
-  for (const { name } of fields) {
-    const value = Object.hasOwn(message, name) ? message[name] : undefined
-    if (value === undefined) continue
-    if (!USER_ID_FIELDS.has(name)) picked[name] = value
+  for (const { name, inner } of fields) {
+    if (!Object.hasOwn(holder, name)) continue
+    const value = holder[name]
+    if (inner) picked[name] = pick(value as Unknowns, inner)
+    else if (!USER_ID_FIELDS.has(name)) picked[name] = value
     else picked[name] = Array.isArray(value) ? value.map(spell) : spell(value)
   }
-  return picked as unknown as ClientMessage
+  return picked
 }
 
 /** A stranger's text for an answer: quoted, escaped and short. */

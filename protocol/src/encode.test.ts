@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { catalogue, type ServerMessage, type User } from './catalogue.ts'
 import { encode, encodeUser, formatTime } from './encode.ts'
@@ -17,6 +18,50 @@ test.each(messages)(
     expect(encode(shuffled as ServerMessage, dialect)).toBe(JSON.stringify(example))
   },
 )
+
+test.each(messages)('[P6] the example of %s %s has every key of the schema', (dialect, type, example) => {
+  const keys = Object.keys(catalogue[dialect].messages[type]?.schema.properties ?? {})
+  expect(Object.keys(JSON.parse(encode(example, dialect)))).toEqual(keys)
+})
+
+interface Schema {
+  readonly const?: unknown
+  readonly enum?: readonly unknown[]
+  readonly anyOf?: readonly Schema[]
+  readonly type?: string
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
+}
+
+/** Values of the form of a schema; strings are any, lone surrogates among them. */
+function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
+  if (schema.const !== undefined) return fc.constant(schema.const)
+  if (schema.enum) return fc.constantFrom(...schema.enum)
+  if (schema.anyOf) return fc.oneof(...schema.anyOf.map(valuesOf))
+  if (schema.items) return fc.array(valuesOf(schema.items), { maxLength: 3 })
+  if (schema.properties) {
+    const fields: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(
+      Object.entries(schema.properties).map(([key, field]) => [key, valuesOf(field)]),
+    )
+    return fc.record(fields, { requiredKeys: [...(schema.required ?? [])] })
+  }
+  if (schema.type === 'integer') return fc.maxSafeNat()
+  if (schema.type === 'number')
+    return fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => value + 0)
+  if (schema.type === 'boolean') return fc.boolean()
+  if (schema.type === 'null') return fc.constant(null)
+  return fc.array(fc.nat(0xffff), { maxLength: 9 }).map(units => String.fromCharCode(...units))
+}
+
+test.each(messages)('[P6] whatever a %s %s says arrives as it was said', (dialect, type) => {
+  const message = valuesOf(catalogue[dialect].messages[type]?.schema as Schema)
+  fc.assert(
+    fc.property(message, said => {
+      expect(JSON.parse(encode(said as ServerMessage, dialect))).toEqual({ ...(said as object) })
+    }),
+  )
+})
 
 test('[P6] what v1 does not know is not sent to it', () => {
   const { example } = catalogue.v2.messages['error'] as { example: object }

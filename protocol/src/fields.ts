@@ -21,8 +21,8 @@ export interface Entry<Schema extends TObject = TObject> {
 export interface RequestEntry extends Entry {
   /** The types of the messages that can answer; none where success is silent. An `error` can answer any request. */
   readonly replies: readonly string[]
-  /** What must hold of several fields together, and how to say so. */
-  readonly together?: { readonly holds: (message: object) => boolean; readonly rule: string }
+  /** What is wrong with fields that are each as they must be, but not together. */
+  readonly together?: (message: Readonly<Record<string, unknown>>) => string | undefined
 }
 
 export const name = Type.Refine(
@@ -38,9 +38,8 @@ export const userIdOrNumber = Type.Unsafe<string>(
 )
 
 export const userIds = Type.Array(userIdOrNumber, {
-  minItems: 1,
   maxItems: MAX_USER_IDS,
-  description: `a list of 1 to ${MAX_USER_IDS} user ids`,
+  description: `a list of at most ${MAX_USER_IDS} user ids`,
 })
 
 /** What a user can choose in v1. */
@@ -56,9 +55,9 @@ export const timeOrNever = Type.Union([time, Type.Null()], {
   description: 'a time, or null for a user never seen',
 })
 
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-/** A time as a client says it: any zone, but a real one. */
+/** A time as a client says it: of any zone, but a real one. The format refuses a 30th of February, which `Date` takes. */
 export const timeToCome = Type.Refine(
   Type.String({
     maxLength: 40,
@@ -76,9 +75,12 @@ export const statusText = Type.Refine(
   isStatusText,
 )
 
+/** Longest `id` of a request: it is sent back, so it is short. */
+const MAX_ID_CHARS = 128
+
 /** What a client puts on a request to know its reply by. */
-export const id = Type.Union([Type.String({ maxLength: MAX_TEXT_CHARS }), Type.Number()], {
-  description: `a string of at most ${MAX_TEXT_CHARS} characters or a number`,
+export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), Type.Number()], {
+  description: `a string of at most ${MAX_ID_CHARS} characters or a finite number`,
 })
 
 export const seq = Type.Integer({
@@ -87,9 +89,18 @@ export const seq = Type.Integer({
   description: 'a whole number, the number of a change',
 })
 
+/** Longest of the strings that the server makes and a client gives back. */
+const MAX_TOKEN_CHARS = 64
+
 export const epoch = Type.String({
-  maxLength: 64,
-  description: 'a string, the epoch of a welcome or a state',
+  maxLength: MAX_TOKEN_CHARS,
+  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the epoch of a welcome or a state`,
+})
+
+/** Where a list goes on. */
+export const cursor = Type.String({
+  maxLength: MAX_TOKEN_CHARS,
+  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the cursor of the page before`,
 })
 
 /** A place in the order of changes. */

@@ -1,5 +1,7 @@
-import { catalogue, type Dialect } from './catalogue.ts'
-import { CLOSE, mayReconnect } from './close-codes.ts'
+import { catalogue, type Dialect, type User } from './catalogue.ts'
+import { CLOSE, CLOSE_ADVICE } from './close-codes.ts'
+import { user } from './fields.ts'
+import { ERROR_CODES } from './v2.ts'
 
 /** The tables of messages for people, in Markdown: requests, and what the server says. */
 export function messageTables(dialect: Dialect): string {
@@ -34,17 +36,41 @@ export function messageTables(dialect: Dialect): string {
   ].join('\n')
 }
 
-/** What the server's close codes ask of a client, in Markdown. */
-export function closeTable(): string {
+const USER_FIELDS: Readonly<Record<keyof User, string>> = {
+  userId: 'who',
+  status: 'what others see: `online`, `away`, `busy` or `offline`',
+  lastSeen: 'the last proof of life, ISO 8601 in UTC; `null` for a user never seen',
+  username: 'the name, if there is one',
+  text: 'the text beside the status, if the user gave one; not while offline',
+  expiresAt: 'when the status falls back to `online`, if the user said so; not while offline',
+}
+
+/** What a list of users has of each, in Markdown. */
+export function userTable(): string {
   return table(
-    ['Code', 'Name', 'Come back as you are'],
-    Object.entries(CLOSE)
-      .toSorted(([, a], [, b]) => a - b)
-      .map(([name, number]) => [
-        String(number),
-        code(name),
-        mayReconnect(number) ? 'yes, after a delay' : 'no',
-      ]),
+    ['Key', 'Always there', 'What it is'],
+    Object.entries(USER_FIELDS).map(([key, meaning]) => [
+      code(key),
+      user.required.some(required => required === key) ? 'yes' : 'no',
+      meaning,
+    ]),
+  )
+}
+
+/** Why the server closes connections and what a client should do, in Markdown. */
+export function closeTable(): string {
+  const names = Object.keys(CLOSE) as (keyof typeof CLOSE)[]
+  return table(
+    ['Code', 'Meaning', 'What to do'],
+    names.map(name => [String(CLOSE[name]), CLOSE_ADVICE[name].meaning, CLOSE_ADVICE[name].advice]),
+  )
+}
+
+/** The codes of `error`, in Markdown. */
+export function errorTable(): string {
+  return table(
+    ['Code', 'Meaning'],
+    Object.entries(ERROR_CODES).map(([name, meaning]) => [code(name), meaning]),
   )
 }
 

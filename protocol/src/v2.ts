@@ -1,5 +1,6 @@
 import Type, { type TObject, type TProperties } from 'typebox'
 import {
+  cursor,
   type Entry,
   epoch,
   id,
@@ -28,10 +29,6 @@ function extended<Old extends TProperties, New extends TProperties>(schema: TObj
   return Type.Object({ ...schema.properties, ...more } as Omit<Old, keyof New> & New)
 }
 
-function count(message: object, keys: readonly string[]): number {
-  return keys.filter(key => (message as Record<string, unknown>)[key] !== undefined).length
-}
-
 /** What `subscribe` and `unsubscribe` name. */
 const selectors = {
   userIds: Type.Optional(userIds),
@@ -39,10 +36,11 @@ const selectors = {
   count: Type.Optional(yes),
 }
 
-const oneSelector = {
-  holds: (message: object) =>
-    count(message, ['userIds', 'all', 'count']) === 1 && count(message, ['count', 'since']) < 2,
-  rule: 'exactly one of "userIds", "all" and "count" is needed, and "since" not with "count"',
+function together(message: Readonly<Record<string, unknown>>): string | undefined {
+  const has = (key: string): boolean => Object.hasOwn(message, key)
+  if (Object.keys(selectors).filter(has).length !== 1)
+    return `${message['type']} needs exactly one of "userIds", "all" and "count"`
+  return has('count') && has('since') ? '"since" goes with "userIds" or "all", not with "count"' : undefined
 }
 
 const limits = Type.Object({
@@ -54,7 +52,15 @@ const limits = Type.Object({
 })
 
 const TIME = '2023-04-25T10:30:00.000Z'
-const ANN = { userId: 'ann', status: 'busy', lastSeen: TIME, username: 'Ann', text: 'in a call' } as const
+const LATER = '2035-04-25T12:00:00.000Z'
+const ANN = {
+  userId: 'ann',
+  status: 'busy',
+  lastSeen: TIME,
+  username: 'Ann',
+  text: 'in a call',
+  expiresAt: LATER,
+} as const
 const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
 /** Client to server. */
@@ -82,7 +88,7 @@ export const requests = {
       expiresAt: Type.Optional(timeToCome),
       ...optionalId,
     }),
-    example: { type: 'set_status', status: 'busy', text: 'in a call', expiresAt: TIME, id: 4 },
+    example: { type: 'set_status', status: 'busy', text: 'in a call', expiresAt: LATER, id: 4 },
     replies: ['status_updated'],
   },
   identify: {
@@ -103,7 +109,7 @@ export const requests = {
   },
   subscribe: {
     sentence:
-      'Follow users, everybody, or the number of those online; with `since`, hear only what changed after it',
+      'Follow users (`userIds`), everybody (`all`), or the number of those online (`count`), one of the three; with `since`, hear only what changed after it',
     schema: Type.Object({
       type: Type.Literal('subscribe'),
       ...selectors,
@@ -117,14 +123,14 @@ export const requests = {
       id: 7,
     },
     replies: ['presence_state', 'online_count'],
-    together: oneSelector,
+    together,
   },
   unsubscribe: {
-    sentence: 'Follow them no more',
+    sentence: 'Follow them no more; one of `userIds`, `all` and `count`',
     schema: Type.Object({ type: Type.Literal('unsubscribe'), ...selectors, ...optionalId }),
     example: { type: 'unsubscribe', userIds: ['bob'], id: 8 },
     replies: ['ack'],
-    together: oneSelector,
+    together,
   },
   get_users: {
     sentence: 'Get any users, known or not',
@@ -145,12 +151,10 @@ export const requests = {
           description: `a whole number from 1 to ${MAX_USER_IDS}`,
         }),
       ),
-      cursor: Type.Optional(
-        Type.String({ maxLength: 64, description: 'a string, the cursor of the page before' }),
-      ),
+      cursor: Type.Optional(cursor),
       ...optionalId,
     }),
-    example: { type: 'list_users', status: 'online', limit: 100, id: 10 },
+    example: { type: 'list_users', status: 'online', limit: 100, cursor: '8pz4kq2.2s', id: 10 },
     replies: ['users'],
   },
   client_state: {
@@ -171,20 +175,24 @@ export const requests = {
   },
 } as const satisfies Record<string, RequestEntry>
 
-/** Why a request was refused, for programs. */
-export const ERROR_CODES = [
-  'bad_json',
-  'bad_message',
-  'unknown_type',
-  'too_large',
-  'too_fast',
-  'too_many',
-  'not_allowed',
-  'bad_token',
-  'bad_cursor',
-  'unavailable',
-  'internal',
-] as const
+/** Why a request was refused: the code for programs, and what it means. */
+export const ERROR_CODES = {
+  bad_json: 'The message is not JSON',
+  bad_message: 'A field is missing or wrong; the text names it and says what it must be',
+  unknown_type: 'There is no request of this `type`; the text lists those that there are',
+  too_large: 'The request is larger than the server takes',
+  too_fast:
+    'More than allowed; the request was dropped, ask again later (after `retryAfterMs`, if it is there)',
+  too_many:
+    'More users than a connection can follow (`limits.maxWatchedUsers`); nothing of the request was done',
+  not_allowed: 'This user may not do that',
+  bad_token: 'The token is wrong or has expired',
+  bad_cursor: 'The cursor is none of this server’s, or of before its restart; begin without one',
+  unavailable: 'Not now; ask again later',
+  internal: 'A bug of the server; its log has it',
+} as const
+
+const errorCodes = Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]
 
 /** Server to client. */
 export const messages = {
@@ -249,7 +257,7 @@ export const messages = {
       status: 'busy',
       timestamp: TIME,
       text: 'in a call',
-      expiresAt: TIME,
+      expiresAt: LATER,
       id: 4,
     },
   },
@@ -286,7 +294,7 @@ export const messages = {
       type: Type.Literal('users'),
       users: Type.Array(user),
       seq,
-      cursor: Type.Optional(Type.String()),
+      cursor: Type.Optional(cursor),
       ...optionalId,
     }),
     example: { type: 'users', users: [ANN, BOB], seq: 45, cursor: '8pz4kq2.2s', id: 10 },
@@ -321,7 +329,7 @@ export const messages = {
   error: {
     sentence: 'Something you sent was not taken; the code is for programs, the message for you',
     schema: extended(v1Messages.error.schema, {
-      code: Type.Enum([...ERROR_CODES]),
+      code: Type.Enum(errorCodes),
       retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),
       ...optionalId,
     }),

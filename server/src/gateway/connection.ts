@@ -8,7 +8,7 @@ import type { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
-import type { Client, SharedAnswer, Tracker } from '../tracker.ts'
+import type { Client, Refused, SharedAnswer, Tracker } from '../tracker.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
@@ -185,8 +185,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#room.tracker.tellChoice(this, this.#room.presence.choice(this.userId), undefined)
   }
 
-  refuse(code: 'too_many' | 'too_fast', text: string, id: RequestId): void {
-    this.#room.tracker.refuse(this, { code, text, id })
+  refuse(refused: Refused): void {
+    this.#room.tracker.refuse(this, refused)
   }
 
   /** Takes the shared answer that was asked for. */

@@ -68,12 +68,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('followAll', 'followAll', 'unfollowAll'), fan }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('look'), fan, isActive: fc.boolean() }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('read'), fan, frames: fc.nat({ max: 4 }) }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constant('read'), fan, frames: fc.nat({ max: 9 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('reconnect'), fan }) },
 )
 
 const game = fc.record({
-  steps: fc.array(step, { size: 'max', maxLength: 80 }),
+  steps: fc.array(step, { size: 'max', maxLength: 120 }),
   recent: fc.constantFrom(1, 3, 1_000),
 })
 
@@ -166,7 +166,7 @@ class Fan implements Outlet {
 
   get backlog(): number {
     // A few hundred bytes count as many: a game has few users, and has to become slow.
-    return this.#sent.reduce((sum, text) => sum + text.length, 0) * 700
+    return this.#sent.reduce((sum, text) => sum + text.length, 0) * 250
   }
 
   write(frames: Buffer): void {
@@ -175,7 +175,7 @@ class Fan implements Outlet {
 
   reply(): void {}
 
-  refuse(code: string): void {
+  refuse({ code }: { code: string }): void {
     throw new Error(`refused: ${code}`)
   }
 

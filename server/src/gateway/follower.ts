@@ -5,9 +5,10 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { Clock } from '../clock.ts'
 import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Refused } from '../tracker.ts'
 import { userItem } from '../user-item.ts'
 import { textFrames } from './outbox.ts'
-import { diffFrame, type News, type NewsItem, type Topic, type Watches } from './watches.ts'
+import { diffFrame, type Following, type News, type NewsItem, type Topic, type Watches } from './watches.ts'
 
 /** What all followers share. */
 export interface FollowerRoom {
@@ -27,7 +28,7 @@ export interface Outlet {
   readonly backlog: number
   write(frames: Buffer): void
   reply(message: ServerMessage): void
-  refuse(code: 'too_many' | 'too_fast', text: string, id: RequestId): void
+  refuse(refused: Refused): void
   /** The client can't be told any more without a hole. */
   giveUp(): void
 }
@@ -51,15 +52,16 @@ const PAGE_USERS = 1_000
 /** With more than this waiting, a client is told no diffs: when it has read, it is told the newest of each user. */
 const SOFT_BYTES = 256 * 1024
 
-/** How many states may wait for one client. */
+/** How many states may wait for one client, and when it may ask again beyond that. */
 const MAX_STATES = 20
+const RETRY_AFTER_MS = 1_000
 
 /**
  * What one v2 client follows, and how far it was told. There is no queue of changes: whoever is slow, looks away
  * or comes back is told the newest of everybody who changed since, by the numbers of the changes. A slow client
  * therefore costs what a quick one does.
  */
-export class Follower {
+export class Follower implements Following {
   readonly #room: FollowerRoom
   readonly #outlet: Outlet
   #topics: Set<Topic> | undefined
@@ -214,7 +216,7 @@ export class Follower {
     for (const userId of asked) if (!this.#follows(userId)) added++
     if (before + added > maxWatchedUsers) {
       const left = `${maxWatchedUsers - before} more of ${maxWatchedUsers}`
-      return this.#outlet.refuse('too_many', `this connection can follow ${left} users`, id)
+      return this.#outlet.refuse({ code: 'too_many', text: `this connection can follow ${left} users`, id })
     }
     if (!this.#hasStatesLeft(id)) return
     this.#catchUp()
@@ -243,7 +245,8 @@ export class Follower {
 
   #hasStatesLeft(id: RequestId): boolean {
     if (this.#states.length < MAX_STATES) return true
-    this.#outlet.refuse('too_fast', 'too many subscriptions are waiting for their state to be read', id)
+    const text = 'too many subscriptions are waiting for their state to be read'
+    this.#outlet.refuse({ code: 'too_fast', text, id, retryAfterMs: RETRY_AFTER_MS })
     return false
   }
 

@@ -1,8 +1,23 @@
 import { expect, test, vi } from 'vitest'
+import { Feed } from '../feed.ts'
 import type { Change } from '../presence/change.ts'
+import { UNPACED } from '../presence/pace.ts'
+import { Presence } from '../presence/presence.ts'
 import { Hub } from './hub.ts'
+import { SharedAnswers } from './shared.ts'
+import { Watches } from './watches.ts'
 
-const change = (userId: string): Change => ({ userId, status: 'online', at: 0 })
+const change = (userId: string): Change => ({ userId, status: 'online', previous: 'offline', at: 0 })
+
+/** A hub and the feed it listens to, after so many changes. */
+function room(before = 0) {
+  const feed = new Feed({ epoch: 'e', recent: 100 })
+  feed.publish(Array.from({ length: before }, () => change('before')))
+  const options = { graceMs: 0, restartGraceMs: 0, changePace: UNPACED, maxKnown: 10, keepMs: 1 }
+  const hub = new Hub(feed.seq, new Watches(new Presence(options), feed))
+  feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
+  return { hub, publish: (changes: readonly Change[]) => feed.publish(changes) }
+}
 
 /** The user ids in a run of short unmasked text frames, in order. */
 function idsIn(frames: Buffer): string[] {
@@ -27,11 +42,11 @@ function member(since: number) {
 const settled = () => new Promise(resolve => setTimeout(resolve, 60))
 
 test('[F1] changes of one window reach each member in one write, the same bytes for all', async () => {
-  const hub = new Hub(0)
+  const { hub, publish } = room()
   const members = [member(0), member(0), member(0)]
   for (const one of members) hub.join(one)
-  hub.publish([change('a'), change('b')])
-  hub.publish([change('c')])
+  publish([change('a'), change('b')])
+  publish([change('c')])
   await settled()
   for (const one of members) {
     expect(one.heard()).toEqual(['a', 'b', 'c'])
@@ -41,15 +56,15 @@ test('[F1] changes of one window reach each member in one write, the same bytes 
 })
 
 test('[F2] whoever joins within a window hears what comes after, whoever parts hears no more', async () => {
-  const hub = new Hub(7)
+  const { hub, publish } = room(7)
   const early = member(7)
   const parted = member(7)
   hub.join(early)
   hub.join(parted)
-  hub.publish([change('a'), change('b')])
+  publish([change('a'), change('b')])
   const late = member(9)
   hub.join(late)
-  hub.publish([change('c')])
+  publish([change('c')])
   const latest = member(10)
   hub.join(latest)
   hub.part(parted)
@@ -58,20 +73,20 @@ test('[F2] whoever joins within a window hears what comes after, whoever parts h
   expect(late.heard()).toEqual(['c'])
   expect(latest.writes).toEqual([])
   expect(parted.writes).toEqual([])
-  hub.publish([change('d')])
+  publish([change('d')])
   await settled()
   expect(latest.heard()).toEqual(['d'])
 })
 
 test('[F3] the first change after a quiet time goes in the same turn of the loop, later ones gather', async () => {
-  const hub = new Hub(0)
+  const { hub, publish } = room()
   const one = member(0)
   hub.join(one)
-  hub.publish([change('a')])
+  publish([change('a')])
   await new Promise(resolve => setImmediate(resolve))
   expect(one.heard()).toEqual(['a'])
   for (const id of ['b', 'c', 'd']) {
-    hub.publish([change(id)])
+    publish([change(id)])
     await new Promise(resolve => setImmediate(resolve))
   }
   expect(one.writes).toHaveLength(1)
@@ -81,7 +96,7 @@ test('[F3] the first change after a quiet time goes in the same turn of the loop
 })
 
 test('[F4] a flush that takes long lets others have a turn, and nobody hears out of order', async () => {
-  const hub = new Hub(0)
+  const { hub, publish } = room()
   const slow = Array.from({ length: 200 }, () => {
     const one = member(0)
     const write = (frames: Buffer) => {
@@ -93,9 +108,9 @@ test('[F4] a flush that takes long lets others have a turn, and nobody hears out
   for (const one of slow) hub.join(one)
   let turns = 0
   const counting = setInterval(() => turns++, 0)
-  hub.publish([change('a')])
+  publish([change('a')])
   await new Promise(resolve => setImmediate(resolve))
-  hub.publish([change('b')])
+  publish([change('b')])
   const newcomer = member(2)
   hub.join(newcomer)
   await new Promise(resolve => setTimeout(resolve, 300))
@@ -106,12 +121,12 @@ test('[F4] a flush that takes long lets others have a turn, and nobody hears out
 })
 
 test('[F5] a shared answer is built once per window, and never before the question', async () => {
-  const hub = new Hub(0)
+  const answers = new SharedAnswers()
   let state = 0
   const answer = { build: vi.fn(() => `state ${state}`) }
   const heard: string[] = []
   const ask = () =>
-    hub.sendShared({ writeShared: frame => void heard.push(frame.subarray(2).toString()) }, answer)
+    answers.send({ writeShared: ({ frame }) => void heard.push(frame.subarray(2).toString()) }, answer)
   ask()
   expect(heard).toEqual(['state 0'])
   state = 1
@@ -121,6 +136,24 @@ test('[F5] a shared answer is built once per window, and never before the questi
   await vi.waitFor(() => expect(heard).toHaveLength(101), 5_000)
   expect(answer.build).toHaveBeenCalledTimes(2)
   expect(new Set(heard.slice(1))).toEqual(new Set(['state 2']))
+})
+
+test('[F6] a change among online, away and busy, or of a text, is none in v1', async () => {
+  const { hub, publish } = room()
+  const one = member(0)
+  hub.join(one)
+  publish([
+    { userId: 'a', status: 'away', previous: 'online', at: 0 },
+    { userId: 'b', status: 'busy', previous: 'offline', at: 0 },
+    { userId: 'c', status: 'busy', previous: 'busy', at: 0 },
+    change('d'),
+  ])
+  const late = member(2)
+  hub.join(late)
+  publish([{ userId: 'e', status: 'offline', previous: 'away', at: 0 }])
+  await settled()
+  expect(one.heard()).toEqual(['b', 'd', 'e'])
+  expect(late.heard()).toEqual(['d', 'e'])
 })
 
 function busy(ms: number): void {

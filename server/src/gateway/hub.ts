@@ -1,6 +1,5 @@
 import type { Change } from '../presence/change.ts'
-import type { Follower } from './follower.ts'
-import type { Watches } from './watches.ts'
+import type { Following, Watches } from './watches.ts'
 import { ClosedWindow } from './window.ts'
 
 /** A client of v1: whoever hears of every change. */
@@ -108,7 +107,7 @@ export class Hub {
       follower.tellAll(news)
       yield
     }
-    const told: Follower[] = []
+    const told: Following[] = []
     for (const item of news.items) {
       for (const follower of item.topic?.followers ?? []) if (follower.gather(item)) told.push(follower)
       yield

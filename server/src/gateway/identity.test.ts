@@ -1,18 +1,24 @@
 import { expect, test } from 'vitest'
 import { openIdentity } from './identity.ts'
 
-const identify = (query: string) => openIdentity.identify(`/ws${query}`)
+const identify = (query: string) => openIdentity.identify(`/ws${query}`, 'v1')
 const refused = (query: string) => {
   const identified = identify(query)
   return identified.state === 'unusable' ? identified.text : identified
 }
 
 test('[D1] a user is whoever the query says, percent-encoded or not', () => {
-  expect(identify('?userId=123')).toEqual({ state: 'known', userId: '123', username: undefined })
+  expect(identify('?userId=123')).toEqual({
+    state: 'known',
+    userId: '123',
+    username: undefined,
+    sessionId: undefined,
+  })
   expect(identify('?x=1&userId=a%20b+c&username=J%C3%B6rg')).toEqual({
     state: 'known',
     userId: 'a b c',
     username: 'Jörg',
+    sessionId: undefined,
   })
   expect(identify(`?userId=${encodeURIComponent('__proto__')}`)).toMatchObject({ userId: '__proto__' })
   expect(identify('?userId=a=b')).toMatchObject({ userId: 'a=b' })
@@ -27,7 +33,21 @@ test('[D2] a user id that is missing, doubled, malformed or no name is refused i
   expect(refused('?userId=%ED%A0%80')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%00')).toMatch(/control characters/)
   expect(refused(`?userId=${'x'.repeat(129)}`)).toMatch(/128/)
-  expect(identify('?userId=a&username=')).toEqual({ state: 'known', userId: 'a', username: undefined })
+  expect(identify('?userId=a&username=')).toEqual({
+    state: 'known',
+    userId: 'a',
+    username: undefined,
+    sessionId: undefined,
+  })
   expect(refused('?userId=a&username=b&username=c')).toBe('"username" is there more than once')
   expect(refused('?userId=a&username=%0A')).toMatch(/^"username" must be/)
+})
+
+test('[V1] in v2 a client may name its session; in v1 there is no such word', () => {
+  const url = '/ws?userId=a&sessionId=tab%201'
+  expect(openIdentity.identify(url, 'v2')).toMatchObject({ sessionId: 'tab 1' })
+  expect(openIdentity.identify(url, 'v1')).toMatchObject({ sessionId: undefined })
+  const wrong = openIdentity.identify('/ws?userId=a&sessionId=%00', 'v2')
+  expect(wrong).toMatchObject({ state: 'unusable', text: expect.stringMatching(/^"sessionId" must be/) })
+  expect(openIdentity.identify('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ state: 'known' })
 })

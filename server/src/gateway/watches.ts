@@ -5,13 +5,24 @@ import type { Feed } from '../feed.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-item.ts'
-import type { Follower } from './follower.ts'
 import { textFrames } from './outbox.ts'
+
+/** Whoever follows, as those who tell them see it. */
+export interface Following {
+  /** Takes what a window says of one user. Returns whether it is the first of this window. */
+  gather(item: NewsItem): boolean
+  /** Tells what was gathered of the window that ends with this change. */
+  tellGathered(seq: number): void
+  /** Tells a whole window. */
+  tellAll(news: News): void
+  /** Tells the number of those online, if it is another than was told. */
+  tellCount(count: number): void
+}
 
 /** A user whom somebody follows. */
 export interface Topic {
   readonly userId: UserId
-  readonly followers: Set<Follower>
+  readonly followers: Set<Following>
   /** The number of the user's newest change, as far as it is known. */
   newest: number
 }
@@ -28,8 +39,8 @@ export class Watches {
   readonly #presence: Pick<Presence, 'see' | 'onlineCount'>
   readonly #feed: Feed
   readonly #topics = new Map<UserId, Topic>()
-  readonly #everybody = new Set<Follower>()
-  readonly #counting = new Set<Follower>()
+  readonly #everybody = new Set<Following>()
+  readonly #counting = new Set<Following>()
   /** How many ids are followed, each as often as it is. */
   #size = 0
   #countedAt = Number.NEGATIVE_INFINITY
@@ -44,12 +55,12 @@ export class Watches {
   }
 
   /** Those who follow everybody. */
-  get everybody(): ReadonlySet<Follower> {
+  get everybody(): ReadonlySet<Following> {
     return this.#everybody
   }
 
   /** A follower follows a user from now on; once, however often it asks. */
-  follow(follower: Follower, userId: UserId): Topic {
+  follow(follower: Following, userId: UserId): Topic {
     let topic = this.#topics.get(userId)
     if (!topic) {
       topic = { userId, followers: new Set(), newest: this.#feed.newestOf(userId) }
@@ -66,18 +77,18 @@ export class Watches {
     return this.#topics.get(userId)
   }
 
-  unfollow(follower: Follower, topic: Topic): void {
+  unfollow(follower: Following, topic: Topic): void {
     if (!topic.followers.delete(follower)) return
     this.#size--
     if (topic.followers.size === 0) this.#topics.delete(topic.userId)
   }
 
-  followEverybody(follower: Follower, follows: boolean): void {
+  followEverybody(follower: Following, follows: boolean): void {
     if (follows) this.#everybody.add(follower)
     else this.#everybody.delete(follower)
   }
 
-  count(follower: Follower, counts: boolean): void {
+  count(follower: Following, counts: boolean): void {
     if (counts) this.#counting.add(follower)
     else this.#counting.delete(follower)
   }

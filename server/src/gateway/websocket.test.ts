@@ -20,7 +20,7 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
     maxKnown: 10,
     keepMs: 1,
   })
-  const feed = new Feed()
+  const feed = new Feed({ epoch: 'e', recent: 10 })
   const store = createMemoryStore()
   await store.load()
   await store.start(() => presence.records())
@@ -28,6 +28,7 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
   const ignore = () => {}
   const gateway = new Gateway({
     tracker: new Tracker({ presence, feed, store, clock, allUsersLimit: 10 }),
+    presence,
     feed,
     clock,
     identity: openIdentity,
@@ -43,6 +44,19 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,
+    maxWatchedUsers: 10,
+    allUsersLimit: 10,
+    terms: {
+      heartbeatMs: 1,
+      graceMs: 1,
+      limits: {
+        maxMessageBytes: 1,
+        maxUserIds: 1,
+        maxWatchedUsers: 1,
+        messagesPerSecond: 1,
+        messagesBurst: 1,
+      },
+    },
   })
   const http = createServer()
   gateway.attach(http)

@@ -1,7 +1,7 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
-import type { Change } from './change.ts'
-import type { Presence, PresenceOptions, PresenceRecord, SeenUser } from './presence.ts'
+import type { Change, Outcome } from './change.ts'
+import type { Choice, Presence, PresenceOptions, PresenceRecord, SeenUser } from './presence.ts'
 
 /**
  * The rules of presence a second time, told as slowly and plainly as they are written down: one list of all
@@ -10,33 +10,58 @@ import type { Presence, PresenceOptions, PresenceRecord, SeenUser } from './pres
 
 type Event =
   | {
-      readonly what: 'open' | 'leave' | 'lose'
+      readonly what: 'open'
+      readonly userId: UserId
+      readonly id: string
+      readonly named: boolean
+      readonly username: string | undefined
+      readonly at: number
+    }
+  | {
+      readonly what: 'leave' | 'lose'
       readonly userId: UserId
       readonly id: string
       readonly at: number
     }
   | { readonly what: 'heard'; readonly userId: UserId; readonly at: number }
-  | { readonly what: 'choose'; readonly userId: UserId; readonly status: Status; readonly at: number }
+  | { readonly what: 'choose'; readonly userId: UserId; readonly choice: Choice; readonly at: number }
+  | { readonly what: 'activity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
   | { readonly what: 'identify'; readonly userId: UserId; readonly username: string }
   /** Others were told. When a change is told is the only thing that is taken from the core, after judging it. */
-  | { readonly what: 'told'; readonly userId: UserId; readonly status: Shown; readonly at: number }
+  | { readonly what: 'told'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'forgotten'; readonly userId: UserId }
   /** To everybody: somebody looked at the clock; the process stood still; it is another process from here. */
   | { readonly what: 'look'; readonly at: number }
   | { readonly what: 'pause'; readonly ms: number }
   | { readonly what: 'restart'; readonly at: number }
 
-/** What is so of one user after all events. A live session has no end: `until` is Infinity. */
+interface StorySession {
+  readonly id: string
+  readonly named: boolean
+  readonly isIdle: boolean
+  /** A live session has no end: Infinity. */
+  readonly until: number
+}
+
+interface View {
+  readonly status: Shown
+  readonly text: string | undefined
+  readonly expiresAt: number | undefined
+}
+
+/** What is so of one user after all events. */
 interface Story {
   known: boolean
-  sessions: { id: string; until: number }[]
-  choice: Status
+  sessions: StorySession[]
+  choice: Choice
   /** What others see, and what they should see by the rule of presence. */
-  shown: Shown
-  due: Shown
+  shown: View
+  due: View
+  /** Whether the two differ, a name that waits included. */
+  isOwed: boolean
   lastSeen: number | null
   username: string | undefined
-  /** A name taken while nobody was to see it. */
+  /** A name that others don't see yet. */
   newName: string | undefined
 }
 
@@ -64,65 +89,94 @@ class Model {
   #read(userId: UserId): Story {
     let { known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN
     let proof = 0
+    const rename = (name: string) => {
+      newName = name === username ? undefined : name
+    }
+    const show = () => {
+      shown = dueView(sessions, choice)
+      if (shown.status !== 'offline') [username, newName] = [newName ?? username, undefined]
+    }
     for (const event of this.#events) {
       if ('userId' in event && event.userId !== userId) continue
-      const isHere = sessions.length > 0 || shown !== 'offline'
+      const isHere = sessions.length > 0 || shown.status !== 'offline'
       switch (event.what) {
         case 'open': {
-          // Whoever comes takes the place of the one lost longest ago: that is what "back" means.
-          const back = sessions.filter(isLost).sort((a, b) => a.until - b.until)[0]
-          sessions = [...sessions.filter(session => session !== back), { id: event.id, until: Infinity }]
+          if (sessions.length === 0 && isOver(choice, event.at)) choice = ONLINE
+          // Its own place if it has one, else that of the nameless one lost longest ago: that is what "back" means.
+          const own = event.named ? sessions.find(({ id }) => id === event.id) : undefined
+          const lost = sessions.filter(isLost).filter(({ named }) => !named)
+          const place = own ?? lost.sort((a, b) => a.until - b.until)[0]
+          const { id, named } = event
+          const session = { id, named, isIdle: place?.isIdle ?? false, until: Infinity }
+          sessions = [...sessions.filter(session => session !== place), session]
           known = true
           lastSeen ??= event.at
           proof = event.at
+          if (event.username !== undefined) rename(event.username)
           break
         }
         case 'leave':
           sessions = without(sessions, event.id)
           break
-        case 'lose':
-          if (!sessions.some(isLive(event.id))) break
-          sessions = [
-            ...without(sessions, event.id),
-            { id: event.id, until: event.at + this.#options.graceMs },
-          ]
+        case 'lose': {
+          const lost = sessions.find(isLive(event.id))
+          if (!lost) break
+          sessions = [...without(sessions, event.id), { ...lost, until: event.at + this.#options.graceMs }]
           break
+        }
         case 'heard':
           if (isHere) proof = Math.max(proof, event.at)
           break
         case 'choose':
-          if (sessions.length === 0) break
-          choice = event.status
+          if (sessions.length > 0) choice = isOver(event.choice, event.at) ? ONLINE : event.choice
           break
+        case 'activity': {
+          const active = sessions.find(isLive(event.id))
+          sessions = sessions.map(session =>
+            session === active ? { ...session, isIdle: event.isIdle } : session,
+          )
+          break
+        }
         case 'identify':
-          if (!known || event.username === (newName ?? username)) break
-          if (sessions.length > 0 && shown === 'offline') newName = event.username
-          else [username, newName] = [event.username, undefined]
+          if (known && event.username !== (newName ?? username)) rename(event.username)
           break
         case 'told':
-          shown = event.status
+          show()
           break
         case 'forgotten':
           ;({ known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN)
           break
         case 'look':
           sessions = sessions.filter(session => session.until > event.at)
+          if (isOver(choice, event.at)) choice = ONLINE
           break
         case 'pause':
-          sessions = sessions.map(({ id, until }) => ({ id, until: until + event.ms }))
+          sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
           break
         case 'restart':
-          sessions = isHere ? [{ id: 'any', until: event.at + this.#options.restartGraceMs }] : []
-          shown = isHere ? choice : 'offline'
+          if (isOver(choice, event.at)) choice = ONLINE
+          sessions = isHere
+            ? [
+                {
+                  id: 'any',
+                  named: false,
+                  isIdle: isIdle(sessions),
+                  until: event.at + this.#options.restartGraceMs,
+                },
+              ]
+            : []
+          shown = OFFLINE
+          if (isHere) show()
           proof = lastSeen ?? 0
           break
       }
-      if (sessions.length === 0) choice = 'online'
-      if (shown !== 'offline') [username, newName] = [newName ?? username, undefined]
-      if (lastSeen !== null && shown !== 'offline') lastSeen = Math.max(lastSeen, proof)
+      // Who is gone keeps no choice but one with an end.
+      if (sessions.length === 0 && choice.expiresAt === undefined) choice = ONLINE
+      if (lastSeen !== null && shown.status !== 'offline') lastSeen = Math.max(lastSeen, proof)
     }
-    const due = sessions.length === 0 ? 'offline' : choice
-    return { known, sessions, choice, shown, due, lastSeen, username, newName }
+    const due = dueView(sessions, choice)
+    const isOwed = !isSame(shown, due) || (due.status !== 'offline' && newName !== undefined)
+    return { known, sessions, choice, shown, due, isOwed, lastSeen, username, newName }
   }
 
   /** From when on a change may be told: by a purse that holds `burst` coins and gets one every `everyMs`. */
@@ -151,11 +205,12 @@ class Model {
   /** When the clock has to be looked at next: a lost session is over, or a change has its turn. */
   nextDue(userIds: readonly UserId[]): number {
     const times = userIds.flatMap(userId => {
-      const { sessions, shown, due } = this.story(userId)
-      const forReturn = due === 'offline' ? returnMs(this.#options.changePace) : 0
+      const { sessions, choice, due, isOwed } = this.story(userId)
+      const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       return [
         ...sessions.map(({ until }) => until),
-        shown === due ? Infinity : this.latest(userId) + forReturn,
+        choice.expiresAt ?? Infinity,
+        isOwed ? this.latest(userId) + forReturn : Infinity,
       ]
     })
     return Math.min(...times)
@@ -169,16 +224,32 @@ class Model {
   }
 }
 
+const OFFLINE: View = { status: 'offline', text: undefined, expiresAt: undefined }
+const ONLINE: Choice = { status: 'online' }
+
 const UNKNOWN: Story = {
   known: false,
   sessions: [],
-  choice: 'online',
-  shown: 'offline',
-  due: 'offline',
+  choice: ONLINE,
+  shown: OFFLINE,
+  due: OFFLINE,
+  isOwed: false,
   lastSeen: null,
   username: undefined,
   newName: undefined,
 }
+
+/** The rule of presence. */
+function dueView(sessions: readonly StorySession[], { status, text, expiresAt }: Choice): View {
+  if (sessions.length === 0 || status === 'offline') return OFFLINE
+  return { status: status === 'online' && isIdle(sessions) ? 'away' : status, text, expiresAt }
+}
+
+const isIdle = (sessions: readonly StorySession[]) =>
+  sessions.length > 0 && sessions.every(session => session.isIdle)
+const isOver = ({ expiresAt }: Choice, now: number) => expiresAt !== undefined && expiresAt <= now
+const isSame = (one: Choice, other: Choice) =>
+  one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt
 
 /** A leaving waits until the return can be paid as well; with a purse for one coin it never could. */
 const returnMs = ({ burst, everyMs }: PresenceOptions['changePace']) => (burst > 1 ? everyMs : 0)
@@ -186,7 +257,7 @@ const returnMs = ({ burst, everyMs }: PresenceOptions['changePace']) => (burst >
 const isLost = (session: { until: number }) => session.until < Infinity
 const isLive = (id: string) => (session: { id: string; until: number }) =>
   session.id === id && !isLost(session)
-const isGone = ({ sessions, shown }: Story) => sessions.length === 0 && shown === 'offline'
+const isGone = ({ sessions, shown }: Story) => sessions.length === 0 && shown.status === 'offline'
 
 /** Two live sessions of one id are two: each end ends one. */
 function without<S extends { id: string; until: number }>(sessions: readonly S[], id: string): S[] {
@@ -199,9 +270,24 @@ function without<S extends { id: string; until: number }>(sessions: readonly S[]
 export const USERS = ['ann', 'bob', '__proto__', 'constructor'] as const
 
 export type Step =
-  | { readonly do: 'open' | 'leave' | 'lose'; readonly userId: UserId; readonly id: string }
+  | {
+      readonly do: 'open'
+      readonly userId: UserId
+      readonly id: string
+      readonly named: boolean
+      readonly username: string | undefined
+    }
+  | { readonly do: 'leave' | 'lose'; readonly userId: UserId; readonly id: string }
   | { readonly do: 'heard'; readonly userId: UserId; readonly ago: number }
-  | { readonly do: 'setStatus'; readonly userId: UserId; readonly status: Status }
+  /** `forMs` is when the choice ends, from then on; it may be over at once. */
+  | {
+      readonly do: 'setStatus'
+      readonly userId: UserId
+      readonly status: Status
+      readonly text?: string | undefined
+      readonly forMs?: number | undefined
+    }
+  | { readonly do: 'setActivity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
   | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
   /** Time passes and nobody looks, as when timers are late. */
   | { readonly do: 'wait'; readonly ms: number }
@@ -219,6 +305,7 @@ export interface Game {
 
 const userId = fc.constantFrom(...USERS)
 const small = fc.nat({ max: 12 })
+const session = fc.constantFrom('s1', 's2')
 
 const options: fc.Arbitrary<PresenceOptions> = fc.record({
   graceMs: fc.constantFrom(0, 1, 5, 20),
@@ -232,12 +319,18 @@ const limit = fc.integer({ min: 1, max: 4 })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 12,
+    weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('open', 'open', 'leave', 'lose', 'lose'),
+      do: fc.constant('open'),
       userId,
-      id: fc.constantFrom('s1', 's2'),
+      id: session,
+      named: fc.boolean(),
+      username: fc.constantFrom(undefined, undefined, undefined, 'Ann'),
     }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constantFrom('leave', 'lose', 'lose'), userId, id: session }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('heard'), userId, ago: fc.nat({ max: 3 }) }) },
   {
@@ -245,8 +338,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('setStatus'),
       userId,
-      status: fc.constantFrom('online', 'offline'),
+      status: fc.constantFrom('online', 'online', 'away', 'busy', 'offline', 'offline'),
+      text: fc.constantFrom(undefined, undefined, 'at lunch'),
+      forMs: fc.constantFrom(undefined, undefined, 0, 4, 15),
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('setActivity'), userId, id: session, isIdle: fc.boolean() }),
   },
   {
     weight: 1,
@@ -281,6 +380,7 @@ class Table {
   readonly #options: PresenceOptions
   readonly #model: Model
   readonly #lastSeen = new Map<UserId, number>()
+  readonly #paging = new Paging()
   #core: Presence
   #now = START
 
@@ -298,8 +398,11 @@ class Table {
         const isNew = !this.#story(step.userId).known
         const isFull = this.#known().length >= this.#options.maxKnown
         const gone = USERS.filter(user => this.#story(user).known && isGone(this.#story(user)))
-        const outcome = this.#told(step.userId, { what: step.do, ...step, at: this.#now }, now =>
-          core.open(step.userId, step.id, now),
+        const { userId, id, named, username } = step
+        const outcome = this.#told(
+          userId,
+          { what: 'open', userId, id, named, username, at: this.#now },
+          now => core.open(userId, { id, named }, now, username),
         )
         const forgotten = outcome.touched.filter(user => user !== step.userId)
         same(forgotten.length, isNew && isFull && gone.length > 0 ? 1 : 0, 'forgotten for a newcomer')
@@ -320,17 +423,28 @@ class Table {
         break
       }
       case 'setStatus':
-        this.#told(step.userId, { what: 'choose', ...step, at: this.#now }, now =>
-          core.setStatus(step.userId, step.status, now),
+        this.#told(
+          step.userId,
+          { what: 'choose', userId: step.userId, choice: choiceOf(step, this.#now), at: this.#now },
+          now => core.setStatus(step.userId, choiceOf(step, now), now),
+        )
+        break
+      case 'setActivity':
+        this.#told(step.userId, { what: 'activity', ...step }, now =>
+          core.setActivity(step.userId, step.id, step.isIdle ? 'idle' : 'active', now),
         )
         break
       case 'identify': {
         const { known, username, newName } = this.#story(step.userId)
-        this.#model.add({ what: 'identify', ...step })
-        const isNews = known && (newName ?? username) !== step.username
-        const outcome = core.identify(step.userId, step.username)
-        same(outcome.changes, [], 'changes by a name')
-        same(outcome.touched, isNews ? [step.userId] : [], 'touched by a name')
+        if (known && (newName ?? username) !== step.username) {
+          const outcome = this.#told(step.userId, { what: 'identify', ...step }, now =>
+            core.identify(step.userId, step.username, now),
+          )
+          same(outcome.touched, [step.userId], 'touched by a name')
+        } else {
+          const { changes, touched } = core.identify(step.userId, step.username, this.#now)
+          same([...changes, ...touched], [], 'by a name that is no news')
+        }
         break
       }
       case 'wait':
@@ -357,6 +471,7 @@ class Table {
         this.#core = new this.#Core(this.#options)
         this.#core.restore(records, this.#now)
         this.#model.add({ what: 'restart', at: this.#now })
+        this.#paging.begin(this.#known())
         break
       }
       case 'forgetStale': {
@@ -386,37 +501,40 @@ class Table {
     same(this.#core.nextDeadline === Infinity, true, 'nothing waits after all have left')
     this.take({ do: 'forgetStale', count: USERS.length })
     same(this.#core.knownCount, 0, 'known after the time of remembering')
-    same([...this.#core.list(10), ...this.#core.records()], [], 'left over')
+    same([...this.#core.list(10), ...this.#core.records(), ...this.#core.page(0, 10).users], [], 'left over')
   }
 
   #advance(limit: number): void {
     const now = this.#now
     const before = this.#recordsNow()
+    const chosen = this.#choices()
     this.#model.add({ what: 'look', at: now })
     const changes: Change[] = []
     const touched: UserId[] = []
+    const choices: UserId[] = []
     for (let rounds = 0; rounds === 0 || this.#core.nextDeadline <= now; rounds++) {
       if (rounds === 1_000) throw new Error('advance never ends')
       const outcome = this.#core.advance(now, limit)
       if (outcome.touched.length > limit) throw new Error(`looked at more than ${limit}`)
       changes.push(...outcome.changes)
       touched.push(...outcome.touched)
+      choices.push(...outcome.choices)
     }
     this.#judge(changes, USERS)
     this.#judgeTouched(touched, before)
+    this.#judgeChoices(choices, chosen)
   }
 
   /** Something happens to one user: nobody else's presence may change by it. */
-  #told(
-    userId: UserId,
-    event: Event,
-    act: (now: number) => { changes: readonly Change[]; touched: readonly UserId[] },
-  ): { touched: readonly UserId[] } {
+  #told(userId: UserId, event: Event, act: (now: number) => Outcome): Outcome {
     const before = this.#recordsNow()
+    const chosen = this.#choices()
     this.#model.add(event)
     const outcome = act(this.#now)
     this.#judge(outcome.changes, [userId])
     this.#judgeTouched(outcome.touched, before)
+    if (event.what === 'choose') this.#judgeChoices(outcome.choices, chosen)
+    else same(outcome.choices, [], 'choices by anything else')
     return outcome
   }
 
@@ -427,13 +545,14 @@ class Table {
   #judge(changes: readonly Change[], concerned: readonly UserId[]): void {
     const now = this.#now
     const expected = concerned.flatMap(userId => {
-      const { shown, due, sessions } = this.#story(userId)
-      const hides = sessions.length > 0 && due === 'offline'
+      const { shown, due, isOwed, sessions, choice } = this.#story(userId)
+      const hides = sessions.length > 0 && choice.status === 'offline'
       const isTold = changes.some(change => change.userId === userId)
-      const forReturn = due === 'offline' ? returnMs(this.#options.changePace) : 0
+      const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       const must = hides || this.#model.latest(userId) + forReturn <= now
       const may = hides || this.#model.turn(userId) + forReturn <= now
-      return shown !== due && (must || (may && isTold)) ? [{ userId, status: due, at: now }] : []
+      const change = { userId, status: due.status, previous: shown.status, at: now }
+      return isOwed && (must || (may && isTold)) ? [change] : []
     })
     same(changes.map(asLine).toSorted(), expected.map(asLine).toSorted(), 'changes')
     for (const change of changes) this.#model.add({ what: 'told', ...change })
@@ -447,11 +566,25 @@ class Table {
     }
   }
 
+  /** Whose choice is another now, and who is there to be told: those and no others are named. */
+  #judgeChoices(choices: readonly UserId[], before: Map<UserId, Choice>): void {
+    const other = USERS.filter(user => {
+      const { choice, sessions } = this.#story(user)
+      return sessions.length > 0 && !isSame(choice, before.get(user) ?? ONLINE)
+    })
+    same(choices.toSorted(), other.toSorted(), 'choices')
+  }
+
+  #choices(): Map<UserId, Choice> {
+    return new Map(USERS.map(user => [user, this.#story(user).choice]))
+  }
+
   #forgotten(user: UserId, allowed: readonly UserId[], oldest: number): void {
     same(allowed.includes(user), true, `${user} may be forgotten`)
     same((this.#story(user).lastSeen ?? 0) <= oldest, true, `${user} is the oldest`)
     this.#model.add({ what: 'forgotten', userId: user })
     this.#lastSeen.delete(user)
+    this.#paging.forget(user)
   }
 
   /** Everything that can be asked, against the model. */
@@ -461,18 +594,24 @@ class Table {
     const seen: SeenUser[] = []
     for (const userId of USERS) {
       const { known, sessions, choice, shown, lastSeen, username, newName } = this.#story(userId)
-      const user = { userId, status: shown, lastSeen, username }
+      const user = { userId, ...shown, lastSeen, username }
       same(asSeen(core.see(userId)), asSeen(user), 'see')
       same(core.record(userId) !== undefined, known, `${userId} is known`)
+      const own = sessions.length > 0 ? choice : ONLINE
+      if (!isSame(core.choice(userId), own)) throw new Error(`choice of ${userId} is another`)
       if (!known || lastSeen === null) continue
       seen.push(user)
       same(lastSeen <= this.#now, true, `lastSeen of ${userId} is not ahead`)
       same(lastSeen >= (this.#lastSeen.get(userId) ?? 0), true, `lastSeen of ${userId} does not go back`)
       this.#lastSeen.set(userId, lastSeen)
-      const isHeld = sessions.length > 0 || shown !== 'offline'
+      const isHeld = sessions.length > 0 || shown.status !== 'offline'
       const session = sessions.some(session => !isLost(session)) ? 'live' : isHeld ? 'held' : 'none'
-      const kept = { userId, session, status: session === 'none' ? 'offline' : choice, lastSeen } as const
-      same(records.get(userId), asKept({ ...kept, username, newUsername: newName }), 'record')
+      const isKept = session !== 'none' || choice.expiresAt !== undefined
+      const { text, expiresAt } = choice
+      const idle = isIdle(sessions) || undefined
+      const kept = isKept ? { status: choice.status, text, expiresAt } : OFFLINE
+      const record = { userId, session, ...kept, idle, lastSeen, username, newUsername: newName } as const
+      same(records.get(userId), asKept(record), 'record')
     }
     const online = seen.filter(({ status }) => status !== 'offline')
     same(core.knownCount, seen.length, 'knownCount')
@@ -482,6 +621,12 @@ class Table {
     const first = listed.slice(0, online.length)
     same(first.map(asSeen).toSorted(), online.map(asSeen).toSorted(), 'list has the online first')
     same([...core.list(2)].map(asSeen), listed.slice(0, 2).map(asSeen), 'list stops at its limit')
+    for (const limit of [1, 3]) {
+      same(pages(core, limit).toSorted(), this.#known().toSorted(), `paged by ${limit}`)
+    }
+    const away = seen.filter(({ status }) => status === 'away').map(({ userId }) => userId)
+    same(pages(core, 2, 'away').toSorted(), away.toSorted(), 'paged by status')
+    this.#paging.step(core, this.#known())
     const due = this.#model.nextDue(USERS)
     if (core.nextDeadline > due) throw new Error(`sleeps until ${core.nextDeadline}, due is ${due}`)
   }
@@ -496,19 +641,86 @@ class Table {
 
   #recordsNow(): Map<UserId, string> {
     return new Map(
-      [...this.#core.records()].map(record => [
-        record.userId,
-        asKept({ username: undefined, newUsername: undefined, ...record }),
-      ]),
+      [...this.#core.records()].map(record => [record.userId, asKept({ ...NOTHING_KEPT, ...record })]),
     )
   }
 }
 
-const asLine = ({ userId, status, at }: Change) => `${userId} ${status} ${at}`
-const asSeen = ({ userId, status, lastSeen, username }: SeenUser) =>
-  `${userId} ${status} ${lastSeen} ${username}`
-const asKept = ({ userId, session, status, lastSeen, username, newUsername }: Fields<PresenceRecord>) =>
-  `${userId} ${session} ${status} ${lastSeen} ${username} ${newUsername}`
+/** Goes through everybody page by page, a page after each step, while users come, go and are forgotten. */
+class Paging {
+  #after = 0
+  #met = new Set<UserId>()
+  /** Known since the beginning of this paging. */
+  #throughout = new Set<UserId>()
+
+  begin(known: readonly UserId[]): void {
+    this.#after = 0
+    this.#met = new Set()
+    this.#throughout = new Set(known)
+  }
+
+  /** Who is forgotten may return, and is another one then. */
+  forget(user: UserId): void {
+    this.#throughout.delete(user)
+    this.#met.delete(user)
+  }
+
+  step(core: Presence, known: readonly UserId[]): void {
+    const { users, next } = core.page(this.#after, 1)
+    for (const { userId } of users) {
+      same(this.#met.has(userId), false, `${userId} is met once`)
+      this.#met.add(userId)
+    }
+    if (next !== undefined) {
+      same(next > this.#after, true, 'a paging goes on')
+      this.#after = next
+      return
+    }
+    for (const userId of this.#throughout) same(this.#met.has(userId), true, `${userId} is met`)
+    this.begin(known)
+  }
+}
+
+/** Everybody, page by page. */
+function pages(core: Presence, limit: number, status?: Shown): UserId[] {
+  const met: UserId[] = []
+  let after: number | undefined = 0
+  while (after !== undefined) {
+    const { users, next }: ReturnType<Presence['page']> = core.page(after, limit, status)
+    same(users.length <= limit, true, 'a page stops at its limit')
+    met.push(...users.map(({ userId }) => userId))
+    after = next
+  }
+  return met
+}
+
+function choiceOf({ status, text, forMs }: Step & { do: 'setStatus' }, now: number): Choice {
+  return { status, text, expiresAt: forMs === undefined ? undefined : now + forMs }
+}
+
+const asLine = ({ userId, status, previous, at }: Change) => `${userId} ${previous} → ${status} ${at}`
+const asSeen = ({ userId, status, lastSeen, username, text, expiresAt }: SeenUser) =>
+  `${userId} ${status} ${lastSeen} ${username} ${text} ${expiresAt}`
+const asKept = (record: Fields<PresenceRecord>) =>
+  [
+    record.userId,
+    record.session,
+    record.status,
+    record.text,
+    record.expiresAt,
+    record.idle,
+    record.lastSeen,
+    record.username,
+    record.newUsername,
+  ].join(' ')
+
+const NOTHING_KEPT = {
+  text: undefined,
+  expiresAt: undefined,
+  idle: undefined,
+  username: undefined,
+  newUsername: undefined,
+}
 
 /** With a name that may be undefined instead of left out. */
 type Fields<T> = { [Key in keyof T]-?: T[Key] | undefined }

@@ -154,7 +154,7 @@ async function begin(
 }
 
 const names = HOSTILE_NAMES.slice(0, 6)
-const arbitraryRecord = fc.record({
+const arbitraryRecord: fc.Arbitrary<UserRecord> = fc.record({
   userId: fc.constantFrom(...names),
   session: fc.constantFrom('live' as const, 'held' as const, 'none' as const),
   status: fc.constantFrom('online' as const, 'offline' as const),

@@ -1,4 +1,11 @@
-import { isName, NAME_RULE, type Status } from '@who-is-online/protocol/words'
+import {
+  isName,
+  isStatusText,
+  MAX_TEXT_CHARS,
+  NAME_RULE,
+  STATUSES,
+  type Status,
+} from '@who-is-online/protocol/words'
 import type { UserRecord } from './store.ts'
 import { isoTime, parseTime } from './time.ts'
 
@@ -8,17 +15,22 @@ import { isoTime, parseTime } from './time.ts'
  *     {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z","username":"ann"}
  *
  * `status` is what others see. What they don't see follows only where it differs: `"hidden":true` (connected,
- * chose to appear offline), `"held":true` (the connection is lost, the grace period runs), `"newUsername"` (taken
- * while hidden) and `"choice"` (what somebody who is gone had chosen).
+ * chose to appear offline), `"held":true` (the connection is lost, the grace period runs), `"idle":true` (in every
+ * session), `"newUsername"` (they don't see it yet), and `"choice"` where it is another word than `status`: of who
+ * is away by being idle, and of who is gone with a choice whose end is ahead. `"text"` and `"expiresAt"` belong to the choice.
  */
 export function encodeRow(record: UserRecord): string {
-  const { userId, session, status, lastSeen, username, newUsername } = record
+  const { userId, session, status, text, expiresAt, idle, lastSeen, username, newUsername } = record
   const gone = session === 'none'
-  let row = `{"userId":${JSON.stringify(userId)},"status":"${gone ? 'offline' : status}","lastSeen":"${isoTime(lastSeen)}"`
+  const seen = gone ? 'offline' : status === 'online' && idle ? 'away' : status
+  let row = `{"userId":${JSON.stringify(userId)},"status":"${seen}","lastSeen":"${isoTime(lastSeen)}"`
   if (username !== undefined) row += `,"username":${JSON.stringify(username)}`
   if (newUsername !== undefined) row += `,"newUsername":${JSON.stringify(newUsername)}`
-  if (gone && status !== 'offline') row += `,"choice":"${status}"`
+  if (seen !== status || (gone && expiresAt !== undefined)) row += `,"choice":"${status}"`
+  if (text !== undefined) row += `,"text":${JSON.stringify(text)}`
+  if (expiresAt !== undefined) row += `,"expiresAt":"${isoTime(expiresAt)}"`
   if (!gone && status === 'offline') row += ',"hidden":true'
+  if (idle) row += ',"idle":true'
   if (session === 'held') row += ',"held":true'
   return `${row}}`
 }
@@ -42,22 +54,41 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   const hidden = markIn('hidden', fields.hidden)
   const held = markIn('held', fields.held)
   const choice = fields.choice === undefined ? undefined : statusIn('choice', fields.choice)
+  const idle = markIn('idle', fields.idle)
   const connected = seen !== 'offline' || hidden || held
   if (hidden && seen !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
   if (held && seen === 'offline' && !hidden)
     throw new BadRow(`"held" needs a "status" other than "offline", or "hidden"`)
-  if (connected && choice !== undefined) throw new BadRow(`"choice" is for users who are gone`)
+  if (connected && choice !== undefined && !(idle && seen === 'away' && choice === 'online'))
+    throw new BadRow(`"choice" is for users who are gone or idle`)
+  if (idle && !connected) throw new BadRow(`"idle" is for users who are here`)
   const session = held ? 'held' : connected ? 'live' : 'none'
-  const status = choice ?? seen
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
-  const username = optionalNameIn('username', fields.username)
-  const newUsername = optionalNameIn('newUsername', fields.newUsername)
-  return { userId, session, status, lastSeen, ...username, ...newUsername }
+  return {
+    userId,
+    session,
+    status: choice ?? seen,
+    ...textIn(fields.text),
+    ...(fields.expiresAt !== undefined && { expiresAt: timeIn('expiresAt', fields.expiresAt, undefined) }),
+    ...(idle && { idle: true as const }),
+    lastSeen,
+    ...optionalNameIn('username', fields.username),
+    ...optionalNameIn('newUsername', fields.newUsername),
+  }
 }
 
-type RowField = 'userId' | 'status' | 'lastSeen' | 'username' | 'newUsername' | 'choice' | 'hidden' | 'held'
-
-const STATUSES: ReadonlySet<unknown> = new Set<Status>(['online', 'offline'])
+type RowField =
+  | 'userId'
+  | 'status'
+  | 'lastSeen'
+  | 'username'
+  | 'newUsername'
+  | 'choice'
+  | 'text'
+  | 'expiresAt'
+  | 'hidden'
+  | 'idle'
+  | 'held'
 
 function nameIn(field: RowField, value: unknown): string {
   if (typeof value === 'string' && isName(value)) return value
@@ -69,13 +100,21 @@ function optionalNameIn<Field extends RowField>(field: Field, value: unknown): {
   return { [field]: nameIn(field, value) } as { [F in Field]?: string }
 }
 
+function textIn(value: unknown): { text?: string } {
+  if (value === undefined) return {}
+  if (typeof value === 'string' && isStatusText(value)) return { text: value }
+  throw new BadRow(
+    `"text" must be a string of at most ${MAX_TEXT_CHARS} characters without control characters`,
+  )
+}
+
 function statusIn(field: RowField, value: unknown): Status {
   if (isStatus(value)) return value
-  throw new BadRow(`"${field}" must be one of ${[...STATUSES].join(', ')}`)
+  throw new BadRow(`"${field}" must be one of ${STATUSES.join(', ')}`)
 }
 
 function isStatus(value: unknown): value is Status {
-  return STATUSES.has(value)
+  return (STATUSES as readonly unknown[]).includes(value)
 }
 
 function markIn(field: RowField, value: unknown): boolean {
