@@ -214,6 +214,34 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       )
     })
 
+    test('all that a record can say is there again, after a crash and after a save', async () => {
+      const { store, note } = await begin()
+      const text = 'in a “call” \u2028 \\ "'
+      const records: UserRecord[] = [
+        { ...online('busy'), status: 'busy', text, expiresAt: 9_000_000 },
+        { ...online('away'), status: 'away' },
+        { ...online('idle'), idle: true },
+        { ...online('idle with a text'), idle: true, text, session: 'held' },
+        { ...online('idle and busy'), status: 'busy', idle: true },
+        { ...online('away and idle'), status: 'away', idle: true },
+        { ...online('hidden'), status: 'offline', text, expiresAt: 9_000_000 },
+        { ...online('hidden and idle'), status: 'offline', idle: true, session: 'held' },
+        { ...gone('back until then'), status: 'busy', text, expiresAt: 9_000_000 },
+        { ...gone('hidden until then'), status: 'offline', expiresAt: 9_000_000 },
+        { ...gone('online until then'), status: 'online', expiresAt: 9_000_000 },
+        { ...gone('with a new name'), newUsername: 'new', username: 'old' },
+      ]
+      note(...records)
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(...records))
+      const again = await begin()
+      again.note(...records)
+      await again.store.save()
+      await again.store.close()
+      expect(await reload()).toEqual(byId(...records))
+    })
+
     test('after a clean stop everybody was last seen exactly when noted', async () => {
       const { store, note } = await begin()
       note(online('a'), gone('b', 2_000))
