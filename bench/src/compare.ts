@@ -1,6 +1,6 @@
 import type { Contender } from './contenders/contenders.ts'
-import type { Entry, Result, Run } from './figures.ts'
-import { judge, percent } from './goals.ts'
+import type { Entry, Form, Result, Run } from './figures.ts'
+import { judge, OURS, percent } from './goals.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { cores } from './stage.ts'
 import { machine } from './system.ts'
@@ -10,6 +10,9 @@ const LOAD_LIMIT = 0.9
 
 /** Waiting for the core this share of the time, a server looks slower than it is. */
 const DISPLACED_LIMIT = 0.1
+
+/** The runs of each contender, a round after the other, by name of form. */
+type Played = Map<string, (Record<string, Run> | null)[]>
 
 /** With whom and how often a scenario is played. */
 export interface Conditions {
@@ -25,9 +28,10 @@ export interface Conditions {
  */
 export async function compare(
   scenario: Scenario,
-  { contenders, rounds, progress }: Conditions,
+  { contenders: chosen, rounds, progress }: Conditions,
 ): Promise<Result> {
-  const played = new Map<string, (Record<string, Run> | null)[]>(contenders.map(({ name }) => [name, []]))
+  const contenders = scenario.contenders ?? chosen
+  const played: Played = new Map(contenders.map(({ name }) => [name, []]))
   const problems: string[] = []
   const notes: string[] = []
   for (let round = 1; round <= rounds; round++) {
@@ -40,18 +44,19 @@ export async function compare(
       })
       for (const [form, run] of Object.entries(runs ?? {})) {
         problems.push(...run.invalid.map(reason => `${where}, ${form}: ${reason}`))
-        notes.push(...cautions(run).map(caution => `${where}, ${form}: ${caution}`))
+        notes.push(
+          ...[...cautions(run), ...(run.remarks ?? [])].map(caution => `${where}, ${form}: ${caution}`),
+        )
       }
       played.get(contender.name)?.push(runs)
     }
   }
-  const forms = scenario.forms.map(form => {
-    const entries: Entry[] = [...played].map(([contender, all]) => ({
-      contender,
-      rounds: all.map(runs => runs?.[form.name] ?? null),
-    }))
+  const forms = scenario.forms.flatMap(form => {
+    const entries = entriesOf(form, played)
+    // Those who were chosen may not play it.
+    if (entries.length === 0) return []
     const goals = scenario.goals.filter(goal => goal.form === form.name).map(goal => judge(goal, entries))
-    return { ...form, entries, goals }
+    return [{ ...form, entries, goals }]
   })
   return {
     scenario: scenario.name,
@@ -63,6 +68,19 @@ export async function compare(
     problems,
     notes,
   }
+}
+
+/** The entries of a form: of those who play it, and of ours in the form that stands beside it. */
+function entriesOf({ name, players, beside }: Form, played: Played): Entry[] {
+  const entry = (contender: string, all: (Record<string, Run> | null)[], form: string): Entry => ({
+    contender,
+    rounds: all.map(runs => runs?.[form] ?? null),
+  })
+  const entries = [...played]
+    .filter(([contender]) => players?.includes(contender) ?? true)
+    .map(([contender, all]) => entry(contender, all, name))
+  const ours = beside && played.get(OURS)
+  return ours ? [...entries, entry(beside.as, ours, beside.form)] : entries
 }
 
 /** Why a run has to be read with care. */

@@ -7,12 +7,20 @@ export interface Form {
   title: string
   /** The unit of `cost`. */
   unit: string
+  /** What is delivered; messages, if it does not say. */
+  counted?: string
+  /** Who plays it, where it is not everybody. */
+  players?: string[]
+  /** Another form whose runs of ours stand beside these, under another name. */
+  beside?: { form: string; as: string }
 }
 
 /** What one contender gave in one form in one round. */
 export interface Run {
   /** The figure compared, in the form's unit; less is better. `undefined` where the system does not tell. */
   cost: number | undefined
+  /** CPU seconds per million deliveries, where the cost is something else. */
+  perDelivery?: number
   /** What reached clients, where clients were told something. */
   delivered?: Delivered
   latencyMs?: Latency
@@ -21,12 +29,17 @@ export interface Run {
   busy?: Busy
   /** What was wrong; with an entry here the run proves nothing. */
   invalid: string[]
+  /** What readers should know. */
+  remarks?: string[]
 }
 
 interface Delivered {
-  /** Messages that reached clients, and how many had to. */
+  /** Messages, or users in diffs, that reached clients, and how many had to. */
   counted: number
   expected: number
+  /** The frames that brought them, where that is another number or the one that matters. */
+  frames?: number
+  bytes?: number
   /** From the first frame sent to the last expected one received. */
   seconds: number
 }
@@ -82,9 +95,13 @@ export interface Verdict {
 /** The figures that goals and tables read from a run. */
 const figure = {
   cost: (run: Run) => run.cost,
+  perDelivery: (run: Run) => run.perDelivery,
   p50: (run: Run) => run.latencyMs?.p50,
   p99: (run: Run) => run.latencyMs?.p99,
   perSecond: (run: Run) => run.delivered && run.delivered.counted / run.delivered.seconds,
+  framesPerSecond: ({ delivered }: Run) => delivered?.frames && delivered.frames / delivered.seconds,
+  perFrame: ({ delivered }: Run) => delivered?.frames && delivered.counted / delivered.frames,
+  bytes: ({ delivered }: Run) => delivered?.bytes && delivered.bytes / delivered.counted,
   seconds: (run: Run) => run.delivered?.seconds,
   carried: (run: Run) => run.carried,
   server: (run: Run) => run.busy?.server,

@@ -3,12 +3,12 @@ import { type Entry, type FigureName, ratio, spread, type Verdict } from './figu
 /** What performance.md promises of ours in one form. */
 export interface Goal {
   form: string
-  figure: 'cost' | 'p99'
+  figure: 'cost' | 'bytes' | 'p99'
   /** The most it may be: a multiple of another contender's figure, or a plain value in the figure's unit. */
   atMost: { times: number; than: string } | { value: number; unit: string }
 }
 
-const OURS = 'ours'
+export const OURS = 'ours'
 
 /** Holds a goal against the entries of its form. */
 export function judge(goal: Goal, entries: Entry[]): Verdict {

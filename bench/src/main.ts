@@ -10,11 +10,13 @@ import { request } from './scenarios/request.ts'
 import { saving } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
 import { storm } from './scenarios/storm.ts'
+import { watch } from './scenarios/watch.ts'
 import { clearAll } from './stage.ts'
 
 /** Every scenario, in the order of a whole bench. */
 const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<Result>> = {
   firehose: (size, conditions) => compare(firehose(size), conditions),
+  watch: (size, conditions) => compare(watch(size), conditions),
   storm: (size, conditions) => compare(storm(size), conditions),
   request: (size, conditions) => compare(request(size), conditions),
   idle: (size, conditions) => compare(idle(size), conditions),

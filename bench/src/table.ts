@@ -6,9 +6,16 @@ type Table = string[][]
 
 type FormResult = Result['forms'][number]
 
+/** Where the form says what is counted. */
+const COUNTED_PER_SECOND = '/s'
+
 /** The columns after `cost`; one without a figure in any row is left out. */
 const columns: [FigureName, string, (value: number) => string][] = [
-  ['perSecond', 'messages/s', number],
+  ['perDelivery', 'CPU s per million deliveries', number],
+  ['perSecond', COUNTED_PER_SECOND, number],
+  ['framesPerSecond', 'frames/s', number],
+  ['perFrame', 'per frame', number],
+  ['bytes', 'bytes each', number],
   ['carried', 'of the rate', percent],
   ['seconds', 'seconds', number],
   ['p50', 'p50 ms', number],
@@ -18,10 +25,15 @@ const columns: [FigureName, string, (value: number) => string][] = [
 ]
 
 /** The contenders of a form: medians, in brackets the spread of the cost, ratios against ours within each round. */
-export function contenderTable({ unit, entries }: FormResult): Table {
+export function contenderTable({ unit, counted = 'messages', entries }: FormResult): Table {
   const base = entries.find(entry => entry.contender === 'ours' && spread(entry, 'cost')) ?? entries[0]
   const shown = columns.filter(([name]) => entries.some(entry => spread(entry, name)))
-  const head = ['', unit, `× ${base?.contender}`, ...shown.map(([, title]) => title)]
+  const head = [
+    '',
+    unit,
+    `× ${base?.contender}`,
+    ...shown.map(([, title]) => (title === COUNTED_PER_SECOND ? counted + title : title)),
+  ]
   const rows = entries.map(entry => [
     entry.contender,
     cost(entry),

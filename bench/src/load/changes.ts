@@ -5,32 +5,43 @@ import { Stopwatch } from './latency.ts'
 import type { BareCount, BurstsOrder, ChangesOrder } from './orders.ts'
 
 /**
- * Changes at an even rate. A change that falls due while every driver still waits for its reply is left out: a server
- * that cannot carry the rate gets fewer changes, not an endless queue.
+ * Changes at an even rate. A change that falls due and can't be made is left out: a server that cannot carry the
+ * rate gets fewer changes, not an endless queue.
  */
-export async function changes(crowd: Crowd, { perSecond, seconds }: ChangesOrder): Promise<BareCount> {
-  const stopwatch = new Stopwatch(crowd.sampled, crowd.drivers)
-  const free = takeTurns(crowd.drivers)
+export async function evenly(
+  { perSecond, seconds }: Pick<ChangesOrder, 'perSecond' | 'seconds'>,
+  change: () => boolean,
+): Promise<{ due: number; made: number }> {
   let due = 0
   let made = 0
-  const count = await crowd.expect(async () => {
-    const began = performance.now()
-    for (;;) {
-      const elapsed = Math.min((performance.now() - began) / 1000, seconds)
-      for (const now = Math.floor(elapsed * perSecond); due < now; due++) {
-        const driver = free.shift()
-        driver?.change()
-        if (driver) made++
-      }
-      if (elapsed >= seconds) return { each: made }
-      await sleep(Math.max(1, ((due + 1) / perSecond - elapsed) * 1000))
-    }
-  })
-  return withLatency({ ...count, carried: made / due }, stopwatch)
+  const began = performance.now()
+  for (;;) {
+    const elapsed = Math.min((performance.now() - began) / 1000, seconds)
+    for (const now = Math.floor(elapsed * perSecond); due < now; due++) if (change()) made++
+    if (elapsed >= seconds) return { due, made }
+    await sleep(Math.max(1, ((due + 1) / perSecond - elapsed) * 1000))
+  }
 }
 
-/** Bursts: `size` changes leave in one tick, the next ones when everybody heard all of them. */
-export async function bursts(crowd: Crowd, { size, seconds }: BurstsOrder): Promise<BareCount> {
+/** Changes of drivers that nobody waits for; one that waits for its reply makes no further change. */
+export async function changes(crowd: Crowd, order: ChangesOrder): Promise<BareCount> {
+  const stopwatch = new Stopwatch(crowd.sampled, crowd.drivers)
+  const free = takeTurns(crowd.drivers)
+  let carried = 0
+  const count = await crowd.expect(async () => {
+    const { due, made } = await evenly(order, () => {
+      const driver = free.shift()
+      driver?.change()
+      return driver !== undefined
+    })
+    carried = made / due
+    return { each: made }
+  })
+  return withLatency({ ...count, carried }, stopwatch)
+}
+
+/** Bursts: `size` changes leave in one tick, the next ones when everybody heard all of them and it is their time. */
+export async function bursts(crowd: Crowd, { size, seconds, perSecond }: BurstsOrder): Promise<BareCount> {
   const { tally } = crowd.link
   const stopwatch = new Stopwatch(crowd.sampled, crowd.drivers)
   const clients = crowd.clients.length
@@ -42,10 +53,14 @@ export async function bursts(crowd: Crowd, { size, seconds }: BurstsOrder): Prom
       for (const driver of crowd.drivers.slice(0, size)) driver.change()
       made += size
       const complete = await tally.reach(had + made * clients)
-      if (!complete || performance.now() - began >= seconds * 1000) return { each: made }
+      const next = perSecond === undefined ? 0 : made / size / perSecond
+      const elapsed = (performance.now() - began) / 1000
+      if (!complete || Math.max(elapsed, next) >= seconds) return { each: made }
+      if (next > elapsed) await sleep((next - elapsed) * 1000)
     }
   })
-  return withLatency(count, stopwatch)
+  const due = perSecond === undefined ? undefined : Math.floor(seconds * perSecond) * size
+  return withLatency(due ? { ...count, carried: Math.min(1, made / due) } : count, stopwatch)
 }
 
 function withLatency(count: BareCount, stopwatch: Stopwatch): BareCount {

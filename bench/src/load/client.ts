@@ -3,7 +3,7 @@ import type { Dialect } from './dialect.ts'
 import { clientFrame, FrameReader, type FrameSink, opcode } from './frames.ts'
 import type { Tally } from './tally.ts'
 
-/** Where every v1 message has the first letter of its type: behind `{"type":"`. */
+/** Where every message has the first letter of its type: behind `{"type":"`. */
 const KIND_AT = 9
 
 const kind = { welcome: 0x77 /* w */, statusUpdated: 0x73 /* s */, error: 0x65 /* e */ }
@@ -31,8 +31,8 @@ export class Client implements FrameSink {
   /** Resolves with `welcome`; rejects when the server refuses or the socket breaks before it. */
   readonly joined: Promise<void>
   readUpTo = Number.POSITIVE_INFINITY
-  /** Called with the JSON of a counted message: `chunk` from `start`. */
-  onChange: ((chunk: Buffer, start: number) => void) | undefined
+  /** Called with the JSON of a counted message: `chunk` from `start` to `end`. */
+  onChange: ((chunk: Buffer, start: number, end: number) => void) | undefined
   /** Called when a `status_updated` came. */
   onReply: (() => void) | undefined
   /** Called after a read that brought messages. */
@@ -100,7 +100,7 @@ export class Client implements FrameSink {
     else if (type === kind.error) this.#link.tally.complain(chunk.toString('latin1', json, end))
     else {
       this.frames++
-      this.onChange?.(chunk, json)
+      this.onChange?.(chunk, json, end)
     }
   }
 
@@ -146,13 +146,15 @@ export class Client implements FrameSink {
   }
 
   #upgradeRequest(): string {
+    const { path, subprotocol } = this.#link.dialect
     return [
-      `GET ${this.#link.dialect.path(this.userId)} HTTP/1.1`,
+      `GET ${path(this.userId)} HTTP/1.1`,
       'Host: 127.0.0.1',
       'Upgrade: websocket',
       'Connection: Upgrade',
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
       'Sec-WebSocket-Version: 13',
+      ...(subprotocol ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
       '',
       '',
     ].join('\r\n')

@@ -30,20 +30,20 @@ export class Crowd {
   }
 
   /** Lets clients in and waits until everybody who was there has heard of everybody who came. */
-  async connect({ listeners, drivers, atOnce, told }: ConnectOrder): Promise<BareCount> {
+  async connect({ listeners, drivers, atOnce, told, asTabs = false }: ConnectOrder): Promise<BareCount> {
     const { tally } = this.link
     const began = performance.now()
     const before = { frames: tally.frames, bytes: tally.bytes }
     const names = [
-      ...numbered('u', this.listeners.length, listeners),
+      ...numbered('u', this.listeners.length, listeners).map(name => (asTabs ? 'd0' : name)),
       ...numbered('d', this.drivers.length, drivers),
     ]
     for (let at = 0; at < names.length; at += atOnce) {
       const group = names.slice(at, at + atOnce).map(name => new Client(name, this.link))
       await Promise.all(group.map(client => client.joined))
-      for (const client of group) {
-        if (client.userId.startsWith('d')) this.drivers.push(new Driver(client))
-        else this.listeners.push(client)
+      for (const [index, client] of group.entries()) {
+        if (at + index < listeners) this.listeners.push(client)
+        else this.drivers.push(new Driver(client))
       }
     }
     // The n-th arrival is heard by the n − 1 before it.

@@ -2,6 +2,8 @@
 export interface Dialect {
   /** Where a client of this name connects. */
   path(userId: string): string
+  /** The WebSocket subprotocol that a client offers, if any. */
+  subprotocol?: string
   /** A v1 message as the text of a frame. */
   wrap(message: string): string
   /** Bytes before the JSON of a v1 message in the text of a frame. */
@@ -26,6 +28,8 @@ const v1: Dialect = {
   chatter: () => undefined,
 }
 
+const v2: Dialect = { ...v1, subprotocol: 'who-is-online.v2' }
+
 const EVENT = '42["message",'
 
 /** Engine.io 4 over WebSocket with socket.io's default namespace: open → connect, ping → pong, events. */
@@ -41,7 +45,7 @@ const socketIo: Dialect = {
   },
 }
 
-export const dialects = { v1, 'socket.io': socketIo }
+export const dialects = { v1, v2, 'socket.io': socketIo }
 
 export type DialectName = keyof typeof dialects
 

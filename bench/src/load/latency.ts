@@ -16,7 +16,7 @@ const MAX_SAMPLES = 1_000_000
  * counts. Changes of one driver stay in order: a client's n-th change of a driver is the driver's n-th.
  */
 export class Stopwatch {
-  readonly #samples: number[] = []
+  readonly #latencies = new Latencies()
   readonly #clients: Client[]
 
   constructor(clients: Client[], drivers: Driver[]) {
@@ -30,9 +30,7 @@ export class Stopwatch {
         const nth = heard[number] ?? 0
         heard[number] = nth + 1
         const issuedAt = drivers[number]?.issuedAt[nth]
-        if (issuedAt !== undefined && this.#samples.length < MAX_SAMPLES) {
-          this.#samples.push(performance.now() - issuedAt)
-        }
+        if (issuedAt !== undefined) this.#latencies.since(issuedAt)
       }
     }
   }
@@ -40,6 +38,21 @@ export class Stopwatch {
   /** Stops listening; `undefined` when nothing was timed. */
   stop(): Latency | undefined {
     for (const client of this.#clients) client.onChange = undefined
+    return this.#latencies.summary()
+  }
+}
+
+/** How long things took. */
+export class Latencies {
+  readonly #samples: number[] = []
+
+  /** Something that began then, in ms of `performance.now()`, is over now. */
+  since(begun: number): void {
+    if (this.#samples.length < MAX_SAMPLES) this.#samples.push(performance.now() - begun)
+  }
+
+  /** `undefined` when nothing was timed. */
+  summary(): Latency | undefined {
     const sorted = Float64Array.from(this.#samples).sort()
     const p50 = sorted[Math.floor(sorted.length * 0.5)]
     const p99 = sorted[Math.floor(sorted.length * 0.99)]

@@ -3,12 +3,14 @@
 import { bursts, changes } from './changes.ts'
 import { Crowd } from './crowd.ts'
 import { dialects } from './dialect.ts'
+import { Following } from './following.ts'
 import type { Answer, BareCount, Count, Order, Target } from './orders.ts'
 import { requests } from './requests.ts'
 import { Tally } from './tally.ts'
 
 const target = JSON.parse(process.argv[2] ?? '') as Target
 const crowd = new Crowd({ port: target.port, dialect: dialects[target.dialect], tally: new Tally() })
+const following = new Following(crowd)
 
 process.on('message', async (order: Order) => {
   process.send?.(await answer(order))
@@ -33,6 +35,10 @@ function carryOut(order: Order): Promise<BareCount> {
       return bursts(crowd, order)
     case 'requests':
       return requests(crowd, order)
+    case 'follow':
+      return following.follow(order)
+    case 'stir':
+      return following.stir(order)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { DialectName } from './dialect.ts'
 
 /** What the bench tells the load generator to do; one at a time, each is answered with one `Count`. */
-export type Order = ConnectOrder | ChangesOrder | BurstsOrder | RequestsOrder
+export type Order = ConnectOrder | ChangesOrder | BurstsOrder | RequestsOrder | FollowOrder | StirOrder
 
 /** Clients connect and stay; counted are the arrivals they hear of. */
 export interface ConnectOrder {
@@ -14,6 +14,8 @@ export interface ConnectOrder {
   atOnce: number
   /** Whether the server tells everybody of arrivals; if not, none may come. */
   told: boolean
+  /** Whether listeners come as further tabs of the first driver, which is no news to anybody. */
+  asTabs?: boolean
 }
 
 /** Drivers change their status at an even rate; counted are the changes that reach clients. */
@@ -29,6 +31,8 @@ export interface BurstsOrder {
   /** Changes in one burst; at most the number of drivers. */
   size: number
   seconds: number
+  /** The most bursts a second; as many as go where there is none. */
+  perSecond?: number
 }
 
 /** Every listener keeps asking, in batches; counted are the replies. */
@@ -39,11 +43,33 @@ export interface RequestsOrder {
   seconds: number
 }
 
+/** Every listener, a client of v2, follows users and is told how they are. */
+export interface FollowOrder {
+  do: 'follow'
+  /** Everybody, or of so many users those from one place in the listener's list to before another. */
+  whom: 'all' | { of: number; from: number; to: number }
+  /** How many wait for their state at the same time. */
+  atOnce: number
+}
+
+/** Of those who follow, some change their status at an even rate; counted are the diffs. */
+export interface StirOrder {
+  do: 'stir'
+  perSecond: number
+  seconds: number
+  /** How many of the listeners change, taking turns. */
+  movers: number
+  /** What each changes to, one after the other. */
+  statuses: string[]
+}
+
 /** What the load generator saw while it carried out one order. */
 export interface Count {
   /** Frames that came, and how many had to come. */
   counted: number
   expected: number
+  /** Where clients follow: the users in those frames. */
+  items?: number
   bytes: number
   /** From the first frame sent to the last expected frame received. */
   seconds: number

@@ -1,5 +1,5 @@
 /** No frame for this long: the rest is not coming. Longer than any pause of a server that is still at work. */
-const GIVE_UP_MS = 8_000
+export const GIVE_UP_MS = 8_000
 
 /** How often a wait looks whether frames still come. */
 const LOOK_MS = 500
@@ -8,6 +8,8 @@ const LOOK_MS = 500
 export class Tally {
   frames = 0
   bytes = 0
+  /** When the last of them came, in ms of `performance.now()`. */
+  lastAt = 0
   /** What clients complain of: lost sockets, error messages. */
   readonly #problems = new Map<string, number>()
   #target = Number.POSITIVE_INFINITY
@@ -15,6 +17,7 @@ export class Tally {
 
   add(frames: number): void {
     this.frames += frames
+    this.lastAt = performance.now()
     if (this.frames >= this.#target) this.#reached?.()
   }
 

@@ -1,5 +1,6 @@
 import { type Measured, Stage } from '../stage.ts'
 import { run, type Scenario, type Size } from './scenario.ts'
+import { type Point, slope } from './slope.ts'
 
 const sizesOf = { full: [1_000, 3_000, 5_000], quick: [100, 500] }
 
@@ -7,10 +8,10 @@ const sizesOf = { full: [1_000, 3_000, 5_000], quick: [100, 500] }
  * A young generation that does not grow, in MiB: it grows with the messages sent, up to 8 KB for each connection
  * here, and would be taken for memory of connections.
  */
-const SMALL_YOUNG_GENERATION = '--max-semi-space-size=1'
+export const SMALL_YOUNG_GENERATION = '--max-semi-space-size=1'
 
 /** Few on their way at a time, so that buffers of a crowd at the door are not taken for memory of connections. */
-const AT_ONCE = 100
+export const AT_ONCE = 100
 
 /** Memory a connection costs that just stays: the slope of resident bytes, without garbage, over three sizes. */
 export function idle(size: Size): Scenario {
@@ -31,34 +32,17 @@ export function idle(size: Size): Scenario {
         contender,
         { sockets: most, silent: true, nodeArgs: [SMALL_YOUNG_GENERATION] },
         async stage => {
-          const points: { connections: number; bytes: number | undefined }[] = []
+          const points: Point[] = []
           let last: Measured | undefined
           for (const connections of sizes) {
-            const listeners = connections - (points.at(-1)?.connections ?? 0)
+            const listeners = connections - (points.at(-1)?.count ?? 0)
             const { told } = stage
             last = await stage.measure({ do: 'connect', listeners, drivers: 0, atOnce: AT_ONCE, told })
-            points.push({ connections, bytes: await stage.residentBytes() })
+            points.push({ count: connections, bytes: await stage.residentBytes() })
           }
           return last ? { memory: run(slope(points), last) } : {}
         },
       ),
     goals: [{ form: 'memory', figure: 'cost', atMost: { value: 8 * 1024, unit: 'bytes' } }],
   }
-}
-
-/** Least squares; `undefined` when a point is. */
-function slope(points: { connections: number; bytes: number | undefined }[]): number | undefined {
-  const mean = { x: 0, y: 0 }
-  for (const { connections, bytes } of points) {
-    if (bytes === undefined) return undefined
-    mean.x += connections / points.length
-    mean.y += bytes / points.length
-  }
-  let over = 0
-  let under = 0
-  for (const { connections, bytes = 0 } of points) {
-    over += (connections - mean.x) * (bytes - mean.y)
-    under += (connections - mean.x) ** 2
-  }
-  return over / under
 }

@@ -16,6 +16,7 @@ export function request(size: Size): Scenario {
         name: 'pipelined',
         title: `${CLIENTS} clients × ${PIPELINED} pipelined`,
         unit: 'CPU s per million replies',
+        counted: 'replies',
       },
     ],
     play: contender =>

@@ -1,6 +1,6 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
-import type { Change, Outcome } from './change.ts'
+import { type Change, NOTHING, type Outcome } from './change.ts'
 import type { Choice, Presence, PresenceOptions, PresenceRecord, SeenUser } from './presence.ts'
 
 /**
@@ -170,8 +170,9 @@ class Model {
           proof = lastSeen ?? 0
           break
       }
-      // Who is gone keeps no choice but one with an end.
-      if (sessions.length === 0 && choice.expiresAt === undefined) choice = ONLINE
+      // Who is gone, and seen as gone, keeps no choice but one with an end.
+      const isGone = sessions.length === 0 && shown.status === 'offline'
+      if (isGone && choice.expiresAt === undefined) choice = ONLINE
       if (lastSeen !== null && shown.status !== 'offline') lastSeen = Math.max(lastSeen, proof)
     }
     const due = dueView(sessions, choice)
@@ -289,8 +290,9 @@ export type Step =
     }
   | { readonly do: 'setActivity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
   | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
-  /** Time passes and nobody looks, as when timers are late. */
+  /** Time passes and nobody looks, as when timers are late; or passes to about the next time when something is due. */
   | { readonly do: 'wait'; readonly ms: number }
+  | { readonly do: 'waitToDue'; readonly off: number }
   /** Time passes and is looked at, `limit` users at a time. */
   | { readonly do: 'advance'; readonly ms: number; readonly limit: number }
   /** The same, to just before, at or just after the next time at which something is due. */
@@ -316,6 +318,7 @@ const options: fc.Arbitrary<PresenceOptions> = fc.record({
 })
 
 const limit = fc.integer({ min: 1, max: 4 })
+const off = fc.integer({ min: -1, max: 1 })
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -352,10 +355,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('identify'), userId, username: fc.constantFrom('Ann', 'Bob') }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait'), ms: small }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('waitToDue'), off }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('advance'), ms: small, limit }) },
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('advanceToDue'), off: fc.integer({ min: -1, max: 1 }), limit }),
+    arbitrary: fc.record({ do: fc.constant('advanceToDue'), off, limit }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('paused', 'restart'), ms: small }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('forgetStale'), count: fc.nat({ max: 6 }) }) },
@@ -436,30 +440,31 @@ class Table {
         break
       case 'identify': {
         const { known, username, newName } = this.#story(step.userId)
-        if (known && (newName ?? username) !== step.username) {
-          const outcome = this.#told(step.userId, { what: 'identify', ...step }, now =>
-            core.identify(step.userId, step.username, now),
-          )
-          same(outcome.touched, [step.userId], 'touched by a name')
-        } else {
-          const { changes, touched } = core.identify(step.userId, step.username, this.#now)
-          same([...changes, ...touched], [], 'by a name that is no news')
+        // A name that the user has already, or will have, does nothing at all: what waits goes on waiting.
+        if (!known || (newName ?? username) === step.username) {
+          same(core.identify(step.userId, step.username, this.#now), NOTHING, 'no other name')
+          break
         }
+        const { touched } = this.#told(step.userId, { what: 'identify', ...step }, now =>
+          core.identify(step.userId, step.username, now),
+        )
+        same(touched, [step.userId], 'touched by a name')
         break
       }
       case 'wait':
         this.#now += step.ms
         break
+      case 'waitToDue':
+        this.#waitToDue(step.off)
+        break
       case 'advance':
         this.#now += step.ms
         this.#advance(step.limit)
         break
-      case 'advanceToDue': {
-        const due = this.#model.nextDue(USERS) + step.off
-        if (due < Infinity) this.#now = Math.max(this.#now, due)
+      case 'advanceToDue':
+        this.#waitToDue(step.off)
         this.#advance(step.limit)
         break
-      }
       case 'paused':
         this.#now += step.ms
         this.#model.add({ what: 'pause', ms: step.ms })
@@ -502,6 +507,11 @@ class Table {
     this.take({ do: 'forgetStale', count: USERS.length })
     same(this.#core.knownCount, 0, 'known after the time of remembering')
     same([...this.#core.list(10), ...this.#core.records(), ...this.#core.page(0, 10).users], [], 'left over')
+  }
+
+  #waitToDue(off: number): void {
+    const due = this.#model.nextDue(USERS) + off
+    if (due < Infinity) this.#now = Math.max(this.#now, due)
   }
 
   #advance(limit: number): void {
@@ -689,6 +699,7 @@ function pages(core: Presence, limit: number, status?: Shown): UserId[] {
     const { users, next }: ReturnType<Presence['page']> = core.page(after, limit, status)
     same(users.length <= limit, true, 'a page stops at its limit')
     met.push(...users.map(({ userId }) => userId))
+    same(next === undefined || next > after, true, 'a page leads on')
     after = next
   }
   return met

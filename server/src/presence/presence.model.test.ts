@@ -1,4 +1,4 @@
-import type { UserId } from '@who-is-online/protocol/words'
+import { STATUSES, type UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Change } from './change.ts'
@@ -15,46 +15,90 @@ test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] whatever happens, the core ag
   )
 }, 60_000) // 4 s on a free core; shrinking a failure takes longer than the usual limit
 
-test('[R4] nobody can tell a user who hides from one who has left', () => {
+test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () => {
   let hidden = 0
+  let adorned = 0
+  const manners = fc.record({ text: fc.constantFrom(undefined, 'psst'), isForLong: fc.boolean() })
+  const moments = fc.nat({ max: 30 })
+  // What the hider did last: games alone have few who hide while there is something to see of them.
+  const lastActs = fc.array(
+    fc.constantFrom<Readonly<Record<string, unknown>>>(
+      { do: 'open', id: 's1', named: false, username: 'Ann' },
+      { do: 'open', id: 's2', named: true, username: undefined },
+      { do: 'setActivity', id: 's1', isIdle: true },
+      { do: 'setActivity', id: 's2', isIdle: true },
+      { do: 'setStatus', status: 'busy', text: 'at lunch', forMs: 15 },
+      { do: 'lose', id: 's1' },
+      { do: 'lose', id: 's2' },
+    ),
+  )
   fc.assert(
-    fc.property(game, fc.nat({ max: 30 }), fc.constantFrom(...USERS), ({ options, steps }, moment, hider) => {
-      // Without a pace, which may hold a leaving but never a hiding, and with nobody forgotten: who hides is here.
-      const unpaced = { ...options, changePace: { burst: 1, everyMs: 0 }, maxKnown: 100, keepMs: 1e9 }
-      const hides = new World(unpaced)
-      const leaves = new World(unpaced)
-      for (const step of steps.slice(0, moment)) {
-        // Tabs that are closed one after the other show as away when the idle one is the last: that is no hiding.
-        if (step.do === 'setActivity' && step.userId === hider) continue
-        hides.take(step)
-        leaves.take(step)
-      }
-      if (!hides.isHere(hider)) return
-      hidden++
-      // Both are done by somebody who is there: the message, or the goodbye, is a proof of life.
-      for (const world of [hides, leaves]) world.take({ do: 'heard', userId: hider, ago: 0 })
-      hides.take({ do: 'setStatus', userId: hider, status: 'offline' })
-      leaves.leaveAll(hider)
-      expect(hides.answers()).toEqual(leaves.answers())
-      for (const step of steps.slice(moment)) {
-        if ('userId' in step && step.userId === hider) {
-          // Until the user chooses anew, or is gone and returns, there is only one world in which anything happens.
-          leaves.take(NOTHING)
-          // Without a session nobody can take a name.
-          if (step.do === 'identify' && !hides.isHere(hider)) continue
-          if (step.do === 'setStatus' || (step.do === 'open' && !hides.isHere(hider))) continue
-        } else leaves.take(step)
-        hides.take(step)
-        expect(hides.answers()).toEqual(leaves.answers())
-      }
-    }),
+    fc.property(
+      game,
+      moments,
+      lastActs,
+      fc.constantFrom(...USERS),
+      manners,
+      (game, moment, acts, hider, manner) => {
+        const { options } = game
+        // One id is always named and the other never, so that whoever names it can be sure whose place is taken.
+        const steps = game.steps.map(step =>
+          step.do === 'open' ? { ...step, named: step.id === 's2' } : step,
+        )
+        // Without a pace, which may hold a leaving but never a hiding, and with nobody forgotten: who hides is here.
+        const unpaced = { ...options, changePace: { burst: 1, everyMs: 0 }, maxKnown: 100, keepMs: 1e9 }
+        const hides = new World(unpaced)
+        const leaves = new World(unpaced)
+        const before = [...steps.slice(0, moment), ...acts.map(act => ({ ...act, userId: hider }) as Step)]
+        for (const step of before) {
+          hides.take(step)
+          leaves.take(step)
+        }
+        if (!hides.isHere(hider)) return
+        hidden++
+        const { status, text } = hides.presence.see(hider)
+        if (status === 'away' || text !== undefined) adorned++
+        // Both are done by somebody who is there: the message, or the goodbye, is a proof of life.
+        for (const world of [hides, leaves]) world.take({ do: 'heard', userId: hider, ago: 0 })
+        const forMs = manner.isForLong ? 1e9 : undefined
+        hides.take({ do: 'setStatus', userId: hider, status: 'offline', text: manner.text, forMs })
+        leaves.leaveAll(hider)
+        // Tabs are closed one after the other, and the last may be an idle one: only where that ends is compared.
+        expect(hides.answers(lastOf)).toEqual(leaves.answers(lastOf))
+        for (const step of steps.slice(moment)) {
+          if ('userId' in step && step.userId === hider) {
+            // Until the user chooses to be seen, or is gone and returns, there is only one world in which anything
+            // happens. Whoever hides for a time that is still ahead hides again after a return.
+            leaves.take(NOTHING)
+            if (step.do === 'setStatus' && (manner.isForLong || !isHiding(step))) continue
+            if (step.do === 'open' && !manner.isForLong && !hides.isHere(hider)) continue
+          } else leaves.take(step)
+          hides.take(step)
+          expect(hides.answers()).toEqual(leaves.answers())
+        }
+      },
+    ),
     { numRuns: 1_000 },
   )
-  expect(hidden).toBeGreaterThan(200)
+  expect(hidden).toBeGreaterThan(400)
+  expect(adorned).toBeGreaterThan(200)
 })
 
-test('[R6] however a user flaps, a burst and one change per interval are seen, and the last state within two', () => {
-  const flap = fc.record({ ms: fc.nat({ max: 9 }), act: fc.constantFrom('open', 'leave', 'hide', 'show') })
+test('[R6 R14] however a user flaps, a burst and one change per interval are seen, and the last view within two', () => {
+  const acts = {
+    open: { do: 'open', userId: 'ann', id: 's', named: true, username: undefined },
+    leave: { do: 'leave', userId: 'ann', id: 's' },
+    hide: { do: 'setStatus', userId: 'ann', status: 'offline' },
+    show: { do: 'setStatus', userId: 'ann', status: 'online' },
+    lunch: { do: 'setStatus', userId: 'ann', status: 'busy', text: 'at lunch', forMs: 20 },
+    idle: { do: 'setActivity', userId: 'ann', id: 's', isIdle: true },
+    name: { do: 'identify', userId: 'ann', username: 'Ann' },
+    rename: { do: 'identify', userId: 'ann', username: 'Anna' },
+  } as const
+  const flap = fc.record({
+    ms: fc.nat({ max: 9 }),
+    act: fc.constantFrom(...(Object.keys(acts) as (keyof typeof acts)[])),
+  })
   const paces = fc.record({
     burst: fc.integer({ min: 1, max: 10 }),
     everyMs: fc.integer({ min: 1, max: 30 }),
@@ -64,14 +108,7 @@ test('[R6] however a user flaps, a burst and one change per interval are seen, a
       const world = new World({ ...UNHURRIED, changePace })
       const times: number[] = []
       for (const { ms, act } of flaps) {
-        const changes = [
-          ...world.take({ do: 'advance', ms, limit: 1 }),
-          ...world.take(
-            act === 'open' || act === 'leave'
-              ? { do: act, userId: 'ann', id: 's', named: false, username: undefined }
-              : { do: 'setStatus', userId: 'ann', status: act === 'hide' ? 'offline' : 'online' },
-          ),
-        ]
+        const changes = [...world.take({ do: 'advance', ms, limit: 1 }), ...world.take(acts[act])]
         for (const { at } of changes) times.push(at)
         // A hiding that came too early for its turn is owed: at most this one is more than the pace allows.
         const tooMany = times.filter((since, index) => {
@@ -80,10 +117,14 @@ test('[R6] however a user flaps, a burst and one change per interval are seen, a
         })
         if (tooMany.length > 0) expect(tooMany).toEqual([])
       }
+      // What a choice ends with is a change as well: first that, then two intervals in which nothing happens.
+      world.take({ do: 'advance', ms: 20, limit: 10 })
       world.take({ do: 'advance', ms: 2 * changePace.everyMs, limit: 10 })
       const record = world.presence.record('ann')
-      const due = record?.session === 'live' ? record.status : 'offline'
-      expect(world.presence.see('ann').status).toBe(due)
+      const isHere = record?.session === 'live'
+      const due = isHere ? (record.status === 'online' && record.idle ? 'away' : record.status) : 'offline'
+      expect(world.presence.see('ann')).toMatchObject({ status: due, text: undefined })
+      if (due !== 'offline') expect(record?.newUsername).toBeUndefined()
       expect(world.presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
     }),
     { numRuns: 300 },
@@ -91,6 +132,13 @@ test('[R6] however a user flaps, a burst and one change per interval are seen, a
 })
 
 const NOTHING: Step = { do: 'wait', ms: 0 }
+
+const isHiding = ({ status, forMs }: Step & { do: 'setStatus' }) =>
+  status === 'offline' && forMs === undefined
+
+/** Where changes of one user end. */
+const lastOf = (changes: readonly Change[]) =>
+  changes.slice(-1).map(({ userId, status, at }) => ({ userId, status, at }))
 
 const UNHURRIED: PresenceOptions = {
   graceMs: 5,
@@ -117,14 +165,14 @@ class World {
   }
 
   /** All that anybody else can learn of the users after a step. */
-  answers(): object {
+  answers(told: (changes: readonly Change[]) => unknown = changes => changes): object {
     const { presence } = this
     return {
-      told: this.#told,
+      told: told(this.#told),
       seen: USERS.map(userId => presence.see(userId)),
       listed: [...presence.list(100)],
       paged: presence.page(0, 100),
-      pagedAway: presence.page(0, 100, 'away'),
+      pages: STATUSES.map(status => presence.page(0, 100, status)),
       online: presence.onlineCount,
       known: presence.knownCount,
     }
@@ -134,15 +182,10 @@ class World {
   leaveAll(userId: UserId): void {
     const told = []
     while (this.isHere(userId)) {
-      for (const id of ['s1', 's2']) {
-        told.push(...this.take({ do: 'leave', userId, id }))
-        // A lost session with a name of its own is ended only by its own return.
-        for (const named of [true, false]) {
-          if (this.presence.record(userId)?.session !== 'held') continue
-          told.push(...this.take({ do: 'open', userId, id, named, username: undefined }))
-          told.push(...this.take({ do: 'leave', userId, id }))
-        }
-      }
+      for (const id of ['s1', 's2']) told.push(...this.take({ do: 'leave', userId, id }))
+      if (this.presence.record(userId)?.session !== 'held') continue
+      // Takes the place of its own, or else the nameless one; one of the two is what is held.
+      told.push(...this.take({ do: 'open', userId, id: 's2', named: true, username: undefined }))
     }
     this.#told = told
   }
@@ -173,6 +216,9 @@ class World {
         return presence.identify(step.userId, step.username, this.now).changes
       case 'wait':
         this.now += step.ms
+        return []
+      case 'waitToDue':
+        this.now += step.off + 5
         return []
       case 'advance':
         return this.#advance(step.ms)

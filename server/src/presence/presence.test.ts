@@ -122,6 +122,19 @@ test('[R7] a leaving beyond the pace is held like a grace', () => {
   expect(says(presence.open('ann', tab('s3'), T + 3_001))).toEqual(['ann online'])
 })
 
+test('[R7] back from a leaving that had to wait, a user has the choice of before', () => {
+  const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
+  presence.open('ann', tab('s1'), T)
+  presence.setStatus('ann', { status: 'busy', text: 'in a call' }, T)
+  expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
+  expect(presence.record('ann')).toMatchObject({ session: 'held', status: 'busy', text: 'in a call' })
+  expect(says(presence.open('ann', tab('s2'), T + 2))).toEqual([])
+  expect(says(presence.advance(T + 60_000, 10))).toEqual([])
+  expect(presence.see('ann')).toMatchObject({ status: 'busy', text: 'in a call' })
+  presence.leave('ann', 's2', T + 60_000)
+  expect(says(presence.open('ann', tab('s3'), T + 70_000))).toEqual(['ann online'])
+})
+
 test('[R8] a pause of this process does not run down anybody’s grace', () => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s1'), T)
@@ -281,13 +294,22 @@ test('[R16] whoever is known throughout a paging is met once, however long it ta
   expect(pages).toBeGreaterThan(3)
 })
 
-test('[I9] choices that are changed all the time leave nothing behind', () => {
+test('[I9 R13] choices that are changed all the time leave nothing behind, and the last one ends when it should', () => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s'), T)
-  for (let n = 0; n < 10_000; n++) {
+  presence.open('bob', tab('s'), T)
+  presence.setStatus('bob', { status: 'busy', expiresAt: T + 2e9 }, T)
+  for (let n = 1; n <= 10_000; n++) {
     presence.setStatus('ann', { status: 'busy', expiresAt: T + 1e9 - n }, T)
   }
+  const end = T + 1e9 - 10_000
+  expect(presence.nextDeadline).toBeLessThanOrEqual(end)
   let rounds = 0
-  while (presence.nextDeadline <= T + 2e9 && ++rounds < 1_000) presence.advance(T + 2e9, 1)
+  while (presence.nextDeadline < end && ++rounds < 1_000) presence.advance(end - 1, 1)
+  expect(presence.choice('ann').status).toBe('busy')
+  expect(presence.advance(end, 1_000).choices).toEqual(['ann'])
+  while (presence.nextDeadline < T + 2e9 && ++rounds < 1_000) presence.advance(T + 2e9 - 1, 1)
   expect(rounds).toBeLessThan(100)
+  expect(presence.advance(T + 2e9, 1_000).choices).toEqual(['bob'])
+  expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })

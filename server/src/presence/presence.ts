@@ -181,7 +181,7 @@ export class Presence {
     for (let count = 0; count < limit; count++) {
       const user = this.#expiries.take(now) ?? this.#deadlines.take(awake)
       if (!user) break
-      if (user.isForgotten) continue
+      if (this.#users.get(user.userId) !== user) continue // forgotten meanwhile
       const hasFallenBack = user.expire(now)
       user.endHeld(awake)
       if (hasFallenBack && user.hasSessions) choices.push(user.userId)
@@ -347,8 +347,7 @@ export class Presence {
 
   #forget(user: User): UserId {
     this.#users.delete(user.userId)
-    user.isForgotten = true
-    this.#roll.forgot()
+    this.#roll.forget(user)
     this.#expiries.forget(user)
     return user.userId
   }

@@ -17,7 +17,8 @@ export interface RollPage {
  * everybody who is there throughout exactly once, whoever comes and goes meanwhile.
  */
 export class Roll {
-  #users: User[] = []
+  /** In the order of their ordinals. Of a user who was forgotten only that is left, for a while. */
+  #entries: (User | number)[] = []
   #forgotten = 0
   #last = 0
 
@@ -27,15 +28,16 @@ export class Roll {
   }
 
   add(user: User): void {
-    this.#users.push(user)
+    this.#entries.push(user)
   }
 
-  /** Counts a user who was forgotten; now and then those are struck off. */
-  forgot(): void {
+  /** Lets go of a user; the places of those who were forgotten are struck off now and then. */
+  forget({ ordinal }: User): void {
+    this.#entries[this.#find(ordinal - 1)] = ordinal
     this.#forgotten++
-    const isWorth = this.#forgotten > WORTH_A_WALK && this.#forgotten > this.#users.length / 2
-    if (!isWorth && this.#forgotten < this.#users.length) return
-    this.#users = this.#users.filter(user => !user.isForgotten)
+    const isWorth = this.#forgotten > WORTH_A_WALK && this.#forgotten > this.#entries.length / 2
+    if (!isWorth && this.#forgotten < this.#entries.length) return
+    this.#entries = this.#entries.filter(entry => typeof entry !== 'number')
     this.#forgotten = 0
   }
 
@@ -43,23 +45,28 @@ export class Roll {
   page(after: number, limit: number, isMeant: (user: User) => boolean): RollPage {
     const users: User[] = []
     const begin = this.#find(after)
-    const end = Math.min(this.#users.length, begin + LOOK_AT)
+    const end = Math.min(this.#entries.length, begin + LOOK_AT)
     let index = begin
     while (index < end && users.length < limit) {
-      const user = this.#users[index++] as User
-      if (!user.isForgotten && isMeant(user)) users.push(user)
+      const entry = this.#entries[index++]
+      if (typeof entry === 'object' && isMeant(entry)) users.push(entry)
     }
-    return { users, next: index < this.#users.length ? this.#users[index - 1]?.ordinal : undefined }
+    return { users, next: index < this.#entries.length ? this.#ordinalAt(index - 1) : undefined }
   }
 
   /** The index of the first user after a place. */
   #find(after: number): number {
-    let [low, high] = [0, this.#users.length]
+    let [low, high] = [0, this.#entries.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#users[middle] as User).ordinal <= after) low = middle + 1
+      if (this.#ordinalAt(middle) <= after) low = middle + 1
       else high = middle
     }
     return low
+  }
+
+  #ordinalAt(index: number): number {
+    const entry = this.#entries[index] as User | number
+    return typeof entry === 'number' ? entry : entry.ordinal
   }
 }

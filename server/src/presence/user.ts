@@ -51,7 +51,6 @@ export class User {
   /** What the user chose; who is gone keeps only a choice that has an end. */
   #choice: Choice = NO_CHOICE
   #stay: Stay | undefined
-  isForgotten = false
 
   constructor(userId: UserId, ordinal: number, lastSeen: number, username?: string, newName?: string) {
     this.userId = userId
@@ -143,7 +142,6 @@ export class User {
   /** A session is over. An unknown one changes nothing. */
   end(id: string): void {
     this.#take(id)
-    this.#letChoiceGo()
   }
 
   /** Ends every held session whose time is up. */
@@ -152,7 +150,6 @@ export class User {
     this.#stay.sessions = this.#stay.sessions.filter(
       session => session.state === 'live' || session.until > awake,
     )
-    this.#letChoiceGo()
   }
 
   /** Comes from disk, with a choice that one who is gone has only if it has an end. */
@@ -208,7 +205,10 @@ export class User {
     return true
   }
 
-  /** From now on others see what is due. Who is gone and seen as gone is let go of but for name and time. */
+  /**
+   * From now on others see what is due. Who is gone and seen as gone is let go of but for name and time, and for a
+   * choice that has an end: it is in force again for who returns before that.
+   */
   show(): void {
     const stay = this.#stay
     if (!stay) return
@@ -218,7 +218,10 @@ export class User {
       this.username = this.#newName ?? this.username
       this.#newName = undefined
       this.lastSeen = Math.max(this.lastSeen, stay.heard)
-    } else if (stay.sessions.length === 0) this.#stay = undefined
+    } else if (stay.sessions.length === 0) {
+      this.#stay = undefined
+      if (this.#choice.expiresAt === undefined) this.#choice = NO_CHOICE
+    }
   }
 
   #duePresence(): Presence {
@@ -230,10 +233,5 @@ export class User {
     const sessions = this.#stay?.sessions ?? []
     const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
     return index < 0 ? undefined : sessions.splice(index, 1)[0]
-  }
-
-  /** Who is gone starts as `online` the next time, unless the choice has an end, and that is still ahead. */
-  #letChoiceGo(): void {
-    if (!this.hasSessions && this.#choice.expiresAt === undefined) this.#choice = NO_CHOICE
   }
 }

@@ -62,6 +62,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   if (connected && choice !== undefined && !(idle && seen === 'away' && choice === 'online'))
     throw new BadRow(`"choice" is for users who are gone or idle`)
   if (idle && !connected) throw new BadRow(`"idle" is for users who are here`)
+  if (idle && seen === 'online') throw new BadRow(`"idle" needs "status" to be another than "online"`)
   const session = held ? 'held' : connected ? 'live' : 'none'
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
   return {
@@ -69,7 +70,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     session,
     status: choice ?? seen,
     ...textIn(fields.text),
-    ...(fields.expiresAt !== undefined && { expiresAt: timeIn('expiresAt', fields.expiresAt, undefined) }),
+    ...endIn(fields.expiresAt),
     ...(idle && { idle: true as const }),
     lastSeen,
     ...optionalNameIn('username', fields.username),
@@ -101,11 +102,16 @@ function optionalNameIn<Field extends RowField>(field: Field, value: unknown): {
 }
 
 function textIn(value: unknown): { text?: string } {
-  if (value === undefined) return {}
+  if (value === undefined || value === null || value === '') return {}
   if (typeof value === 'string' && isStatusText(value)) return { text: value }
   throw new BadRow(
     `"text" must be a string of at most ${MAX_TEXT_CHARS} characters without control characters`,
   )
+}
+
+function endIn(value: unknown): { expiresAt?: number } {
+  if (value === undefined || value === null) return {}
+  return { expiresAt: timeIn('expiresAt', value, undefined) }
 }
 
 function statusIn(field: RowField, value: unknown): Status {

@@ -1,3 +1,4 @@
+import { STATUSES } from '@who-is-online/protocol/words'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
 
@@ -52,6 +53,42 @@ export const gone = (userId: string, lastSeen = 1_000): UserRecord => ({
   status: 'offline',
   lastSeen,
 })
+
+/** Every session with every choice, idle or not, and what may stand beside them. */
+export function everyKindOfRecord(): UserRecord[] {
+  const records: UserRecord[] = []
+  for (const session of ['live', 'held', 'none'] as const) {
+    for (const status of STATUSES) {
+      for (const idle of session === 'none' ? [{}] : [{}, { idle: true } as const]) {
+        // Who is gone has no choice but one with an end.
+        const ends =
+          session === 'none' && status !== 'offline' ? [9_999] : [undefined, 9_999, 300_000_000_000_000]
+        for (const expiresAt of ends) {
+          for (const more of EXTRAS) {
+            if (session === 'none' && expiresAt === undefined && 'text' in more) continue
+            records.push({
+              userId: `user ${records.length}`,
+              session,
+              status,
+              ...(expiresAt !== undefined && { expiresAt }),
+              ...idle,
+              lastSeen: 1_234,
+              ...more,
+            })
+          }
+        }
+      }
+    }
+  }
+  return records
+}
+
+const EXTRAS = [
+  {},
+  { username: 'ann' },
+  { newUsername: 'Ann' },
+  { text: '"\\ \u2028 😀', username: 'ann', newUsername: 'Ann' },
+] as const
 
 export function byId(...records: UserRecord[]): Map<string, UserRecord> {
   return new Map(records.map(record => [record.userId, record]))
@@ -112,14 +149,9 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a')))
     })
 
-    test('keeps every combination of session, status and name', async () => {
+    test('keeps every combination of session, choice, activity and name', async () => {
       const { store, users, note } = await begin()
-      for (const session of ['live', 'held', 'none'] as const) {
-        for (const status of ['online', 'offline'] as const) {
-          const record = { userId: `${session} ${status}`, session, status, lastSeen: 1_234 }
-          note(record, { ...record, userId: `${record.userId} named`, username: 'ann' })
-        }
-      }
+      note(...everyKindOfRecord())
       await store.flush()
       const journalled = new Map(users)
       await harness.kill(store)

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { BadRow, decodeRow, encodeRow } from './row.ts'
+import { everyKindOfRecord } from './store.contract.ts'
+import type { UserRecord } from './store.ts'
+
+const TIME = '"lastSeen":"1970-01-01T00:00:00.001Z"'
+const ann = { userId: 'ann', lastSeen: 1 } as const
+
+test.each<[what: string, record: UserRecord, row: string]>([
+  ['online', { ...ann, session: 'live', status: 'online' }, `"status":"online",${TIME}`],
+  ['busy', { ...ann, session: 'live', status: 'busy' }, `"status":"busy",${TIME}`],
+  [
+    'away by being idle',
+    { ...ann, session: 'live', status: 'online', idle: true },
+    `"status":"away",${TIME},"choice":"online","idle":true`,
+  ],
+  [
+    'away by choice, and idle',
+    { ...ann, session: 'held', status: 'away', idle: true },
+    `"status":"away",${TIME},"idle":true,"held":true`,
+  ],
+  [
+    'hidden for a time, with a name and a text that nobody sees yet',
+    { ...ann, session: 'live', status: 'offline', text: 'psst', expiresAt: 2, newUsername: 'Ann' },
+    `"status":"offline",${TIME},"newUsername":"Ann","text":"psst","expiresAt":"1970-01-01T00:00:00.002Z","hidden":true`,
+  ],
+  ['gone', { ...ann, session: 'none', status: 'offline' }, `"status":"offline",${TIME}`],
+  [
+    'gone, and hidden again on return',
+    { ...ann, session: 'none', status: 'offline', expiresAt: 2 },
+    `"status":"offline",${TIME},"choice":"offline","expiresAt":"1970-01-01T00:00:00.002Z"`,
+  ],
+])('a row has what others see, and more only where that differs: %s', (_, record, row) => {
+  expect(encodeRow(record)).toBe(`{"userId":"ann",${row}}`)
+  expect(decodeRow(JSON.parse(encodeRow(record)))).toEqual(record)
+})
+
+test('every record is read as it was written, and `status` is what others see', () => {
+  for (const record of everyKindOfRecord()) {
+    const row = JSON.parse(encodeRow(record))
+    expect(decodeRow(row)).toEqual(record)
+    const { session, status, idle } = record
+    const seen = session === 'none' ? 'offline' : status === 'online' && idle ? 'away' : status
+    expect(row.status).toBe(seen)
+  }
+})
+
+test('rows of older versions and of other tools are read', () => {
+  const read = (row: object) => decodeRow({ userId: 'ann', lastSeen: 1, ...row })
+  expect(read({ status: 'offline', hidden: true, held: true, newUsername: 'Ann' })).toEqual({
+    ...ann,
+    session: 'held',
+    status: 'offline',
+    newUsername: 'Ann',
+  })
+  expect(read({ status: 'away', username: null, text: null, expiresAt: null })).toEqual({
+    ...ann,
+    session: 'live',
+    status: 'away',
+  })
+  expect(read({ status: 'busy', text: '' })).toEqual({ ...ann, session: 'live', status: 'busy' })
+  expect(() => read({ status: 'online', idle: true })).toThrow(BadRow)
+})
