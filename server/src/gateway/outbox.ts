@@ -76,6 +76,8 @@ export class Outbox {
   readonly #socket: Socket
   readonly #sender: Sender
   #replies: string[] = []
+  /** The answer to the handshake waits in the corked socket for the first words, and leaves in the same write. */
+  #isCorked = true
 
   constructor(webSocket: WebSocket, socket: Socket, sender: Sender) {
     this.#webSocket = webSocket
@@ -109,7 +111,14 @@ export class Outbox {
   #write(frames: Buffer): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
     this.#socket.write(frames)
+    this.#uncork()
     if (this.#socket.writableLength > 0) this.#sender.waits(frames.length)
+  }
+
+  #uncork(): void {
+    if (!this.#isCorked) return
+    this.#isCorked = false
+    this.#socket.uncork()
   }
 
   /** Bytes that wait because the client reads too slowly; what the kernel has taken does not count. */

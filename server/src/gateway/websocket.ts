@@ -211,6 +211,8 @@ export class Gateway {
     const crowd = isBack ? undefined : this.#limits.admits(userId, counted)
     if (crowd) return this.#refuseTooMany(socket, crowd, from)
 
+    // The answer to the handshake and the welcome leave in one write: the outbox uncorks.
+    socket.cork()
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
       this.#limits.opened(userId, counted)
