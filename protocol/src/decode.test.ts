@@ -167,6 +167,23 @@ test('[P2] whatever else an object has, it decodes the same', () => {
   )
 })
 
+test('[P1] what was said before is read the same, however often and whatever came between', () => {
+  for (let round = 0; round < 3; round++) {
+    for (const [dialect, , { example }] of requests) {
+      const text = JSON.stringify({ ...example, id: undefined })
+      const { id, ...bare } = example as Record<string, unknown>
+      expect(decode(text, dialect)).toEqual(bare)
+    }
+    for (let n = 0; n < 1_500; n++) {
+      const text = `{"type":"check_user_status","targetUserId":"u${n}"}`
+      expect(decode(text, 'v1')).toEqual({ type: 'check_user_status', targetUserId: `u${n}` })
+    }
+    // What is a request in one dialect is none in the other.
+    expect(decode('{"type":"ping"}', 'v2')).toEqual({ type: 'ping' })
+    expect(decode('{"type":"ping"}', 'v1')).toMatchObject({ code: 'unknown_type' })
+  }
+})
+
 test('[P1] no value of any field makes it throw', () => {
   fc.assert(
     fc.property(fc.constantFrom(...requests), fc.jsonValue(), fc.nat(), (entry, value, which) => {

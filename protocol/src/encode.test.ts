@@ -83,6 +83,22 @@ test('[P6] a list that was joined from users is the list', () => {
   )
 })
 
+test('[P6] any string is sent as JSON has it', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom('\ud800', '"', '\\', '\n', 'a') }),
+      (a, b) => {
+        for (const userId of [a, b]) {
+          const user = { userId, status: 'online', lastSeen: null } as const
+          expect(encodeUser(user)).toBe(JSON.stringify(user))
+        }
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
 test('[P7] times are ISO 8601 in UTC with milliseconds', () => {
   expect(formatTime(1_682_418_600_000)).toBe('2023-04-25T10:30:00.000Z')
   for (const time of [0, -1, -1_000, 999, 1_000, 8.64e15, 253_402_300_799_999, 951_782_399_999]) {

@@ -41,8 +41,12 @@ export function encode(message: ServerMessage, dialect: Dialect): string {
   return `${text}}`
 }
 
+/** What JSON does not take as it stands: quotes, backslashes, control characters, and surrogates that may be lone. */
+const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/
+
 function asJson(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
+  // Nearly all strings stand as they are, and to see that is cheaper than to have them escaped.
+  if (typeof value === 'string') return ESCAPED.test(value) ? JSON.stringify(value) : `"${value}"`
   if (typeof value !== 'object') return String(value)
   return value instanceof Json ? value.text : JSON.stringify(value)
 }
