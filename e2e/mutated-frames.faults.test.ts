@@ -74,6 +74,19 @@ const TEXTS = [
   '{"type":"set_status","status":"offline"}',
   '{"type":"identify","username":"👩‍💻 é \\u2028"}',
   '{"type":"dance","x":{"y":[1,{"z":null}]}}',
+  // What only v2 knows; v1 refuses it.
+  '{"type":"set_status","status":"busy","text":"in a call","expiresAt":"2999-01-01T00:00:00Z","id":1}',
+  '{"type":"set_activity","state":"idle"}',
+  '{"type":"subscribe","userIds":["honest 1","honest 2",3],"id":"a"}',
+  '{"type":"subscribe","all":true,"since":{"epoch":"x","seq":1}}',
+  '{"type":"subscribe","count":true}',
+  '{"type":"unsubscribe","userIds":["honest 1"]}',
+  '{"type":"unsubscribe","all":true}',
+  '{"type":"get_users","userIds":["honest 1","nobody"]}',
+  '{"type":"list_users","status":"online","limit":3}',
+  '{"type":"client_state","state":"inactive"}',
+  '{"type":"client_state","state":"active"}',
+  '{"type":"ping","id":7}',
 ]
 
 /** Around the places where the form of a length changes, and the limit of 64 KiB. */
@@ -339,7 +352,11 @@ async function send(
   going: Sequence['going'],
 ): Promise<void> {
   const [first = Buffer.alloc(0), ...others] = pieces
-  socket.write(Buffer.concat([handshake({ target: `/ws?userId=${userId}` }), first]))
+  // Every other user speaks v2, all of one user in the same session: each connection replaces the one before.
+  const isV2 = userId.length % 2 === 0
+  const headers = isV2 ? { 'Sec-WebSocket-Protocol': 'who-is-online.v2' } : {}
+  const target = `/ws?userId=${userId}${isV2 ? '&sessionId=s' : ''}`
+  socket.write(Buffer.concat([handshake({ target, headers }), first]))
   for (const piece of others) {
     await sleep(1)
     socket.write(piece)
