@@ -5,11 +5,13 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@who-is-online/source'] } },
   resolve: { conditions: ['@who-is-online/source'] },
   test: {
-    include: ['{protocol,server,testing,e2e,bench,scripts}/**/*.test.ts'],
+    include: ['{protocol,server,client,dashboard,testing,e2e,bench,scripts}/**/*.test.{ts,tsx}'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.faults.test.ts'],
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,
     testTimeout: 20_000,
+    // The server that tests start serves the live page as it is in the sources.
+    globalSetup: ['scripts/page.mjs'],
     setupFiles: ['scripts/seed.ts'],
   },
 })

@@ -1,0 +1,365 @@
+import type { ManualClock } from './manual-clock.contract.ts'
+import type { WebSocketConstructor, WebSocketLike } from './platform.ts'
+import type { Message, Place, Said, User } from './wire.ts'
+
+// A server of protocol v2, as docs/protocol-v2.md has it and no further, over pairs of sockets that are no sockets: what
+// is said arrives later, in order, or never; what closes is known on each side at another time.
+
+/** The state of one user, small pages and a short memory, so that a few steps meet every border. */
+const PAGE_USERS = 3
+const REMEMBERED = 25
+const WINDOW_MS = 10
+
+/** How the world behaves at the moment. */
+export interface Weather {
+  /** Longest way of a message, in ms. */
+  delayMs: number
+  /** What share of the attempts is refused, and what share vanishes without a word. */
+  refused: number
+  vanished: number
+  /** What share of subscriptions is refused for now. */
+  tooFast: number
+}
+
+export class FakeServer {
+  readonly weather: Weather = { delayMs: 0, refused: 0, vanished: 0, tooFast: 0 }
+  readonly clock: ManualClock
+  readonly random: () => number
+  readonly connections = new Set<Connection>()
+  readonly users = new Map<string, User>()
+  epoch = 'e1'
+  seq = 100
+  /** Every version of a user has a number, which their text shows. */
+  #version = 0
+  #log: { readonly seq: number; readonly userId: string }[] = []
+  #lives = 1
+  #flushDue = false
+  attempts = 0
+  /** How often it has said that a session has another connection. */
+  replaced = 0
+  /** Who was refused or let in, by URL. */
+  readonly urls: string[] = []
+  readonly protocols: string[][] = []
+  /** What the clients said, as it came. */
+  readonly heard: Said[] = []
+
+  constructor(clock: ManualClock, random: () => number = () => 0) {
+    this.clock = clock
+    this.random = random
+  }
+
+  /** What a client takes for the class `WebSocket`. */
+  get WebSocket(): WebSocketConstructor {
+    const server = this
+    return class implements WebSocketLike {
+      onmessage: WebSocketLike['onmessage'] = null
+      onclose: WebSocketLike['onclose'] = null
+      onerror: WebSocketLike['onerror'] = null
+      readonly #far: Connection
+
+      constructor(url: string, protocols: string[]) {
+        server.urls.push(url)
+        server.protocols.push(protocols)
+        this.#far = new Connection(server, this, new URL(url, 'ws://fake'))
+      }
+
+      send(text: string): void {
+        this.#far.fromClient(text)
+      }
+
+      close(code?: number): void {
+        this.#far.closedByClient(code ?? 1005)
+      }
+    }
+  }
+
+  online(): User[] {
+    return [...this.users.values()].filter(user => user.status !== 'offline')
+  }
+
+  get onlineCount(): number {
+    return this.online().length
+  }
+
+  see(userId: string): User {
+    return this.users.get(userId) ?? { userId, status: 'offline', lastSeen: null }
+  }
+
+  /** Somebody changes. */
+  change(userId: string, status: User['status']): void {
+    const at = new Date(this.clock.now()).toISOString()
+    this.users.set(userId, { userId, status, lastSeen: at, text: `v${++this.#version}` })
+    this.#log.push({ seq: ++this.seq, userId })
+    this.#log = this.#log.slice(-REMEMBERED)
+    if (this.#flushDue) return
+    this.#flushDue = true
+    this.clock.setTimeout(() => {
+      this.#flushDue = false
+      for (const connection of this.connections) connection.catchUp()
+    }, WINDOW_MS)
+  }
+
+  recalls({ epoch, seq }: Place): boolean {
+    return epoch === this.epoch && seq <= this.seq && seq >= (this.#log[0]?.seq ?? this.seq + 1) - 1
+  }
+
+  changedAfter(seq: number): Set<string> {
+    return new Set(this.#log.filter(entry => entry.seq > seq).map(entry => entry.userId))
+  }
+
+  /** A new life: numbers begin anew. Half of the users are gone, and nobody is told so. */
+  restart(): void {
+    this.epoch = `e${++this.#lives}`
+    this.seq = Math.floor(this.random() * 200)
+    this.#log = []
+    for (const [userId, user] of this.users) {
+      if (this.random() < 0.5)
+        this.users.set(userId, { ...user, status: 'offline', text: `v${++this.#version}` })
+    }
+    for (const connection of [...this.connections]) connection.end(4503, 50)
+  }
+}
+
+interface State {
+  /** Asked for when the state's turn has come: before, it would miss who changes meanwhile. */
+  readonly all: () => readonly string[]
+  userIds: string[] | undefined
+  readonly recovered: boolean
+  readonly id: number | undefined
+}
+
+/** The server's side of one socket, and the way between the two. */
+export class Connection {
+  readonly #server: FakeServer
+  readonly #client: WebSocketLike
+  readonly sessionId: string
+  readonly userId: string
+  #state: 'opening' | 'open' | 'over' = 'opening'
+  /** Nothing gets through any more, and neither side knows. */
+  #isStalled = false
+  #toClientAt = 0
+  #toServerAt = 0
+  readonly topics = new Set<string>()
+  #all = false
+  #count: number | undefined
+  #told = 0
+  #seen = 0
+  readonly #states: State[] = []
+  #isActive = true
+  /** A diff was lost, and nothing has shown it yet. */
+  #hasHole = false
+  #losesNextDiff = false
+
+  constructor(server: FakeServer, client: WebSocketLike, url: URL) {
+    this.#server = server
+    this.#client = client
+    this.sessionId = url.searchParams.get('sessionId') ?? ''
+    this.userId = url.searchParams.get('userId') ?? 'token'
+    server.attempts++
+    const luck = server.random()
+    const { refused, vanished } = server.weather
+    if (luck < vanished) this.#isStalled = true
+    else if (luck < vanished + refused) this.#later(() => this.#closeAtClient(1006))
+    else this.#later(() => this.#open())
+  }
+
+  // The way
+
+  #way(): number {
+    return this.#server.random() * this.#server.weather.delayMs
+  }
+
+  #later(task: () => void): void {
+    this.#server.clock.setTimeout(task, this.#way())
+  }
+
+  say(message: Message | { type: string }): void {
+    const { clock } = this.#server
+    this.#toClientAt = Math.max(this.#toClientAt, clock.now() + this.#way())
+    const text = JSON.stringify(message)
+    clock.setTimeout(() => {
+      if (!this.#isStalled) this.#client.onmessage?.({ data: text } as never)
+    }, this.#toClientAt - clock.now())
+  }
+
+  fromClient(text: string): void {
+    const { clock } = this.#server
+    this.#toServerAt = Math.max(this.#toServerAt, clock.now() + this.#way())
+    clock.setTimeout(() => {
+      if (!this.#isStalled && this.#state === 'open') this.#receive(JSON.parse(text))
+    }, this.#toServerAt - clock.now())
+  }
+
+  closedByClient(code: number): void {
+    this.#later(() => this.#gone())
+    // A client that has closed hears of it all the same, when it has long forgotten.
+    this.#server.clock.setTimeout(() => this.#closeAtClient(code), Math.min(60_000, this.#way() * 20))
+  }
+
+  #closeAtClient(code: number): void {
+    this.#client.onclose?.({ code } as never)
+  }
+
+  #gone(): void {
+    this.#state = 'over'
+    this.#server.connections.delete(this)
+  }
+
+  stall(): void {
+    this.#isStalled = true
+  }
+
+  loseDiff(): void {
+    this.#losesNextDiff = true
+  }
+
+  /** The line breaks: each side learns it in its own time, and what is on its way is lost. */
+  cut(): void {
+    this.#isStalled = true
+    this.#later(() => this.#gone())
+    this.#later(() => this.#closeAtClient(1006))
+  }
+
+  /** The server closes, in good order. */
+  end(code: number, retryAfterMs = 0): void {
+    if (code === 4409) this.#server.replaced++
+    this.say({ type: 'disconnect', code, reason: 'because', retryAfterMs })
+    this.#gone()
+    const { clock } = this.#server
+    clock.setTimeout(() => this.#closeAtClient(code), this.#toClientAt - clock.now() + this.#way())
+  }
+
+  // The server
+
+  #open(): void {
+    const server = this.#server
+    for (const other of server.connections) {
+      if (other.sessionId === this.sessionId && other.userId === this.userId) other.end(4409)
+    }
+    this.#state = 'open'
+    server.connections.add(this)
+    this.#told = server.seq
+    this.#seen = server.seq
+    const { epoch, seq } = server
+    this.say({
+      type: 'welcome',
+      epoch,
+      seq,
+      serverTime: new Date(server.clock.now()).toISOString(),
+      heartbeatMs: 15_000,
+      limits: { maxMessageBytes: 65_536, maxUserIds: 1_000, maxWatchedUsers: 10_000 },
+    })
+  }
+
+  #receive(said: Said): void {
+    const server = this.#server
+    server.heard.push(said)
+    const { id } = said
+    switch (said.type) {
+      case 'subscribe':
+        if (server.random() < server.weather.tooFast) {
+          return this.say({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 300, id })
+        }
+        return this.#subscribe(said)
+      case 'unsubscribe':
+        if ('userIds' in said) for (const userId of said.userIds) this.topics.delete(userId)
+        else if ('all' in said) this.#all = false
+        else this.#count = undefined
+        return this.say({ type: 'ack', id })
+      case 'client_state':
+        this.#isActive = said.state === 'active'
+        this.say({ type: 'ack', id })
+        return this.catchUp()
+      case 'get_users':
+        return this.say({ type: 'users', users: said.userIds.map(userId => server.see(userId)), id })
+      case 'set_status':
+        return this.say({ ...said, type: 'status_updated', id })
+      case 'ping':
+        return this.say({ type: 'pong', id })
+      default:
+        return this.say({ type: 'ack', id })
+    }
+  }
+
+  #subscribe(said: Extract<Said, { type: 'subscribe' }>): void {
+    const server = this.#server
+    const { id, since } = said
+    if ('count' in said) {
+      this.#count = server.onlineCount
+      return this.say({ type: 'online_count', count: this.#count, id })
+    }
+    this.catchUp()
+    const recovered = since !== undefined && server.recalls(since)
+    const changed = recovered ? server.changedAfter(since.seq) : undefined
+    let all: State['all']
+    if ('all' in said) {
+      this.#all = true
+      all = () => (changed ? [...changed] : server.online().map(user => user.userId))
+    } else {
+      for (const userId of said.userIds) this.topics.add(userId)
+      all = () => said.userIds.filter(userId => changed?.has(userId) ?? true)
+    }
+    this.#states.push({ all, userIds: undefined, recovered, id })
+    if (this.#states.length === 1) this.#tellPage()
+  }
+
+  /** Page by page, with time between; the last has what changed meanwhile. */
+  #tellPage(): void {
+    const [state] = this.#states
+    const server = this.#server
+    if (!state || this.#state !== 'open') return
+    const { epoch, seq } = server
+    const { recovered, id } = state
+    if (this.#hasHole) this.#showHole()
+    state.userIds ??= [...state.all()]
+    const page = state.userIds.splice(0, PAGE_USERS)
+    if (state.userIds.length > 0) {
+      const users = page.map(userId => server.see(userId))
+      this.say({ type: 'presence_state', epoch, seq, users, last: false, recovered, id })
+      server.clock.setTimeout(() => this.#tellPage(), server.random() * 100)
+      return
+    }
+    const last = new Set([...page, ...this.#changed()])
+    const users = [...last].map(userId => server.see(userId))
+    this.#states.shift()
+    this.#told = seq
+    this.#seen = seq
+    this.say({ type: 'presence_state', epoch, seq, users, last: true, recovered, id })
+    this.#tellPage()
+  }
+
+  #changed(): string[] {
+    const changed = [...this.#server.changedAfter(this.#seen)]
+    return this.#all ? changed : changed.filter(userId => this.topics.has(userId))
+  }
+
+  /** The window is over: what the client follows and has not been told, it is told now. */
+  catchUp(): void {
+    const server = this.#server
+    if (this.#state !== 'open' || !this.#isActive) return
+    if (this.#count !== undefined && this.#count !== server.onlineCount) {
+      this.#count = server.onlineCount
+      this.say({ type: 'online_count', count: this.#count })
+    }
+    if (this.#states.length > 0) return
+    if (!server.recalls({ epoch: server.epoch, seq: this.#seen })) return this.end(4508)
+    const users = this.#changed().map(userId => server.see(userId))
+    this.#seen = server.seq
+    if (users.length === 0) return
+    const diff = { type: 'presence_diff', prevSeq: this.#told, seq: server.seq, users } as const
+    this.#told = server.seq
+    this.#hasHole = this.#losesNextDiff
+    if (!this.#losesNextDiff) this.say(diff)
+    this.#losesNextDiff = false
+  }
+
+  /** Says nothing but what the number is by now. */
+  #showHole(): void {
+    this.#hasHole = false
+    this.say({ type: 'presence_diff', prevSeq: this.#told, seq: this.#told, users: [] })
+  }
+
+  showHole(): void {
+    if (this.#hasHole && this.#state === 'open' && this.#states.length === 0) this.#showHole()
+  }
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest'
+import { begin, type ConnectionState, type Event, type Facts, type Machine, step } from './machine.ts'
+
+// Every state with every event: what it becomes, and what is done.
+
+const base = begin(true)
+const machine = (state: ConnectionState, more: Partial<Machine> = {}): Machine => ({
+  ...base,
+  state,
+  ...more,
+})
+
+const FACTS: Facts = { code: 1006, retryAfterMs: 0, random: 0.5 }
+
+const opens = 'connecting: open 0, timer 15000'
+const waits = 'waiting: timer 500'
+const cut = 'waiting: drop 4000, timer 500'
+const leaves = 'closed: drop 1000'
+
+const TABLE: Record<ConnectionState, Record<Event, string>> = {
+  idle: {
+    connect: opens,
+    welcome: 'idle:',
+    lost: 'idle:',
+    silent: 'idle:',
+    due: 'idle:',
+    wake: 'idle:',
+    renew: 'idle:',
+    close: leaves,
+  },
+  connecting: {
+    connect: 'connecting:',
+    welcome: 'open: resume, timer 10000',
+    lost: waits,
+    silent: cut,
+    due: cut,
+    wake: 'connecting:',
+    renew: 'connecting:',
+    close: leaves,
+  },
+  open: {
+    connect: 'open:',
+    welcome: 'open:',
+    lost: waits,
+    silent: cut,
+    due: 'open:',
+    wake: 'open: probe',
+    renew: 'connecting: drop 4000, open 0, timer 15000',
+    close: leaves,
+  },
+  waiting: {
+    connect: opens,
+    welcome: 'waiting:',
+    lost: 'waiting:',
+    silent: 'waiting:',
+    due: opens,
+    wake: opens,
+    renew: 'waiting:',
+    close: leaves,
+  },
+  suspended: {
+    connect: opens,
+    welcome: 'suspended:',
+    lost: 'suspended:',
+    silent: 'suspended:',
+    due: 'suspended:',
+    wake: 'suspended:',
+    renew: 'suspended:',
+    close: leaves,
+  },
+  closed: {
+    connect: 'closed:',
+    welcome: 'closed:',
+    lost: 'closed:',
+    silent: 'closed:',
+    due: 'closed:',
+    wake: 'closed:',
+    renew: 'closed:',
+    close: 'closed:',
+  },
+}
+
+function told(from: Machine, event: Event, more: Partial<Facts> = {}): string {
+  const [next, ...effects] = step(from, event, { ...FACTS, ...more })
+  return `${next.state}: ${effects.map(effect => effect.join(' ')).join(', ')}`.trim()
+}
+
+for (const [state, row] of Object.entries(TABLE) as [ConnectionState, Record<Event, string>][]) {
+  describe(`[J2] ${state}`, () => {
+    test.each(Object.entries(row) as [Event, string][])('%s → %s', (type, expected) => {
+      expect(told(machine(state), type)).toBe(expected)
+    })
+  })
+}
+
+describe('[J3] close codes are obeyed', () => {
+  test.each([1000, 1001, 1005, 1006, 1011, 1012, 4500, 4503, 4508, 4000])('%i: come back', code => {
+    expect(told(machine('open'), 'lost', { code })).toBe(waits)
+  })
+
+  test.each([4400, 4403, 4404, 4499])('%i: do not come back as you are', code => {
+    expect(told(machine('open'), 'lost', { code })).toBe(`suspended: refuse ${code}`)
+    expect(told(machine('connecting'), 'lost', { code })).toBe(`suspended: refuse ${code}`)
+  })
+
+  test.each([
+    [4401, 'connecting: open 0, timer 15000'],
+    [4409, 'connecting: open 1, timer 15000'],
+  ])('%i: come back changed, once, until the connection has held', (code, again) => {
+    const [changed] = step(machine('open'), 'lost', { ...FACTS, code })
+    expect(told(machine('open'), 'lost', { code })).toBe(again)
+    expect(told(changed, 'lost', { code })).toBe(`suspended: refuse ${code}`)
+    const [opened] = step(changed, 'welcome', FACTS)
+    expect(told(opened, 'lost', { code })).toBe(`suspended: refuse ${code}`)
+    const [held] = step(opened, 'due', FACTS)
+    expect(told(held, 'lost', { code })).toBe(again)
+  })
+
+  test('4401 without the means to get another token is final', () => {
+    expect(told({ ...begin(false), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended: refuse 4401')
+  })
+
+  test('4429: wait longer, whatever good news comes', () => {
+    const [waiting] = step(machine('open'), 'lost', { ...FACTS, code: 4429 })
+    expect(told(machine('open'), 'lost', { code: 4429 })).toBe('waiting: timer 10500')
+    expect(told(waiting, 'wake')).toBe('waiting:')
+    expect(told(waiting, 'connect')).toBe('waiting:')
+    expect(told(waiting, 'due')).toBe(opens)
+  })
+
+  test('the server says how long to stay away at least', () => {
+    expect(told(machine('open'), 'lost', { code: 4503, retryAfterMs: 800 })).toBe('waiting: timer 1300')
+    expect(told(machine('open'), 'lost', { code: 4429, retryAfterMs: 20_000 })).toBe('waiting: timer 20500')
+  })
+})
+
+describe('[J4] waits', () => {
+  test('are anything from nothing to twice the last longest, up to half a minute', () => {
+    const longest: number[] = []
+    let now = machine('connecting')
+    for (let n = 0; n < 8; n++) {
+      expect(told(now, 'lost', { code: 1006, random: 0 })).toBe('waiting: timer 0')
+      const [next, ...effects] = step(now, 'lost', { ...FACTS, code: 1006, random: 1 })
+      longest.push((effects[0] as ['timer', number])[1])
+      now = { ...next, state: 'connecting' }
+    }
+    expect(longest).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+  })
+
+  test('stay finite after a weekend', () => {
+    expect(told(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006 })).toBe(
+      'waiting: timer 15000',
+    )
+    expect(told(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006, random: 0 })).toBe(
+      'waiting: timer 0',
+    )
+  })
+
+  test('begin anew when a connection has held, not when it has opened', () => {
+    const [opened] = step(machine('connecting', { failures: 4 }), 'welcome', FACTS)
+    expect(opened.failures).toBe(4)
+    expect(step(opened, 'due', FACTS)[0].failures).toBe(0)
+  })
+
+  test('are not taken by an application that connects after a refusal', () => {
+    const refused = machine('suspended', { failures: 4, chances: [] })
+    expect(step(refused, 'connect', FACTS)[0]).toMatchObject({ failures: 0, chances: base.allChances })
+  })
+})
