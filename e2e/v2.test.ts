@@ -285,6 +285,12 @@ test('[V9] a choice is told to the own connections, with its text and end, and f
   ])
   // In v1 a busy user is online: there was nothing to tell.
   expect(v1.texts).toEqual([])
+  // A plain online with an end is a choice as well.
+  const soon = new Date(Date.now() + 60_000).toISOString()
+  await laptop.ask({ type: 'set_status', status: 'online', expiresAt: soon }, 'status_updated')
+  const third = await TestClient.v2(server, 'chooser')
+  expect(await third.next('status_updated')).toMatchObject({ status: 'online', expiresAt: soon })
+  await third.leave()
   laptop.send({ type: 'set_status', status: 'busy', expiresAt: '2020-01-01T00:00:00Z', id: 9 })
   expect(await laptop.next('error')).toMatchObject({ code: 'bad_message', id: 9 })
   for (const client of [laptop, phone, late, fan, v1]) await client.leave()
@@ -303,6 +309,24 @@ test('[V10] whoever is idle everywhere is away; one active device is enough to b
   await laptop.ask({ type: 'set_activity', state: 'active' }, 'ack')
   expect((await fan.next('presence_diff')).users).toMatchObject([{ userId: 'idler', status: 'online' }])
   for (const client of [laptop, phone, fan]) await client.leave()
+})
+
+test('[L3] a thousand ids count as eleven messages', async () => {
+  const own = temporaryDir()
+  const strict = await startServer(own.path, { MESSAGES_PER_SECOND: 1, MESSAGES_BURST: 30 })
+  const client = await TestClient.v2(strict, 'asker')
+  const userIds = Array.from({ length: 1_000 }, (_, n) => `u${n}`)
+  const answers: string[] = []
+  for (let n = 0; n < 6; n++) {
+    client.send({ type: 'get_users', userIds, id: n })
+    const answer = JSON.parse(await client.text())
+    answers.push(answer.type)
+    if (answer.type === 'error')
+      expect(answer).toMatchObject({ code: 'too_fast', retryAfterMs: expect.any(Number) })
+  }
+  expect(answers).toEqual(['users', 'users', 'users', 'error', 'error', 'error'])
+  await strict.end('SIGTERM')
+  own.remove()
 })
 
 test('[V11] more ids than a connection may follow are refused whole, with too_many', async () => {

@@ -93,6 +93,7 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     ['expiresAt', '2026-01-01T00:00:00+99:99'],
     ['expiresAt', 1_767_225_600_000],
     ['expiresAt', '2026-13-01T00:00:00Z'],
+    ['expiresAt', '9999-12-31T23:59:59-14:00'],
     ['expiresAt', '2026-01-01T00:00:00'],
   ])('%s: %j', (field, wrong) => {
     const text = JSON.stringify({ type: 'set_status', status: 'busy', [field]: wrong, id: 'me' })

@@ -57,6 +57,9 @@ export const timeOrNever = Type.Union([time, Type.Null()], {
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
+/** Where the form of a time would need a fifth digit for the year. */
+const YEAR_10000 = 253_402_300_800_000
+
 /** A time as a client says it: of any zone, but a real one. The format refuses a 30th of February, which `Date` takes. */
 export const timeToCome = Type.Refine(
   Type.String({
@@ -64,7 +67,7 @@ export const timeToCome = Type.Refine(
     format: 'date-time',
     description: 'a time in ISO 8601 with its zone, such as 2026-01-31T18:00:00Z',
   }),
-  text => ISO_TIME.test(text) && !Number.isNaN(Date.parse(text)),
+  text => ISO_TIME.test(text) && Date.parse(text) < YEAR_10000,
 )
 
 export const statusText = Type.Refine(

@@ -263,7 +263,7 @@ export const messages = {
   },
   presence_state: {
     sentence:
-      'What is so now of those you subscribed to, in pages of 1,000; with `recovered`, only what changed since you were told last',
+      'What is so now of those you subscribed to, in pages of 1,000; with `recovered`, only what changed since you were told last; with `all`, everybody: whoever is missing is offline',
     schema: Type.Object({
       type: Type.Literal('presence_state'),
       epoch,
@@ -271,6 +271,7 @@ export const messages = {
       users: Type.Array(user),
       last: Type.Boolean(),
       recovered: Type.Boolean(),
+      all: Type.Optional(yes),
       ...optionalId,
     }),
     example: {
@@ -280,6 +281,7 @@ export const messages = {
       users: [ANN, BOB],
       last: true,
       recovered: false,
+      all: true,
       id: 7,
     },
   },

@@ -8,5 +8,5 @@ export const PROTOCOL = { v1: '1.0.0', v2: '2.0.0' } as const
  */
 export const SCHEMAS = {
   v1: '154b76a6366ad5f6392b495117709cda7591b789f734ce48e31b48f18c4aac11',
-  v2: '76bc829c83909ce72042090f9b92e66cd71745aa5898eeb11ee8d90c7dfd5d91',
+  v2: '2dd50f3147a8c216e6fcaff7c6f14a9d05847cb8e63a78dba15da942f4498bfb',
 } as const

@@ -5,8 +5,8 @@ import type { Change } from './presence/change.ts'
 export interface FeedListener {
   /** Changes as they happen; `seq` is the number of the last of them. */
   changed(changes: readonly Change[], seq: number): void
-  /** A user's own choice is another now, by the word of the session `by`, or because it expired. */
-  chosen?(userId: UserId, by: string | undefined): void
+  /** A user's own choice is another now, by the word of a session, or because it expired. */
+  chosen?(userId: UserId, bySession: string | undefined): void
 }
 
 /** A place in the order of changes, as a client names the last one it heard of. */
@@ -56,8 +56,8 @@ export class Feed {
     for (const listener of this.#listeners) listener.changed(changes, this.#seq)
   }
 
-  chosen(userId: UserId, by: string | undefined): void {
-    for (const listener of this.#listeners) listener.chosen?.(userId, by)
+  chosen(userId: UserId, bySession: string | undefined): void {
+    for (const listener of this.#listeners) listener.chosen?.(userId, bySession)
   }
 
   /** Whether everything that changed after a place is still known. */

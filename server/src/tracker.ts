@@ -6,7 +6,8 @@ import { basic, type UserId } from '@who-is-online/protocol/words'
 import type { Clock } from './clock.ts'
 import type { Feed } from './feed.ts'
 import type { Outcome } from './presence/change.ts'
-import type { Choice, Presence, SeenUser } from './presence/presence.ts'
+import { type Choice, isPlain } from './presence/choice.ts'
+import type { Presence, SeenUser } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
 import { userItem } from './user-item.ts'
 
@@ -15,7 +16,8 @@ export interface SharedAnswer {
   build(): string
 }
 
-type RequestId = string | number | undefined
+/** What a client wants its reply to be known by. */
+export type RequestId = string | number | undefined
 
 type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
 
@@ -88,7 +90,7 @@ export class Tracker {
   /** Tells a client what its user has chosen, unless that is nothing in particular. */
   remind(client: Client): void {
     const choice = this.#ports.presence.choice(client.userId)
-    if (choice.status !== 'online' || choice.text !== undefined) this.tellChoice(client, choice, undefined)
+    if (!isPlain(choice)) this.tellChoice(client, choice, undefined)
   }
 
   /** Tells a client what its user has chosen: the truth, which is only for the user's own connections. */
@@ -279,14 +281,14 @@ export class Tracker {
   }
 
   /** The one door out: what changed goes to the store and to everybody who watches. */
-  #publish({ changes, touched, choices }: Outcome, by?: string): void {
+  #publish({ changes, touched, choices }: Outcome, bySession?: string): void {
     const { presence, store, feed } = this.#ports
     for (const userId of touched) {
       const record = presence.record(userId)
       if (record) store.note(record)
       else store.forget(userId)
     }
-    for (const userId of choices) feed.chosen(userId, by)
+    for (const userId of choices) feed.chosen(userId, bySession)
     feed.publish(changes)
   }
 

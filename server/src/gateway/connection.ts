@@ -8,7 +8,7 @@ import type { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
-import type { Client, Refused, SharedAnswer, Tracker } from '../tracker.ts'
+import type { Client, Refused, RequestId, SharedAnswer, Tracker } from '../tracker.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
@@ -53,8 +53,6 @@ export interface Caller {
   readonly address: string | undefined
 }
 
-type RequestId = string | number | undefined
-
 interface Owed {
   readonly answer: SharedAnswer
   readonly id: RequestId
@@ -65,6 +63,12 @@ const STUCK_MS = 10_000
 
 /** How long a client that talked too fast for too long should stay away, in ms. */
 const TOO_FAST_AWAY_MS = 10_000
+
+/** How long a client should stay away after an accident, on average, in ms. */
+const BACK_MS = 2_000
+
+/** So many ids in a message count as one message more. */
+const IDS_PER_MESSAGE = 100
 
 /** A message that is refused for its haste is read no further than for its id, and only if it is short. */
 const SHORT_TEXT = 1_024
@@ -131,6 +135,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     tracker.heard(this, this.heardAt)
     if (this.#isTooFast(this.#messages, text)) return
     const message = decode(text, this.dialect)
+    const more = weightOf(message) - 1
+    if (more > 0 && this.#isTooFast(this.#messages, text, more)) return
     if (asksForEverybody(message) && this.#isTooFast(this.#allUsers, text)) return
     tracker.receive(this, message)
   }
@@ -174,7 +180,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
 
   activate(isActive: boolean): void {
     this.#isActive = isActive
-    this.#follower?.activate(isActive)
+    this.#follower?.look(isActive)
     if (isActive && this.#choiceWaits) this.choiceChanged()
   }
 
@@ -208,7 +214,9 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#room.slow.add(this)
     this.#stuck ??= { ...this.#outbox.progress, since: this.#room.clock.now() }
     if (bytes > this.#room.maxBufferedBytes / 4) this.#largeBytes = bytes
-    if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) this.giveUp()
+    if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) {
+      this.end(CLOSE.silentOrSlow, 'too slow to read')
+    }
   }
 
   /** Bytes that wait because the client reads too slowly. */
@@ -216,8 +224,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     return this.#outbox.backlog
   }
 
-  giveUp(): void {
-    this.end(CLOSE.silentOrSlow, 'too slow to read')
+  fellBehind(): void {
+    this.end(CLOSE.silentOrSlow, 'too far behind')
   }
 
   ping(): void {
@@ -230,14 +238,14 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     const { done, queued } = this.#outbox.progress
     const moved = this.#stuck === undefined || done > this.#stuck.done || queued < this.#stuck.queued
     if (moved) this.#stuck = { done, queued, since: now }
-    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.giveUp()
+    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.end(CLOSE.silentOrSlow, 'too slow to read')
   }
 
   /**
    * Ends the connection for a reason of the server's. The user counts as lost from this moment, not from the
    * end of the closing handshake, which a dead client never finishes.
    */
-  end(code: CloseCode, reason: string, retryAfterMs = 0): void {
+  end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? awhile() : 0): void {
     if (!this.#depart()) return
     this.#room.log.debug('connection ended', { userId: this.userId, code, reason })
     this.#room.tracker.lose(this, this.heardAt)
@@ -292,8 +300,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   }
 
   /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */
-  #isTooFast(limit: MessageLimit, text: string): boolean {
-    const verdict = limit.take(this.heardAt)
+  #isTooFast(limit: MessageLimit, text: string, weight = 1): boolean {
+    const verdict = limit.take(this.heardAt, weight)
     if (verdict.verdict === 'taken') return false
     if (verdict.verdict === 'enough') {
       this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)
@@ -327,6 +335,17 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#sharingId = owed.id
     this.#room.shared.send(this, owed.answer)
   }
+}
+
+/** When one of many should come back, in ms: not all of them at once. */
+function awhile(): number {
+  return Math.round(BACK_MS * (0.5 + Math.random()))
+}
+
+/** How many messages one counts as: a question about a thousand users is dearer than one about one. */
+function weightOf(message: ClientMessage | Refusal): number {
+  if (message.type === 'list_users') return 1 + Math.floor((message.limit ?? 0) / IDS_PER_MESSAGE)
+  return 'userIds' in message ? 1 + Math.floor((message.userIds?.length ?? 0) / IDS_PER_MESSAGE) : 1
 }
 
 function asksForEverybody(message: ClientMessage | Refusal): boolean {

@@ -68,6 +68,7 @@ beforeAll(async () => {
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,
     maxWatchedUsers: 1_000,
+    maxWatchedInAll: 10_000,
     allUsersLimit: 1_000,
     terms: {
       heartbeatMs: 1,

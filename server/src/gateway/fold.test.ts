@@ -9,6 +9,7 @@ import { Presence } from '../presence/presence.ts'
 import { asUser } from '../user-item.ts'
 import { Follower, type Outlet } from './follower.ts'
 import { Hub } from './hub.ts'
+import { Turns } from './pages.ts'
 import { Watches } from './watches.ts'
 
 // Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go
@@ -17,6 +18,11 @@ import { Watches } from './watches.ts'
 
 const USERS = ['ann', 'bob', 'cid', 'dan', 'eve', '__proto__'] as const
 const FANS = 3
+
+/** A game has few users, and has to become slow. */
+const SOFT_BYTES = 1_000
+
+const turns = new Turns()
 
 type Step =
   | { readonly do: 'open' | 'leave'; readonly userId: UserId; readonly id: string }
@@ -34,6 +40,7 @@ type Step =
   | { readonly do: 'look'; readonly fan: number; readonly isActive: boolean }
   | { readonly do: 'read'; readonly fan: number; readonly frames: number }
   | { readonly do: 'reconnect'; readonly fan: number }
+  | { readonly do: 'hurry'; readonly fan: number; readonly isQuick: boolean }
 
 const userId = fc.constantFrom(...USERS)
 const userIds = fc.uniqueArray(userId, { minLength: 1 })
@@ -70,6 +77,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('look'), fan, isActive: fc.boolean() }) },
   { weight: 7, arbitrary: fc.record({ do: fc.constant('read'), fan, frames: fc.nat({ max: 9 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('reconnect'), fan }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('hurry'), fan, isQuick: fc.boolean() }) },
 )
 
 const game = fc.record({
@@ -95,7 +103,7 @@ class World {
 
   constructor(feed: Feed) {
     this.feed = feed
-    this.watches = new Watches(this.presence, feed)
+    this.watches = new Watches(this.presence, feed, 10_000)
     this.hub = new Hub(feed.seq, this.watches)
     feed.listen({ changed: (changes, seq) => this.hub.changed(changes, seq) })
     this.history[0] = this.#everybody()
@@ -134,6 +142,7 @@ interface Frame {
   readonly last: boolean
   readonly recovered: boolean
   readonly id: number | undefined
+  readonly all: true | undefined
 }
 
 /** A client that folds what it is told, and the connection it is told through. */
@@ -154,6 +163,11 @@ class Fan implements Outlet {
   readonly #latest = new Map<UserId | 'all', number>()
   #pages: User[] = []
   #nextId = 1
+  /** Takes everything at once: the kernel's buffer has room. */
+  #isQuick = false
+  /** Something waits, or did since it was drained last. */
+  #isSlow = false
+  #looks = true
   told = 0
   recovered = 0
 
@@ -165,12 +179,17 @@ class Fan implements Outlet {
   // The outlet
 
   get backlog(): number {
-    // A few hundred bytes count as many: a game has few users, and has to become slow.
-    return this.#sent.reduce((sum, text) => sum + text.length, 0) * 250
+    return this.#sent.reduce((sum, text) => sum + text.length, 0)
   }
 
   write(frames: Buffer): void {
-    for (const text of textsIn(frames)) this.#sent.push(text)
+    const texts = textsIn(frames)
+    if (!this.#looks && texts.some(text => text.startsWith('{"type":"presence_diff"'))) {
+      throw new Error('told though it looks away')
+    }
+    this.#sent.push(...texts)
+    if (this.#isQuick) this.read(1_000)
+    else this.#isSlow = true
   }
 
   reply(): void {}
@@ -179,8 +198,9 @@ class Fan implements Outlet {
     throw new Error(`refused: ${code}`)
   }
 
-  giveUp(): void {
-    this.reconnect()
+  /** With one page a state, nothing can change while it is told: nobody has to be given up. */
+  fellBehind(): void {
+    throw new Error('given up without a reason')
   }
 
   // What a client does
@@ -208,8 +228,9 @@ class Fan implements Outlet {
     this.#narrow()
   }
 
-  look(isActive: boolean): void {
-    this.#follower.activate(isActive)
+  look(looks: boolean): void {
+    this.#looks = looks
+    this.#follower.look(looks)
   }
 
   /** The line breaks: what was not read is lost. The client comes back and names its place. */
@@ -217,6 +238,8 @@ class Fan implements Outlet {
     this.#follower.end()
     this.#sent = []
     this.#pages = []
+    this.#isSlow = false
+    this.#looks = true
     this.#asked.clear()
     this.#follower = this.#connect()
     const place = this.#place
@@ -232,11 +255,20 @@ class Fan implements Outlet {
     for (let count = 0; count < frames && this.#sent.length > 0; count++) {
       this.#take(JSON.parse(this.#sent.shift() as string) as Frame)
     }
-    if (this.#sent.length === 0) this.#follower.drained()
+    // As the connection has it: only who had something waiting is ever said to have taken it.
+    if (this.#isSlow && this.#sent.length === 0) {
+      this.#isSlow = false
+      this.#follower.drained()
+    }
+  }
+
+  hurry(isQuick: boolean): void {
+    this.#isQuick = isQuick
+    if (isQuick) this.read(1_000)
   }
 
   readAll(): void {
-    this.look(true)
+    if (!this.#looks) this.look(true)
     for (let round = 0; round < 50; round++) {
       this.read(1_000)
       this.#world.wait(60)
@@ -260,7 +292,8 @@ class Fan implements Outlet {
   #connect(): Follower {
     const { presence, feed, watches } = this.#world
     const clock = { now: () => this.#world.now }
-    return new Follower({ presence, feed, watches, clock, maxWatchedUsers: 100, allUsersLimit: 100 }, this)
+    const limits = { maxWatchedUsers: 100, allUsersLimit: 100, softBytes: SOFT_BYTES }
+    return new Follower({ presence, feed, watches, clock, turns, ...limits }, this)
   }
 
   #ask(what: readonly UserId[] | 'all', since?: Place): void {
@@ -296,18 +329,18 @@ class Fan implements Outlet {
     this.#arrived(seq)
   }
 
-  #takeState({ epoch, seq, users, last, recovered, id }: Frame): void {
+  #takeState({ epoch, seq, users, last, recovered, id, all }: Frame): void {
     this.#pages.push(...users)
     if (!last) return
     if (recovered) this.recovered++
     const what = (id !== undefined && this.#asked.get(id)) || 'all'
     if (id !== undefined) this.#asked.delete(id)
-    if (what === 'all' && !recovered) this.#view.clear()
+    if (all && !recovered) this.#view.clear()
     for (const user of this.#pages) this.#view.set(user.userId, essence(user))
     this.#pages = []
     const isLatest = (key: UserId | 'all') => (this.#latest.get(key) ?? 0) <= (id ?? Infinity)
     if (what === 'all') {
-      if (this.#wantsAll && isLatest('all')) {
+      if (this.#wantsAll && isLatest('all') && (all || recovered)) {
         this.#tellsAll = true
         for (const userId of USERS) this.#scope.add(userId)
       }
@@ -387,6 +420,9 @@ function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
       case 'unfollowAll':
       case 'reconnect':
         fanOf(step)[step.do]()
+        break
+      case 'hurry':
+        fanOf(step).hurry(step.isQuick)
         break
       case 'look':
         fanOf(step).look(step.isActive)

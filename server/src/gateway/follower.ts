@@ -5,9 +5,10 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { Clock } from '../clock.ts'
 import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
-import type { Refused } from '../tracker.ts'
+import type { Refused, RequestId } from '../tracker.ts'
 import { userItem } from '../user-item.ts'
 import { textFrames } from './outbox.ts'
+import { Pages, type Turns } from './pages.ts'
 import { diffFrame, type Following, type News, type NewsItem, type Topic, type Watches } from './watches.ts'
 
 /** What all followers share. */
@@ -16,10 +17,14 @@ export interface FollowerRoom {
   readonly feed: Feed
   readonly watches: Watches
   readonly clock: Clock
+  /** Takes turns among those who are told everybody, which is many pages each. */
+  readonly turns: Turns
   /** The most user ids that one connection may follow by name. */
   readonly maxWatchedUsers: number
   /** The most users that a state of everybody lists, unless more are online. */
   readonly allUsersLimit: number
+  /** With more bytes than these waiting, a client is told no diffs: when it has read, it is told the newest of each user. */
+  readonly softBytes: number
 }
 
 /** The connection that a follower speaks through. */
@@ -29,37 +34,43 @@ export interface Outlet {
   write(frames: Buffer): void
   reply(message: ServerMessage): void
   refuse(refused: Refused): void
-  /** The client can't be told any more without a hole. */
-  giveUp(): void
+  /** What the client missed is not known any more: it has to come back. */
+  fellBehind(): void
 }
 
-type RequestId = string | number | undefined
 type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
 type Unsubscribe = Extract<ClientMessage, { type: 'unsubscribe' }>
 
 /** A `presence_state` on its way: page by page, as the client takes them. */
 interface State {
+  /** Of everybody, of users by name, or of all who changed since the client was told last. */
+  readonly of: 'everybody' | 'users' | 'changes'
   readonly users: Iterable<UserId>
-  /** Begun when the state's turn has come: before, it would miss who changes meanwhile. */
-  pages: Pages | undefined
   readonly recovered: boolean
   readonly id: RequestId
+  /** Begun when the state's turn has come: before, it would miss who changes meanwhile. */
+  pages: Pages | undefined
+  /** How often so many had changed at the end that more pages were needed. */
+  rounds: number
 }
 
 /** How many users a page of a state has, and how many a diff that catches up has at most. */
 const PAGE_USERS = 1_000
 
-/** With more than this waiting, a client is told no diffs: when it has read, it is told the newest of each user. */
-const SOFT_BYTES = 256 * 1024
-
 /** How many states may wait for one client, and when it may ask again beyond that. */
 const MAX_STATES = 20
 const RETRY_AFTER_MS = 1_000
+
+/** After so many rounds the last page has as many users as it takes: a state must end, however much changes. */
+const MAX_ROUNDS = 3
 
 /**
  * What one v2 client follows, and how far it was told. There is no queue of changes: whoever is slow, looks away
  * or comes back is told the newest of everybody who changed since, by the numbers of the changes. A slow client
  * therefore costs what a quick one does.
+ *
+ * A client is told windows (`#hears`), unless it looks away, has too much to read, or is being told a state. From
+ * there it comes back to hearing by `#catchUp` or by the last page of its last state: both tell everything up to now.
  */
 export class Follower implements Following {
   readonly #room: FollowerRoom
@@ -69,15 +80,14 @@ export class Follower implements Following {
   /** The count as it was told last; undefined for whoever does not count. */
   #count: number | undefined
   /** The number that the next diff names as `prevSeq`. */
-  #told = 0
+  #told: number
   /** Nothing that the client follows has changed between `#told` and this number. */
-  #seen = 0
+  #seen: number
   /** What the window that is being told says to this client, joined. */
   #gathered = ''
   #states: State[] = []
-  #pumping = false
-  #isActive = true
-  /** A window was not told. */
+  #looks = true
+  /** A window was not told, because too much was waiting. */
   #isBehind = false
   /** The connection is over; to write to it may be what ended it. */
   #isOver = false
@@ -92,11 +102,13 @@ export class Follower implements Following {
   // What the client asks for
 
   subscribe({ userIds, all, since, id }: Subscribe): void {
-    if (userIds) return this.#followUsers(userIds, since, id)
-    if (all) return this.#followAll(since, id)
-    this.#count = this.#room.presence.onlineCount
-    this.#room.watches.count(this, true)
-    this.#replyCount(id)
+    if (!userIds && !all) return this.#countOnline(id)
+    if (this.#states.length >= MAX_STATES) {
+      const text = 'too many subscriptions are waiting for their state to be read'
+      return this.#outlet.refuse({ code: 'too_fast', text, id, retryAfterMs: RETRY_AFTER_MS })
+    }
+    if (userIds) this.#followUsers(new Set(userIds), since, id)
+    else this.#followAll(since, id)
   }
 
   unsubscribe({ userIds, all, id }: Unsubscribe): void {
@@ -107,19 +119,15 @@ export class Follower implements Following {
     this.#outlet.reply({ type: 'ack', id })
   }
 
-  /** An inactive client is told nothing until it is active again: then what is so by then. */
-  activate(isActive: boolean): void {
-    this.#isActive = isActive
-    this.#gathered = ''
-    if (!isActive) return
-    this.#catchUp()
-    this.tellCount(this.#room.presence.onlineCount)
+  /** A client that looks away is told nothing until it looks again, and then what is so by then. */
+  look(looks: boolean): void {
+    this.#looks = looks
+    this.#goOn()
   }
 
-  /** The client has taken all that it was sent. */
+  /** The client has taken all that it was sent. Called by the tick for connections that did not take all at once. */
   drained(): void {
-    if (this.#states.length > 0) this.#pump()
-    else this.#catchUp()
+    this.#goOn()
   }
 
   /** The client is gone: nothing of it is left. */
@@ -135,45 +143,42 @@ export class Follower implements Following {
 
   // What the hub tells
 
-  /** Takes what a window says of one user. Returns whether it is the first of this window. */
   gather({ seq, json }: NewsItem): boolean {
-    if (this.#followsAll || seq <= this.#seen || !this.#isTold) return false
+    if (this.#followsAll || seq <= this.#seen || !this.#hears) return false
     const isFirst = this.#gathered === ''
     this.#gathered += isFirst ? json : `,${json}`
     return isFirst
   }
 
-  /** Tells what was gathered of the window that ends with this change. */
   tellGathered(seq: number): void {
     const items = this.#gathered
     this.#gathered = ''
-    if (items === '' || seq <= this.#seen || !this.#hasRoom()) return
+    if (items === '' || seq <= this.#seen || !this.#hears || !this.#hasRoom()) return
     this.#tell(diffFrame(this.#told, seq, items), seq)
   }
 
-  /** Tells a whole window. */
   tellAll(news: News): void {
-    if (news.seq <= this.#seen || !this.#isTold || !this.#hasRoom()) return
+    if (news.seq <= this.#seen || !this.#hears || !this.#hasRoom()) return
     this.#tell(news.diff(this.#told), news.seq)
   }
 
   tellCount(count: number): void {
-    if (this.#count === undefined || this.#count === count || !this.#isActive) return
-    if (this.#outlet.backlog > SOFT_BYTES) return
+    if (this.#count === undefined || this.#count === count || !this.#looks) return
+    if (this.#outlet.backlog > this.#room.softBytes) return
     this.#count = count
     this.#replyCount(undefined)
   }
 
   // How
 
-  /** Whether windows are told at all: not to whoever looks away, is behind, or is being told a state. */
-  get #isTold(): boolean {
-    return this.#isActive && !this.#isBehind && this.#states.length === 0
+  /** Whether windows are told at all. */
+  get #hears(): boolean {
+    return this.#looks && !this.#isBehind && this.#states.length === 0
   }
 
-  /** Whether a window may be told now; if not, the client is behind from here. */
+  /** Whether more may be written now; if not, the client is behind from here. */
   #hasRoom(): boolean {
-    if (this.#outlet.backlog > SOFT_BYTES) this.#isBehind = true
+    this.#isBehind = this.#outlet.backlog > this.#room.softBytes
     return !this.#isBehind
   }
 
@@ -183,16 +188,20 @@ export class Follower implements Following {
     this.#outlet.write(frame)
   }
 
+  #goOn(): void {
+    if (this.#states.length > 0) this.#pump()
+    else this.#catchUp()
+  }
+
   /** Tells all that the client was not told yet: in one diff, or in pages when it is much. */
   #catchUp(): void {
-    if (!this.#isActive || this.#states.length > 0 || this.#outlet.backlog > SOFT_BYTES) return
     this.#gathered = ''
-    this.#isBehind = false
+    if (!this.#looks || this.#states.length > 0 || !this.#hasRoom()) return
     const { feed, presence } = this.#room
     if (this.#seen === feed.seq) return
     const changed = this.#changedSince(this.#seen)
-    if (changed === undefined) return this.#say(this.#everybody(), false, undefined)
-    if (changed.length > PAGE_USERS) return this.#say(changed, true, undefined)
+    if (changed === undefined) return this.#say('everybody', this.#everybody(), false, undefined)
+    if (changed.length > PAGE_USERS) return this.#say('changes', changed, true, undefined)
     this.#seen = feed.seq
     if (changed.length === 0) return
     const items = changed.map(userId => userItem(presence.see(userId)))
@@ -208,17 +217,16 @@ export class Follower implements Following {
     return changed
   }
 
-  #followUsers(userIds: readonly UserId[], since: Place | undefined, id: RequestId): void {
+  #followUsers(asked: ReadonlySet<UserId>, since: Place | undefined, id: RequestId): void {
     const { watches, feed, maxWatchedUsers } = this.#room
-    const asked = new Set(userIds)
     const before = this.#topics?.size ?? 0
     let added = 0
-    for (const userId of asked) if (!this.#follows(userId)) added++
-    if (before + added > maxWatchedUsers) {
-      const left = `${maxWatchedUsers - before} more of ${maxWatchedUsers}`
-      return this.#outlet.refuse({ code: 'too_many', text: `this connection can follow ${left} users`, id })
+    for (const userId of asked) if (!watches.topic(userId)?.followers.has(this)) added++
+    const room = Math.min(maxWatchedUsers - before, watches.room)
+    if (added > room) {
+      const text = `this connection can follow ${room} more users by name`
+      return this.#outlet.refuse({ code: 'too_many', text, id })
     }
-    if (!this.#hasStatesLeft(id)) return
     this.#catchUp()
     if (this.#isOver) return
     this.#topics ??= new Set()
@@ -229,29 +237,18 @@ export class Follower implements Following {
       this.#topics.add(topic)
       if (!recovered || topic.newest > since.seq) told.push(topic.userId)
     }
-    this.#say(told, recovered, id)
+    this.#say('users', told, recovered, id)
   }
 
   #followAll(since: Place | undefined, id: RequestId): void {
-    if (!this.#hasStatesLeft(id)) return
     const { feed, watches } = this.#room
     this.#catchUp()
     if (this.#isOver) return
     this.#followsAll = true
     watches.followEverybody(this, true)
-    const recovered = since !== undefined && feed.recalls(since)
-    this.#say(recovered ? feed.changedAfter(since.seq) : this.#everybody(), recovered, id)
-  }
-
-  #hasStatesLeft(id: RequestId): boolean {
-    if (this.#states.length < MAX_STATES) return true
-    const text = 'too many subscriptions are waiting for their state to be read'
-    this.#outlet.refuse({ code: 'too_fast', text, id, retryAfterMs: RETRY_AFTER_MS })
-    return false
-  }
-
-  #follows(userId: UserId): boolean {
-    return this.#room.watches.topic(userId)?.followers.has(this) === true
+    if (since !== undefined && feed.recalls(since)) {
+      this.#say('changes', feed.changedAfter(since.seq), true, id)
+    } else this.#say('everybody', this.#everybody(), false, id)
   }
 
   #unfollowUsers(userIds: readonly UserId[]): void {
@@ -266,6 +263,19 @@ export class Follower implements Following {
   #unfollowAll(): void {
     this.#followsAll = false
     this.#room.watches.followEverybody(this, false)
+    // A state of everybody that is on its way ends as one of those who are followed by name; nobody waits for one
+    // that was not asked for.
+    const users = Array.from(this.#topics ?? [], topic => topic.userId)
+    this.#states = this.#states
+      .filter(({ of, id }) => of !== 'everybody' || id !== undefined)
+      .map(state => (state.of === 'everybody' ? { ...state, of: 'users', users, pages: undefined } : state))
+    this.#pump()
+  }
+
+  #countOnline(id: RequestId): void {
+    this.#count = this.#room.presence.onlineCount
+    this.#room.watches.count(this, true)
+    this.#replyCount(id)
   }
 
   #uncount(): void {
@@ -278,82 +288,90 @@ export class Follower implements Following {
     this.#outlet.reply({ type: 'online_count', count: this.#count ?? 0, timestamp, id })
   }
 
-  /** Everybody who is online, and of the others as many as a list has room for. */
+  /** Everybody who is online, of the others as many as a list has room for, and whoever is followed by name. */
   *#everybody(): Generator<UserId> {
     const { presence, allUsersLimit } = this.#room
     for (const { userId } of presence.list(Math.max(allUsersLimit, presence.onlineCount))) yield userId
+    for (const { userId } of this.#topics ?? []) if (presence.see(userId).status === 'offline') yield userId
   }
 
   /** Begins a state. Until its last page is told, windows are not: the last page has what changed meanwhile. */
-  #say(users: Iterable<UserId>, recovered: boolean, id: RequestId): void {
-    this.#states.push({ users, pages: undefined, recovered, id })
-    this.#pump()
+  #say(of: State['of'], users: Iterable<UserId>, recovered: boolean, id: RequestId): void {
+    this.#states.push({ of, users, recovered, id, pages: undefined, rounds: 0 })
+    if (of === 'users') this.#pump()
+    else this.#room.turns.take(this)
   }
 
-  readonly #pumpOn = (): void => {
-    this.#pumping = false
-    this.#pump()
+  /** Its turn has come: tells the next page. Returns whether there is more to tell at once. */
+  turn(): boolean {
+    const [state] = this.#states
+    // What nobody asked for is not told to a client that looks away.
+    if (!state || (!this.#looks && state.id === undefined && state.of !== 'users') || !this.#hasRoom())
+      return false
+    this.#tellPage(state)
+    return this.#states.length > 0
   }
 
-  /** Tells pages as long as the client takes them; what is waiting goes on when it has drained. */
+  /** States of users by name are a page each, and told at once; those of everybody wait for their turn. */
   #pump(): void {
-    const { feed } = this.#room
-    while (!this.#pumping && this.#outlet.backlog <= SOFT_BYTES) {
-      const [state] = this.#states
-      if (!state) return
-      state.pages ??= new Pages(state.users)
-      const page = state.pages.take(PAGE_USERS)
-      if (!state.pages.isEmpty) {
-        this.#writePage(state, page, false)
-        // Everybody is many pages: others get their turn between two.
-        this.#pumping = true
-        setImmediate(this.#pumpOn)
-        continue
-      }
-      const changed = this.#seen === feed.seq ? [] : this.#changedSince(this.#seen)
-      if (changed === undefined) return this.#outlet.giveUp()
-      const last = new Set([...page, ...changed])
-      this.#seen = feed.seq
-      if (last.size > PAGE_USERS) {
-        state.pages = new Pages(last)
-        continue
-      }
-      this.#states.shift()
-      this.#told = feed.seq
-      this.#writePage(state, [...last], true)
-    }
+    while (this.#states[0]?.of === 'users' && this.turn());
+    if (this.#states.length > 0) this.#room.turns.take(this)
   }
 
-  #writePage({ recovered, id }: State, page: readonly UserId[], last: boolean): void {
+  #tellPage(state: State): void {
+    const { feed } = this.#room
+    if (!state.pages) {
+      state.pages = new Pages(state.users)
+      // Of everybody, everybody's newest is told from here on: what was missed before does not matter any more.
+      if (state.of === 'everybody') this.#seen = feed.seq
+    }
+    const page = state.pages.take(PAGE_USERS)
+    if (!state.pages.isEmpty) return this.#writePage(state, page, false)
+    const changed = this.#seen === feed.seq ? [] : this.#changedSince(this.#seen)
+    if (changed === undefined) return this.#tellEverybody(state)
+    const last = new Set([...page, ...changed])
+    this.#seen = feed.seq
+    if (last.size > PAGE_USERS && ++state.rounds <= MAX_ROUNDS) {
+      state.pages = new Pages(last)
+      return
+    }
+    this.#states.shift()
+    this.#told = feed.seq
+    this.#writePage(state, [...last], true)
+  }
+
+  /**
+   * What changed meanwhile is not known any more, so everybody is told, and this state with it: users by name after
+   * that, anything else as that. One that was everybody already is begun anew, a few times.
+   */
+  #tellEverybody(state: State): void {
+    const everybody = {
+      of: 'everybody',
+      users: this.#everybody(),
+      recovered: false,
+      pages: undefined,
+    } as const
+    if (state.of === 'users') {
+      state.pages = undefined
+      this.#states.unshift({ ...everybody, id: undefined, rounds: 0 })
+    } else if (state.rounds >= MAX_ROUNDS) this.#outlet.fellBehind()
+    else this.#states[0] = { ...everybody, id: state.id, rounds: state.rounds + 1 }
+  }
+
+  #writePage({ of, recovered, id }: State, page: readonly UserId[], last: boolean): void {
     const { feed, presence } = this.#room
     const { epoch, seq } = feed
-    const users = new Json(`[${page.map(userId => userItem(presence.see(userId))).join(',')}]`)
+    const items: string[] = []
+    for (const userId of page) if (this.#follows(userId)) items.push(userItem(presence.see(userId)))
+    const users = new Json(`[${items.join(',')}]`)
+    const all = of === 'everybody' || undefined
     this.#outlet.write(
-      textFrames([encode({ type: 'presence_state', epoch, seq, users, last, recovered, id }, 'v2')]),
+      textFrames([encode({ type: 'presence_state', epoch, seq, users, last, recovered, all, id }, 'v2')]),
     )
   }
-}
 
-/** User ids to be taken a page at a time, which know when they are at the end. */
-class Pages {
-  readonly #userIds: Iterator<UserId>
-  #next: IteratorResult<UserId>
-
-  constructor(userIds: Iterable<UserId>) {
-    this.#userIds = userIds[Symbol.iterator]()
-    this.#next = this.#userIds.next()
-  }
-
-  get isEmpty(): boolean {
-    return this.#next.done === true
-  }
-
-  take(count: number): UserId[] {
-    const taken: UserId[] = []
-    while (taken.length < count && !this.#next.done) {
-      taken.push(this.#next.value)
-      this.#next = this.#userIds.next()
-    }
-    return taken
+  /** Whether a user is followed still: a state may have been begun before an `unsubscribe`. */
+  #follows(userId: UserId): boolean {
+    return this.#followsAll || this.#room.watches.topic(userId)?.followers.has(this) === true
   }
 }

@@ -14,7 +14,7 @@ function room(before = 0) {
   const feed = new Feed({ epoch: 'e', recent: 100 })
   feed.publish(Array.from({ length: before }, () => change('before')))
   const options = { graceMs: 0, restartGraceMs: 0, changePace: UNPACED, maxKnown: 10, keepMs: 1 }
-  const hub = new Hub(feed.seq, new Watches(new Presence(options), feed))
+  const hub = new Hub(feed.seq, new Watches(new Presence(options), feed, 1_000))
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
   return { hub, publish: (changes: readonly Change[]) => feed.publish(changes) }
 }
@@ -113,7 +113,7 @@ test('[F4] a flush that takes long lets others have a turn, and nobody hears out
   publish([change('b')])
   const newcomer = member(2)
   hub.join(newcomer)
-  await new Promise(resolve => setTimeout(resolve, 300))
+  await vi.waitFor(() => expect(slow.at(-1)?.heard()).toEqual(['a', 'b']), 10_000)
   clearInterval(counting)
   expect(turns).toBeGreaterThan(3)
   for (const one of slow) expect(one.heard()).toEqual(['a', 'b'])

@@ -59,3 +59,12 @@ test('[L4] whoever stops for a second starts anew', () => {
   const limit = new MessageLimit(pace(1, 5_000))
   for (let at = T; at < T + 30_000; at += 1_100) expect(limit.take(at).verdict).not.toBe('enough')
 })
+
+test('[L3] a message that counts as several spends as much', () => {
+  const limit = new MessageLimit({ burst: 20, everyMs: 50 })
+  expect(limit.take(0, 11).verdict).toBe('taken')
+  // One more is allowed while anything is left; what it costs beyond that is owed.
+  expect(limit.take(0, 11).verdict).toBe('taken')
+  expect(limit.take(0)).toEqual({ verdict: 'too fast', retryAfterMs: 150 })
+  expect(limit.take(150).verdict).toBe('taken')
+})

@@ -129,11 +129,11 @@ export class MessageLimit {
     this.#pace = pace
   }
 
-  /** Whether one more message is taken at `now`; what is refused is not counted. */
-  take(now: number): Verdict {
+  /** Whether one more message is taken at `now`, or one that counts as several; what is refused is not counted. */
+  take(now: number, weight = 1): Verdict {
     const ready = readyAt(this.#pace, this.#spent)
     if (ready <= now) {
-      this.#spent = spend(this.#pace, this.#spent, now)
+      for (let count = 0; count < weight; count++) this.#spent = spend(this.#pace, this.#spent, now)
       return TAKEN
     }
     if (now - this.#refusedAt > TOO_FAST_PAUSE_MS) this.#tooFastSince = now

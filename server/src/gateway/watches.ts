@@ -38,6 +38,7 @@ export interface NewsItem {
 export class Watches {
   readonly #presence: Pick<Presence, 'see' | 'onlineCount'>
   readonly #feed: Feed
+  readonly #limit: number
   readonly #topics = new Map<UserId, Topic>()
   readonly #everybody = new Set<Following>()
   readonly #counting = new Set<Following>()
@@ -45,13 +46,19 @@ export class Watches {
   #size = 0
   #countedAt = Number.NEGATIVE_INFINITY
 
-  constructor(presence: Pick<Presence, 'see' | 'onlineCount'>, feed: Feed) {
+  constructor(presence: Pick<Presence, 'see' | 'onlineCount'>, feed: Feed, limit: number) {
     this.#presence = presence
     this.#feed = feed
+    this.#limit = limit
   }
 
   get size(): number {
     return this.#size
+  }
+
+  /** How many more ids may be followed, in all. */
+  get room(): number {
+    return this.#limit - this.#size
   }
 
   /** Those who follow everybody. */

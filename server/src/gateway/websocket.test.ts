@@ -45,6 +45,7 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,
     maxWatchedUsers: 10,
+    maxWatchedInAll: 10_000,
     allUsersLimit: 10,
     terms: {
       heartbeatMs: 1,

@@ -21,6 +21,7 @@ import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
 import { onCloseFrame } from './outbox.ts'
+import { Turns } from './pages.ts'
 import { Sessions } from './sessions.ts'
 import { SharedAnswers } from './shared.ts'
 import { Watches } from './watches.ts'
@@ -38,6 +39,7 @@ export interface GatewayOptions {
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
   readonly maxWatchedUsers: number
+  readonly maxWatchedInAll: number
   readonly allUsersLimit: number
   readonly terms: Terms
 }
@@ -53,6 +55,9 @@ const ABNORMAL = 1006
 
 /** No client needs fragments for 64 KiB; a few, since some proxies make them. */
 const MAX_FRAGMENTS = 16
+
+/** With more than this waiting, a v2 client is told no diffs; see `Follower`. */
+const SOFT_BYTES = 256 * 1024
 
 /** How long a client may take to answer a close frame. It counts as gone from the beginning. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -89,12 +94,12 @@ export class Gateway {
     const { maxBufferedBytes, maxWatchedUsers, allUsersLimit, terms } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
-    this.#watches = new Watches(presence, feed)
+    this.#watches = new Watches(presence, feed, options.maxWatchedInAll)
     this.#hub = new Hub(feed.seq, this.#watches)
     this.#heartbeat = new Heartbeat(options.heartbeat)
     feed.listen({
       changed: (changes, seq) => this.#hub.changed(changes, seq),
-      chosen: (userId, by) => this.#chosen(userId, by),
+      chosen: (userId, bySession) => this.#chosen(userId, bySession),
     })
     this.#room = {
       tracker,
@@ -103,6 +108,8 @@ export class Gateway {
       watches: this.#watches,
       hub: this.#hub,
       shared: new SharedAnswers(),
+      turns: new Turns(),
+      softBytes: Math.min(SOFT_BYTES, maxBufferedBytes / 4),
       heartbeat: this.#heartbeat,
       clock,
       log,
@@ -248,9 +255,9 @@ export class Gateway {
   }
 
   /** Tells the other connections of a user what was chosen; the one that chose knows. */
-  #chosen(userId: UserId, by: string | undefined): void {
+  #chosen(userId: UserId, bySession: string | undefined): void {
     for (const connection of this.#sessions.of(userId)) {
-      if (connection.sessionId !== by) connection.choiceChanged()
+      if (connection.sessionId !== bySession) connection.choiceChanged()
     }
   }
 

@@ -1,0 +1,268 @@
+import type { User } from '@who-is-online/protocol/catalogue'
+import { expect, test } from 'vitest'
+import { Feed } from '../feed.ts'
+import { UNPACED } from '../presence/pace.ts'
+import { Presence } from '../presence/presence.ts'
+import { Follower, type Outlet } from './follower.ts'
+import { Turns } from './pages.ts'
+import { Watches } from './watches.ts'
+
+// What the fold test can't reach: windows that are told in slices, states of many pages, rings that are overrun.
+
+interface Told {
+  readonly type: string
+  readonly prevSeq?: number
+  readonly seq: number
+  readonly users: readonly User[]
+  readonly last?: boolean
+  readonly recovered?: boolean
+  readonly all?: boolean
+}
+
+class Desk implements Outlet {
+  readonly presence = new Presence({
+    graceMs: 0,
+    restartGraceMs: 0,
+    changePace: UNPACED,
+    maxKnown: 1e6,
+    keepMs: 1e9,
+  })
+  readonly feed: Feed
+  readonly watches: Watches
+  readonly turns = new Turns()
+  readonly follower: Follower
+  told: Told[] = []
+  acks = 0
+  behind = 0
+  backlog = 0
+
+  constructor({ recent = 1_000, allUsersLimit = 10_000 } = {}) {
+    this.feed = new Feed({ epoch: 'e', recent })
+    this.watches = new Watches(this.presence, this.feed, 1e6)
+    this.feed.listen({ changed: (changes, seq) => this.watches.note(changes, seq) })
+    const { presence, feed, watches, turns } = this
+    const limits = { maxWatchedUsers: 1e5, allUsersLimit, softBytes: 1_000 }
+    this.follower = new Follower({ presence, feed, watches, turns, clock: { now: () => 0 }, ...limits }, this)
+  }
+
+  write(frames: Buffer): void {
+    const begin = frames.indexOf(0x7b)
+    this.told.push(JSON.parse(frames.subarray(begin).toString()))
+  }
+  reply(): void {
+    this.acks++
+  }
+  refuse(): void {
+    throw new Error('refused')
+  }
+  fellBehind(): void {
+    this.behind++
+  }
+
+  come(...userIds: string[]): void {
+    for (const userId of userIds) {
+      this.feed.publish(this.presence.open(userId, { id: 's', named: true }, 1).changes)
+    }
+  }
+  be(userId: string, status: 'online' | 'away' | 'busy' | 'offline'): void {
+    this.feed.publish(this.presence.setStatus(userId, { status }, 2).changes)
+  }
+  follow(...userIds: string[]): void {
+    this.follower.subscribe({ type: 'subscribe', userIds, id: undefined })
+  }
+  followAll(since?: { epoch: string; seq: number }): void {
+    this.follower.subscribe({ type: 'subscribe', all: true, since, id: 1 })
+  }
+  /** What a window that closes now says of a user. */
+  item(userId: string) {
+    const topic = this.watches.topic(userId)
+    return { topic, seq: topic?.newest ?? 0, json: JSON.stringify({ userId }) }
+  }
+  ids(): string[][] {
+    return this.told.map(({ users }) => users.map(({ userId }) => userId))
+  }
+}
+
+/** Everything that waits for its turn has had it. */
+const settled = () => new Promise(resolve => setTimeout(resolve, 30))
+const many = (count: number) => Array.from({ length: count }, (_, n) => `user-${n}`)
+
+test('[V2] between two slices of a window: whoever subscribes meanwhile is told everything, once', () => {
+  const desk = new Desk()
+  desk.come('ann', 'bob', 'cid')
+  desk.follow('ann', 'bob')
+  desk.be('ann', 'busy')
+  desk.be('bob', 'busy')
+  desk.told = []
+  expect(desk.follower.gather(desk.item('ann'))).toBe(true)
+  desk.backlog = 2_000
+  desk.follow('cid')
+  expect(desk.follower.gather(desk.item('bob'))).toBe(false)
+  desk.backlog = 0
+  desk.follower.tellGathered(desk.feed.seq)
+  expect(desk.told).toEqual([])
+  desk.follower.drained()
+  expect(desk.ids().map(ids => ids.toSorted())).toEqual([['ann', 'bob', 'cid']])
+})
+
+test('[V2] between two slices of a window: what is unsubscribed is not told after the ack', () => {
+  const desk = new Desk()
+  desk.come('ann')
+  desk.follow('ann')
+  desk.be('ann', 'busy')
+  desk.told = []
+  desk.follower.gather(desk.item('ann'))
+  desk.backlog = 2_000
+  desk.follower.unsubscribe({ type: 'unsubscribe', userIds: ['ann'], id: undefined })
+  expect(desk.acks).toBe(1)
+  desk.backlog = 0
+  desk.follower.tellGathered(desk.feed.seq)
+  desk.follower.drained()
+  expect(desk.told).toEqual([])
+})
+
+test('[V4] between two slices of a window: who looks away is told nothing more, and all of it later', () => {
+  const desk = new Desk()
+  desk.come('ann')
+  desk.follow('ann')
+  desk.be('ann', 'busy')
+  desk.told = []
+  desk.follower.gather(desk.item('ann'))
+  desk.follower.look(false)
+  desk.follower.tellGathered(desk.feed.seq)
+  expect(desk.told).toEqual([])
+  desk.follower.look(true)
+  expect(desk.ids()).toEqual([['ann']])
+})
+
+test('[V2] a state of everybody comes in pages; who changes meanwhile is in the last', async () => {
+  const desk = new Desk()
+  desk.come(...many(2_500))
+  desk.followAll()
+  await new Promise(resolve => setImmediate(resolve))
+  desk.backlog = 2_000
+  desk.be('user-1', 'busy')
+  desk.be('user-2400', 'offline')
+  await settled()
+  const begun = desk.told.length
+  expect(begun).toBeGreaterThan(0)
+  desk.backlog = 0
+  desk.follower.drained()
+  await settled()
+  expect(desk.told.map(({ last }) => last)).toEqual([...desk.told.slice(1).map(() => false), true])
+  expect(desk.told.every(({ all, recovered }) => all === true && recovered === false)).toBe(true)
+  const view = new Map(desk.told.flatMap(({ users }) => users.map(user => [user.userId, user.status])))
+  expect(view.size).toBe(2_500)
+  expect(view.get('user-1')).toBe('busy')
+  expect(view.get('user-2400')).toBe('offline')
+  expect(desk.told.at(-1)?.seq).toBe(desk.feed.seq)
+})
+
+test('[V2] unsubscribing ends a state of everybody that is on its way', async () => {
+  const desk = new Desk()
+  desk.come(...many(3_500))
+  desk.followAll()
+  desk.follower.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
+  await settled()
+  expect(desk.ids()).toEqual([[]])
+  expect(desk.told[0]).toMatchObject({ last: true })
+})
+
+test('[V2] a state ends, however much changes while it is told', async () => {
+  const desk = new Desk({ recent: 100_000 })
+  const users = many(3_000)
+  desk.come(...users)
+  desk.followAll()
+  for (let round = 0; round < 20; round++) {
+    for (const user of users) desk.be(user, round % 2 ? 'busy' : 'away')
+    await settled()
+    if (desk.told.at(-1)?.last) break
+  }
+  expect(desk.told.at(-1)?.last).toBe(true)
+})
+
+test('[V3] whoever falls out of the recent changes is told everybody anew, and is not cut off', async () => {
+  const desk = new Desk({ recent: 3, allUsersLimit: 2 })
+  desk.come('ann', 'bob', 'cid', 'dan')
+  desk.followAll()
+  desk.follow('dan')
+  await settled()
+  desk.told = []
+  desk.follower.look(false)
+  for (const userId of ['ann', 'bob', 'cid', 'dan']) desk.be(userId, 'offline')
+  desk.be('ann', 'busy')
+  desk.follower.look(true)
+  await settled()
+  expect(desk.behind).toBe(0)
+  expect(desk.told).toMatchObject([{ recovered: false, all: true, last: true }])
+  // Whoever is followed by name is among them though the list has no room for more who are offline.
+  expect(desk.ids()[0]).toContain('dan')
+  expect(desk.told[0]?.users.find(({ userId }) => userId === 'ann')).toMatchObject({ status: 'busy' })
+})
+
+test('[V4] a state that nobody asked for waits while the client looks away', async () => {
+  const desk = new Desk()
+  const users = many(2_500)
+  desk.come(...users)
+  desk.followAll()
+  await settled()
+  desk.told = []
+  desk.follower.look(false)
+  for (const user of users) desk.be(user, 'busy')
+  desk.follower.look(true)
+  desk.follower.look(false)
+  await settled()
+  expect(desk.told).toEqual([])
+  desk.follower.look(true)
+  await settled()
+  expect(desk.told.at(-1)).toMatchObject({ last: true })
+})
+
+test('[K3] whoever was behind and subscribed hears again when it has read', () => {
+  const desk = new Desk()
+  desk.come('ann', 'bob')
+  desk.follow('ann')
+  desk.be('ann', 'busy')
+  desk.backlog = 2_000
+  desk.follower.gather(desk.item('ann'))
+  desk.follower.tellGathered(desk.feed.seq)
+  desk.follow('bob')
+  desk.backlog = 0
+  desk.follower.drained()
+  desk.told = []
+  desk.be('ann', 'away')
+  expect(desk.follower.gather(desk.item('ann'))).toBe(true)
+  desk.follower.tellGathered(desk.feed.seq)
+  expect(desk.ids()).toEqual([['ann']])
+})
+
+test('[I9] hundreds who ask for everybody at once take turns', async () => {
+  const desk = new Desk()
+  desk.come(...many(5_000))
+  const { presence, feed, watches, turns } = desk
+  const limits = { maxWatchedUsers: 1e5, allUsersLimit: 10_000, softBytes: 1_000 }
+  let done = 0
+  const outlet: Outlet = {
+    backlog: 0,
+    write: frames => void (frames.includes('"last":true') && done++),
+    reply: () => {},
+    refuse: () => {},
+    fellBehind: () => {},
+  }
+  let beats = 0
+  const beat = (): void => {
+    beats++
+    if (done < 100) setImmediate(beat)
+  }
+  setImmediate(beat)
+  for (let n = 0; n < 100; n++) {
+    new Follower({ presence, feed, watches, turns, clock: { now: () => 0 }, ...limits }, outlet).subscribe({
+      type: 'subscribe',
+      all: true,
+      id: 1,
+    })
+  }
+  while (done < 100) await settled()
+  // All in one go would be one beat, a page of each at a time five.
+  expect(beats).toBeGreaterThan(20)
+})
