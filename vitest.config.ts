@@ -11,7 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     // The server that tests start serves the live page as it is in the sources.
-    globalSetup: ['scripts/page.mjs'],
+    globalSetup: ['scripts/client.mjs', 'scripts/page.mjs'],
     setupFiles: ['scripts/seed.ts'],
   },
 })

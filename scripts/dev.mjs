@@ -1,8 +1,10 @@
 // Runs the server from its sources. Where this Node can't (before 22.18), it builds first.
 import { execFileSync, spawn } from 'node:child_process'
+import { setup as buildPage } from './page.mjs'
 
 const script = new URL('../server/', import.meta.url)
 
+buildPage()
 if (process.features.typescript) {
   await import(new URL('src/main.ts', script).href)
 } else {

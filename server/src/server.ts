@@ -8,11 +8,13 @@ import { openIdentity } from './gateway/identity.ts'
 import { type LimitOptions, UNLIMITED } from './gateway/limits.ts'
 import { Gateway } from './gateway/websocket.ts'
 import { createApp } from './http/app.ts'
+import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence, type PresenceRecord } from './presence/presence.ts'
 import type { Settings } from './settings.ts'
+import { hideSpectator } from './spectator.ts'
 import type { Store } from './storage/store.ts'
 import { Tracker } from './tracker.ts'
 
@@ -89,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     trustProxy: settings.TRUST_PROXY,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
     maxWatchedUsers: settings.MAX_WATCHED_USERS,
+    maxWatchedInAll: settings.MAX_WATCHED_IDS,
     allUsersLimit: settings.ALL_USERS_LIMIT,
     terms: {
       heartbeatMs: settings.PING_MS,
@@ -128,7 +131,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16 * 1024,
     },
-    createApp({ health, metrics, log, version }),
+    createApp({
+      health,
+      metrics,
+      log,
+      version,
+      livePage: livePageOf(settings, log),
+      pageOpened: () => hideSpectator({ presence, store, clock }),
+    }),
   )
   // Connections that never become WebSockets must not eat up the files kept back for the disk.
   if (Number.isFinite(limits.connections)) http.maxConnections = limits.connections + FILES_KEPT_BACK / 2
@@ -183,6 +193,14 @@ function withinReason(save: Promise<void>): Promise<void> {
     const patience = setTimeout(() => reject(new Error('the disk takes too long')), LAST_SAVE_MS)
     save.then(resolve, reject).finally(() => clearTimeout(patience))
   })
+}
+
+/** The live page, where it is to be seen. Without it the server does all it is for, so that it lacks is no more than said. */
+function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | undefined {
+  if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
+  const page = readLivePage(BUILT_PAGE)
+  if (!page) log.info('there is no live page: it was not built')
+  return page
 }
 
 /** A name that no other life of this server has had: 40 random bits, as letters and digits. */

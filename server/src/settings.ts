@@ -96,6 +96,11 @@ export const settingsTable = {
     'error, info or debug; unset, debug in development and info in production. debug writes lines per connection and is for development only.',
     oneOf('error', 'info', 'debug'),
   ),
+  DASHBOARD: setting(
+    null,
+    'on: a page at / shows everybody, with name, status and last seen, to whoever can open it; this version can’t ask who that is, so in production only behind something that does. off: no such page. Unset, on in development and off in production.',
+    oneOf('on', 'off'),
+  ),
   ALLOWED_ORIGINS: setting(
     '',
     'Web pages that may connect, besides those from the server’s own host: a list of origins such as https://app.example.com.',
@@ -188,6 +193,11 @@ export const settingsTable = {
     'How many users one connection may follow by name: more contacts than anybody has.',
     whole(1),
   ),
+  MAX_WATCHED_IDS: setting(
+    '2000000',
+    'How many user ids all connections together may follow, each as often as it is: some 70 bytes each, and ten times that where nobody else follows the user.',
+    whole(1),
+  ),
   RECENT_CHANGES: setting(
     '100000',
     'How many changes are kept for clients that come back and ask what they missed: three minutes of 500 a second, some 10 MB. Whoever was away longer gets everything anew.',
@@ -209,7 +219,7 @@ export type Settings = {
     : never
 }
 
-type OptionalName = 'HOST' | 'AUTH' | 'LOG_LEVEL' | 'TRUST_PROXY' | 'MAX_CONNECTIONS'
+type OptionalName = 'HOST' | 'AUTH' | 'DASHBOARD' | 'LOG_LEVEL' | 'TRUST_PROXY' | 'MAX_CONNECTIONS'
 
 /** What is wrong with the settings, all of it, a line each. */
 export class WrongSettings extends Error {

@@ -1,10 +1,11 @@
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import express, { type ErrorRequestHandler, type Express } from 'express'
-import helmet from 'helmet'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Health, readiness } from './health.ts'
+import { type LivePage, servePage } from './live-page.ts'
 import { page } from './page.ts'
+import { policy } from './policy.ts'
 import { problem } from './problem.ts'
 
 export interface AppOptions {
@@ -12,21 +13,22 @@ export interface AppOptions {
   readonly metrics: Metrics
   readonly log: Log
   readonly version: string
+  /** Undefined where it is not to be seen, or was not built. */
+  readonly livePage: LivePage | undefined
+  /** Somebody opens the live page. */
+  readonly pageOpened: () => void
 }
 
 /** What the server answers over plain HTTP. */
-export function createApp({ health, metrics, log, version }: AppOptions): Express {
+export function createApp(options: AppOptions): Express {
+  const { health, metrics, log, version, livePage, pageOpened } = options
   const app = express()
   app.disable('etag')
-  app.use(
-    helmet({
-      strictTransportSecurity: false,
-      contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
-    }),
-  )
+  app.use(policy())
 
+  if (livePage) app.use(servePage(livePage, pageOpened))
   app.get('/', (_request, response) => {
-    response.type('html').send(page)
+    response.type('html').set('Cache-Control', 'no-store').send(page)
   })
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'alive' })

@@ -1,8 +1,19 @@
+import { createHash } from 'node:crypto'
+
 /** A line to paste into a browser's console, on a page of this server. */
 export const consoleLine =
   "ws = new WebSocket(location.origin.replace('http', 'ws') + '/ws?userId=ann'); ws.onmessage = e => console.log(e.data)"
 
-/** The page at `/`: says what this is, and how to try it at once. */
+const style = `
+:root { color-scheme: light dark }
+body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem }
+code { overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 10%, transparent); padding: 0.1em 0.3em; border-radius: 0.3em }
+`
+
+/** By which the policy of the server's pages lets the style in that stands in the page below. */
+export const styleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
+
+/** The page at `/` where there is no live page: says what this is, and how to try it at once; nothing of anybody. */
 export const page = `<!doctype html>
 <html lang="en">
 <head>
@@ -10,11 +21,7 @@ export const page = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Who Is Online</title>
 <link rel="icon" href="data:,">
-<style>
-:root { color-scheme: light dark }
-body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem }
-code { overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 10%, transparent); padding: 0.1em 0.3em; border-radius: 0.3em }
-</style>
+<style>${style}</style>
 </head>
 <body>
 <p>

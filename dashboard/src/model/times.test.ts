@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { times } from './times.ts'
+
+const NOW = Date.parse('2026-01-02T12:00:00Z')
+const format = times('en-GB', 'UTC')
+
+test('today has a clock, any other day its date', () => {
+  expect(format.clock(NOW - 3_600_000, NOW)).toBe('11:00')
+  expect(format.clock(NOW - 86_400_000, NOW)).toBe('1 Jan 2026, 12:00')
+  expect(format.second(NOW)).toBe('12:00:00')
+})
+
+test.each([
+  [0, 'now'],
+  [-5_000, 'now'],
+  [9_999, 'now'],
+  [19_000, '10 seconds ago'],
+  [60_000, '1 minute ago'],
+  [3_599_000, '59 minutes ago'],
+  [7_200_000, '2 hours ago'],
+  [86_400_000, 'yesterday'],
+  [864_000_000, '10 days ago'],
+])('%i ms before now is "%s"', (passed, words) => {
+  expect(format.ago(NOW - passed, NOW)).toBe(words)
+})

@@ -1,0 +1,171 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApp } from './app.ts'
+import { BUILT_PAGE, readLivePage } from './live-page.ts'
+import { consoleLine } from './page.ts'
+
+const dir = temporaryDir()
+const pageDir = join(dir.path, 'page')
+const servers: Server[] = []
+let opened = 0
+let withPage: number
+let without: number
+
+async function serve(livePage: ReturnType<typeof readLivePage>): Promise<number> {
+  const quiet = { error() {}, info() {}, debug() {}, limited() {}, once() {} }
+  const app = createApp({
+    health: { stopping: false, store: { state: 'ok' } },
+    metrics: { text: async () => '' } as never,
+    log: quiet,
+    version: '0.0.0',
+    livePage,
+    pageOpened: () => opened++,
+  })
+  const server = createServer(app)
+  servers.push(server)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+interface Answer {
+  readonly status: number | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Asks with the path as it stands: `fetch` would tidy it up. */
+function get(port: number, path: string, headers = {}, method = 'GET'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ port, host: '127.0.0.1', path, headers, method }, response => {
+      const chunks: Buffer[] = []
+      response.on('data', chunk => chunks.push(chunk))
+      response.on('end', () =>
+        resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
+      )
+    })
+    asking.on('error', reject)
+    asking.end()
+  })
+}
+
+beforeAll(async () => {
+  mkdirSync(join(pageDir, 'assets'), { recursive: true })
+  writeFileSync(join(pageDir, 'index.html'), '<!doctype html><title>live</title>')
+  writeFileSync(join(pageDir, 'assets/index-a1.js'), 'console.log(1)')
+  writeFileSync(join(pageDir, 'assets/index-b2.css'), 'p{color:red}')
+  writeFileSync(join(dir.path, 'secret.txt'), 'secret')
+  withPage = await serve(readLivePage(pageDir))
+  without = await serve(undefined)
+  // What was read is served: the files are not looked at again.
+  rmSync(join(pageDir, 'assets/index-a1.js'))
+})
+afterAll(() => {
+  for (const server of servers) server.close()
+  dir.remove()
+})
+
+test('the document is never kept, its assets for ever, each with its type', async () => {
+  const found = await Promise.all(
+    ['/', '/assets/index-a1.js', '/assets/index-b2.css'].map(path => get(withPage, path)),
+  )
+  expect(
+    found.map(({ status, headers }) => [status, headers['content-type'], headers['cache-control']]),
+  ).toEqual([
+    [200, 'text/html; charset=utf-8', 'no-store'],
+    [200, 'text/javascript; charset=utf-8', 'public, max-age=31536000, immutable'],
+    [200, 'text/css; charset=utf-8', 'public, max-age=31536000, immutable'],
+  ])
+  expect(found[1]?.body.toString()).toBe('console.log(1)')
+})
+
+test('packs for who can unpack', async () => {
+  const packed = await get(withPage, '/assets/index-a1.js', { 'Accept-Encoding': 'br, gzip' })
+  expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
+  expect(gunzipSync(packed.body).toString()).toBe('console.log(1)')
+  const plain = await get(withPage, '/assets/index-a1.js', { 'Accept-Encoding': 'identity' })
+  expect(plain.headers['content-encoding']).toBeUndefined()
+  expect(plain.headers['vary']).toBe('Accept-Encoding')
+})
+
+test('HEAD says the same and sends nothing', async () => {
+  for (const path of ['/', '/assets/index-a1.js']) {
+    const [head, whole] = await Promise.all([get(withPage, path, {}, 'HEAD'), get(withPage, path)])
+    expect(head.status).toBe(200)
+    expect(head.body).toHaveLength(0)
+    expect(head.headers['content-length']).toBe(String(whole.body.length))
+  }
+})
+
+test.each([
+  '/assets/none.js',
+  '/assets/',
+  '/assets',
+  '/assets/../secret.txt',
+  '/assets/..%2f..%2fsecret.txt',
+  '/assets/%2e%2e/%2e%2e/secret.txt',
+  '/assets/..%5c..%5csecret.txt',
+  '/../secret.txt',
+  '/assets//index-a1.js',
+  '/assets/__proto__',
+  '/assets/constructor',
+  '/index.html',
+])('there is nothing at %s', async path => {
+  const { status, headers, body } = await get(withPage, path)
+  expect(status).toBe(404)
+  expect(headers['content-type']).toMatch(/^application\/problem\+json/)
+  expect(headers['cache-control']).toBeUndefined()
+  expect(body.toString()).not.toContain('secret')
+})
+
+test('a path that is no UTF-8 is the client’s mistake', async () => {
+  expect((await get(withPage, '/assets/%ff')).status).toBe(400)
+})
+
+test('pages run what is ours and nothing else: no inline script, no inline style but the plain page’s own', async () => {
+  for (const port of [withPage, without]) {
+    const { headers, body } = await get(port, '/')
+    const policy = String(headers['content-security-policy'])
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("script-src 'self';")
+    expect(policy).toMatch(/style-src 'self' 'sha256-[\w+/]+=*';/)
+    expect(policy).toContain("connect-src 'self' ws: wss:;")
+    expect(policy).not.toMatch(/unsafe|https:|\*/)
+    expect(headers['x-content-type-options']).toBe('nosniff')
+    expect(body.toString()).not.toMatch(/<script(?![^>]*\bsrc=)| on\w+=| style=/)
+  }
+})
+
+test('who opens the page is told of, and who asks for its parts is not', async () => {
+  const before = opened
+  await get(withPage, '/assets/index-a1.js')
+  await get(without, '/')
+  expect(opened).toBe(before)
+  await get(withPage, '/')
+  expect(opened).toBe(before + 1)
+})
+
+test('without a live page the plain one stands at /, and there are no assets', async () => {
+  const { headers, body } = await get(without, '/')
+  expect(body.toString()).toContain(`<code>${consoleLine}</code>`)
+  expect(headers['cache-control']).toBe('no-store')
+  expect((await get(without, '/assets/index-a1.js')).status).toBe(404)
+  expect(readLivePage(join(dir.path, 'nowhere'))).toBeUndefined()
+})
+
+test('the page as it is built has the console line, loads its own files only, and fits into 60 kB', () => {
+  const built = readLivePage(BUILT_PAGE)
+  const html = built?.index.plain.toString() ?? ''
+  expect(html).toContain(`<code>${consoleLine}</code>`)
+  expect(html).toContain('<title>Who Is Online</title>')
+  expect(html).not.toMatch(/(?:src|href)="(?:https?:|\/)/)
+  expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style/)
+  const files = [...(built?.assets ?? [])]
+  expect(files.map(([name]) => name.replace(/-[\w-]{8}\./, '.')).sort()).toEqual(['index.css', 'index.js'])
+  for (const [name] of files) expect(html).toContain(`./assets/${name}`)
+  expect(files.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)).toBeLessThan(60_000)
+})
