@@ -2,7 +2,7 @@
 // protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
 // A rule names who may not look where; a test (scripts/boundaries.test.ts) shows that each of them bites.
 
-const notTests = '\\.(test|contract|model)\\.ts$'
+const notTests = '\\.(test|contract|model)\\.tsx?$'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -56,9 +56,22 @@ export default {
       to: { path: '^server/src/storage/(json-file|memory)\\.ts$' },
     },
     {
+      name: 'client-stands-alone',
+      comment: 'No validator reaches a browser: of the protocol the client takes types and constant tables.',
+      severity: 'error',
+      from: { path: '^client/src/', pathNot: notTests },
+      to: { path: '^(server|dashboard|testing|e2e|bench|scripts)/|^protocol/src/(?!close-codes|version)' },
+    },
+    {
+      name: 'page-knows-the-client-only',
+      severity: 'error',
+      from: { path: '^dashboard/src/', pathNot: notTests },
+      to: { path: '^(server|protocol|testing|e2e|bench|scripts)/' },
+    },
+    {
       name: 'product-does-not-need-tests',
       severity: 'error',
-      from: { path: '^(protocol|server)/src', pathNot: notTests },
+      from: { path: '^(protocol|server|client|dashboard)/src', pathNot: notTests },
       to: { path: ['^(testing|e2e|bench|scripts)/', notTests] },
     },
   ],

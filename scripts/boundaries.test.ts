@@ -5,7 +5,7 @@ import { cruise, type ICruiseResult } from 'dependency-cruiser'
 import { expect, test } from 'vitest'
 import config from '../.dependency-cruiser.mjs'
 
-const FOLDERS = ['protocol', 'server']
+const FOLDERS = ['protocol', 'server', 'client', 'dashboard']
 
 async function look(baseDir: string): Promise<ICruiseResult> {
   const { forbidden = [], options } = config
@@ -31,7 +31,11 @@ test.each([
   ['rooms-do-not-know-each-other', 'server/src/gateway/a.ts', 'server/src/storage/json-file.ts'],
   ['rooms-do-not-know-the-house', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['only-main-knows-everything', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
+  ['client-stands-alone', 'client/src/a.ts', 'protocol/src/decode.ts'],
+  ['client-stands-alone', 'client/src/a.ts', 'server/src/log.ts'],
+  ['page-knows-the-client-only', 'dashboard/src/a.ts', 'protocol/src/words.ts'],
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/b.test.ts'],
+  ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.contract.ts'],
 ])('[X2] %s bites when %s imports %s', async (rule, from, to) => {
   const dir = temporaryDir()
   const write = (path: string, text: string) => {
