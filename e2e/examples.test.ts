@@ -1,0 +1,160 @@
+import { execFile, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { Window } from 'happy-dom'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+
+// Each example as a newcomer gets it, against a real server. The pages run in a document without a browser; what they
+// look like is seen elsewhere.
+
+const examples = fileURLToPath(new URL('../examples', import.meta.url))
+const dir = temporaryDir()
+let server: RunningServer
+beforeAll(async () => {
+  server = await startServer(dir.path, { OFFLINE_GRACE_MS: 300 })
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+async function until(holds: () => boolean, what: () => string): Promise<void> {
+  const end = Date.now() + 8_000
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`it never came to ${holds}; there was: ${what()}`)
+    await sleep(10)
+  }
+}
+
+/** What happy-dom lacks, and what does not keep a test running. */
+class Channel extends BroadcastChannel {
+  constructor(name: string) {
+    super(name)
+    this.unref()
+  }
+}
+
+/** A page of one example, opened as a user. */
+function open(html: string, user: string): Window {
+  const window = new Window({
+    url: `http://localhost/?${new URLSearchParams({ user, url: server.url })}`,
+    settings: { enableJavaScriptEvaluation: true, suppressInsecureJavaScriptEnvironmentWarning: true },
+  })
+  Object.assign(window, { WebSocket, BroadcastChannel: Channel })
+  const body = /<body>(.*)<\/body>/s.exec(html)?.[1] ?? ''
+  window.document.body.innerHTML = body.replaceAll(/<script.*?<\/script>/gs, '')
+  return window
+}
+
+/** What a page says where it has this name. */
+function said(window: Window, label: string): string {
+  return window.document.querySelector(`[aria-label="${label}"]`)?.textContent ?? ''
+}
+
+test('html: two pages see each other, a choice and a goodbye', async () => {
+  const html = readFileSync(join(examples, 'html/index.html'), 'utf8')
+  const address = /<script src="([^"]+\.js)"/.exec(html)?.[1] ?? ''
+  const bundle = readFileSync(join(examples, 'html', address), 'utf8')
+  const page = /<script>(.*?)<\/script>/s.exec(html)?.[1] ?? ''
+  const windows = ['ann', 'bob'].map(user => {
+    const window = open(html, user)
+    window.eval(`${bundle};${page};window.client = client`)
+    return window
+  })
+  const [ann, bob] = windows as [Window, Window]
+  await until(
+    () => said(ann, 'People online').includes('bob: online'),
+    () => ann.document.body.innerHTML,
+  )
+  const select = bob.document.querySelector('select')
+  if (!select) throw new Error('there is no select')
+  select.value = 'busy'
+  select.dispatchEvent(new bob.Event('change'))
+  await until(
+    () => said(ann, 'People online').includes('bob: busy'),
+    () => said(ann, 'People online'),
+  )
+  expect(said(ann, 'Connection')).toBe('open')
+  bob.eval('window.client.close()')
+  await until(
+    () => !said(ann, 'People online').includes('bob'),
+    () => said(ann, 'People online'),
+  )
+  ann.eval('window.client.close()')
+  for (const window of windows) await window.happyDOM.close()
+})
+
+test('react-chat: builds, shows the team as it is and how it changes', async () => {
+  const outDir = join(dir.path, 'react-chat')
+  // As by `pnpm build`: in this process it would be made for tests.
+  await promisify(execFile)(
+    process.execPath,
+    ['node_modules/vite/bin/vite.js', 'build', '--outDir', outDir, '--emptyOutDir'],
+    { cwd: join(examples, 'react-chat'), env: { ...process.env, NODE_ENV: 'production' } },
+  )
+  const html = readFileSync(join(outDir, 'index.html'), 'utf8')
+  const address = /src="\/(assets\/[^"]+\.js)"/.exec(html)?.[1] ?? ''
+  const bob = await TestClient.v2(server, 'bob', { username: 'Bob' })
+  const window = open(html, 'cem')
+  window.eval(`(() => {${readFileSync(join(outDir, address), 'utf8')}})()`)
+  await until(
+    () => /Bob: online/.test(said(window, 'Team')) && said(window, 'Team').includes('cem: online'),
+    () => window.document.body.innerHTML,
+  )
+  expect(said(window, 'Team')).toContain('dora: offline')
+  await bob.ask({ type: 'set_status', status: 'busy', text: 'in a call' }, 'status_updated')
+  await until(
+    () => said(window, 'Team').includes('Bob: busy (in a call)'),
+    () => said(window, 'Team'),
+  )
+  await until(
+    () => said(window, 'Connection') === 'open, 2 online',
+    () => said(window, 'Connection'),
+  )
+  await bob.leave()
+  await until(
+    () => said(window, 'Team').includes('Bob: offline'),
+    () => said(window, 'Team'),
+  )
+  await window.happyDOM.close()
+})
+
+test('node-bot: greets who comes, where everybody sees it, once, and leaves at once', async () => {
+  const fan = await TestClient.v2(server, 'early')
+  const bot = spawn(process.execPath, ['bot.js'], {
+    cwd: join(examples, 'node-bot'),
+    env: { ...process.env, PRESENCE_URL: server.url },
+  })
+  let output = ''
+  for (const stream of [bot.stdout, bot.stderr]) stream.on('data', data => (output += data))
+  try {
+    await until(
+      () => output.includes('are here.'),
+      () => output,
+    )
+    fan.send({ type: 'subscribe', userIds: ['greeter'] })
+    await fan.next('presence_state')
+    const dora = await TestClient.v2(server, 'dora', { username: 'Dora' })
+    const told = await fan.next('presence_diff')
+    expect(told.users).toMatchObject([{ userId: 'greeter', status: 'online', text: 'Hello, Dora!' }])
+    const tab = await TestClient.v2(server, 'dora')
+    await sleep(200)
+    expect(output.match(/Hello/g)).toHaveLength(1)
+    bot.kill('SIGINT')
+    const gone = await fan.next('presence_diff')
+    expect(gone.users).toMatchObject([{ userId: 'greeter', status: 'offline' }])
+    await until(
+      () => bot.exitCode !== null,
+      () => output,
+    )
+    expect(bot.exitCode).toBe(0)
+    for (const client of [tab, dora, fan]) await client.leave()
+  } finally {
+    bot.kill('SIGKILL')
+  }
+})

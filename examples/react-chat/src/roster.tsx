@@ -1,0 +1,54 @@
+import type { Status } from '@who-is-online/client'
+import { useConnectionStatus, useMyStatus, useOnlineCount, usePresence } from '@who-is-online/client/react'
+import type { ReactNode } from 'react'
+
+/** Who is in this chat. The service doesn't know teams: an application brings its own list. */
+const TEAM = ['ann', 'bob', 'cem', 'dora']
+
+const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
+
+/** One of the team; renders again only when this one changes. */
+function Member({ userId }: { readonly userId: string }): ReactNode {
+  const user = usePresence(userId)
+  const status = user?.status ?? 'unknown'
+  // While the line is down nobody knows: what was seen last is shown, greyed.
+  return (
+    <li className={user?.freshness ?? 'stale'}>
+      <i className={`dot ${status}`} aria-hidden="true" /> {user?.username ?? userId}: {status}
+      {user?.text && ` (${user.text})`}
+    </li>
+  )
+}
+
+/** The team beside the chat, and what this user shows of itself. */
+export function Roster({ me }: { readonly me: string }): ReactNode {
+  const connection = useConnectionStatus()
+  const count = useOnlineCount()
+  const [mine, setStatus] = useMyStatus()
+  return (
+    <aside>
+      <h2>Team</h2>
+      <p role="status" aria-label="Connection">
+        {connection}
+        {count !== undefined && `, ${count} online`}
+      </p>
+      <ul aria-label="Team">
+        {TEAM.map(userId => (
+          <Member key={userId} userId={userId} />
+        ))}
+      </ul>
+      <label>
+        {me} is{' '}
+        <select
+          aria-label="My status"
+          value={mine.status}
+          onChange={event => setStatus(event.target.value as Status).catch(console.error)}
+        >
+          {STATUSES.map(status => (
+            <option key={status}>{status}</option>
+          ))}
+        </select>
+      </label>
+    </aside>
+  )
+}
