@@ -1,0 +1,82 @@
+import { TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { browserTest, connectAs, newContext, openLivePage, shown } from './stage.ts'
+
+// axe looks at the live page as it is drawn: colours, names, roles and order.
+
+const dir = temporaryDir()
+const emptyDir = temporaryDir()
+let server: RunningServer
+let empty: RunningServer
+const clients: TestClient[] = []
+beforeAll(async () => {
+  server = await startServer(dir.path)
+  empty = await startServer(emptyDir.path)
+  for (const status of ['online', 'away', 'busy', 'offline']) {
+    const client = await TestClient.v2(server, `is-${status}`, { username: `Is ${status}` })
+    await client.ask({ type: 'set_status', status, text: 'a text' }, 'status_updated')
+    clients.push(client)
+  }
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  await empty.end('SIGTERM')
+  dir.remove()
+  emptyDir.remove()
+})
+
+/** What axe finds, a line each. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`),
+  )
+}
+
+describe.each(['light', 'dark'] as const)('%s', colorScheme => {
+  browserTest.each([1_000, 360])('axe finds nothing at a width of %i', { timeout: 30_000 }, async width => {
+    const context = await newContext({ colorScheme, viewport: { width, height: 800 } })
+    const nobody = await openLivePage(empty, context)
+    expect(await violations(nobody)).toEqual([])
+
+    const page = await openLivePage(server, context)
+    const left = await TestClient.as(server, 'comes and goes')
+    await left.leave()
+    await shown(page, ({ users }) => users['comes and goes'] === 'offline')
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+
+    await connectAs(page, 'me', 'Myself')
+    await page.getByText('Here as').waitFor()
+    await shown(page, ({ users }) => users['me'] === 'online')
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+  })
+})
+
+browserTest('axe finds nothing while the connection is lost', async () => {
+  const own = temporaryDir()
+  const stopping = await startServer(own.path)
+  await TestClient.as(stopping, 'ann')
+  const page = await openLivePage(stopping)
+  await shown(page, ({ users }) => users['ann'] === 'online')
+  await stopping.end('SIGTERM')
+  await page.locator('main[data-trust="stale"]').waitFor()
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    expect(await violations(page)).toEqual([])
+  }
+  own.remove()
+})
+
+browserTest('axe sees what is wrong with a page', async () => {
+  const page = await (await newContext()).newPage()
+  await page.setContent('<p style="color: #ccc">hardly to be read</p><input>')
+  expect((await violations(page)).map(line => line.split(':')[0])).toEqual(
+    expect.arrayContaining(['color-contrast', 'label']),
+  )
+})

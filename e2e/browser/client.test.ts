@@ -1,0 +1,187 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import type { BrowserContext, Page } from 'playwright-core'
+import { build, defaultClientConditions } from 'vite'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { browserTest, newContext } from './stage.ts'
+
+// The SDK in pages of its own, as an application has it: what the live page does not do, and what only a browser has.
+
+const GRACE_MS = 700
+const dir = temporaryDir()
+let server: RunningServer
+let sdk = ''
+let application: Server
+beforeAll(async () => {
+  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS })
+  sdk = await bundle()
+  application = await serveApplication()
+})
+afterAll(async () => {
+  application.close()
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+/** The SDK as one module for a page, made by a bundler. */
+async function bundle(): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: 'silent',
+    resolve: { conditions: ['@who-is-online/source', ...defaultClientConditions] },
+    build: {
+      write: false,
+      lib: {
+        entry: fileURLToPath(import.meta.resolve('@who-is-online/client')),
+        formats: ['es'],
+        fileName: 'sdk',
+      },
+    },
+  })
+  const [output] = [result].flat()
+  if (!output || !('output' in output)) throw new Error('nothing was built')
+  return output.output[0].code
+}
+
+/** An application's page. It has a client as `client`. */
+const APPLICATION = `<!doctype html><title>An application</title><script type="module">
+  import { createClient } from '/sdk.js'
+  const { url, userId } = Object.fromEntries(new URL(location.href).searchParams)
+  window.client = createClient({ url, userId })
+</script>`
+
+/** A host of its own for the application, as it is where the presence service is not the one that serves pages. */
+async function serveApplication(): Promise<Server> {
+  const http = createServer((request, response) => {
+    const isSdk = request.url === '/sdk.js'
+    response.setHeader('Content-Type', isSdk ? 'text/javascript' : 'text/html')
+    response.end(isSdk ? sdk : APPLICATION)
+  })
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  return http
+}
+
+async function openApplication(context: BrowserContext, userId: string, at = server): Promise<Page> {
+  const page = await context.newPage()
+  const { port } = application.address() as AddressInfo
+  await page.goto(`http://127.0.0.1:${port}/?${new URLSearchParams({ url: at.url, userId })}`)
+  await isOpen(page)
+  return page
+}
+
+async function isOpen(page: Page): Promise<void> {
+  await page.waitForFunction('window.client?.connectionStatus === "open"')
+}
+
+browserTest('whom a page follows, it knows; it hears of nobody else', async () => {
+  const page = await openApplication(await newContext(), 'reader')
+  const told = () => page.evaluate<string[]>('told.splice(0)')
+  await page.evaluate(`
+    window.told = []
+    client.onChange(users => told.push(...users.map(user => user.userId + ' ' + user.status)))
+    window.end = client.subscribe(['ann', 'bob'])
+    window.atFirst = [String(client.get('ann')), client.freshness]
+  `)
+  expect(await page.evaluate('atFirst')).toEqual(['undefined', 'stale'])
+  await page.waitForFunction('client.freshness === "live"')
+  expect(await told()).toEqual(['ann offline', 'bob offline'])
+
+  const stranger = await TestClient.as(server, 'stranger')
+  const ann = await TestClient.as(server, 'ann')
+  await page.waitForFunction('client.get("ann").status === "online"')
+  await ann.leave()
+  await page.waitForFunction('client.get("ann").status === "offline"')
+  expect(await told()).toEqual(['ann online', 'ann offline'])
+
+  await page.evaluate('end()')
+  await sleep(500)
+  const bob = await TestClient.as(server, 'bob')
+  await sleep(300)
+  expect(await told()).toEqual([])
+  expect(await page.evaluate('client.users().length')).toBe(0)
+  await stranger.leave()
+  await bob.leave()
+})
+
+browserTest('what a page chooses others see, in the words it was chosen with', async () => {
+  const page = await openApplication(await newContext(), 'writer')
+  const witness = await TestClient.v2(server, 'witness')
+  await witness.ask({ type: 'subscribe', userIds: ['writer'] }, 'presence_state')
+  const status = await page.evaluate('client.setStatus("busy", { text: "in a call" })')
+  expect(status).toMatchObject({ status: 'busy', text: 'in a call' })
+  expect(await witness.next('presence_diff')).toMatchObject({
+    users: [{ userId: 'writer', status: 'busy', text: 'in a call' }],
+  })
+  const refused = await page.evaluate(
+    'client.setStatus("asleep").catch(error => error.name + " " + error.code)',
+  )
+  expect(refused).toBe('PresenceError bad_message')
+  await page.evaluate('client.close()')
+  expect(await witness.next('presence_diff')).toMatchObject({
+    users: [{ userId: 'writer', status: 'offline' }],
+  })
+  await witness.leave()
+})
+
+browserTest('a tab is one session over a reload, a duplicated tab is another', async () => {
+  const urls: string[] = []
+  const context = await newContext()
+  context.on('page', page => page.on('websocket', socket => urls.push(socket.url())))
+  const sessions = () => urls.map(url => new URL(url).searchParams.get('sessionId'))
+  const witness = await TestClient.as(server, 'witness')
+  const tab = await openApplication(context, 'tabby')
+  await tab.reload()
+  await isOpen(tab)
+  expect(new Set(sessions()).size).toBe(1)
+
+  // A window that a page opens gets a copy of what the page has stored, as a duplicated tab does.
+  const [copy] = await Promise.all([
+    context.waitForEvent('page'),
+    tab.evaluate('void window.open(location.href)'),
+  ])
+  await isOpen(copy)
+  await sleep(GRACE_MS + 500)
+  expect(sessions()).toHaveLength(3)
+  expect(new Set(sessions()).size).toBe(2)
+  for (const page of [tab, copy]) await isOpen(page)
+  await copy.close()
+  await sleep(GRACE_MS + 500)
+  expect(witness.texts.filter(text => text.includes('tabby')).map(text => JSON.parse(text).status)).toEqual([
+    'online',
+  ])
+  await witness.leave()
+})
+
+browserTest(
+  'a server that restarts is come back to, and what is followed is followed on',
+  { timeout: 30_000 },
+  async () => {
+    const own = temporaryDir()
+    const before = await startServer(own.path)
+    const page = await openApplication(await newContext(), 'stayer', before)
+    await TestClient.as(before, 'other')
+    await page.evaluate(`
+    window.told = []
+    client.subscribe(['other', 'stayer'])
+    client.onChange(users => told.push(...users.map(user => [user.userId, user.status, user.freshness].join(' '))))
+  `)
+    await page.waitForFunction('client.freshness === "live" && client.users().length === 2')
+    await page.evaluate('told.length = 0')
+    await before.end('SIGTERM')
+    await page.waitForFunction('client.freshness === "stale"')
+    const after = await startServer(own.path, { PORT: before.port })
+    await page.waitForFunction('client.freshness === "live"')
+    expect((await page.evaluate<string[]>('told')).toSorted()).toEqual([
+      'other online live',
+      'other online stale',
+      'stayer online live',
+      'stayer online stale',
+    ])
+    await after.end('SIGTERM')
+    own.remove()
+  },
+)

@@ -1,0 +1,35 @@
+// Runs in the page, before its own scripts. Writes down each state that the page's document goes through, also those that
+// are gone before anybody could look, so that a flicker is found afterwards.
+
+window.whatWasShown = (() => {
+  const shown = []
+  let last = ''
+  const look = () => {
+    const users = {}
+    const lines = document.querySelectorAll('[data-user]')
+    for (const line of lines) users[line.dataset.user] = line.querySelector('.word')?.textContent ?? ''
+    const trust = document.querySelector('main')?.dataset.trust ?? ''
+    const state = JSON.stringify([trust, users])
+    if (state === last) return
+    last = state
+    shown.push({ at: Date.now(), trust, rows: lines.length, users })
+  }
+  new MutationObserver(look).observe(document, {
+    subtree: true,
+    childList: true,
+    characterData: true,
+    attributes: true,
+  })
+  return shown
+})()
+
+// When something was done last, by the page's own clock: the tool that clicks takes its time before and after.
+for (const type of ['click', 'change']) {
+  addEventListener(
+    type,
+    () => {
+      window.lastDeedAt = Date.now()
+    },
+    true,
+  )
+}
