@@ -71,7 +71,7 @@ function options(element: HTMLElement, openedAt: number, format: Times): uPlot.O
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [8, 24, 0, 0],
+    padding: [8, 40, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
