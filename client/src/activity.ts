@@ -1,26 +1,33 @@
 import type { PresenceClient } from './api.ts'
-import type { DocumentLike, Platform } from './platform.ts'
+import type { EventSourceLike, Platform } from './platform.ts'
 import { timer } from './timer.ts'
 
 /** What shows that somebody is there. */
-const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'scroll']
+const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll']
 
 const PASSIVE = { passive: true, capture: true }
 
 /** A tab that is hidden for less is not worth a word: people flip through their tabs. */
 const HIDDEN_FOR_MS = 5_000
 
-/** Watches a document for whether somebody is at it and looks at it. Returns what ends the watch. */
-export function watchDocument(
-  document: DocumentLike,
+/** Watches for whether somebody is at this device and looks, and for a network that is back. Returns what ends the watch. */
+export function watchPage(
   platform: Platform,
   idleAfterMs: number | false,
   { setActivity, setVisible }: Pick<PresenceClient, 'setActivity' | 'setVisible'>,
+  wake: () => void,
 ): () => void {
+  const { document, network } = platform
   const idling = timer(platform)
   const hiding = timer(platform)
+  const ends = [idling.stop, hiding.stop]
   let activeAt = platform.now()
   let isIdle = false
+
+  function listen(source: EventSourceLike, type: string, listener: () => void): void {
+    source.addEventListener(type, listener, PASSIVE)
+    ends.push(() => source.removeEventListener(type, listener, PASSIVE))
+  }
 
   // Signs come by the hundred: each costs a look at the clock, and no timer.
   function sign(): void {
@@ -40,20 +47,20 @@ export function watchDocument(
   }
 
   function turn(): void {
-    if (document.visibilityState === 'hidden') return hiding.set(HIDDEN_FOR_MS, () => setVisible(false))
+    if (document?.visibilityState === 'hidden') return hiding.set(HIDDEN_FOR_MS, () => setVisible(false))
     hiding.stop()
     setVisible(true)
     sign()
   }
 
-  for (const type of SIGNS) document.addEventListener(type, sign, PASSIVE)
-  document.addEventListener('visibilitychange', turn)
-  look()
-  if (document.visibilityState === 'hidden') turn()
+  if (network) listen(network, 'online', wake)
+  if (document) {
+    for (const type of SIGNS) listen(document, type, sign)
+    listen(document, 'visibilitychange', turn)
+    look()
+    turn()
+  }
   return () => {
-    for (const type of SIGNS) document.removeEventListener(type, sign, PASSIVE)
-    document.removeEventListener('visibilitychange', turn)
-    idling.stop()
-    hiding.stop()
+    for (const end of ends) end()
   }
 }

@@ -1,7 +1,7 @@
 import type { PresenceError } from './errors.ts'
 import type { ConnectionState } from './machine.ts'
+import type { Freshness, PresenceUser } from './roster.ts'
 import type { MyStatus } from './self.ts'
-import type { Freshness, PresenceUser } from './view.ts'
 import type { Activity, Status, User } from './wire.ts'
 
 /** A connection to a presence service, made by `createClient`. Its functions need no `this`. */

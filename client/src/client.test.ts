@@ -155,6 +155,32 @@ describe('[J5] following', () => {
     expect(client.users()).toEqual([])
   })
 
+  test('everybody: a state counts as what its last page says, asked for or not; one by name is merged', async () => {
+    const client = await open()
+    server.change('ann', 'online')
+    server.change('bob', 'busy')
+    client.watchAll()
+    await clock.run(300)
+    const { epoch, seq } = server
+    const say = async (name: string, flags: object) => {
+      const users = [server.see(name)]
+      connection().say({ type: 'presence_state', epoch, seq, users, ...flags } as never)
+      await clock.run(10)
+    }
+    const statuses = () => ['ann', 'bob'].map(id => client.get(id)?.status)
+    await say('ann', { last: false, recovered: true })
+    expect(statuses()).toEqual(['online', 'busy'])
+    await say('bob', { last: true, recovered: false, all: true })
+    expect(statuses()).toEqual(['offline', 'busy'])
+    await say('ann', { last: true, recovered: false, all: true })
+    expect(statuses()).toEqual(['online', 'offline'])
+    await say('bob', { last: true, recovered: true })
+    client.subscribe(['eve'])
+    await clock.run(300)
+    expect(statuses()).toEqual(['online', 'busy'])
+    expect(client.freshness).toBe('live')
+  })
+
   test('the count', async () => {
     const client = await open()
     const told: number[] = []

@@ -1,4 +1,4 @@
-import type { RefusalCode } from './wire.ts'
+import type { Refusal, RefusalCode } from './wire.ts'
 
 /**
  * What went wrong. Beside the codes of the server (see docs/protocol-v2.md):
@@ -23,16 +23,21 @@ export type PresenceErrorCode =
 /** Every error that this client throws, rejects with or reports. Tell them apart by `code`. */
 export class PresenceError extends Error {
   override readonly name = 'PresenceError'
-  readonly code: PresenceErrorCode
+  declare readonly code: PresenceErrorCode
   /** Ask again after this many milliseconds, where the server said so. */
-  readonly retryAfterMs: number | undefined
+  declare readonly retryAfterMs: number | undefined
   /** With `refused`: the code that the connection was closed with. */
-  readonly closeCode: number | undefined
+  declare readonly closeCode: number | undefined
 
-  constructor(code: PresenceErrorCode, message: string, retryAfterMs?: number, closeCode?: number) {
+  constructor(code: PresenceErrorCode, message: string = code, retryAfterMs?: number, closeCode?: number) {
     super(message)
     this.code = code
     this.retryAfterMs = retryAfterMs
     this.closeCode = closeCode
   }
+}
+
+/** What the server said no with, as an error. */
+export function refusal({ code, message, retryAfterMs }: Refusal): PresenceError {
+  return new PresenceError(code, message, retryAfterMs)
 }

@@ -7,7 +7,7 @@ import type { Message, Place, Said, User } from './wire.ts'
 
 /** The state of one user, small pages and a short memory, so that a few steps meet every border. */
 const PAGE_USERS = 3
-const REMEMBERED = 25
+const REMEMBERED = 10
 const WINDOW_MS = 10
 
 /** How the world behaves at the moment. */
@@ -26,6 +26,8 @@ export class FakeServer {
   readonly clock: ManualClock
   readonly random: () => number
   readonly connections = new Set<Connection>()
+  /** Those that no client has closed, nor heard of that they are closed. */
+  readonly held = new Set<Connection>()
   readonly users = new Map<string, User>()
   epoch = 'e1'
   seq = 100
@@ -122,8 +124,10 @@ export class FakeServer {
 
 interface State {
   /** Asked for when the state's turn has come: before, it would miss who changes meanwhile. */
-  readonly all: () => readonly string[]
+  readonly list: () => readonly string[]
   userIds: string[] | undefined
+  readonly told: string[]
+  readonly all: boolean
   readonly recovered: boolean
   readonly id: number | undefined
 }
@@ -156,6 +160,7 @@ export class Connection {
     this.sessionId = url.searchParams.get('sessionId') ?? ''
     this.userId = url.searchParams.get('userId') ?? 'token'
     server.attempts++
+    server.held.add(this)
     const luck = server.random()
     const { refused, vanished } = server.weather
     if (luck < vanished) this.#isStalled = true
@@ -191,12 +196,14 @@ export class Connection {
   }
 
   closedByClient(code: number): void {
+    this.#server.held.delete(this)
     this.#later(() => this.#gone())
     // A client that has closed hears of it all the same, when it has long forgotten.
     this.#server.clock.setTimeout(() => this.#closeAtClient(code), Math.min(60_000, this.#way() * 20))
   }
 
   #closeAtClient(code: number): void {
+    this.#server.held.delete(this)
     this.#client.onclose?.({ code } as never)
   }
 
@@ -291,15 +298,29 @@ export class Connection {
     this.catchUp()
     const recovered = since !== undefined && server.recalls(since)
     const changed = recovered ? server.changedAfter(since.seq) : undefined
-    let all: State['all']
     if ('all' in said) {
       this.#all = true
-      all = () => (changed ? [...changed] : server.online().map(user => user.userId))
+      this.#begin(
+        changed
+          ? { list: () => [...changed], userIds: undefined, told: [], all: true, recovered: true, id }
+          : this.#everybody(id),
+      )
     } else {
       for (const userId of said.userIds) this.topics.add(userId)
-      all = () => said.userIds.filter(userId => changed?.has(userId) ?? true)
+      const list = () => said.userIds.filter(userId => changed?.has(userId) ?? true)
+      this.#begin({ list, userIds: undefined, told: [], all: false, recovered, id })
     }
-    this.#states.push({ all, userIds: undefined, recovered, id })
+  }
+
+  /** Everybody who is online, and those who are not but are followed by name or have been told before. */
+  #everybody(id: number | undefined, told: readonly string[] = []): State {
+    const server = this.#server
+    const list = () => [...new Set([...server.online().map(user => user.userId), ...this.topics, ...told])]
+    return { list, userIds: undefined, told: [...told], all: true, recovered: false, id }
+  }
+
+  #begin(state: State): void {
+    this.#states.push(state)
     if (this.#states.length === 1) this.#tellPage()
   }
 
@@ -311,26 +332,45 @@ export class Connection {
     const { epoch, seq } = server
     const { recovered, id } = state
     if (this.#hasHole) this.#showHole()
-    state.userIds ??= [...state.all()]
+    if (!state.userIds) {
+      state.userIds = [...state.list()]
+      // Of everybody, everybody's newest is told from here on: what was missed before does not matter any more.
+      if (state.all && !recovered) this.#seen = seq
+    }
     const page = state.userIds.splice(0, PAGE_USERS)
+    state.told.push(...page)
+    const say = (userIds: Iterable<string>, last: boolean): void => {
+      const users = [...userIds].map(userId => server.see(userId))
+      const all = (state.all && this.#all) || undefined
+      this.say({ type: 'presence_state', epoch, seq, users, last, recovered, all, id })
+    }
     if (state.userIds.length > 0) {
-      const users = page.map(userId => server.see(userId))
-      this.say({ type: 'presence_state', epoch, seq, users, last: false, recovered, id })
+      say(page, false)
       server.clock.setTimeout(() => this.#tellPage(), server.random() * 100)
       return
     }
+    if (this.#all && !server.recalls({ epoch, seq: this.#seen })) {
+      // Too much changed meanwhile to know: everybody is told; a state by name comes after that, any other ends as that.
+      state.userIds = undefined
+      if (state.all) this.#states[0] = this.#everybody(id, recovered ? [] : state.told)
+      else this.#states.unshift(this.#everybody(undefined))
+      return this.#tellPage()
+    }
     const last = new Set([...page, ...this.#changed()])
-    const users = [...last].map(userId => server.see(userId))
     this.#states.shift()
     this.#told = seq
     this.#seen = seq
-    this.say({ type: 'presence_state', epoch, seq, users, last: true, recovered, id })
+    say(last, true)
     this.#tellPage()
   }
 
   #changed(): string[] {
-    const changed = [...this.#server.changedAfter(this.#seen)]
-    return this.#all ? changed : changed.filter(userId => this.topics.has(userId))
+    const server = this.#server
+    const changed = server.changedAfter(this.#seen)
+    if (this.#all) return [...changed]
+    // Of those who are followed by name it is known as long as they are.
+    const isKnown = server.recalls({ epoch: server.epoch, seq: this.#seen })
+    return [...this.topics].filter(userId => !isKnown || changed.has(userId))
   }
 
   /** The window is over: what the client follows and has not been told, it is told now. */
@@ -342,7 +382,8 @@ export class Connection {
       this.say({ type: 'online_count', count: this.#count })
     }
     if (this.#states.length > 0) return
-    if (!server.recalls({ epoch: server.epoch, seq: this.#seen })) return this.end(4508)
+    if (!server.recalls({ epoch: server.epoch, seq: this.#seen }))
+      return this.#all ? this.#begin(this.#everybody(undefined)) : this.end(4508)
     const users = this.#changed().map(userId => server.see(userId))
     this.#seen = server.seq
     if (users.length === 0) return

@@ -1,7 +1,7 @@
 import type { createClient } from './client.ts'
 import { FakeServer } from './fake-server.contract.ts'
 import { generator, ManualClock } from './manual-clock.contract.ts'
-import type { PresenceUser } from './view.ts'
+import type { PresenceUser } from './roster.ts'
 import type { Status, User } from './wire.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)
@@ -46,6 +46,13 @@ export async function play(create: typeof createClient, seed: number): Promise<s
 
   const steps: readonly (readonly [weight: number, step: () => void])[] = [
     [30, () => server.change(pick(USERS), pick(STATUSES))],
+    [
+      2,
+      () => {
+        // More than the server remembers.
+        for (let n = 0; n < 15; n++) server.change(pick(USERS), pick(STATUSES))
+      },
+    ],
     [
       12,
       () => {
@@ -124,6 +131,7 @@ export async function play(create: typeof createClient, seed: number): Promise<s
   client.close()
   await clock.run(60_000)
   if (server.connections.size > 0) wrong.push('a connection outlived the client')
+  if (server.held.size > 0) wrong.push('a socket was left open')
   if (clock.pending > 0) wrong.push(`${clock.pending} timers outlived the client`)
   return wrong
 

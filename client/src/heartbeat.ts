@@ -21,28 +21,28 @@ export interface Heartbeat {
 export function heartbeat(platform: Platform, ping: () => void, silent: () => void): Heartbeat {
   const next = timer(platform)
   let everyMs = 0
-  let heardAt = 0
   let isAsking = false
-  let askedAt = 0
+  /** When it is time to ask, or to give up. */
+  let dueAt = 0
 
   function look(): void {
-    const left = (isAsking ? askedAt + ANSWER_MS : heardAt + everyMs) - platform.now()
+    const left = dueAt - platform.now()
     if (left > 0) next.set(left, look)
     else if (isAsking) silent()
     else probe()
   }
 
   function heard(): void {
-    heardAt = platform.now()
     isAsking = false
+    dueAt = platform.now() + everyMs
   }
 
   function probe(): void {
     if (isAsking) return
     isAsking = true
-    askedAt = platform.now()
+    dueAt = platform.now() + ANSWER_MS
     ping()
-    next.set(ANSWER_MS, look)
+    look()
   }
 
   return {

@@ -1,9 +1,10 @@
+import * as CLOSE from './close.ts'
 import { heartbeat } from './heartbeat.ts'
-import { begin, type ConnectionState, type Effect, type Event, type Facts, step } from './machine.ts'
+import { begin, type ConnectionState, type Effect, type Event, step } from './machine.ts'
 import type { Credentials } from './passport.ts'
 import type { Platform, WebSocketLike } from './platform.ts'
 import { timer } from './timer.ts'
-import { CLOSE, type Disconnect, type Message, type Said, type Welcome } from './wire.ts'
+import type { Disconnect, Message, Said, Welcome } from './wire.ts'
 
 /** What the link leaves to others. */
 export interface Delegates {
@@ -24,7 +25,7 @@ export interface Link {
   /** Says something, if the connection is open; else nothing happens. */
   say(said: Said): void
   /** Lets something happen to the connection. */
-  happen(event: Event, code?: number, retryAfterMs?: number): void
+  happen(event: Event): void
 }
 
 export function link(platform: Platform, canRenewToken: boolean, delegates: Delegates): Link {
@@ -34,7 +35,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
     () => happen('silent'),
   )
   const due = timer(platform)
-  const events: (() => void)[] = []
+  let events: (readonly [event: Event, code: number])[] = []
   let machine = begin(canRenewToken)
   let socket: WebSocketLike | undefined
   /** Counts attempts, so that what belongs to one of before is known. */
@@ -48,18 +49,17 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
   }
 
   /** What a listener lets happen while something happens comes after it. */
-  function happen(event: Event, code: number = CLOSE.broken, retryAfterMs = 0): void {
-    const facts = { code, retryAfterMs, random: platform.random() }
-    events.push(() => take(event, facts))
+  function happen(event: Event, code: number = CLOSE.broken): void {
+    events.push([event, code])
     if (events.length > 1) return
-    for (let next: (() => void) | undefined = events[0]; next; next = events[0]) {
-      next()
-      events.shift()
-    }
+    for (const each of events) take(...each)
+    events = []
   }
 
-  function take(event: Event, facts: Facts): void {
+  function take(event: Event, code: number): void {
     const before = machine.state
+    // A farewell that came is better than the word of a browser whose close frame got lost.
+    const facts = { code, retryAfterMs: 0, ...farewell, random: platform.random() }
     const [next, ...effects] = step(machine, event, facts)
     machine = next
     const { state } = machine
@@ -97,30 +97,30 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
     // No token to be had is as good as no network.
     let code: number = CLOSE.broken
     try {
-      const { url, protocols } = await delegates.credentials(newSession)
+      const credentials = await delegates.credentials(newSession)
       if (own !== attempt || !platform.WebSocket) return
       // No URL, or no subprotocol, that a WebSocket takes: it will not get better by itself.
       code = CLOSE.badIdentity
-      socket = new platform.WebSocket(url, protocols)
+      socket = new platform.WebSocket(...credentials)
     } catch {
       if (own === attempt) lost(code)
       return
     }
-    socket.onmessage = ({ data }: { readonly data: unknown }) => receive(data)
-    socket.onclose = ({ code }: { readonly code: number }) => lost(code)
+    // What comes from a socket that was left does not count: its close may come much later, when another one is open.
+    socket.onmessage = ({ data }: { readonly data: unknown }) => {
+      if (own === attempt) receive(data)
+    }
+    socket.onclose = ({ code }: { readonly code: number }) => {
+      if (own === attempt) lost(code)
+    }
     // A close follows every error, and says more.
     socket.onerror = () => {}
   }
 
-  /** Nothing that comes from the socket counts any more: its close may come much later, when another one is open. */
   function release(): WebSocketLike | undefined {
     const released = socket
     attempt++
     socket = undefined
-    if (released) {
-      released.onmessage = null
-      released.onclose = null
-    }
     return released
   }
 
@@ -137,10 +137,9 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
     }
   }
 
-  function lost(closeCode: number): void {
+  function lost(code: number): void {
     release()
-    // A farewell that came is better than the word of a browser whose close frame got lost.
-    happen('lost', farewell?.code ?? closeCode, farewell?.retryAfterMs)
+    happen('lost', code)
   }
 
   return {

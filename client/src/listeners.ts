@@ -10,23 +10,23 @@ export function call<Args extends readonly unknown[]>(
   }
 }
 
-/** Those who want to hear of something. */
-export interface Listeners<Args extends readonly unknown[]> {
-  /** Adds one, and returns what takes it off again. The same function may be added twice. */
-  add(listener: (...args: Args) => void): () => void
-  tell(...args: Args): void
-}
+/** Those who want to hear of something: adds one, and returns what takes it off again; and tells them all. */
+export type Listeners<Args extends readonly unknown[]> = readonly [
+  add: (listener: (...args: Args) => void) => () => void,
+  tell: (...args: Args) => void,
+]
 
 export function listeners<Args extends readonly unknown[]>(): Listeners<Args> {
   const each = new Set<(...args: Args) => void>()
-  return {
-    add(listener) {
+  return [
+    listener => {
+      // The same function may be added twice.
       const own = (...args: Args): void => listener(...args)
       each.add(own)
       return () => each.delete(own)
     },
-    tell(...args) {
+    (...args) => {
       for (const listener of each) call(listener, ...args)
     },
-  }
+  ]
 }

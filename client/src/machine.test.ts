@@ -120,9 +120,11 @@ describe('[J3] close codes are obeyed', () => {
     expect(told({ ...begin(false), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended: refuse 4401')
   })
 
-  test('4429: wait longer, whatever good news comes', () => {
-    const [waiting] = step(machine('open'), 'lost', { ...FACTS, code: 4429 })
-    expect(told(machine('open'), 'lost', { code: 4429 })).toBe('waiting: timer 10500')
+  test('4429: wait as long as the server says, whatever good news comes', () => {
+    const tooFast = { code: 4429, retryAfterMs: 10_000 }
+    const [waiting] = step(machine('open'), 'lost', { ...FACTS, ...tooFast })
+    expect(told(machine('open'), 'lost', tooFast)).toBe('waiting: timer 10500')
+    expect(told(machine('open'), 'lost', { code: 4429 })).toBe(waits)
     expect(told(waiting, 'wake')).toBe('waiting:')
     expect(told(waiting, 'connect')).toBe('waiting:')
     expect(told(waiting, 'due')).toBe(opens)
@@ -163,7 +165,7 @@ describe('[J4] waits', () => {
   })
 
   test('are not taken by an application that connects after a refusal', () => {
-    const refused = machine('suspended', { failures: 4, chances: [] })
-    expect(step(refused, 'connect', FACTS)[0]).toMatchObject({ failures: 0, chances: base.allChances })
+    const refused = machine('suspended', { failures: 4, mended: [4409] })
+    expect(step(refused, 'connect', FACTS)[0]).toMatchObject({ failures: 0, mended: [] })
   })
 })

@@ -1,4 +1,4 @@
-import { CLOSE } from './wire.ts'
+import * as CLOSE from './close.ts'
 
 /**
  * Where the connection is:
@@ -19,29 +19,25 @@ export interface Machine {
   readonly state: ConnectionState
   /** How many attempts came to nothing since the connection last held. */
   readonly failures: number
-  /** Close codes after which this client may still come back, changed, before the connection has held again. */
-  readonly chances: readonly number[]
-  /** The chances of a connection that has held. */
-  readonly allChances: readonly number[]
+  /** Close codes after which this client may come back, changed: each once, until the connection has held. */
+  readonly mendable: readonly number[]
+  readonly mended: readonly number[]
   /** In `waiting`: how long to wait was our own choice, so good news may end it. */
   readonly mayHurry: boolean
 }
 
-/** What can happen to a connection. */
-export type Event =
-  | 'connect'
-  | 'welcome'
-  /** The socket is gone. */
-  | 'lost'
-  /** Nothing was heard for too long, whatever the browser says of the socket. */
-  | 'silent'
-  /** The time has come that the last `timer` was set to. */
-  | 'due'
-  /** A sign that the network, or somebody who looks, is back. */
-  | 'wake'
-  /** A new token is there. */
-  | 'renew'
-  | 'close'
+/**
+ * What can happen to a connection:
+ *
+ * - `lost`: the socket is gone
+ * - `silent`: nothing was heard for too long, whatever the browser says of the socket
+ * - `due`: the time has come that the last `timer` was set to
+ * - `wake`: a sign that the network, or somebody who looks, is back
+ * - `renew`: a new token is there
+ */
+export type Event = (typeof EVENTS)[number]
+
+const EVENTS = ['connect', 'welcome', 'lost', 'silent', 'due', 'wake', 'renew', 'close'] as const
 
 /** What more there is to know of an event. */
 export interface Facts {
@@ -83,42 +79,37 @@ const FIRST_WAIT_MS = 1_000
 /** No wait is longer, so that nobody looks at an old view for more than half a minute after the server is back. */
 const MAX_WAIT_MS = 30_000
 
-/** Whoever was too fast stays away for this long at least. */
-const TOO_FAST_WAIT_MS = 10_000
-
 /** A connection that nobody has asked for; with the means to get a new token, a bad one is no end. */
 export function begin(canRenewToken: boolean): Machine {
-  const allChances: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
-  return { state: 'idle', failures: 0, chances: allChances, allChances, mayHurry: true }
+  const mendable: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
+  return { state: 'idle', failures: 0, mendable, mended: [], mayHurry: true }
 }
 
 type Rule = (machine: Machine, facts: Facts) => Step
 
 const stay: Rule = machine => [machine]
 
-const open = (machine: Machine, newSession: 0 | 1): Step => [
-  { ...machine, state: 'connecting' },
-  ['open', newSession],
-  ['timer', CONNECT_MS],
+const to = (machine: Machine, state: ConnectionState, ...effects: Effect[]): Step => [
+  { ...machine, state },
+  ...effects,
 ]
+
+const open = (machine: Machine, newSession: 0 | 1): Step =>
+  to(machine, 'connecting', ['open', newSession], ['timer', CONNECT_MS])
 
 const connect: Rule = machine => open(machine, 0)
 
 const hurry: Rule = machine => (machine.mayHurry ? open(machine, 0) : [machine])
 
 const lost: Rule = (machine, { code, retryAfterMs, random }) => {
-  const { chances, failures } = machine
-  if (chances.includes(code)) {
-    const left = chances.filter(chance => chance !== code)
-    return open({ ...machine, chances: left }, code === CLOSE.replaced ? 1 : 0)
-  }
-  const isTooFast = code === CLOSE.tooFast
-  if (code >= 4400 && code < 4500 && !isTooFast) return [{ ...machine, state: 'suspended' }, ['refuse', code]]
-  const least = Math.max(retryAfterMs, isTooFast ? TOO_FAST_WAIT_MS : 0)
+  const { mendable, mended, failures } = machine
+  if (mendable.includes(code) && !mended.includes(code))
+    return open({ ...machine, mended: [...mended, code] }, code === CLOSE.replaced ? 1 : 0)
+  if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return to(machine, 'suspended', ['refuse', code])
   return [
-    { ...machine, state: 'waiting', failures: failures + 1, mayHurry: least === 0 },
+    { ...machine, state: 'waiting', failures: failures + 1, mayHurry: retryAfterMs === 0 },
     // Full jitter: a thousand clients that were lost together come back spread over the whole wait.
-    ['timer', least + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)],
+    ['timer', retryAfterMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)],
   ]
 }
 
@@ -132,75 +123,36 @@ const leaving =
 
 const cut = leaving(lost)
 
-const close: Rule = machine => [{ ...machine, state: 'closed' }, ['drop', CLOSE.normal]]
+const close: Rule = machine => to(machine, 'closed', ['drop', CLOSE.normal])
 
-const forgiven = (machine: Machine): Machine => ({ ...machine, failures: 0, chances: machine.allChances })
+const forgiven = (machine: Machine): Machine => ({ ...machine, failures: 0, mended: [] })
 
-/** What each event means in each state. A state or an event that is forgotten here does not compile. */
-const RULES: Readonly<Record<ConnectionState, Readonly<Record<Event, Rule>>>> = {
-  idle: {
-    connect,
-    welcome: stay,
-    lost: stay,
-    silent: stay,
-    due: stay,
-    wake: stay,
-    renew: stay,
-    close,
-  },
-  connecting: {
-    connect: stay,
-    welcome: machine => [{ ...machine, state: 'open' }, ['resume'], ['timer', STABLE_MS]],
-    lost,
-    silent: cut,
-    due: cut,
-    wake: stay,
-    renew: stay,
-    close,
-  },
-  open: {
-    connect: stay,
-    welcome: stay,
-    lost,
-    silent: cut,
-    due: machine => [forgiven(machine)],
-    wake: machine => [machine, ['probe']],
-    renew: leaving(connect),
-    close,
-  },
-  waiting: {
-    connect: hurry,
-    welcome: stay,
-    lost: stay,
-    silent: stay,
-    due: connect,
-    wake: hurry,
-    renew: stay,
-    close,
-  },
-  suspended: {
-    connect: machine => open(forgiven(machine), 0),
-    welcome: stay,
-    lost: stay,
-    silent: stay,
-    due: stay,
-    wake: stay,
-    renew: stay,
-    close,
-  },
-  closed: {
-    connect: stay,
-    welcome: stay,
-    lost: stay,
-    silent: stay,
-    due: stay,
-    wake: stay,
-    renew: stay,
-    close: stay,
-  },
+const welcome: Rule = machine => to(machine, 'open', ['resume'], ['timer', STABLE_MS])
+
+const forgive: Rule = machine => [forgiven(machine)]
+
+const retry: Rule = machine => open(forgiven(machine), 0)
+
+const probe: Rule = machine => [machine, ['probe']]
+
+const renew = leaving(connect)
+
+type Row<Columns extends readonly unknown[]> = { readonly [Column in keyof Columns]: Rule }
+
+/** What each event means in each state, in the order of `EVENTS`. One that is forgotten here does not compile. */
+// biome-ignore format: a table
+const RULES: Readonly<Record<ConnectionState, Row<typeof EVENTS>>> = {
+  //          connect  welcome  lost  silent  due      wake   renew  close
+  idle:       [connect, stay,    stay, stay,   stay,    stay,  stay,  close],
+  connecting: [stay,    welcome, lost, cut,    cut,     stay,  stay,  close],
+  open:       [stay,    stay,    lost, cut,    forgive, probe, renew, close],
+  waiting:    [hurry,   stay,    stay, stay,   connect, hurry, stay,  close],
+  suspended:  [retry,   stay,    stay, stay,   stay,    stay,  stay,  close],
+  closed:     [stay,    stay,    stay, stay,   stay,    stay,  stay,  stay],
 }
 
 /** What follows from an event. Pure: whoever calls it keeps the result and does the effects, in their order. */
 export function step(machine: Machine, event: Event, facts: Facts): Step {
-  return RULES[machine.state][event](machine, facts)
+  const rule = RULES[machine.state][EVENTS.indexOf(event)] ?? stay
+  return rule(machine, facts)
 }

@@ -6,16 +6,13 @@ import { renewIn } from './token.ts'
 import { SUBPROTOCOL } from './wire.ts'
 
 /** Where to connect, and as whom. */
-export interface Credentials {
-  readonly url: string
-  readonly protocols: string[]
-}
+export type Credentials = readonly [url: string, protocols: string[]]
 
 export interface Passport {
-  /** As it was told last: a connection that named another one would rename the user. */
-  username: string | undefined
   /** Called for every connection. */
   present(newSession: boolean): Promise<Credentials>
+  /** The name as it was told last: a connection that named another one would rename the user. */
+  rename(to: string): void
   /** The server has taken the token, at this time of its clock. */
   welcomed(serverTime: string): void
   /** The connection is gone; the next one brings a token of its own. */
@@ -31,6 +28,7 @@ export function passport(options: ClientOptions, platform: Platform, renewed: ()
   const { url, userId, token, getToken, sessionId } = options
   const { id, end } = session(platform, `who-is-online:${url}:${userId ?? ''}`, sessionId)
   const renewal = timer(platform)
+  let { username } = options
   let inUse: string | undefined
   let next: string | undefined
 
@@ -48,25 +46,22 @@ export function passport(options: ClientOptions, platform: Platform, renewed: ()
   }
 
   return {
-    username: options.username,
     async present(newSession) {
       inUse = next ?? token ?? (await getToken?.())
       next = undefined
-      const hasToken = inUse !== undefined
-      const query = {
-        userId: hasToken ? undefined : userId,
-        username: this.username,
-        sessionId: await id(newSession),
-      }
+      const query = { userId: inUse ? undefined : userId, username, sessionId: await id(newSession) }
       let address = url.replace(/^http/, 'ws')
       for (const [key, value] of Object.entries(query)) {
         if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`
       }
       // A browser can send no header with a WebSocket: the token travels as a subprotocol that is never selected.
-      return { url: address, protocols: hasToken ? [SUBPROTOCOL, `bearer.${inUse}`] : [SUBPROTOCOL] }
+      return [address, inUse ? [SUBPROTOCOL, `bearer.${inUse}`] : [SUBPROTOCOL]]
+    },
+    rename(to) {
+      username = to
     },
     welcomed(serverTime) {
-      const ms = getToken && inUse !== undefined && renewIn(inUse, serverTime, platform.atob)
+      const ms = getToken && inUse && renewIn(inUse, serverTime, platform.atob)
       if (ms) renewal.set(ms, () => void renew())
     },
     lost: renewal.stop,

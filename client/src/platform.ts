@@ -46,7 +46,10 @@ export interface LocksLike {
   ): Promise<unknown>
 }
 
-/** Where a client runs. Each part can be replaced: in tests, and on platforms that have their own. */
+/**
+ * Where a client runs. Each part can be replaced: in tests, and on platforms that have their own. Timers and `atob` are
+ * called without their `this`.
+ */
 export interface Platform {
   readonly WebSocket: WebSocketConstructor | undefined
   readonly document: DocumentLike | undefined
@@ -62,8 +65,8 @@ export interface Platform {
   now(): number
   /** From 0 up to 1. */
   random(): number
-  setTimeout(task: () => void, ms: number): unknown
-  clearTimeout(timer: unknown): void
+  readonly setTimeout: (task: () => void, ms: number) => unknown
+  readonly clearTimeout: (timer: unknown) => void
 }
 
 /** What the usual globals are called. */
@@ -73,15 +76,13 @@ type Globals = Partial<EventSourceLike> & {
   readonly sessionStorage?: StorageLike
   readonly navigator?: { readonly product?: string; readonly locks?: LocksLike }
   readonly performance?: { now(): number }
-  atob?(text: string): string
-  setTimeout(task: () => void, ms: number): unknown
-  clearTimeout(timer: unknown): void
-}
+  readonly atob?: (text: string) => string
+} & Pick<Platform, 'setTimeout' | 'clearTimeout'>
 
 /** This platform, as the globals show it. */
 export function surroundings(): Platform {
   const globals = globalThis as unknown as Globals
-  const { document, navigator, performance = Date } = globals
+  const { WebSocket, document, navigator, performance = Date, atob, setTimeout, clearTimeout } = globals
   let storage: StorageLike | undefined
   try {
     storage = globals.sessionStorage
@@ -89,17 +90,17 @@ export function surroundings(): Platform {
     // A page that may keep nothing: the session lives as long as the page.
   }
   return {
-    WebSocket: globals.WebSocket,
+    WebSocket,
     document,
-    network: globals.addEventListener ? (globals as EventSourceLike) : undefined,
+    network: globals.addEventListener && (globals as EventSourceLike),
     // On a server, where there is no document, "session" storage would be shared by all users.
     storage: document && storage,
     locks: document && navigator?.locks,
     isUsers: document !== undefined || navigator?.product === 'ReactNative',
-    atob: globals.atob && (text => globals.atob?.(text) ?? ''),
+    atob,
     now: () => performance.now(),
     random: Math.random,
-    setTimeout: (task, ms) => globals.setTimeout(task, ms),
-    clearTimeout: timer => globals.clearTimeout(timer),
+    setTimeout,
+    clearTimeout,
   }
 }

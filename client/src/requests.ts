@@ -1,6 +1,7 @@
-import { PresenceError } from './errors.ts'
+import { PresenceError, refusal } from './errors.ts'
 import type { Platform } from './platform.ts'
-import type { Message, Refusal, Request, Said } from './wire.ts'
+import { timer } from './timer.ts'
+import type { Message, Request, Said } from './wire.ts'
 
 export interface Requests {
   /** A number that no request has had. */
@@ -21,7 +22,8 @@ export interface Requests {
 export function requests(platform: Platform, timeoutMs: number, say: (said: Said) => void): Requests {
   interface Waiting {
     readonly said: Said
-    readonly settle: (answer: Message | PresenceError) => void
+    readonly resolve: (answer: Message) => void
+    readonly reject: (error: PresenceError) => void
   }
   const waiting = new Map<unknown, Waiting>()
   let lastId = 0
@@ -29,38 +31,32 @@ export function requests(platform: Platform, timeoutMs: number, say: (said: Said
 
   return {
     nextId,
-    ask: request =>
-      new Promise((resolve, reject) => {
-        const id = nextId()
-        const said = { ...request, id }
-        const settle = (answer: Message | PresenceError): void => {
-          platform.clearTimeout(patience)
-          waiting.delete(id)
-          if (answer instanceof PresenceError) reject(answer)
-          else resolve(answer)
-        }
-        const patience = platform.setTimeout(
-          () => settle(new PresenceError('timeout', `no answer to ${request.type}`)),
-          timeoutMs,
-        )
-        waiting.set(id, { said, settle })
-        say(said)
-      }),
+    ask(request) {
+      const id = nextId()
+      const said = { ...request, id }
+      const patience = timer(platform)
+      const answer = new Promise<Message>((resolve, reject) => {
+        waiting.set(id, { said, resolve, reject })
+        patience.set(timeoutMs, () => reject(new PresenceError('timeout')))
+      })
+      say(said)
+      return answer.finally(() => {
+        waiting.delete(id)
+        patience.stop()
+      })
+    },
     resume() {
       for (const { said } of waiting.values()) say(said)
     },
     receive(message) {
-      const found = 'id' in message && waiting.get(message.id)
-      if (found) found.settle(message.type === 'error' ? refusal(message) : message)
-      return Boolean(found)
+      const found = waiting.get(message.id)
+      if (!found) return false
+      if (message.type === 'error') found.reject(refusal(message))
+      else found.resolve(message)
+      return true
     },
     failAll(error) {
-      for (const { settle } of [...waiting.values()]) settle(error)
+      for (const { reject } of waiting.values()) reject(error)
     },
   }
-}
-
-/** What the server said no with, as an error. */
-export function refusal({ code, message, retryAfterMs }: Refusal): PresenceError {
-  return new PresenceError(code, message, retryAfterMs)
 }

@@ -1,98 +1,203 @@
 import { PresenceError } from './errors.ts'
 import { type MessageLimits, split } from './ids.ts'
-import { type PresenceUser, view } from './view.ts'
-import type { Place, PresenceDiff, PresenceState, Refusal, Said, Selector, User } from './wire.ts'
+import { call } from './listeners.ts'
+import type { Platform } from './platform.ts'
+import { isSame } from './same.ts'
+import { timer } from './timer.ts'
+import type {
+  Message,
+  Numbered,
+  Place,
+  PresenceDiff,
+  PresenceState,
+  Refusal,
+  Said,
+  Selector,
+  User,
+} from './wire.ts'
 
 // What is followed is known by a key: a user's id, or one of these two, which are none, before the word of the selector.
 export const EVERYBODY = '\0all'
 export const COUNT = '\0count'
 
+/** Shortest time between two rounds of subscriptions: a list that is scrolled stays well below what a server takes. */
+const FLUSH_MS = 200
+
+/** When a subscription that was refused for now is asked for again, where the server does not say. */
+const AGAIN_MS = 1_000
+
+/**
+ * Whether what is shown of a user is kept up by the server at this moment. `stale`: it was so when the connection was
+ * lost, or the server has not yet said what has become of it. No green dot should be drawn for it as if it were sure.
+ */
+export type Freshness = 'live' | 'stale'
+
+/** A user who is followed. Frozen in time: a change makes another object, so `===` tells whether there was one. */
+export interface PresenceUser extends User {
+  readonly freshness: Freshness
+}
+
 /** One thing that is followed: a user, everybody, or the count. */
 interface Follow {
   readonly key: string
-  /** How many follow it here: ten rows with one user are one subscription. */
-  refs: number
+  /** Who follows it here, each to be called when it has changed: ten rows with one user are one subscription. */
+  readonly followers: Set<() => void>
   /**
-   * What the server was told of it on this connection. `asked`: its state is on the way. `again`: it may be that the
-   * server tells of it, but something was missed or refused.
+   * Whether the server tells of it on this connection. A number: it was asked for in that request, whose answer is on the
+   * way. Undefined: it has to be asked for.
    */
-  told: 'not' | 'asked' | 'live' | 'again'
+  told: 'live' | number | undefined
   /** How far the server had told of it when that was interrupted: from there it goes on. */
   since: Place | undefined
-  readonly listeners: (() => void)[]
 }
 
-/** How much a server lets one connection follow, until its welcome says so. */
-const DEFAULT_LIMITS = { maxUserIds: 1_000, maxMessageBytes: 65_536, maxWatchedUsers: 10_000 }
+/** How much a server lets one connection follow. */
+type Limits = MessageLimits & { readonly maxWatchedUsers: number }
 
 export interface Roster {
-  limits: MessageLimits & { readonly maxWatchedUsers: number }
+  readonly limits: Limits
   /** How many are online, as it was told last. */
   readonly count: number | undefined
   /** Whether all that is followed is as the server has it. */
-  readonly isLive: boolean
+  readonly freshness: Freshness
   get(userId: string): PresenceUser | undefined
+  /** Everybody who is known: the same array until somebody changes. */
   users(): readonly PresenceUser[]
-  follow(keys: ReadonlySet<string>, listener?: () => void): void
-  unfollow(keys: ReadonlySet<string>, listener?: () => void): void
-  /** Lets go of what nobody here follows any more; returns what an open connection has to be told of it. */
-  forget(): Said[]
-  /** What is to be said now on an open connection. */
-  says(nextId: () => number): Said[]
-  /** The connection is gone. */
+  /** Follows something until what is returned is called; calls `listener` when it has changed. */
+  follow(keys: ReadonlySet<string>, listener?: () => void): () => void
+  /** The connection is open, at this place in the order of changes. */
+  resume(welcome: Place & { readonly limits: Limits }): void
   lost(): void
-  state(message: PresenceState): void
-  /** Returns whether it joins what was told before; if not, what is followed has to be asked for again. */
-  diff(message: PresenceDiff): boolean
-  counted(count: number, id: unknown): void
-  /**
-   * The server has refused something. Returns whether that was a subscription; one that may be made again is made with
-   * the next `says`, any other waits for another connection.
-   */
-  refused(message: Refusal, mayAskAgain: boolean): boolean
-  /** Who has changed since this was asked last, and those who listen for one of them. */
-  takeChanged(): { readonly users: readonly PresenceUser[]; readonly listeners: Iterable<() => void> }
+  /** Takes what a message says of what is followed; returns whether that was its business. */
+  receive(message: Message): boolean
 }
 
 /**
- * What is followed here, and what the server has told of it. Says what the server has to be told; takes what it
- * tells. Has no timers and no connection.
+ * What is followed here, and what the server has told of it, as objects that stay the same until something changes. Says
+ * what the server has to be told; takes what it tells.
  *
  * A state of several pages is taken whole, when its last page is there. Each page is of its own moment, and only the
  * last one has what changed meanwhile, so a half-told state is no state: nobody sees a list grow or half of it old,
  * and a connection that is lost in the middle leaves what was true before, with the place it was true at.
  */
-export function roster(): Roster {
-  const shown = view()
+export function roster(
+  platform: Platform,
+  say: (said: Said) => void,
+  nextId: () => number,
+  tellChanged: (users: readonly PresenceUser[]) => void,
+  tellCount: (count: number) => void,
+): Roster {
+  // Strangers choose the keys, so these are Maps.
   const follows = new Map<string, Follow>()
-  /** What was asked for in which request. */
-  const asked = new Map<unknown, readonly Follow[]>()
-  /** How many users have a ref. */
-  let wanted = 0
-  /** How far this connection was told. What is `live` is so at this place. */
-  let place: Place | undefined
-  let pages: User[] = []
+  const known = new Map<string, PresenceUser>()
+  /** Who has changed since the listeners were told last. */
+  const changed = new Map<string, PresenceUser>()
+  /** All who are known, when somebody has asked for them. */
+  let all: readonly PresenceUser[] | undefined
   let count: number | undefined
+  /** How many users somebody here follows. */
+  let wanted = 0
+  let limits: Limits = { maxUserIds: 1_000, maxMessageBytes: 65_536, maxWatchedUsers: 10_000 }
+  /** How far this connection was told. What is `live` is so at this place. */
+  let place: Place = { epoch: '', seq: 0 }
+  /** Of the state that is being told. */
+  let pages: (PresenceState & Numbered)[] = []
+  let isOpen = false
+  const flushing = timer(platform)
+  /** Before this time nothing is said of subscriptions. */
+  let quietUntil = 0
 
   const isUser = (key: string): boolean => key[0] !== '\0'
-  const isLive = (key: string): boolean => follows.get(key)?.told === 'live'
+  const which = (is: (follow: Follow) => unknown): Follow[] => [...follows.values()].filter(is)
 
-  /** What names these keys, in as many messages as it takes, each with those it names. */
-  function named(keys: readonly string[]): (readonly [selector: Selector, keys: readonly string[]])[] {
+  // What is shown
+
+  /** How sure it is what is known of a user; undefined for one whom nobody follows here. */
+  function freshness(userId: string): Freshness | undefined {
+    const by = [userId, EVERYBODY].flatMap(key => follows.get(key) ?? [])
+    if (by.length === 0) return undefined
+    return by.some(({ told }) => told === 'live') ? 'live' : 'stale'
+  }
+
+  /** Shows a user; one whom nobody follows here is none of our business. */
+  function show(user: User): void {
+    const { userId } = user
+    const fresh = freshness(userId)
+    if (fresh) {
+      const after = { ...user, freshness: fresh }
+      if (isSame(known.get(userId), after)) return
+      known.set(userId, after)
+      changed.set(userId, after)
+    } else {
+      known.delete(userId)
+      changed.delete(userId)
+    }
+    all = undefined
+  }
+
+  /** Shows those who are known as sure as they are now. */
+  function refresh(): void {
+    for (const user of known.values()) if (user.freshness !== freshness(user.userId)) show(user)
+  }
+
+  function tellChanges(): void {
+    const users = [...changed.values()]
+    changed.clear()
+    const rows = users.flatMap(({ userId }) => [...(follows.get(userId)?.followers ?? [])])
+    for (const row of new Set(rows)) call(row)
+    if (users.length > 0) tellChanged(users)
+  }
+
+  // What is said
+
+  /** Says soon what is followed now: a thousand rows that appear together are one message, one that only blinks is none. */
+  function flushSoon(): void {
+    flushing.set(Math.max(0, quietUntil - platform.now()), flush)
+  }
+
+  function flush(): void {
+    flushing.stop()
+    const gone = which(({ followers }) => followers.size === 0)
+    for (const { key } of gone) follows.delete(key)
+    if (gone.length > 0) refresh()
+    // One with a place was told of, up to there; it may be that the server does not know that it was interrupted.
+    for (const [selector] of named(gone.filter(({ told, since }) => told || since)))
+      sayNow({ type: 'unsubscribe', ...selector })
+    if (!isOpen) return
+    const due = which(({ told }) => !told)
+    for (const since of new Set(due.map(follow => follow.since))) {
+      for (const [selector, part] of named(due.filter(follow => follow.since === since))) {
+        const id = nextId()
+        for (const follow of part) follow.told = id
+        sayNow({ type: 'subscribe', ...selector, since, id })
+      }
+    }
+  }
+
+  function sayNow(said: Said): void {
+    say(said)
+    quietUntil = platform.now() + FLUSH_MS
+  }
+
+  /** What names these, in as many messages as it takes, each with those it names. */
+  function named(part: readonly Follow[]): (readonly [Selector, readonly Follow[]])[] {
+    const users = part.filter(({ key }) => isUser(key))
+    const lists = split(
+      users.map(({ key }) => key),
+      limits,
+    )
     return [
-      ...split(keys.filter(isUser), self.limits).map(userIds => [{ userIds }, userIds] as const),
-      ...keys.filter(key => !isUser(key)).map(key => [{ [key.slice(1)]: true } as Selector, [key]] as const),
+      ...lists.map(userIds => [{ userIds }, users.splice(0, userIds.length)] as const),
+      ...part
+        .filter(({ key }) => !isUser(key))
+        .map(follow => [{ [follow.key.slice(1)]: true } as Selector, [follow]] as const),
     ]
   }
 
-  function answered(id: unknown): readonly Follow[] | undefined {
-    const part = asked.get(id)
-    asked.delete(id)
-    return part
-  }
+  // What is told
 
-  function isTold(part: readonly Follow[]): void {
-    for (const follow of part) {
+  function answered(id: unknown): void {
+    for (const follow of which(({ told }) => told === id && id)) {
       follow.told = 'live'
       follow.since = undefined
     }
@@ -102,153 +207,133 @@ export function roster(): Roster {
   function interrupt(): void {
     for (const follow of follows.values()) {
       if (follow.told !== 'live' || follow.key === COUNT) continue
-      follow.told = 'again'
+      follow.told = undefined
       follow.since = place
     }
     refresh()
   }
 
-  /** Shows users as they are; those whom nobody follows here are none of our business. */
-  function show(users: Iterable<User>): void {
-    for (const user of users) {
-      const { userId } = user
-      if (follows.has(userId) || follows.has(EVERYBODY)) {
-        shown.set(user, isLive(userId) || isLive(EVERYBODY) ? 'live' : 'stale')
-      } else {
-        shown.drop(userId)
+  function state(page: PresenceState & Numbered): void {
+    const { epoch, seq, last, recovered, all, id } = page
+    pages.push(page)
+    if (!last) return
+    // One that turned out to be too long ends as another, which is whole without it.
+    const users = pages.flatMap(other =>
+      other.id === id && other.recovered === recovered ? other.users : [],
+    )
+    pages = []
+    place = { epoch, seq }
+    answered(id)
+    users.forEach(show)
+    if (all && !recovered) {
+      const present = new Set(users.map(({ userId }) => userId))
+      // Whoever is not on a list of everybody is offline, whether it was asked for or not.
+      for (const user of known.values()) {
+        if (!present.has(user.userId) && user.status !== 'offline')
+          show({ ...user, status: 'offline', text: undefined, expiresAt: undefined })
       }
     }
+    refresh()
   }
 
-  /** Shows those who are known as sure as they are now. */
-  function refresh(): void {
-    show(shown.all())
+  function diff({ prevSeq, seq, users }: PresenceDiff): void {
+    if (place.seq !== prevSeq) {
+      interrupt()
+      flushSoon()
+    }
+    place = { ...place, seq }
+    // While a state is told there are no diffs: one that was begun will not be ended.
+    pages = []
+    // What it says is so, whether it joins or not.
+    users.forEach(show)
   }
 
-  const self: Roster = {
-    limits: DEFAULT_LIMITS,
+  /** One that may be made again is made soon; any other waits for another connection, and is not our business. */
+  function refused({ code, id, retryAfterMs = AGAIN_MS }: Refusal & Numbered): boolean {
+    if (id === undefined || (code !== 'too_fast' && code !== 'unavailable')) return false
+    for (const follow of which(({ told }) => told === id)) follow.told = undefined
+    quietUntil = platform.now() + retryAfterMs
+    flushSoon()
+    return true
+  }
+
+  return {
+    get limits() {
+      return limits
+    },
     get count() {
       return count
     },
-    get isLive() {
-      return [...follows.values()].every(({ told, refs }) => told === 'live' || refs === 0)
+    get freshness() {
+      const isBehind = which(({ told, followers }) => told !== 'live' && followers.size > 0).length > 0
+      return isBehind || !isOpen ? 'stale' : 'live'
     },
-    get: shown.get,
-    users: shown.all,
+    get: userId => known.get(userId),
+    users() {
+      all ??= [...known.values()]
+      return all
+    },
 
     follow(keys, listener) {
-      let added = 0
-      for (const key of keys) if (isUser(key) && !follows.get(key)?.refs) added++
-      const { maxWatchedUsers } = self.limits
-      if (wanted + added > maxWatchedUsers) {
-        throw new PresenceError('too_many', `one connection can follow ${maxWatchedUsers} users`)
+      // One function of ours for each, so that two may share a listener.
+      const follower = (): void => listener?.()
+      const added = [...keys].filter(key => isUser(key) && !follows.get(key)?.followers.size).length
+      if (wanted + added > limits.maxWatchedUsers) {
+        throw new PresenceError('too_many', `one connection can follow ${limits.maxWatchedUsers} users`)
       }
       wanted += added
       for (const key of keys) {
-        const follow = follows.get(key) ?? { key, refs: 0, told: 'not', since: undefined, listeners: [] }
+        const follow = follows.get(key) ?? { key, followers: new Set(), told: undefined, since: undefined }
         follows.set(key, follow)
-        follow.refs++
-        if (listener) follow.listeners.push(listener)
+        follow.followers.add(follower)
       }
-    },
-
-    unfollow(keys, listener) {
-      for (const key of keys) {
-        const follow = follows.get(key)
-        if (!follow) continue
-        if (--follow.refs === 0 && isUser(key)) wanted--
-        if (listener) follow.listeners.splice(follow.listeners.indexOf(listener), 1)
-      }
-    },
-
-    forget() {
-      // A follow that is wanted again later is another object: what is on its way for this one is none of its.
-      const gone = [...follows.values()].filter(({ refs }) => refs === 0)
-      for (const { key } of gone) follows.delete(key)
-      if (gone.length > 0) refresh()
-      const told = gone.filter(follow => follow.told !== 'not').map(({ key }) => key)
-      return named(told).map(([selector]) => ({ type: 'unsubscribe', ...selector }))
-    },
-
-    says(nextId) {
-      const said = self.forget()
-      const bySince = new Map<Place | undefined, string[]>()
-      for (const { key, told, since } of follows.values()) {
-        if (told === 'asked' || told === 'live') continue
-        const keys = bySince.get(since) ?? []
-        keys.push(key)
-        bySince.set(since, keys)
-      }
-      for (const [since, all] of bySince) {
-        for (const [selector, keys] of named(all)) {
-          const id = nextId()
-          const part = keys.flatMap(key => follows.get(key) ?? [])
-          for (const follow of part) follow.told = 'asked'
-          asked.set(id, part)
-          said.push({ type: 'subscribe', ...selector, ...(since && { since }), id })
+      flushSoon()
+      return () => {
+        for (const key of keys) {
+          const followers = follows.get(key)?.followers
+          if (followers?.delete(follower) && followers.size === 0 && isUser(key)) wanted--
         }
+        flushSoon()
       }
-      return said
+    },
+
+    resume({ epoch, seq, limits: told }) {
+      place = { epoch, seq }
+      limits = told
+      isOpen = true
+      flush()
     },
 
     lost() {
+      isOpen = false
       interrupt()
-      for (const follow of follows.values()) follow.told = 'not'
-      asked.clear()
-      place = undefined
+      for (const follow of follows.values()) follow.told = undefined
       pages = []
+      tellChanges()
     },
 
-    state({ epoch, seq, users, last, recovered, id }) {
-      pages.push(...users)
-      if (!last) return
-      const told = pages
-      pages = []
-      place = { epoch, seq }
-      const everybody = follows.get(EVERYBODY)
-      // One that comes unasked catches up: with what changed, or, when that is too much to know, with everybody.
-      const part = answered(id) ?? (recovered || !everybody || everybody.told === 'not' ? [] : [everybody])
-      isTold(part)
-      show(told)
-      const isOfAll = everybody !== undefined && part.includes(everybody)
-      if (isOfAll && !recovered) {
-        const present = new Set(told.map(user => user.userId))
-        // Whoever is not on a list of everybody is offline.
-        for (const { userId, lastSeen, username, freshness, status } of shown.all()) {
-          if (!present.has(userId) && status !== 'offline')
-            shown.set({ userId, status: 'offline', lastSeen, username }, freshness)
-        }
+    receive(message) {
+      switch (message.type) {
+        case 'presence_state':
+          state(message)
+          break
+        case 'presence_diff':
+          diff(message)
+          break
+        case 'online_count':
+          answered(message.id)
+          if (message.count !== count && follows.has(COUNT)) {
+            count = message.count
+            tellCount(count)
+          }
+          break
+        case 'error':
+          return refused(message)
+        default:
+          return false
       }
-      show(isOfAll ? shown.all() : part.flatMap(({ key }) => shown.get(key) ?? []))
-    },
-
-    diff({ prevSeq, seq, users }) {
-      const joins = place?.seq === prevSeq
-      if (!joins) interrupt()
-      place = { epoch: place?.epoch ?? '', seq }
-      // What it says is so, joined or not.
-      show(users)
-      return joins
-    },
-
-    counted(told, id) {
-      isTold(answered(id) ?? [])
-      if (follows.has(COUNT)) count = told
-    },
-
-    refused({ id }, mayAskAgain) {
-      const part = answered(id)
-      if (mayAskAgain) for (const follow of part ?? []) follow.told = 'again'
-      return part !== undefined
-    },
-
-    takeChanged() {
-      const users = shown.takeChanged()
-      return {
-        users,
-        listeners: new Set(users.flatMap(({ userId }) => follows.get(userId)?.listeners ?? [])),
-      }
+      tellChanges()
+      return true
     },
   }
-  return self
 }

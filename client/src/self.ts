@@ -1,3 +1,4 @@
+import { isSame } from './same.ts'
 import type { Activity, Message, Said, Status } from './wire.ts'
 
 /** What this user has chosen, which may be more than what others see. */
@@ -16,17 +17,20 @@ export interface Self {
   setVisible(isVisible: boolean): void
   /** The connection is open. */
   resume(): void
-  /** Takes what a message says of the choice; returns whether that is another now. */
-  receive(message: Message): boolean
+  /** Takes what a message says of the choice. */
+  receive(message: Message): void
 }
 
 /** What there is to say of this user and this device, and what the server says the user has chosen. */
-export function self(say: (said: Said) => void): Self {
+export function self(say: (said: Said) => void, tellChoice: (choice: MyStatus) => void): Self {
   let choice = PLAIN
   /** A welcome is followed by the choice, or, when that is a plain `online`, by something else. */
   let isChoiceDue = false
   let activity: Activity = 'active'
   let visible = true
+
+  const sayActivity = (): void => say({ type: 'set_activity', state: activity })
+  const sayVisible = (): void => say({ type: 'client_state', state: visible ? 'active' : 'inactive' })
 
   return {
     get status() {
@@ -35,27 +39,28 @@ export function self(say: (said: Said) => void): Self {
     setActivity(state) {
       if (state === activity) return
       activity = state
-      say({ type: 'set_activity', state })
+      sayActivity()
     },
     setVisible(isVisible) {
       if (isVisible === visible) return
       visible = isVisible
-      say({ type: 'client_state', state: visible ? 'active' : 'inactive' })
+      sayVisible()
     },
     resume() {
       isChoiceDue = true
       // Always: the server keeps the activity with the session, which may have been idle before the page was loaded.
-      say({ type: 'set_activity', state: activity })
-      if (!visible) say({ type: 'client_state', state: 'inactive' })
+      sayActivity()
+      if (!visible) sayVisible()
     },
     receive(message) {
       const isChoice = message.type === 'status_updated'
-      if (!isChoice && !isChoiceDue) return false
+      if (!isChoice && !isChoiceDue) return
       isChoiceDue = false
       const { status, text, expiresAt } = isChoice ? message : PLAIN
-      if (choice.status === status && choice.text === text && choice.expiresAt === expiresAt) return false
-      choice = { status, text, expiresAt }
-      return true
+      const now = { status, text, expiresAt }
+      if (isSame(choice, now)) return
+      choice = now
+      tellChoice(choice)
     },
   }
 }

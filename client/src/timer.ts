@@ -7,12 +7,14 @@ export interface Timer {
 }
 
 export function timer(platform: Platform): Timer {
+  // Taken from their object: those of a browser are called on the window, or on nothing.
+  const { setTimeout, clearTimeout } = platform
   let handle: unknown
-  const stop = (): void => platform.clearTimeout(handle)
+  const stop = (): void => clearTimeout(handle)
   return {
     set(ms, task) {
       stop()
-      handle = platform.setTimeout(task, ms)
+      handle = setTimeout(task, ms)
     },
     stop,
   }

@@ -2,7 +2,7 @@
 const AHEAD_MS = 30_000
 
 /** The longest that a timer can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+const MAX_TIMER_MS = 0x7fff_ffff
 
 /**
  * In how many milliseconds a token should be renewed, by the server's clock; undefined when it does not say when it

@@ -37,14 +37,14 @@ export type Request =
   | {
       readonly type: 'set_status'
       readonly status: Status
-      readonly text?: string
-      readonly expiresAt?: string
+      readonly text?: string | undefined
+      readonly expiresAt?: string | undefined
     }
   | { readonly type: 'identify'; readonly username: string }
   | { readonly type: 'set_activity'; readonly state: Activity }
   | { readonly type: 'client_state'; readonly state: 'active' | 'inactive' }
   | { readonly type: 'get_users'; readonly userIds: readonly string[] }
-  | ({ readonly type: 'subscribe'; readonly since?: Place } & Selector)
+  | ({ readonly type: 'subscribe'; readonly since?: Place | undefined } & Selector)
   | ({ readonly type: 'unsubscribe' } & Selector)
   | { readonly type: 'ping' }
 
@@ -54,7 +54,10 @@ export type Activity = 'active' | 'idle'
 /** What goes out: a request with the number that its reply is known by, if one is waited for. */
 export type Said = Request & { readonly id?: number }
 
-type Id = string | number | undefined
+/** What comes in as a reply has the number of its request. */
+export interface Numbered {
+  readonly id?: string | number | undefined
+}
 
 export interface Welcome extends Place {
   readonly type: 'welcome'
@@ -72,7 +75,7 @@ export interface PresenceState extends Place {
   readonly users: readonly User[]
   readonly last: boolean
   readonly recovered: boolean
-  readonly id?: Id
+  readonly all?: true | undefined
 }
 
 export interface PresenceDiff {
@@ -87,7 +90,6 @@ export interface StatusUpdated {
   readonly status: Status
   readonly text?: string | undefined
   readonly expiresAt?: string | undefined
-  readonly id?: Id
 }
 
 export interface Disconnect {
@@ -116,34 +118,22 @@ export interface Refusal {
   readonly message: string
   readonly code: RefusalCode
   readonly retryAfterMs?: number | undefined
-  readonly id?: Id
 }
 
 /** The messages that this client understands; it passes over all others. */
-export type Message =
+export type Message = (
   | Welcome
   | PresenceState
   | PresenceDiff
   | StatusUpdated
   | Disconnect
   | Refusal
-  | { readonly type: 'online_count'; readonly count: number; readonly id?: Id }
-  | { readonly type: 'users'; readonly users: readonly User[]; readonly id?: Id }
-  | { readonly type: 'ack'; readonly id?: Id }
-  | { readonly type: 'pong'; readonly id?: Id }
+  | { readonly type: 'online_count'; readonly count: number }
+  | { readonly type: 'users'; readonly users: readonly User[] }
+  | { readonly type: 'ack' }
+  | { readonly type: 'pong' }
+) &
+  Numbered
 
 /** The subprotocol by which a client opts into v2. */
 export const SUBPROTOCOL = 'who-is-online.v2'
-
-/** Close codes that this client does something special about. 44xx: do not come back as you are. */
-export const CLOSE = {
-  normal: 1000,
-  /** There was no close frame: the line broke. */
-  broken: 1006,
-  /** Ours: the line is cut, and the session comes back on another one. The server holds it for its grace. */
-  cut: 4000,
-  badIdentity: 4400,
-  badToken: 4401,
-  replaced: 4409,
-  tooFast: 4429,
-} as const

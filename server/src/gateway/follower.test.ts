@@ -200,6 +200,39 @@ test('[V3] whoever falls out of the recent changes is told everybody anew, and i
   expect(desk.told[0]?.users.find(({ userId }) => userId === 'ann')).toMatchObject({ status: 'busy' })
 })
 
+test('[I7] whoever unsubscribes from everybody amid an unasked state is still told of those by name', async () => {
+  const desk = new Desk({ recent: 3 })
+  const users = many(2_500)
+  desk.come(...users)
+  desk.follow('user-7')
+  desk.followAll()
+  await settled()
+  desk.follower.look(false)
+  for (const user of users) desk.be(user, 'busy')
+  desk.told = []
+  desk.follower.look(true)
+  await new Promise(resolve => setImmediate(resolve))
+  desk.follower.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
+  await settled()
+  const last = desk.told.at(-1)
+  expect(last).toMatchObject({ last: true, users: [{ userId: 'user-7', status: 'busy' }] })
+  expect(last?.all).toBeUndefined()
+})
+
+test('[V3] everybody that changes faster than it can be told is told anew on another connection', async () => {
+  const desk = new Desk({ recent: 3 })
+  desk.come(...many(2_500))
+  desk.followAll()
+  await new Promise(resolve => setImmediate(resolve))
+  desk.backlog = 2_000
+  for (const user of many(10)) desk.be(user, 'busy')
+  await settled()
+  desk.backlog = 0
+  desk.follower.drained()
+  await settled()
+  expect(desk.behind).toBeGreaterThan(0)
+})
+
 test('[V4] a state that nobody asked for waits while the client looks away', async () => {
   const desk = new Desk()
   const users = many(2_500)

@@ -264,10 +264,10 @@ export class Follower implements Following {
     this.#followsAll = false
     this.#room.watches.followEverybody(this, false)
     // A state of everybody that is on its way ends as one of those who are followed by name; nobody waits for one
-    // that was not asked for.
+    // that was not asked for and has not begun.
     const users = Array.from(this.#topics ?? [], topic => topic.userId)
     this.#states = this.#states
-      .filter(({ of, id }) => of !== 'everybody' || id !== undefined)
+      .filter(({ of, id, pages }) => of !== 'everybody' || id !== undefined || pages !== undefined)
       .map(state => (state.of === 'everybody' ? { ...state, of: 'users', users, pages: undefined } : state))
     this.#pump()
   }
@@ -342,7 +342,7 @@ export class Follower implements Following {
 
   /**
    * What changed meanwhile is not known any more, so everybody is told, and this state with it: users by name after
-   * that, anything else as that. One that was everybody already is begun anew, a few times.
+   * that, changes as that. Of everybody it can't be told who of the earlier pages has left: that client comes back.
    */
   #tellEverybody(state: State): void {
     const everybody = {
@@ -354,8 +354,8 @@ export class Follower implements Following {
     if (state.of === 'users') {
       state.pages = undefined
       this.#states.unshift({ ...everybody, id: undefined, rounds: 0 })
-    } else if (state.rounds >= MAX_ROUNDS) this.#outlet.fellBehind()
-    else this.#states[0] = { ...everybody, id: state.id, rounds: state.rounds + 1 }
+    } else if (state.of === 'everybody') this.#outlet.fellBehind()
+    else this.#states[0] = { ...everybody, id: state.id, rounds: 0 }
   }
 
   #writePage({ of, recovered, id }: State, page: readonly UserId[], last: boolean): void {
