@@ -139,8 +139,8 @@ test('[V4] an inactive client is told nothing; when it looks again, one diff has
   fan.send({ type: 'client_state', state: 'active', id: 2 })
   const told = await heard(fan)
   expect(told).toMatchObject([
-    { type: 'ack', id: 2 },
     { type: 'presence_diff', users: [{ status: 'busy' }, { status: 'busy' }] },
+    { type: 'ack', id: 2 },
   ])
   for (const client of [ann, bob, fan]) await client.leave()
 })
@@ -327,6 +327,31 @@ test('[L3] a thousand ids count as eleven messages', async () => {
   expect(answers).toEqual(['users', 'users', 'users', 'error', 'error', 'error'])
   await strict.end('SIGTERM')
   own.remove()
+})
+
+test('[V14] who watches as the live page does is nobody: not counted, not listed, without a status', async () => {
+  const v1 = await TestClient.as(server, 'spectated')
+  const before = (await v1.ask({ type: 'get_all_users' }, 'all_users')).users.length
+  const pages = await Promise.all(
+    Array.from({ length: 60 }, () =>
+      TestClient.v2(server, 'who-is-online/live-page', { username: 'spectated' }),
+    ),
+  )
+  const [page] = pages as [TestClient]
+  expect((await page.ask({ type: 'subscribe', all: true }, 'presence_state')).last).toBe(true)
+  page.send({ type: 'set_status', status: 'online', id: 1 })
+  expect(await page.next('error')).toMatchObject({ code: 'not_allowed', id: 1 })
+  page.send({ type: 'identify', username: 'spectated', id: 2 })
+  await page.next('ack')
+  const other = await TestClient.v2(server, 'seen-by-page')
+  expect((await page.next('presence_diff')).users).toMatchObject([{ userId: 'seen-by-page' }])
+  await other.leave()
+  for (const one of pages) await one.leave()
+  const { users } = await v1.ask({ type: 'get_all_users' }, 'all_users')
+  expect(users.length).toBe(before + 1)
+  expect(JSON.stringify(users)).not.toContain('live-page')
+  expect(v1.texts.filter(text => text.includes('live-page'))).toEqual([])
+  await v1.leave()
 })
 
 test('[V11] more ids than a connection may follow are refused whole, with too_many', async () => {

@@ -14,7 +14,7 @@ import { Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence, type PresenceRecord } from './presence/presence.ts'
 import type { Settings } from './settings.ts'
-import { hideSpectator } from './spectator.ts'
+import { SPECTATOR } from './spectator.ts'
 import type { Store } from './storage/store.ts'
 import { Tracker } from './tracker.ts'
 
@@ -77,7 +77,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const limits = limitsOf(settings, options.openFiles)
   const feed = new Feed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES })
-  const tracker = new Tracker({ presence, feed, store, clock, allUsersLimit: settings.ALL_USERS_LIMIT })
+  const livePage = livePageOf(settings, log)
+  const spectator = livePage && SPECTATOR
+  const { ALL_USERS_LIMIT: allUsersLimit } = settings
+  const tracker = new Tracker({ presence, feed, store, clock, spectator, allUsersLimit })
   const gateway = new Gateway({
     tracker,
     presence,
@@ -92,7 +95,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
     maxWatchedUsers: settings.MAX_WATCHED_USERS,
     maxWatchedInAll: settings.MAX_WATCHED_IDS,
-    allUsersLimit: settings.ALL_USERS_LIMIT,
+    allUsersLimit,
+    spectator,
     terms: {
       heartbeatMs: settings.PING_MS,
       graceMs: settings.OFFLINE_GRACE_MS,
@@ -136,8 +140,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       metrics,
       log,
       version,
-      livePage: livePageOf(settings, log),
-      pageOpened: () => hideSpectator({ presence, store, clock }),
+      livePage,
     }),
   )
   // Connections that never become WebSockets must not eat up the files kept back for the disk.
@@ -199,6 +202,11 @@ function withinReason(save: Promise<void>): Promise<void> {
 function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | undefined {
   if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
   const page = readLivePage(BUILT_PAGE)
+  if (page && ENVIRONMENT === 'production') {
+    log.info(
+      'the live page shows everybody to whoever can open it: keep it behind something that asks who that is',
+    )
+  }
   if (!page) log.info('there is no live page: it was not built')
   return page
 }

@@ -53,6 +53,8 @@ export interface TrackerPorts {
   readonly feed: Feed
   readonly store: Store
   readonly clock: Clock
+  /** The user who only looks, and is never here; undefined where there is none. */
+  readonly spectator: UserId | undefined
   /** The most users an `all_users` lists. */
   readonly allUsersLimit: number
 }
@@ -82,7 +84,7 @@ export class Tracker {
 
   /** A client is here. Everybody but the client hears of it, if it is news. */
   arrive({ userId, sessionId, isNamed }: Client, username: string | undefined): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
     this.#publish(presence.open(userId, { id: sessionId, named: isNamed }, clock.now(), username))
   }
@@ -108,7 +110,7 @@ export class Tracker {
 
   /** A client said goodbye; `heardAt` is when. */
   leave({ userId, sessionId }: Client, heardAt: number): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
     presence.heard(userId, heardAt)
     this.#publish(presence.leave(userId, sessionId, clock.now()))
@@ -116,7 +118,7 @@ export class Tracker {
 
   /** A client was lost; the last sign of life came at `heardAt`. */
   lose({ userId, sessionId }: Client, heardAt: number): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
     presence.heard(userId, heardAt)
     this.#publish(presence.lose(userId, sessionId, clock.now()))
@@ -192,6 +194,10 @@ export class Tracker {
     this.#stopped = true
   }
 
+  #onlyLooks(userId: UserId): boolean {
+    return userId === this.#ports.spectator
+  }
+
   #onlineCount(client: Client, { id }: Request<'get_online_count'>): void {
     const count = this.#ports.presence.onlineCount
     client.reply({ type: 'online_count', count, timestamp: this.#timestamp(), id })
@@ -209,6 +215,9 @@ export class Tracker {
   }
 
   #setStatus(client: Client, { status, text, expiresAt, id }: Request<'set_status'>): void {
+    if (this.#onlyLooks(client.userId)) {
+      return this.refuse(client, { code: 'not_allowed', text: 'who only looks has no status', id })
+    }
     const { presence, clock } = this.#ports
     const now = clock.now()
     const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
@@ -263,8 +272,9 @@ export class Tracker {
   }
 
   #clientState(client: Client, { state, id }: Request<'client_state'>): void {
-    client.reply({ type: 'ack', id })
+    // First what was missed: whoever has the ack is up to date.
     client.activate(state === 'active')
+    client.reply({ type: 'ack', id })
   }
 
   #buildListV1(): string {

@@ -1,7 +1,6 @@
 import { PresenceError } from '@who-is-online/client'
 import { expect, test } from 'vitest'
 import { fakeClient } from '../fake-client.contract.ts'
-import { HIDDEN_UNTIL, SPECTATOR } from '../spectator.ts'
 import { live } from './live.ts'
 
 function page() {
@@ -24,19 +23,18 @@ function page() {
 function livePage() {
   const it = page()
   it.becomes('open', 'live')
-  it.tells(['ann', 'online'], ['bob', 'offline'], [SPECTATOR, 'offline'])
+  it.tells(['ann', 'online'], ['bob', 'offline'])
   it.draw()
   return it
 }
 
-test('watches everybody, hides itself each time it connects, and is not on its own list', () => {
+test('watches everybody, and says nothing else', () => {
   const it = livePage()
-  expect(it.asked).toEqual(['watchAll', `setStatus offline ${HIDDEN_UNTIL}`])
   expect(it.ids()).toEqual(['ann', 'bob'])
   expect(it.live.list.value).toMatchObject({ here: 1, known: 2 })
   it.becomes('waiting', 'stale')
   it.becomes('open', 'live')
-  expect(it.asked).toHaveLength(3)
+  expect(it.asked).toEqual(['watchAll'])
 })
 
 test('a hundred messages between two frames are drawn once', () => {

@@ -1,6 +1,5 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { PresenceClient, PresenceUser } from '@who-is-online/client'
-import { HIDDEN_UNTIL, SPECTATOR } from '../spectator.ts'
 import { type Later, perFrame } from './frame.ts'
 import { History } from './history.ts'
 import { type Filter, People } from './people.ts'
@@ -129,27 +128,15 @@ export function live(client: PresenceClient, { later, now }: Surroundings): Live
     list.value = view()
   }
 
-  /**
-   * The server has hidden this user already, unless it lost what it knew: then one blink is all that others see. The
-   * reply is not waited for, and a failure shows as a lost connection.
-   */
-  function hide(): void {
-    client.setStatus('offline', { expiresAt: HIDDEN_UNTIL }).catch(() => {})
-  }
-
   client.onChange(users => {
     for (const user of users) {
-      if (user.userId === SPECTATOR) continue
       // Taken out first, so that the order is that of the news.
       told.delete(user.userId)
       told.set(user.userId, user)
     }
     draw()
   })
-  client.onConnectionChange(state => {
-    if (state === 'open') hide()
-    draw()
-  })
+  client.onConnectionChange(draw)
   client.watchAll()
 
   return {

@@ -22,8 +22,14 @@ export class Person extends Component<PersonProps> {
     return (
       <>
         <span class="who">
-          <b>{row.username ?? row.userId}</b>
-          {row.username !== undefined && row.username !== row.userId && <small>{row.userId}</small>}
+          <b>
+            <bdi>{row.username ?? row.userId}</bdi>
+          </b>
+          {row.username !== undefined && row.username !== row.userId && (
+            <small>
+              <bdi>{row.userId}</bdi>
+            </small>
+          )}
           {row.isMe && <mark>you</mark>}
         </span>
         <Status status={row.status} />

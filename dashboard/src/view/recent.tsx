@@ -45,7 +45,15 @@ class Line extends Component<LineProps> {
     return (
       <>
         <time dateTime={new Date(entry.at).toISOString()}>{format.second(entry.at)}</time>{' '}
-        <b>{entry.username ?? entry.userId}</b> <Status status={entry.status} />
+        <bdi>
+          <b>{entry.username ?? entry.userId}</b>
+        </bdi>{' '}
+        {entry.username !== undefined && entry.username !== entry.userId && (
+          <small>
+            <bdi>{entry.userId}</bdi>
+          </small>
+        )}{' '}
+        <Status status={entry.status} />
         {entry.text && <i> {entry.text}</i>}
       </>
     )

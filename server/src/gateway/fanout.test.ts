@@ -53,7 +53,7 @@ let tracker: Tracker
 beforeAll(async () => {
   await store.load()
   await store.start(() => presence.records())
-  tracker = new Tracker({ presence, feed, store, clock, allUsersLimit: 1_000 })
+  tracker = new Tracker({ presence, feed, store, clock, spectator: undefined, allUsersLimit: 1_000 })
   const ignore = () => {}
   const gateway = new Gateway({
     tracker,
@@ -67,6 +67,7 @@ beforeAll(async () => {
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,
+    spectator: undefined,
     maxWatchedUsers: 1_000,
     maxWatchedInAll: 10_000,
     allUsersLimit: 1_000,

@@ -64,11 +64,13 @@ export class ConnectionLimits {
     return undefined
   }
 
-  /** Whether one more connection fits. */
-  admits(userId: UserId, address: string | undefined): TooMany | undefined {
+  /** Whether one more connection fits; of nobody in particular there may be any number. */
+  admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
     const { connections, connectionsPerUser, connectionsPerAddress } = this.#options
     if (this.#connections >= connections) return full(503, 'MAX_CONNECTIONS')
-    if ((this.#byUser.get(userId) ?? 0) >= connectionsPerUser) return full(429, 'MAX_CONNECTIONS_PER_USER')
+    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= connectionsPerUser) {
+      return full(429, 'MAX_CONNECTIONS_PER_USER')
+    }
     if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= connectionsPerAddress) {
       return full(429, 'MAX_CONNECTIONS_PER_ADDRESS')
     }

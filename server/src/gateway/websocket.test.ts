@@ -27,7 +27,7 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
   const errors: unknown[] = []
   const ignore = () => {}
   const gateway = new Gateway({
-    tracker: new Tracker({ presence, feed, store, clock, allUsersLimit: 10 }),
+    tracker: new Tracker({ presence, feed, store, clock, spectator: undefined, allUsersLimit: 10 }),
     presence,
     feed,
     clock,
@@ -44,6 +44,7 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,
+    spectator: undefined,
     maxWatchedUsers: 10,
     maxWatchedInAll: 10_000,
     allUsersLimit: 10,

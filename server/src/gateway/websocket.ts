@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
+  /** The user who only looks, of whom there may be many; see `TrackerPorts`. */
+  readonly spectator: UserId | undefined
   readonly maxWatchedUsers: number
   readonly maxWatchedInAll: number
   readonly allUsersLimit: number
@@ -215,7 +217,8 @@ export class Gateway {
     const { userId, sessionId } = identified
     // Whoever takes the place of a connection needs no room of its own.
     const isBack = sessionId !== undefined && this.#sessions.find(userId, sessionId) !== undefined
-    const crowd = isBack ? undefined : this.#limits.admits(userId, counted)
+    const asUser = userId === this.#options.spectator ? undefined : userId
+    const crowd = isBack ? undefined : this.#limits.admits(asUser, counted)
     if (crowd) return this.#refuseTooMany(socket, crowd, from)
 
     // The answer to the handshake and the welcome leave in one write: the outbox uncorks.

@@ -12,7 +12,6 @@ import { consoleLine } from './page.ts'
 const dir = temporaryDir()
 const pageDir = join(dir.path, 'page')
 const servers: Server[] = []
-let opened = 0
 let withPage: number
 let without: number
 
@@ -24,7 +23,6 @@ async function serve(livePage: ReturnType<typeof readLivePage>): Promise<number>
     log: quiet,
     version: '0.0.0',
     livePage,
-    pageOpened: () => opened++,
   })
   const server = createServer(app)
   servers.push(server)
@@ -138,15 +136,6 @@ test('pages run what is ours and nothing else: no inline script, no inline style
     expect(headers['x-content-type-options']).toBe('nosniff')
     expect(body.toString()).not.toMatch(/<script(?![^>]*\bsrc=)| on\w+=| style=/)
   }
-})
-
-test('who opens the page is told of, and who asks for its parts is not', async () => {
-  const before = opened
-  await get(withPage, '/assets/index-a1.js')
-  await get(without, '/')
-  expect(opened).toBe(before)
-  await get(withPage, '/')
-  expect(opened).toBe(before + 1)
 })
 
 test('without a live page the plain one stands at /, and there are no assets', async () => {

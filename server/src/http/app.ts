@@ -15,18 +15,16 @@ export interface AppOptions {
   readonly version: string
   /** Undefined where it is not to be seen, or was not built. */
   readonly livePage: LivePage | undefined
-  /** Somebody opens the live page. */
-  readonly pageOpened: () => void
 }
 
 /** What the server answers over plain HTTP. */
 export function createApp(options: AppOptions): Express {
-  const { health, metrics, log, version, livePage, pageOpened } = options
+  const { health, metrics, log, version, livePage } = options
   const app = express()
   app.disable('etag')
   app.use(policy())
 
-  if (livePage) app.use(servePage(livePage, pageOpened))
+  if (livePage) app.use(servePage(livePage))
   app.get('/', (_request, response) => {
     response.type('html').set('Cache-Control', 'no-store').send(page)
   })

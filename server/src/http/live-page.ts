@@ -47,11 +47,10 @@ function read(path: string): PageFile {
   return { type, plain, gzip: gzipSync(plain) }
 }
 
-/** Serves the page. `opened` is called for each request of its document, before it is answered. */
-export function servePage({ index, assets }: LivePage, opened: () => void): RequestHandler {
+/** Serves the page. */
+export function servePage({ index, assets }: LivePage): RequestHandler {
   const router = Router({ strict: true, caseSensitive: true })
   router.get('/', (_request, response) => {
-    opened()
     // A document of yesterday would ask for assets that are no more.
     send(response, index, 'no-store')
   })
