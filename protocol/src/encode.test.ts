@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { catalogue, type ServerMessage, type User } from './catalogue.ts'
-import { encode, encodeUser, formatTime } from './encode.ts'
+import { encode, encodeDiff, encodeUser, formatTime } from './encode.ts'
 import { Json } from './json.ts'
 
 const messages = (['v1', 'v2'] as const).flatMap(dialect =>
@@ -81,6 +81,15 @@ test('[P6] a list that was joined from users is the list', () => {
   expect(text).toContain(
     '{"userId":"u","status":"busy","lastSeen":"l","username":"n","text":"\\"\u2028","expiresAt":"e"}',
   )
+})
+
+test('[P6] a diff that is joined is what encode gives', () => {
+  const users: User[] = [
+    { userId: 'ann', status: 'busy', lastSeen: 'l', text: '"' },
+    { userId: 'bob', status: 'offline', lastSeen: null },
+  ]
+  const joined = encodeDiff(7, 12, users.map(encodeUser).join(','))
+  expect(joined).toBe(encode({ type: 'presence_diff', prevSeq: 7, seq: 12, users }, 'v2'))
 })
 
 test('[P6] any string is sent as JSON has it', () => {

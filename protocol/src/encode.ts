@@ -64,6 +64,14 @@ export function encodeUser(seen: User): string {
   return `{${text.slice(1)}}`
 }
 
+/**
+ * The text of a `presence_diff` whose items were encoded before and joined by commas: the same as {@link encode}
+ * gives, for the one message that every follower gets an own one of.
+ */
+export function encodeDiff(prevSeq: number, seq: number, items: string): string {
+  return `{"type":"presence_diff","prevSeq":${prevSeq},"seq":${seq},"users":[${items}]}`
+}
+
 /** What ends a time, by its milliseconds. */
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `.${String(ms).padStart(3, '0')}Z`)
 

@@ -24,11 +24,15 @@ vi.mock('@who-is-online/protocol/encode', async original => {
     counts.encodes.set(key, (counts.encodes.get(key) ?? 0) + 1)
     return actual.encode(message, dialect)
   }
+  const encodeDiff: typeof actual.encodeDiff = (...parts) => {
+    counts.encodes.set('v2 presence_diff', (counts.encodes.get('v2 presence_diff') ?? 0) + 1)
+    return actual.encodeDiff(...parts)
+  }
   const encodeUser: typeof actual.encodeUser = user => {
     counts.users++
     return actual.encodeUser(user)
   }
-  return { ...actual, encode, encodeUser }
+  return { ...actual, encode, encodeDiff, encodeUser }
 })
 
 const V1 = 20

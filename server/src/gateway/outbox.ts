@@ -21,6 +21,14 @@ export function textFrames(texts: readonly string[]): Buffer {
   return frames
 }
 
+/** One text as a whole frame. */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const frame = Buffer.allocUnsafe(headerLength(length) + length)
+  frame.write(text, writeHeader(frame, 0, length))
+  return frame
+}
+
 /** How many bytes a text is as a frame. */
 export function frameLength(text: string): number {
   const length = Buffer.byteLength(text)

@@ -1,11 +1,10 @@
-import { encode } from '@who-is-online/protocol/encode'
-import { Json } from '@who-is-online/protocol/json'
+import { encodeDiff } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Feed } from '../feed.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-item.ts'
-import { textFrames } from './outbox.ts'
+import { textFrame } from './outbox.ts'
 
 /** Whoever follows, as those who tell them see it. */
 export interface Following {
@@ -165,6 +164,5 @@ export class News {
 
 /** A `presence_diff` as a whole frame, joined from items. */
 export function diffFrame(prevSeq: number, seq: number, items: string): Buffer {
-  const users = new Json(`[${items}]`)
-  return textFrames([encode({ type: 'presence_diff', prevSeq, seq, users }, 'v2')])
+  return textFrame(encodeDiff(prevSeq, seq, items))
 }
