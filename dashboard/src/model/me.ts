@@ -71,7 +71,10 @@ export function myself(
     const own = client
     problem.value = ''
     own?.setStatus(status, { text }).catch((error: Error) => {
-      if (client === own) problem.value = `The status was not taken: ${error.message}`
+      if (client !== own) return
+      problem.value = `The status was not taken: ${error.message}`
+      // Drawn again, since the form shows what was asked for, and that is not so.
+      me.value = { ...me.value }
     })
   }
 

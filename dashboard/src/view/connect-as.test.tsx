@@ -55,6 +55,14 @@ test('what is chosen on another device shows here', async () => {
   expect([field('status').value, field('text').value]).toEqual(['busy', 'in a call'])
 })
 
+test('what is being typed stays, whatever is drawn meanwhile', async () => {
+  await enter('ann', 'online')
+  field('text').value = 'at lu'
+  await act(() => fake.becomes('waiting', 'stale'))
+  await act(() => fake.chose({ status: 'busy' }))
+  expect([field('status').value, field('text').value]).toEqual(['busy', 'at lu'])
+})
+
 test('the focus stays with the form when it becomes another', async () => {
   expect(document.activeElement).toBe(document.body)
   await enter('ann', 'online')

@@ -91,14 +91,25 @@ function Inside({
         somebody else.
       </p>
       <Choice chosen={me.status} />
-      <label>
-        Text
-        <input name="text" maxLength={128} placeholder="in a call" value={me.text ?? ''} />
-      </label>
+      <Said text={me.text ?? ''} />
       <button type="button" onClick={myself.leave}>
         Leave
       </button>
     </form>
+  )
+}
+
+/** The field is the typist's: it is written to only when the text itself is another now. */
+function Said({ text }: { readonly text: string }): VNode {
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    if (field.current) field.current.value = text
+  }, [text])
+  return (
+    <label>
+      Text
+      <input name="text" maxLength={128} placeholder="in a call" ref={field} />
+    </label>
   )
 }
 
