@@ -1,15 +1,7 @@
-import { createServer } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Feed } from '../feed.ts'
-import { UNPACED } from '../presence/pace.ts'
-import { Presence } from '../presence/presence.ts'
-import { createMemoryStore } from '../storage/memory.ts'
-import { Tracker } from '../tracker.ts'
-import { openIdentity } from './identity.ts'
-import { UNLIMITED } from './limits.ts'
-import { Gateway } from './websocket.ts'
+import { type OpenGateway, openGateway } from './gateway.contract.ts'
 
 // What one change costs, counted, not timed: how often something is encoded, and how often a socket is written to.
 // Whoever changes the fan-out so that the work per delivery grows has to change these numbers, and say why.
@@ -41,64 +33,25 @@ const LISTS = 15
 const USERS = 30
 const CHANGES = 100
 
-const presence = new Presence({
-  graceMs: 0,
-  restartGraceMs: 0,
-  changePace: UNPACED,
-  maxKnown: 1_000,
-  keepMs: 1e9,
-})
-const feed = new Feed({ epoch: 'e', recent: 1_000 })
-const clock = { now: () => Date.now() }
-const http = createServer()
-const store = createMemoryStore()
-let tracker: Tracker
+let server: OpenGateway
+
+/** A user chooses a status; those who follow hear of it. */
+function choose(userId: string, status: 'online' | 'away' | 'busy' | 'offline', text?: string): void {
+  const { presence, feed } = server
+  feed.publish(presence.setStatus(userId, { status, text }, Date.now()).changes)
+}
 
 beforeAll(async () => {
-  await store.load()
-  await store.start(() => presence.records())
-  tracker = new Tracker({ presence, feed, store, clock, spectator: undefined, allUsersLimit: 1_000 })
-  const ignore = () => {}
-  const gateway = new Gateway({
-    tracker,
-    presence,
-    feed,
-    clock,
-    identity: openIdentity,
-    log: { error: ignore, info: ignore, debug: ignore, limited: ignore, once: ignore },
-    limits: UNLIMITED,
-    heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
-    origins: { allowed: [], development: true },
-    trustProxy: undefined,
-    maxBufferedBytes: 1_000_000,
-    spectator: undefined,
-    maxWatchedUsers: 1_000,
-    maxWatchedInAll: 10_000,
-    allUsersLimit: 1_000,
-    terms: {
-      heartbeatMs: 1,
-      graceMs: 1,
-      limits: {
-        maxMessageBytes: 1,
-        maxUserIds: 1,
-        maxWatchedUsers: 1,
-        messagesPerSecond: 1,
-        messagesBurst: 1,
-      },
-    },
-  })
-  gateway.attach(http)
-  http.on('connection', (socket: Socket) => {
+  server = await openGateway()
+  server.http.on('connection', (socket: Socket) => {
     const write = socket.write.bind(socket) as (chunk: Uint8Array) => boolean
     socket.write = ((chunk: Uint8Array, ...rest: []) => {
       counts.writes.push(chunk)
       return write(chunk, ...rest)
     }) as typeof socket.write
   })
-  await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
-  const server = { url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/ws` }
   for (let n = 0; n < USERS; n++) {
-    presence.open(`user-${n}`, { id: 's', named: true }, clock.now())
+    server.presence.open(`user-${n}`, { id: 's', named: true }, Date.now())
   }
   for (let n = 0; n < V1; n++) await TestClient.as(server, 'watcher')
   for (let n = 0; n < EVERYBODY; n++) {
@@ -114,8 +67,8 @@ beforeAll(async () => {
 })
 
 afterAll(() => {
-  http.closeAllConnections()
-  http.close()
+  server.http.closeAllConnections()
+  server.http.close()
 })
 
 const settled = () => new Promise(resolve => setTimeout(resolve, 100))
@@ -134,7 +87,7 @@ async function count(change: (n: number) => void): Promise<void> {
 test('[F7] a hundred changes of one tick: one encoding each, one write per client, the same bytes for all', async () => {
   await count(n => {
     const status = Math.floor(n / USERS) % 2 === 0 ? 'offline' : 'online'
-    feed.publish(presence.setStatus(`user-${n % USERS}`, { status }, clock.now()).changes)
+    choose(`user-${n % USERS}`, status)
   })
   expect(Object.fromEntries(counts.encodes)).toEqual({
     'v1 user_status_change': CHANGES,
@@ -150,11 +103,10 @@ test('[F7] a hundred changes of one tick: one encoding each, one write per clien
 
 test('[F7] what v1 has no words for costs it nothing', async () => {
   for (let n = 0; n < USERS; n++) {
-    feed.publish(presence.setStatus(`user-${n}`, { status: 'online' }, clock.now()).changes)
+    choose(`user-${n}`, 'online')
   }
   await count(n => {
-    const text = `text ${n}`
-    feed.publish(presence.setStatus(`user-${n % USERS}`, { status: 'online', text }, clock.now()).changes)
+    choose(`user-${n % USERS}`, 'online', `text ${n}`)
   })
   expect(Object.fromEntries(counts.encodes)).toEqual({ 'v2 presence_diff': 1 + LISTS })
   expect(counts.writes).toHaveLength(EVERYBODY + LISTS)
@@ -164,7 +116,7 @@ test('[F7] the negative control: one change a tick costs a write each', async ()
   await settled()
   counts.writes = []
   for (const status of ['away', 'busy', 'away'] as const) {
-    feed.publish(presence.setStatus('user-0', { status }, clock.now()).changes)
+    choose('user-0', status)
     await settled()
   }
   expect(counts.writes).toHaveLength(3 * (EVERYBODY + LISTS))

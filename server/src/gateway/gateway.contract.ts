@@ -1,0 +1,81 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Feed } from '../feed.ts'
+import { UNPACED } from '../presence/pace.ts'
+import { Presence } from '../presence/presence.ts'
+import { createMemoryStore } from '../storage/memory.ts'
+import { Tracker } from '../tracker.ts'
+import { openIdentity } from './identity.ts'
+import { UNLIMITED } from './limits.ts'
+import { Gateway } from './websocket.ts'
+
+/** A gateway in this process, with real sockets before it and nothing but memory behind it. */
+export interface OpenGateway {
+  readonly presence: Presence
+  readonly feed: Feed
+  readonly gateway: Gateway
+  readonly http: Server
+  /** `ws://127.0.0.1:PORT/ws` */
+  readonly url: string
+  /** What was logged as an error. */
+  readonly errors: unknown[]
+}
+
+const clock = { now: () => Date.now() }
+
+export async function openGateway(): Promise<OpenGateway> {
+  const presence = new Presence({
+    graceMs: 0,
+    restartGraceMs: 0,
+    changePace: UNPACED,
+    maxKnown: 1_000,
+    keepMs: 1e9,
+  })
+  const feed = new Feed({ epoch: 'e', recent: 1_000 })
+  const store = createMemoryStore()
+  await store.load()
+  await store.start(() => presence.records())
+  const allUsersLimit = 1_000
+  const tracker = new Tracker({ presence, feed, store, clock, spectator: undefined, allUsersLimit })
+  const errors: unknown[] = []
+  const ignore = () => {}
+  const gateway = new Gateway({
+    tracker,
+    presence,
+    feed,
+    clock,
+    identity: openIdentity,
+    log: {
+      error: (_text, fields) => errors.push(fields?.['error']),
+      info: ignore,
+      debug: ignore,
+      limited: ignore,
+      once: ignore,
+    },
+    limits: UNLIMITED,
+    heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
+    origins: { allowed: [], development: true },
+    trustProxy: undefined,
+    maxBufferedBytes: 1_000_000,
+    spectator: undefined,
+    maxWatchedUsers: 1_000,
+    maxWatchedInAll: 10_000,
+    allUsersLimit,
+    terms: {
+      heartbeatMs: 1,
+      graceMs: 1,
+      limits: {
+        maxMessageBytes: 1,
+        maxUserIds: 1,
+        maxWatchedUsers: 1,
+        messagesPerSecond: 1,
+        messagesBurst: 1,
+      },
+    },
+  })
+  const http = createServer()
+  gateway.attach(http)
+  await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
+  const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/ws`
+  return { presence, feed, gateway, http, url, errors }
+}
