@@ -36,8 +36,8 @@ export interface PresenceClient {
   readonly count: number | undefined
 
   /**
-   * Whether all that is followed is as the server has it at this moment. While it is `stale`, the connection is down or
-   * states are on their way; each user says so too.
+   * Whether all that is followed is as the server has it at this moment. While it is `stale`, the connection is down,
+   * states are on their way, or the page is hidden; each user says so too.
    */
   readonly freshness: Freshness
 
@@ -72,7 +72,7 @@ export interface PresenceClient {
 
   /**
    * Says whether anybody looks. While nobody does, the server keeps what changes to itself, and {@link PresenceClient.get} stands still;
-   * when somebody does again, the newest comes at once. In a browser the client sees that by itself.
+   * and is `stale`; when somebody does again, the newest comes at once, and all is `live`. In a browser the client sees that by itself.
    */
   setVisible(isVisible: boolean): void
 
@@ -85,7 +85,7 @@ export interface PresenceClient {
   readonly refusal: PresenceError | undefined
 
   /**
-   * Connects, if that is not done or under way. Not needed where `autoConnect` is; needed after the server has refused
+   * Connects, if that is not done or under way; ends a wait, once until a connection has held. Not needed where `autoConnect` is; needed after the server has refused
    * this client. Throws a {@link PresenceError}: `no_websocket`, or `closed`.
    */
   connect(): void
@@ -107,6 +107,6 @@ export interface PresenceClient {
   /** Hears of where the connection is, each time that is another. */
   onConnectionChange(listener: (state: ConnectionState) => void): () => void
 
-  /** Hears of what went wrong where no promise could say so: the server refused this client, or a subscription. */
+  /** Hears of what went wrong where no promise could say so: the server refused this client, or a subscription; there is no `WebSocket`; `getToken` gave no token. */
   onError(listener: (error: PresenceError) => void): () => void
 }

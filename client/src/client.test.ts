@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { PresenceClient } from './api.ts'
 import { createClient } from './client.ts'
 import { PresenceError } from './errors.ts'
-import { type Connection, FakeServer } from './fake-server.contract.ts'
+import { Connection, FakeServer } from './fake-server.contract.ts'
 import { Events } from './game.contract.ts'
 import { ManualClock } from './manual-clock.contract.ts'
 import type { ClientOptions } from './options.ts'
@@ -59,7 +59,9 @@ describe('[J5] following', () => {
     expect(heard('unsubscribe')).toEqual([])
     second()
     await clock.run(1_000)
-    expect(heard('unsubscribe')).toEqual([{ type: 'unsubscribe', userIds: ['ann', 'bob'] }])
+    expect(heard('unsubscribe')).toEqual([
+      { type: 'unsubscribe', userIds: ['ann', 'bob'], id: expect.any(Number) },
+    ])
     expect(client.users()).toEqual([])
   })
 
@@ -318,6 +320,93 @@ describe('[J6] coming back', () => {
   })
 })
 
+describe('[J6] a server that is asked too much', () => {
+  test('a long subscription that is refused unread is made again, and what ends one too', async () => {
+    const client = await open()
+    server.weather.tooFast = 1
+    const end = client.subscribe(ids(200))
+    await clock.run(250)
+    server.weather.tooFast = 0
+    await clock.run(500)
+    expect(client.freshness).toBe('live')
+    server.weather.tooFast = 1
+    end()
+    await clock.run(250)
+    server.weather.tooFast = 0
+    expect(connection().topics.size).toBe(200)
+    await clock.run(500)
+    expect(connection().topics.size).toBe(0)
+  })
+
+  test('what may have been taken, and is wanted no more, is ended; what is wanted again is not', async () => {
+    const client = await open()
+    const end = client.subscribe(ids(200))
+    await Promise.resolve()
+    await clock.run(0)
+    connection().say({ type: 'error', code: 'too_fast', message: 'no', retryAfterMs: 300 })
+    await clock.run(0)
+    end()
+    await clock.run(1_000)
+    expect(connection().topics.size).toBe(0)
+    client.subscribe(ids(200))()
+    const again = client.subscribe(ids(200))
+    await clock.run(300)
+    again()
+    server.weather.tooFast = 1
+    await clock.run(250)
+    client.subscribe(ids(200))
+    server.weather.tooFast = 0
+    await clock.run(2_000)
+    expect(connection().topics.size).toBe(200)
+    expect(client.freshness).toBe('live')
+  })
+
+  test('is told no faster than it takes', async () => {
+    const client = await open()
+    let at = clock.now()
+    let left = 200
+    let isOver = false
+    let index = server.heard.length
+    let end = (): void => {}
+    for (let n = 0; n < 400; n++) {
+      if (n % 10 === 0 && n < 100) {
+        end()
+        end = client.subscribe(ids(4_000, n * 4_000))
+      }
+      await clock.run(100)
+      left = Math.min(200, left + (clock.now() - at) / 50)
+      at = clock.now()
+      for (; index < server.heard.length; index++) {
+        const said = server.heard[index] as { userIds?: string[] }
+        left -= 1 + Math.floor((said.userIds?.length ?? 0) / 100)
+      }
+      isOver ||= left < -2
+    }
+    expect(isOver).toBe(false)
+    expect(client.users()).toHaveLength(4_000)
+    expect(client.freshness).toBe('live')
+    expect(connection().topics.size).toBe(4_000)
+  })
+
+  test('hears of this device again, as it is by then', async () => {
+    const client = await open()
+    server.weather.tooFast = 1
+    client.setActivity('idle')
+    client.setVisible(false)
+    await clock.run(10)
+    client.setActivity('active')
+    client.setActivity('idle')
+    await clock.run(10)
+    server.weather.tooFast = 0
+    server.heard.length = 0
+    await clock.run(1_000)
+    expect(server.heard).toMatchObject([
+      { type: 'client_state', state: 'inactive' },
+      { type: 'set_activity', state: 'idle' },
+    ])
+  })
+})
+
 describe('[J7] requests', () => {
   test('get their own replies', async () => {
     const client = await open()
@@ -348,7 +437,7 @@ describe('[J7] requests', () => {
       code: 'too_fast',
       message: 'too fast',
       retryAfterMs: 50,
-      id: 1,
+      id: 2,
     } as never)
     await expect(settle(asked)).rejects.toMatchObject({ code: 'too_fast', retryAfterMs: 50 })
   })
@@ -372,6 +461,92 @@ describe('[J7] requests', () => {
     await Promise.resolve()
     connection().cut()
     await expect(settle(asked, 3_000)).resolves.toMatchObject({ status: 'busy' })
+  })
+})
+
+describe('[J7] a request that is too large', () => {
+  test('is rejected and not sent, by what the connection takes that is there', async () => {
+    const client = await open()
+    const text = 'é'.repeat(32_768)
+    await expect(client.setStatus('busy', { text })).rejects.toMatchObject({ code: 'too_large' })
+    await clock.run(20_000)
+    expect(heard('set_status')).toEqual([])
+    expect(server.attempts).toBe(1)
+    await expect(settle(client.setStatus('busy', { text: 'é' }))).resolves.toMatchObject({ text: 'é' })
+  })
+})
+
+describe('[J8] tokens that are none', () => {
+  test.each([undefined, '', '<html>502 Bad Gateway</html>'])(
+    '%j is told, and asked for again',
+    async none => {
+      const errors: PresenceError[] = []
+      let asked = 0
+      const client = make({ getToken: () => (++asked === 1 ? none : 'good.token.x') as string })
+      client.onError(error => errors.push(error))
+      await clock.run(1)
+      expect(client.connectionStatus).toBe('waiting')
+      expect(errors).toMatchObject([{ code: 'bad_token' }])
+      expect(server.attempts).toBe(0)
+      await clock.run(2_000)
+      expect(client.connectionStatus).toBe('open')
+      expect(server.protocols).toEqual([['who-is-online.v2', 'bearer.good.token.x']])
+    },
+  )
+
+  test('a constructor that throws says why', async () => {
+    class Picky {
+      constructor() {
+        throw new SyntaxError('bad subprotocol')
+      }
+    }
+    const client = make({ token: 'a b', WebSocket: Picky as never })
+    await clock.run(10)
+    expect(client.refusal).toMatchObject({ closeCode: 4400, message: 'SyntaxError: bad subprotocol' })
+  })
+
+  test('the same token as before is no reason to connect anew, and is not asked for in a loop', async () => {
+    const token = jwt(clock.now() / 1_000 + 40)
+    let asked = 0
+    await open({
+      getToken() {
+        asked++
+        return token
+      },
+    })
+    await clock.run(120_000)
+    expect(server.attempts).toBe(1)
+    expect(asked).toBeLessThanOrEqual(4)
+    expect(asked).toBeGreaterThan(1)
+  })
+
+  test('one that has ended already, and one that ends soon, are not renewed in a loop', async () => {
+    let asked = 0
+    await open({ getToken: () => jwt(clock.now() / 1_000 - ++asked) })
+    await clock.run(60_000)
+    expect(server.attempts).toBe(1)
+    const getToken = () => jwt(clock.now() / 1_000 + 2 + ++asked / 1_000)
+    await open({ getToken, sessionId: 'other' })
+    await clock.run(60_000)
+    expect(server.attempts).toBeLessThanOrEqual(8)
+  })
+
+  test('a renewal that fails is tried again before the end, and not after the client is closed', async () => {
+    let asked = 0
+    const client = await open({
+      async getToken() {
+        if (++asked === 2 || asked === 3 || asked > 4) throw new Error('502')
+        return jwt(clock.now() / 1_000 + 120 + asked)
+      },
+    })
+    await clock.run(118_000)
+    expect(asked).toBe(4)
+    expect(server.attempts).toBe(2)
+    await clock.run(100_000)
+    expect(asked).toBeGreaterThan(4)
+    client.close()
+    await clock.run(60_000)
+    expect(clock.pending).toBe(0)
   })
 })
 
@@ -506,24 +681,25 @@ describe('[J9] this user', () => {
     const document = Object.assign(new Events(), { visibilityState: 'visible' })
     const client = await open({ idleAfterMs: 60_000 }, { document })
     // A session may have been left idle by the page before a reload.
-    expect(heard('set_activity')).toEqual([{ type: 'set_activity', state: 'active' }])
+    const id = expect.any(Number)
+    expect(heard('set_activity')).toEqual([{ type: 'set_activity', state: 'active', id }])
     server.heard.length = 0
     await clock.run(59_000)
     document.tell('keydown')
     await clock.run(59_000)
     expect(heard('set_activity')).toEqual([])
     await clock.run(2_000)
-    expect(heard('set_activity')).toEqual([{ type: 'set_activity', state: 'idle' }])
+    expect(heard('set_activity')).toEqual([{ type: 'set_activity', state: 'idle', id }])
     document.visibilityState = 'hidden'
     document.tell('visibilitychange')
     await clock.run(6_000)
-    expect(heard('client_state')).toEqual([{ type: 'client_state', state: 'inactive' }])
+    expect(heard('client_state')).toEqual([{ type: 'client_state', state: 'inactive', id }])
     server.heard.length = 0
     connection().cut()
     await clock.run(2_000)
     expect(server.heard).toEqual([
-      { type: 'set_activity', state: 'idle' },
-      { type: 'client_state', state: 'inactive' },
+      { type: 'set_activity', state: 'idle', id },
+      { type: 'client_state', state: 'inactive', id },
     ])
     server.heard.length = 0
     document.visibilityState = 'visible'
@@ -537,6 +713,33 @@ describe('[J9] this user', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('what a hidden tab shows is stale, until the server has told what it kept to itself', async () => {
+    const client = await open()
+    client.subscribe(['ann'])
+    await clock.run(300)
+    client.setVisible(false)
+    expect(client.get('ann')?.freshness).toBe('stale')
+    expect(client.freshness).toBe('stale')
+    server.change('ann', 'busy')
+    await clock.run(1_000)
+    const told: string[] = []
+    client.onChange(([ann]) => told.push(`${ann?.status} ${ann?.freshness}`))
+    client.setVisible(true)
+    expect(client.freshness).toBe('stale')
+    await clock.run(10)
+    expect(told).toEqual(['busy stale', 'busy live'])
+    client.setVisible(false)
+    connection().cut()
+    await clock.run(2_000)
+    expect(client.connectionStatus).toBe('open')
+    expect(client.freshness).toBe('stale')
+    connection().cut()
+    await clock.run(1)
+    client.setVisible(true)
+    await clock.run(3_000)
+    expect(client.freshness).toBe('live')
+  })
+
   test('a tab that is hidden for a moment says nothing', async () => {
     const document = Object.assign(new Events(), { visibilityState: 'hidden' })
     await open({ idleAfterMs: false }, { document })
@@ -545,6 +748,80 @@ describe('[J9] this user', () => {
     document.tell('visibilitychange')
     await clock.run(600_000)
     expect(server.heard.every(({ type }) => type === 'ping')).toBe(true)
+  })
+})
+
+describe('[J10] a server that talks nonsense', () => {
+  test('a welcome that lacks everything will do', async () => {
+    const WebSocket = server.WebSocket
+    const client = make({ WebSocket })
+    server.weather.delayMs = 0
+    const say = Connection.prototype.say
+    Connection.prototype.say = function (message) {
+      say.call(this, message.type === 'welcome' ? { type: 'welcome' } : message)
+    }
+    try {
+      await clock.run(1)
+      client.subscribe(['ann'])
+      await clock.run(60_000)
+    } finally {
+      Connection.prototype.say = say
+    }
+    expect(client.connectionStatus).toBe('open')
+    expect(client.get('ann')).toMatchObject({ freshness: 'live' })
+    expect(heard('ping')).toHaveLength(4)
+  })
+
+  test.each([
+    { type: 'presence_state', last: true },
+    { type: 'presence_state', last: true, users: [null] },
+    { type: 'presence_diff', prevSeq: 100, seq: 107 },
+  ])('%j: the line is as good as broken, and nothing is missed', async message => {
+    const client = await open()
+    client.subscribe(['ann'])
+    await clock.run(300)
+    connection().say(message)
+    await clock.run(1)
+    expect(client.connectionStatus).toBe('waiting')
+    server.change('ann', 'busy')
+    await clock.run(3_000)
+    expect(client.connectionStatus).toBe('open')
+    expect(client.get('ann')).toMatchObject({ status: 'busy', freshness: 'live' })
+    client.close()
+    expect(client.connectionStatus).toBe('closed')
+  })
+
+  test('a farewell that lacks everything, and a socket that can’t be used, are a broken line', async () => {
+    const client = await open()
+    connection().say({ type: 'disconnect' })
+    await clock.run(1)
+    connection().cut()
+    await clock.run(1)
+    expect(client.connectionStatus).toBe('waiting')
+    await clock.run(2_000)
+    expect(client.connectionStatus).toBe('open')
+    class Broken extends server.WebSocket {
+      override send(): void {
+        throw new Error('not open')
+      }
+    }
+    const broken = make({ WebSocket: Broken })
+    await clock.run(1)
+    expect(broken.connectionStatus).toBe('waiting')
+    broken.close()
+    expect(broken.connectionStatus).toBe('closed')
+  })
+
+  test('a wait that no timer can wait is a long one', async () => {
+    const waits: number[] = []
+    const setTimeout = (task: () => void, ms: number) => {
+      waits.push(ms)
+      return clock.setTimeout(task, ms)
+    }
+    await open({}, { setTimeout })
+    connection().end(4503, 3e9)
+    await clock.run(1)
+    expect(Math.max(...waits)).toBe(2 ** 31 - 1)
   })
 })
 
@@ -575,6 +852,54 @@ describe('[J10] where it runs', () => {
     client.subscribe(['ann'])
     expect(client.users()).toEqual([])
     expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'no_websocket' }))
+  })
+
+  test('without a WebSocket whatever needs one says so at once', async () => {
+    const client = make({ WebSocket: undefined as never }, { WebSocket: undefined, isUsers: true })
+    const errors: string[] = []
+    client.onError(error => errors.push(error.code))
+    await expect(client.setStatus('busy')).rejects.toMatchObject({ code: 'no_websocket' })
+    client.subscribe(['ann'])
+    client.watchAll()
+    expect(errors).toEqual(['no_websocket'])
+    client.close()
+    await expect(client.setStatus('busy')).rejects.toMatchObject({ code: 'closed' })
+    expect(clock.pending).toBeLessThanOrEqual(1)
+  })
+
+  test('an end that is no time is a PresenceError', async () => {
+    const asked = make().setStatus('busy', { expiresAt: 'tomorrow' })
+    await expect(asked).rejects.toMatchObject({ name: 'PresenceError', code: 'bad_message' })
+  })
+
+  test('a client that is closed before it has its lock does not keep it, nor asks for it in the first place', async () => {
+    const stored = new Map([['who-is-online:ws://fake/ws:me', 'tab-1']])
+    const storage = { getItem: (key: string) => stored.get(key) ?? null, setItem: () => {} }
+    const held = new Set<string>()
+    let asked = 0
+    const locks: NonNullable<Platform['locks']> = {
+      async request(name, _options, callback) {
+        asked++
+        await new Promise<void>(resolve => void clock.setTimeout(resolve, 5))
+        if (held.has(name)) return callback(null)
+        held.add(name)
+        await callback({})
+        held.delete(name)
+      },
+    }
+    make({ autoConnect: false }, { storage, locks })
+    await clock.run(50)
+    make({}, { storage, locks }).close()
+    await clock.run(50)
+    expect(asked).toBe(0)
+    const late = make({}, { storage, locks })
+    await clock.run(1)
+    expect(asked).toBe(1)
+    late.close()
+    await clock.run(50)
+    expect(held.size).toBe(0)
+    await open({}, { storage, locks: { request: (...args) => Promise.resolve(args[2]({})) } })
+    expect(query(-1)['sessionId']).toBe('tab-1')
   })
 
   test('options that can’t be meant are refused', () => {

@@ -35,10 +35,11 @@ export function createClient(options: ClientOptions): PresenceClient {
   let over: PresenceError | undefined
 
   const say = (said: Said): void => connection.say(said)
-  const me = self(say, tellChoice)
-  const asking = requests(platform, timeoutMs, say)
-  const followed = roster(platform, say, asking.nextId, tellChanged, tellCount)
-  const papers = passport(options, platform, () => connection.happen('renew'))
+  const asking = requests(platform, timeoutMs, say, () => followed.limits.maxMessageBytes)
+  const { nextId } = asking
+  const followed = roster(platform, say, said => connection.wait(said), nextId, tellChanged, tellCount)
+  const me = self(platform, say, nextId, tellChoice, followed.hide)
+  const papers = passport(options, platform, () => connection.happen('renew'), tellError)
   const connection = link(platform, getToken !== undefined, {
     credentials: papers.present,
     resume(welcome) {
@@ -50,10 +51,11 @@ export function createClient(options: ClientOptions): PresenceClient {
     receive(message) {
       me.receive(message)
       if (asking.receive(message) || followed.receive(message)) return
-      if (message.type === 'error') tellError(refusal(message))
+      if (message.type === 'error' && !me.refused(message)) tellError(refusal(message))
     },
     lost() {
       papers.lost()
+      me.lost()
       followed.lost()
     },
     refused(closeCode, reason) {
@@ -71,7 +73,12 @@ export function createClient(options: ClientOptions): PresenceClient {
 
   /** Something is wanted for which a connection is needed. */
   function need(): void {
-    if (connection.state === 'idle' && autoConnect !== false && platform.WebSocket) client.connect()
+    if (connection.state !== 'idle') return
+    if (!platform.WebSocket) {
+      if (over) return
+      over = new PresenceError('no_websocket')
+      tellError(over)
+    } else if (autoConnect !== false) client.connect()
   }
 
   function follow(keys: ReadonlySet<string>, listener?: () => void): () => void {
@@ -108,12 +115,9 @@ export function createClient(options: ClientOptions): PresenceClient {
       return me.status
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      await ask({
-        type: 'set_status',
-        status,
-        text,
-        expiresAt: expiresAt && new Date(expiresAt).toISOString(),
-      })
+      const end = expiresAt && (new Date(expiresAt).toJSON() as string | null)
+      if (end === null) throw new PresenceError('bad_message', 'expiresAt is no time')
+      await ask({ type: 'set_status', status, text, expiresAt: end })
       return me.status
     },
     async identify(username) {
@@ -158,6 +162,6 @@ export function createClient(options: ClientOptions): PresenceClient {
   }
 
   const unwatch = watchPage(platform, idleAfterMs, client, wake)
-  if (autoConnect ?? (platform.isUsers || WebSocket !== undefined)) need()
+  if (platform.WebSocket && (autoConnect ?? (platform.isUsers || WebSocket !== undefined))) need()
   return client
 }

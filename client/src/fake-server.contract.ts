@@ -10,6 +10,9 @@ const PAGE_USERS = 3
 const REMEMBERED = 10
 const WINDOW_MS = 10
 
+/** What a client says again by itself. */
+const REFUSED: readonly Said['type'][] = ['subscribe', 'unsubscribe', 'client_state', 'set_activity']
+
 /** How the world behaves at the moment. */
 export interface Weather {
   /** Longest way of a message, in ms. */
@@ -17,7 +20,7 @@ export interface Weather {
   /** What share of the attempts is refused, and what share vanishes without a word. */
   refused: number
   vanished: number
-  /** What share of subscriptions is refused for now. */
+  /** What share of what the client repeats by itself is refused for now. */
   tooFast: number
 }
 
@@ -188,10 +191,17 @@ export class Connection {
   }
 
   fromClient(text: string): void {
-    const { clock } = this.#server
+    const server = this.#server
+    const { clock } = server
     this.#toServerAt = Math.max(this.#toServerAt, clock.now() + this.#way())
     clock.setTimeout(() => {
-      if (!this.#isStalled && this.#state === 'open') this.#receive(JSON.parse(text))
+      if (this.#isStalled || this.#state !== 'open') return
+      const said: Said = JSON.parse(text)
+      server.heard.push(said)
+      if (!this.#isTooFast(said)) return this.#receive(said)
+      // What is long is refused unread, so its number is not known.
+      const { id } = text.length > 1_024 ? {} : said
+      this.say({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 300, id })
     }, this.#toServerAt - clock.now())
   }
 
@@ -254,19 +264,26 @@ export class Connection {
       seq,
       serverTime: new Date(server.clock.now()).toISOString(),
       heartbeatMs: 15_000,
-      limits: { maxMessageBytes: 65_536, maxUserIds: 1_000, maxWatchedUsers: 10_000 },
+      limits: {
+        maxMessageBytes: 65_536,
+        maxUserIds: 1_000,
+        maxWatchedUsers: 10_000,
+        messagesPerSecond: 20,
+        messagesBurst: 200,
+      },
     })
+  }
+
+  #isTooFast({ type }: Said): boolean {
+    const { random, weather } = this.#server
+    return REFUSED.includes(type) && random() < weather.tooFast
   }
 
   #receive(said: Said): void {
     const server = this.#server
-    server.heard.push(said)
     const { id } = said
     switch (said.type) {
       case 'subscribe':
-        if (server.random() < server.weather.tooFast) {
-          return this.say({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 300, id })
-        }
         return this.#subscribe(said)
       case 'unsubscribe':
         if ('userIds' in said) for (const userId of said.userIds) this.topics.delete(userId)
@@ -275,8 +292,8 @@ export class Connection {
         return this.say({ type: 'ack', id })
       case 'client_state':
         this.#isActive = said.state === 'active'
-        this.say({ type: 'ack', id })
-        return this.catchUp()
+        this.catchUp()
+        return this.say({ type: 'ack', id })
       case 'get_users':
         return this.say({ type: 'users', users: said.userIds.map(userId => server.see(userId)), id })
       case 'set_status':

@@ -10,16 +10,20 @@ const ENVELOPE_BYTES = 512
 const USER_ID = /^[^\0-\x1f\x7f-\x9f\ud800-\udfff]+$/u
 
 /** How many bytes of UTF-8 a text takes. */
-function bytes(text: string): number {
+export function bytes(text: string): number {
   return encodeURIComponent(text).replace(/%../g, '_').length
+}
+
+/** Whether something can be the id of a user. */
+export function isUserId(id: unknown): id is string {
+  return typeof id === 'string' && USER_ID.test(id) && bytes(id) <= MAX_ID_BYTES
 }
 
 /** Each id once. One that is none is told from the others here: a server refuses the whole list it stands in. */
 export function checked(ids: Iterable<string>): Set<string> {
   const each = new Set(ids)
   for (const id of each) {
-    if (typeof id !== 'string' || !USER_ID.test(id) || bytes(id) > MAX_ID_BYTES)
-      throw new PresenceError('bad_user_id', `not a user id: ${JSON.stringify(id)}`)
+    if (!isUserId(id)) throw new PresenceError('bad_user_id', `not a user id: ${JSON.stringify(id)}`)
   }
   return each
 }

@@ -6,6 +6,21 @@ import type { Platform, WebSocketLike } from './platform.ts'
 import { timer } from './timer.ts'
 import type { Disconnect, Message, Said, Welcome } from './wire.ts'
 
+/** What a server takes that does not say so. */
+export const LIMITS: Welcome['limits'] = {
+  maxMessageBytes: 65_536,
+  maxUserIds: 1_000,
+  maxWatchedUsers: 10_000,
+  messagesPerSecond: 20,
+  messagesBurst: 200,
+}
+
+/** A list costs the server as much as one message does, and as much again for each so many ids. */
+const IDS_PER_MESSAGE = 100
+
+/** How often a server is asked for a sign of life that does not say how often. */
+const BEAT_MS = 15_000
+
 /** What the link leaves to others. */
 export interface Delegates {
   /** Called for every attempt. */
@@ -24,6 +39,8 @@ export interface Link {
   readonly state: ConnectionState
   /** Says something, if the connection is open; else nothing happens. */
   say(said: Said): void
+  /** In how many milliseconds the server will take this; 0 when it does now. */
+  wait(said: Said): number
   /** Lets something happen to the connection. */
   happen(event: Event): void
 }
@@ -41,18 +58,40 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
   /** Counts attempts, so that what belongs to one of before is known. */
   let attempt = 0
   let welcome: Welcome
-  /** What the server said before it closed. */
-  let farewell: Disconnect | undefined
+  /**
+   * The time by which the server will have forgotten what was said: the bucket that it keeps of this connection, kept
+   * here. It lies ahead as soon as more was said than the server takes.
+   */
+  let paidUntil = 0
+  /** What the server said before it closed; or why there is no socket. */
+  let farewell: Partial<Disconnect> | undefined
 
   function say(said: Said): void {
-    if (machine.state === 'open') socket?.send(JSON.stringify(said))
+    if (machine.state !== 'open') return
+    paidUntil = paid(said)
+    socket?.send(JSON.stringify(said))
+  }
+
+  /** The time by which the server will have forgotten this too. */
+  function paid(said: Said): number {
+    const { messagesPerSecond, messagesBurst } = welcome.limits
+    const length = 'userIds' in said ? said.userIds.length : 0
+    const ms = 1_000 / messagesPerSecond
+    const costMs = (1 + Math.floor(length / IDS_PER_MESSAGE)) * ms
+    return Math.max(paidUntil, platform.now() - messagesBurst * ms) + Math.min(costMs, messagesBurst * ms)
   }
 
   /** What a listener lets happen while something happens comes after it. */
   function happen(event: Event, code: number = CLOSE.broken): void {
-    events.push([event, code])
-    if (events.length > 1) return
-    for (const each of events) take(...each)
+    if (events.push([event, code]) > 1) return
+    for (const each of events) {
+      try {
+        take(...each)
+      } catch {
+        // A socket that can't be used, or a server that talks nonsense: the line is as good as broken.
+        events.push(['silent', CLOSE.broken])
+      }
+    }
     events = []
   }
 
@@ -80,7 +119,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
       case 'drop':
         return release()?.close(how)
       case 'resume':
-        beat.start(welcome.heartbeatMs)
+        beat.start(welcome.heartbeatMs || BEAT_MS)
         return delegates.resume(welcome)
       case 'probe':
         return beat.probe()
@@ -102,8 +141,10 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
       // No URL, or no subprotocol, that a WebSocket takes: it will not get better by itself.
       code = CLOSE.badIdentity
       socket = new platform.WebSocket(...credentials)
-    } catch {
-      if (own === attempt) lost(code)
+    } catch (error) {
+      if (own !== attempt) return
+      farewell = { reason: String(error) }
+      lost(code)
       return
     }
     // What comes from a socket that was left does not count: its close may come much later, when another one is open.
@@ -126,14 +167,20 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
 
   function receive(data: unknown): void {
     beat.heard()
-    const message = parse(data)
-    if (message?.type === 'welcome') {
-      welcome = message
-      happen('welcome')
-    } else if (message?.type === 'disconnect') {
-      farewell = message
-    } else if (message && machine.state === 'open') {
-      delegates.receive(message)
+    try {
+      const message: Message | null = JSON.parse(data as string)
+      if (message?.type === 'welcome') {
+        welcome = { ...message, limits: { ...LIMITS, ...message.limits } }
+        paidUntil = -Infinity
+        happen('welcome')
+      } else if (message?.type === 'disconnect') {
+        farewell = message
+      } else if (message && machine.state === 'open') {
+        delegates.receive(message)
+      }
+    } catch {
+      // A server that talks nonsense is not our bug to die of: perhaps it makes sense on another line.
+      happen('silent')
     }
   }
 
@@ -147,15 +194,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
       return machine.state
     },
     say,
+    wait: said => Math.max(0, paid(said) - platform.now()),
     happen,
-  }
-}
-
-/** A message as the server said it. A server that talks nonsense is not our bug to die of. */
-function parse(data: unknown): Message | undefined {
-  try {
-    return JSON.parse(data as string) ?? undefined
-  } catch {
-    return undefined
   }
 }

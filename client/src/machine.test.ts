@@ -124,10 +124,16 @@ describe('[J3] close codes are obeyed', () => {
     const tooFast = { code: 4429, retryAfterMs: 10_000 }
     const [waiting] = step(machine('open'), 'lost', { ...FACTS, ...tooFast })
     expect(told(machine('open'), 'lost', tooFast)).toBe('waiting: timer 10500')
-    expect(told(machine('open'), 'lost', { code: 4429 })).toBe(waits)
     expect(told(waiting, 'wake')).toBe('waiting:')
     expect(told(waiting, 'connect')).toBe('waiting:')
     expect(told(waiting, 'due')).toBe(opens)
+  })
+
+  test.each([4429, 1002, 1003, 1007, 1008, 1009])('%i: stay away for a while, said or not', code => {
+    expect(told(machine('open'), 'lost', { code })).toBe('waiting: timer 10500')
+    expect(told(machine('open'), 'lost', { code, retryAfterMs: 1 })).toBe('waiting: timer 10500')
+    const [waiting] = step(machine('open'), 'lost', { ...FACTS, code })
+    expect(told(waiting, 'wake')).toBe('waiting:')
   })
 
   test('the server says how long to stay away at least', () => {
@@ -162,6 +168,20 @@ describe('[J4] waits', () => {
     const [opened] = step(machine('connecting', { failures: 4 }), 'welcome', FACTS)
     expect(opened.failures).toBe(4)
     expect(step(opened, 'due', FACTS)[0].failures).toBe(0)
+  })
+
+  test.each(['wake', 'connect'] as const)('end early by %s once, until a connection has held', event => {
+    const [waiting] = step(machine('open'), 'lost', FACTS)
+    const [hurried] = step(waiting, event, FACTS)
+    expect(hurried.state).toBe('connecting')
+    const [again] = step(hurried, 'lost', FACTS)
+    expect(told(again, event)).toBe('waiting:')
+    const [opened] = step(hurried, 'welcome', FACTS)
+    const [lostSoon] = step(opened, 'lost', FACTS)
+    expect(told(lostSoon, event)).toBe('waiting:')
+    const [held] = step(opened, 'due', FACTS)
+    const [lostLater] = step(held, 'lost', FACTS)
+    expect(told(lostLater, event)).toBe(opens)
   })
 
   test('are not taken by an application that connects after a refusal', () => {

@@ -79,6 +79,15 @@ const FIRST_WAIT_MS = 1_000
 /** No wait is longer, so that nobody looks at an old view for more than half a minute after the server is back. */
 const MAX_WAIT_MS = 30_000
 
+/** How long to stay away at least from a server that finds this client too fast, where it does not say. */
+const AWAY_MS = 10_000
+
+/** Close codes by which a server says that it did not like what it heard: the same soon again is not what it needs. */
+const DISLIKED = [1002, 1003, 1007, 1008, 1009, CLOSE.tooFast]
+
+/** Stands among what was mended: good news has ended a wait. It does so once, or whoever cries it often waits never. */
+const HURRIED = 0
+
 /** A connection that nobody has asked for; with the means to get a new token, a bad one is no end. */
 export function begin(canRenewToken: boolean): Machine {
   const mendable: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
@@ -99,17 +108,20 @@ const open = (machine: Machine, newSession: 0 | 1): Step =>
 
 const connect: Rule = machine => open(machine, 0)
 
-const hurry: Rule = machine => (machine.mayHurry ? open(machine, 0) : [machine])
+const hurry: Rule = machine =>
+  machine.mayHurry ? open({ ...machine, mended: [...machine.mended, HURRIED] }, 0) : [machine]
 
 const lost: Rule = (machine, { code, retryAfterMs, random }) => {
   const { mendable, mended, failures } = machine
   if (mendable.includes(code) && !mended.includes(code))
     return open({ ...machine, mended: [...mended, code] }, code === CLOSE.replaced ? 1 : 0)
   if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return to(machine, 'suspended', ['refuse', code])
+  const leastMs = Math.max(retryAfterMs, DISLIKED.includes(code) ? AWAY_MS : 0)
+  const mayHurry = leastMs === 0 && !mended.includes(HURRIED)
   return [
-    { ...machine, state: 'waiting', failures: failures + 1, mayHurry: retryAfterMs === 0 },
+    { ...machine, state: 'waiting', failures: failures + 1, mayHurry },
     // Full jitter: a thousand clients that were lost together come back spread over the whole wait.
-    ['timer', retryAfterMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)],
+    ['timer', leastMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)],
   ]
 }
 

@@ -104,8 +104,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a subscription that was refused for now is not made again',
     file: 'roster.ts',
-    line: 'for (const follow of which(({ told }) => told === id)) follow.told = undefined',
-    becomes: '',
+    line: 'for (const follow of asked) {\n      follow.told = undefined',
+    becomes: 'for (const follow of asked) {',
   },
   {
     name: 'a dead server is taken for a quiet one',

@@ -7,7 +7,7 @@ export type Identity =
   | { readonly token: string; readonly userId?: string; readonly getToken?: never }
   /**
    * Called before every connection, and in time before a token ends. Should answer with one that is good now. When it
-   * rejects, the client tries again later.
+   * rejects, or answers with what can't be a token, the client tries again later.
    */
   | { readonly getToken: () => string | Promise<string>; readonly userId?: string; readonly token?: never }
 

@@ -1,9 +1,22 @@
+import { PresenceError } from './errors.ts'
 import type { ClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 import { session } from './session.ts'
 import { timer } from './timer.ts'
-import { renewIn } from './token.ts'
+import { lifeMs } from './token.ts'
 import { SUBPROTOCOL } from './wire.ts'
+
+/** How long before its end a token is renewed. */
+const AHEAD_MS = 30_000
+
+/** Shortest time between two renewals, whatever the tokens say, and whatever the clocks. */
+const RENEW_MS = 10_000
+
+/** Shortest time until a renewal that failed is tried again. */
+const RETRY_MS = 1_000
+
+/** What can travel as a part of a subprotocol. */
+const TOKEN = /^[\w.~+/=-]+$/
 
 /** Where to connect, and as whom. */
 export type Credentials = readonly [url: string, protocols: string[]]
@@ -24,30 +37,55 @@ export interface Passport {
  * Says who this client is, at each connection. `renewed` is called when there is a new token, in time before the old one
  * ends, and the connection should be made anew with it.
  */
-export function passport(options: ClientOptions, platform: Platform, renewed: () => void): Passport {
+export function passport(
+  options: ClientOptions,
+  platform: Platform,
+  renewed: () => void,
+  tellError: (error: PresenceError) => void,
+): Passport {
   const { url, userId, token, getToken, sessionId } = options
   const { id, end } = session(platform, `who-is-online:${url}:${userId ?? ''}`, sessionId)
   const renewal = timer(platform)
   let { username } = options
   let inUse: string | undefined
   let next: string | undefined
+  /** When the token in use ends, while a connection has it; `NaN`: that is not known. */
+  let endsAt = Number.NaN
+
+  async function fetched(): Promise<string | undefined> {
+    if (!getToken) return token
+    const found = await getToken()
+    if (TOKEN.test(found || '')) return found
+    // Such as the page of a proxy that has a bad day.
+    const error = new PresenceError('bad_token', 'no token')
+    tellError(error)
+    throw error
+  }
+
+  /** Renews in time, if there is time. */
+  function renewSoon(leastMs: number): void {
+    const left = endsAt - platform.now()
+    if (left > 0) renewal.set(Math.max(leastMs, left - AHEAD_MS, left / 2), () => void renew())
+  }
 
   async function renew(): Promise<void> {
     const before = inUse
     try {
-      const fetched = await getToken?.()
+      const found = await fetched()
       // Meanwhile there may be another connection, with another token.
       if (before !== inUse) return
-      next = fetched
+      if (found === inUse) return renewSoon(RENEW_MS)
+      next = found
       renewed()
     } catch {
-      // The server will close with 4401 when the token has ended: then it is asked for again.
+      // When there is no time left the server will close with 4401: then it is asked for again.
+      renewSoon(RETRY_MS)
     }
   }
 
   return {
     async present(newSession) {
-      inUse = next ?? token ?? (await getToken?.())
+      inUse = next ?? (await fetched())
       next = undefined
       const query = { userId: inUse ? undefined : userId, username, sessionId: await id(newSession) }
       let address = url.replace(/^http/, 'ws')
@@ -61,10 +99,14 @@ export function passport(options: ClientOptions, platform: Platform, renewed: ()
       username = to
     },
     welcomed(serverTime) {
-      const ms = getToken && inUse && renewIn(inUse, serverTime, platform.atob)
-      if (ms) renewal.set(ms, () => void renew())
+      if (!getToken || !inUse) return
+      endsAt = platform.now() + lifeMs(inUse, serverTime, platform.atob)
+      renewSoon(RENEW_MS)
     },
-    lost: renewal.stop,
+    lost() {
+      renewal.stop()
+      endsAt = Number.NaN
+    },
     end,
   }
 }

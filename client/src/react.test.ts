@@ -78,6 +78,20 @@ function Lost(): ReactNode {
   return usePresenceClient().connectionStatus
 }
 
+function Odd({ userId }: { userId: string | undefined }): ReactNode {
+  const user = usePresence(userId)
+  const users = useUsers([userId, 'ann'])
+  return `odd:${user?.status ?? '?'} ${users.map(each => each.userId).join()}`
+}
+
+describe('[J12] ids that can’t be any', () => {
+  test.each(['', undefined, 'x'.repeat(129), null])('%j follows nobody, and the rest stays', async id => {
+    const { text } = show(createElement(Odd, { userId: id as string | undefined }))
+    await pass(300)
+    expect(text()).toBe('odd:? ann')
+  })
+})
+
 describe('[J12] hooks', () => {
   test('a user, as the server tells', async () => {
     const page = show(createElement(Row, { userId: 'ann' }))

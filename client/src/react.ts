@@ -9,6 +9,7 @@ import {
   useSyncExternalStore,
 } from 'react'
 import type { PresenceClient } from './api.ts'
+import { isUserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
 import type { PresenceUser } from './roster.ts'
 import type { MyStatus } from './self.ts'
@@ -41,24 +42,27 @@ export function usePresenceClient(): PresenceClient {
   return client
 }
 
-/** One user, followed while the component is there; `undefined` until the server has told of them. */
-export function usePresence(userId: string): PresenceUser | undefined {
+/**
+ * One user, followed while the component is there; `undefined` until the server has told of them. An id that can't be
+ * one, such as that of a row that is still loading, follows nobody.
+ */
+export function usePresence(userId: string | undefined): PresenceUser | undefined {
   const client = usePresenceClient()
   return useSyncExternalStore(
-    useCallback(changed => client.subscribe([userId], changed), [client, userId]),
-    () => client.get(userId),
+    useCallback(changed => client.subscribe([userId].filter(isUserId), changed), [client, userId]),
+    () => (isUserId(userId) ? client.get(userId) : undefined),
     () => undefined,
   )
 }
 
 /**
  * Some users, followed while the component is there: those who are known, in the order of the ids. The same array until
- * one of them changes; the ids may come in a new array at each render.
+ * one of them changes; the ids may come in a new array at each render. Ids that can't be any are passed over.
  */
-export function useUsers(userIds: readonly string[]): readonly PresenceUser[] {
+export function useUsers(userIds: readonly (string | undefined)[]): readonly PresenceUser[] {
   const client = usePresenceClient()
   const key = JSON.stringify(userIds)
-  const ids = useMemo<readonly string[]>(() => JSON.parse(key), [key])
+  const ids = useMemo(() => (JSON.parse(key) as unknown[]).filter(isUserId), [key])
   const last = useRef(NOBODY)
   return useSyncExternalStore(
     useCallback(changed => client.subscribe(ids, changed), [client, ids]),

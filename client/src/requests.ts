@@ -1,4 +1,5 @@
 import { PresenceError, refusal } from './errors.ts'
+import { bytes } from './ids.ts'
 import type { Platform } from './platform.ts'
 import { timer } from './timer.ts'
 import type { Message, Request, Said } from './wire.ts'
@@ -19,7 +20,12 @@ export interface Requests {
  * Requests that wait for their replies, known by their numbers. Those that a lost connection left without a reply are
  * asked again on the next one, in the same order: there is none among them that does harm when it is done twice.
  */
-export function requests(platform: Platform, timeoutMs: number, say: (said: Said) => void): Requests {
+export function requests(
+  platform: Platform,
+  timeoutMs: number,
+  say: (said: Said) => void,
+  maxBytes: () => number,
+): Requests {
   interface Waiting {
     readonly said: Said
     readonly resolve: (answer: Message) => void
@@ -29,24 +35,30 @@ export function requests(platform: Platform, timeoutMs: number, say: (said: Said
   let lastId = 0
   const nextId = (): number => ++lastId
 
+  /** A server closes on what is too large, and would be asked the same again: such a request is never sent. */
+  function send({ said, reject }: Waiting): void {
+    if (bytes(JSON.stringify(said)) > maxBytes()) reject(new PresenceError('too_large'))
+    else say(said)
+  }
+
   return {
     nextId,
     ask(request) {
       const id = nextId()
-      const said = { ...request, id }
       const patience = timer(platform)
       const answer = new Promise<Message>((resolve, reject) => {
-        waiting.set(id, { said, resolve, reject })
+        const own = { said: { ...request, id }, resolve, reject }
+        waiting.set(id, own)
         patience.set(timeoutMs, () => reject(new PresenceError('timeout')))
+        send(own)
       })
-      say(said)
       return answer.finally(() => {
         waiting.delete(id)
         patience.stop()
       })
     },
     resume() {
-      for (const { said } of waiting.values()) say(said)
+      for (const each of waiting.values()) send(each)
     },
     receive(message) {
       const found = waiting.get(message.id)

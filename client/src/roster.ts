@@ -1,8 +1,10 @@
 import { PresenceError } from './errors.ts'
 import { type MessageLimits, split } from './ids.ts'
+import { LIMITS } from './link.ts'
 import { call } from './listeners.ts'
 import type { Platform } from './platform.ts'
 import { isSame } from './same.ts'
+import { AGAIN_MS } from './self.ts'
 import { timer } from './timer.ts'
 import type {
   Message,
@@ -23,12 +25,9 @@ export const COUNT = '\0count'
 /** Shortest time between two rounds of subscriptions: a list that is scrolled stays well below what a server takes. */
 const FLUSH_MS = 200
 
-/** When a subscription that was refused for now is asked for again, where the server does not say. */
-const AGAIN_MS = 1_000
-
 /**
  * Whether what is shown of a user is kept up by the server at this moment. `stale`: it was so when the connection was
- * lost, or the server has not yet said what has become of it. No green dot should be drawn for it as if it were sure.
+ * lost, the page is hidden, or the server has not yet said what has become of it. No green dot should be drawn for it as if it were sure.
  */
 export type Freshness = 'live' | 'stale'
 
@@ -68,6 +67,8 @@ export interface Roster {
   /** The connection is open, at this place in the order of changes. */
   resume(welcome: Place & { readonly limits: Limits }): void
   lost(): void
+  /** The server keeps changes to itself because nobody looks, or does so no more. */
+  hide(isHidden: boolean): void
   /** Takes what a message says of what is followed; returns whether that was its business. */
   receive(message: Message): boolean
 }
@@ -83,6 +84,7 @@ export interface Roster {
 export function roster(
   platform: Platform,
   say: (said: Said) => void,
+  wait: (said: Said) => number,
   nextId: () => number,
   tellChanged: (users: readonly PresenceUser[]) => void,
   tellCount: (count: number) => void,
@@ -97,12 +99,18 @@ export function roster(
   let count: number | undefined
   /** How many users somebody here follows. */
   let wanted = 0
-  let limits: Limits = { maxUserIds: 1_000, maxMessageBytes: 65_536, maxWatchedUsers: 10_000 }
+  let limits: Limits = LIMITS
   /** How far this connection was told. What is `live` is so at this place. */
   let place: Place = { epoch: '', seq: 0 }
   /** Of the state that is being told. */
   let pages: (PresenceState & Numbered)[] = []
   let isOpen = false
+  let isHidden = false
+  /**
+   * What the server tells of, or perhaps does, though nobody follows it any more: by its key, the request that ends it.
+   * Undefined: it has to be ended.
+   */
+  const ending = new Map<string, number | undefined>()
   const flushing = timer(platform)
   /** Before this time nothing is said of subscriptions. */
   let quietUntil = 0
@@ -110,13 +118,16 @@ export function roster(
   const isUser = (key: string): boolean => key[0] !== '\0'
   const which = (is: (follow: Follow) => unknown): Follow[] => [...follows.values()].filter(is)
 
+  const ends = (is: (id: unknown) => unknown): string[] =>
+    [...ending].flatMap(([key, id]) => (is(id) ? key : []))
+
   // What is shown
 
   /** How sure it is what is known of a user; undefined for one whom nobody follows here. */
   function freshness(userId: string): Freshness | undefined {
     const by = [userId, EVERYBODY].flatMap(key => follows.get(key) ?? [])
     if (by.length === 0) return undefined
-    return by.some(({ told }) => told === 'live') ? 'live' : 'stale'
+    return !isHidden && by.some(({ told }) => told === 'live') ? 'live' : 'stale'
   }
 
   /** Shows a user; one whom nobody follows here is none of our business. */
@@ -161,36 +172,54 @@ export function roster(
     for (const { key } of gone) follows.delete(key)
     if (gone.length > 0) refresh()
     // One with a place was told of, up to there; it may be that the server does not know that it was interrupted.
-    for (const [selector] of named(gone.filter(({ told, since }) => told || since)))
-      sayNow({ type: 'unsubscribe', ...selector })
-    if (!isOpen) return
+    for (const { key } of gone.filter(({ told, since }) => told || since)) ending.set(key, undefined)
+    if (!isOpen) return ending.clear()
+    if (
+      !tell(
+        'unsubscribe',
+        ends(id => !id).filter(key => !follows.has(key)),
+      )
+    )
+      return
     const due = which(({ told }) => !told)
     for (const since of new Set(due.map(follow => follow.since))) {
-      for (const [selector, part] of named(due.filter(follow => follow.since === since))) {
-        const id = nextId()
-        for (const follow of part) follow.told = id
-        sayNow({ type: 'subscribe', ...selector, since, id })
-      }
+      const part = due.filter(follow => follow.since === since).map(({ key }) => key)
+      if (!tell('subscribe', part, since)) return
     }
   }
 
-  function sayNow(said: Said): void {
-    say(said)
-    quietUntil = platform.now() + FLUSH_MS
+  /** Says it of all these; returns whether the server takes that now. */
+  function tell(type: 'subscribe' | 'unsubscribe', keys: readonly string[], since?: Place): boolean {
+    return named(keys).every(([selector, those]) => {
+      const id = nextId()
+      if (!sayNow({ type, ...selector, since, id } as Said)) return false
+      for (const key of those) {
+        const follow = follows.get(key)
+        if (follow) {
+          follow.told = id
+          ending.delete(key)
+        } else ending.set(key, id)
+      }
+      return true
+    })
+  }
+
+  /** Says it, or, when that is more than the server takes now, lets all that is left wait until it does. */
+  function sayNow(said: Said): boolean {
+    const waitMs = wait(said)
+    quietUntil = platform.now() + Math.max(FLUSH_MS, waitMs)
+    if (waitMs > 0) flushSoon()
+    else say(said)
+    return waitMs === 0
   }
 
   /** What names these, in as many messages as it takes, each with those it names. */
-  function named(part: readonly Follow[]): (readonly [Selector, readonly Follow[]])[] {
-    const users = part.filter(({ key }) => isUser(key))
-    const lists = split(
-      users.map(({ key }) => key),
-      limits,
-    )
+  function named(keys: readonly string[]): (readonly [Selector, readonly string[]])[] {
     return [
-      ...lists.map(userIds => [{ userIds }, users.splice(0, userIds.length)] as const),
-      ...part
-        .filter(({ key }) => !isUser(key))
-        .map(follow => [{ [follow.key.slice(1)]: true } as Selector, [follow]] as const),
+      ...split(keys.filter(isUser), limits).map(userIds => [{ userIds }, userIds] as const),
+      ...keys
+        .filter(key => !isUser(key))
+        .map(key => [{ [key.slice(1)]: true } as unknown as Selector, [key]] as const),
     ]
   }
 
@@ -201,6 +230,7 @@ export function roster(
       follow.told = 'live'
       follow.since = undefined
     }
+    for (const key of ends(by => by && by === id)) ending.delete(key)
   }
 
   /** What was live is so no more: it was, at the place that was told last. */
@@ -222,11 +252,12 @@ export function roster(
       other.id === id && other.recovered === recovered ? other.users : [],
     )
     pages = []
+    // Before anything is taken: what is no list of users throws here.
+    const present = new Set(users.map(({ userId }) => userId))
     place = { epoch, seq }
     answered(id)
     users.forEach(show)
     if (all && !recovered) {
-      const present = new Set(users.map(({ userId }) => userId))
       // Whoever is not on a list of everybody is offline, whether it was asked for or not.
       for (const user of known.values()) {
         if (!present.has(user.userId) && user.status !== 'offline')
@@ -241,17 +272,29 @@ export function roster(
       interrupt()
       flushSoon()
     }
+    // What it says is so, whether it joins or not.
+    users.forEach(show)
     place = { ...place, seq }
     // While a state is told there are no diffs: one that was begun will not be ended.
     pages = []
-    // What it says is so, whether it joins or not.
-    users.forEach(show)
   }
 
-  /** One that may be made again is made soon; any other waits for another connection, and is not our business. */
+  /**
+   * One that may be made again is made soon; any other waits for another connection, and is not our business. A long
+   * request is refused unread, so nobody knows which it was: then all that wait are made again.
+   */
   function refused({ code, id, retryAfterMs = AGAIN_MS }: Refusal & Numbered): boolean {
-    if (id === undefined || (code !== 'too_fast' && code !== 'unavailable')) return false
-    for (const follow of which(({ told }) => told === id)) follow.told = undefined
+    if (code !== 'too_fast' && code !== 'unavailable') return false
+    const isMeant = (by: unknown): boolean => (id === undefined ? typeof by === 'number' : by === id)
+    const keys = ends(isMeant)
+    for (const key of keys) ending.set(key, undefined)
+    const asked = which(({ told }) => isMeant(told))
+    if (keys.length + asked.length === 0) return false
+    for (const follow of asked) {
+      follow.told = undefined
+      // It may be that the server has taken this one: then it has to be ended when nobody wants it any more.
+      if (id === undefined) ending.set(follow.key, undefined)
+    }
     quietUntil = platform.now() + retryAfterMs
     flushSoon()
     return true
@@ -266,7 +309,7 @@ export function roster(
     },
     get freshness() {
       const isBehind = which(({ told, followers }) => told !== 'live' && followers.size > 0).length > 0
-      return isBehind || !isOpen ? 'stale' : 'live'
+      return isBehind || isHidden || !isOpen ? 'stale' : 'live'
     },
     get: userId => known.get(userId),
     users() {
@@ -308,7 +351,14 @@ export function roster(
       isOpen = false
       interrupt()
       for (const follow of follows.values()) follow.told = undefined
+      ending.clear()
       pages = []
+      tellChanges()
+    },
+
+    hide(isHiddenNow) {
+      isHidden = isHiddenNow
+      refresh()
       tellChanges()
     },
 
@@ -326,6 +376,9 @@ export function roster(
             count = message.count
             tellCount(count)
           }
+          break
+        case 'ack':
+          answered(message.id)
           break
         case 'error':
           return refused(message)

@@ -1,5 +1,7 @@
+import type { Platform } from './platform.ts'
 import { isSame } from './same.ts'
-import type { Activity, Message, Said, Status } from './wire.ts'
+import { timer } from './timer.ts'
+import type { Activity, Message, Refusal, Said, Status } from './wire.ts'
 
 /** What this user has chosen, which may be more than what others see. */
 export interface MyStatus {
@@ -9,6 +11,9 @@ export interface MyStatus {
   readonly expiresAt?: string | undefined
 }
 
+/** When something that was refused for now is said again, where the server does not say. */
+export const AGAIN_MS = 1_000
+
 const PLAIN: MyStatus = { status: 'online' }
 
 export interface Self {
@@ -17,20 +22,45 @@ export interface Self {
   setVisible(isVisible: boolean): void
   /** The connection is open. */
   resume(): void
-  /** Takes what a message says of the choice. */
+  lost(): void
+  /** Takes what a message says of the choice, and whether the server knows that somebody looks. */
   receive(message: Message): void
+  /** Takes a refusal that is nobody else's; returns whether it will be said again, as it is by then. */
+  refused(refusal: Refusal): boolean
 }
 
-/** What there is to say of this user and this device, and what the server says the user has chosen. */
-export function self(say: (said: Said) => void, tellChoice: (choice: MyStatus) => void): Self {
+/**
+ * What there is to say of this user and this device, and what the server says the user has chosen. `tellHidden`: the
+ * server keeps changes to itself, or does so no more.
+ */
+export function self(
+  platform: Platform,
+  say: (said: Said) => void,
+  nextId: () => number,
+  tellChoice: (choice: MyStatus) => void,
+  tellHidden: (isHidden: boolean) => void,
+): Self {
   let choice = PLAIN
   /** A welcome is followed by the choice, or, when that is a plain `online`, by something else. */
   let isChoiceDue = false
   let activity: Activity = 'active'
   let visible = true
 
-  const sayActivity = (): void => say({ type: 'set_activity', state: activity })
-  const sayVisible = (): void => say({ type: 'client_state', state: visible ? 'active' : 'inactive' })
+  /** The request that said last whether anybody looks. */
+  let visibleId: number | undefined
+  const again = timer(platform)
+
+  const sayActivity = (): void => say({ type: 'set_activity', state: activity, id: nextId() })
+
+  function sayVisible(): void {
+    visibleId = nextId()
+    say({ type: 'client_state', state: visible ? 'active' : 'inactive', id: visibleId })
+  }
+
+  function sayBoth(): void {
+    sayVisible()
+    sayActivity()
+  }
 
   return {
     get status() {
@@ -45,14 +75,19 @@ export function self(say: (said: Said) => void, tellChoice: (choice: MyStatus) =
       if (isVisible === visible) return
       visible = isVisible
       sayVisible()
+      if (!visible) tellHidden(true)
     },
     resume() {
       isChoiceDue = true
       // Always: the server keeps the activity with the session, which may have been idle before the page was loaded.
       sayActivity()
       if (!visible) sayVisible()
+      tellHidden(!visible)
     },
+    lost: again.stop,
     receive(message) {
+      // The server has told what it had kept to itself before it says that it took this.
+      if (message.type === 'ack' && message.id === visibleId) tellHidden(!visible)
       const isChoice = message.type === 'status_updated'
       if (!isChoice && !isChoiceDue) return
       isChoiceDue = false
@@ -61,6 +96,11 @@ export function self(say: (said: Said) => void, tellChoice: (choice: MyStatus) =
       if (isSame(choice, now)) return
       choice = now
       tellChoice(choice)
+    },
+    refused({ code, retryAfterMs = AGAIN_MS }) {
+      const isForNow = code === 'too_fast'
+      if (isForNow) again.set(retryAfterMs, sayBoth)
+      return isForNow
     },
   }
 }

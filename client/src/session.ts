@@ -15,7 +15,8 @@ export interface Session {
 export function session(platform: Platform, key: string, given: string | undefined): Session {
   const { storage, locks, random } = platform
   let release = (): void => {}
-  let id = given === undefined ? recall() : Promise.resolve(given)
+  let id: Promise<string> | string | undefined = given
+  let isOver = false
 
   async function recall(): Promise<string> {
     const stored = storage?.getItem(key)
@@ -35,12 +36,14 @@ export function session(platform: Platform, key: string, given: string | undefin
 
   /** Whether the id is ours alone, as far as that can be known here. Held until the page is gone. */
   function lock(name: string): Promise<boolean> | true {
-    if (!locks) return true
+    if (!locks || isOver) return true
     return new Promise(resolve => {
       const held = (lock: unknown): Promise<void> | undefined => {
         resolve(lock !== null)
         if (lock === null) return undefined
         release()
+        // Granted too late: nobody needs it any more.
+        if (isOver) return undefined
         return new Promise(done => {
           release = done
         })
@@ -50,10 +53,14 @@ export function session(platform: Platform, key: string, given: string | undefin
   }
 
   return {
-    id(isNew) {
-      if (isNew) id = make()
+    async id(isNew) {
+      // The first time it is needed: a client that is never connected locks nobody out.
+      id = isNew ? make() : (id ?? recall())
       return id
     },
-    end: () => release(),
+    end() {
+      isOver = true
+      release()
+    },
   }
 }

@@ -1,5 +1,8 @@
 import type { Platform } from './platform.ts'
 
+/** The longest that a timer can wait: told to wait longer, it does not wait at all. */
+const MAX_MS = 0x7fff_ffff
+
 /** Something that is done later, and once: what is set anew is no longer due as it was. */
 export interface Timer {
   set(ms: number, task: () => void): void
@@ -14,7 +17,7 @@ export function timer(platform: Platform): Timer {
   return {
     set(ms, task) {
       stop()
-      handle = setTimeout(task, ms)
+      handle = setTimeout(task, Math.min(ms, MAX_MS))
     },
     stop,
   }

@@ -67,6 +67,8 @@ export interface Welcome extends Place {
     readonly maxMessageBytes: number
     readonly maxUserIds: number
     readonly maxWatchedUsers: number
+    readonly messagesPerSecond: number
+    readonly messagesBurst: number
   }
 }
 
