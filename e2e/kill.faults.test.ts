@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
+import { seeded } from '@who-is-online/testing/random'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
@@ -19,17 +20,6 @@ const SETTINGS = { LIMITS: 'off', RESTART_GRACE_MS: 60_000, SAVE_EVERY_MS: 1_000
  * that the state found later says exactly how far it goes.
  */
 type Choices = Map<string, { readonly status: string; acknowledgedAt?: number }[]>
-
-/** Small and seeded (mulberry32), so that a failure can be repeated. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** Lets users choose at random, `CHANGES_PER_SECOND` in all, for `ms`. */
 async function load(clients: Map<string, TestClient>, ms: number, random: () => number): Promise<Choices> {
@@ -93,7 +83,7 @@ async function contradicted(server: RunningServer, choices: Choices, killedAt: n
 }
 
 test(`[I8] kill -9 ×${KILLS} under ${CHANGES_PER_SECOND} changes/s loses nothing older than ${DURABLE_MS} ms`, async () => {
-  const random = randomFrom(SEED)
+  const random = seeded(SEED)
   const dir = temporaryDir()
   const violations: string[] = []
   let missed = 0

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { sleep, TestClient } from '@who-is-online/testing/client'
+import { seeded } from '@who-is-online/testing/random'
 import {
   closeFrame,
   FrameParser,
@@ -48,17 +49,6 @@ const RESIDENT_BYTES = 768 * 1024 * 1024
 const INSPECTED = '--inspect=127.0.0.1:0'
 
 type Random = () => number
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function seeded(seed: number): Random {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 const below = (random: Random, end: number) => Math.floor(random() * end)
 const oneOf = <Item>(random: Random, items: readonly Item[]) => items[below(random, items.length)] as Item

@@ -1,6 +1,7 @@
+import { seeded } from '@who-is-online/testing/random'
 import type { createClient } from './client.ts'
 import { FakeServer } from './fake-server.contract.ts'
-import { generator, ManualClock } from './manual-clock.contract.ts'
+import { ManualClock } from './manual-clock.contract.ts'
 import type { PresenceUser } from './roster.ts'
 import type { Status, User } from './wire.ts'
 
@@ -14,7 +15,7 @@ const HEALING_MS = 150_000
 
 /** Plays one game of a client against a server in bad weather, and returns what is not as it should be. */
 export async function play(create: typeof createClient, seed: number): Promise<string[]> {
-  const random = generator(seed)
+  const random = seeded(seed)
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item
   const wrong: string[] = []
   const clock = new ManualClock()

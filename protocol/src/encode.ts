@@ -5,8 +5,10 @@ import { Json } from './json.ts'
 /** How a message is sent: what each begins with, and what stands before each further value. */
 interface Form {
   readonly head: string
-  readonly fields: readonly (readonly [key: string, before: string])[]
+  readonly fields: Fields
 }
+
+type Fields = readonly (readonly [key: string, before: string])[]
 
 const forms: Readonly<Record<Dialect, ReadonlyMap<string, Form>>> = { v1: formsOf('v1'), v2: formsOf('v2') }
 
@@ -16,12 +18,14 @@ function formsOf(dialect: Dialect): ReadonlyMap<string, Form> {
       type,
       {
         head: `{"type":"${type}"`,
-        fields: Object.keys(schema.properties)
-          .filter(key => key !== 'type')
-          .map(key => [key, `,"${key}":`] as const),
+        fields: fieldsOf(Object.keys(schema.properties).filter(key => key !== 'type')),
       },
     ]),
   )
+}
+
+function fieldsOf(keys: readonly string[]): Fields {
+  return keys.map(key => [key, `,"${key}":`])
 }
 
 const NO_FORM: Form = { head: '{', fields: [] }
@@ -32,13 +36,18 @@ const NO_FORM: Form = { head: '{', fields: [] }
  */
 export function encode(message: ServerMessage, dialect: Dialect): string {
   const { head, fields } = forms[dialect].get(message.type) ?? NO_FORM
-  const values = message as unknown as Record<string, unknown>
-  let text = head
+  return `${head}${joined(fields, message)}}`
+}
+
+/** The fields that have a value, each with a comma before it. */
+function joined(fields: Fields, object: object): string {
+  const values = object as Readonly<Record<string, unknown>>
+  let text = ''
   for (const [key, before] of fields) {
     const value = values[key]
     if (value !== undefined) text += before + asJson(value)
   }
-  return `${text}}`
+  return text
 }
 
 /** What JSON does not take as it stands: quotes, backslashes, control characters, and surrogates that may be lone. */
@@ -51,17 +60,11 @@ function asJson(value: unknown): string {
   return value instanceof Json ? value.text : JSON.stringify(value)
 }
 
-const userFields = Object.keys(user.properties).map(key => [key, `,"${key}":`] as const)
+const userFields = fieldsOf(Object.keys(user.properties))
 
 /** One user as JSON, for lists that are joined. */
 export function encodeUser(seen: User): string {
-  const values = seen as unknown as Record<string, unknown>
-  let text = ''
-  for (const [key, before] of userFields) {
-    const value = values[key]
-    if (value !== undefined) text += before + asJson(value)
-  }
-  return `{${text.slice(1)}}`
+  return `{${joined(userFields, seen).slice(1)}}`
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { ClientMessage, Dialect, ServerMessage, User } from '@who-is-online/protocol/catalogue'
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { Json } from '@who-is-online/protocol/json'
 import { basic, type UserId } from '@who-is-online/protocol/words'
 import type { Clock } from './clock.ts'
 import type { Feed } from './feed.ts'
@@ -9,7 +8,7 @@ import type { Outcome } from './presence/change.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
 import type { Presence, SeenUser } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
-import { userItem } from './user-item.ts'
+import { userList } from './user-item.ts'
 
 /** An answer that many ask for: built after they asked, once for all who ask within a window. */
 export interface SharedAnswer {
@@ -242,7 +241,7 @@ export class Tracker {
 
   #users(client: Client, { userIds, id }: Request<'get_users'>): void {
     const { presence, feed } = this.#ports
-    const users = new Json(`[${userIds.map(userId => userItem(presence.see(userId))).join(',')}]`)
+    const users = userList(userIds.map(userId => presence.see(userId)))
     client.reply({ type: 'users', users, seq: feed.seq, id })
   }
 
@@ -256,7 +255,7 @@ export class Tracker {
     const { users, next } = presence.page(after, limit ?? LIST_LIMIT, status)
     client.reply({
       type: 'users',
-      users: new Json(`[${users.map(userItem).join(',')}]`),
+      users: userList(users),
       seq: feed.seq,
       cursor: next === undefined ? undefined : `${feed.epoch}.${next.toString(36)}`,
       id,
@@ -283,11 +282,8 @@ export class Tracker {
   }
 
   #buildListV2(): string {
-    const users = Array.from(this.#ports.presence.list(this.#ports.allUsersLimit), userItem)
-    return encode(
-      { type: 'all_users', users: new Json(`[${users.join(',')}]`), timestamp: this.#timestamp() },
-      'v2',
-    )
+    const users = userList(this.#ports.presence.list(this.#ports.allUsersLimit))
+    return encode({ type: 'all_users', users, timestamp: this.#timestamp() }, 'v2')
   }
 
   /** The one door out: what changed goes to the store and to everybody who watches. */

@@ -1,5 +1,6 @@
 import type { User } from '@who-is-online/protocol/catalogue'
 import { encodeUser, formatTime } from '@who-is-online/protocol/encode'
+import { Json } from '@who-is-online/protocol/json'
 import type { SeenUser } from './presence/presence.ts'
 
 /** A user as others see them, as an item of a message. */
@@ -17,4 +18,9 @@ export function asUser({ userId, status, lastSeen, username, text, expiresAt }: 
 /** The same as JSON: the fragment of which all lists and diffs are joined. */
 export function userItem(user: SeenUser): string {
   return encodeUser(asUser(user))
+}
+
+/** A list of users for a message, joined from items. */
+export function userList(users: Iterable<SeenUser>): Json {
+  return new Json(`[${Array.from(users, userItem).join(',')}]`)
 }

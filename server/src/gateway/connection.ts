@@ -13,7 +13,7 @@ import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
-import { Outbox, type Sender, textFrames } from './outbox.ts'
+import { Outbox, type Sender, textFrame } from './outbox.ts'
 import type { Asker, Built, SharedAnswers } from './shared.ts'
 
 /** What all connections share. */
@@ -97,7 +97,6 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   #largeBytes = 0
   /** How far delivery had come when it last moved, and when that was; undefined while nothing waits. */
   #stuck: { done: number; queued: number; since: number } | undefined
-  #isActive = true
   /** The user's choice is another than the inactive client was told. */
   #choiceWaits = false
   /** What a v2 client follows. */
@@ -179,14 +178,13 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   }
 
   activate(isActive: boolean): void {
-    this.#isActive = isActive
     this.#follower?.look(isActive)
     if (isActive && this.#choiceWaits) this.choiceChanged()
   }
 
   /** The user has chosen something on another connection, or a choice has expired. */
   choiceChanged(): void {
-    this.#choiceWaits = !this.#isActive
+    this.#choiceWaits = this.#follower?.looks === false
     if (this.#choiceWaits) return
     this.#room.tracker.tellChoice(this, this.#room.presence.choice(this.userId), undefined)
   }
@@ -199,7 +197,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   writeShared({ text, frame }: Built): void {
     const id = this.#sharingId
     this.#isSharing = false
-    this.write(id === undefined ? frame : textFrames([`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`]))
+    this.write(id === undefined ? frame : textFrame(`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`))
     this.#payOwed()
   }
 

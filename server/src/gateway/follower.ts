@@ -1,13 +1,12 @@
 import type { ClientMessage, ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { Json } from '@who-is-online/protocol/json'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Clock } from '../clock.ts'
 import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Refused, RequestId } from '../tracker.ts'
-import { userItem } from '../user-item.ts'
-import { textFrames } from './outbox.ts'
+import { userItem, userList } from '../user-item.ts'
+import { textFrame } from './outbox.ts'
 import { Pages, type Turns } from './pages.ts'
 import { diffFrame, type Following, type News, type NewsItem, type Topic, type Watches } from './watches.ts'
 
@@ -117,6 +116,11 @@ export class Follower implements Following {
     else if (all) this.#unfollowAll()
     else this.#uncount()
     this.#outlet.reply({ type: 'ack', id })
+  }
+
+  /** Whether the client wants to be told anything unasked. */
+  get looks(): boolean {
+    return this.#looks
   }
 
   /** A client that looks away is told nothing until it looks again, and then what is so by then. */
@@ -361,13 +365,11 @@ export class Follower implements Following {
   #writePage({ of, recovered, id }: State, page: readonly UserId[], last: boolean): void {
     const { feed, presence } = this.#room
     const { epoch, seq } = feed
-    const items: string[] = []
-    for (const userId of page) if (this.#follows(userId)) items.push(userItem(presence.see(userId)))
-    const users = new Json(`[${items.join(',')}]`)
+    const followed = page.filter(userId => this.#follows(userId))
+    const users = userList(followed.map(userId => presence.see(userId)))
     const all = of === 'everybody' || undefined
-    this.#outlet.write(
-      textFrames([encode({ type: 'presence_state', epoch, seq, users, last, recovered, all, id }, 'v2')]),
-    )
+    const state = { type: 'presence_state', epoch, seq, users, last, recovered, all, id } as const
+    this.#outlet.write(textFrame(encode(state, 'v2')))
   }
 
   /** Whether a user is followed still: a state may have been begun before an `unsubscribe`. */

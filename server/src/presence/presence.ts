@@ -148,7 +148,7 @@ export class Presence {
     const user = this.#users.get(userId)
     if (!user) return NOTHING
     const isAnother = user.choose(hasExpired(choice, now) ? NO_CHOICE : choice)
-    this.#expiries.watch(user)
+    if (isAnother) this.#expiries.watch(user)
     const outcome = this.#settle(user, now)
     return isAnother ? { ...outcome, choices: [userId] } : outcome
   }

@@ -1,7 +1,8 @@
+import { seeded } from '@who-is-online/testing/random'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
-import { openOn, seeded } from './harness.contract.ts'
+import { openOn } from './harness.contract.ts'
 import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
 import type { Store, UserRecord } from './store.ts'
 

@@ -1,6 +1,7 @@
+import { seeded } from '@who-is-online/testing/random'
 import { describe, expect, test } from 'vitest'
 import { contentOf, cutOff, flipped, judge, type Left, leave, type Reader, Tally } from './damage.contract.ts'
-import { seeded } from './harness.contract.ts'
+
 import type { UserRecord } from './store.ts'
 
 const MAIN = 'user_state.json'
