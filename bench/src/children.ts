@@ -31,11 +31,12 @@ export function start({ program, nodeArgs, args, env, core, output }: Start): Ch
   return child
 }
 
-/** Ends a process at once and waits until it is gone. */
-export async function end(child: ChildProcess): Promise<void> {
+/** Ends a process at once and waits until it is gone; with `isProfiled`, it may write its profile before. */
+export async function end(child: ChildProcess, isProfiled = false): Promise<void> {
   if (!running.has(child)) return
   const gone = new Promise(resolve => child.once('exit', resolve))
-  child.kill('SIGKILL')
+  if (isProfiled) child.disconnect()
+  else child.kill('SIGKILL')
   await gone
 }
 

@@ -3,7 +3,7 @@ import { type Entry, type FigureName, ratio, spread, type Verdict } from './figu
 /** What performance.md promises of ours in one form. */
 export interface Goal {
   form: string
-  figure: 'cost' | 'bytes' | 'p99'
+  figure: 'cost' | 'bytes' | 'p99' | 'seconds'
   /** The most it may be: a multiple of another contender's figure, or a plain value in the figure's unit. */
   atMost: { times: number; than: string } | { value: number; unit: string }
 }

@@ -1,4 +1,5 @@
-// pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] | --report
+// pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] [--cpu-prof dir] | --report
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Conditions, compare } from './compare.ts'
 import { contenders } from './contenders/contenders.ts'
@@ -11,7 +12,7 @@ import { saving } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
 import { storm } from './scenarios/storm.ts'
 import { watch } from './scenarios/watch.ts'
-import { clearAll } from './stage.ts'
+import { clearAll, profileInto } from './stage.ts'
 
 /** Every scenario, in the order of a whole bench. */
 const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<Result>> = {
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    'cpu-prof': { type: 'string' },
     report: { type: 'boolean', default: false },
   },
 })
@@ -36,6 +38,7 @@ const { values, positionals } = parseArgs({
 process.on('exit', clearAll)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
+if (values['cpu-prof']) profileInto(resolve(values['cpu-prof']))
 if (values.report) await report()
 else await bench(values.quick ? 'quick' : 'full')
 
@@ -53,8 +56,8 @@ async function bench(size: Size): Promise<void> {
   for (const measure of chosen) {
     const result = await measure(size, conditions)
     process.stdout.write(print(result, size))
-    // A smoke run, or one without some contenders, is nothing to compare with later.
-    if (size === 'full' && !values.only) await keep(result)
+    // A smoke run, one without some contenders, or one that was profiled is nothing to compare with later.
+    if (size === 'full' && !values.only && !values['cpu-prof']) await keep(result)
     if (result.problems.length > 0) process.exitCode = 1
   }
 }

@@ -49,6 +49,15 @@ interface Needs {
   silent?: boolean
   /** Flags of Node for the server. */
   nodeArgs?: string[]
+  /** Whether there is a second load generator: what it times does not wait for what the first one does. */
+  second?: boolean
+}
+
+let profiles: string | undefined
+
+/** From now on every server writes a CPU profile into this directory when its run is over. */
+export function profileInto(dir: string): void {
+  profiles = dir
 }
 
 /** The directories of runs that are not over. */
@@ -66,20 +75,20 @@ export class Stage {
   /** Whether this server tells of arrivals. */
   readonly told: boolean
   readonly #server: ChildProcess
-  readonly #load: ChildProcess
+  readonly #loads: readonly ChildProcess[]
   readonly #scratch: string
 
   private constructor(
     contender: Contender,
     told: boolean,
     server: ChildProcess,
-    load: ChildProcess,
+    loads: readonly ChildProcess[],
     scratch: string,
   ) {
     this.contender = contender
     this.told = told
     this.#server = server
-    this.#load = load
+    this.#loads = loads
     this.#scratch = scratch
   }
 
@@ -93,7 +102,8 @@ export class Stage {
     }
   }
 
-  static async #set(contender: Contender, { sockets, silent = false, nodeArgs = [] }: Needs): Promise<Stage> {
+  static async #set(contender: Contender, needs: Needs): Promise<Stage> {
+    const { sockets, silent = false, nodeArgs = [], second = false } = needs
     const files = openFilesLimit()
     if (files < sockets + OTHER_FILES) {
       throw new Error(
@@ -106,21 +116,30 @@ export class Stage {
     const target: Target = { port, dialect: contender.dialect }
     const server = start({
       program: join(import.meta.dirname, 'contenders', contender.program),
-      nodeArgs: ['--conditions=@who-is-online/source', '--expose-gc', '--import', PRELOAD, ...nodeArgs],
+      nodeArgs: [
+        '--conditions=@who-is-online/source',
+        '--expose-gc',
+        '--import',
+        PRELOAD,
+        ...(profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []),
+        ...nodeArgs,
+      ],
       args: contender.args,
       env: { ...contender.env(scratch), PORT: String(port), SILENT: silent ? '1' : '0' },
       core: cores?.server,
       output: join(scratch, 'server.log'),
     })
-    const load = start({
-      program: LOAD,
-      nodeArgs: [],
-      args: [JSON.stringify(target)],
-      env: {},
-      core: cores?.load,
-      output: join(scratch, 'load.log'),
-    })
-    const stage = new Stage(contender, !silent || contender.alwaysTells, server, load, scratch)
+    const loads = Array.from({ length: second ? 2 : 1 }, () =>
+      start({
+        program: LOAD,
+        nodeArgs: [],
+        args: [JSON.stringify(target)],
+        env: {},
+        core: cores?.load,
+        output: join(scratch, 'load.log'),
+      }),
+    )
+    const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch)
     try {
       await stage.#ready(port)
       return stage
@@ -130,11 +149,13 @@ export class Stage {
     }
   }
 
-  /** Has the load generator carry out an order and takes the server's CPU around it. */
-  async measure(order: Order): Promise<Measured> {
+  /** Has a load generator, the first one or the second, carry out an order and takes the server's CPU around it. */
+  async measure(order: Order, by: 'first' | 'second' = 'first'): Promise<Measured> {
     const pid = this.#server.pid ?? 0
     const [cpuBefore, displacedBefore, began] = [cpuSeconds(pid), displacedSeconds(pid), performance.now()]
-    const count = await this.#ask(order)
+    const load = this.#loads[by === 'first' ? 0 : 1]
+    if (!load) throw new Error(`there is no ${by} load generator`)
+    const count = await this.#ask(order, load)
     return {
       count,
       cpuSeconds: difference(cpuSeconds(pid), cpuBefore),
@@ -164,14 +185,14 @@ export class Stage {
     throw new Error(`${this.contender.name} did not start: ${await this.#lastWords('server.log')}`)
   }
 
-  async #ask(order: Order): Promise<Count> {
+  async #ask(order: Order, load: ChildProcess): Promise<Count> {
     const stop = new AbortController()
     const timer = setTimeout(() => stop.abort(), ORDER_WITHIN_MS)
     try {
-      this.#load.send(order)
+      load.send(order)
       const answer: Answer = await Promise.race([
-        once(this.#load, 'message', { signal: stop.signal }).then(([message]) => message as Answer),
-        once(this.#load, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the load generator died' })),
+        once(load, 'message', { signal: stop.signal }).then(([message]) => message as Answer),
+        once(load, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the load generator died' })),
         once(this.#server, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the server died' })),
       ])
       if ('count' in answer) return answer.count
@@ -188,8 +209,8 @@ export class Stage {
   }
 
   async #clear(): Promise<void> {
-    await end(this.#server)
-    await end(this.#load)
+    await end(this.#server, profiles !== undefined)
+    await Promise.all(this.#loads.map(load => end(load)))
     await rm(this.#scratch, { recursive: true, force: true })
     scratches.delete(this.#scratch)
   }

@@ -17,6 +17,11 @@ export class Driver {
     client.readPayloads()
   }
 
+  /** Asks for what is so already: the server replies, and nobody else hears of it. */
+  ask(): void {
+    this.client.write(this.#online ? this.#frames.online : this.#frames.offline)
+  }
+
   /** Makes the next change. Callers wait for its reply or its arrival before the one after, so queues stay bounded. */
   change(): void {
     this.#online = !this.#online

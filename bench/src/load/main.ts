@@ -1,5 +1,6 @@
 // The load generator: a process of its own that connects clients to one server and only counts what they get.
 
+import { Asking } from './asking.ts'
 import { bursts, changes } from './changes.ts'
 import { Crowd } from './crowd.ts'
 import { dialects } from './dialect.ts'
@@ -11,6 +12,7 @@ import { Tally } from './tally.ts'
 const target = JSON.parse(process.argv[2] ?? '') as Target
 const crowd = new Crowd({ port: target.port, dialect: dialects[target.dialect], tally: new Tally() })
 const following = new Following(crowd)
+const asking = new Asking(crowd)
 
 process.on('message', async (order: Order) => {
   process.send?.(await answer(order))
@@ -25,7 +27,7 @@ async function answer(order: Order): Promise<Answer> {
   }
 }
 
-function carryOut(order: Order): Promise<BareCount> {
+function carryOut(order: Order): BareCount | Promise<BareCount> {
   switch (order.do) {
     case 'connect':
       return crowd.connect(order)
@@ -39,11 +41,15 @@ function carryOut(order: Order): Promise<BareCount> {
       return following.follow(order)
     case 'stir':
       return following.stir(order)
+    case 'ask':
+      return asking.begin(order)
+    case 'asked':
+      return asking.end()
   }
 }
 
 /** Adds the CPU of this process while `work` ran, as a share of one core. */
-async function withBusy(work: () => Promise<BareCount>): Promise<Count> {
+async function withBusy(work: () => BareCount | Promise<BareCount>): Promise<Count> {
   const began = performance.now()
   const before = process.cpuUsage()
   const count = await work()

@@ -1,7 +1,15 @@
 import type { DialectName } from './dialect.ts'
 
 /** What the bench tells the load generator to do; one at a time, each is answered with one `Count`. */
-export type Order = ConnectOrder | ChangesOrder | BurstsOrder | RequestsOrder | FollowOrder | StirOrder
+export type Order =
+  | ConnectOrder
+  | ChangesOrder
+  | BurstsOrder
+  | RequestsOrder
+  | FollowOrder
+  | StirOrder
+  | AskOrder
+  | AskedOrder
 
 /** Clients connect and stay; counted are the arrivals they hear of. */
 export interface ConnectOrder {
@@ -63,6 +71,17 @@ export interface StirOrder {
   statuses: string[]
 }
 
+/** Drivers take turns asking at an even rate from now on, each when its last reply has come. */
+export interface AskOrder {
+  do: 'ask'
+  perSecond: number
+}
+
+/** They ask no more; counted are their replies. */
+export interface AskedOrder {
+  do: 'asked'
+}
+
 /** What the load generator saw while it carried out one order. */
 export interface Count {
   /** Frames that came, and how many had to come. */
@@ -73,7 +92,7 @@ export interface Count {
   bytes: number
   /** From the first frame sent to the last expected frame received. */
   seconds: number
-  /** From a change leaving its driver to its arrival at a sampled client. */
+  /** From a change leaving its driver to its arrival at a sampled client; or from a question to its reply. */
   latencyMs?: Latency
   /** Share of the planned changes that were made; less than 1 when every driver still waited for a reply. */
   carried?: number

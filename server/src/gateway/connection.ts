@@ -118,6 +118,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     // The arrival first, then the place in the order of changes: a newcomer does not hear of itself.
     room.tracker.arrive(this, caller.username)
     this.since = room.feed.seq
+    room.hub.arrived()
     if (this.dialect === 'v1') room.hub.join(this)
     else this.#follower = new Follower(room, this)
     room.heartbeat.add(this, now)

@@ -1,4 +1,6 @@
-import type { Socket } from 'node:net'
+import { createHook } from 'node:async_hooks'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type OpenGateway, openGateway } from './gateway.contract.ts'
@@ -6,8 +8,36 @@ import { type OpenGateway, openGateway } from './gateway.contract.ts'
 // What one change costs, counted, not timed: how often something is encoded, and how often a socket is written to.
 // Whoever changes the fan-out so that the work per delivery grows has to change these numbers, and say why.
 
-/** Counted since `count` began: calls of `encode` by type of message and dialect, of `encodeUser`, and writes. */
-const counts = { encodes: new Map<string, number>(), users: 0, writes: [] as Uint8Array[] }
+/** Counted since `begin`: calls of `encode` by type of message and dialect, of `encodeUser`; writes, buffers, promises. */
+const counts = {
+  encodes: new Map<string, number>(),
+  users: 0,
+  writes: [] as Uint8Array[],
+  buffers: 0,
+  promises: 0,
+}
+
+function begin(): void {
+  counts.encodes.clear()
+  counts.users = 0
+  counts.writes = []
+  counts.buffers = 0
+  counts.promises = 0
+}
+
+for (const way of ['alloc', 'allocUnsafe', 'concat'] as const) {
+  const make = Buffer[way] as (...args: unknown[]) => Buffer
+  vi.spyOn(Buffer, way).mockImplementation(((...args: unknown[]) => {
+    counts.buffers++
+    return make(...args)
+  }) as never)
+}
+
+const promises = createHook({
+  init(_id, type) {
+    if (type === 'PROMISE') counts.promises++
+  },
+})
 
 vi.mock('@who-is-online/protocol/encode', async original => {
   const actual = await original<typeof import('@who-is-online/protocol/encode')>()
@@ -77,9 +107,7 @@ const settled = () => new Promise(resolve => setTimeout(resolve, 100))
 async function count(change: (n: number) => void): Promise<void> {
   // The window of whatever was before is over: the first of these opens one of its own, the rest gather in it.
   await settled()
-  counts.encodes.clear()
-  counts.users = 0
-  counts.writes = []
+  begin()
   for (let n = 0; n < CHANGES; n++) change(n)
   await settled()
 }
@@ -97,8 +125,9 @@ test('[F7] a hundred changes of one tick: one encoding each, one write per clien
   // Of the hundred changes each user's newest is said once, however many follow.
   expect(counts.users).toBe(USERS)
   expect(counts.writes).toHaveLength(V1 + EVERYBODY + LISTS)
-  // One buffer for all of v1, one for all who follow everybody, and one for each list.
+  // One buffer for all of v1, one for all who follow everybody, and one for each list; no other is made on the way.
   expect(new Set(counts.writes).size).toBe(1 + 1 + LISTS)
+  expect(counts.buffers).toBe(1 + 1 + LISTS)
 })
 
 test('[F7] what v1 has no words for costs it nothing', async () => {
@@ -110,6 +139,38 @@ test('[F7] what v1 has no words for costs it nothing', async () => {
   })
   expect(Object.fromEntries(counts.encodes)).toEqual({ 'v2 presence_diff': 1 + LISTS })
   expect(counts.writes).toHaveLength(EVERYBODY + LISTS)
+})
+
+test('[F7] a hundred requests in one read: one encoding each, one buffer, one write, and no promise', async () => {
+  const { hostname, port } = new URL(server.url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  const key = 'dGhlIHNhbXBsZSBub25jZQ=='
+  socket.write(
+    `GET /ws?userId=asker HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+  )
+  await once(socket, 'data')
+  const text = '{"type":"get_online_count"}'
+  // Masked with nothing, which leaves the text as it is.
+  const frame = Buffer.from(`\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`, 'latin1')
+  const requests = Buffer.concat(Array.from({ length: CHANGES }, () => frame))
+  await settled()
+  const answered = new Promise<void>(resolve =>
+    socket.once('data', () => {
+      promises.disable()
+      resolve()
+    }),
+  )
+  begin()
+  promises.enable()
+  socket.write(requests)
+  await answered
+  expect(Object.fromEntries(counts.encodes)).toEqual({ 'v1 online_count': CHANGES })
+  expect(counts.writes).toHaveLength(1)
+  expect(counts.buffers).toBe(1)
+  // That of the line above which waits.
+  expect(counts.promises).toBe(1)
+  socket.destroy()
 })
 
 test('[F7] the negative control: one change a tick costs a write each', async () => {

@@ -156,6 +156,34 @@ test('[F6] a change among online, away and busy, or of a text, is none in v1', a
   expect(late.heard()).toEqual(['d', 'e'])
 })
 
+test('[F3] while a crowd arrives, changes gather for longer', async () => {
+  // One flush costs 20 ms by a clock that only flushing moves; what counts is how long the next one is put off.
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
+  const waitAfter = async (arrivals: number) => {
+    waits.mockClear()
+    const { hub, publish } = room()
+    hub.join({
+      since: 0,
+      write() {
+        now += 20
+      },
+    })
+    for (let n = 0; n < arrivals; n++) hub.arrived()
+    publish([change('a')])
+    await new Promise(resolve => setImmediate(resolve))
+    publish([change('b')])
+    return waits.mock.calls.map(([, ms]) => ms)
+  }
+  try {
+    expect(await waitAfter(16)).toEqual([50 - 20])
+    expect(await waitAfter(17)).toEqual([100 - 20])
+  } finally {
+    vi.restoreAllMocks()
+  }
+})
+
 function busy(ms: number): void {
   const until = performance.now() + ms
   while (performance.now() < until);

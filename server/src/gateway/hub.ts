@@ -1,4 +1,5 @@
 import type { Change } from '../presence/change.ts'
+import { SLICE_MS } from './slices.ts'
 import type { Following, Watches } from './watches.ts'
 import { ClosedWindow } from './window.ts'
 
@@ -18,8 +19,12 @@ const FLUSH_SHARE = 3
 /** Longest time between two flushes, as far as the flush itself does not take longer. */
 const LONGEST_WINDOW_MS = 50
 
-/** How long a flush may hold the loop before input, pings and timers get a turn. */
-const SLICE_MS = 5
+/** More arrivals than that since the last flush are a crowd: a tenth of the time goes into letting it in. */
+const CROWD = 16
+
+/** While a crowd arrives: each of it is told to all, so whatever flushing takes, arriving takes the longer for. */
+const CROWD_FLUSH_SHARE = 6
+const CROWD_LONGEST_WINDOW_MS = 100
 
 /** How many clients are written to between two looks at the clock. */
 const LOOK_EVERY = 32
@@ -37,12 +42,19 @@ export class Hub {
   #seq: number
   #flushing = false
   #scheduled = false
+  /** How many clients have come since the last flush. */
+  #arrivals = 0
   /** `performance.now()` before which no window is flushed. */
   #notBefore = 0
 
   constructor(seq: number, watches: Watches) {
     this.#seq = seq
     this.#watches = watches
+  }
+
+  /** A client has come, whatever it wants to hear. */
+  arrived(): void {
+    this.#arrivals++
   }
 
   join(member: Member): void {
@@ -89,7 +101,11 @@ export class Hub {
       return
     }
     const cost = spentBefore + performance.now() - sliceBegun
-    this.#notBefore = begun + Math.min(LONGEST_WINDOW_MS, Math.max(WINDOW_MS, cost * FLUSH_SHARE))
+    const isCrowd = this.#arrivals > CROWD
+    this.#arrivals = 0
+    const share = isCrowd ? CROWD_FLUSH_SHARE : FLUSH_SHARE
+    const longest = isCrowd ? CROWD_LONGEST_WINDOW_MS : LONGEST_WINDOW_MS
+    this.#notBefore = begun + Math.min(longest, Math.max(WINDOW_MS, cost * share))
     this.#flushing = false
     if (this.#gathering.length > 0) this.#schedule()
   }

@@ -58,5 +58,6 @@ function parseQuery(url: string): Map<string, string[]> | undefined {
 }
 
 function decode(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
+  // Most names have nothing to decode.
+  return /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text
 }

@@ -24,6 +24,7 @@ import { onCloseFrame } from './outbox.ts'
 import { Turns } from './pages.ts'
 import { Sessions } from './sessions.ts'
 import { SharedAnswers } from './shared.ts'
+import { Slices } from './slices.ts'
 import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
@@ -89,6 +90,7 @@ export class Gateway {
   /** The connections of v2, to be found by user and session. */
   readonly #sessions = new Sessions<Connection>()
   readonly #room: ConnectionRoom
+  readonly #arrivals = new Slices()
   #stopping = false
 
   constructor(options: GatewayOptions) {
@@ -153,7 +155,9 @@ export class Gateway {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       // Until ws takes over, a reset must not be an uncaught error.
       socket.on('error', () => socket.destroy())
-      this.#upgrade(request, socket as Socket, head)
+      this.#arrivals.do(() => {
+        if (!socket.destroyed) this.#upgrade(request, socket as Socket, head)
+      })
     })
   }
 
@@ -331,9 +335,11 @@ function dialectOf({ headers }: IncomingMessage): Dialect {
 
 /** What RFC 6455, section 4.2.1, asks of a handshake and `ws` takes without. */
 function handshakeViolation(request: IncomingMessage): { status: 400 | 426; detail: string } | undefined {
-  const hosts = request.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host')
+  const { rawHeaders } = request
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
   if (request.httpVersion !== '1.1') return { status: 400, detail: 'a WebSocket handshake is HTTP/1.1' }
-  if (hosts.length !== 1) return { status: 400, detail: 'one Host header is needed' }
+  if (hosts !== 1) return { status: 400, detail: 'one Host header is needed' }
   if (request.headers['sec-websocket-version'] === '13') return undefined
   return { status: 426, detail: 'the version of the WebSocket protocol spoken here is 13' }
 }
