@@ -4,7 +4,7 @@ import { parseArgs, parseEnv } from 'node:util'
 import { createClock } from './clock.ts'
 import { WinstonLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
-import { help, readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
+import { describe, help, readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked } from './storage/store.ts'
 
@@ -66,12 +66,6 @@ function settle(texts: Record<string, string | undefined>): Settings {
     if (error instanceof WrongSettings) return leave(EXIT.config, error.message)
     throw error
   }
-}
-
-function describe(texts: Record<string, string | undefined>): string {
-  return Object.entries(settingsTable)
-    .map(([name, { default: byDefault }]) => `${name}=${texts[name] ?? byDefault ?? ''}`)
-    .join('\n')
 }
 
 async function serve(settings: Settings, named: readonly string[]): Promise<void> {

@@ -91,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     limits,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
+    compression: settings.COMPRESSION === 'on',
     trustProxy: settings.TRUST_PROXY,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
     maxWatchedUsers: settings.MAX_WATCHED_USERS,
@@ -141,6 +142,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       version,
       livePage,
+      apiKey: settings.API_KEY,
     }),
   )
   // Connections that never become WebSockets must not eat up the files kept back for the disk.
@@ -204,7 +206,7 @@ function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | 
   const page = readLivePage(BUILT_PAGE)
   if (page && ENVIRONMENT === 'production') {
     log.info(
-      'the live page shows everybody to whoever can open it: keep it behind something that asks who that is',
+      'the live page asks for API_KEY; /ws does not, and shows everybody to whoever can connect: keep it behind something that asks who that is',
     )
   }
   if (!page) log.info('there is no live page: it was not built')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { help, readSettings, settingsTable, WrongSettings } from './settings.ts'
+import { describe, help, readSettings, settingsTable, WrongSettings } from './settings.ts'
 
 const problems = (texts: Record<string, string>) => {
   try {
@@ -45,6 +45,37 @@ test('[S3] production needs somebody who knows who a user is, keeps its limits a
     'LIMITS must be "on" in production',
     'LOG_LEVEL must be "info" or "error" in production',
   ])
+})
+
+const KEY = 'k3y/+'.repeat(8)
+
+test('[S3] the live page is on in production for whoever has a key, and for nobody else', () => {
+  const production = { AUTH: 'open', DASHBOARD: 'on' }
+  expect(problems(production)).toEqual([
+    expect.stringMatching(
+      /^API_KEY must be set in production where DASHBOARD is "on": .*openssl rand -base64 32/,
+    ),
+  ])
+  expect(problems({ ...production, API_KEY: KEY })).toEqual([])
+  expect(problems({ ...production, DASHBOARD: 'off' })).toEqual([])
+  expect(problems({ ...production, ENVIRONMENT: 'development' })).toEqual([])
+})
+
+test.each(['short', 'k'.repeat(31), `${KEY} ${KEY}`, `${KEY}é`, `${KEY}\n${KEY}`, `${KEY}\u007f`])(
+  '[S6] a key that is none is refused without being told: %j',
+  API_KEY => {
+    expect(problems({ ENVIRONMENT: 'development', API_KEY })).toEqual([
+      'API_KEY must be at least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints',
+    ])
+  },
+)
+
+test('[S6] --print-config says of a secret only whether it is set', () => {
+  expect(describe({ PORT: '1', API_KEY: KEY }).split('\n')).toEqual(
+    expect.arrayContaining(['PORT=1', 'LIMITS=on', 'HOST=', 'API_KEY=(set, hidden)']),
+  )
+  expect(describe({}).split('\n')).toContain('API_KEY=')
+  expect(readSettings({ ENVIRONMENT: 'development', API_KEY: ` ${KEY}\n` }).API_KEY).toBe(KEY)
 })
 
 test('[S4] every setting can be read about in --help', () => {

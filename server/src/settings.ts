@@ -9,6 +9,8 @@ interface Setting<Value> {
   readonly meaning: string
   /** @throws Error whose message completes the sentence "NAME must be …" */
   readonly parse: (text: string) => Value
+  /** Whether nobody is to read the value, here or in a log. */
+  readonly isSecret?: boolean
 }
 
 function setting<Value>(
@@ -19,7 +21,20 @@ function setting<Value>(
   return { default: byDefault, meaning, parse }
 }
 
+/** A setting that has no default, and that is never printed. */
+function secret<Value>(meaning: string, parse: (text: string) => Value): Setting<Value> {
+  return { ...setting(null, meaning, parse), isSecret: true }
+}
+
 const text = (value: string): string => value
+
+/** As long as 24 random bytes are in base64: nobody guesses it. Any of its characters can stand in a header. */
+function key(value: string): string {
+  if (/^[!-~]{32,}$/.test(value)) return value
+  throw new Error(
+    'at least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints',
+  )
+}
 
 function whole(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => number {
   return value => {
@@ -98,7 +113,16 @@ export const settingsTable = {
   ),
   DASHBOARD: setting(
     null,
-    'on: a page at / shows everybody, with name, status and last seen, to whoever can open it; this version can’t ask who that is, so in production only behind something that does. off: no such page. Unset, on in development and off in production.',
+    'on: a page at / shows everybody, with name, status and last seen, to whoever has API_KEY, without which it can’t be on in production. off: no such page. Unset, on in development and off in production.',
+    oneOf('on', 'off'),
+  ),
+  API_KEY: secret(
+    'Opens the live page: where it is set, the page asks for it, as the password of any user name or as a Bearer token. /ws does not ask: with AUTH=open, whoever can connect sees everybody all the same. At least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints, since it must not be guessed; never printed. Unset, the page is open in development, and can’t be on in production.',
+    key,
+  ),
+  COMPRESSION: setting(
+    'off',
+    'on: to clients that offer permessage-deflate changes and large answers go deflated, once for all who are told the same: a sixth of the bytes of a busy server, for no more CPU. Costs some time for each large answer to one client, and 20 KB for each client that sends deflated messages, as browsers do.',
     oneOf('on', 'off'),
   ),
   ALLOWED_ORIGINS: setting(
@@ -219,7 +243,14 @@ export type Settings = {
     : never
 }
 
-type OptionalName = 'HOST' | 'AUTH' | 'DASHBOARD' | 'LOG_LEVEL' | 'TRUST_PROXY' | 'MAX_CONNECTIONS'
+type OptionalName =
+  | 'HOST'
+  | 'AUTH'
+  | 'DASHBOARD'
+  | 'API_KEY'
+  | 'LOG_LEVEL'
+  | 'TRUST_PROXY'
+  | 'MAX_CONNECTIONS'
 
 /** What is wrong with the settings, all of it, a line each. */
 export class WrongSettings extends Error {
@@ -238,13 +269,14 @@ export class WrongSettings extends Error {
 export function readSettings(texts: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
-  for (const [name, { default: byDefault, parse }] of Object.entries(settingsTable)) {
-    const given = texts[name]?.trim() || byDefault
-    if (given === null) continue
+  for (const [name, { default: byDefault, parse, isSecret }] of Object.entries(settingsTable)) {
+    const value = texts[name]?.trim() || byDefault
+    if (value === null) continue
     try {
-      values[name] = parse(given)
+      values[name] = parse(value)
     } catch (error) {
-      problems.push(`${name} must be ${(error as Error).message}, not ${JSON.stringify(given)}`)
+      const given = isSecret ? '' : `, not ${JSON.stringify(value)}`
+      problems.push(`${name} must be ${(error as Error).message}${given}`)
     }
   }
   const settings = values as Settings
@@ -262,9 +294,25 @@ function contradictions(settings: Settings): string[] {
         'Set AUTH=open if something before the server checks ?userId=, or ENVIRONMENT=development to try it out.',
     )
   }
+  if (settings.DASHBOARD === 'on' && settings.API_KEY === undefined) {
+    problems.push(
+      'API_KEY must be set in production where DASHBOARD is "on": the page shows everybody, to whoever has the key. ' +
+        'Set it to what openssl rand -base64 32 prints, or DASHBOARD=off.',
+    )
+  }
   if (settings.LIMITS === 'off') problems.push('LIMITS must be "on" in production')
   if (settings.LOG_LEVEL === 'debug') problems.push('LOG_LEVEL must be "info" or "error" in production')
   return problems
+}
+
+/** What `--print-config` prints: every setting, of a secret one only whether it is set. */
+export function describe(texts: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(settingsTable)
+    .map(([name, { default: byDefault, isSecret }]) => {
+      const value = texts[name] ?? byDefault ?? ''
+      return `${name}=${isSecret && value ? '(set, hidden)' : value}`
+    })
+    .join('\n')
 }
 
 /** What `--help` prints. */

@@ -80,6 +80,45 @@ test('a lost connection says since when nothing is known; coming back draws no l
   expect(it.live.stream.value.entries).toEqual([])
 })
 
+const since = (it: ReturnType<typeof page>) =>
+  Object.fromEntries(it.live.list.value.rows.map(({ userId, since }) => [userId, since]))
+
+test('what happens while the page looks is known to the moment, what it is told on coming back is from before', () => {
+  const it = livePage()
+  const second = (): void => {
+    it.pass(1_000)
+    it.live.tick()
+    it.draw()
+  }
+  it.pass(500)
+  it.tells(['bob', 'online'])
+  it.draw()
+  expect(since(it)).toEqual({
+    ann: { at: 100_000, isBefore: true },
+    bob: { at: 100_500, isBefore: false },
+  })
+  it.becomes('waiting', 'stale')
+  second()
+  it.tells(['bob', 'away'])
+  it.becomes('open', 'live')
+  it.draw()
+  expect(since(it)['bob']).toEqual({ at: 101_500, isBefore: true })
+
+  // A hidden tab draws nothing. Seen again, it draws what it knew, and then what it is told on asking.
+  it.pass(60_000)
+  it.live.tick()
+  it.draw()
+  it.pass(50)
+  it.tells(['bob', 'busy'])
+  it.draw()
+  expect(since(it)['bob']).toEqual({ at: 161_550, isBefore: true })
+  second()
+  second()
+  it.tells(['bob', 'online'])
+  it.draw()
+  expect(since(it)['bob']).toEqual({ at: 163_550, isBefore: false })
+})
+
 test('the count over time has a hole where the connection was lost', () => {
   const it = livePage()
   it.pass(1_000)

@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from '@preact/signals'
 import type { PresenceClient, PresenceUser } from '@who-is-online/client'
 import { type Later, perFrame } from './frame.ts'
 import { History } from './history.ts'
-import { type Filter, People } from './people.ts'
+import { type Filter, type Look, People } from './people.ts'
 import type { Row } from './row.ts'
 import { type Entry, Stream } from './stream.ts'
 
@@ -64,6 +64,12 @@ export interface Surroundings {
 /** How often "3 minutes ago" is looked at again. */
 const CLOCK_MS = 10_000
 
+/** A page that is seen looks every second. One that did not for as long was hidden, or asleep, and is told late what it missed. */
+const UNSEEN_MS = 3_000
+
+/** How long it may take until all of that is told. */
+const CATCH_UP_MS = 2_000
+
 /** Watches everybody with this client, hidden, and makes of it what the page shows. */
 export function live(client: PresenceClient, { later, now }: Surroundings): Live {
   const openedAt = now()
@@ -74,6 +80,9 @@ export function live(client: PresenceClient, { later, now }: Surroundings): Live
   const told = new Map<string, PresenceUser>()
   let filter: Filter = { text: '', onlyHere: false }
   let wasLive = false
+  let lookedAt = openedAt
+  /** Until when what is told may have happened before. */
+  let lateUntil = 0
 
   const trust = signal<Trust>({ state: 'connecting' })
   const list = signal<ListView>(view())
@@ -87,13 +96,21 @@ export function live(client: PresenceClient, { later, now }: Surroundings): Live
     const isLive = client.freshness === 'live'
     const users = [...told.values()]
     told.clear()
-    const happened = people.take(users, at, !wasLive)
+    const happened = people.take(users, at, lookNow(at))
     if (isLive) wasLive = true
     changes.add(happened)
     showTrust(isLive, at)
     if (users.length > 0) show()
     if (happened.length > 0) stream.value = streamView()
     note(at)
+  }
+
+  /** How what is told now comes to be known. To be asked once per look. */
+  function lookNow(at: number): Look {
+    if (at - lookedAt > UNSEEN_MS) lateUntil = at + CATCH_UP_MS
+    lookedAt = at
+    if (!wasLive) return 'first'
+    return trust.value.state === 'live' && at >= lateUntil ? 'live' : 'late'
   }
 
   function showTrust(isLive: boolean, at: number): void {

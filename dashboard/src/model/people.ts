@@ -1,5 +1,5 @@
 import type { Status, User } from '@who-is-online/client'
-import { compareRows, isHere, isSameRow, type Row, rowOf } from './row.ts'
+import { compareRows, isHere, isSameRow, type Row, rowOf, type Since } from './row.ts'
 import { Sorted, type Swap } from './sorted.ts'
 
 /** Something that happened to somebody: another status, or another text beside the same one. */
@@ -11,6 +11,12 @@ export interface Change {
   readonly previous: Status
   readonly text: string | undefined
 }
+
+/**
+ * How a page comes to know of users: `first`, which says how they are and not what they did; `late`, of what they did while it
+ * did not look; or `live`.
+ */
+export type Look = 'first' | 'late' | 'live'
 
 /** Whom the list shows. */
 export interface Filter {
@@ -43,10 +49,9 @@ export class People {
   }
 
   /**
-   * Takes users as they are at `now`. Returns what happened to them since they were told last; nothing, when they are
-   * told for the first time (`isFirst`), since that says how they are, not what they did.
+   * Takes users as they are at `now`. Returns what happened to them since they were told last; nothing at the first look.
    */
-  take(users: readonly User[], now: number, isFirst: boolean): Change[] {
+  take(users: readonly User[], now: number, look: Look): Change[] {
     const changes: Change[] = []
     const swaps: Swap<Row>[] = []
     for (const user of users) {
@@ -54,10 +59,11 @@ export class People {
       if (before && isSameRow(before, user)) continue
       const previous = before?.status ?? 'offline'
       const isOtherStatus = previous !== user.status
-      const since = isOtherStatus && !isFirst ? now : before?.since
+      const since: Since =
+        before && !isOtherStatus ? before.since : { at: now, isBefore: look !== 'live' || !isOtherStatus }
       const after = rowOf(user, since, user.userId === this.#me)
       this.#replace(before, after, swaps)
-      if (!isFirst && (isOtherStatus || (user.text && user.text !== before?.text))) {
+      if (look !== 'first' && (isOtherStatus || (user.text && user.text !== before?.text))) {
         const { userId, username, status, text } = user
         changes.push({ at: now, userId, username, status, previous, text })
       }

@@ -1,5 +1,12 @@
 import type { Status, User } from '@who-is-online/client'
 
+/** From when on a status is the one it is: `at`, or some time before it, when this page did not look. */
+export interface Since {
+  /** Ms since the epoch. */
+  readonly at: number
+  readonly isBefore: boolean
+}
+
 /** One line of the list. Another object whenever something of it is another, so `===` says whether to draw it again. */
 export interface Row {
   readonly userId: string
@@ -8,15 +15,14 @@ export interface Row {
   readonly text: string | undefined
   /** Ms since the epoch; `null` for a user never seen. */
   readonly lastSeen: number | null
-  /** Since when the status is this one, as far as this page saw it: ms since the epoch. */
-  readonly since: number | undefined
+  readonly since: Since
   readonly isMe: boolean
   /** What the line is sorted by among those of its kind, and searched in. */
   readonly key: string
 }
 
 /** The line of a user; `since` is for the caller to know. */
-export function rowOf(user: User, since: number | undefined, isMe: boolean): Row {
+export function rowOf(user: User, since: Since, isMe: boolean): Row {
   const { userId, username, status, text } = user
   const lastSeen = user.lastSeen === null ? null : Date.parse(user.lastSeen)
   const key = `${username ?? userId}\n${userId}`.toLowerCase()

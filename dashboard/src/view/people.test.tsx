@@ -9,7 +9,7 @@ import { People } from './people.tsx'
 import { TrustNote } from './trust-note.tsx'
 
 const format = times('en-GB', 'UTC')
-const START = Date.parse('2026-01-01T12:00:00Z')
+const START = Date.parse('2026-01-01T12:00:20Z')
 let root: HTMLElement
 beforeEach(() => {
   root = document.body.appendChild(document.createElement('div'))
@@ -78,6 +78,11 @@ test('a change draws the line of who changed, and no other', async () => {
   expect(find('u10003')?.textContent).toBe('u10003busysince 12:00in a calllast seen now')
 })
 
+test('of who was here before the page was opened it says no more than it knows', async () => {
+  await shown(1)
+  expect(find('u10000')?.querySelector('.since')?.textContent).toBe('since before 12:01')
+})
+
 test('a status is a word and a form, never a colour alone', async () => {
   await shown(1)
   expect(find('u10000')?.querySelector('.word')?.textContent).toBe('online')
@@ -98,7 +103,7 @@ test('says that the connection is lost, and of when it is what is shown', async 
   expect(note?.textContent).toBe('Live')
   becomes('waiting', 'stale')
   await draw()
-  expect(note?.textContent).toBe('Connection lost. This is how it was at 12:00:00; trying again…')
+  expect(note?.textContent).toBe('Connection lost. This is how it was at 12:00:20; trying again…')
   expect(root.querySelector('h2')?.textContent).toBe('2 were online of 2 listed')
   expect(rows()).toHaveLength(2)
 })

@@ -117,7 +117,7 @@ function List({ live, format }: PeopleProps): VNode {
             aria-setsize={rows.length}
             aria-posinset={from + index + 1}
           >
-            <Person row={row} openedAt={live.openedAt} now={live.now} format={format} />
+            <Person row={row} now={live.now} format={format} />
           </li>
         ))}
       </ul>

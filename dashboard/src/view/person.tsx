@@ -1,12 +1,13 @@
-import { type ReadonlySignal, useComputed } from '@preact/signals'
+import type { ReadonlySignal } from '@preact/signals'
 import { Component, type VNode } from 'preact'
 import { isHere, type Row } from '../model/row.ts'
 import type { Times } from '../model/times.ts'
 import { Status } from './status.tsx'
 
+const MINUTE_MS = 60_000
+
 interface PersonProps {
   readonly row: Row
-  readonly openedAt: number
   readonly now: ReadonlySignal<number>
   readonly format: Times
 }
@@ -18,7 +19,7 @@ export class Person extends Component<PersonProps> {
   }
 
   override render(): VNode {
-    const { row, openedAt, now, format } = this.props
+    const { row, now, format } = this.props
     return (
       <>
         <span class="who">
@@ -35,7 +36,7 @@ export class Person extends Component<PersonProps> {
         <Status status={row.status} />
         <span class="details">
           <span class="since">
-            <Since row={row} openedAt={openedAt} now={now} format={format} />
+            <Since row={row} now={now} format={format} />
           </span>
           {row.text && <span class="said">{row.text}</span>}
         </span>
@@ -47,30 +48,32 @@ export class Person extends Component<PersonProps> {
   }
 }
 
-/** Since when the status is this. Who was here before the page was opened has been so for longer than it knows. */
-function Since({ row, openedAt, now, format }: PersonProps): VNode | null {
-  const at = row.since ?? (isHere(row) ? openedAt : row.lastSeen)
-  const text = useComputed(() => (at === null ? '' : format.clock(at, now.value)))
+/**
+ * Since when the status is this. Where the page did not look when it became so, whoever left did so when last seen, and of
+ * who is here no more is known than that it was earlier: before the minute that comes next, since a clock shows no less.
+ */
+function Since({ row, now, format }: PersonProps): VNode | null {
+  const isBefore = row.since.isBefore && isHere(row)
+  const at = row.since.isBefore && !isBefore ? row.lastSeen : row.since.at
   if (at === null) return null
-  const isBefore = row.since === undefined && isHere(row)
+  const shown = isBefore ? Math.ceil(at / MINUTE_MS) * MINUTE_MS : at
   return (
     <>
       {isBefore ? 'since before ' : 'since '}
       <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
-        {text}
+        {format.clock(shown, now.value)}
       </time>
     </>
   )
 }
 
-function LastSeen({ row, now, format }: Omit<PersonProps, 'openedAt'>): VNode {
+function LastSeen({ row, now, format }: PersonProps): VNode {
   const at = row.lastSeen
-  const text = useComputed(() => (at === null ? 'never' : format.ago(at, now.value)))
   if (isHere(row)) return <>now</>
   if (at === null) return <>never</>
   return (
     <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
-      {text}
+      {format.ago(at, now.value)}
     </time>
   )
 }

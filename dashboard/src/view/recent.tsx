@@ -45,16 +45,20 @@ class Line extends Component<LineProps> {
     return (
       <>
         <time dateTime={new Date(entry.at).toISOString()}>{format.second(entry.at)}</time>{' '}
-        <bdi>
-          <b>{entry.username ?? entry.userId}</b>
-        </bdi>{' '}
-        {entry.username !== undefined && entry.username !== entry.userId && (
-          <small>
-            <bdi>{entry.userId}</bdi>
-          </small>
-        )}{' '}
-        <Status status={entry.status} />
-        {entry.text && <i> {entry.text}</i>}
+        <span class="who">
+          <b>
+            <bdi>{entry.username ?? entry.userId}</bdi>
+          </b>{' '}
+          {entry.username !== undefined && entry.username !== entry.userId && (
+            <small>
+              <bdi>{entry.userId}</bdi>
+            </small>
+          )}
+        </span>{' '}
+        <span class="what">
+          <Status status={entry.status} />
+          {entry.text && <i> {entry.text}</i>}
+        </span>
       </>
     )
   }

@@ -9,11 +9,13 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Client, Refused, RequestId, SharedAnswer, Tracker } from '../tracker.ts'
+import { deflatable } from './deflate.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
+import { textFrame } from './frames.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
-import { Outbox, type Sender, textFrame } from './outbox.ts'
+import { Outbox, type Sender } from './outbox.ts'
 import type { Asker, Built, SharedAnswers } from './shared.ts'
 
 /** What all connections share. */
@@ -198,7 +200,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   writeShared({ text, frame }: Built): void {
     const id = this.#sharingId
     this.#isSharing = false
-    this.write(id === undefined ? frame : textFrame(`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`))
+    const own = (): Buffer => deflatable(textFrame(`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`))
+    this.write(id === undefined ? frame : own())
     this.#payOwed()
   }
 

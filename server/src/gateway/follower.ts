@@ -6,7 +6,8 @@ import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Refused, RequestId } from '../tracker.ts'
 import { userItem, userList } from '../user-item.ts'
-import { textFrame } from './outbox.ts'
+import { deflatable } from './deflate.ts'
+import { textFrame } from './frames.ts'
 import { Pages, type Turns } from './pages.ts'
 import { diffFrame, type Following, type News, type NewsItem, type Topic, type Watches } from './watches.ts'
 
@@ -369,7 +370,7 @@ export class Follower implements Following {
     const users = userList(followed.map(userId => presence.see(userId)))
     const all = of === 'everybody' || undefined
     const state = { type: 'presence_state', epoch, seq, users, last, recovered, all, id } as const
-    this.#outlet.write(textFrame(encode(state, 'v2')))
+    this.#outlet.write(deflatable(textFrame(encode(state, 'v2'))))
   }
 
   /** Whether a user is followed still: a state may have been begun before an `unsubscribe`. */

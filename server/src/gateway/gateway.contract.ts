@@ -23,7 +23,7 @@ export interface OpenGateway {
 
 const clock = { now: () => Date.now() }
 
-export async function openGateway(): Promise<OpenGateway> {
+export async function openGateway({ compression = false } = {}): Promise<OpenGateway> {
   const presence = new Presence({
     graceMs: 0,
     restartGraceMs: 0,
@@ -54,6 +54,7 @@ export async function openGateway(): Promise<OpenGateway> {
     },
     limits: UNLIMITED,
     heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
+    compression,
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes: 1_000_000,

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
-import { WebSocket, WebSocketServer } from 'ws'
-import { Outbox, onCloseFrame, textFrames } from './outbox.ts'
+import { type PerMessageDeflateOptions, WebSocket, WebSocketServer } from 'ws'
+import { deflatable } from './deflate.ts'
+import { textFrames } from './frames.ts'
+import { Outbox, onCloseFrame } from './outbox.ts'
 
 // What outbox.ts takes for granted of ws. When one of these fails after an update, outbox.ts has to change too.
 
@@ -12,9 +15,14 @@ afterEach(() => {
 })
 
 /** A client, and the server's side of the same connection. */
-async function pair(): Promise<{ client: WebSocket; webSocket: WebSocket; socket: Socket; outbox: Outbox }> {
+async function pair(
+  perMessageDeflate: PerMessageDeflateOptions | boolean = false,
+): Promise<{ client: WebSocket; webSocket: WebSocket; socket: Socket; outbox: Outbox }> {
   const http = createServer()
-  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: perMessageDeflate !== false && { clientNoContextTakeover: true },
+  })
   await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
   const accepted = new Promise<{ webSocket: WebSocket; socket: Socket }>(resolve => {
     http.on('upgrade', (request, socket, head) => {
@@ -23,7 +31,8 @@ async function pair(): Promise<{ client: WebSocket; webSocket: WebSocket; socket
       )
     })
   })
-  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}/`)
+  const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/`
+  const client = new WebSocket(url, { perMessageDeflate })
   ends.push(() => {
     client.terminate()
     http.closeAllConnections()
@@ -152,4 +161,74 @@ test('[B7] progress shows in the middle of one large write', async () => {
     const moved = outbox.progress
     expect(moved.queued < stuck.queued || moved.done > stuck.done).toBe(true)
   }, 5_000)
+})
+
+/** Messages like ours: alike, but no two the same. */
+function changes(from: number, count: number): string[] {
+  return Array.from({ length: count }, (_, n) =>
+    JSON.stringify({
+      type: 'user_status_change',
+      userId: `ann-${from + n}`,
+      status: n % 2 ? 'online' : 'offline',
+    }),
+  )
+}
+
+/** Bytes that the server's side sends meanwhile. */
+async function sent(socket: Socket, work: () => void): Promise<number> {
+  const before = socket.bytesWritten
+  work()
+  await settled()
+  return socket.bytesWritten - before
+}
+
+test('[B8] a deflated run arrives as it is, whatever runs, replies and pings come before and after', async () => {
+  const { client, webSocket, outbox } = await pair(true)
+  const texts = textsOf(client)
+  const expected: string[] = []
+  const noise = createHash('shake256', { outputLength: 40_000 }).update('noise').digest('base64')
+  for (let n = 0; n < 30; n++) {
+    const run = [...changes(n * 100, n), '', 'ä\u2028'.repeat(n), noise.slice(0, n * 1_000), ...changes(0, 3)]
+    if (n % 3 === 0) run.push('x'.repeat(n * 5_000))
+    outbox.write(deflatable(textFrames(run)))
+    outbox.reply(`reply ${n}`)
+    outbox.write(textFrames([`plain ${n}`]))
+    webSocket.ping()
+    expected.push(...run, `reply ${n}`, `plain ${n}`)
+  }
+  await vi.waitFor(() => expect(texts.length).toBe(expected.length))
+  expect(texts).toEqual(expected)
+})
+
+test('[B8] a run is deflated once, and the same bytes go to all who take it', async () => {
+  const run = deflatable(textFrames(changes(0, 100)))
+  const one = await pair(true)
+  const other = await pair(true)
+  const writes = [one, other].map(({ socket }) => vi.spyOn(socket, 'write'))
+  one.outbox.write(run)
+  other.outbox.write(run)
+  const [bytes, same] = writes.map(({ mock }) => mock.calls[0]?.[0] as unknown as Buffer)
+  expect(bytes).not.toBe(run)
+  expect(bytes).toBe(same)
+  expect(bytes?.length).toBeLessThan(run.length / 4)
+})
+
+test.each([
+  ['offers nothing', false],
+  ['wants each message for itself', { serverNoContextTakeover: true }],
+  ['has a small window', { serverMaxWindowBits: 10 }],
+] as const)('[B8] a client that %s is sent messages as they are', async (_, offer) => {
+  const { client, socket, outbox } = await pair(offer)
+  const texts = textsOf(client)
+  const run = deflatable(textFrames(changes(0, 100)))
+  expect(await sent(socket, () => outbox.write(run))).toBe(run.length)
+  expect(texts).toEqual(changes(0, 100))
+})
+
+test('[B8] what is short, or nobody else is told, is not deflated', async () => {
+  const { socket, outbox } = await pair(true)
+  const short = deflatable(textFrames(changes(0, 2)))
+  expect(await sent(socket, () => outbox.write(short))).toBe(short.length)
+  const own = textFrames(changes(0, 100))
+  expect(await sent(socket, () => outbox.write(own))).toBe(own.length)
 })

@@ -1,58 +1,14 @@
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
+import { deflatable, deflated } from './deflate.ts'
+import { textFrames } from './frames.ts'
 
 // The one place that knows how `ws` writes. A server's frames are not masked, so the same bytes serve every
-// client, and a whole run of frames may be written to the socket at once. That is sound because `ws`, with
-// compression off, writes each frame of its own whole within one tick, and because nothing is written here
-// after a close frame was. outbox.test.ts fails when `ws` changes either.
-
-/** Texts as whole frames in one buffer: unmasked, unfragmented (RFC 6455, section 5.2). */
-export function textFrames(texts: readonly string[]): Buffer {
-  const lengths = texts.map(text => Buffer.byteLength(text))
-  let bytes = 0
-  for (const length of lengths) bytes += headerLength(length) + length
-  const frames = Buffer.allocUnsafe(bytes)
-  let at = 0
-  for (let index = 0; index < texts.length; index++) {
-    at = writeHeader(frames, at, lengths[index] as number)
-    at += frames.write(texts[index] as string, at)
-  }
-  return frames
-}
-
-/** One text as a whole frame. */
-export function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text)
-  const frame = Buffer.allocUnsafe(headerLength(length) + length)
-  frame.write(text, writeHeader(frame, 0, length))
-  return frame
-}
-
-/** How many bytes a text is as a frame. */
-export function frameLength(text: string): number {
-  const length = Buffer.byteLength(text)
-  return headerLength(length) + length
-}
-
-function headerLength(length: number): 2 | 4 | 10 {
-  return length < 126 ? 2 : length < 65_536 ? 4 : 10
-}
-
-function writeHeader(frames: Buffer, at: number, length: number): number {
-  frames[at] = 0x81
-  switch (headerLength(length)) {
-    case 2:
-      frames[at + 1] = length
-      return at + 2
-    case 4:
-      frames[at + 1] = 126
-      return frames.writeUInt16BE(length, at + 2)
-    case 10:
-      frames[at + 1] = 127
-      return frames.writeBigUInt64BE(BigInt(length), at + 2)
-  }
-}
+// client, and a whole run of frames may be written to the socket at once. That is sound because `ws`, as long as it has
+// nothing to deflate, writes each frame of its own whole within one tick, and because nothing is written here
+// after a close frame was. With compression on, `ws` inflates what comes; what goes out is deflated here.
+// outbox.test.ts fails when `ws` changes any of this.
 
 /**
  * Calls back when the client's close frame has come, with its code (1005 for none), before `ws` answers it. `ws`
@@ -61,6 +17,18 @@ function writeHeader(frames: Buffer, at: number, length: number): number {
 export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, code: number) => void): void {
   const { _receiver: receiver } = webSocket as WebSocket & { _receiver?: EventEmitter }
   receiver?.prependListener('conclude', (code: number) => callback.call(webSocket, code))
+}
+
+/**
+ * Whether a client takes deflated messages that build on the one before. One that wants each message for itself, or a
+ * small window, is sent them as they are.
+ */
+function takesDeflated(webSocket: WebSocket): boolean {
+  const { _extensions: extensions } = webSocket as WebSocket & {
+    _extensions?: { 'permessage-deflate'?: { params?: Readonly<Record<string, unknown>> } }
+  }
+  const params = extensions?.['permessage-deflate']?.params
+  return params !== undefined && !params['server_no_context_takeover'] && !params['server_max_window_bits']
 }
 
 /** Whose outbox it is. */
@@ -83,6 +51,7 @@ export class Outbox {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   readonly #sender: Sender
+  readonly #deflates: boolean
   #replies: string[] = []
   /** The answer to the handshake waits in the corked socket for the first words, and leaves in the same write. */
   #isCorked = true
@@ -91,6 +60,7 @@ export class Outbox {
     this.#webSocket = webSocket
     this.#socket = socket
     this.#sender = sender
+    this.#deflates = takesDeflated(webSocket)
   }
 
   /** Sends a text. All replies to what one read brought leave in one write. */
@@ -113,14 +83,15 @@ export class Outbox {
     const replies = this.#replies
     if (replies.length === 0) return
     this.#replies = []
-    this.#write(textFrames(replies))
+    this.#write(deflatable(textFrames(replies)))
   }
 
   #write(frames: Buffer): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
-    this.#socket.write(frames)
+    const bytes = this.#deflates ? deflated(frames) : frames
+    this.#socket.write(bytes)
     this.#uncork()
-    if (this.#socket.writableLength > 0) this.#sender.waits(frames.length)
+    if (this.#socket.writableLength > 0) this.#sender.waits(bytes.length)
   }
 
   #uncork(): void {

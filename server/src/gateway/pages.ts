@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { SLICE_MS } from './slices.ts'
 
 /** User ids to be taken a page at a time, which know when they are at the end. */
 export class Pages {
@@ -29,9 +30,6 @@ export interface Turn {
   /** Tells a piece. Returns whether there is more to tell at once. */
   turn(): boolean
 }
-
-/** How long those who have much to tell may hold the loop before input, pings and windows get a turn. */
-const SLICE_MS = 5
 
 /** Takes turns among those who have much to tell: hundreds of them may ask for everybody in the same moment. */
 export class Turns {

@@ -1,5 +1,6 @@
 import type { SharedAnswer } from '../tracker.ts'
-import { textFrame } from './outbox.ts'
+import { deflatable } from './deflate.ts'
+import { textFrame } from './frames.ts'
 
 /** An answer as it was built: the text, and the whole frame, the same bytes for all who ask. */
 export interface Built {
@@ -55,7 +56,7 @@ class SharedFrame {
   readonly #build = (): void => {
     const begun = performance.now()
     const text = this.#answer.build()
-    const built = { text, frame: textFrame(text) }
+    const built = { text, frame: deflatable(textFrame(text)) }
     const cost = performance.now() - begun
     this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
     const waiting = this.#waiting

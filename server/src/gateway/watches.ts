@@ -4,7 +4,8 @@ import type { Feed } from '../feed.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-item.ts'
-import { textFrame } from './outbox.ts'
+import { deflatable } from './deflate.ts'
+import { textFrame } from './frames.ts'
 
 /** Whoever follows, as those who tell them see it. */
 export interface Following {
@@ -155,7 +156,7 @@ export class News {
     let frame = this.#diffs.get(told)
     if (!frame) {
       const items = this.items.filter(item => item.seq > told).map(item => item.json)
-      frame = diffFrame(told, this.seq, items.join(','))
+      frame = deflatable(diffFrame(told, this.seq, items.join(',')))
       this.#diffs.set(told, frame)
     }
     return frame

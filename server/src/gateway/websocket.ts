@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly log: Log
   readonly limits: LimitOptions
   readonly heartbeat: HeartbeatOptions
+  /** Whether clients that offer to may deflate what they send, and are sent deflated what is worth it. */
+  readonly compression: boolean
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
@@ -128,7 +130,8 @@ export class Gateway {
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      // What a client sends is short: it needs no memory of what it sent before.
+      perMessageDeflate: options.compression && { clientNoContextTakeover: true },
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
       WebSocket: ClientSocket,

@@ -1,7 +1,8 @@
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic } from '@who-is-online/protocol/words'
 import type { Change } from '../presence/change.ts'
-import { frameLength, textFrames } from './outbox.ts'
+import { deflatable } from './deflate.ts'
+import { frameLength, textFrames } from './frames.ts'
 
 /**
  * The changes that gathered between two flushes, as v1 says them: one frame a change, in one buffer for all, of
@@ -43,7 +44,7 @@ class Encoded {
       this.#texts.push(encode({ type: 'user_status_change', userId, status: basic(status), timestamp }, 'v1'))
       this.#seqs.push(seq)
     }
-    this.#frames = textFrames(this.#texts)
+    this.#frames = deflatable(textFrames(this.#texts))
   }
 
   after(seq: number): Buffer {

@@ -9,13 +9,15 @@ import { createApp } from './app.ts'
 import { BUILT_PAGE, readLivePage } from './live-page.ts'
 import { consoleLine } from './page.ts'
 
+const KEY = 'k:3/+y=~'.repeat(4)
 const dir = temporaryDir()
 const pageDir = join(dir.path, 'page')
 const servers: Server[] = []
 let withPage: number
 let without: number
+let locked: number
 
-async function serve(livePage: ReturnType<typeof readLivePage>): Promise<number> {
+async function serve(livePage: ReturnType<typeof readLivePage>, apiKey?: string): Promise<number> {
   const quiet = { error() {}, info() {}, debug() {}, limited() {}, once() {} }
   const app = createApp({
     health: { stopping: false, store: { state: 'ok' } },
@@ -23,6 +25,7 @@ async function serve(livePage: ReturnType<typeof readLivePage>): Promise<number>
     log: quiet,
     version: '0.0.0',
     livePage,
+    apiKey,
   })
   const server = createServer(app)
   servers.push(server)
@@ -58,7 +61,8 @@ beforeAll(async () => {
   writeFileSync(join(pageDir, 'assets/index-b2.css'), 'p{color:red}')
   writeFileSync(join(dir.path, 'secret.txt'), 'secret')
   withPage = await serve(readLivePage(pageDir))
-  without = await serve(undefined)
+  without = await serve(undefined, KEY)
+  locked = await serve(readLivePage(pageDir), KEY)
   // What was read is served: the files are not looked at again.
   rmSync(join(pageDir, 'assets/index-a1.js'))
 })
@@ -144,6 +148,80 @@ test('without a live page the plain one stands at /, and there are no assets', a
   expect(headers['cache-control']).toBe('no-store')
   expect((await get(without, '/assets/index-a1.js')).status).toBe(404)
   expect(readLivePage(join(dir.path, 'nowhere'))).toBeUndefined()
+})
+
+const PAGE = ['/', '/assets/index-b2.css', '/assets/none.js'] as const
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+const basic = (text: string) => ({ Authorization: `Basic ${base64(text)}` })
+
+test.each([
+  ['a Bearer token', { Authorization: `Bearer ${KEY}` }],
+  ['a password with colons in it', basic(`ann:${KEY}`)],
+  ['the password of nobody', basic(`:${KEY}`)],
+  ['the password of a name of any script', basic(`Jörg 🙂:${KEY}`)],
+  ['a scheme in small letters', { authorization: `bearer ${KEY}` }],
+  ['a scheme in capitals and more than one space', { Authorization: `BASIC   ${base64(`a:${KEY}`)}` }],
+])('[T5] the page is shown for the key as %s', async (_what, headers) => {
+  const found = await Promise.all(PAGE.map(path => get(locked, path, headers)))
+  expect(found.map(({ status, headers }) => [status, headers['cache-control']])).toEqual([
+    [200, 'no-store'],
+    // It may stay with the reader who had the key, in no cache between.
+    [200, 'private, max-age=31536000, immutable'],
+    [404, undefined],
+  ])
+  const head = await get(locked, '/', headers, 'HEAD')
+  expect([head.status, head.headers['content-length']]).toEqual([200, String(found[0]?.body.length)])
+})
+
+test.each([
+  ['no header', {}],
+  ['an empty header', { Authorization: '' }],
+  ['a scheme alone', { Authorization: 'Bearer' }],
+  ['the key alone', { Authorization: KEY }],
+  ['the key in another scheme', { Authorization: `Digest ${KEY}` }],
+  ['a wrong token', { Authorization: `Bearer ${KEY.slice(1)}` }],
+  ['the key and something more', { Authorization: `Bearer ${KEY} ${KEY}` }],
+  ['the key in other letters', { Authorization: `Bearer ${KEY.toUpperCase()}` }],
+  ['a wrong password', basic(`ann:${KEY}!`)],
+  ['an empty password', basic('ann:')],
+  ['the key as a user name', basic(`${KEY.replaceAll(':', '')}:`)],
+  ['a password without a user name before it', basic(KEY.replaceAll(':', ''))],
+  ['a password of another script', basic(`ann:${'ключ🙂'.repeat(8)}`)],
+  ['what is no base64', { Authorization: 'Basic %%%' }],
+  ['base64 of what is no UTF-8', { Authorization: `Basic ${Buffer.alloc(40, 255).toString('base64')}` }],
+  ['the plain key where base64 is due', { Authorization: `Basic ann:${KEY}` }],
+  ['bytes that are no ASCII', { Authorization: `Bearer ${'\u00e9'.repeat(40)}` }],
+  ['a header of 12 kB', { Authorization: `Bearer ${'k'.repeat(12_000)}` }],
+  ['as many spaces', { Authorization: `Bearer${' '.repeat(12_000)}k ${KEY}` }],
+  ['a copy of an earlier answer', { 'If-None-Match': '*', 'If-Modified-Since': new Date().toUTCString() }],
+])('[T5] the page asks for the key when it is given %s', async (_what, headers) => {
+  for (const path of PAGE) {
+    const { status, headers: said, body } = await get(locked, path, headers)
+    expect(status).toBe(401)
+    expect(said).toMatchObject({
+      'www-authenticate': 'Basic realm="who-is-online", charset="UTF-8"',
+      'cache-control': 'no-store',
+      'content-type': 'application/problem+json; charset=utf-8',
+    })
+    expect(JSON.parse(body.toString())).toMatchObject({ title: 'Unauthorized', status: 401 })
+    const head = await get(locked, path, headers, 'HEAD')
+    expect([head.status, head.body.length]).toEqual([401, 0])
+  }
+})
+
+test('[T5] a header longer than the server reads is refused before anybody looks for a key', async () => {
+  const { status } = await get(locked, '/', { Authorization: `Bearer ${'k'.repeat(20_000)}` })
+  expect(status).toBe(431)
+})
+
+test('[T5] what is no part of the live page is there without the key', async () => {
+  for (const path of ['/healthz', '/readyz', '/metrics', '/asyncapi.json']) {
+    const { status, headers } = await get(locked, path)
+    expect([path, status, headers['www-authenticate']]).toEqual([path, 200, undefined])
+  }
+  expect((await get(locked, '/ws')).status).toBe(426)
+  expect((await get(locked, '/nothing')).status).toBe(404)
+  expect((await get(without, '/')).body.toString()).toContain(consoleLine)
 })
 
 test('the page as it is built has the console line, loads its own files only, and fits into 60 kB', () => {

@@ -15,16 +15,18 @@ export interface AppOptions {
   readonly version: string
   /** Undefined where it is not to be seen, or was not built. */
   readonly livePage: LivePage | undefined
+  /** What the live page is shown for; undefined where everybody may see it. */
+  readonly apiKey: string | undefined
 }
 
 /** What the server answers over plain HTTP. */
 export function createApp(options: AppOptions): Express {
-  const { health, metrics, log, version, livePage } = options
+  const { health, metrics, log, version, livePage, apiKey } = options
   const app = express()
   app.disable('etag')
   app.use(policy())
 
-  if (livePage) app.use(servePage(livePage))
+  if (livePage) app.use(servePage(livePage, apiKey))
   app.get('/', (_request, response) => {
     response.type('html').set('Cache-Control', 'no-store').send(page)
   })

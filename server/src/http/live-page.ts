@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
+import { needsKey } from './api-key.ts'
 
 /** A file of the live page, as it was when the server started. */
 interface PageFile {
@@ -26,7 +27,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 ])
 
 /** The name of an asset has the hash of what is in it: under this name it is the same for ever. */
-const FOR_EVER = 'public, max-age=31536000, immutable'
+const FOR_EVER = 'max-age=31536000, immutable'
 
 /**
  * Reads the page into memory: it is small, a build while the server runs must not mix two pages, and a path that a client
@@ -47,16 +48,19 @@ function read(path: string): PageFile {
   return { type, plain, gzip: gzipSync(plain) }
 }
 
-/** Serves the page. */
-export function servePage({ index, assets }: LivePage): RequestHandler {
+/** Serves the page, to whoever has the key where there is one. */
+export function servePage({ index, assets }: LivePage, apiKey: string | undefined): RequestHandler {
   const router = Router({ strict: true, caseSensitive: true })
+  if (apiKey !== undefined) router.get(['/', '/assets/:name'], needsKey(apiKey))
+  // What one reader was given the key for, a cache between must not give to the next.
+  const assetsAreFor = apiKey === undefined ? 'public' : 'private'
   router.get('/', (_request, response) => {
     // A document of yesterday would ask for assets that are no more.
     send(response, index, 'no-store')
   })
   router.get('/assets/:name', (request, response, next) => {
     const asset = assets.get(request.params.name)
-    if (asset) send(response, asset, FOR_EVER)
+    if (asset) send(response, asset, `${assetsAreFor}, ${FOR_EVER}`)
     else next()
   })
   return router

@@ -1,0 +1,67 @@
+import { TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
+
+// The live page in production: for whoever has the key.
+
+const API_KEY = 'not-to-be-printed:k3y/k3y+k3y=~k3y'
+const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'open', DASHBOARD: 'on' }
+const dir = temporaryDir()
+let server: RunningServer
+beforeAll(async () => {
+  server = await startServer(dir.path, { ...PRODUCTION, API_KEY })
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+const secrets = (text: string) => text.includes(API_KEY) || text.includes('not-to-be-printed')
+
+test('[S3] without a key the server does not start in production with the page on, and says what to set', async () => {
+  const { code, output } = await runServer(dir.path, PRODUCTION)
+  expect(code).toBe(78)
+  expect(output).toMatch(
+    /API_KEY must be set in production where DASHBOARD is "on": .*openssl rand -base64 32/,
+  )
+})
+
+test('[S6] the key is in nothing that the server prints', async () => {
+  const short = API_KEY.slice(0, 31)
+  const wrong = await runServer(dir.path, { ...PRODUCTION, API_KEY: short })
+  expect(wrong.code).toBe(78)
+  expect(wrong.output).toContain('API_KEY must be at least 32 printable ASCII characters')
+  const printed = await runServer(dir.path, { ...PRODUCTION, API_KEY }, ['--print-config'])
+  expect(printed.output).toMatch(/^API_KEY=\(set, hidden\)$/m)
+  for (const Authorization of [`Bearer ${API_KEY}`, `Bearer ${API_KEY}!`]) {
+    await fetch(server.origin, { headers: { Authorization } })
+  }
+  expect(server.output()).toContain('the live page asks for API_KEY')
+  expect([wrong.output, printed.output, server.output()].filter(secrets)).toEqual([])
+})
+
+browserTest.each([
+  ['no key', {}],
+  ['a wrong key', { httpCredentials: { username: 'ann', password: `${API_KEY}!` } }],
+])('[T5] a browser with %s is asked for it and shows nothing', async (_what, options) => {
+  const page = await (await newContext(options)).newPage()
+  const answered = page.waitForResponse(`${server.origin}/`)
+  // Without anybody to ask, a browser may show the answer or give up.
+  await page.goto(`${server.origin}/`).catch(() => {})
+  const answer = await answered
+  expect(answer.status()).toBe(401)
+  expect(answer.headers()['www-authenticate']).toBe('Basic realm="who-is-online", charset="UTF-8"')
+  expect(await page.locator('main').count()).toBe(0)
+})
+
+browserTest('[T5] with the key as password the page is live, its own connections too', async () => {
+  const context = await newContext({ httpCredentials: { username: 'anybody', password: API_KEY } })
+  const page = await openLivePage(server, context)
+  const ann = await TestClient.as(server, 'ann')
+  await shown(page, ({ users }) => users['ann'] === 'online')
+  await connectAs(page, 'bob')
+  await lineOf(page, 'bob').getByText('you').waitFor()
+  await ann.leave()
+  await shown(page, ({ users }) => users['ann'] === 'offline')
+})

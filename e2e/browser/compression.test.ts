@@ -1,0 +1,43 @@
+import { TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { browserTest, newContext } from './stage.ts'
+
+// A real browser’s own decoder takes what the server deflates.
+
+const USERS = 150
+const dir = temporaryDir()
+let server: RunningServer
+beforeAll(async () => {
+  server = await startServer(dir.path, { COMPRESSION: 'on', LIMITS: 'off' })
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+browserTest('[B8] a browser that deflates folds the same view as a client that does not', async () => {
+  const page = await (await newContext()).newPage()
+  await page.goto(`${server.origin}/`)
+  // What is followed is folded in the page, as any client of v2 does it.
+  await page.evaluate(`
+    window.view = {}
+    window.socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws?userId=page', 'who-is-online.v2')
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data)
+      for (const user of message.users ?? []) view[user.userId] = user.status
+    }
+    socket.onopen = () => {
+      socket.send('{"type":"subscribe","all":true}')
+    }
+    new Promise(resolve => socket.addEventListener('message', resolve, { once: true }))
+  `)
+  expect(await page.evaluate('socket.extensions')).toContain('permessage-deflate')
+  const users = await Promise.all(Array.from({ length: USERS }, (_, n) => TestClient.as(server, `user-${n}`)))
+  for (const [n, user] of users.entries()) {
+    if (n % 2 === 0) user.send({ type: 'set_status', status: 'offline' })
+  }
+  const wanted = Object.fromEntries(users.map((_, n) => [`user-${n}`, n % 2 === 0 ? 'offline' : 'online']))
+  await expect.poll(() => page.evaluate('view'), { timeout: 10_000 }).toMatchObject(wanted)
+  for (const user of users) user.socket.close()
+})

@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import { TestClient } from '@who-is-online/testing/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket as Ws } from 'ws'
+import { type OpenGateway, openGateway } from './gateway.contract.ts'
+
+// Clients that deflate beside one that does not: whatever they ask and are told has to be the same.
+
+const USERS = 300
+
+let server: OpenGateway
+beforeAll(async () => {
+  server = await openGateway({ compression: true })
+  for (let n = 0; n < USERS; n++) server.presence.open(`user-${n}`, { id: 's', named: true }, Date.now())
+})
+afterAll(() => {
+  server.http.closeAllConnections()
+  server.http.close()
+})
+
+/** What there is of a WebSocket in `ws` and in Node itself. */
+interface Client {
+  readonly extensions: string
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void
+  send(text: string): void
+  close(): void
+}
+
+const clients: Record<string, (url: string, protocols: string[]) => Client> = {
+  'ws, plain': (url, protocols) => new Ws(url, protocols, { perMessageDeflate: false }) as unknown as Client,
+  'ws, each message for itself': (url, protocols) =>
+    new Ws(url, protocols, { perMessageDeflate: { serverNoContextTakeover: true } }) as unknown as Client,
+  'ws, all it sends deflated': (url, protocols) =>
+    new Ws(url, protocols, { perMessageDeflate: { threshold: 0 } }) as unknown as Client,
+  'the WebSocket of Node': (url, protocols) => new WebSocket(url, protocols) as unknown as Client,
+}
+
+const settled = () => new Promise(resolve => setTimeout(resolve, 150))
+
+test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or not', async dialect => {
+  const protocols = dialect === 'v2' ? ['who-is-online.v2'] : []
+  const all = Object.entries(clients).map(([name, open]) => {
+    const client = open(`${server.url}?userId=watcher`, protocols)
+    const texts: string[] = []
+    client.addEventListener('message', ({ data }) => texts.push(String(data)))
+    return { name, client, texts }
+  })
+  await settled()
+  const questions =
+    dialect === 'v1'
+      ? [{ type: 'get_all_users' }, { type: 'check_user_status', targetUserId: 'user-1' }]
+      : [
+          { type: 'subscribe', all: true, id: 1 },
+          { type: 'list_users', limit: 200, id: 2 },
+        ]
+  for (const question of questions) {
+    for (const { client } of all) client.send(JSON.stringify(question))
+    await settled()
+  }
+  for (let n = 0; n < 3 * USERS; n++) {
+    const status = Math.floor(n / USERS) % 2 === 0 ? 'offline' : 'online'
+    const { changes } = server.presence.setStatus(
+      `user-${n % USERS}`,
+      { status, text: undefined },
+      Date.now(),
+    )
+    server.feed.publish(changes)
+    if (n % 100 === 0) await settled()
+  }
+  await settled()
+  const [plain, ...others] = all
+  expect(plain?.texts.length).toBeGreaterThan(8)
+  const heard = (texts: readonly string[] = []) =>
+    texts.map(text => ({ ...JSON.parse(text.replace(/"lastSeen":"[^"]+"/g, '"lastSeen":""')), ...OWN }))
+  for (const { name, texts } of others) expect(heard(texts), name).toEqual(heard(plain?.texts))
+  const deflate = all.filter(({ client }) => client.extensions.includes('permessage-deflate'))
+  expect(deflate.map(({ name }) => name)).toContain('ws, all it sends deflated')
+  for (const { client } of all) client.close()
+})
+
+/** What is another for each connection and moment. */
+const OWN = { connectionId: '', sessionId: '', serverTime: '', timestamp: '' }
+
+test('[B9] a small message that inflates beyond what is taken ends its connection, and nobody else’s', async () => {
+  const other = await TestClient.as(server, 'other')
+  const bomb = new Ws(`${server.url}?userId=bomb`, { perMessageDeflate: { threshold: 0 } })
+  await once(bomb, 'open')
+  bomb.send('x'.repeat(10_000_000))
+  const [code] = await once(bomb, 'close')
+  expect(code).toBe(1009)
+  other.send({ type: 'get_online_count' })
+  expect(await other.next('online_count')).toMatchObject({ type: 'online_count' })
+  expect(server.errors).toEqual([])
+  other.socket.close()
+})
