@@ -146,7 +146,7 @@ export class Client implements FrameSink {
   }
 
   #upgradeRequest(): string {
-    const { path, subprotocol } = this.#link.dialect
+    const { path, subprotocol, extension } = this.#link.dialect
     return [
       `GET ${path(this.userId)} HTTP/1.1`,
       'Host: 127.0.0.1',
@@ -155,6 +155,7 @@ export class Client implements FrameSink {
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
       'Sec-WebSocket-Version: 13',
       ...(subprotocol ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
+      ...(extension ? [`Sec-WebSocket-Extensions: ${extension}`] : []),
       '',
       '',
     ].join('\r\n')

@@ -23,8 +23,9 @@ export class Crowd {
     return [...this.listeners, ...this.drivers.map(driver => driver.client)]
   }
 
-  /** Some listeners, from first comers to last: a broadcast reaches them at different moments. */
+  /** Some listeners, from first comers to last: a broadcast reaches them at different moments. None where it can't be read. */
   get sampled(): Client[] {
+    if (this.link.dialect.extension) return []
     const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
     return this.listeners.filter((_, index) => index % step === 0)
   }

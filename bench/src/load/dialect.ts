@@ -4,6 +4,8 @@ export interface Dialect {
   path(userId: string): string
   /** The WebSocket subprotocol that a client offers, if any. */
   subprotocol?: string
+  /** The WebSocket extension that a client offers, if any. What is deflated is counted and not read. */
+  extension?: string
   /** A v1 message as the text of a frame. */
   wrap(message: string): string
   /** Bytes before the JSON of a v1 message in the text of a frame. */
@@ -30,6 +32,8 @@ const v1: Dialect = {
 
 const v2: Dialect = { ...v1, subprotocol: 'who-is-online.v2' }
 
+const deflated: Dialect = { ...v1, extension: 'permessage-deflate' }
+
 const EVENT = '42["message",'
 
 /** Engine.io 4 over WebSocket with socket.io's default namespace: open → connect, ping → pong, events. */
@@ -45,7 +49,7 @@ const socketIo: Dialect = {
   },
 }
 
-export const dialects = { v1, v2, 'socket.io': socketIo }
+export const dialects = { v1, v2, 'v1 deflated': deflated, 'socket.io': socketIo }
 
 export type DialectName = keyof typeof dialects
 

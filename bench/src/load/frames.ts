@@ -1,6 +1,9 @@
 /** RFC 6455 opcodes the load generator meets. */
 export const opcode = { text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const
 
+/** Set in the first byte of a frame that is deflated (RFC 7692). */
+const DEFLATED = 0x40
+
 /** The highest opcode of a data frame; everything above is a control frame. */
 const LAST_DATA_OPCODE = 0x7
 
@@ -9,7 +12,7 @@ const MASK = Buffer.from([0x5a, 0x13, 0xc7, 0x2e])
 
 /** What a `FrameReader` hands its frames to. */
 export interface FrameSink {
-  /** Data frames with a payload up to this many bytes are handed to `frame`, longer ones are only counted. */
+  /** Data frames with a payload up to this many bytes are handed to `frame`, longer ones, and deflated ones, are only counted. */
   readUpTo: number
   /** One whole frame; its payload is `chunk` from `start` to `end`, valid during the call only. */
   frame(code: number, chunk: Buffer, start: number, end: number): void
@@ -51,8 +54,9 @@ export class FrameReader {
       if (end - at < header) break
       const payload = payloadBytes(bytes, at, header)
       const next = at + header + payload
-      const code = (bytes[at] ?? 0) & 0x0f
-      if (code > LAST_DATA_OPCODE || payload <= this.#sink.readUpTo) {
+      const first = bytes[at] ?? 0
+      const code = first & 0x0f
+      if (code > LAST_DATA_OPCODE || (payload <= this.#sink.readUpTo && !(first & DEFLATED))) {
         if (next > end) break
         this.#sink.frame(code, bytes, at + header, next)
       } else {

@@ -45,12 +45,20 @@ export function firehose(size: Size): Scenario {
         players: [ours.name],
         beside: { form: 'rate', as: 'ours, v1' },
       },
+      {
+        name: 'deflated',
+        title: `v1 with COMPRESSION=on, ${crowd} that offer to inflate, ${perSecond} changes/s`,
+        unit: UNIT,
+        players: [ours.name],
+        beside: { form: 'rate', as: 'ours, off' },
+      },
       { name: 'backlog', title: `${crowd}, ${burst} changes waiting`, unit: UNIT },
       { name: 'rest', title: `${crowd}, one change every ${1000 / restPerSecond} ms`, unit: UNIT },
     ],
     play: async contender => {
       const runs = await playV1(contender, sizes[size])
-      return contender.name === ours.name ? { ...runs, v2: await playV2(sizes[size]) } : runs
+      if (contender.name !== ours.name) return runs
+      return { ...runs, v2: await playV2(sizes[size]), deflated: await playDeflated(sizes[size]) }
     },
     goals: [
       { form: 'rate', figure: 'cost', atMost: { times: 1 / 10, than: 'ws' } },
@@ -88,6 +96,25 @@ function playV1(
         perMillion(await stage.measure({ do: 'changes', perSecond: restPerSecond, seconds })),
       ),
     }
+  })
+}
+
+/** The same as in v1, to clients that inflate. */
+const deflating: Contender = {
+  ...ours,
+  dialect: 'v1 deflated',
+  env: scratch => ({ ...ours.env(scratch), COMPRESSION: 'on' }),
+}
+
+function playDeflated({ clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
+  const atOnce = clients + drivers
+  return Stage.with(deflating, { sockets: atOnce }, async stage => {
+    const { told } = stage
+    const before = [
+      await stage.measure({ do: 'connect', listeners: clients, drivers, atOnce, told }),
+      await stage.measure({ do: 'changes', perSecond, seconds: warmUp }),
+    ]
+    return spoiledBy(before, perMillion(await stage.measure({ do: 'changes', perSecond, seconds })))
   })
 }
 
