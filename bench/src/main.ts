@@ -7,6 +7,7 @@ import type { Result } from './figures.ts'
 import { keep, print, report } from './report.ts'
 import { firehose } from './scenarios/firehose.ts'
 import { idle } from './scenarios/idle.ts'
+import { known } from './scenarios/known.ts'
 import { request } from './scenarios/request.ts'
 import { saving } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
@@ -21,6 +22,7 @@ const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<
   storm: (size, conditions) => compare(storm(size), conditions),
   request: (size, conditions) => compare(request(size), conditions),
   idle: (size, conditions) => compare(idle(size), conditions),
+  known: (size, conditions) => compare(known(size), conditions),
   saving,
 }
 

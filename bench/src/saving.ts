@@ -14,6 +14,7 @@ import { type Disk, nodeDisk } from '../../server/src/storage/disk.ts'
 import { createJsonFileStore } from '../../server/src/storage/json-file.ts'
 import { createMemoryStore } from '../../server/src/storage/memory.ts'
 import type { Store, UserRecord } from '../../server/src/storage/store.ts'
+import { idOf } from './scenarios/known.ts'
 
 export interface SavingOptions {
   /** Known users. Default 1,000,000. */
@@ -309,11 +310,6 @@ async function load({ dataDir }: Job & { do: 'load' }): Promise<Load> {
   const { size } = await stat(join(dataDir, 'user_state.json')).catch(() => ({ size: 0 }))
   await store.close()
   return { users: users.size, loadMs, bytes: size }
-}
-
-/** As long as a UUID without its dashes. */
-function idOf(index: number): string {
-  return `user-${String(index).padStart(27, '0')}`
 }
 
 function sleep(ms: number): Promise<void> {

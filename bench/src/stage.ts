@@ -77,6 +77,8 @@ export class Stage {
   readonly #server: ChildProcess
   readonly #loads: readonly ChildProcess[]
   readonly #scratch: string
+  /** From the start of the server until it was ready, in seconds, as far as it was looked after. */
+  readySeconds = 0
 
   private constructor(
     contender: Contender,
@@ -175,11 +177,15 @@ export class Stage {
   }
 
   async #ready(port: number): Promise<void> {
+    const began = performance.now()
     for (const until = performance.now() + READY_WITHIN_MS; performance.now() < until; ) {
       if (this.#server.exitCode !== null || this.#server.pid === undefined) break
       const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
       await answer?.arrayBuffer()
-      if (answer?.status === 200) return
+      if (answer?.status === 200) {
+        this.readySeconds = (performance.now() - began) / 1000
+        return
+      }
       await sleep(50)
     }
     throw new Error(`${this.contender.name} did not start: ${await this.#lastWords('server.log')}`)
