@@ -35,6 +35,7 @@ export class Crowd {
     const { tally } = this.link
     const began = performance.now()
     const before = { frames: tally.frames, bytes: tally.bytes }
+    const residents = this.clients.map(client => ({ client, had: client.frames }))
     const names = [
       ...numbered('u', this.listeners.length, listeners).map(name => (asTabs ? 'd0' : name)),
       ...numbered('d', this.drivers.length, drivers),
@@ -47,19 +48,21 @@ export class Crowd {
         else this.drivers.push(new Driver(client))
       }
     }
-    // The n-th arrival is heard by the n − 1 before it.
-    const all = this.clients.length
-    const expected = told ? (all * (all - 1)) / 2 : 0
-    const complete = await tally.reach(expected)
+    // Each arrival is heard by all who were in, and the n-th of them by the n − 1 before it.
+    const come = names.length
+    const expected = told ? residents.length * come + (come * (come - 1)) / 2 : 0
+    const complete = await tally.reach(before.frames + expected)
     const seconds = (performance.now() - began) / 1000
     await sleep(EXTRA_FRAMES_MS)
     const invalid = tally.takeProblems()
     if (!complete) invalid.push('arrivals stopped coming')
-    if (!isEveryPlaceTaken(this.clients, told))
+    const heard = new Map(this.clients.map(client => [client, client.frames]))
+    for (const { client, had } of residents) heard.set(client, client.frames - had)
+    if (!isEveryPlaceTaken([...heard.values()], residents.length, told))
       invalid.push('clients heard of more or fewer arrivals than came after them')
     return {
       counted: tally.frames - before.frames,
-      expected: expected - before.frames,
+      expected,
       bytes: tally.bytes - before.bytes,
       seconds,
       invalid,
@@ -99,8 +102,13 @@ function numbered(letter: string, from: number, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${letter}${from + index}`)
 }
 
-/** Arrivals have an order, so of n clients one heard 0, one 1 … one n − 1 others come; when not told all heard 0. */
-function isEveryPlaceTaken(clients: Client[], told: boolean): boolean {
-  const heard = clients.map(client => client.frames).sort((a, b) => a - b)
-  return heard.every((frames, place) => frames === (told ? place : 0))
+/**
+ * Arrivals have an order, so of n clients who came one heard 0, one 1 … one n − 1 others come, and each of those who were in
+ * before heard all n; when not told all heard 0.
+ */
+function isEveryPlaceTaken(heard: readonly number[], residents: number, told: boolean): boolean {
+  const come = heard.length - residents
+  return heard
+    .toSorted((a, b) => a - b)
+    .every((frames, place) => frames === (told ? Math.min(place, come) : 0))
 }

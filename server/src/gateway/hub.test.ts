@@ -156,6 +156,34 @@ test('[F6] a change among online, away and busy, or of a text, is none in v1', a
   expect(late.heard()).toEqual(['d', 'e'])
 })
 
+test('[F3] after a quiet time, where a flush takes long the first change waits a tenth of that for others', async () => {
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
+  const waitAfter = async (flushMs: number) => {
+    waits.mockClear()
+    const { hub, publish } = room()
+    hub.join({
+      since: 0,
+      write() {
+        now += flushMs
+      },
+    })
+    publish([change('a')])
+    await new Promise(resolve => setImmediate(resolve))
+    now += 1_000
+    publish([change('b')])
+    return waits.mock.calls.map(([, ms]) => ms)
+  }
+  try {
+    expect(await waitAfter(9)).toEqual([])
+    expect(await waitAfter(45)).toEqual([5])
+    expect(await waitAfter(300)).toEqual([10])
+  } finally {
+    vi.restoreAllMocks()
+  }
+})
+
 test('[F3] while a crowd arrives, changes gather for longer', async () => {
   // One flush costs 20 ms by a clock that only flushing moves; what counts is how long the next one is put off.
   let now = 0

@@ -19,6 +19,9 @@ const FLUSH_SHARE = 3
 /** Longest time between two flushes, as far as the flush itself does not take longer. */
 const LONGEST_WINDOW_MS = 50
 
+/** The first change after a quiet time waits for others this part of the time that a flush takes: nothing, unless that is long. */
+const FIRST_WAIT_SHARE = 0.1
+
 /** More arrivals than that since the last flush are a crowd: a tenth of the time goes into letting it in. */
 const CROWD = 16
 
@@ -46,6 +49,8 @@ export class Hub {
   #arrivals = 0
   /** `performance.now()` before which no window is flushed. */
   #notBefore = 0
+  /** How long the last flush took, in ms. */
+  #cost = 0
 
   constructor(seq: number, watches: Watches) {
     this.#seq = seq
@@ -76,8 +81,9 @@ export class Hub {
   #schedule(): void {
     if (this.#scheduled || this.#flushing) return
     this.#scheduled = true
-    const wait = this.#notBefore - performance.now()
-    if (wait <= 0) setImmediate(this.#flush)
+    const first = Math.min(WINDOW_MS, this.#cost * FIRST_WAIT_SHARE)
+    const wait = Math.max(this.#notBefore - performance.now(), first)
+    if (wait < 1) setImmediate(this.#flush)
     else setTimeout(this.#flush, Math.ceil(wait))
   }
 
@@ -101,6 +107,7 @@ export class Hub {
       return
     }
     const cost = spentBefore + performance.now() - sliceBegun
+    this.#cost = cost
     const isCrowd = this.#arrivals > CROWD
     this.#arrivals = 0
     const share = isCrowd ? CROWD_FLUSH_SHARE : FLUSH_SHARE
