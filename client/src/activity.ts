@@ -1,11 +1,11 @@
 import type { PresenceClient } from './api.ts'
-import type { EventSourceLike, Platform } from './platform.ts'
+import type { Platform } from './platform.ts'
 import { timer } from './timer.ts'
 
 /** What shows that somebody is there. */
 const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll']
 
-const PASSIVE = { passive: true, capture: true }
+const OPTIONS = { passive: true, capture: true }
 
 /** A tab that is hidden for less is not worth a word: people flip through their tabs. */
 const HIDDEN_FOR_MS = 5_000
@@ -20,32 +20,19 @@ export function watchPage(
   const { document, network } = platform
   const idling = timer(platform)
   const hiding = timer(platform)
-  const ends = [idling.stop, hiding.stop]
-  let activeAt = platform.now()
-  let isIdle = false
 
-  function listen(source: EventSourceLike, type: string, listener: () => void): void {
-    source.addEventListener(type, listener, PASSIVE)
-    ends.push(() => source.removeEventListener(type, listener, PASSIVE))
+  function each(what: 'addEventListener' | 'removeEventListener'): void {
+    network?.[what]('online', wake, OPTIONS)
+    document?.[what]('visibilitychange', turn, OPTIONS)
+    for (const type of SIGNS) document?.[what](type, sign, OPTIONS)
   }
 
-  // Signs come by the hundred: each costs a look at the clock, and no timer.
   function sign(): void {
-    activeAt = platform.now()
-    if (!isIdle) return
-    isIdle = false
     setActivity('active')
-    look()
+    if (idleAfterMs) idling.set(idleAfterMs, () => setActivity('idle'))
   }
 
-  function look(): void {
-    if (idleAfterMs === false) return
-    const left = activeAt + idleAfterMs - platform.now()
-    if (left > 0) return idling.set(left, look)
-    isIdle = true
-    setActivity('idle')
-  }
-
+  // A page that is turned to shows that somebody is there; it is hidden by a screen that locks itself, too.
   function turn(): void {
     if (document?.visibilityState === 'hidden') return hiding.set(HIDDEN_FOR_MS, () => setVisible(false))
     hiding.stop()
@@ -53,14 +40,14 @@ export function watchPage(
     sign()
   }
 
-  if (network) listen(network, 'online', wake)
+  each('addEventListener')
   if (document) {
-    for (const type of SIGNS) listen(document, type, sign)
-    listen(document, 'visibilitychange', turn)
-    look()
+    sign()
     turn()
   }
   return () => {
-    for (const end of ends) end()
+    each('removeEventListener')
+    idling.stop()
+    hiding.stop()
   }
 }

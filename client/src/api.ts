@@ -13,7 +13,8 @@ export interface PresenceClient {
    * often it is followed here, and as many messages as it takes are sent. `listener` is called when one of these users
    * has changed; {@link PresenceClient.onChange} hears of all.
    *
-   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond what a connection may follow (10,000).
+   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond what a connection may follow (10,000, once the
+   * server has said so; {@link PresenceClient.watchAll} and {@link PresenceClient.watchCount} count as one each).
    */
   subscribe(userIds: Iterable<string>, listener?: () => void): () => void
 

@@ -9,9 +9,9 @@ import type { ClientOptions } from './options.ts'
 import { passport } from './passport.ts'
 import { type Platform, surroundings } from './platform.ts'
 import { requests } from './requests.ts'
-import { COUNT, EVERYBODY, type PresenceUser, roster } from './roster.ts'
+import { COUNT, EVERYBODY, type PresenceUser, roster, type Topic } from './roster.ts'
 import { type MyStatus, self } from './self.ts'
-import type { Message, Request, Said } from './wire.ts'
+import type { Message, Request, Users } from './wire.ts'
 
 /** After this long without a sign of the user a device is idle: short enough to be true, long enough to read a page. */
 const IDLE_AFTER_MS = 5 * 60_000
@@ -23,25 +23,19 @@ export function createClient(options: ClientOptions): PresenceClient {
   const { url, userId, token, getToken, WebSocket, autoConnect } = options
   const { idleAfterMs = IDLE_AFTER_MS, timeoutMs = TIMEOUT_MS } = options
   if (!url || !(userId || token || getToken)) {
-    throw new PresenceError('bad_options', 'url and userId, token or getToken are needed')
+    throw new PresenceError('bad_options', 'url and an identity are needed')
   }
   const platform: Platform = { ...surroundings(), ...(WebSocket && { WebSocket }), ...options.platform }
   const [onChange, tellChanged] = listeners<[readonly PresenceUser[]]>()
   const [onCount, tellCount] = listeners<[number]>()
   const [onMyStatus, tellChoice] = listeners<[MyStatus]>()
-  const [onConnectionChange, changed] = listeners<[ConnectionState]>()
+  const [onConnectionChange, tellState] = listeners<[ConnectionState]>()
   const [onError, tellError] = listeners<[PresenceError]>()
   /** Why nothing can be asked. */
   let over: PresenceError | undefined
 
-  const say = (said: Said): void => connection.say(said)
-  const asking = requests(platform, timeoutMs, say, () => followed.limits.maxMessageBytes)
-  const { nextId } = asking
-  const followed = roster(platform, say, said => connection.wait(said), nextId, tellChanged, tellCount)
-  const me = self(platform, say, nextId, tellChoice, followed.hide)
-  const papers = passport(options, platform, () => connection.happen('renew'), tellError)
-  const connection = link(platform, getToken !== undefined, {
-    credentials: papers.present,
+  const connection = link(platform, !!getToken, {
+    credentials: newSession => papers.present(newSession),
     resume(welcome) {
       papers.welcomed(welcome.serverTime)
       me.resume()
@@ -51,52 +45,56 @@ export function createClient(options: ClientOptions): PresenceClient {
     receive(message) {
       me.receive(message)
       if (asking.receive(message) || followed.receive(message)) return
-      if (message.type === 'error' && !me.refused(message)) tellError(refusal(message))
+      if (message.type === 'error') tellError(refusal(message))
     },
     lost() {
       papers.lost()
-      me.lost()
       followed.lost()
     },
-    refused(closeCode, reason) {
-      const error = new PresenceError('refused', reason, undefined, closeCode)
-      end(error)
-      tellError(error)
+    changed(state, { code, reason }) {
+      if (state === 'suspended') fail(new PresenceError('refused', reason, undefined, code))
+      tellState(state)
     },
-    changed,
   })
+  const { say, happen } = connection
+  const papers = passport(options, platform, () => happen('useless'), tellError)
+  const asking = requests(platform, timeoutMs, say)
+  const followed = roster(platform, say, () => me.sayAll(), tellChanged, tellCount)
+  const me = self(say, tellChoice, followed.hide)
 
   function end(why: PresenceError): void {
     over = why
     asking.failAll(why)
   }
 
-  /** Something is wanted for which a connection is needed. */
-  function need(): void {
-    if (connection.state !== 'idle') return
-    if (!platform.WebSocket) {
-      if (over) return
-      over = new PresenceError('no_websocket')
-      tellError(over)
-    } else if (autoConnect !== false) client.connect()
+  function fail(why: PresenceError): void {
+    end(why)
+    tellError(why)
   }
 
-  function follow(keys: ReadonlySet<string>, listener?: () => void): () => void {
-    const unfollow = followed.follow(keys, listener)
+  /** Something is wanted for which a connection is needed. */
+  function need(): void {
+    if (connection.state !== 'idle' || over || autoConnect === false) return
+    if (platform.WebSocket) client.connect()
+    else fail(new PresenceError('no_websocket'))
+  }
+
+  function follow(topics: Iterable<Topic>, listener?: () => void): () => void {
+    const unfollow = followed.follow(topics, listener)
     need()
     return unfollow
   }
 
-  async function ask(request: Request): Promise<Message> {
+  async function ask<Answer extends Message>(request: Request): Promise<Answer> {
     need()
     if (over) throw over
-    return asking.ask(request)
+    return asking.ask(request) as Promise<Answer>
   }
 
   const client: PresenceClient = {
     subscribe: (userIds, listener) => follow(checked(userIds), listener),
-    watchAll: () => follow(new Set([EVERYBODY])),
-    watchCount: () => follow(new Set([COUNT])),
+    watchAll: () => follow([EVERYBODY]),
+    watchCount: () => follow([COUNT]),
     get: followed.get,
     users: followed.users,
     get count() {
@@ -106,18 +104,17 @@ export function createClient(options: ClientOptions): PresenceClient {
       return followed.freshness
     },
     async getUsers(userIds) {
-      const lists = split(checked(userIds), followed.limits)
-      const answers = await Promise.all(lists.map(list => ask({ type: 'get_users', userIds: list })))
-      return answers.flatMap(answer => ('users' in answer ? answer.users : []))
+      const lists = split(checked(userIds))
+      const answers = await Promise.all(lists.map(list => ask<Users>({ type: 'get_users', userIds: list })))
+      return answers.flatMap(({ users }) => users)
     },
 
     get myStatus() {
       return me.status
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      const end = expiresAt && (new Date(expiresAt).toJSON() as string | null)
-      if (end === null) throw new PresenceError('bad_message', 'expiresAt is no time')
-      await ask({ type: 'set_status', status, text, expiresAt: end })
+      // What is no time becomes null, which the server refuses.
+      await ask({ type: 'set_status', status, text, expiresAt: expiresAt && new Date(expiresAt).toJSON() })
       return me.status
     },
     async identify(username) {
@@ -128,7 +125,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     setVisible(isVisible) {
       me.setVisible(isVisible)
       // Whoever looks again after a while should not look at a connection that died meanwhile.
-      if (isVisible) wake()
+      if (isVisible) happen('wake')
     },
 
     get connectionStatus() {
@@ -141,11 +138,11 @@ export function createClient(options: ClientOptions): PresenceClient {
       if (!platform.WebSocket) throw new PresenceError('no_websocket')
       if (over?.code === 'closed') throw over
       over = undefined
-      connection.happen('connect')
+      happen('connect')
     },
     close() {
       end(new PresenceError('closed'))
-      connection.happen('close')
+      happen('close')
       papers.end()
       unwatch()
     },
@@ -157,11 +154,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     onError,
   }
 
-  function wake(): void {
-    connection.happen('wake')
-  }
-
-  const unwatch = watchPage(platform, idleAfterMs, client, wake)
-  if (platform.WebSocket && (autoConnect ?? (platform.isUsers || WebSocket !== undefined))) need()
+  const unwatch = watchPage(platform, idleAfterMs, client, () => happen('wake'))
+  if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) need()
   return client
 }

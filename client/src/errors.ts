@@ -1,8 +1,8 @@
 import type { Refusal, RefusalCode } from './wire.ts'
 
 /**
- * What went wrong. Beside the codes of the server (see docs/protocol-v2.md), of which `too_large`, `bad_message` (an
- * `expiresAt` that is no time) and `bad_token` (`getToken` gave none) are said here too:
+ * What went wrong. Beside the codes of the server (see docs/protocol-v2.md), of which `too_many` (users are followed) and
+ * `bad_token` (`getToken` gave none) are said here too:
  *
  * - `timeout`: no answer in time. The request may have been done.
  * - `closed`: the client was closed.

@@ -1,6 +1,6 @@
 import type { ManualClock } from './manual-clock.contract.ts'
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts'
-import type { Message, Place, Said, User } from './wire.ts'
+import type { Message, Place, RefusalCode, Said, User } from './wire.ts'
 
 // A server of protocol v2, as docs/protocol-v2.md has it and no further, over pairs of sockets that are no sockets: what
 // is said arrives later, in order, or never; what closes is known on each side at another time.
@@ -22,12 +22,14 @@ export interface Weather {
   vanished: number
   /** What share of what the client repeats by itself is refused for now. */
   tooFast: number
+  /** With which code. */
+  refusal: RefusalCode
 }
 
 export class FakeServer {
-  readonly weather: Weather = { delayMs: 0, refused: 0, vanished: 0, tooFast: 0 }
+  readonly weather: Weather = { delayMs: 0, refused: 0, vanished: 0, tooFast: 0, refusal: 'too_fast' }
   readonly clock: ManualClock
-  readonly random: () => number
+  random: () => number
   readonly connections = new Set<Connection>()
   /** Those that no client has closed, nor heard of that they are closed. */
   readonly held = new Set<Connection>()
@@ -201,7 +203,8 @@ export class Connection {
       if (!this.#isTooFast(said)) return this.#receive(said)
       // What is long is refused unread, so its number is not known.
       const { id } = text.length > 1_024 ? {} : said
-      this.say({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 300, id })
+      const { refusal } = server.weather
+      this.say({ type: 'error', code: refusal, message: refusal, retryAfterMs: 300, id })
     }, this.#toServerAt - clock.now())
   }
 
@@ -264,13 +267,7 @@ export class Connection {
       seq,
       serverTime: new Date(server.clock.now()).toISOString(),
       heartbeatMs: 15_000,
-      limits: {
-        maxMessageBytes: 65_536,
-        maxUserIds: 1_000,
-        maxWatchedUsers: 10_000,
-        messagesPerSecond: 20,
-        messagesBurst: 200,
-      },
+      limits: { maxWatchedUsers: 10_000 },
     })
   }
 

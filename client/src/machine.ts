@@ -14,30 +14,35 @@ import * as CLOSE from './close.ts'
  */
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'suspended' | 'closed'
 
-/** All that the connection remembers. */
-export interface Machine {
-  readonly state: ConnectionState
+/** What is used up until a connection has held; then it is all there again. */
+interface Rights {
   /** How many attempts came to nothing since the connection last held. */
   readonly failures: number
-  /** Close codes after which this client may come back, changed: each once, until the connection has held. */
+  /** Close codes after which this client may come back, changed. */
   readonly mendable: readonly number[]
-  readonly mended: readonly number[]
-  /** In `waiting`: how long to wait was our own choice, so good news may end it. */
+  /** Whether good news may end a wait: not one that the server asked for, and not again and again. */
   readonly mayHurry: boolean
+}
+
+/** All that the connection remembers. */
+export interface Machine extends Rights {
+  readonly state: ConnectionState
+  /** What it may do again when it has held. */
+  readonly rights: Rights
 }
 
 /**
  * What can happen to a connection:
  *
  * - `lost`: the socket is gone
- * - `silent`: nothing was heard for too long, whatever the browser says of the socket
- * - `due`: the time has come that the last `timer` was set to
+ * - `useless`: it is of no use any more, whatever the browser says of the socket: silent for too long, or full of
+ *   nonsense, or made with a token that ends
+ * - `due`: the time has come that the last step has set
  * - `wake`: a sign that the network, or somebody who looks, is back
- * - `renew`: a new token is there
  */
 export type Event = (typeof EVENTS)[number]
 
-const EVENTS = ['connect', 'welcome', 'lost', 'silent', 'due', 'wake', 'renew', 'close'] as const
+const EVENTS = ['connect', 'welcome', 'lost', 'useless', 'due', 'wake', 'close'] as const
 
 /** What more there is to know of an event. */
 export interface Facts {
@@ -49,23 +54,19 @@ export interface Facts {
   readonly random: number
 }
 
-/** What is to be done about it, and with what. */
-export type Effect =
-  /** Opens a socket; with 1, as a new session. */
-  | readonly ['open', 0 | 1]
-  /** Closes the socket with this code. */
-  | readonly ['drop', typeof CLOSE.normal | typeof CLOSE.cut]
-  /** Says what is followed, and what waits to be said. */
-  | readonly ['resume']
-  /** Asks the server for a sign of life, now. */
-  | readonly ['probe']
-  /** Lets `due` happen after so many milliseconds, unless the state is another by then. */
-  | readonly ['timer', number]
-  /** The server does not want this client back, for the reason of this close code. */
-  | readonly ['refuse', number]
+/**
+ * What is to be done about it:
+ *
+ * - `open`: opens a socket; after 4409 as another session
+ * - `resume`: says what is followed, and what waits to be said
+ * - `probe`: asks the server for a sign of life, now
+ *
+ * A socket is left in any other state than `connecting` and `open`, and for another one.
+ */
+export type Effect = 'open' | 'resume' | 'probe'
 
-/** What the connection is then, and what is to be done, in this order. */
-export type Step = readonly [machine: Machine, ...effects: Effect[]]
+/** What the connection is then, what is to be done, and after how many milliseconds `due` happens if that is its state still. */
+export type Step = readonly [machine: Machine, effect?: Effect | undefined, dueMs?: number]
 
 /** How long an attempt may take, from the token to the welcome: a slow phone gets there, a black hole is noticed. */
 const CONNECT_MS = 15_000
@@ -83,87 +84,63 @@ const MAX_WAIT_MS = 30_000
 const AWAY_MS = 10_000
 
 /** Close codes by which a server says that it did not like what it heard: the same soon again is not what it needs. */
-const DISLIKED = [1002, 1003, 1007, 1008, 1009, CLOSE.tooFast]
-
-/** Stands among what was mended: good news has ended a wait. It does so once, or whoever cries it often waits never. */
-const HURRIED = 0
+const DISLIKED = [1002, 1007, 1009, CLOSE.tooFast]
 
 /** A connection that nobody has asked for; with the means to get a new token, a bad one is no end. */
 export function begin(canRenewToken: boolean): Machine {
   const mendable: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
-  return { state: 'idle', failures: 0, mendable, mended: [], mayHurry: true }
+  const rights = { failures: 0, mendable, mayHurry: true }
+  return { state: 'idle', ...rights, rights }
 }
 
 type Rule = (machine: Machine, facts: Facts) => Step
 
 const stay: Rule = machine => [machine]
 
-const to = (machine: Machine, state: ConnectionState, ...effects: Effect[]): Step => [
-  { ...machine, state },
-  ...effects,
-]
+const connect = (machine: Machine): Step => [{ ...machine, state: 'connecting' }, 'open', CONNECT_MS]
 
-const open = (machine: Machine, newSession: 0 | 1): Step =>
-  to(machine, 'connecting', ['open', newSession], ['timer', CONNECT_MS])
-
-const connect: Rule = machine => open(machine, 0)
-
-const hurry: Rule = machine =>
-  machine.mayHurry ? open({ ...machine, mended: [...machine.mended, HURRIED] }, 0) : [machine]
+const hurry: Rule = machine => (machine.mayHurry ? connect({ ...machine, mayHurry: false }) : [machine])
 
 const lost: Rule = (machine, { code, retryAfterMs, random }) => {
-  const { mendable, mended, failures } = machine
-  if (mendable.includes(code) && !mended.includes(code))
-    return open({ ...machine, mended: [...mended, code] }, code === CLOSE.replaced ? 1 : 0)
-  if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return to(machine, 'suspended', ['refuse', code])
+  const { mendable, failures } = machine
+  if (mendable.includes(code))
+    return connect({ ...machine, mendable: mendable.filter(each => each !== code) })
+  if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return [{ ...machine, state: 'suspended' }]
   const leastMs = Math.max(retryAfterMs, DISLIKED.includes(code) ? AWAY_MS : 0)
-  const mayHurry = leastMs === 0 && !mended.includes(HURRIED)
+  const mayHurry = machine.mayHurry && leastMs === 0
   return [
     { ...machine, state: 'waiting', failures: failures + 1, mayHurry },
+    undefined,
     // Full jitter: a thousand clients that were lost together come back spread over the whole wait.
-    ['timer', leastMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures)],
+    leastMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures),
   ]
 }
 
-/** The socket is left, as one whose session comes back, before the rule is followed. */
-const leaving =
-  (rule: Rule): Rule =>
-  (machine, facts) => {
-    const [next, ...effects] = rule(machine, facts)
-    return [next, ['drop', CLOSE.cut], ...effects]
-  }
+const close: Rule = machine => [{ ...machine, state: 'closed' }]
 
-const cut = leaving(lost)
+const forgive: Rule = machine => [{ ...machine, ...machine.rights }]
 
-const close: Rule = machine => to(machine, 'closed', ['drop', CLOSE.normal])
+const welcome: Rule = machine => [{ ...machine, state: 'open' }, 'resume', STABLE_MS]
 
-const forgiven = (machine: Machine): Machine => ({ ...machine, failures: 0, mended: [] })
+const retry: Rule = machine => connect({ ...machine, ...machine.rights })
 
-const welcome: Rule = machine => to(machine, 'open', ['resume'], ['timer', STABLE_MS])
-
-const forgive: Rule = machine => [forgiven(machine)]
-
-const retry: Rule = machine => open(forgiven(machine), 0)
-
-const probe: Rule = machine => [machine, ['probe']]
-
-const renew = leaving(connect)
+const probe: Rule = machine => [machine, 'probe']
 
 type Row<Columns extends readonly unknown[]> = { readonly [Column in keyof Columns]: Rule }
 
 /** What each event means in each state, in the order of `EVENTS`. One that is forgotten here does not compile. */
 // biome-ignore format: a table
 const RULES: Readonly<Record<ConnectionState, Row<typeof EVENTS>>> = {
-  //          connect  welcome  lost  silent  due      wake   renew  close
-  idle:       [connect, stay,    stay, stay,   stay,    stay,  stay,  close],
-  connecting: [stay,    welcome, lost, cut,    cut,     stay,  stay,  close],
-  open:       [stay,    stay,    lost, cut,    forgive, probe, renew, close],
-  waiting:    [hurry,   stay,    stay, stay,   connect, hurry, stay,  close],
-  suspended:  [retry,   stay,    stay, stay,   stay,    stay,  stay,  close],
-  closed:     [stay,    stay,    stay, stay,   stay,    stay,  stay,  stay],
+  //          connect  welcome  lost  useless due      wake   close
+  idle:       [connect, stay,    stay, stay,   stay,    stay,  close],
+  connecting: [stay,    welcome, lost, lost,   lost,    stay,  close],
+  open:       [stay,    stay,    lost, lost,   forgive, probe, close],
+  waiting:    [hurry,   stay,    stay, stay,   connect, hurry, close],
+  suspended:  [retry,   stay,    stay, stay,   stay,    stay,  close],
+  closed:     [stay,    stay,    stay, stay,   stay,    stay,  stay],
 }
 
-/** What follows from an event. Pure: whoever calls it keeps the result and does the effects, in their order. */
+/** What follows from an event. Pure: whoever calls it keeps the result and does what is to be done. */
 export function step(machine: Machine, event: Event, facts: Facts): Step {
   const rule = RULES[machine.state][EVENTS.indexOf(event)] ?? stay
   return rule(machine, facts)

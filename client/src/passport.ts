@@ -12,9 +12,6 @@ const AHEAD_MS = 30_000
 /** Shortest time between two renewals, whatever the tokens say, and whatever the clocks. */
 const RENEW_MS = 10_000
 
-/** Shortest time until a renewal that failed is tried again. */
-const RETRY_MS = 1_000
-
 /** What can travel as a part of a subprotocol. */
 const TOKEN = /^[\w.~+/=-]+$/
 
@@ -47,47 +44,40 @@ export function passport(
   const { id, end } = session(platform, `who-is-online:${url}:${userId ?? ''}`, sessionId)
   const renewal = timer(platform)
   let { username } = options
+  /** What a connection was made with, or is being made. */
   let inUse: string | undefined
   let next: string | undefined
-  /** When the token in use ends, while a connection has it; `NaN`: that is not known. */
-  let endsAt = Number.NaN
 
   async function fetched(): Promise<string | undefined> {
     if (!getToken) return token
     const found = await getToken()
     if (TOKEN.test(found || '')) return found
     // Such as the page of a proxy that has a bad day.
-    const error = new PresenceError('bad_token', 'no token')
+    const error = new PresenceError('bad_token')
     tellError(error)
     throw error
   }
 
-  /** Renews in time, if there is time. */
-  function renewSoon(leastMs: number): void {
-    const left = endsAt - platform.now()
-    if (left > 0) renewal.set(Math.max(leastMs, left - AHEAD_MS, left / 2), () => void renew())
-  }
-
-  async function renew(): Promise<void> {
-    const before = inUse
-    try {
-      const found = await fetched()
-      // Meanwhile there may be another connection, with another token.
-      if (before !== inUse) return
-      if (found === inUse) return renewSoon(RENEW_MS)
+  /**
+   * Renews what ends in so many milliseconds, if there is time. What fails is tried again; when there is no time left the
+   * server closes with 4401, and a token is asked for again.
+   */
+  function renewIn(leftMs: number): void {
+    if (!inUse || !(leftMs > 0)) return
+    const waitMs = Math.max(RENEW_MS, leftMs - AHEAD_MS)
+    renewal.set(waitMs, async () => {
+      const found = await fetched().catch(() => inUse)
+      if (found === inUse) return renewIn(leftMs - waitMs)
       next = found
       renewed()
-    } catch {
-      // When there is no time left the server will close with 4401: then it is asked for again.
-      renewSoon(RETRY_MS)
-    }
+    })
   }
 
   return {
     async present(newSession) {
       inUse = next ?? (await fetched())
       next = undefined
-      const query = { userId: inUse ? undefined : userId, username, sessionId: await id(newSession) }
+      const query = { sessionId: await id(newSession), username, userId: inUse ? undefined : userId }
       let address = url.replace(/^http/, 'ws')
       for (const [key, value] of Object.entries(query)) {
         if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`
@@ -99,13 +89,11 @@ export function passport(
       username = to
     },
     welcomed(serverTime) {
-      if (!getToken || !inUse) return
-      endsAt = platform.now() + lifeMs(inUse, serverTime, platform.atob)
-      renewSoon(RENEW_MS)
+      if (inUse) renewIn(lifeMs(inUse, serverTime, platform.atob))
     },
     lost() {
       renewal.stop()
-      endsAt = Number.NaN
+      inUse = undefined
     },
     end,
   }

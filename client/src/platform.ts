@@ -39,11 +39,7 @@ export interface StorageLike {
 
 /** The part of `navigator.locks` that is used. */
 export interface LocksLike {
-  request(
-    name: string,
-    options: { ifAvailable: true },
-    held: (lock: unknown) => Promise<void> | undefined,
-  ): Promise<unknown>
+  request(name: string, options: { ifAvailable: true }, held: (lock: unknown) => unknown): Promise<unknown>
 }
 
 /**
@@ -96,7 +92,7 @@ export function surroundings(): Platform {
     // On a server, where there is no document, "session" storage would be shared by all users.
     storage: document && storage,
     locks: document && navigator?.locks,
-    isUsers: document !== undefined || navigator?.product === 'ReactNative',
+    isUsers: !!document || navigator?.product === 'ReactNative',
     atob,
     now: () => performance.now(),
     random: Math.random,

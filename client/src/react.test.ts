@@ -117,7 +117,7 @@ describe('[J12] hooks', () => {
 
     show(ids.map(userId => createElement(PureRow, { key: userId, userId, seen })))
     await pass(60_000)
-    expect(server.heard.filter(({ type }) => type === 'subscribe')).toHaveLength(1)
+    expect(server.heard.filter(({ type }) => type === 'subscribe')).toHaveLength(4)
     expect(client.users()).toHaveLength(1_000)
     rendered.clear()
     server.change('row-7', 'busy')
@@ -166,11 +166,16 @@ describe('[J12] hooks', () => {
     const page = show(createElement(StrictMode, undefined, createElement(Row, { userId: 'ann' })))
     await pass(500)
     expect(page.text()).toBe('ann:offline ')
-    expect(server.heard.map(({ type }) => type)).toEqual(['set_activity', 'subscribe'])
+    expect(server.heard.map(({ type }) => type)).toEqual(['set_activity', 'client_state', 'subscribe'])
     expect(server.attempts).toBe(1)
     page.unmount()
     await pass(500)
-    expect(server.heard.map(({ type }) => type)).toEqual(['set_activity', 'subscribe', 'unsubscribe'])
+    expect(server.heard.map(({ type }) => type)).toEqual([
+      'set_activity',
+      'client_state',
+      'subscribe',
+      'unsubscribe',
+    ])
   })
 
   test('a row goes grey when the connection is lost', async () => {

@@ -1,10 +1,8 @@
 import { PresenceError } from './errors.ts'
-import { type MessageLimits, split } from './ids.ts'
-import { LIMITS } from './link.ts'
+import { split } from './ids.ts'
 import { call } from './listeners.ts'
 import type { Platform } from './platform.ts'
 import { isSame } from './same.ts'
-import { AGAIN_MS } from './self.ts'
 import { timer } from './timer.ts'
 import type {
   Message,
@@ -13,17 +11,26 @@ import type {
   PresenceDiff,
   PresenceState,
   Refusal,
-  Said,
-  Selector,
+  Request,
   User,
+  Welcome,
 } from './wire.ts'
 
-// What is followed is known by a key: a user's id, or one of these two, which are none, before the word of the selector.
-export const EVERYBODY = '\0all'
-export const COUNT = '\0count'
+/** What can be followed: a user, by the id, or one of these, as a message names them. */
+export type Topic = string | typeof EVERYBODY | typeof COUNT
+
+export const EVERYBODY = { all: true } as const
+/** A number is told whole: it has no place to go on from. */
+export const COUNT = { count: true, since: undefined } as const
 
 /** Shortest time between two rounds of subscriptions: a list that is scrolled stays well below what a server takes. */
 const FLUSH_MS = 200
+
+/**
+ * How much longer than it asks for a server is left alone that has refused something for now: it closes a connection that
+ * is refused again and again without a pause of a second.
+ */
+const AGAIN_MS = 1_100
 
 /**
  * Whether what is shown of a user is kept up by the server at this moment. `stale`: it was so when the connection was
@@ -36,25 +43,19 @@ export interface PresenceUser extends User {
   readonly freshness: Freshness
 }
 
-/** One thing that is followed: a user, everybody, or the count. */
+/** One thing that is followed. */
 interface Follow {
-  readonly key: string
+  readonly topic: Topic
   /** Who follows it here, each to be called when it has changed: ten rows with one user are one subscription. */
   readonly followers: Set<() => void>
   /**
-   * Whether the server tells of it on this connection. A number: it was asked for in that request, whose answer is on the
-   * way. Undefined: it has to be asked for.
+   * Up to where the server has told of it. That moves on with the line, as long as it is the line; when the line breaks
+   * it stays, and from there it goes on.
    */
-  told: 'live' | number | undefined
-  /** How far the server had told of it when that was interrupted: from there it goes on. */
-  since: Place | undefined
+  upTo: Place | undefined
 }
 
-/** How much a server lets one connection follow. */
-type Limits = MessageLimits & { readonly maxWatchedUsers: number }
-
 export interface Roster {
-  readonly limits: Limits
   /** How many are online, as it was told last. */
   readonly count: number | undefined
   /** Whether all that is followed is as the server has it. */
@@ -63,19 +64,19 @@ export interface Roster {
   /** Everybody who is known: the same array until somebody changes. */
   users(): readonly PresenceUser[]
   /** Follows something until what is returned is called; calls `listener` when it has changed. */
-  follow(keys: ReadonlySet<string>, listener?: () => void): () => void
+  follow(topics: Iterable<Topic>, listener?: () => void): () => void
   /** The connection is open, at this place in the order of changes. */
-  resume(welcome: Place & { readonly limits: Limits }): void
+  resume(welcome: Welcome): void
   lost(): void
   /** The server keeps changes to itself because nobody looks, or does so no more. */
   hide(isHidden: boolean): void
-  /** Takes what a message says of what is followed; returns whether that was its business. */
+  /** Takes what a message says of what is followed, and a refusal for now; returns whether it was one. */
   receive(message: Message): boolean
 }
 
 /**
  * What is followed here, and what the server has told of it, as objects that stay the same until something changes. Says
- * what the server has to be told; takes what it tells.
+ * what the server has to be told; takes what it tells. `sayAgain` says all else that a refusal for now may have been meant for.
  *
  * A state of several pages is taken whole, when its last page is there. Each page is of its own moment, and only the
  * last one has what changed meanwhile, so a half-told state is no state: nobody sees a list grow or half of it old,
@@ -83,51 +84,46 @@ export interface Roster {
  */
 export function roster(
   platform: Platform,
-  say: (said: Said) => void,
-  wait: (said: Said) => number,
-  nextId: () => number,
+  say: (request: Request) => number,
+  sayAgain: () => void,
   tellChanged: (users: readonly PresenceUser[]) => void,
   tellCount: (count: number) => void,
 ): Roster {
   // Strangers choose the keys, so these are Maps.
-  const follows = new Map<string, Follow>()
+  const follows = new Map<Topic, Follow>()
+  /** What the server tells of on this connection, or perhaps does, whether it is followed still or not. */
+  const told = new Set<Follow>()
+  /** What was asked in a request whose answer is on its way. */
+  const asked = new Map<unknown, readonly Follow[]>()
   const known = new Map<string, PresenceUser>()
   /** Who has changed since the listeners were told last. */
   const changed = new Map<string, PresenceUser>()
   /** All who are known, when somebody has asked for them. */
   let all: readonly PresenceUser[] | undefined
   let count: number | undefined
-  /** How many users somebody here follows. */
-  let wanted = 0
-  let limits: Limits = LIMITS
-  /** How far this connection was told. What is `live` is so at this place. */
-  let place: Place = { epoch: '', seq: 0 }
+  /** How much a connection can follow, everybody and the count among it, once the server has said so. */
+  let maxTopics = Number.POSITIVE_INFINITY
+  /** How far this connection was told, since nothing was missed. */
+  let line = { epoch: '', seq: 0 }
   /** Of the state that is being told. */
   let pages: (PresenceState & Numbered)[] = []
   let isOpen = false
   let isHidden = false
-  /**
-   * What the server tells of, or perhaps does, though nobody follows it any more: by its key, the request that ends it.
-   * Undefined: it has to be ended.
-   */
-  const ending = new Map<string, number | undefined>()
   const flushing = timer(platform)
-  /** Before this time nothing is said of subscriptions. */
-  let quietUntil = 0
+  /** Nothing is said of subscriptions until the next flush. */
+  let isQuiet = false
 
-  const isUser = (key: string): boolean => key[0] !== '\0'
-  const which = (is: (follow: Follow) => unknown): Follow[] => [...follows.values()].filter(is)
-
-  const ends = (is: (id: unknown) => unknown): string[] =>
-    [...ending].flatMap(([key, id]) => (is(id) ? key : []))
+  const isUser = (topic: Topic): topic is string => typeof topic === 'string'
 
   // What is shown
 
+  const isLive = ({ upTo }: Follow): boolean => !isHidden && upTo === line
+
   /** How sure it is what is known of a user; undefined for one whom nobody follows here. */
   function freshness(userId: string): Freshness | undefined {
-    const by = [userId, EVERYBODY].flatMap(key => follows.get(key) ?? [])
+    const by = [userId, EVERYBODY].flatMap(topic => follows.get(topic) ?? [])
     if (by.length === 0) return undefined
-    return !isHidden && by.some(({ told }) => told === 'live') ? 'live' : 'stale'
+    return by.some(isLive) ? 'live' : 'stale'
   }
 
   /** Shows a user; one whom nobody follows here is none of our business. */
@@ -139,16 +135,14 @@ export function roster(
       if (isSame(known.get(userId), after)) return
       known.set(userId, after)
       changed.set(userId, after)
-    } else {
-      known.delete(userId)
-      changed.delete(userId)
-    }
+    } else known.delete(userId)
     all = undefined
   }
 
   /** Shows those who are known as sure as they are now. */
   function refresh(): void {
     for (const user of known.values()) if (user.freshness !== freshness(user.userId)) show(user)
+    tellChanges()
   }
 
   function tellChanges(): void {
@@ -161,90 +155,67 @@ export function roster(
 
   // What is said
 
-  /** Says soon what is followed now: a thousand rows that appear together are one message, one that only blinks is none. */
+  /** Says soon what is followed now: a thousand rows that appear together are one round, one that only blinks is none. */
   function flushSoon(): void {
-    flushing.set(Math.max(0, quietUntil - platform.now()), flush)
+    if (!isQuiet) flushing.set(0, flush)
+  }
+
+  /** Says nothing for so long; then what is to be said by then. */
+  function quiet(ms: number, then: () => void): void {
+    isQuiet = true
+    flushing.set(ms, then)
+  }
+
+  /** Forgets what nobody follows any more. */
+  function forget(): void {
+    for (const { topic, followers } of follows.values()) if (followers.size === 0) follows.delete(topic)
   }
 
   function flush(): void {
-    flushing.stop()
-    const gone = which(({ followers }) => followers.size === 0)
-    for (const { key } of gone) follows.delete(key)
-    if (gone.length > 0) refresh()
-    // One with a place was told of, up to there; it may be that the server does not know that it was interrupted.
-    for (const { key } of gone.filter(({ told, since }) => told || since)) ending.set(key, undefined)
-    if (!isOpen) return ending.clear()
-    if (
-      !tell(
-        'unsubscribe',
-        ends(id => !id).filter(key => !follows.has(key)),
-      )
-    )
-      return
-    const due = which(({ told }) => !told)
-    for (const since of new Set(due.map(follow => follow.since))) {
-      const part = due.filter(follow => follow.since === since).map(({ key }) => key)
-      if (!tell('subscribe', part, since)) return
+    isQuiet = false
+    forget()
+    refresh()
+    if (!isOpen) return
+    const waiting = new Set([...asked.values()].flat())
+    const due = [...follows.values()].filter(follow => follow.upTo !== line && !waiting.has(follow))
+    const gone = [...told].filter(follow => !follows.has(follow.topic) && !waiting.has(follow))
+    tell('unsubscribe', gone)
+    for (const since of new Set(due.map(({ upTo }) => upTo))) {
+      const part = due.filter(({ upTo }) => upTo === since)
+      tell('subscribe', part, since)
     }
   }
 
-  /** Says it of all these; returns whether the server takes that now. */
-  function tell(type: 'subscribe' | 'unsubscribe', keys: readonly string[], since?: Place): boolean {
-    return named(keys).every(([selector, those]) => {
-      const id = nextId()
-      if (!sayNow({ type, ...selector, since, id } as Said)) return false
-      for (const key of those) {
-        const follow = follows.get(key)
-        if (follow) {
-          follow.told = id
-          ending.delete(key)
-        } else ending.set(key, id)
-      }
-      return true
-    })
-  }
-
-  /** Says it, or, when that is more than the server takes now, lets all that is left wait until it does. */
-  function sayNow(said: Said): boolean {
-    const waitMs = wait(said)
-    quietUntil = platform.now() + Math.max(FLUSH_MS, waitMs)
-    if (waitMs > 0) flushSoon()
-    else say(said)
-    return waitMs === 0
-  }
-
-  /** What names these, in as many messages as it takes, each with those it names. */
-  function named(keys: readonly string[]): (readonly [Selector, readonly string[]])[] {
-    return [
-      ...split(keys.filter(isUser), limits).map(userIds => [{ userIds }, userIds] as const),
-      ...keys
-        .filter(key => !isUser(key))
-        .map(key => [{ [key.slice(1)]: true } as unknown as Selector, [key]] as const),
-    ]
+  /** Says it of all these, in as many messages as it takes. */
+  function tell(type: 'subscribe' | 'unsubscribe', those: readonly Follow[], since?: Place): void {
+    function ask(part: readonly Follow[], selector: object): void {
+      asked.set(say({ type, since, ...selector } as Request), part)
+      for (const follow of part) told.add(follow)
+      quiet(FLUSH_MS, flush)
+    }
+    for (const part of split(those.filter(({ topic }) => isUser(topic))))
+      ask(part, { userIds: part.map(({ topic }) => topic) })
+    for (const follow of those) if (!isUser(follow.topic)) ask([follow], follow.topic)
   }
 
   // What is told
 
-  function answered(id: unknown): void {
-    for (const follow of which(({ told }) => told === id && id)) {
-      follow.told = 'live'
-      follow.since = undefined
+  function answered({ type, id }: Message): void {
+    for (const follow of asked.get(id) ?? []) {
+      if (type === 'ack') told.delete(follow)
+      else follow.upTo = line
     }
-    for (const key of ends(by => by && by === id)) ending.delete(key)
+    if (asked.delete(id)) flushSoon()
   }
 
   /** What was live is so no more: it was, at the place that was told last. */
   function interrupt(): void {
-    for (const follow of follows.values()) {
-      if (follow.told !== 'live' || follow.key === COUNT) continue
-      follow.told = undefined
-      follow.since = place
-    }
+    line = { ...line }
     refresh()
   }
 
   function state(page: PresenceState & Numbered): void {
-    const { epoch, seq, last, recovered, all, id } = page
+    const { seq, last, recovered, all, id } = page
     pages.push(page)
     if (!last) return
     // One that turned out to be too long ends as another, which is whole without it.
@@ -254,8 +225,8 @@ export function roster(
     pages = []
     // Before anything is taken: what is no list of users throws here.
     const present = new Set(users.map(({ userId }) => userId))
-    place = { epoch, seq }
-    answered(id)
+    line.seq = seq
+    answered(page)
     users.forEach(show)
     if (all && !recovered) {
       // Whoever is not on a list of everybody is offline, whether it was asked for or not.
@@ -268,48 +239,38 @@ export function roster(
   }
 
   function diff({ prevSeq, seq, users }: PresenceDiff): void {
-    if (place.seq !== prevSeq) {
+    if (line.seq !== prevSeq) {
       interrupt()
       flushSoon()
     }
     // What it says is so, whether it joins or not.
     users.forEach(show)
-    place = { ...place, seq }
+    line.seq = seq
     // While a state is told there are no diffs: one that was begun will not be ended.
     pages = []
   }
 
   /**
-   * One that may be made again is made soon; any other waits for another connection, and is not our business. A long
-   * request is refused unread, so nobody knows which it was: then all that wait are made again.
+   * One that may be made again is made after a while; any other waits for another connection. A long request is refused
+   * unread, so nobody knows which it was: then all that wait are made again.
    */
-  function refused({ code, id, retryAfterMs = AGAIN_MS }: Refusal & Numbered): boolean {
-    if (code !== 'too_fast' && code !== 'unavailable') return false
-    const isMeant = (by: unknown): boolean => (id === undefined ? typeof by === 'number' : by === id)
-    const keys = ends(isMeant)
-    for (const key of keys) ending.set(key, undefined)
-    const asked = which(({ told }) => isMeant(told))
-    if (keys.length + asked.length === 0) return false
-    for (const follow of asked) {
-      follow.told = undefined
-      // It may be that the server has taken this one: then it has to be ended when nobody wants it any more.
-      if (id === undefined) ending.set(follow.key, undefined)
-    }
-    quietUntil = platform.now() + retryAfterMs
-    flushSoon()
+  function refused({ code, id, retryAfterMs = 0 }: Refusal & Numbered): boolean {
+    if (code !== 'too_fast') return false
+    if (id === undefined) asked.clear()
+    asked.delete(id)
+    quiet(AGAIN_MS + retryAfterMs, () => {
+      sayAgain()
+      flush()
+    })
     return true
   }
 
   return {
-    get limits() {
-      return limits
-    },
     get count() {
       return count
     },
     get freshness() {
-      const isBehind = which(({ told, followers }) => told !== 'live' && followers.size > 0).length > 0
-      return isBehind || isHidden || !isOpen ? 'stale' : 'live'
+      return isOpen && [...follows.values()].every(isLive) ? 'live' : 'stale'
     },
     get: userId => known.get(userId),
     users() {
@@ -317,76 +278,58 @@ export function roster(
       return all
     },
 
-    follow(keys, listener) {
+    follow(topics, listener) {
       // One function of ours for each, so that two may share a listener.
       const follower = (): void => listener?.()
-      const added = [...keys].filter(key => isUser(key) && !follows.get(key)?.followers.size).length
-      if (wanted + added > limits.maxWatchedUsers) {
-        throw new PresenceError('too_many', `one connection can follow ${limits.maxWatchedUsers} users`)
+      const unfollow = (): void => {
+        for (const topic of topics) follows.get(topic)?.followers.delete(follower)
+        flushSoon()
       }
-      wanted += added
-      for (const key of keys) {
-        const follow = follows.get(key) ?? { key, followers: new Set(), told: undefined, since: undefined }
-        follows.set(key, follow)
+      for (const topic of topics) {
+        const follow = follows.get(topic) ?? { topic, followers: new Set(), upTo: undefined }
+        follows.set(topic, follow)
         follow.followers.add(follower)
       }
       flushSoon()
-      return () => {
-        for (const key of keys) {
-          const followers = follows.get(key)?.followers
-          if (followers?.delete(follower) && followers.size === 0 && isUser(key)) wanted--
-        }
-        flushSoon()
+      if (follows.size > maxTopics) forget()
+      if (follows.size > maxTopics) {
+        unfollow()
+        throw new PresenceError('too_many')
       }
+      return unfollow
     },
 
-    resume({ epoch, seq, limits: told }) {
-      place = { epoch, seq }
-      limits = told
+    resume({ epoch, seq, limits }) {
+      maxTopics = limits.maxWatchedUsers
+      line = { epoch, seq }
       isOpen = true
+      asked.clear()
+      told.clear()
+      pages = []
       flush()
     },
 
     lost() {
       isOpen = false
       interrupt()
-      for (const follow of follows.values()) follow.told = undefined
-      ending.clear()
-      pages = []
-      tellChanges()
     },
 
     hide(isHiddenNow) {
       isHidden = isHiddenNow
       refresh()
-      tellChanges()
     },
 
     receive(message) {
-      switch (message.type) {
-        case 'presence_state':
-          state(message)
-          break
-        case 'presence_diff':
-          diff(message)
-          break
-        case 'online_count':
-          answered(message.id)
-          if (message.count !== count && follows.has(COUNT)) {
-            count = message.count
-            tellCount(count)
-          }
-          break
-        case 'ack':
-          answered(message.id)
-          break
-        case 'error':
-          return refused(message)
-        default:
-          return false
+      if (message.type === 'error') return refused(message)
+      if (message.type === 'presence_state') state(message)
+      else answered(message)
+      if (message.type === 'presence_diff') diff(message)
+      if (message.type === 'online_count' && message.count !== count) {
+        count = message.count
+        tellCount(count)
       }
       tellChanges()
-      return true
+      return false
     },
   }
 }

@@ -1,7 +1,5 @@
-import type { Platform } from './platform.ts'
 import { isSame } from './same.ts'
-import { timer } from './timer.ts'
-import type { Activity, Message, Refusal, Said, Status } from './wire.ts'
+import type { Activity, Message, Request, Status } from './wire.ts'
 
 /** What this user has chosen, which may be more than what others see. */
 export interface MyStatus {
@@ -11,9 +9,6 @@ export interface MyStatus {
   readonly expiresAt?: string | undefined
 }
 
-/** When something that was refused for now is said again, where the server does not say. */
-export const AGAIN_MS = 1_000
-
 const PLAIN: MyStatus = { status: 'online' }
 
 export interface Self {
@@ -22,11 +17,10 @@ export interface Self {
   setVisible(isVisible: boolean): void
   /** The connection is open. */
   resume(): void
-  lost(): void
+  /** Says all of this device again: the server may not have taken it. */
+  sayAll(): void
   /** Takes what a message says of the choice, and whether the server knows that somebody looks. */
   receive(message: Message): void
-  /** Takes a refusal that is nobody else's; returns whether it will be said again, as it is by then. */
-  refused(refusal: Refusal): boolean
 }
 
 /**
@@ -34,9 +28,7 @@ export interface Self {
  * server keeps changes to itself, or does so no more.
  */
 export function self(
-  platform: Platform,
-  say: (said: Said) => void,
-  nextId: () => number,
+  say: (request: Request) => number,
   tellChoice: (choice: MyStatus) => void,
   tellHidden: (isHidden: boolean) => void,
 ): Self {
@@ -45,21 +37,13 @@ export function self(
   let isChoiceDue = false
   let activity: Activity = 'active'
   let visible = true
-
   /** The request that said last whether anybody looks. */
   let visibleId: number | undefined
-  const again = timer(platform)
 
-  const sayActivity = (): void => say({ type: 'set_activity', state: activity, id: nextId() })
-
-  function sayVisible(): void {
-    visibleId = nextId()
-    say({ type: 'client_state', state: visible ? 'active' : 'inactive', id: visibleId })
-  }
-
-  function sayBoth(): void {
-    sayVisible()
-    sayActivity()
+  // All of it, always: the server keeps the activity with the session, which may have been idle before the page was loaded.
+  function sayAll(): void {
+    say({ type: 'set_activity', state: activity })
+    visibleId = say({ type: 'client_state', state: visible ? 'active' : 'inactive' })
   }
 
   return {
@@ -69,22 +53,19 @@ export function self(
     setActivity(state) {
       if (state === activity) return
       activity = state
-      sayActivity()
+      sayAll()
     },
     setVisible(isVisible) {
       if (isVisible === visible) return
       visible = isVisible
-      sayVisible()
+      sayAll()
       if (!visible) tellHidden(true)
     },
     resume() {
       isChoiceDue = true
-      // Always: the server keeps the activity with the session, which may have been idle before the page was loaded.
-      sayActivity()
-      if (!visible) sayVisible()
-      tellHidden(!visible)
+      sayAll()
     },
-    lost: again.stop,
+    sayAll,
     receive(message) {
       // The server has told what it had kept to itself before it says that it took this.
       if (message.type === 'ack' && message.id === visibleId) tellHidden(!visible)
@@ -96,11 +77,6 @@ export function self(
       if (isSame(choice, now)) return
       choice = now
       tellChoice(choice)
-    },
-    refused({ code, retryAfterMs = AGAIN_MS }) {
-      const isForNow = code === 'too_fast'
-      if (isForNow) again.set(retryAfterMs, sayBoth)
-      return isForNow
     },
   }
 }

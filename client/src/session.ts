@@ -12,19 +12,21 @@ export interface Session {
  * for the old one's. A browser that duplicates a tab copies its storage too: the lock tells the copy, and where there
  * are no locks the server does, with close code 4409.
  */
-export function session(platform: Platform, key: string, given: string | undefined): Session {
-  const { storage, locks, random } = platform
-  let release = (): void => {}
+export function session(
+  { storage, locks, random }: Platform,
+  key: string,
+  given: string | undefined,
+): Session {
   let id: Promise<string> | string | undefined = given
-  let isOver = false
+  let end = (): void => {}
+  const over = new Promise<void>(resolve => {
+    end = resolve
+  })
 
-  async function recall(): Promise<string> {
-    const stored = storage?.getItem(key)
-    return stored && (await lock(stored)) ? stored : make()
-  }
-
-  async function make(): Promise<string> {
-    const made = `${random()}${random()}`.replaceAll('0.', '')
+  async function find(isNew: boolean): Promise<string> {
+    const stored = isNew ? undefined : storage?.getItem(key)
+    if (stored && (await lock(stored))) return stored
+    const made = String(random()).slice(2)
     await lock(made)
     try {
       storage?.setItem(key, made)
@@ -34,19 +36,13 @@ export function session(platform: Platform, key: string, given: string | undefin
     return made
   }
 
-  /** Whether the id is ours alone, as far as that can be known here. Held until the page is gone. */
-  function lock(name: string): Promise<boolean> | true {
-    if (!locks || isOver) return true
+  /** Whether the id is ours alone, as far as that can be known here. Held until the client or the page is gone. */
+  function lock(name: string): unknown {
+    if (!locks) return true
     return new Promise(resolve => {
-      const held = (lock: unknown): Promise<void> | undefined => {
-        resolve(lock !== null)
-        if (lock === null) return undefined
-        release()
-        // Granted too late: nobody needs it any more.
-        if (isOver) return undefined
-        return new Promise(done => {
-          release = done
-        })
+      const held = (lock: unknown): unknown => {
+        resolve(lock)
+        return lock && over
       }
       locks.request(`${key} ${name}`, { ifAvailable: true }, held).catch(() => resolve(true))
     })
@@ -55,12 +51,9 @@ export function session(platform: Platform, key: string, given: string | undefin
   return {
     async id(isNew) {
       // The first time it is needed: a client that is never connected locks nobody out.
-      id = isNew ? make() : (id ?? recall())
+      if (isNew || !id) id = find(isNew)
       return id
     },
-    end() {
-      isOver = true
-      release()
-    },
+    end,
   }
 }

@@ -9,9 +9,8 @@ export interface Timer {
   stop(): void
 }
 
-export function timer(platform: Platform): Timer {
-  // Taken from their object: those of a browser are called on the window, or on nothing.
-  const { setTimeout, clearTimeout } = platform
+/** Takes the two from their object: those of a browser are called on the window, or on nothing. */
+export function timer({ setTimeout, clearTimeout }: Platform): Timer {
   let handle: unknown
   const stop = (): void => clearTimeout(handle)
   return {

@@ -8,9 +8,10 @@ export function lifeMs(
   atob: ((text: string) => string) | undefined,
 ): number {
   try {
-    const claims = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
-    const { exp } = JSON.parse(atob?.(claims) ?? '{}') as { exp?: unknown }
-    return Number(exp) * 1_000 - Date.parse(serverTime)
+    const [, claims = ''] = token.split('.')
+    const text = atob?.(claims.replaceAll('-', '+').replaceAll('_', '/'))
+    const { exp }: { exp: number } = JSON.parse(text ?? '')
+    return exp * 1_000 - Date.parse(serverTime)
   } catch {
     return Number.NaN
   }

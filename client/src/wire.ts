@@ -63,13 +63,7 @@ export interface Welcome extends Place {
   readonly type: 'welcome'
   readonly serverTime: string
   readonly heartbeatMs: number
-  readonly limits: {
-    readonly maxMessageBytes: number
-    readonly maxUserIds: number
-    readonly maxWatchedUsers: number
-    readonly messagesPerSecond: number
-    readonly messagesBurst: number
-  }
+  readonly limits: { readonly maxWatchedUsers: number }
 }
 
 export interface PresenceState extends Place {
@@ -99,6 +93,11 @@ export interface Disconnect {
   readonly code: number
   readonly reason: string
   readonly retryAfterMs: number
+}
+
+export interface Users {
+  readonly type: 'users'
+  readonly users: readonly User[]
 }
 
 /** Why a server did not do what it was asked. */
@@ -131,7 +130,7 @@ export type Message = (
   | Disconnect
   | Refusal
   | { readonly type: 'online_count'; readonly count: number }
-  | { readonly type: 'users'; readonly users: readonly User[] }
+  | Users
   | { readonly type: 'ack' }
   | { readonly type: 'pong' }
 ) &
