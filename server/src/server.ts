@@ -70,8 +70,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxKnown: settings.MAX_KNOWN_USERS,
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
-  presence.restore(records.values(), clock.now())
-  const stale = countStale(records.values(), clock.now() - settings.KEEP_DAYS * DAY_MS)
+  presence.restore(records, clock.now())
+  const stale = countStale(records, clock.now() - settings.KEEP_DAYS * DAY_MS)
   if (stale > 0) log.info('users not seen for longer than KEEP_DAYS will be forgotten', { users: stale })
   await store.start(() => presence.records())
 

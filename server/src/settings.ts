@@ -168,8 +168,8 @@ export const settingsTable = {
   KEEP_DAYS: setting('30', 'How long a user who does not come back is remembered.', whole(1, 36_500)),
   MAX_KNOWN_USERS: setting(
     '1000000',
-    'How many users are remembered, about 150 bytes each; beyond, one long gone is forgotten for each new one.',
-    whole(1, 100_000_000),
+    'How many users are remembered, about 110 bytes each where ids have 32 characters; beyond, one long gone is forgotten for each new one. 16 million is as many as one map holds.',
+    whole(1, 16_000_000),
   ),
   LIMITS: setting(
     'on',

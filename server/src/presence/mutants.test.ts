@@ -15,7 +15,7 @@ interface Mutant {
     | 'presence.ts'
     | 'user.ts'
     | 'choice.ts'
-    | 'roll.ts'
+    | 'known.ts'
     | 'expiries.ts'
     | 'deadlines.ts'
     | 'pace.ts'
@@ -59,8 +59,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'the list does not stop at its limit',
     file: 'presence.ts',
-    line: "      if (user.shown.status !== 'offline') continue\n      if (left-- <= 0) return",
-    becomes: "      if (user.shown.status !== 'offline') continue\n      if (left-- < 0) return",
+    line: "      if (viewOf(known).status !== 'offline') continue\n      if (left-- <= 0) return",
+    becomes: "      if (viewOf(known).status !== 'offline') continue\n      if (left-- < 0) return",
   },
   {
     name: 'a name is not taken',
@@ -133,7 +133,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'the restart is a proof of life',
     file: 'presence.ts',
-    line: 'Math.min(lastSeen, now)',
+    line: 'Math.min(record.lastSeen, now)',
     becomes: 'now',
   },
   {
@@ -232,33 +232,33 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'forgetting a user forgives what they owe',
     file: 'presence.ts',
-    line: 'this.#users.delete(user.userId)',
-    becomes: 'this.#users.delete(user.userId); this.#spent.delete(user.userId)',
+    line: 'this.#known.forget(known.userId)',
+    becomes: 'this.#known.forget(known.userId); this.#spent.delete(known.userId)',
   },
   // Forgetting
   {
     name: 'a hidden user is forgotten as if gone',
     file: 'presence.ts',
-    line: "return user.presence === 'none'",
-    becomes: "return user.shown === 'offline'",
+    line: "known.presence === 'none'",
+    becomes: "known.shown.status === 'offline'",
   },
   {
     name: 'who is kept is forgotten one millisecond early',
     file: 'presence.ts',
-    line: 'user.lastSeen < now - this.#options.keepMs',
-    becomes: 'user.lastSeen <= now - this.#options.keepMs',
+    line: 'known.lastSeen < now - this.#options.keepMs',
+    becomes: 'known.lastSeen <= now - this.#options.keepMs',
   },
   {
     name: 'the newest is forgotten instead of the oldest',
     file: 'presence.ts',
-    line: 'user.lastSeen < oldest.lastSeen',
-    becomes: 'user.lastSeen > oldest.lastSeen',
+    line: 'known.lastSeen < oldest.lastSeen',
+    becomes: 'known.lastSeen > oldest.lastSeen',
   },
   {
     name: 'one more is remembered than is allowed',
     file: 'presence.ts',
-    line: 'if (this.#users.size < this.#options.maxKnown) return []',
-    becomes: 'if (this.#users.size <= this.#options.maxKnown) return []',
+    line: 'if (this.#known.size < this.#options.maxKnown) return []',
+    becomes: 'if (this.#known.size <= this.#options.maxKnown) return []',
   },
   {
     name: 'who is forgotten is not among the touched',
@@ -460,7 +460,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a name is seen at once',
     file: 'user.ts',
-    line: 'this.#newName = username === this.username ? undefined : username',
+    line: 'this.#newName = username === this.username ? undefined : ownCopy(username)',
     becomes: 'this.username = username',
   },
   {
@@ -485,7 +485,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'the old name, taken again, still waits',
     file: 'user.ts',
-    line: 'username === this.username ? undefined : username',
+    line: 'username === this.username ? undefined : ownCopy(username)',
     becomes: 'username',
   },
   {
@@ -501,42 +501,187 @@ const MUTANTS: readonly Mutant[] = [
     line: 'const previous = user.shown.status',
     becomes: 'const previous = user.due.status',
   },
+  // Who is gone, and comes to rest
+  {
+    name: 'who leaves rests though a name waits',
+    file: 'user.ts',
+    line: 'this.#stay === undefined && this.#newName === undefined && isPlain',
+    becomes: 'this.#stay === undefined && isPlain',
+  },
+  {
+    name: 'who leaves rests though a choice has its end ahead',
+    file: 'user.ts',
+    line: 'this.#newName === undefined && isPlain(this.#choice)',
+    becomes: 'this.#newName === undefined',
+  },
+  {
+    name: 'whoever has lost the last session rests',
+    file: 'user.ts',
+    line: 'return this.#stay === undefined && this.#newName',
+    becomes:
+      "return this.#stay?.sessions.some(session => session.state === 'live') !== true && this.#newName",
+  },
+  {
+    name: 'whoever is not seen rests',
+    file: 'user.ts',
+    line: 'return this.#stay === undefined && this.#newName',
+    becomes: "return this.shown.status === 'offline' && this.#newName",
+  },
+  {
+    name: 'who rests has no name',
+    file: 'presence.ts',
+    line: 'user.lastSeen, user.username)',
+    becomes: 'user.lastSeen, undefined)',
+  },
+  {
+    name: 'who rests was last seen when that began',
+    file: 'presence.ts',
+    line: 'const changes = this.#show(user, now)',
+    becomes: 'const changes = this.#show(user, now); if (user.isAllTold) user.lastSeen = now',
+  },
+  {
+    name: 'who wakes has no name',
+    file: 'presence.ts',
+    line: 'new User(known.userId, known.lastSeen, known.username)',
+    becomes: 'new User(known.userId, known.lastSeen)',
+  },
+  {
+    name: 'who wakes was never seen',
+    file: 'presence.ts',
+    line: 'new User(known.userId, known.lastSeen, known.username)',
+    becomes: 'new User(known.userId, 0, known.username)',
+  },
+  {
+    name: 'who wakes is another user beside the row',
+    file: 'presence.ts',
+    line: 'known.username)\n    this.#known.put(user)',
+    becomes: 'known.username)',
+  },
+  {
+    name: 'who is here already wakes once more',
+    file: 'presence.ts',
+    line: 'if (known instanceof User) return known\n',
+    becomes: '',
+  },
+  {
+    name: 'who rests has a name that somebody else had',
+    file: 'known.ts',
+    line: '    this.#usernames[place] = username',
+    becomes: '    this.#usernames[place] ??= username',
+  },
+  {
+    name: 'who was gone is restored without a name',
+    file: 'presence.ts',
+    line: 'this.#known.rest(userId, lastSeen, username)',
+    becomes: 'this.#known.rest(userId, lastSeen, undefined)',
+  },
+  {
+    name: 'a choice with an end rests after a restart',
+    file: 'presence.ts',
+    line: "session === 'none' && expiresAt === undefined && newUsername === undefined",
+    becomes: "session === 'none' && newUsername === undefined",
+  },
+  {
+    name: 'a name that waits is lost in a restart',
+    file: 'presence.ts',
+    line: "session === 'none' && expiresAt === undefined && newUsername === undefined",
+    becomes: "session === 'none' && expiresAt === undefined",
+  },
+  {
+    name: 'who was hidden is gone after a restart',
+    file: 'presence.ts',
+    line: "session === 'none' && expiresAt === undefined && newUsername === undefined",
+    becomes:
+      "(session === 'none' || status === 'offline') && expiresAt === undefined && newUsername === undefined",
+  },
+  {
+    name: 'who is gone is named anew for the name they have',
+    file: 'presence.ts',
+    line: 'known.newName : undefined) ?? known.username',
+    becomes: 'known.newName : undefined)',
+  },
+  {
+    name: 'who returned is taken for who was due before',
+    file: 'presence.ts',
+    line: 'if (this.#known.whole(user.userId) !== user) continue',
+    becomes: 'if (this.#known.whole(user.userId) === undefined) continue',
+  },
+  {
+    name: 'who was due and has rested since is woken',
+    file: 'presence.ts',
+    line: 'if (this.#known.whole(user.userId) !== user) continue',
+    becomes: 'if (this.#known.get(user.userId) === undefined) continue',
+  },
+  // Places
+  {
+    name: 'who was forgotten still has a place',
+    file: 'known.ts',
+    line: '    this.#who[place] = undefined\n',
+    becomes: '',
+  },
+  {
+    name: 'a place is given to a second user while the first has it',
+    file: 'known.ts',
+    line: 'this.#free.pop() ?? this.#who.length',
+    becomes: 'this.#free.at(-1) ?? this.#who.length',
+  },
+  {
+    name: 'who rests moves to another place',
+    file: 'known.ts',
+    line: 'const place = this.#places.get(userId) ?? this.#take(userId)',
+    becomes:
+      "const old = typeof who === 'string' ? this.#places.get(userId) : undefined\n    if (old !== undefined) this.#who[old] = undefined\n    const place = (old === undefined ? this.#places.get(userId) : undefined) ?? this.#take(userId)",
+  },
+  {
+    name: 'who wakes moves to another place',
+    file: 'known.ts',
+    line: 'const place = this.#places.get(userId) ?? this.#take(userId)',
+    becomes:
+      "const old = typeof who === 'object' ? this.#places.get(userId) : undefined\n    if (old !== undefined) this.#who[old] = undefined\n    const place = (old === undefined ? this.#places.get(userId) : undefined) ?? this.#take(userId)",
+  },
+  {
+    name: 'the walk goes round once',
+    file: 'known.ts',
+    line: '    if (!step || step.done) {',
+    becomes: '    if (!step) {',
+  },
   // Paging
   {
     name: 'a page repeats the last one of the page before',
-    file: 'roll.ts',
-    line: 'this.#ordinalAt(middle) <= after',
-    becomes: 'this.#ordinalAt(middle) < after',
+    file: 'presence.ts',
+    line: 'next: place < this.#known.end ? place : undefined',
+    becomes: 'next: place < this.#known.end ? place - 1 : undefined',
   },
   {
     name: 'a page leaves one out',
-    file: 'roll.ts',
-    line: 'this.#ordinalAt(index - 1)',
-    becomes: 'this.#ordinalAt(index)',
+    file: 'presence.ts',
+    line: 'next: place < this.#known.end ? place : undefined',
+    becomes: 'next: place < this.#known.end ? place + 1 : undefined',
   },
   {
     name: 'a page has one too many',
-    file: 'roll.ts',
+    file: 'presence.ts',
     line: 'users.length < limit',
     becomes: 'users.length <= limit',
   },
   {
     name: 'a page ends where somebody is left',
-    file: 'roll.ts',
-    line: 'index < this.#entries.length ?',
-    becomes: 'index + 1 < this.#entries.length ?',
+    file: 'presence.ts',
+    line: 'next: place < this.#known.end ?',
+    becomes: 'next: place + 1 < this.#known.end ?',
   },
   {
     name: 'who was forgotten is on a page',
-    file: 'roll.ts',
-    line: 'this.#entries[this.#find(ordinal - 1)] = ordinal',
-    becomes: '',
+    file: 'known.ts',
+    line: "    if (typeof who !== 'string') return who\n",
+    becomes:
+      "    if (typeof who === 'object') return who\n    if (who === undefined) return { userId: 'nobody', lastSeen: 0, username: undefined }\n",
   },
   {
     name: 'a page does not ask whom it is to have',
-    file: 'roll.ts',
-    line: "typeof entry === 'object' && isMeant(entry)",
-    becomes: "typeof entry === 'object'",
+    file: 'presence.ts',
+    line: 'if (known && (status === undefined || viewOf(known).status === status)) users',
+    becomes: 'if (known) users',
   },
   // Deadlines
   {

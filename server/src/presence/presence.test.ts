@@ -40,6 +40,19 @@ test('[R2] a lost session is held for the grace period, and back in time nothing
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })
 
+test('[R2] what was due of a user who left since does nothing to who returned', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T, 'Ann')
+  presence.lose('ann', 's1', T)
+  presence.open('ann', tab('s2'), T + 1_000)
+  expect(says(presence.leave('ann', 's2', T + 1_001))).toEqual(['ann offline'])
+  expect(says(presence.open('ann', tab('s3'), T + 1_002))).toEqual(['ann online'])
+  presence.lose('ann', 's3', T + 1_002)
+  expect(presence.advance(T + 6_001, 10)).toEqual({ changes: [], touched: [], choices: [] })
+  expect(says(presence.advance(T + 6_002, 10))).toEqual(['ann offline'])
+  expect(presence.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T + 1_002 })
+})
+
 test('[R3] who was here before a restart is held for the restart grace and keeps the last seen of before', () => {
   const presence = new Presence(OPTIONS)
   presence.restore(
@@ -259,6 +272,24 @@ test('[R14] a text, its end and a name are changes like any other, and at most o
   expect(presence.see('ann').text).toBe('hi')
 })
 
+test('[R14] a name that somebody who is gone is given waits, over a restart too, until they are seen', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T, 'Ann')
+  presence.leave('ann', 's1', T + 1)
+  expect(presence.identify('ann', 'Ann', T + 2).touched).toEqual([])
+  expect(presence.identify('ann', 'Anna', T + 2).touched).toEqual(['ann'])
+  expect(presence.identify('ann', 'Ann', T + 3).touched).toEqual(['ann'])
+  expect(presence.record('ann')).not.toHaveProperty('newUsername')
+  presence.identify('ann', 'Anna', T + 4)
+  const after = new Presence(OPTIONS)
+  after.restore([...presence.records()], T + 5)
+  for (const world of [presence, after]) {
+    expect(world.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T })
+    expect(world.open('ann', tab('s2'), T + 6).changes).toHaveLength(1)
+    expect(world.see('ann').username).toBe('Anna')
+  }
+})
+
 test('[R15] a session with a name of its own takes its own place, live or held, and no other named one', () => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', named('a'), T)
@@ -280,7 +311,7 @@ test('[R16] whoever is known throughout a paging is met once, however long it ta
   let after: number | undefined = 0
   let pages = 0
   while (after !== undefined) {
-    const page = presence.page(after, 7_000, 'online')
+    const page = presence.page(after, 3_000, 'online')
     for (const { userId } of page.users) {
       expect(met.has(userId)).toBe(false)
       met.add(userId)

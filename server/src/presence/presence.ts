@@ -1,10 +1,10 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import { type Change, NOTHING, type Outcome } from './change.ts'
-import { type Choice, hasExpired, NO_CHOICE } from './choice.ts'
+import { type Choice, hasExpired, NO_CHOICE, OFFLINE, type View } from './choice.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
+import { type Gone, Known, ownCopy } from './known.ts'
 import { type Pace, readyAt, type Spent, spend } from './pace.ts'
-import { Roll } from './roll.ts'
 import { type SessionName, User } from './user.ts'
 
 export type { Choice } from './choice.ts'
@@ -67,21 +67,21 @@ export interface Page {
 /** How many users are looked at for one that can be forgotten: more finds an older one, and costs more. */
 const FORGET_SAMPLE = 32
 
+/** How many places one page looks at, at most: about a millisecond of work, however few users are asked for. */
+const LOOK_AT = 10_000
+
 /**
  * Who is here. Pure: it is told what happened and when (`now`, ms since the epoch, never decreasing), and
  * returns what that changed. Whose socket a session is, on which node, does not matter here.
  */
 export class Presence {
   readonly #options: PresenceOptions
-  readonly #users = new Map<UserId, User>()
-  readonly #roll = new Roll()
+  readonly #known = new Known<User>()
   readonly #online = new Set<User>()
   readonly #spent = new Map<UserId, Spent>()
   readonly #deadlines = new Deadlines<User>()
   /** Ends of choices, which come by the wall clock: a pause of the process puts none of them off. */
   readonly #expiries = new Expiries()
-  /** Walks round and round through all users, a few at a time; a Map's iterator survives any change. */
-  #walk: Iterator<User> | undefined
   /** Time in which this process was stopped and nobody could have come back: it does not count. */
   #pausedMs = 0
 
@@ -95,11 +95,20 @@ export class Presence {
   restore(records: Iterable<PresenceRecord>, now: number): void {
     const until = this.#awake(now) + this.#options.restartGraceMs
     for (const record of records) {
-      const { userId, session, status, text, expiresAt, lastSeen, username, newUsername } = record
-      const user = this.#know(userId, Math.min(lastSeen, now), username, newUsername)
+      const { userId, session, status, text, expiresAt, username, newUsername } = record
+      const lastSeen = Math.min(record.lastSeen, now)
+      if (session === 'none' && expiresAt === undefined && newUsername === undefined) {
+        this.#known.rest(userId, lastSeen, username)
+        continue
+      }
+      const user = new User(userId, lastSeen, username, newUsername)
+      this.#known.put(user)
       if (session !== 'none' || expiresAt !== undefined) user.restoreChoice({ status, text, expiresAt }, now)
       this.#expiries.watch(user)
-      if (session === 'none') continue
+      if (session === 'none') {
+        this.#letRest(user)
+        continue
+      }
       user.restoreStay(record.idle === true, until)
       if (user.shown.status !== 'offline') this.#online.add(user)
       this.#deadlines.add(until, user)
@@ -108,9 +117,9 @@ export class Presence {
 
   /** A session begins, perhaps with a name for its user: an arrival is one change, not two. */
   open(userId: UserId, session: SessionName, now: number, username?: string): Outcome {
-    const known = this.#users.get(userId)
+    const known = this.#known.get(userId)
     const forgotten = known ? [] : this.#makeRoom()
-    const user = known ?? this.#know(userId, now)
+    const user = this.#wake(known ?? { userId: ownCopy(userId), lastSeen: now, username: undefined })
     user.open(session, now)
     if (username !== undefined) user.rename(username)
     const { changes, touched, choices } = this.#settle(user, now)
@@ -119,7 +128,7 @@ export class Presence {
 
   /** A session was left on purpose: it is over at once. */
   leave(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#users.get(userId)
+    const user = this.#known.whole(userId)
     if (!user) return NOTHING
     user.end(sessionId)
     return this.#settle(user, now)
@@ -127,7 +136,7 @@ export class Presence {
 
   /** A session was lost: it is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#users.get(userId)
+    const user = this.#known.whole(userId)
     if (!user) return NOTHING
     const until = this.#awake(now) + this.#options.graceMs
     user.hold(sessionId, until)
@@ -140,12 +149,12 @@ export class Presence {
    * proof of life: a choice may be made on a user's behalf, and whoever sees a session end may be late.
    */
   heard(userId: UserId, at: number): void {
-    this.#users.get(userId)?.heard(at)
+    this.#known.whole(userId)?.heard(at)
   }
 
   /** A user with a session chooses what others see; one without can't, and nothing changes. */
   setStatus(userId: UserId, choice: Choice, now: number): Outcome {
-    const user = this.#users.get(userId)
+    const user = this.#known.whole(userId)
     if (!user) return NOTHING
     const isAnother = user.choose(hasExpired(choice, now) ? NO_CHOICE : choice)
     if (isAnother) this.#expiries.watch(user)
@@ -155,7 +164,7 @@ export class Presence {
 
   /** Somebody is active or idle in a session. */
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
-    const user = this.#users.get(userId)
+    const user = this.#known.whole(userId)
     if (!user) return NOTHING
     user.setIdle(sessionId, activity === 'idle')
     return this.#settle(user, now)
@@ -163,8 +172,9 @@ export class Presence {
 
   /** A user takes a name. From a hidden one others see it only when they see the user again. */
   identify(userId: UserId, username: string, now: number): Outcome {
-    const user = this.#users.get(userId)
-    if (!user || (user.newName ?? user.username) === username) return NOTHING
+    const known = this.#known.get(userId)
+    if (!known || nameOf(known) === username) return NOTHING
+    const user = this.#wake(known)
     user.rename(username)
     return this.#settle(user, now)
   }
@@ -181,7 +191,7 @@ export class Presence {
     for (let count = 0; count < limit; count++) {
       const user = this.#expiries.take(now) ?? this.#deadlines.take(awake)
       if (!user) break
-      if (this.#users.get(user.userId) !== user) continue // forgotten meanwhile
+      if (this.#known.whole(user.userId) !== user) continue // gone, or forgotten, since that was put down
       const hasFallenBack = user.expire(now)
       user.endHeld(awake)
       if (hasFallenBack && user.hasSessions) choices.push(user.userId)
@@ -206,9 +216,9 @@ export class Presence {
   forgetStale(now: number, count: number): Outcome {
     const touched: UserId[] = []
     for (let looked = 0; looked < count; looked++) {
-      const user = this.#nextOnWalk()
-      if (!user) break
-      if (isGone(user) && user.lastSeen < now - this.#options.keepMs) touched.push(this.#forget(user))
+      const known = this.#known.next()
+      if (!known) break
+      if (isGone(known) && known.lastSeen < now - this.#options.keepMs) touched.push(this.#forget(known))
     }
     this.#forgetEarnedBack(now, count)
     return { changes: [], touched, choices: [] }
@@ -221,18 +231,18 @@ export class Presence {
   }
 
   get knownCount(): number {
-    return this.#users.size
+    return this.#known.size
   }
 
   /** One user as others see them; who was never seen is offline. */
   see(userId: UserId): SeenUser {
-    const user = this.#users.get(userId)
-    return user ? asSeen(user) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
+    const known = this.#known.get(userId)
+    return known ? asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
   }
 
   /** What a user has chosen: the truth, which is only for the user's own connections. */
   choice(userId: UserId): Choice {
-    const user = this.#users.get(userId)
+    const user = this.#known.whole(userId)
     return user?.hasSessions ? user.choice : NO_CHOICE
   }
 
@@ -243,35 +253,37 @@ export class Presence {
       if (left-- <= 0) return
       yield asSeen(user)
     }
-    for (const user of this.#users.values()) {
-      if (user.shown.status !== 'offline') continue
+    for (const known of this.#known) {
+      if (viewOf(known).status !== 'offline') continue
       if (left-- <= 0) return
-      yield asSeen(user)
+      yield asSeen(known)
     }
   }
 
   /**
-   * Some users after a place in the roll (0 for its beginning), all or those seen with a status. Whoever is known
-   * throughout a paging is met exactly once. A page may be short, or empty, and not the last.
+   * Some users from a place on (0 is the first), all or those seen with a status. Whoever is known throughout a
+   * paging is met exactly once. A page may be short, or empty, and not the last.
    */
-  page(after: number, limit: number, status?: Shown): Page {
-    const { users, next } = this.#roll.page(
-      after,
-      limit,
-      user => status === undefined || user.shown.status === status,
-    )
-    return { users: users.map(asSeen), next }
+  page(from: number, limit: number, status?: Shown): Page {
+    const users: SeenUser[] = []
+    const end = Math.min(this.#known.end, from + LOOK_AT)
+    let place = from
+    while (place < end && users.length < limit) {
+      const known = this.#known.at(place++)
+      if (known && (status === undefined || viewOf(known).status === status)) users.push(asSeen(known))
+    }
+    return { users, next: place < this.#known.end ? place : undefined }
   }
 
   /** What is to be kept of one user; undefined for one who was forgotten. */
   record(userId: UserId): PresenceRecord | undefined {
-    const user = this.#users.get(userId)
-    return user && asRecord(user)
+    const known = this.#known.get(userId)
+    return known && asRecord(known)
   }
 
   /** What is to be kept of everybody, as it is when it is reached. Users may come and go meanwhile. */
   *records(): Generator<PresenceRecord> {
-    for (const user of this.#users.values()) yield asRecord(user)
+    for (const known of this.#known) yield asRecord(known)
   }
 
   // How
@@ -280,25 +292,31 @@ export class Presence {
     return now - this.#pausedMs
   }
 
-  /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
+  /** What happened to a user is done: others see what they should, and who has gone comes to rest. */
   #settle(user: User, now: number): Outcome {
-    const touched = [user.userId]
+    const changes = this.#show(user, now)
+    this.#letRest(user)
+    return { changes, touched: [user.userId], choices: [] }
+  }
+
+  /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
+  #show(user: User, now: number): Change[] {
     if (user.isShown) {
       user.show()
-      return { changes: [], touched, choices: [] }
+      return []
     }
     const { status } = user.due
     const turn = this.#turnOf(user, status)
     if (turn > now && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(this.#awake(turn), user)
-      return { changes: [], touched, choices: [] }
+      return []
     }
     this.#spend(user, now)
     const previous = user.shown.status
     user.show()
     if (status === 'offline') this.#online.delete(user)
     else this.#online.add(user)
-    return { changes: [{ userId: user.userId, status, previous, at: now }], touched, choices: [] }
+    return [{ userId: user.userId, status, previous, at: now }]
   }
 
   /**
@@ -320,19 +338,27 @@ export class Presence {
     this.#spent.set(userId, spent)
   }
 
-  #know(userId: UserId, lastSeen: number, username?: string, newName?: string): User {
-    const user = new User(userId, this.#roll.nextOrdinal(), lastSeen, username, newName)
-    this.#users.set(userId, user)
-    this.#roll.add(user)
+  /** The object of a user about whom there will be more to say. */
+  #wake(known: User | Gone): User {
+    if (known instanceof User) return known
+    const user = new User(known.userId, known.lastSeen, known.username)
+    this.#known.put(user)
     return user
   }
 
+  /** Lets go of the object of a user about whom there is no more to say. What it is due for is nothing any more. */
+  #letRest(user: User): void {
+    if (!user.isAllTold) return
+    this.#expiries.forget(user)
+    this.#known.rest(user.userId, user.lastSeen, user.username)
+  }
+
   #makeRoom(): UserId[] {
-    if (this.#users.size < this.#options.maxKnown) return []
-    let oldest: User | undefined
+    if (this.#known.size < this.#options.maxKnown) return []
+    let oldest: User | Gone | undefined
     for (let looked = 0; looked < FORGET_SAMPLE; looked++) {
-      const user = this.#nextOnWalk()
-      if (user && isGone(user) && (!oldest || user.lastSeen < oldest.lastSeen)) oldest = user
+      const known = this.#known.next()
+      if (known && isGone(known) && (!oldest || known.lastSeen < oldest.lastSeen)) oldest = known
     }
     return oldest ? [this.#forget(oldest)] : []
   }
@@ -345,35 +371,40 @@ export class Presence {
     }
   }
 
-  #forget(user: User): UserId {
-    this.#users.delete(user.userId)
-    this.#roll.forget(user)
-    this.#expiries.forget(user)
-    return user.userId
-  }
-
-  #nextOnWalk(): User | undefined {
-    const step = this.#walk?.next()
-    if (step && !step.done) return step.value
-    this.#walk = this.#users.values()
-    const first = this.#walk.next()
-    return first.done ? undefined : first.value
+  #forget(known: User | Gone): UserId {
+    this.#known.forget(known.userId)
+    if (known instanceof User) this.#expiries.forget(known)
+    return known.userId
   }
 }
 
 /** Neither here nor waiting to be shown as gone: nothing is lost by forgetting but a name and a time. */
-function isGone(user: User): boolean {
-  return user.presence === 'none'
+function isGone(known: User | Gone): boolean {
+  return !(known instanceof User) || known.presence === 'none'
+}
+
+function viewOf(known: User | Gone): View {
+  return known instanceof User ? known.shown : OFFLINE
+}
+
+/** The name that a user has taken, seen by others or not. */
+function nameOf(known: User | Gone): string | undefined {
+  return (known instanceof User ? known.newName : undefined) ?? known.username
 }
 
 const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined }
 
-function asSeen({ userId, lastSeen, username, shown }: User): SeenUser {
-  return { userId, status: shown.status, lastSeen, username, text: shown.text, expiresAt: shown.expiresAt }
+function asSeen(known: User | Gone): SeenUser {
+  const { userId, lastSeen, username } = known
+  const { status, text, expiresAt } = viewOf(known)
+  return { userId, status, lastSeen, username, text, expiresAt }
 }
 
-function asRecord(user: User): PresenceRecord {
-  const { userId, presence, choice, lastSeen, username, newName } = user
+function asRecord(known: User | Gone): PresenceRecord {
+  const { userId, lastSeen, username } = known
+  const name = username !== undefined && { username }
+  if (!(known instanceof User)) return { userId, session: 'none', status: 'offline', lastSeen, ...name }
+  const { presence, choice, newName } = known
   // Nobody who is gone has a choice but one with an end: they start as online the next time.
   const isKept = presence !== 'none' || choice.expiresAt !== undefined
   return {
@@ -382,9 +413,9 @@ function asRecord(user: User): PresenceRecord {
     status: isKept ? choice.status : 'offline',
     ...(isKept && choice.text !== undefined && { text: choice.text }),
     ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
-    ...(user.isIdle && { idle: true }),
+    ...(known.isIdle && { idle: true }),
     lastSeen,
-    ...(username !== undefined && { username }),
+    ...name,
     ...(newName !== undefined && { newUsername: newName }),
   }
 }

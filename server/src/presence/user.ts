@@ -10,6 +10,7 @@ import {
   type View,
   viewOf,
 } from './choice.ts'
+import { ownCopy } from './known.ts'
 
 /** What a session is called, and whether the client itself named it and will name it again when it comes back. */
 export interface SessionName {
@@ -35,13 +36,11 @@ interface Stay {
 }
 
 /**
- * One user: the sessions, the choice, and what others are shown. An offline user is a name and a time and
- * little else, since most of a million users are.
+ * One user: the sessions, the choice, and what others are shown. There is one only of whom there is that much to
+ * say: most of a million users are gone, and rows in `Known`.
  */
 export class User {
   readonly userId: UserId
-  /** Where the user stands among all: who becomes known later has a higher number. */
-  readonly ordinal: number
   /** The name that others see. */
   username: string | undefined
   /** A name that others will see when it is shown: with the next visible status, or when its turn has come. */
@@ -52,9 +51,8 @@ export class User {
   #choice: Choice = NO_CHOICE
   #stay: Stay | undefined
 
-  constructor(userId: UserId, ordinal: number, lastSeen: number, username?: string, newName?: string) {
+  constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
     this.userId = userId
-    this.ordinal = ordinal
     this.lastSeen = lastSeen
     this.username = username
     this.#newName = newName
@@ -108,6 +106,11 @@ export class User {
   /** Whether there are sessions, and all of them are idle. */
   get isIdle(): boolean {
     return this.hasSessions && this.#stay?.sessions.every(session => session.isIdle) === true
+  }
+
+  /** Whether id, name and time say all of this user that will ever be asked. */
+  get isAllTold(): boolean {
+    return this.#stay === undefined && this.#newName === undefined && isPlain(this.#choice)
   }
 
   get presence(): 'live' | 'held' | 'none' {
@@ -188,7 +191,7 @@ export class User {
 
   /** Takes a name. */
   rename(username: string): void {
-    this.#newName = username === this.username ? undefined : username
+    this.#newName = username === this.username ? undefined : ownCopy(username)
   }
 
   /** A proof of life. */

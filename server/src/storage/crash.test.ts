@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { openOn } from './harness.contract.ts'
-import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
 import type { Store, UserRecord } from './store.ts'
 
 /*
@@ -139,7 +139,7 @@ async function begin(
   duringWalk: (reached: number, oracle: Oracle, store: Store) => void = () => {},
 ) {
   const { store, log } = openOn(disk)
-  const loaded = await store.load()
+  const loaded = await loadFrom(store)
   if (log.errors.length > 0) throw new LossSaid()
   let oracle = new Oracle(loaded, record => [record])
   let reached = 0
@@ -269,7 +269,7 @@ const livesEndWell = (lies: SimulatedDisk['lies'], onCut: () => void) =>
       if (disk.operations.length >= life.cutAfter) onCut()
       disk = disk.cutPower(seeded(life.seed))
       const { store, log } = openOn(disk)
-      const loaded = await store.load()
+      const loaded = await loadFrom(store)
       await store.close()
       if (!failed) expect(log.errors).toEqual([])
       expect(oracle?.problems(loaded, failed) ?? []).toEqual([])
@@ -322,7 +322,7 @@ describe('power cuts', () => {
         const oracle = await live(disk, { steps, walkNotes: [], cutAfter, seed, failAt: 0 }, false)
         operations = disk.operations.length
         const { store, log } = openOn(disk.cutPower(seeded(seed * 1_000 + cutAfter)))
-        const loaded = await store.load()
+        const loaded = await loadFrom(store)
         await store.close()
         expect(log.errors).toEqual([])
         expect(oracle?.problems(loaded, false) ?? []).toEqual([])

@@ -1,6 +1,6 @@
 import { SimulatedDisk } from './disk.contract.ts'
 import { diskWith, openOn, type ReadableLog } from './harness.contract.ts'
-import { gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
 import { type Store, StoreDamaged, type UserRecord } from './store.ts'
 
 /** The files of a data directory by name, and the state that is in them. */
@@ -67,7 +67,7 @@ export type Reader = (
 
 export const asTheStoreReads: Reader = async disk => {
   const { store, log } = openOn(disk)
-  const users = await store.load()
+  const users = await loadFrom(store)
   await store.close()
   return { users, log }
 }

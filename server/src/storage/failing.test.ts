@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Operation, SimulatedDisk } from './disk.contract.ts'
 import { openOn } from './harness.contract.ts'
-import { byId, gone, online } from './store.contract.ts'
+import { byId, gone, loadFrom, online } from './store.contract.ts'
 import type { UserRecord } from './store.ts'
 
 /** Lets what is under way on the simulated disk come to its end; no timer is needed for that. */
@@ -20,7 +20,7 @@ describe('a disk that fails', () => {
   const begin = async () => {
     const disk = new SimulatedDisk()
     const { store, log } = openOn(disk)
-    const users = await store.load()
+    const users = await loadFrom(store)
     await store.start(() => users.values())
     const note = (record: UserRecord) => {
       users.set(record.userId, record)
@@ -43,7 +43,7 @@ describe('a disk that fails', () => {
   const afterKill = async (disk: SimulatedDisk) => {
     disk.fault = () => undefined
     const { store, log } = openOn(disk.kill())
-    const users = await store.load()
+    const users = await loadFrom(store)
     await store.close()
     return { users, errors: log.errors }
   }
@@ -186,7 +186,7 @@ describe('a disk that fails', () => {
     const left = disk.kill()
     left.put('/data/user_state.json', 'damaged')
     const next = openOn(left)
-    const users = await next.store.load()
+    const users = await loadFrom(next.store)
     expect(next.log.errors.join('\n')).toContain('the disk failed before journal segment')
     expect([...users.keys()].sort()).toEqual(['after', 'before'])
   })
@@ -194,7 +194,7 @@ describe('a disk that fails', () => {
   test('a start on a failing disk serves, and keeps as soon as it can', async () => {
     const disk = new SimulatedDisk()
     const { store, log } = openOn(disk)
-    const users = await store.load()
+    const users = await loadFrom(store)
     disk.fault = everything('EIO')
     await store.start(() => users.values())
     expect(store.health().state).toBe('failing')

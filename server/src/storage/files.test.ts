@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { diskWith, NOW, openOn } from './harness.contract.ts'
-import { byId, gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { byId, gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
 import { StoreDamaged } from './store.ts'
 
 const MAIN = 'user_state.json'
@@ -11,7 +11,7 @@ const BACKUP = 'user_state_backup.json'
 async function read(files: Parameters<typeof diskWith>[0]) {
   const disk = diskWith(files)
   const { store, log } = openOn(disk)
-  const users = await store.load()
+  const users = await loadFrom(store)
   await store.close()
   return { users, log, disk }
 }
@@ -172,14 +172,14 @@ describe('the plain form', () => {
   test('[I8] what is noted upon it is there after a crash, and when the first snapshot is lost', async () => {
     const disk = diskWith({ [MAIN]: '{"a":{"status":"offline","lastSeen":1}}' })
     const first = openOn(disk).store
-    const users = await first.load()
+    const users = await loadFrom(first)
     await first.start(() => users.values())
     users.set('b', gone('b', 2))
     first.note(gone('b', 2))
     await first.flush()
     const killed = disk.kill()
     const second = openOn(killed)
-    expect(await second.store.load()).toEqual(byId(gone('a', 1), gone('b', 2)))
+    expect(await loadFrom(second.store)).toEqual(byId(gone('a', 1), gone('b', 2)))
     await second.store.start(() => users.values())
     await second.store.save()
     users.set('c', gone('c', 3))
@@ -189,7 +189,7 @@ describe('the plain form', () => {
     const damaged = killed.kill()
     damaged.put(`/data/${MAIN}`, 'x')
     const third = openOn(damaged)
-    expect(await third.store.load()).toEqual(users)
+    expect(await loadFrom(third.store)).toEqual(users)
     expect(third.log.errors).toHaveLength(1)
   })
 

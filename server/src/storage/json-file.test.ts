@@ -5,7 +5,7 @@ import { describeDisk, SimulatedDisk } from './disk.contract.ts'
 import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
 import { diskWith, NOW, newDirectory, openOn, ReadableLog, SimulatedHost } from './harness.contract.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
-import { byId, describeStore, gone } from './store.contract.ts'
+import { byId, describeStore, gone, loadFrom } from './store.contract.ts'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
 
 describeDisk('simulated', async () => ({ disk: new SimulatedDisk(), directory: '/data' }))
@@ -63,7 +63,7 @@ function mortal(disk: Disk): { disk: Disk; kill(): Promise<void> } {
 describe('files on a real disk', () => {
   const begin = async (dataDir: string, options: Partial<JsonFileOptions> = {}) => {
     const { store, log } = openOn(nodeDisk, { dataDir, ...options })
-    const users = await store.load()
+    const users = await loadFrom(store)
     await store.start(() => users.values())
     const note = (record: UserRecord) => {
       users.set(record.userId, record)
@@ -180,7 +180,7 @@ describe('saving by itself', () => {
   test('comes at once when a file was lost', async () => {
     const disk = diskWith({ 'user_state_backup.json': '{"a":{"status":"offline","lastSeen":1000}}' })
     const { store, log } = openOn(disk)
-    const users = await store.load()
+    const users = await loadFrom(store)
     await store.start(() => users.values())
     expect(log.errors).toHaveLength(1)
     await elapse(200)

@@ -3,6 +3,7 @@ import { type Disk, nodeDisk, reasonOf, removeQuietly } from './disk.ts'
 import { type Files, filesIn, segmentNumber, temporary } from './files.ts'
 import { type Batch, FORGOTTEN, Segment, type SegmentHead } from './journal.ts'
 import { type Host, Lock, thisHost } from './lock.ts'
+import type { Records } from './records.ts'
 import { type Recovered, recover, type StoreLog } from './recovery.ts'
 import { Pace } from './slices.ts'
 import { writeSnapshot } from './snapshot.ts'
@@ -87,7 +88,7 @@ class JsonFileStore implements Store {
     this.#host = options.host ?? thisHost
   }
 
-  async load(): Promise<Map<UserId, UserRecord>> {
+  async load(): Promise<Records> {
     await this.#disk.makeDirectory(this.#files.directory)
     const lock = await Lock.acquire(this.#disk, this.#files.lock, this.#host)
     try {

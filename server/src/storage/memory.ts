@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { Records } from './records.ts'
 import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
 
 /** What a memory store leaves to the next one, as a directory does for files. */
@@ -23,10 +24,12 @@ class MemoryStore implements Store {
     this.#place = place
   }
 
-  async load(): Promise<Map<UserId, UserRecord>> {
+  async load(): Promise<Records> {
     if (this.#place.owner) throw new StoreLocked('another store has this place')
     this.#place.owner = this
-    return new Map(Array.from(this.#place.users, ([userId, record]) => [userId, this.#asLastSeen(record)]))
+    const records = new Records()
+    for (const record of this.#place.users.values()) records.set(this.#asLastSeen(record))
+    return records
   }
 
   async start(everyone: () => Iterable<UserRecord>): Promise<void> {

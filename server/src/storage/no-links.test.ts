@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { describeDisk } from './disk.contract.ts'
 import { nodeDisk } from './disk.ts'
 import { newDirectory, openOn } from './harness.contract.ts'
-import { byId, gone } from './store.contract.ts'
+import { byId, gone, loadFrom } from './store.contract.ts'
 
 vi.mock('node:fs/promises', async original => ({
   ...(await original<typeof import('node:fs/promises')>()),
@@ -17,7 +17,7 @@ test('a store works where there are no hard links', async () => {
   const dataDir = newDirectory()
   for (let round = 0; round < 3; round += 1) {
     const { store, log } = openOn(nodeDisk, { dataDir })
-    const users = await store.load()
+    const users = await loadFrom(store)
     expect(users.size).toBe(round)
     await store.start(() => users.values())
     const record = gone(`user ${round}`, round)
@@ -29,6 +29,6 @@ test('a store works where there are no hard links', async () => {
     expect(log.errors).toEqual([])
   }
   const { store } = openOn(nodeDisk, { dataDir })
-  expect(await store.load()).toEqual(byId(gone('user 0', 0), gone('user 1', 1), gone('user 2', 2)))
+  expect(await loadFrom(store)).toEqual(byId(gone('user 0', 0), gone('user 1', 1), gone('user 2', 2)))
   await store.close()
 })

@@ -1,7 +1,7 @@
-import type { UserId } from '@who-is-online/protocol/words'
 import { codeOf, type Disk, reasonOf, removeQuietly } from './disk.ts'
 import { aside, type Files, isState, isTemporary, segmentNumber } from './files.ts'
 import { type Entry, readHead, readSegment, type SegmentHead, type SegmentReport } from './journal.ts'
+import { Records } from './records.ts'
 import { readSnapshot, type Snapshot, SnapshotDamaged } from './snapshot.ts'
 import { StoreDamaged, type UserRecord } from './store.ts'
 
@@ -15,7 +15,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean>>
 
 /** What an earlier process left, and what the next one has to know to go on from there. */
 export interface Recovered {
-  readonly users: Map<UserId, UserRecord>
+  readonly users: Records
   /** The number for the next segment; no segment has it or a higher one. */
   readonly nextSegment: number
   /** The newest segment there is, and how much of it is good. */
@@ -87,7 +87,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 
 function emptyStart(): Recovered {
   return {
-    users: new Map(),
+    users: new Records(),
     nextSegment: 1,
     lastSegment: undefined,
     imported: undefined,
@@ -145,7 +145,7 @@ async function listSegments(disk: Disk, files: Files, names: string[]): Promise<
 /** What the journal is laid upon. */
 interface Base {
   readonly name: string
-  readonly users: Map<UserId, UserRecord>
+  readonly users: Records
   /** The first segment to lay upon it. */
   readonly needs: number
   /** Whether that segment has to be there. */
@@ -168,7 +168,7 @@ function chooseBase(
   if (first?.journal !== 1 || first.imported !== undefined) return undefined
   return {
     name: 'the journal',
-    users: new Map(),
+    users: new Records(),
     needs: 1,
     expectsSegment: true,
     origin: 'nothing',
@@ -209,7 +209,7 @@ interface DamagedSegment {
 }
 
 interface Replayed {
-  readonly users: Map<UserId, UserRecord>
+  readonly users: Records
   readonly damaged: readonly DamagedSegment[]
   /** Where a process could not write for a while, which no file is to blame for. */
   readonly gaps: readonly string[]
@@ -290,11 +290,11 @@ function lineProblems(report: SegmentReport, written: number | undefined, mustBe
 
 /** The users as the journal tells of them, line by line. */
 class State {
-  readonly #users: Map<UserId, UserRecord>
+  readonly #users: Records
   readonly #now: number
   #alive = Number.NEGATIVE_INFINITY
 
-  constructor(users: Map<UserId, UserRecord>, now: number) {
+  constructor(users: Records, now: number) {
     this.#users = users
     this.#now = now
   }
@@ -302,7 +302,7 @@ class State {
   apply(entry: Entry): void {
     switch (entry.kind) {
       case 'keep':
-        this.#users.set(entry.record.userId, entry.record)
+        this.#users.set(entry.record)
         break
       case 'forget':
         this.#users.delete(entry.userId)
@@ -317,17 +317,17 @@ class State {
 
   /** Whoever is live was so in the process before, or before a gap; from here they are silent until noted. */
   settle(): void {
-    for (const [userId, record] of this.#users) {
+    for (const record of this.#users) {
       if (record.session !== 'live') continue
-      this.#users.set(userId, { ...record, session: 'held', lastSeen: this.#seen(record) })
+      this.#users.set({ ...record, session: 'held', lastSeen: this.#seen(record) })
     }
     this.#alive = Number.NEGATIVE_INFINITY
   }
 
-  finish(): Map<UserId, UserRecord> {
-    for (const [userId, record] of this.#users) {
+  finish(): Records {
+    for (const record of this.#users) {
       const lastSeen = Math.min(this.#seen(record), this.#now) // a clock that was ahead is no news from the future
-      if (lastSeen !== record.lastSeen) this.#users.set(userId, { ...record, lastSeen })
+      if (lastSeen !== record.lastSeen) this.#users.set({ ...record, lastSeen })
     }
     return this.#users
   }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
-import type { UserId } from '@who-is-online/protocol/words'
 import { type Disk, readWhole, reasonOf, wholeLines } from './disk.ts'
+import { Records } from './records.ts'
 import { decodeRow, encodeRow } from './row.ts'
 import { type Pace, SlicedWriter } from './slices.ts'
 import type { UserRecord } from './store.ts'
@@ -18,7 +18,7 @@ export interface SnapshotHead {
 
 /** A state file as it was read. */
 export interface Snapshot {
-  readonly users: Map<UserId, UserRecord>
+  readonly users: Records
   /** Unknown in a file that is not ours. */
   readonly journal: number | undefined
   /** `sealed` by a checksum; otherwise somebody edited or imported it, and `fingerprint` tells it from others. */
@@ -74,7 +74,7 @@ export async function readSnapshot(disk: Disk, path: string): Promise<Snapshot> 
 
 /** Reads a file as `writeSnapshot` makes it; `undefined` when it has no checksum where that would stand. */
 async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefined> {
-  const users = new Map<UserId, UserRecord>()
+  const users = new Records()
   let head: string | undefined
   let seal: string | undefined
   let crc = 0
@@ -101,7 +101,7 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
       for (const row of parseRows(text)) {
         rows += 1
         const record = decodeRow(row)
-        users.set(record.userId, record)
+        users.set(record)
       }
     } catch (error) {
       badRow ??= `row ${rows}: ${reasonOf(error)}` // whether it or the whole file is at fault, the checksum tells
@@ -221,17 +221,14 @@ function* keyed(content: object): Generator<readonly [place: string, row: unknow
   }
 }
 
-function decodeRows(
-  rows: Iterable<readonly [place: string, row: unknown]>,
-  unknownTime: number,
-): Map<UserId, UserRecord> {
-  const users = new Map<UserId, UserRecord>()
+function decodeRows(rows: Iterable<readonly [place: string, row: unknown]>, unknownTime: number): Records {
+  const users = new Records()
   for (const [place, row] of rows) {
     try {
       const record = decodeRow(row, unknownTime)
-      if (users.has(record.userId))
+      if (users.get(record.userId))
         throw new SnapshotDamaged(`"userId" ${JSON.stringify(record.userId)} is there twice`)
-      users.set(record.userId, record)
+      users.set(record)
     } catch (error) {
       throw new SnapshotDamaged(`${place}: ${reasonOf(error)}`)
     }

@@ -94,6 +94,11 @@ export function byId(...records: UserRecord[]): Map<string, UserRecord> {
   return new Map(records.map(record => [record.userId, record]))
 }
 
+/** What a store has kept, for a test to look at and to change. */
+export async function loadFrom(store: Store): Promise<Map<string, UserRecord>> {
+  return byId(...(await store.load()))
+}
+
 /** What every store promises; see the port. */
 export function describeStore(name: string, makeHarness: () => Promise<StoreHarness>): void {
   describe(`a store: ${name}`, () => {
@@ -106,7 +111,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     /** What the next process reads. */
     const reload = async (): Promise<Map<string, UserRecord>> => {
       const store = harness.open()
-      const users = await store.load()
+      const users = await loadFrom(store)
       await store.close()
       return users
     }
@@ -114,7 +119,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     /** A running store and the users its process knows, which are noted as they come. */
     const begin = async () => {
       const store = harness.open()
-      const users = await store.load()
+      const users = await loadFrom(store)
       await store.start(() => users.values())
       const note = (...records: UserRecord[]) => {
         for (const record of records) {
@@ -207,7 +212,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('users come, change and go while a snapshot is walked', async () => {
       const store = harness.open()
-      const users = await store.load()
+      const users = await loadFrom(store)
       const change = (record: UserRecord) => {
         users.set(record.userId, record)
         store.note(record)

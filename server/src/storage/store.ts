@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+import type { Records } from './records.ts'
 
 export type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 
@@ -22,7 +23,7 @@ export interface Store {
    * @throws StoreLocked when another process has the place; StoreDamaged when nothing readable is left of
    * what was written. Both leave every file as it was.
    */
-  load(): Promise<Map<UserId, UserRecord>>
+  load(): Promise<Records>
 
   /**
    * Begins to keep. `everyone` yields the record of every user as it is at the moment it is reached; it is

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest'
+import { Known, ownCopy } from './known.ts'
+
+interface Whole {
+  readonly userId: string
+  readonly mood: string
+}
+
+const known = (...names: string[]) => {
+  const known = new Known<Whole>()
+  for (const [index, name] of names.entries()) known.rest(name, index, undefined)
+  return known
+}
+const ids = (known: Known<Whole>) => Array.from(known, ({ userId }) => userId)
+
+test('keeps a row, or an object in its place, and says which', () => {
+  const known = new Known<Whole>()
+  known.rest('ann', 1.5, 'Ann')
+  expect(known.get('ann')).toEqual({ userId: 'ann', lastSeen: 1.5, username: 'Ann' })
+  expect(known.whole('ann')).toBeUndefined()
+  const whole = { userId: 'ann', mood: 'fine' }
+  known.put(whole)
+  expect(known.get('ann')).toBe(whole)
+  expect(known.whole('ann')).toBe(whole)
+  known.rest('ann', -7, undefined)
+  expect(known.get('ann')).toEqual({ userId: 'ann', lastSeen: -7, username: undefined })
+  expect([known.size, known.end]).toEqual([1, 1])
+  for (const nobody of [known.get('bob'), known.whole('bob'), known.at(1)]) expect(nobody).toBeUndefined()
+})
+
+test('whatever the id, it is one', () => {
+  const hostile = ['__proto__', 'constructor', '0', '-1', 'length', '\u{1F600}', 'e\u0301', '\u00e9', ' ']
+  const all = known(...hostile)
+  expect(ids(all)).toEqual(hostile)
+  for (const [index, id] of hostile.entries()) expect(all.get(id)).toMatchObject({ lastSeen: index })
+  for (const id of hostile) all.forget(id)
+  expect(ids(all)).toEqual([])
+})
+
+test('[R16] a user has one place throughout, as a row and as an object, and that of who was forgotten is given again', () => {
+  const all = known('ann', 'bob', 'eve')
+  all.put({ userId: 'bob', mood: 'fine' })
+  all.forget('ann')
+  expect(all.at(0)).toBeUndefined()
+  expect(all.at(1)).toMatchObject({ userId: 'bob' })
+  all.rest('joe', 9, undefined)
+  expect(all.at(0)).toEqual({ userId: 'joe', lastSeen: 9, username: undefined })
+  all.rest('bob', 8, 'Bob')
+  all.rest('ann', 7, undefined)
+  expect(ids(all)).toEqual(['joe', 'bob', 'eve', 'ann'])
+  expect([all.size, all.end]).toEqual([4, 4])
+})
+
+test('[R9] nothing of who was forgotten is found with whom gets the place', () => {
+  const all = new Known<Whole>()
+  all.rest('bob', 1, undefined)
+  all.rest('ann', 5, 'Ann')
+  all.forget('ann')
+  all.put({ userId: 'eve', mood: 'fine' })
+  all.rest('eve', 6, undefined)
+  expect(all.get('eve')).toEqual({ userId: 'eve', lastSeen: 6, username: undefined })
+  expect(all.get('ann')).toBeUndefined()
+  all.forget('nobody')
+  expect(all.size).toBe(2)
+})
+
+test('[I9] when all are forgotten there is no place left, and the next begins again with the first', () => {
+  const all = known(...Array.from({ length: 1_000 }, (_, index) => `user ${index}`))
+  for (let index = 999; index >= 0; index--) all.forget(`user ${index}`)
+  expect([all.size, all.end, ids(all), all.next()]).toEqual([0, 0, [], undefined])
+  for (const name of ['ann', 'bob']) all.rest(name, 1, undefined)
+  expect([all.end, ids(all)]).toEqual([2, ['ann', 'bob']])
+})
+
+test('[I9] however many come and are forgotten, there are no more places than were needed at once', () => {
+  const all = known('ann')
+  for (let round = 0; round < 10_000; round++) {
+    all.rest(`user ${round}`, round, 'name')
+    if (round >= 9) all.forget(`user ${round - 9}`)
+  }
+  expect([all.size, all.end]).toEqual([10, 11])
+})
+
+test('the walk meets whoever is there throughout a round, and goes on with the next round', () => {
+  const all = known('ann', 'bob', 'eve', 'joe')
+  expect(all.next()?.userId).toBe('ann')
+  all.forget('bob')
+  all.forget('ann')
+  all.rest('zoe', 1, undefined)
+  all.put({ userId: 'joe', mood: 'fine' })
+  expect(Array.from({ length: 5 }, () => all.next()?.userId)).toEqual(['eve', 'joe', 'zoe', 'eve', 'joe'])
+})
+
+test('users may come, change and go while all are gone through', () => {
+  const all = known('ann', 'bob', 'eve', 'joe')
+  const met = []
+  for (const { userId } of all) {
+    met.push(userId)
+    if (userId === 'bob') {
+      all.forget('eve')
+      all.forget('ann')
+      all.put({ userId: 'joe', mood: 'fine' })
+      all.rest('zoe', 1, undefined) // has the place of ann, which was passed
+      all.rest('kim', 1, undefined)
+      all.rest('max', 1, undefined)
+    }
+  }
+  expect(met).toEqual(['ann', 'bob', 'kim', 'joe', 'max'])
+})
+
+test('a copy of a text is the same text', () => {
+  for (const text of ['', 'ann', '"\\ \u2028 \u{1F600}', 'x'.repeat(128), '\u0000'])
+    expect(ownCopy(text)).toBe(text)
+})

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import { Records } from './records.ts'
+import { byId, everyKindOfRecord, gone, HOSTILE_NAMES, online } from './store.contract.ts'
+
+const read = (records: Records) => byId(...records)
+
+test('every record is what it was, one by one and all together', () => {
+  const all = [
+    ...everyKindOfRecord(),
+    ...HOSTILE_NAMES.map(name => gone(name)),
+    gone('long ago', -62e12 + 0.5),
+  ]
+  const records = new Records()
+  for (const record of all) records.set(record)
+  expect(records.size).toBe(all.length)
+  expect([...records]).toEqual(all)
+  for (const record of all) {
+    expect(JSON.stringify(records.get(record.userId))).toBe(JSON.stringify(record))
+  }
+})
+
+test('nothing is lost that only a file made by hand can say of who is gone', () => {
+  const odd = { ...gone('odd'), text: 'left' }
+  const busy = { ...gone('busy'), status: 'busy' } as const
+  const records = new Records()
+  records.set(odd)
+  records.set(busy)
+  expect(read(records)).toEqual(byId(odd, busy))
+})
+
+test('the newest record of a user counts, whatever kind it and the one before are', () => {
+  const records = new Records()
+  const kinds = [
+    online('a', 1, 'Ann'),
+    gone('a', 2),
+    gone('a', 3),
+    { ...gone('a', 4), username: 'Anna' },
+    { ...gone('a', 5), newUsername: 'A' },
+    gone('a', 6),
+    online('a', 7),
+  ]
+  for (const record of kinds) {
+    records.set(record)
+    expect(records.get('a')).toEqual(record)
+    expect(read(records)).toEqual(byId(record))
+  }
+  records.delete('a')
+  records.delete('a')
+  expect([records.size, records.get('a'), [...records]]).toEqual([0, undefined, []])
+})
+
+test('records may be replaced while all are gone through', () => {
+  const records = new Records()
+  for (const record of [online('a'), gone('b'), online('c')]) records.set(record)
+  for (const record of records) records.set({ ...record, session: 'none', status: 'offline', lastSeen: 9 })
+  expect(read(records)).toEqual(byId(gone('a', 9), gone('b', 9), gone('c', 9)))
+})

@@ -1,0 +1,53 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Gone, Known } from '../presence/known.ts'
+import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+
+/**
+ * What is read of many users, one record each. Those who are gone, the most of a million, are no objects until they
+ * are asked for: objects that live through a load and die after it leave their pages behind, full of holes.
+ */
+export class Records implements Iterable<UserRecord> {
+  readonly #known = new Known<UserRecord>()
+
+  get size(): number {
+    return this.#known.size
+  }
+
+  get(userId: UserId): UserRecord | undefined {
+    const known = this.#known.get(userId)
+    return known && asRecord(known)
+  }
+
+  /** Keeps a record in place of that user's former one. */
+  set(record: UserRecord): void {
+    if (isRow(record)) this.#known.rest(record.userId, record.lastSeen, record.username)
+    else this.#known.put(record)
+  }
+
+  delete(userId: UserId): void {
+    this.#known.forget(userId)
+  }
+
+  /** All records. Those that were reached may be replaced meanwhile. */
+  *[Symbol.iterator](): Generator<UserRecord> {
+    for (const known of this.#known) yield asRecord(known)
+  }
+}
+
+/** Whether there is nothing in it that a row has no column for. */
+function isRow({ session, status, text, expiresAt, idle, newUsername }: UserRecord): boolean {
+  return (
+    session === 'none' &&
+    status === 'offline' &&
+    text === undefined &&
+    expiresAt === undefined &&
+    idle === undefined &&
+    newUsername === undefined
+  )
+}
+
+function asRecord(known: UserRecord | Gone): UserRecord {
+  if ('session' in known) return known
+  const { userId, lastSeen, username } = known
+  return { userId, session: 'none', status: 'offline', lastSeen, ...(username !== undefined && { username }) }
+}
