@@ -188,7 +188,7 @@ export const settingsTable = {
   ),
   MAX_CONNECTIONS_PER_ADDRESS: setting(
     '1000',
-    'The most connections from one address: an office behind one router.',
+    'The most connections from one address, or one IPv6 network (/64): an office behind one router.',
     whole(1),
   ),
   HANDSHAKES_PER_SECOND: setting(
@@ -198,7 +198,7 @@ export const settingsTable = {
   ),
   HANDSHAKES_PER_SECOND_PER_ADDRESS: setting(
     '50',
-    'New connections per second from one address, and four times as many at once.',
+    'New connections per second from one address, or one IPv6 network (/64), and four times as many at once.',
     whole(1),
   ),
   MESSAGES_PER_SECOND: setting(

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList } from 'node:net'
 import { expect, test } from 'vitest'
-import { clientAddress } from './address.ts'
+import { clientAddress, countedAs } from './address.ts'
 
 const request = (remoteAddress: string, forwarded?: string) =>
   ({
@@ -54,4 +54,20 @@ test('[A3] trusted ranges are passed over from the right, up to the first strang
   })
   expect(clientAddress(request('9.9.9.9', '8.8.8.8'), trust).address).toBe('9.9.9.9')
   expect(clientAddress(request('10.0.0.1', 'garbage'), trust).address).toBe('10.0.0.1')
+})
+
+test.each([
+  ['203.0.113.9', '203.0.113.9'],
+  ['2001:db8:0:1::2', '2001:db8:0:1::/64'],
+  ['2001:0DB8:0000:0001:ffff:ffff:ffff:ffff', '2001:db8:0:1::/64'],
+  ['2001:db8::', '2001:db8:0:0::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
+  ['::2:3:4:5:6:7:8', '0:2:3:4::/64'],
+  ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+  ['1:2:3:4:5:6:192.0.2.1', '1:2:3:4::/64'],
+  ['garbage', 'garbage'],
+])('[A4] limits count %s as %s', (address, counted) => {
+  expect(countedAs(address)).toBe(counted)
 })

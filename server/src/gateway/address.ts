@@ -55,6 +55,26 @@ export function clientAddress(request: IncomingMessage, trust: TrustProxy | unde
   return { address, own: true, forwarded: false }
 }
 
+/** How many groups of an IPv6 address name the network (RFC 4291, section 2.5.4: 64 bits). */
+const NETWORK_GROUPS = 4
+const GROUPS = 8
+
+/**
+ * What limits per address count a client as. Whoever has one IPv6 address has all of its network, so that is counted: of
+ * `2001:db8:0:1::2` it is `2001:db8:0:1::/64`.
+ */
+export function countedAs(address: string): string {
+  if (isIP(address) !== 6) return address
+  const [before = '', after] = address.split('::')
+  const groupsOf = (part: string): string[] => part.split(':').filter(group => group !== '')
+  const [front, back] = [groupsOf(before), groupsOf(after ?? '')]
+  const dotted = back.at(-1)?.includes('.') ? 1 : 0
+  const zeros = after === undefined ? 0 : GROUPS - front.length - back.length - dotted
+  const groups = [...front, ...Array<string>(zeros).fill('0'), ...back]
+  const network = groups.slice(0, NETWORK_GROUPS).map(group => Number.parseInt(group, 16).toString(16))
+  return `${network.join(':')}::/64`
+}
+
 function within(ranges: BlockList, address: string): boolean {
   const family = isIP(address)
   return family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')

@@ -13,7 +13,7 @@ import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { TrustProxy } from '../settings.ts'
 import type { Tracker } from '../tracker.ts'
-import { type ClientAddress, clientAddress } from './address.ts'
+import { type ClientAddress, clientAddress, countedAs } from './address.ts'
 import { Connection, type ConnectionRoom, type Terms } from './connection.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import { Hub } from './hub.ts'
@@ -205,7 +205,7 @@ export class Gateway {
     if (this.#stopping) return refuse(socket, 503, 'the server is stopping', { 'Retry-After': '1' })
 
     const from = clientAddress(request, trustProxy)
-    const counted = from.own ? from.address : undefined
+    const counted = from.own ? countedAs(from.address) : undefined
     const flood = this.#limits.handshake(counted, clock.now())
     if (flood) return this.#refuseTooMany(socket, flood, from)
     if (!isAllowedOrigin(request.headers.origin, request.headers.host, origins)) {
