@@ -1,7 +1,7 @@
 // Builds the client as it is published, where that is missing or older than its sources: what tests pack, bundle and run
 // is then written once, before any of them starts, and not under the eyes of another.
 import { execSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,6 +13,8 @@ export function setup() {
   const builtAt = statSync(join(client, unpkg), { throwIfNoEntry: false })?.mtimeMs ?? 0
   const sources = ['package.json', ...readdirSync(join(client, 'src')).map(name => join('src', name))]
   if (sources.every(path => statSync(join(client, path)).mtimeMs <= builtAt)) return
+  // The compiler leaves what was built of files that are no more.
+  rmSync(join(client, 'dist'), { recursive: true, force: true })
   const bins = [client, root].map(path => join(path, 'node_modules/.bin'))
   execSync(scripts.build, {
     cwd: client,

@@ -49,7 +49,7 @@ interface Needs {
   silent?: boolean
   /** Flags of Node for the server. */
   nodeArgs?: string[]
-  /** Whether there is a second load generator: what it times does not wait for what the first one does. */
+  /** Whether there is a second load generator: what it times waits for the first one's core, but not for its turns. */
   second?: boolean
 }
 
@@ -77,6 +77,7 @@ export class Stage {
   readonly #server: ChildProcess
   readonly #loads: readonly ChildProcess[]
   readonly #scratch: string
+  readonly #port: number
   /** From the start of the server until it was ready, in seconds, as far as it was looked after. */
   readySeconds = 0
 
@@ -86,12 +87,14 @@ export class Stage {
     server: ChildProcess,
     loads: readonly ChildProcess[],
     scratch: string,
+    port: number,
   ) {
     this.contender = contender
     this.told = told
     this.#server = server
     this.#loads = loads
     this.#scratch = scratch
+    this.#port = port
   }
 
   /** Sets a stage for `play` and clears it afterwards, whatever happens. */
@@ -141,7 +144,7 @@ export class Stage {
         output: join(scratch, 'load.log'),
       }),
     )
-    const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch)
+    const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch, port)
     try {
       await stage.#ready(port)
       return stage
@@ -174,6 +177,13 @@ export class Stage {
       await sleep(100)
     }
     return residentBytes(this.#server.pid ?? 0)
+  }
+
+  /** A figure of the server's `/metrics`; `undefined` where there is none. */
+  async metric(name: string): Promise<number | undefined> {
+    const answer = await fetch(`http://127.0.0.1:${this.#port}/metrics`)
+    const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(await answer.text())
+    return found ? Number(found[1]) : undefined
   }
 
   async #ready(port: number): Promise<void> {

@@ -52,13 +52,18 @@ export function machine(): { node: string; cpu: string; cores: number; commit?: 
   return commit ? { ...facts, commit } : facts
 }
 
+/** The commit that is checked out, with a `+` when files are not as they are there. */
 function currentCommit(): string | undefined {
-  try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, {
       cwd: import.meta.dirname,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim()
+  try {
+    const isChanged =
+      git('status', '--porcelain', '--', '../../server', '../../protocol', '..', ':!../results') !== ''
+    return `${git('rev-parse', '--short', 'HEAD')}${isChanged ? '+' : ''}`
   } catch {
     return undefined // no git, or not a clone
   }

@@ -73,7 +73,7 @@ export interface PresenceClient {
 
   /**
    * Says whether anybody looks. While nobody does, the server keeps what changes to itself, and {@link PresenceClient.get} stands still;
-   * and is `stale`; when somebody does again, the newest comes at once, and all is `live`. In a browser the client sees that by itself.
+   * and is `stale`; when somebody does again, the newest comes at once, and all is `live`. Say it when it changes: each time that somebody looks the line is tried. In a browser the client sees that by itself.
    */
   setVisible(isVisible: boolean): void
 

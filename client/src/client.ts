@@ -23,7 +23,7 @@ export function createClient(options: ClientOptions): PresenceClient {
   const { url, userId, token, getToken, WebSocket, autoConnect } = options
   const { idleAfterMs = IDLE_AFTER_MS, timeoutMs = TIMEOUT_MS } = options
   if (!url || !(userId || token || getToken)) {
-    throw new PresenceError('bad_options', 'url and an identity are needed')
+    throw new PresenceError('bad_options', 'url and identity are needed')
   }
   const platform: Platform = { ...surroundings(), ...(WebSocket && { WebSocket }), ...options.platform }
   const [onChange, tellChanged] = listeners<[readonly PresenceUser[]]>()
@@ -59,8 +59,13 @@ export function createClient(options: ClientOptions): PresenceClient {
   const { say, happen } = connection
   const papers = passport(options, platform, () => happen('useless'), tellError)
   const asking = requests(platform, timeoutMs, say)
-  const followed = roster(platform, say, () => me.sayAll(), tellChanged, tellCount)
+  const followed = roster(platform, say, sayAgain, tellChanged, tellCount)
   const me = self(say, tellChoice, followed.hide)
+
+  function sayAgain(): void {
+    me.sayAll()
+    asking.resume()
+  }
 
   function end(why: PresenceError): void {
     over = why
@@ -119,7 +124,6 @@ export function createClient(options: ClientOptions): PresenceClient {
     },
     async identify(username) {
       await ask({ type: 'identify', username })
-      papers.rename(username)
     },
     setActivity: me.setActivity,
     setVisible(isVisible) {

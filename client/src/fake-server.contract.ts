@@ -11,7 +11,13 @@ const REMEMBERED = 10
 const WINDOW_MS = 10
 
 /** What a client says again by itself. */
-const REFUSED: readonly Said['type'][] = ['subscribe', 'unsubscribe', 'client_state', 'set_activity']
+const REFUSED: readonly Said['type'][] = [
+  'subscribe',
+  'unsubscribe',
+  'client_state',
+  'set_activity',
+  'get_users',
+]
 
 /** How the world behaves at the moment. */
 export interface Weather {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PresenceError } from './errors.ts'
-import { clock, connection, heard, make, network, open, server } from './stage.contract.ts'
+import { clock, connection, heard, make, network, open, server, settle } from './stage.contract.ts'
 
 // What is followed, and how it is followed again.
 
@@ -319,6 +319,31 @@ describe('[J6] a server that is asked too much', () => {
     expect(connection().topics.size).toBe(200)
     await clock.run(1_500)
     expect(connection().topics.size).toBe(0)
+  })
+
+  test('a question that was refused without a word of which is asked again with the rest', async () => {
+    const client = await open()
+    server.weather.tooFast = 1
+    const answer = client.getUsers(ids(200))
+    await clock.run(100)
+    server.weather.tooFast = 0
+    expect(await settle(answer, 3_000)).toHaveLength(200)
+    expect(heard('get_users')).toHaveLength(2)
+  })
+
+  test('what is let go before its answer came is ended all the same', async () => {
+    server.weather.delayMs = 300
+    const client = make()
+    await clock.run(2_000)
+    const end = client.subscribe(ids(10))
+    await clock.run(250)
+    expect(heard('subscribe')).toHaveLength(1)
+    end()
+    await clock.run(250)
+    expect(heard('unsubscribe')).toHaveLength(1)
+    await clock.run(2_000)
+    expect(connection().topics.size).toBe(0)
+    expect(heard('unsubscribe')).toHaveLength(1)
   })
 
   test('what may have been taken, and is wanted no more, is ended; what is wanted again is not', async () => {

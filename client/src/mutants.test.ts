@@ -57,8 +57,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was asked for before a hole counts as told before it',
     file: 'roster.ts',
-    line: 'else follow.upTo = line',
-    becomes: 'else follow.upTo ??= line',
+    line: ' follow.upTo = line',
+    becomes: ' follow.upTo ??= line',
   },
   {
     name: 'the place of one connection is taken for that of the next',
@@ -118,7 +118,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a subscription that was refused for now is not made again',
     file: 'roster.ts',
-    line: '    if (id === undefined) asked.clear()\n    asked.delete(id)\n',
+    line: '      asked.delete(by)\n',
     becomes: '',
   },
   {

@@ -7,7 +7,8 @@ export type Identity =
   | { readonly token: string; readonly userId?: string; readonly getToken?: never }
   /**
    * Called before every connection, and in time before a token ends. Should answer with one that is good now. When it
-   * rejects, or answers with what can't be a token, the client tries again later.
+   * rejects, or answers with what can't be a token, that is told to `onError`, and the client tries again later. A token should be
+   * good for more than ten seconds.
    */
   | { readonly getToken: () => string | Promise<string>; readonly userId?: string; readonly token?: never }
 
@@ -15,7 +16,7 @@ export type Identity =
 export type ClientOptions = Identity & {
   /** Where the server is, such as `wss://presence.example.com/ws`. */
   readonly url: string
-  /** The name that others see beside the user id; `identify` changes it. */
+  /** The name that others see beside the user id, said with the first connection; `identify` changes it. */
   readonly username?: string
   /**
    * Names this tab or device, the same over reconnects, another one for each. Left out, the client makes one and keeps

@@ -13,7 +13,7 @@ const AHEAD_MS = 30_000
 const RENEW_MS = 10_000
 
 /** What can travel as a part of a subprotocol. */
-const TOKEN = /^[\w.~+/=-]+$/
+const TOKEN = /^[\w.~+-]+$/
 
 /** Where to connect, and as whom. */
 export type Credentials = readonly [url: string, protocols: string[]]
@@ -21,8 +21,6 @@ export type Credentials = readonly [url: string, protocols: string[]]
 export interface Passport {
   /** Called for every connection. */
   present(newSession: boolean): Promise<Credentials>
-  /** The name as it was told last: a connection that named another one would rename the user. */
-  rename(to: string): void
   /** The server has taken the token, at this time of its clock. */
   welcomed(serverTime: string): void
   /** The connection is gone; the next one brings a token of its own. */
@@ -50,12 +48,16 @@ export function passport(
 
   async function fetched(): Promise<string | undefined> {
     if (!getToken) return token
-    const found = await getToken()
-    if (TOKEN.test(found || '')) return found
-    // Such as the page of a proxy that has a bad day.
-    const error = new PresenceError('bad_token')
-    tellError(error)
-    throw error
+    try {
+      const found = await getToken()
+      if (TOKEN.test(found || '')) return found
+      // Such as the page of a proxy that has a bad day.
+      throw 'no token'
+    } catch (reason) {
+      const error = new PresenceError('bad_token', String(reason))
+      tellError(error)
+      throw error
+    }
   }
 
   /**
@@ -66,7 +68,9 @@ export function passport(
     if (!inUse || !(leftMs > 0)) return
     const waitMs = Math.max(RENEW_MS, leftMs - AHEAD_MS)
     renewal.set(waitMs, async () => {
-      const found = await fetched().catch(() => inUse)
+      const before = inUse
+      const found = await fetched().catch(() => before)
+      if (before !== inUse) return
       if (found === inUse) return renewIn(leftMs - waitMs)
       next = found
       renewed()
@@ -85,10 +89,9 @@ export function passport(
       // A browser can send no header with a WebSocket: the token travels as a subprotocol that is never selected.
       return [address, inUse ? [SUBPROTOCOL, `bearer.${inUse}`] : [SUBPROTOCOL]]
     },
-    rename(to) {
-      username = to
-    },
     welcomed(serverTime) {
+      // Said once: by the time of another connection the user may have another name, given on another device.
+      username = undefined
       if (inUse) renewIn(lifeMs(inUse, serverTime, platform.atob))
     },
     lost() {

@@ -57,8 +57,6 @@ export interface Platform {
   readonly isUsers: boolean
   /** Reads base64, to see when a token ends. */
   readonly atob: ((text: string) => string) | undefined
-  /** Milliseconds that only go forward. */
-  now(): number
   /** From 0 up to 1. */
   random(): number
   readonly setTimeout: (task: () => void, ms: number) => unknown
@@ -71,14 +69,13 @@ type Globals = Partial<EventSourceLike> & {
   readonly document?: DocumentLike
   readonly sessionStorage?: StorageLike
   readonly navigator?: { readonly product?: string; readonly locks?: LocksLike }
-  readonly performance?: { now(): number }
   readonly atob?: (text: string) => string
 } & Pick<Platform, 'setTimeout' | 'clearTimeout'>
 
 /** This platform, as the globals show it. */
 export function surroundings(): Platform {
   const globals = globalThis as unknown as Globals
-  const { WebSocket, document, navigator, performance = Date, atob, setTimeout, clearTimeout } = globals
+  const { WebSocket, document, navigator, atob, setTimeout, clearTimeout } = globals
   let storage: StorageLike | undefined
   try {
     storage = globals.sessionStorage
@@ -94,7 +91,6 @@ export function surroundings(): Platform {
     locks: document && navigator?.locks,
     isUsers: !!document || navigator?.product === 'ReactNative',
     atob,
-    now: () => performance.now(),
     random: Math.random,
     setTimeout,
     clearTimeout,

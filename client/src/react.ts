@@ -57,7 +57,8 @@ export function usePresence(userId: string | undefined): PresenceUser | undefine
 
 /**
  * Some users, followed while the component is there: those who are known, in the order of the ids. The same array until
- * one of them changes; the ids may come in a new array at each render. Ids that can't be any are passed over.
+ * one of them changes; the ids may come in a new array at each render. Ids that can't be any are passed over; more than a
+ * connection may follow throw `too_many`, for an error boundary.
  */
 export function useUsers(userIds: readonly (string | undefined)[]): readonly PresenceUser[] {
   const client = usePresenceClient()

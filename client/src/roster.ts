@@ -117,13 +117,14 @@ export function roster(
 
   // What is shown
 
-  const isLive = ({ upTo }: Follow): boolean => !isHidden && upTo === line
+  const isLive = (follow?: Follow): boolean => !isHidden && follow?.upTo === line
 
   /** How sure it is what is known of a user; undefined for one whom nobody follows here. */
   function freshness(userId: string): Freshness | undefined {
-    const by = [userId, EVERYBODY].flatMap(topic => follows.get(topic) ?? [])
-    if (by.length === 0) return undefined
-    return by.some(isLive) ? 'live' : 'stale'
+    const own = follows.get(userId)
+    const every = follows.get(EVERYBODY)
+    if (own || every) return isLive(own) || isLive(every) ? 'live' : 'stale'
+    return undefined
   }
 
   /** Shows a user; one whom nobody follows here is none of our business. */
@@ -178,7 +179,7 @@ export function roster(
     if (!isOpen) return
     const waiting = new Set([...asked.values()].flat())
     const due = [...follows.values()].filter(follow => follow.upTo !== line && !waiting.has(follow))
-    const gone = [...told].filter(follow => !follows.has(follow.topic) && !waiting.has(follow))
+    const gone = [...told].filter(({ topic }) => !follows.has(topic))
     tell('unsubscribe', gone)
     for (const since of new Set(due.map(({ upTo }) => upTo))) {
       const part = due.filter(({ upTo }) => upTo === since)
@@ -190,7 +191,8 @@ export function roster(
   function tell(type: 'subscribe' | 'unsubscribe', those: readonly Follow[], since?: Place): void {
     function ask(part: readonly Follow[], selector: object): void {
       asked.set(say({ type, since, ...selector } as Request), part)
-      for (const follow of part) told.add(follow)
+      const note = type === 'subscribe' ? 'add' : 'delete'
+      for (const follow of part) told[note](follow)
       quiet(FLUSH_MS, flush)
     }
     for (const part of split(those.filter(({ topic }) => isUser(topic))))
@@ -200,11 +202,8 @@ export function roster(
 
   // What is told
 
-  function answered({ type, id }: Message): void {
-    for (const follow of asked.get(id) ?? []) {
-      if (type === 'ack') told.delete(follow)
-      else follow.upTo = line
-    }
+  function answered({ id }: Message): void {
+    for (const follow of asked.get(id) ?? []) follow.upTo = line
     if (asked.delete(id)) flushSoon()
   }
 
@@ -256,8 +255,12 @@ export function roster(
    */
   function refused({ code, id, retryAfterMs = 0 }: Refusal & Numbered): boolean {
     if (code !== 'too_fast') return false
-    if (id === undefined) asked.clear()
-    asked.delete(id)
+    for (const [by, part] of asked) {
+      if (id !== undefined && id !== by) continue
+      asked.delete(by)
+      // It may have been an end that was refused.
+      for (const follow of part) told.add(follow)
+    }
     quiet(AGAIN_MS + retryAfterMs, () => {
       sayAgain()
       flush()

@@ -24,15 +24,15 @@ export function session(
   })
 
   async function find(isNew: boolean): Promise<string> {
-    const stored = isNew ? undefined : storage?.getItem(key)
-    if (stored && (await lock(stored))) return stored
     const made = String(random()).slice(2)
-    await lock(made)
     try {
+      const stored = isNew ? undefined : storage?.getItem(key)
+      if (stored && (await lock(stored))) return stored
       storage?.setItem(key, made)
     } catch {
       // A storage that is full or forbidden: the id lives as long as the page.
     }
+    await lock(made)
     return made
   }
 

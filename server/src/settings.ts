@@ -122,7 +122,7 @@ export const settingsTable = {
   ),
   COMPRESSION: setting(
     'off',
-    'on: to clients that offer permessage-deflate changes and large answers go deflated, once for all who are told the same: a sixth of the bytes of a busy server, for no more CPU. Costs some time for each large answer to one client, and 20 KB for each client that sends deflated messages, as browsers do.',
+    'on: to clients that offer permessage-deflate changes and large answers go deflated, once for all who are told the same: a sixth of the bytes of a busy server, for no more CPU. Costs some time for each large answer to one client, and 20 to 30 KB for each client that sends deflated messages, as browsers do.',
     oneOf('on', 'off'),
   ),
   ALLOWED_ORIGINS: setting(

@@ -39,6 +39,13 @@ export const ours: Contender = {
   alwaysTells: true,
 }
 
+/** The same to clients of v1 that inflate. */
+export const deflating: Contender = {
+  ...ours,
+  dialect: 'v1 deflated',
+  env: scratch => ({ ...ours.env(scratch), COMPRESSION: 'on' }),
+}
+
 export const ws: Contender = {
   ...plain,
   name: 'ws',

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Crowd } from './crowd.ts'
 import { Latencies } from './latency.ts'
-import type { AskOrder, BareCount } from './orders.ts'
+import type { AskedOrder, AskOrder, BareCount } from './orders.ts'
 
 /** After the last question: time for its reply. */
 const LAST_REPLY_MS = 5_000
@@ -12,8 +12,11 @@ export class Asking {
   #latencies = new Latencies()
   #timer: NodeJS.Timeout | undefined
   #began = 0
+  #due = 0
   #asked = 0
   #replied = 0
+  /** What each had heard when it began. */
+  #had: number[] = []
 
   constructor(crowd: Crowd) {
     this.#crowd = crowd
@@ -24,9 +27,12 @@ export class Asking {
     const free = [...this.#crowd.drivers]
     this.#latencies = new Latencies()
     this.#began = performance.now()
+    this.#due = 0
     this.#asked = 0
     this.#replied = 0
+    this.#had = this.#crowd.drivers.map(({ client }) => client.frames)
     this.#timer = setInterval(() => {
+      this.#due++
       const driver = free.shift()
       if (!driver) return
       const askedAt = performance.now()
@@ -42,17 +48,24 @@ export class Asking {
   }
 
   /** Asks no more, and says how it was. */
-  async end(): Promise<BareCount> {
+  async end({ heard }: AskedOrder): Promise<BareCount> {
     clearInterval(this.#timer)
     for (let ms = 0; this.#replied < this.#asked && ms < LAST_REPLY_MS; ms += 10) await sleep(10)
     const latencyMs = this.#latencies.summary()
+    const invalid = this.#crowd.link.tally.takeProblems()
+    const wrong = this.#crowd.drivers.filter(
+      ({ client }, index) => client.frames - (this.#had[index] ?? 0) !== heard,
+    )
+    if (wrong.length > 0)
+      invalid.push(`${wrong.length} of those who asked heard of more or fewer than ${heard} arrivals`)
     return {
       counted: this.#replied,
       expected: this.#asked,
       bytes: 0,
       seconds: (performance.now() - this.#began) / 1000,
+      carried: this.#asked / this.#due,
       ...(latencyMs && { latencyMs }),
-      invalid: this.#crowd.link.tally.takeProblems(),
+      invalid,
     }
   }
 }

@@ -135,6 +135,8 @@ export class Client implements FrameSink {
     }
     if (!head.startsWith('HTTP/1.1 101'))
       return this.#lose(`refused with ${head.slice(0, head.indexOf('\r\n'))}`)
+    if (this.#link.dialect.extension && !/^sec-websocket-extensions:/im.test(head))
+      return this.#lose('the server does not deflate')
     const rest = chunk.subarray(end + END_OF_HEAD.length - this.#head.length)
     this.#upgraded = true
     this.#count(rest, rest.length)
@@ -143,6 +145,7 @@ export class Client implements FrameSink {
   #count(chunk: Buffer, length: number): void {
     const unread = this.#reader.read(chunk, length) // messages read count themselves meanwhile
     this.frames += unread
+    this.#link.tally.deflated += this.#reader.takeDeflated()
   }
 
   #upgradeRequest(): string {

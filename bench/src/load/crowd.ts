@@ -74,9 +74,9 @@ export class Crowd {
    * of the work and the wait.
    */
   async expect(work: () => Promise<{ each: number }>): Promise<BareCount> {
-    const { tally } = this.link
+    const { tally, dialect } = this.link
     const began = performance.now()
-    const before = { frames: tally.frames, bytes: tally.bytes }
+    const before = { frames: tally.frames, bytes: tally.bytes, deflated: tally.deflated }
     const clients = this.clients.map(client => ({ client, had: client.frames }))
     const { each } = await work()
     const expected = each * clients.length
@@ -86,6 +86,7 @@ export class Crowd {
     const invalid = tally.takeProblems()
     if (!complete) invalid.push('messages stopped coming')
     const wrong = clients.filter(({ client, had }) => client.frames - had !== each).length
+    if (dialect.extension && tally.deflated === before.deflated) invalid.push('nothing was deflated')
     if (wrong > 0)
       invalid.push(`${wrong} of ${clients.length} clients got another number of messages than ${each}`)
     return {

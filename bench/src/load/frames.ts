@@ -26,11 +26,19 @@ export class FrameReader {
   readonly #sink: FrameSink
   /** Payload bytes still to come of a frame that is counted already. */
   #skip = 0
+  #deflated = 0
   /** The start of a frame whose rest has not come yet. */
   #carry: Buffer | undefined
 
   constructor(sink: FrameSink) {
     this.#sink = sink
+  }
+
+  /** How many deflated frames began since the last call. */
+  takeDeflated(): number {
+    const deflated = this.#deflated
+    this.#deflated = 0
+    return deflated
   }
 
   /** Takes the first `length` bytes of `chunk`; returns how many data frames were counted without being read. */
@@ -56,6 +64,7 @@ export class FrameReader {
       const next = at + header + payload
       const first = bytes[at] ?? 0
       const code = first & 0x0f
+      if (first & DEFLATED) this.#deflated++
       if (code > LAST_DATA_OPCODE || (payload <= this.#sink.readUpTo && !(first & DEFLATED))) {
         if (next > end) break
         this.#sink.frame(code, bytes, at + header, next)

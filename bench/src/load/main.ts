@@ -44,7 +44,7 @@ function carryOut(order: Order): BareCount | Promise<BareCount> {
     case 'ask':
       return asking.begin(order)
     case 'asked':
-      return asking.end()
+      return asking.end(order)
   }
 }
 

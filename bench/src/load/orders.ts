@@ -80,6 +80,8 @@ export interface AskOrder {
 /** They ask no more; counted are their replies. */
 export interface AskedOrder {
   do: 'asked'
+  /** How many changes each of them has to have heard of meanwhile. */
+  heard: number
 }
 
 /** What the load generator saw while it carried out one order. */

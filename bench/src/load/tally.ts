@@ -8,6 +8,8 @@ const LOOK_MS = 500
 export class Tally {
   frames = 0
   bytes = 0
+  /** Of the frames, those that were deflated. */
+  deflated = 0
   /** When the last of them came, in ms of `performance.now()`. */
   lastAt = 0
   /** What clients complain of: lost sockets, error messages. */

@@ -1,4 +1,4 @@
-import { type Contender, floor, ours } from '../contenders/contenders.ts'
+import { type Contender, deflating, floor, ours } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { perMillion, type Scenario, type Size, spoiledBy } from './scenario.ts'
@@ -132,12 +132,6 @@ function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
 }
 
 /** The same as in v1, to clients that inflate. */
-const deflating: Contender = {
-  ...ours,
-  dialect: 'v1 deflated',
-  env: scratch => ({ ...ours.env(scratch), COMPRESSION: 'on' }),
-}
-
 function playDeflated({ clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
   const atOnce = clients + drivers
   return Stage.with(deflating, { sockets: atOnce }, async stage => {

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Contender, ours } from '../contenders/contenders.ts'
-import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { SMALL_YOUNG_GENERATION } from './idle.ts'
 import type { Scenario, Size } from './scenario.ts'
@@ -29,6 +28,7 @@ export function known(size: Size): Scenario {
     play: async contender => {
       const points: Point[] = []
       let readySeconds = 0
+      const invalid: string[] = []
       for (const count of sizes) {
         const dir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
         try {
@@ -39,12 +39,14 @@ export function known(size: Size): Scenario {
           }
           const measured = await start(restarted)
           points.push({ count, bytes: measured.bytes })
+          if (measured.known !== count)
+            invalid.push(`the server knew ${measured.known} users instead of ${count}`)
           readySeconds = measured.readySeconds
         } finally {
           await rm(dir, { recursive: true, force: true })
         }
       }
-      return { memory: run(slope(points)), start: run(readySeconds) }
+      return { memory: { cost: slope(points), invalid }, start: { cost: readySeconds, invalid } }
     },
     goals: [
       { form: 'memory', figure: 'cost', atMost: { value: 150, unit: 'bytes' } },
@@ -53,9 +55,16 @@ export function known(size: Size): Scenario {
   }
 }
 
-function start(contender: Contender): Promise<{ bytes: number | undefined; readySeconds: number }> {
+interface Started {
+  readonly bytes: number | undefined
+  readonly known: number | undefined
+  readonly readySeconds: number
+}
+
+function start(contender: Contender): Promise<Started> {
   return Stage.with(contender, { sockets: 0, nodeArgs: [SMALL_YOUNG_GENERATION] }, async stage => ({
     bytes: await stage.residentBytes(),
+    known: await stage.metric('wio_users_known'),
     readySeconds: stage.readySeconds,
   }))
 }
@@ -80,8 +89,4 @@ async function remember(dataDir: string, count: number): Promise<void> {
 /** As long as a UUID without its dashes. */
 export function idOf(index: number): string {
   return `user-${String(index).padStart(27, '0')}`
-}
-
-function run(cost: number | undefined): Run {
-  return { cost, invalid: [] }
 }

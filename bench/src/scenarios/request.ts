@@ -1,3 +1,5 @@
+import { type Contender, deflating, ours } from '../contenders/contenders.ts'
+import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { perMillion, type Scenario, type Size } from './scenario.ts'
 
@@ -18,18 +20,28 @@ export function request(size: Size): Scenario {
         unit: 'CPU s per million replies',
         counted: 'replies',
       },
+      {
+        name: 'deflated',
+        title: 'the same with COMPRESSION=on, clients that offer to inflate',
+        unit: 'CPU s per million replies',
+        counted: 'replies',
+        players: [ours.name],
+        beside: { form: 'pipelined', as: 'ours, off' },
+      },
     ],
-    play: contender =>
-      Stage.with(contender, { sockets: CLIENTS }, async stage => {
-        const { told } = stage
-        await stage.measure({ do: 'connect', listeners: CLIENTS, drivers: 0, atOnce: CLIENTS, told })
-        const pipelined = await stage.measure({
-          do: 'requests',
-          pipelined: PIPELINED,
-          seconds: secondsOf[size],
-        })
-        return { pipelined: perMillion(pipelined) }
-      }),
+    play: async contender => {
+      const pipelined = await ask(contender, secondsOf[size])
+      if (contender.name !== ours.name) return { pipelined }
+      return { pipelined, deflated: await ask(deflating, secondsOf[size]) }
+    },
     goals: [{ form: 'pipelined', figure: 'cost', atMost: { times: 1 / 5, than: 'ws' } }],
   }
+}
+
+function ask(contender: Contender, seconds: number): Promise<Run> {
+  return Stage.with(contender, { sockets: CLIENTS }, async stage => {
+    const { told } = stage
+    await stage.measure({ do: 'connect', listeners: CLIENTS, drivers: 0, atOnce: CLIENTS, told })
+    return perMillion(await stage.measure({ do: 'requests', pipelined: PIPELINED, seconds }))
+  })
 }

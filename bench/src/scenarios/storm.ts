@@ -57,11 +57,12 @@ function playCrowd({ crowd, residents, asksPerSecond }: Sizes): Promise<Run> {
       await stage.measure({ do: 'ask', perSecond: asksPerSecond }, 'second'),
     ]
     const arrivals = await stage.measure({ do: 'connect', listeners: crowd, drivers: 0, atOnce: crowd, told })
-    const { count } = await stage.measure({ do: 'asked' }, 'second')
-    const { latencyMs, counted, expected } = count
+    const { count } = await stage.measure({ do: 'asked', heard: crowd }, 'second')
+    const { latencyMs, carried, counted, expected } = count
     const unanswered = counted === expected ? [] : [`${expected - counted} questions were not answered`]
     return spoiledBy(before, {
       ...cpuInAll(arrivals),
+      ...(carried !== undefined && { carried }),
       ...(latencyMs && { latencyMs }),
       invalid: [...arrivals.count.invalid, ...count.invalid, ...unanswered],
     })

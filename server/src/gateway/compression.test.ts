@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import zlib from 'node:zlib'
 import { TestClient } from '@who-is-online/testing/client'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket as Ws } from 'ws'
 import { type OpenGateway, openGateway } from './gateway.contract.ts'
 
@@ -92,4 +95,39 @@ test('[B9] a small message that inflates beyond what is taken ends its connectio
   expect(await other.next('online_count')).toMatchObject({ type: 'online_count' })
   expect(server.errors).toEqual([])
   other.socket.close()
+})
+
+test.each([
+  ['permessage-deflate', true],
+  ['permessage-deflate; client_max_window_bits, permessage-deflate', true],
+  ['x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=15', true],
+  ['permessage-deflate; mystery, permessage-deflate', true],
+  ['permessage-deflate; mystery', false],
+  ['permessage-deflate; server_max_window_bits=7', false],
+  [';;;', false],
+])('[B8] a client that offers %s is let in, deflating or not', async (offer, deflates) => {
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': 13,
+    'Sec-WebSocket-Extensions': offer,
+  }
+  const request = get(`${server.url.replace('ws', 'http')}?userId=ann`, { headers })
+  const [response, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Socket]
+  expect(response.statusCode).toBe(101)
+  expect(response.headers['sec-websocket-extensions']?.includes('permessage-deflate') ?? false).toBe(deflates)
+  socket.destroy()
+})
+
+test('[B8] no client has an encoder of its own, one that is turned away neither', async () => {
+  const made = vi.spyOn(zlib, 'createDeflateRaw')
+  for (const query of ['', '?userId=ann']) {
+    const client = new Ws(`${server.url}${query}`)
+    const [text] = await once(client, 'message')
+    expect(JSON.parse(String(text)).type).toBe(query === '' ? 'error' : 'welcome')
+    client.close()
+  }
+  expect(made).not.toHaveBeenCalled()
+  made.mockRestore()
 })

@@ -9,14 +9,13 @@ import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Client, Refused, RequestId, SharedAnswer, Tracker } from '../tracker.ts'
-import { deflatable } from './deflate.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
-import { textFrame } from './frames.ts'
+import { withMore } from './frames.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Hub, Member } from './hub.ts'
 import { type LimitOptions, MessageLimit } from './limits.ts'
 import { Outbox, type Sender } from './outbox.ts'
-import type { Asker, Built, SharedAnswers } from './shared.ts'
+import type { Asker, SharedAnswers } from './shared.ts'
 
 /** What all connections share. */
 export interface ConnectionRoom extends FollowerRoom {
@@ -197,11 +196,10 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   }
 
   /** Takes the shared answer that was asked for. */
-  writeShared({ text, frame }: Built): void {
+  writeShared(frame: Buffer): void {
     const id = this.#sharingId
     this.#isSharing = false
-    const own = (): Buffer => deflatable(textFrame(`${text.slice(0, -1)},"id":${JSON.stringify(id)}}`))
-    this.write(id === undefined ? frame : own())
+    this.write(id === undefined ? frame : withMore(frame, `,"id":${JSON.stringify(id)}}`))
     this.#payOwed()
   }
 

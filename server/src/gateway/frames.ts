@@ -28,6 +28,17 @@ export function textFrame(text: string): Buffer {
   return frame
 }
 
+/** A frame of a JSON object as one that has `more` in place of its last brace; nothing is encoded anew. */
+export function withMore(frame: Buffer, more: string): Buffer {
+  const [{ payload } = { payload: frame }] = framesIn(frame)
+  const length = payload.length - 1 + Buffer.byteLength(more)
+  const longer = Buffer.allocUnsafe(headerLength(length) + length)
+  const at = writeHeader(longer, 0, TEXT, length)
+  payload.copy(longer, at, 0, payload.length - 1)
+  longer.write(more, at + payload.length - 1)
+  return longer
+}
+
 /** How many bytes a text is as a frame. */
 export function frameLength(text: string): number {
   const length = Buffer.byteLength(text)

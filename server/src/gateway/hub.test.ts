@@ -82,6 +82,7 @@ test('[F3] the first change after a quiet time goes in the same turn of the loop
   const { hub, publish } = room()
   const one = member(0)
   hub.join(one)
+  const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
   publish([change('a')])
   await new Promise(resolve => setImmediate(resolve))
   expect(one.heard()).toEqual(['a'])
@@ -89,8 +90,12 @@ test('[F3] the first change after a quiet time goes in the same turn of the loop
     publish([change(id)])
     await new Promise(resolve => setImmediate(resolve))
   }
+  const [[flush, ms] = [], ...others] = waits.mock.calls
+  waits.mockRestore()
   expect(one.writes).toHaveLength(1)
-  await settled()
+  expect(others).toEqual([])
+  expect(ms).toBeLessThanOrEqual(10)
+  ;(flush as () => void)()
   expect(one.writes).toHaveLength(2)
   expect(one.heard()).toEqual(['a', 'b', 'c', 'd'])
 })
@@ -126,7 +131,7 @@ test('[F5] a shared answer is built once per window, and never before the questi
   const answer = { build: vi.fn(() => `state ${state}`) }
   const heard: string[] = []
   const ask = () =>
-    answers.send({ writeShared: ({ frame }) => void heard.push(frame.subarray(2).toString()) }, answer)
+    answers.send({ writeShared: frame => void heard.push(frame.subarray(2).toString()) }, answer)
   ask()
   expect(heard).toEqual(['state 0'])
   state = 1

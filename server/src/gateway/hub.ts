@@ -22,8 +22,9 @@ const LONGEST_WINDOW_MS = 50
 /** The first change after a quiet time waits for others this part of the time that a flush takes: nothing, unless that is long. */
 const FIRST_WAIT_SHARE = 0.1
 
-/** More arrivals than that since the last flush are a crowd: a tenth of the time goes into letting it in. */
+/** More arrivals than that since the last flush, and within so many ms, are a crowd: letting it in takes a good part of the time. */
 const CROWD = 16
+const CROWD_MS = 200
 
 /** While a crowd arrives: each of it is told to all, so whatever flushing takes, arriving takes the longer for. */
 const CROWD_FLUSH_SHARE = 6
@@ -45,8 +46,9 @@ export class Hub {
   #seq: number
   #flushing = false
   #scheduled = false
-  /** How many clients have come since the last flush. */
+  /** How many clients have come since the last flush, and since when they are counted. */
   #arrivals = 0
+  #countedSince = 0
   /** `performance.now()` before which no window is flushed. */
   #notBefore = 0
   /** How long the last flush took, in ms. */
@@ -59,6 +61,11 @@ export class Hub {
 
   /** A client has come, whatever it wants to hear. */
   arrived(): void {
+    const now = performance.now()
+    if (now - this.#countedSince > CROWD_MS) {
+      this.#countedSince = now
+      this.#arrivals = 0
+    }
     this.#arrivals++
   }
 

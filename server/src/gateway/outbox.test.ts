@@ -231,4 +231,9 @@ test('[B8] what is short, or nobody else is told, is not deflated', async () => 
   expect(await sent(socket, () => outbox.write(short))).toBe(short.length)
   const own = textFrames(changes(0, 100))
   expect(await sent(socket, () => outbox.write(own))).toBe(own.length)
+  // Replies of one read, however many: only a large one is worth it.
+  const replies = () => changes(0, 100).forEach(text => void outbox.reply(text))
+  expect(await sent(socket, replies)).toBe(own.length)
+  const large = JSON.stringify(changes(0, 100))
+  expect(await sent(socket, () => outbox.reply(large))).toBeLessThan(large.length / 3)
 })

@@ -37,6 +37,9 @@ export interface Sender {
   waits(bytes: number): void
 }
 
+/** From so many characters on a reply is worth deflating for one client. */
+const LARGE_REPLY = 1_024
+
 /** Outboxes with replies that leave when this tick's input has been read. */
 let waiting: Outbox[] = []
 
@@ -83,7 +86,9 @@ export class Outbox {
     const replies = this.#replies
     if (replies.length === 0) return
     this.#replies = []
-    this.#write(deflatable(textFrames(replies)))
+    const frames = textFrames(replies)
+    // Not many small ones together: each is one client's own, and would cost more to deflate than to make.
+    this.#write(replies.some(reply => reply.length >= LARGE_REPLY) ? deflatable(frames) : frames)
   }
 
   #write(frames: Buffer): void {

@@ -2,15 +2,10 @@ import type { SharedAnswer } from '../tracker.ts'
 import { deflatable } from './deflate.ts'
 import { textFrame } from './frames.ts'
 
-/** An answer as it was built: the text, and the whole frame, the same bytes for all who ask. */
-export interface Built {
-  readonly text: string
-  readonly frame: Buffer
-}
-
 /** Who asked for a shared answer. */
 export interface Asker {
-  writeShared(built: Built): void
+  /** Takes the answer as a whole frame, the same bytes for all who ask. */
+  writeShared(frame: Buffer): void
 }
 
 /** Shortest time between two builds. */
@@ -55,12 +50,11 @@ class SharedFrame {
 
   readonly #build = (): void => {
     const begun = performance.now()
-    const text = this.#answer.build()
-    const built = { text, frame: deflatable(textFrame(text)) }
+    const frame = deflatable(textFrame(this.#answer.build()))
     const cost = performance.now() - begun
     this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
     const waiting = this.#waiting
     this.#waiting = []
-    for (const asker of waiting) asker.writeShared(built)
+    for (const asker of waiting) asker.writeShared(frame)
   }
 }

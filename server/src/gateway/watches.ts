@@ -136,6 +136,9 @@ export class Watches {
   }
 }
 
+/** How many diffs of a window for those who follow everybody may be deflated. */
+const DEFLATED_DIFFS = 3
+
 /** How often a new count is told. */
 const COUNT_EVERY_MS = 1_000
 
@@ -156,7 +159,9 @@ export class News {
     let frame = this.#diffs.get(told)
     if (!frame) {
       const items = this.items.filter(item => item.seq > told).map(item => item.json)
-      frame = deflatable(diffFrame(told, this.seq, items.join(',')))
+      frame = diffFrame(told, this.seq, items.join(','))
+      // Newcomers were told up to other places: as many diffs as there are of them are not worth it.
+      if (this.#diffs.size < DEFLATED_DIFFS) deflatable(frame)
       this.#diffs.set(told, frame)
     }
     return frame

@@ -1,5 +1,6 @@
+import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openGateway } from './gateway.contract.ts'
 
 test('[C2] a bug in an answer is logged and ends that client with 4500, and nobody else', async () => {
@@ -16,5 +17,38 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
   })
   expect(server.gateway.connections).toBe(1)
   await other.leave()
+  server.http.close()
+})
+
+test.each([
+  ['said nothing more', '', false],
+  ['asked something first', 'frame', true],
+])('[F8] a client that ended while it waited for its turn and %s', async (_what, more, isLetIn) => {
+  const server = await openGateway()
+  const changed = vi.fn()
+  server.feed.listen({ changed })
+  // As if the loop were busy meanwhile: the request is taken, its turn comes when the client has ended.
+  const [listener] = server.http.listeners('upgrade') as ((...args: unknown[]) => void)[]
+  server.http.removeAllListeners('upgrade')
+  const turn = new Promise<void>(resolve => {
+    server.http.on('upgrade', (...args) => {
+      setTimeout(() => {
+        listener?.(...args)
+        resolve()
+      }, 100)
+    })
+  })
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(
+    'GET /ws?userId=ann HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+  )
+  const text = '{"type":"get_online_count"}'
+  await new Promise(resolve => setTimeout(resolve, 30))
+  socket.end(more && Buffer.from(`\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`, 'latin1'))
+  await turn
+  await new Promise(resolve => setTimeout(resolve, 30))
+  expect(changed.mock.calls.length > 0).toBe(isLetIn)
+  server.http.closeAllConnections()
   server.http.close()
 })

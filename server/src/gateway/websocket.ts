@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Dialect } from '@who-is-online/protocol/catalogue'
+import type { Dialect, ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
@@ -72,6 +72,9 @@ const CLOSES_PER_TURN = 200
 
 /** The clients of a server that stops come back spread over so long for each: 5,000 within 5 s. */
 const AWAY_MS_PER_CLIENT = 1
+
+/** `ws` would make an encoder of 300 KB for each client that is turned away. */
+const NOT_DEFLATED = { compress: false } as const
 
 const SUBPROTOCOL: Readonly<Record<Dialect, string>> = { v1: 'who-is-online.v1', v2: 'who-is-online.v2' }
 
@@ -212,6 +215,7 @@ export class Gateway {
       return this.#refuseOrigin(socket, request.headers.origin ?? '')
     }
 
+    declineOffers(request)
     const dialect = dialectOf(request)
     const identified = identity.identify(url, dialect)
     if (identified.state === 'unusable') {
@@ -276,9 +280,10 @@ export class Gateway {
     const [code, reason] = [CLOSE.badIdentity, 'bad identity']
     webSocket.on('error', ignore)
     const message = `bad_message: ${text}`
-    webSocket.send(encode({ type: 'error', message, timestamp, code: 'bad_message' }, dialect))
+    const send = (said: ServerMessage): void => webSocket.send(encode(said, dialect), NOT_DEFLATED)
+    send({ type: 'error', message, timestamp, code: 'bad_message' })
     if (dialect === 'v2') {
-      webSocket.send(encode({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 }, dialect))
+      send({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 })
     }
     webSocket.close(code, reason)
   }
@@ -345,6 +350,18 @@ function handshakeViolation(request: IncomingMessage): { status: 400 | 426; deta
   if (hosts !== 1) return { status: 400, detail: 'one Host header is needed' }
   if (request.headers['sec-websocket-version'] === '13') return undefined
   return { status: 426, detail: 'the version of the WebSocket protocol spoken here is 13' }
+}
+
+/** One offer of the extension, and its parameters as they are known (RFC 7692, section 7.1). */
+const DEFLATE_OFFER =
+  /^permessage-deflate(?: *; *(?:(?:server|client)_no_context_takeover|server_max_window_bits=(?:8|9|1[0-5])|client_max_window_bits(?:=(?:8|9|1[0-5]))?))*$/
+
+/** Leaves of the extensions that a client offers the first that is understood; `ws` would refuse the client for any other. */
+function declineOffers({ headers }: IncomingMessage): void {
+  const offers = headers['sec-websocket-extensions']?.split(',').map(offer => offer.trim())
+  const [understood] = offers?.filter(offer => DEFLATE_OFFER.test(offer)) ?? []
+  if (understood === undefined) delete headers['sec-websocket-extensions']
+  else headers['sec-websocket-extensions'] = understood
 }
 
 /** Answers a request that does not become a WebSocket. */

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { deflatable, deflated } from './deflate.ts'
+import { framesIn, textFrame, textFrames, withMore } from './frames.ts'
+
+const textsIn = (run: Buffer) => [...framesIn(run)].map(({ payload }) => payload.toString())
+
+test.each([2, 100, 115, 124, 125, 126, 127, 65_520, 65_535, 65_536])(
+  '[B1] an object of %i bytes takes more before its last brace',
+  length => {
+    const json = `{${'ä'.repeat((length - 2) / 2).padEnd(length - 2 - Math.floor((length - 2) / 2), 'x')}}`
+    const longer = withMore(textFrame(json), ',"id":"é"}')
+    expect(textsIn(longer)).toEqual([`${json.slice(0, -1)},"id":"é"}`])
+    expect(longer).toEqual(textFrame(`${json.slice(0, -1)},"id":"é"}`))
+  },
+)
+
+test('[B8] a run of very many messages goes as it is: to deflate it would hold the loop', () => {
+  const run = (count: number) =>
+    deflatable(
+      textFrames(
+        Array.from({ length: count }, (_, n) => `{"type":"user_status_change","userId":"ann-${n}"}`),
+      ),
+    )
+  const [some, many] = [run(500), run(501)]
+  expect(deflated(some).length).toBeLessThan(some.length / 2)
+  expect(deflated(many)).toBe(many)
+})
