@@ -304,18 +304,21 @@ describe('[J6] coming back', () => {
 })
 
 describe('[J6] a server that is asked too much', () => {
+  /** Does something of which the server refuses whatever is said of it. */
+  async function whileTooFast<Result>(work: () => Result): Promise<Result> {
+    server.weather.tooFast = 1
+    const result = work()
+    await clock.run(250)
+    server.weather.tooFast = 0
+    return result
+  }
+
   test('a long subscription that is refused unread is made again, and what ends one too', async () => {
     const client = await open()
-    server.weather.tooFast = 1
-    const end = client.subscribe(ids(200))
-    await clock.run(250)
-    server.weather.tooFast = 0
+    const end = await whileTooFast(() => client.subscribe(ids(200)))
     await clock.run(1_500)
     expect(client.freshness).toBe('live')
-    server.weather.tooFast = 1
-    end()
-    await clock.run(250)
-    server.weather.tooFast = 0
+    await whileTooFast(end)
     expect(connection().topics.size).toBe(200)
     await clock.run(1_500)
     expect(connection().topics.size).toBe(0)
@@ -323,10 +326,8 @@ describe('[J6] a server that is asked too much', () => {
 
   test('a question that was refused without a word of which is asked again with the rest', async () => {
     const client = await open()
-    server.weather.tooFast = 1
-    const answer = client.getUsers(ids(200))
-    await clock.run(100)
-    server.weather.tooFast = 0
+    // In an object: a promise that is returned as it is would be waited for.
+    const { answer } = await whileTooFast(() => ({ answer: client.getUsers(ids(200)) }))
     expect(await settle(answer, 3_000)).toHaveLength(200)
     expect(heard('get_users')).toHaveLength(2)
   })

@@ -1,7 +1,9 @@
 import { type Contender, deflating, floor, ours } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
+import type { Order } from '../load/orders.ts'
 import { Stage } from '../stage.ts'
 import { perMillion, type Scenario, type Size, spoiledBy } from './scenario.ts'
+import { AT_ONCE } from './watch.ts'
 
 const sizes = {
   full: {
@@ -17,7 +19,8 @@ const sizes = {
   quick: {
     clients: 100,
     drivers: 20,
-    perSecond: 100,
+    // Enough that a window is worth deflating.
+    perSecond: 500,
     burst: 20,
     restPerSecond: 10,
     seconds: 0.3,
@@ -32,7 +35,7 @@ const UNIT = 'CPU s per million deliveries'
 
 /** Every change of anyone reaches every client: what v1 promises, and what fan-out costs. */
 export function firehose(size: Size): Scenario {
-  const { clients, perSecond, burst, restPerSecond, many } = sizes[size]
+  const { clients, perSecond, burst, restPerSecond, seconds, many } = sizes[size]
   const crowd = `${clients.toLocaleString('en-US')} clients`
   return {
     name: 'firehose',
@@ -64,11 +67,15 @@ export function firehose(size: Size): Scenario {
       { name: 'rest', title: `${crowd}, one change every ${1000 / restPerSecond} ms`, unit: UNIT },
     ],
     play: async contender => {
-      const runs = await playV1(contender, sizes[size])
+      const runs = await playV1(contender, sizes[size], {
+        backlog: { do: 'bursts', size: burst, seconds },
+        rest: { do: 'changes', perSecond: restPerSecond, seconds },
+      })
       // Naive servers would take minutes for one burst.
       const many = FEW.includes(contender.name) && { many: await playMany(contender, sizes[size]) }
       if (contender.name !== ours.name) return { ...runs, ...many }
-      return { ...runs, ...many, v2: await playV2(sizes[size]), deflated: await playDeflated(sizes[size]) }
+      const { rate: deflated } = await playV1(deflating, sizes[size])
+      return { ...runs, ...many, v2: await playV2(sizes[size]), ...(deflated && { deflated }) }
     },
     goals: [
       { form: 'rate', figure: 'cost', atMost: { times: 1 / 10, than: 'ws' } },
@@ -86,9 +93,11 @@ export function firehose(size: Size): Scenario {
   }
 }
 
+/** Clients of v1 hear of changes at an even rate, and then as `more` says. */
 function playV1(
   contender: Contender,
-  { clients, drivers, perSecond, burst, restPerSecond, seconds, warmUp }: Sizes,
+  { clients, drivers, perSecond, seconds, warmUp }: Sizes,
+  more: Readonly<Record<string, Order>> = {},
 ): Promise<Record<string, Run>> {
   // Silent: arrivals are the storm's business, and naive servers need ten seconds for them.
   return Stage.with(contender, { sockets: clients + drivers, silent: true }, async stage => {
@@ -99,22 +108,19 @@ function playV1(
       // Nobody is measured while the program is still being compiled.
       await stage.measure({ do: 'changes', perSecond, seconds: warmUp }),
     ]
-    return {
-      rate: spoiledBy(before, perMillion(await stage.measure({ do: 'changes', perSecond, seconds }))),
-      backlog: spoiledBy(before, perMillion(await stage.measure({ do: 'bursts', size: burst, seconds }))),
-      rest: spoiledBy(
-        before,
-        perMillion(await stage.measure({ do: 'changes', perSecond: restPerSecond, seconds })),
-      ),
+    const runs: Record<string, Run> = {}
+    for (const [form, order] of Object.entries({
+      rate: { do: 'changes', perSecond, seconds },
+      ...more,
+    } as const)) {
+      runs[form] = spoiledBy(before, perMillion(await stage.measure(order)))
     }
+    return runs
   })
 }
 
 /** Who plays with ten thousand clients. */
 const FEW = [ours.name, floor.name]
-
-/** Clients that are let in at the same time. */
-const AT_ONCE = 250
 
 function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
   const { clients, drivers, burst, seconds } = many
@@ -128,19 +134,6 @@ function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
       await stage.measure({ do: 'bursts', size: burst, seconds: 0.1 }),
     ]
     return spoiledBy(before, perMillion(await stage.measure({ do: 'bursts', size: burst, seconds })))
-  })
-}
-
-/** The same as in v1, to clients that inflate. */
-function playDeflated({ clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
-  const atOnce = clients + drivers
-  return Stage.with(deflating, { sockets: atOnce }, async stage => {
-    const { told } = stage
-    const before = [
-      await stage.measure({ do: 'connect', listeners: clients, drivers, atOnce, told }),
-      await stage.measure({ do: 'changes', perSecond, seconds: warmUp }),
-    ]
-    return spoiledBy(before, perMillion(await stage.measure({ do: 'changes', perSecond, seconds })))
   })
 }
 

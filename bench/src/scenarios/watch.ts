@@ -32,7 +32,7 @@ type Sizes = (typeof sizes)[Size]
 const STATUSES = ['online', 'away', 'busy', 'offline']
 
 /** Clients that are let in, or wait for their state, at the same time. */
-const AT_ONCE = 250
+export const AT_ONCE = 250
 
 /** From this share of its core on a server could not have carried much more. */
 const FULL_CORE = 0.9

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import zlib from 'node:zlib'
 import { TestClient } from '@who-is-online/testing/client'
+import { handshake, RawClient, type RawResponse } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket as Ws } from 'ws'
 import { type OpenGateway, openGateway } from './gateway.contract.ts'
@@ -106,18 +105,12 @@ test.each([
   ['permessage-deflate; server_max_window_bits=7', false],
   [';;;', false],
 ])('[B8] a client that offers %s is let in, deflating or not', async (offer, deflates) => {
-  const headers = {
-    Connection: 'Upgrade',
-    Upgrade: 'websocket',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    'Sec-WebSocket-Version': 13,
-    'Sec-WebSocket-Extensions': offer,
-  }
-  const request = get(`${server.url.replace('ws', 'http')}?userId=ann`, { headers })
-  const [response, socket] = (await once(request, 'upgrade')) as [IncomingMessage, Socket]
-  expect(response.statusCode).toBe(101)
-  expect(response.headers['sec-websocket-extensions']?.includes('permessage-deflate') ?? false).toBe(deflates)
-  socket.destroy()
+  const client = await RawClient.connect(Number(new URL(server.url).port))
+  client.write(handshake({ headers: { 'Sec-WebSocket-Extensions': offer } }))
+  const { status, headers } = (await client.response()) as RawResponse
+  expect(status).toBe(101)
+  expect(headers.get('sec-websocket-extensions')?.includes('permessage-deflate') ?? false).toBe(deflates)
+  client.destroy()
 })
 
 test('[B8] no client has an encoder of its own, one that is turned away neither', async () => {

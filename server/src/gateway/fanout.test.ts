@@ -2,6 +2,7 @@ import { createHook } from 'node:async_hooks'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
+import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type OpenGateway, openGateway } from './gateway.contract.ts'
 
@@ -145,15 +146,10 @@ test('[F7] a hundred requests in one read: one encoding each, one buffer, one wr
   const { hostname, port } = new URL(server.url)
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
-  const key = 'dGhlIHNhbXBsZSBub25jZQ=='
-  socket.write(
-    `GET /ws?userId=asker HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-  )
+  socket.write(handshake({ target: '/ws?userId=asker' }))
   await once(socket, 'data')
-  const text = '{"type":"get_online_count"}'
-  // Masked with nothing, which leaves the text as it is.
-  const frame = Buffer.from(`\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`, 'latin1')
-  const requests = Buffer.concat(Array.from({ length: CHANGES }, () => frame))
+  const request = textFrame('{"type":"get_online_count"}')
+  const requests = Buffer.concat(Array.from({ length: CHANGES }, () => request))
   await settled()
   const answered = new Promise<void>(resolve =>
     socket.once('data', () => {

@@ -161,12 +161,21 @@ test('[F6] a change among online, away and busy, or of a text, is none in v1', a
   expect(late.heard()).toEqual(['d', 'e'])
 })
 
-test('[F3] after a quiet time, where a flush takes long the first change waits a tenth of that for others', async () => {
+interface Flushing {
+  readonly flushMs: number
+  readonly arrivals?: number
+  readonly quietMs?: number
+}
+
+/**
+ * For how long the next flush is put off, in ms, when one has cost so much by a clock that only flushing and `quietMs` move;
+ * empty when it goes at once.
+ */
+async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
   let now = 0
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
-  const waitAfter = async (flushMs: number) => {
-    waits.mockClear()
+  try {
     const { hub, publish } = room()
     hub.join({
       since: 0,
@@ -174,47 +183,26 @@ test('[F3] after a quiet time, where a flush takes long the first change waits a
         now += flushMs
       },
     })
-    publish([change('a')])
-    await new Promise(resolve => setImmediate(resolve))
-    now += 1_000
-    publish([change('b')])
-    return waits.mock.calls.map(([, ms]) => ms)
-  }
-  try {
-    expect(await waitAfter(9)).toEqual([])
-    expect(await waitAfter(45)).toEqual([5])
-    expect(await waitAfter(300)).toEqual([10])
-  } finally {
-    vi.restoreAllMocks()
-  }
-})
-
-test('[F3] while a crowd arrives, changes gather for longer', async () => {
-  // One flush costs 20 ms by a clock that only flushing moves; what counts is how long the next one is put off.
-  let now = 0
-  vi.spyOn(performance, 'now').mockImplementation(() => now)
-  const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
-  const waitAfter = async (arrivals: number) => {
-    waits.mockClear()
-    const { hub, publish } = room()
-    hub.join({
-      since: 0,
-      write() {
-        now += 20
-      },
-    })
     for (let n = 0; n < arrivals; n++) hub.arrived()
     publish([change('a')])
     await new Promise(resolve => setImmediate(resolve))
+    now += quietMs
     publish([change('b')])
     return waits.mock.calls.map(([, ms]) => ms)
-  }
-  try {
-    expect(await waitAfter(16)).toEqual([50 - 20])
-    expect(await waitAfter(17)).toEqual([100 - 20])
   } finally {
     vi.restoreAllMocks()
   }
+}
+
+test('[F3] after a quiet time, where a flush takes long the first change waits a tenth of that for others', async () => {
+  expect(await waitAfter({ flushMs: 9, quietMs: 1_000 })).toEqual([])
+  expect(await waitAfter({ flushMs: 45, quietMs: 1_000 })).toEqual([5])
+  expect(await waitAfter({ flushMs: 300, quietMs: 1_000 })).toEqual([10])
+})
+
+test('[F3] while a crowd arrives, changes gather for longer', async () => {
+  expect(await waitAfter({ flushMs: 20, arrivals: 16 })).toEqual([50 - 20])
+  expect(await waitAfter({ flushMs: 20, arrivals: 17 })).toEqual([100 - 20])
 })
 
 function busy(ms: number): void {

@@ -88,7 +88,8 @@ export class Outbox {
     this.#replies = []
     const frames = textFrames(replies)
     // Not many small ones together: each is one client's own, and would cost more to deflate than to make.
-    this.#write(replies.some(reply => reply.length >= LARGE_REPLY) ? deflatable(frames) : frames)
+    const isWorth = this.#deflates && replies.some(reply => reply.length >= LARGE_REPLY)
+    this.#write(isWorth ? deflatable(frames) : frames)
   }
 
   #write(frames: Buffer): void {

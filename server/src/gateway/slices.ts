@@ -18,12 +18,15 @@ export class Slices {
 
   /** Does a task now, or in one of the next turns. */
   do(task: () => void): void {
-    if (!this.#isTurning) {
-      this.#isTurning = true
-      setImmediate(this.#turn)
-    }
+    this.#askForTurn()
     if (this.#spent < SLICE_MS && this.#waiting.length === 0) this.#run(task)
     else this.#waiting.push(task)
+  }
+
+  #askForTurn(): void {
+    if (this.#isTurning) return
+    this.#isTurning = true
+    setImmediate(this.#turn)
   }
 
   #run(task: () => void): void {
@@ -42,9 +45,6 @@ export class Slices {
       this.#waiting.length = 0
       this.#done = 0
     }
-    if (this.#waiting.length > 0 && !this.#isTurning) {
-      this.#isTurning = true
-      setImmediate(this.#turn)
-    }
+    if (this.#waiting.length > 0) this.#askForTurn()
   }
 }

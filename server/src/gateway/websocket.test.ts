@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
+import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { expect, test, vi } from 'vitest'
 import { openGateway } from './gateway.contract.ts'
 
@@ -21,8 +22,8 @@ test('[C2] a bug in an answer is logged and ends that client with 4500, and nobo
 })
 
 test.each([
-  ['said nothing more', '', false],
-  ['asked something first', 'frame', true],
+  ['said nothing more', Buffer.alloc(0), false],
+  ['asked something first', textFrame('{"type":"get_online_count"}'), true],
 ])('[F8] a client that ended while it waited for its turn and %s', async (_what, more, isLetIn) => {
   const server = await openGateway()
   const changed = vi.fn()
@@ -40,12 +41,9 @@ test.each([
   })
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
   socket.on('error', () => {})
-  socket.write(
-    'GET /ws?userId=ann HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
-  )
-  const text = '{"type":"get_online_count"}'
+  socket.write(handshake({ target: '/ws?userId=ann' }))
   await new Promise(resolve => setTimeout(resolve, 30))
-  socket.end(more && Buffer.from(`\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`, 'latin1'))
+  socket.end(more)
   await turn
   await new Promise(resolve => setTimeout(resolve, 30))
   expect(changed.mock.calls.length > 0).toBe(isLetIn)

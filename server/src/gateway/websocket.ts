@@ -198,7 +198,7 @@ export class Gateway {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { identity, clock, origins, trustProxy } = this.#options
+    const { identity, clock, origins, trustProxy, compression } = this.#options
     const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
     if (url.length > MAX_URL_BYTES) return refuse(socket, 414, 'the URL is longer than 8 KiB')
     const violation = handshakeViolation(request)
@@ -215,7 +215,7 @@ export class Gateway {
       return this.#refuseOrigin(socket, request.headers.origin ?? '')
     }
 
-    declineOffers(request)
+    if (compression) declineOffers(request)
     const dialect = dialectOf(request)
     const identified = identity.identify(url, dialect)
     if (identified.state === 'unusable') {
@@ -359,7 +359,7 @@ const DEFLATE_OFFER =
 /** Leaves of the extensions that a client offers the first that is understood; `ws` would refuse the client for any other. */
 function declineOffers({ headers }: IncomingMessage): void {
   const offers = headers['sec-websocket-extensions']?.split(',').map(offer => offer.trim())
-  const [understood] = offers?.filter(offer => DEFLATE_OFFER.test(offer)) ?? []
+  const understood = offers?.find(offer => DEFLATE_OFFER.test(offer))
   if (understood === undefined) delete headers['sec-websocket-extensions']
   else headers['sec-websocket-extensions'] = understood
 }
