@@ -8,8 +8,26 @@ import { Page } from './view/page.tsx'
 
 const TICK_MS = 1_000
 
+/** Several frames: whoever draws them comes first. */
+const LATE_FRAME_MS = 100
+
 /** Beside the page, wherever a proxy puts it. */
 const url = new URL('ws', document.baseURI).href
+
+/**
+ * Does something with the next frame, or soon, if none comes: a page that can be seen but is not in front may be given a
+ * frame a second.
+ */
+function nextFrame(task: () => void): void {
+  const frame = requestAnimationFrame(() => {
+    clearTimeout(late)
+    task()
+  })
+  const late = setTimeout(() => {
+    cancelAnimationFrame(frame)
+    task()
+  }, LATE_FRAME_MS)
+}
 
 function tabMemory(): Storage | undefined {
   try {
@@ -21,7 +39,7 @@ function tabMemory(): Storage | undefined {
 }
 
 const watched = live(createClient({ url, userId: SPECTATOR, idleAfterMs: false }), {
-  later: task => requestAnimationFrame(task),
+  later: nextFrame,
   now: Date.now,
 })
 setInterval(watched.tick, TICK_MS)

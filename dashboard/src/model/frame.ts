@@ -3,7 +3,7 @@ export type Later = (task: () => void) => void
 
 /**
  * Makes a function that lets `task` run with the next frame, once, however often it is called until then: a hundred
- * messages between two frames are drawn as one. A tab that nobody sees has no frames, and draws nothing.
+ * messages between two frames are drawn as one.
  */
 export function perFrame(task: () => void, later: Later): () => void {
   let isDue = false
