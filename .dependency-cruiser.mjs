@@ -24,11 +24,17 @@ export default {
     {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
-      from: { path: '^server/src/(tracker|feed|clock|user-item)\\.ts$' },
+      from: { path: '^server/src/(tracker|feed|user-item)\\.ts$' },
       to: {
         path: '^server/src/',
-        pathNot: '^server/src/(presence/|storage/store\\.ts$|feed\\.ts$|clock\\.ts$|user-item\\.ts$)',
+        pathNot: '^server/src/(presence/|storage/store\\.ts$|feed\\.ts$|time/clock\\.ts$|user-item\\.ts$)',
       },
+    },
+    {
+      name: 'time-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^server/src/time/', pathNot: notTests },
+      to: { pathNot: '^server/src/time/' },
     },
     {
       name: 'rooms-do-not-know-each-other',

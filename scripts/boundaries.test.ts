@@ -28,6 +28,7 @@ test.each([
   ['presence-is-pure', 'server/src/presence/a.ts', 'server/src/log.ts'],
   ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/gateway/hub.ts'],
   ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/storage/json-file.ts'],
+  ['time-imports-nothing-of-ours', 'server/src/time/clock.ts', 'server/src/log.ts'],
   ['rooms-do-not-know-each-other', 'server/src/gateway/a.ts', 'server/src/storage/json-file.ts'],
   ['rooms-do-not-know-the-house', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['only-main-knows-everything', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],

@@ -49,3 +49,19 @@ export function isName(text: string): boolean {
 export function isStatusText(text: string): boolean {
   return text.length <= MAX_TEXT_CHARS && !FORBIDDEN.test(text)
 }
+
+/** What a time must be, as it stands in error messages: "expiresAt" must be ... */
+export const TIME_RULE = 'a time in ISO 8601 with its zone, such as 2026-01-31T18:00:00Z'
+
+const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+
+/** Where the form of a time would need a fifth digit for the year. */
+const YEAR_10000 = 253_402_300_800_000
+
+/** Tells whether a text is a time as {@link TIME_RULE} says, of a day that exists and before the year 10000. */
+export function isTime(text: string): boolean {
+  const [, year, month, day] = ISO_TIME.exec(text) ?? []
+  if (year === undefined) return false
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)))
+  return date.getUTCDate() === Number(day) && Date.parse(text) < YEAR_10000
+}

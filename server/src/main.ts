@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { parseArgs, parseEnv } from 'node:util'
-import { createClock } from './clock.ts'
 import { WinstonLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
 import { describe, help, readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked } from './storage/store.ts'
+import { SystemClock } from './time/clock.ts'
 
 // The only file that touches the process and the clock.
 
@@ -69,13 +69,13 @@ function settle(texts: Record<string, string | undefined>): Settings {
 }
 
 async function serve(settings: Settings, named: readonly string[]): Promise<void> {
-  const clock = createClock(Date.now, () => performance.now())
+  const clock = new SystemClock(Date.now, () => performance.now())
   const development = settings.ENVIRONMENT === 'development'
   const log = new WinstonLog({
     level: settings.LOG_LEVEL ?? (development ? 'debug' : 'info'),
     json: !development,
     dir: settings.LOG_DIR,
-    now: clock.now,
+    now: () => clock.steady(),
   })
   const fail = async (code: number, text: string, error?: unknown): Promise<never> => {
     log.error(text, error instanceof Error ? { error: error.stack ?? error.message } : {})
@@ -90,7 +90,7 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
   const store = createJsonFileStore({
     dataDir: settings.DATA_DIR,
     saveEveryMs: settings.SAVE_EVERY_MS,
-    now: clock.now,
+    now: () => clock.now(),
     log,
   })
   let server: Server | undefined

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
-import type { Clock } from './clock.ts'
 import { Feed } from './feed.ts'
 import { openIdentity } from './gateway/identity.ts'
 import { type LimitOptions, UNLIMITED } from './gateway/limits.ts'
@@ -12,16 +11,18 @@ import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import type { Log } from './log.ts'
 import { Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
-import { Presence, type PresenceRecord } from './presence/presence.ts'
+import { Presence } from './presence/presence.ts'
 import type { Settings } from './settings.ts'
 import { SPECTATOR } from './spectator.ts'
 import type { Store } from './storage/store.ts'
+import type { SystemClock } from './time/clock.ts'
+import { Ticker } from './time/ticker.ts'
 import { Tracker } from './tracker.ts'
 
 export interface ServerOptions {
   readonly settings: Settings
   readonly store: Store
-  readonly clock: Clock
+  readonly clock: SystemClock
   readonly log: Log
   readonly version: string
   /** How many files the process may have open; Infinity where that is not known. */
@@ -34,12 +35,6 @@ export interface Server {
   /** Saves, tells all clients to come back, and ends. Resolves when nothing runs any more. */
   stop(): Promise<void>
 }
-
-/** How often the server looks at the clock: the precision of every deadline. */
-const TICK_MS = 100
-
-/** A tick this late says that the process, or the machine, stood still. */
-const PAUSE_MS = 1_000
 
 /** How many steps of due work one tick may take before others get a turn. */
 const STEPS_PER_TICK = 8
@@ -63,6 +58,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const presence = new Presence({
     graceMs: settings.OFFLINE_GRACE_MS,
     restartGraceMs: settings.RESTART_GRACE_MS,
+    inactiveGraceMs: settings.INACTIVE_GRACE_MS,
+    hiddenKeepMs: settings.HIDDEN_KEEP_MS,
     changePace:
       settings.LIMITS === 'off'
         ? UNPACED
@@ -71,8 +68,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
   presence.restore(records, clock.now())
-  const stale = countStale(records, clock.now() - settings.KEEP_DAYS * DAY_MS)
-  if (stale > 0) log.info('users not seen for longer than KEEP_DAYS will be forgotten', { users: stale })
   await store.start(() => presence.records())
 
   const limits = limitsOf(settings, options.openFiles)
@@ -80,7 +75,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const livePage = livePageOf(settings, log)
   const spectator = livePage && SPECTATOR
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
-  const tracker = new Tracker({ presence, feed, store, clock, spectator, allUsersLimit })
+  const forgot = (users: number): void =>
+    log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
+  const tracker = new Tracker({ presence, feed, store, clock, spectator, allUsersLimit, forgot })
+  clock.listen({
+    suspended(ms) {
+      tracker.suspended(ms)
+      log.info('this process was suspended; that time counts against nobody', { ms })
+    },
+    jumped(ms, now) {
+      tracker.jumped(ms, now)
+      log.info('the wall clock was set; times follow it, durations do not', { ms })
+    },
+  })
   const gateway = new Gateway({
     tracker,
     presence,
@@ -149,25 +156,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (Number.isFinite(limits.connections)) http.maxConnections = limits.connections + FILES_KEPT_BACK / 2
   gateway.attach(http)
 
-  let lastTick = clock.now()
-  const tick = (): void => {
-    const now = clock.now()
-    const late = now - lastTick - TICK_MS
-    lastTick = now
-    if (late > PAUSE_MS) {
-      log.info('this process stood still', { ms: late })
-      tracker.paused(late)
-      gateway.paused(late)
-    }
-    for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now); step++);
-    gateway.advance(now)
-  }
-  const ticking = setInterval(tick, TICK_MS)
+  const ticker = new Ticker(clock, (now, awake) => {
+    for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
+    gateway.advance(awake)
+  })
+  ticker.start()
 
   try {
     await listen(http, settings.PORT, settings.HOST)
   } catch (error) {
-    clearInterval(ticking)
+    ticker.stop()
     await store.close()
     throw error
   }
@@ -178,7 +176,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     async stop() {
       stopping = true
       gateway.refuse()
-      clearInterval(ticking)
+      ticker.stop()
       tracker.stop()
       try {
         // First of all: whatever happens to the goodbyes, nobody is forgotten.
@@ -218,12 +216,6 @@ function newEpoch(): string {
   return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
 }
 
-function countStale(records: Iterable<PresenceRecord>, before: number): number {
-  let stale = 0
-  for (const { session, lastSeen } of records) if (session === 'none' && lastSeen < before) stale++
-  return stale
-}
-
 function limitsOf(settings: Settings, openFiles: number): LimitOptions {
   if (settings.LIMITS === 'off') return UNLIMITED
   const perSecond = (rate: number, burst: number) => ({ burst, everyMs: 1_000 / rate })
@@ -234,7 +226,7 @@ function limitsOf(settings: Settings, openFiles: number): LimitOptions {
     connectionsPerUser: settings.MAX_CONNECTIONS_PER_USER,
     connectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
     handshakes: perSecond(all, 2 * all),
-    handshakesPerAddress: perSecond(one, 4 * one),
+    handshakesPerAddress: perSecond(one, 20 * one),
     messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
     allUsers: perSecond(1, 10),
   }

@@ -141,9 +141,19 @@ export const settingsTable = {
     whole(0, 3_600_000),
   ),
   RESTART_GRACE_MS: setting(
-    '15000',
-    'The same after a start, for everybody who was online when the server stopped. 15 s spans the back-off of most clients.',
+    '30000',
+    'The same after a start, in ms, for all users who were online when the server stopped. 30 s is as long as the client library takes at most to be back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt.',
     whole(0, 3_600_000),
+  ),
+  INACTIVE_GRACE_MS: setting(
+    '75000',
+    'The same in both cases, in ms, for a session whose client said that nobody looks at it (client_state inactive), if it is longer: browsers let a hidden tab run only once a minute.',
+    whole(0, 3_600_000),
+  ),
+  HIDDEN_KEEP_MS: setting(
+    '3600000',
+    'How long, in ms, a hidden user whose connection was lost stays hidden on returning: nobody is shown online because of a tunnel. Leaving on purpose ends it at once. For as long the time of any other choice is remembered, so that a device that returns with an older one does not undo it.',
+    whole(0, 86_400_000),
   ),
   PING_MS: setting(
     '15000',
@@ -198,7 +208,7 @@ export const settingsTable = {
   ),
   HANDSHAKES_PER_SECOND_PER_ADDRESS: setting(
     '50',
-    'New connections per second from one address, or one IPv6 network (/64), and four times as many at once.',
+    'New connections per second from one address, or one IPv6 network (/64), and twenty times as many at once: after a restart 1,000 clients behind one router are all back within RESTART_GRACE_MS.',
     whole(1),
   ),
   MESSAGES_PER_SECOND: setting(

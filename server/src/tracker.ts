@@ -2,12 +2,12 @@ import type { ClientMessage, Dialect, ServerMessage, User } from '@who-is-online
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic, type UserId } from '@who-is-online/protocol/words'
-import type { Clock } from './clock.ts'
 import type { Feed } from './feed.ts'
 import type { Outcome } from './presence/change.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
-import type { Presence, SeenUser } from './presence/presence.ts'
+import type { Arrival, Presence, SeenUser } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
+import type { Clock } from './time/clock.ts'
 import { userList } from './user-item.ts'
 
 /** An answer that many ask for: built after they asked, once for all who ask within a window. */
@@ -56,6 +56,8 @@ export interface TrackerPorts {
   readonly spectator: UserId | undefined
   /** The most users an `all_users` lists. */
   readonly allUsersLimit: number
+  /** Called with the number of users who were forgotten, once for many. */
+  readonly forgot: (users: number) => void
 }
 
 /** How many users `list_users` answers with where the request does not say. */
@@ -67,6 +69,9 @@ const USERS_PER_STEP = 500
 /** What a process crash may cost in `lastSeen` of those online; see `Store.alive`. */
 const ALIVE_EVERY_MS = 4_000
 
+/** For how long users who are forgotten are counted before their number is said. */
+const FORGOT_COUNT_MS = 5_000
+
 /** Answers clients, and hands every change on: to the feed, which tells the watchers, and to the store. */
 export class Tracker {
   readonly #ports: TrackerPorts
@@ -74,58 +79,69 @@ export class Tracker {
     v1: { build: () => this.#buildListV1() },
     v2: { build: () => this.#buildListV2() },
   }
-  #aliveAt = 0
+  /** In awake time. */
+  #aliveAt = Number.NEGATIVE_INFINITY
+  /** How many users were forgotten of whom that was not said yet, and since when (awake). */
+  #forgotten = 0
+  #forgottenSince = 0
   #stopped = false
 
   constructor(ports: TrackerPorts) {
     this.#ports = ports
   }
 
-  /** A client is here. Everybody but the client hears of it, if it is news. */
-  arrive({ userId, sessionId, isNamed }: Client, username: string | undefined): void {
+  /** A client has connected, perhaps with a name and a choice. All subscribers but the client itself are told, if anything changed. */
+  arrive({ userId, sessionId, isNamed }: Client, arrival: Arrival): void {
     if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
-    this.#publish(presence.open(userId, { id: sessionId, named: isNamed }, clock.now(), username))
+    const session = { id: sessionId, named: isNamed }
+    this.#publish(presence.open(userId, session, clock.now(), arrival), sessionId)
   }
 
-  /** Tells a client what its user has chosen, unless that is nothing in particular. */
+  /** Tells a client what its user has chosen, unless that is a plain `online`. */
   remind(client: Client): void {
-    const choice = this.#ports.presence.choice(client.userId)
-    if (!isPlain(choice)) this.tellChoice(client, choice, undefined)
+    if (!isPlain(this.#ports.presence.choice(client.userId))) this.tellChoice(client)
   }
 
   /** Tells a client what its user has chosen: the truth, which is only for the user's own connections. */
-  tellChoice(client: Client, choice: Choice, id: RequestId): void {
-    const { status, text, expiresAt } = choice
+  tellChoice(client: Client): void {
+    const { presence, clock } = this.#ports
+    const { userId } = client
+    this.#confirm(client, presence.choice(userId), presence.chosenAt(userId) ?? clock.now(), undefined)
+  }
+
+  /** Tells a client of a choice, and when it was made: a client that says it again later says also how old it is. */
+  #confirm(client: Client, { status, text, expiresAt }: Choice, madeAt: number, id: RequestId): void {
     client.reply({
       type: 'status_updated',
       status,
-      timestamp: this.#timestamp(),
+      timestamp: formatTime(madeAt),
       text,
       expiresAt: expiresAt === undefined ? undefined : formatTime(expiresAt),
       id,
     })
   }
 
-  /** A client said goodbye; `heardAt` is when. */
-  leave({ userId, sessionId }: Client, heardAt: number): void {
+  /** A client closed its connection on purpose, which is its last sign of life. */
+  leave({ userId, sessionId }: Client): void {
     if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
-    presence.heard(userId, heardAt)
-    this.#publish(presence.leave(userId, sessionId, clock.now()))
+    const now = clock.now()
+    presence.heard(userId, now)
+    this.#publish(presence.leave(userId, sessionId, now))
   }
 
-  /** A client was lost; the last sign of life came at `heardAt`. */
-  lose({ userId, sessionId }: Client, heardAt: number): void {
+  /** The connection to a client was lost. */
+  lose({ userId, sessionId }: Client): void {
     if (this.#stopped || this.#onlyLooks(userId)) return
     const { presence, clock } = this.#ports
-    presence.heard(userId, heardAt)
     this.#publish(presence.lose(userId, sessionId, clock.now()))
   }
 
-  /** A client gave a sign of life at `at`. */
-  heard({ userId }: Client, at: number): void {
-    this.#ports.presence.heard(userId, at)
+  /** A client gave a sign of life, just now. */
+  heard({ userId }: Client): void {
+    const { presence, clock } = this.#ports
+    presence.heard(userId, clock.now())
   }
 
   /** A client said something. Answers at once. */
@@ -171,21 +187,28 @@ export class Tracker {
    * Time passes. Returns whether there is more to do at once: a million users who are due are not handled in
    * one step.
    */
-  advance(now: number): boolean {
+  advance(now: number, awake: number): boolean {
     if (this.#stopped) return false
     const { presence, store } = this.#ports
     this.#publish(presence.advance(now, USERS_PER_STEP))
-    this.#publish(presence.forgetStale(now, USERS_PER_STEP))
-    if (presence.onlineCount > 0 && now - this.#aliveAt >= ALIVE_EVERY_MS) {
+    const forgotten = presence.forgetStale(now, USERS_PER_STEP)
+    this.#publish(forgotten)
+    this.#sayForgotten(forgotten.touched.length, awake)
+    if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.alive(now)
-      this.#aliveAt = now
+      this.#aliveAt = awake
     }
     return presence.nextDeadline <= now
   }
 
-  /** This process stood still for `ms`; nobody loses anything by it. */
-  paused(ms: number): void {
-    this.#ports.presence.paused(ms)
+  /** The wall clock was set by `ms` and says `now`; see `Presence.jumped`. */
+  jumped(ms: number, now: number): void {
+    this.#publish(this.#ports.presence.jumped(ms, now))
+  }
+
+  /** This process was suspended for `ms`; see `Presence.suspended`. */
+  suspended(ms: number): void {
+    this.#ports.presence.suspended(ms)
   }
 
   /** From now on nothing happens any more: what is saved next is how this process leaves the world. */
@@ -224,7 +247,7 @@ export class Tracker {
       return this.refuse(client, { code: 'bad_message', text: '"expiresAt" must be in the future', id })
     }
     const choice = { status, text: text || undefined, expiresAt: until }
-    this.tellChoice(client, choice, id)
+    this.#confirm(client, choice, now, id)
     this.#publish(presence.setStatus(client.userId, choice, now), client.sessionId)
   }
 
@@ -271,9 +294,19 @@ export class Tracker {
   }
 
   #clientState(client: Client, { state, id }: Request<'client_state'>): void {
-    // First what was missed: whoever has the ack is up to date.
+    const { presence, clock } = this.#ports
+    this.#publish(presence.setVisibility(client.userId, client.sessionId, state, clock.now()))
+    // First what was missed: a client that has the ack is up to date.
     client.activate(state === 'active')
     client.reply({ type: 'ack', id })
+  }
+
+  #sayForgotten(users: number, awake: number): void {
+    if (this.#forgotten === 0) this.#forgottenSince = awake
+    this.#forgotten += users
+    if (this.#forgotten === 0 || awake - this.#forgottenSince < FORGOT_COUNT_MS) return
+    this.#ports.forgot(this.#forgotten)
+    this.#forgotten = 0
   }
 
   #buildListV1(): string {

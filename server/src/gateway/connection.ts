@@ -5,9 +5,9 @@ import { decode, type Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
-import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
-import type { Presence } from '../presence/presence.ts'
+import type { Arrival } from '../presence/presence.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Client, Refused, RequestId, SharedAnswer, Tracker } from '../tracker.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import { withMore } from './frames.ts'
@@ -20,7 +20,6 @@ import type { Asker, SharedAnswers } from './shared.ts'
 /** What all connections share. */
 export interface ConnectionRoom extends FollowerRoom {
   readonly tracker: Tracker
-  readonly presence: FollowerRoom['presence'] & Pick<Presence, 'choice'>
   readonly hub: Hub
   readonly shared: SharedAnswers
   readonly heartbeat: Heartbeat<Connection>
@@ -42,14 +41,14 @@ type Welcome = Extract<ServerMessage, { type: 'welcome' }>
 /** The part of a welcome that is the same for all. */
 export type Terms = Required<Pick<Welcome, 'heartbeatMs' | 'graceMs' | 'limits'>>
 
-export interface Caller {
+/** Who has connected, and what they bring along. */
+export interface Caller extends Arrival {
   readonly dialect: Dialect
   readonly userId: UserId
   readonly sessionId: string
   /** Whether the client itself named the session, and will name it again. */
   readonly isNamed: boolean
   readonly connectionId: string
-  readonly username: string | undefined
   /** Where it comes from, if that may be counted against it. */
   readonly address: string | undefined
 }
@@ -82,6 +81,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   readonly isNamed: boolean
   readonly address: string | undefined
   readonly since: number
+  /** When the last frame came, in awake time. */
   heardAt: number
 
   readonly #room: ConnectionRoom
@@ -96,7 +96,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   #sharingId: RequestId
   /** Bytes of a large answer on its way: they don't count as a backlog as long as they move. */
   #largeBytes = 0
-  /** How far delivery had come when it last moved, and when that was; undefined while nothing waits. */
+  /** How far delivery had come when it last moved, and when that was in awake time; undefined while nothing waits. */
   #stuck: { done: number; queued: number; since: number } | undefined
   /** The user's choice is another than the inactive client was told. */
   #choiceWaits = false
@@ -114,16 +114,15 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#outbox = new Outbox(webSocket, socket, this)
     this.#messages = new MessageLimit(room.limits.messages)
     this.#allUsers = new MessageLimit(room.limits.allUsers)
-    const now = room.clock.now()
-    this.heardAt = now
+    this.heardAt = room.clock.awake()
     // The arrival first, then the place in the order of changes: a newcomer does not hear of itself.
-    room.tracker.arrive(this, caller.username)
+    room.tracker.arrive(this, caller)
     this.since = room.feed.seq
     room.hub.arrived()
     if (this.dialect === 'v1') room.hub.join(this)
     else this.#follower = new Follower(room, this)
-    room.heartbeat.add(this, now)
-    this.#welcome(caller.connectionId, now)
+    room.heartbeat.add(this, this.heardAt)
+    this.#welcome(caller.connectionId)
   }
 
   // What the client does
@@ -132,8 +131,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   receive(text: string): void {
     if (this.#state !== 'open') return
     const { tracker } = this.#room
-    this.heardAt = this.#room.clock.now()
-    tracker.heard(this, this.heardAt)
+    this.heardAt = this.#room.clock.awake()
+    tracker.heard(this)
     if (this.#isTooFast(this.#messages, text)) return
     const message = decode(text, this.dialect)
     const more = weightOf(message) - 1
@@ -144,8 +143,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
 
   /** A ping or a pong came. */
   beat(): void {
-    this.heardAt = this.#room.clock.now()
-    this.#room.tracker.heard(this, this.heardAt)
+    this.heardAt = this.#room.clock.awake()
+    this.#room.tracker.heard(this)
   }
 
   /** The client said goodbye with this code, or its end of the line broke (1006). */
@@ -155,8 +154,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     if (!this.#depart()) return
     this.#room.log.debug('connection closed', { userId: this.userId, code })
     // 1005: a close frame without a code. Anything else is an accident, or a page that is just reloading.
-    if (code === CLOSE.normal || code === 1005) this.#room.tracker.leave(this, this.#room.clock.now())
-    else this.#room.tracker.lose(this, this.heardAt)
+    if (code === CLOSE.normal || code === 1005) this.#room.tracker.leave(this)
+    else this.#room.tracker.lose(this)
   }
 
   // What the server does
@@ -188,7 +187,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   choiceChanged(): void {
     this.#choiceWaits = this.#follower?.looks === false
     if (this.#choiceWaits) return
-    this.#room.tracker.tellChoice(this, this.#room.presence.choice(this.userId), undefined)
+    this.#room.tracker.tellChoice(this)
   }
 
   refuse(refused: Refused): void {
@@ -212,7 +211,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   waits(bytes: number): void {
     if (this.#state !== 'open') return
     this.#room.slow.add(this)
-    this.#stuck ??= { ...this.#outbox.progress, since: this.#room.clock.now() }
+    this.#stuck ??= { ...this.#outbox.progress, since: this.#room.clock.awake() }
     if (bytes > this.#room.maxBufferedBytes / 4) this.#largeBytes = bytes
     if (this.#outbox.backlog - this.#largeBytes > this.#room.maxBufferedBytes) {
       this.end(CLOSE.silentOrSlow, 'too slow to read')
@@ -232,13 +231,17 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     if (this.#state === 'open') this.#webSocket.ping()
   }
 
-  /** Looks whether what waits for the client is moving, and gives the client up when it has not for long. */
-  checkDelivery(now: number): void {
+  /**
+   * Ends the connection when nothing of what waits for the client has moved for `STUCK_MS` of awake time: while this
+   * process is suspended it writes nothing, so nothing can move.
+   */
+  checkDelivery(awake: number): void {
     if (this.#outbox.backlog === 0) return this.#caughtUp()
     const { done, queued } = this.#outbox.progress
     const moved = this.#stuck === undefined || done > this.#stuck.done || queued < this.#stuck.queued
-    if (moved) this.#stuck = { done, queued, since: now }
-    else if (now - (this.#stuck?.since ?? now) >= STUCK_MS) this.end(CLOSE.silentOrSlow, 'too slow to read')
+    if (moved) this.#stuck = { done, queued, since: awake }
+    else if (awake - (this.#stuck?.since ?? awake) >= STUCK_MS)
+      this.end(CLOSE.silentOrSlow, 'too slow to read')
   }
 
   /**
@@ -248,7 +251,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? awhile() : 0): void {
     if (!this.#depart()) return
     this.#room.log.debug('connection ended', { userId: this.userId, code, reason })
-    this.#room.tracker.lose(this, this.heardAt)
+    this.#room.tracker.lose(this)
     this.#close(code, reason, retryAfterMs)
   }
 
@@ -283,8 +286,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#webSocket.close(code, reason)
   }
 
-  #welcome(connectionId: string, now: number): void {
-    const { feed, terms, tracker } = this.#room
+  #welcome(connectionId: string): void {
+    const { feed, terms, tracker, clock } = this.#room
     this.reply({
       type: 'welcome',
       userId: this.userId,
@@ -293,7 +296,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
       connectionId,
       epoch: feed.epoch,
       seq: this.since,
-      serverTime: formatTime(now),
+      serverTime: formatTime(clock.now()),
       ...terms,
     })
     if (this.dialect === 'v2') tracker.remind(this)
@@ -301,7 +304,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
 
   /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */
   #isTooFast(limit: MessageLimit, text: string, weight = 1): boolean {
-    const verdict = limit.take(this.heardAt, weight)
+    const verdict = limit.take(this.#room.clock.steady(), weight)
     if (verdict.verdict === 'taken') return false
     if (verdict.verdict === 'enough') {
       this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)

@@ -90,6 +90,8 @@ class World {
   readonly presence = new Presence({
     graceMs: 5,
     restartGraceMs: 5,
+    inactiveGraceMs: 0,
+    hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 100,
     keepMs: 1e9,

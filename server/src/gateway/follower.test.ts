@@ -23,6 +23,8 @@ class Desk implements Outlet {
   readonly presence = new Presence({
     graceMs: 0,
     restartGraceMs: 0,
+    inactiveGraceMs: 0,
+    hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 1e6,
     keepMs: 1e9,

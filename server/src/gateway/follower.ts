@@ -1,9 +1,9 @@
 import type { ClientMessage, ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Clock } from '../clock.ts'
 import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Refused, RequestId } from '../tracker.ts'
 import { userItem, userList } from '../user-item.ts'
 import { deflatable } from './deflate.ts'
@@ -16,7 +16,7 @@ export interface FollowerRoom {
   readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
   readonly feed: Feed
   readonly watches: Watches
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now'>
   /** Takes turns among those who are told everybody, which is many pages each. */
   readonly turns: Turns
   /** The most user ids that one connection may follow by name. */

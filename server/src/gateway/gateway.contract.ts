@@ -4,6 +4,7 @@ import { Feed } from '../feed.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
 import { createMemoryStore } from '../storage/memory.ts'
+import { SystemClock } from '../time/clock.ts'
 import { Tracker } from '../tracker.ts'
 import { openIdentity } from './identity.ts'
 import { UNLIMITED } from './limits.ts'
@@ -21,12 +22,16 @@ export interface OpenGateway {
   readonly errors: unknown[]
 }
 
-const clock = { now: () => Date.now() }
-
-export async function openGateway({ compression = false } = {}): Promise<OpenGateway> {
+export async function openGateway({
+  compression = false,
+  maxBufferedBytes = 1_000_000,
+  clock = new SystemClock(Date.now, () => performance.now()),
+} = {}): Promise<OpenGateway> {
   const presence = new Presence({
     graceMs: 0,
     restartGraceMs: 0,
+    inactiveGraceMs: 0,
+    hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 1_000,
     keepMs: 1e9,
@@ -36,7 +41,15 @@ export async function openGateway({ compression = false } = {}): Promise<OpenGat
   await store.load()
   await store.start(() => presence.records())
   const allUsersLimit = 1_000
-  const tracker = new Tracker({ presence, feed, store, clock, spectator: undefined, allUsersLimit })
+  const tracker = new Tracker({
+    presence,
+    feed,
+    store,
+    clock,
+    spectator: undefined,
+    allUsersLimit,
+    forgot: () => {},
+  })
   const errors: unknown[] = []
   const ignore = () => {}
   const gateway = new Gateway({
@@ -57,7 +70,7 @@ export async function openGateway({ compression = false } = {}): Promise<OpenGat
     compression,
     origins: { allowed: [], development: true },
     trustProxy: undefined,
-    maxBufferedBytes: 1_000_000,
+    maxBufferedBytes,
     spectator: undefined,
     maxWatchedUsers: 1_000,
     maxWatchedInAll: 10_000,

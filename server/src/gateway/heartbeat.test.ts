@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { SystemClock } from '../time/clock.ts'
 import { Heartbeat } from './heartbeat.ts'
 
 const T = 1_000_000
@@ -36,12 +37,30 @@ test('[H2] any sign of life after the ping will do, and puts the next ping off',
   expect(heartbeat.advance(T + 35_000).ping).toEqual([one])
 })
 
-test('[H3] a pause of our own process counts against nobody', () => {
-  const { heartbeat, one } = watch()
-  heartbeat.advance(T + 7_500)
-  heartbeat.paused(60_000)
-  expect(heartbeat.advance(T + 75_499)).toEqual({ ping: [], silent: [] })
-  expect(heartbeat.advance(T + 75_500)).toEqual({ ping: [], silent: [one] })
+test('[H3] a suspension of this process counts against nobody', () => {
+  const hands = { wall: T, steady: 0 }
+  const clock = new SystemClock(
+    () => hands.wall,
+    () => hands.steady,
+  )
+  const pass = (ms: number) => {
+    hands.wall += ms
+    for (let left = ms; left > 0; left -= 100) {
+      hands.steady += Math.min(100, left)
+      clock.awake()
+    }
+  }
+  const heartbeat = new Heartbeat({ pingMs: 15_000, pongTimeoutMs: 8_000, random: () => 0.5 })
+  const one = { heardAt: clock.awake() }
+  heartbeat.add(one, one.heardAt)
+  pass(7_500)
+  expect(heartbeat.advance(clock.awake()).ping).toEqual([one])
+  hands.steady += 60_000
+  expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [] })
+  pass(7_999)
+  expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [] })
+  pass(1)
+  expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [one] })
 })
 
 test('[H4] with any luck of the spread a silent connection is found within 24.5 s', () => {

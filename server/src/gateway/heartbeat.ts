@@ -9,8 +9,9 @@ export interface HeartbeatOptions {
   readonly random: () => number
 }
 
-/** Whoever has a pulse. Any frame counts as one; the gateway notes when the last came, in ms since the epoch. */
+/** A connection that can be asked for a sign of life. Any frame is one. */
 export interface Beating {
+  /** When the last frame came, in awake time (`Clock.awake`). */
   heardAt: number
 }
 
@@ -24,14 +25,13 @@ interface Watched<Client extends Beating> {
 }
 
 /**
- * Finds connections whose other end is gone without a word. One heap for all of them. Time in which this
- * process stood still counts against nobody.
+ * Finds connections whose other end is gone without a close. One heap of deadlines for all of them. All times are awake
+ * time, so a suspension of this process counts against nobody.
  */
 export class Heartbeat<Client extends Beating> {
   readonly #options: HeartbeatOptions
   readonly #deadlines = new Deadlines<Watched<Client>>()
   readonly #watched = new Map<Client, Watched<Client>>()
-  #pausedMs = 0
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
@@ -41,11 +41,11 @@ export class Heartbeat<Client extends Beating> {
     return this.#watched.size
   }
 
-  /** Watches a connection. The first ping comes at a random time, so that a herd is not pinged as a herd. */
-  add(client: Client, now: number): void {
+  /** Watches a connection. The first ping comes at a random time, so that those who arrive together are not pinged together. */
+  add(client: Client, awake: number): void {
     const watched = { client, quietMs: this.#options.pingMs * this.#options.random(), askedAt: 0 }
     this.#watched.set(client, watched)
-    this.#deadlines.add(this.#awake(now) + watched.quietMs, watched)
+    this.#deadlines.add(awake + watched.quietMs, watched)
   }
 
   remove(client: Client): void {
@@ -54,16 +54,10 @@ export class Heartbeat<Client extends Beating> {
     this.#watched.delete(client)
   }
 
-  /** This process stood still for `ms`. */
-  paused(ms: number): void {
-    this.#pausedMs += ms
-  }
-
-  /** Who is to be pinged now, and who has been silent for too long; the latter are no longer watched. */
-  advance(now: number): { readonly ping: readonly Client[]; readonly silent: readonly Client[] } {
+  /** The connections to ping now, and those that have been silent for too long; the latter are no longer watched. */
+  advance(awake: number): { readonly ping: readonly Client[]; readonly silent: readonly Client[] } {
     const ping: Client[] = []
     const silent: Client[] = []
-    const awake = this.#awake(now)
     for (let due = this.#deadlines.take(awake); due; due = this.#deadlines.take(awake)) {
       const { client, askedAt } = due
       if (client === undefined) continue
@@ -76,19 +70,15 @@ export class Heartbeat<Client extends Beating> {
         due.askedAt = 0
         due.quietMs = this.#options.pingMs * (0.9 + 0.2 * this.#options.random())
       }
-      const pingAt = this.#awake(client.heardAt) + due.quietMs
+      const pingAt = client.heardAt + due.quietMs
       if (pingAt > awake) {
         this.#deadlines.add(pingAt, due)
       } else {
-        due.askedAt = now
+        due.askedAt = awake
         this.#deadlines.add(awake + this.#options.pongTimeoutMs, due)
         ping.push(client)
       }
     }
     return { ping, silent }
-  }
-
-  #awake(at: number): number {
-    return at - this.#pausedMs
   }
 }

@@ -13,7 +13,15 @@ const change = (userId: string): Change => ({ userId, status: 'online', previous
 function room(before = 0) {
   const feed = new Feed({ epoch: 'e', recent: 100 })
   feed.publish(Array.from({ length: before }, () => change('before')))
-  const options = { graceMs: 0, restartGraceMs: 0, changePace: UNPACED, maxKnown: 10, keepMs: 1 }
+  const options = {
+    graceMs: 0,
+    restartGraceMs: 0,
+    inactiveGraceMs: 0,
+    hiddenKeepMs: 0,
+    changePace: UNPACED,
+    maxKnown: 10,
+    keepMs: 1,
+  }
   const hub = new Hub(feed.seq, new Watches(new Presence(options), feed, 1_000))
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
   return { hub, publish: (changes: readonly Change[]) => feed.publish(changes) }

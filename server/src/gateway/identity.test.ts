@@ -13,12 +13,14 @@ test('[D1] a user is whoever the query says, percent-encoded or not', () => {
     userId: '123',
     username: undefined,
     sessionId: undefined,
+    choice: undefined,
   })
   expect(identify('?x=1&userId=a%20b+c&username=J%C3%B6rg')).toEqual({
     state: 'known',
     userId: 'a b c',
     username: 'Jörg',
     sessionId: undefined,
+    choice: undefined,
   })
   expect(identify(`?userId=${encodeURIComponent('__proto__')}`)).toMatchObject({ userId: '__proto__' })
   expect(identify('?userId=a=b')).toMatchObject({ userId: 'a=b' })
@@ -38,6 +40,7 @@ test('[D2] a user id that is missing, doubled, malformed or no name is refused i
     userId: 'a',
     username: undefined,
     sessionId: undefined,
+    choice: undefined,
   })
   expect(refused('?userId=a&username=b&username=c')).toBe('"username" is there more than once')
   expect(refused('?userId=a&username=%0A')).toMatch(/^"username" must be/)
@@ -50,4 +53,36 @@ test('[V1] in v2 a client may name its session; in v1 there is no such word', ()
   const wrong = openIdentity.identify('/ws?userId=a&sessionId=%00', 'v2')
   expect(wrong).toMatchObject({ state: 'unusable', text: expect.stringMatching(/^"sessionId" must be/) })
   expect(openIdentity.identify('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ state: 'known' })
+})
+
+test('[D3] a connection can begin with a choice: its status, and in v2 its end and the time at which it was made', () => {
+  const choice = (query: string, dialect: 'v1' | 'v2') => {
+    const identified = openIdentity.identify(`/ws?userId=a${query}`, dialect)
+    return identified.state === 'known' ? identified.choice : identified.text
+  }
+  const [at, end] = ['2026-01-01T12:00:00.000Z', '2026-01-01T13:30:00+01:00']
+  expect(choice('', 'v2')).toBeUndefined()
+  expect(choice('&status=', 'v2')).toBeUndefined()
+  expect(choice('&status=offline', 'v1')).toEqual({ status: 'offline' })
+  expect(choice('&status=busy', 'v1')).toBe('"status" must be "online" or "offline"')
+  expect(choice('&status=busy', 'v2')).toEqual({ status: 'busy' })
+  expect(choice(`&status=busy&chosenAt=${at}&expiresAt=${encodeURIComponent(end)}`, 'v2')).toEqual({
+    status: 'busy',
+    madeAt: Date.parse(at),
+    expiresAt: Date.parse(end),
+  })
+  expect(choice(`&status=offline&chosenAt=nonsense&expiresAt=nonsense`, 'v1')).toEqual({ status: 'offline' })
+  expect(choice('&status=invisible', 'v2')).toBe('"status" must be "online" or "away" or "busy" or "offline"')
+  expect(choice('&status=busy&status=busy', 'v2')).toBe('"status" is there more than once')
+  for (const wrong of [
+    'now',
+    '0',
+    '2026-02-30T00:00:00Z',
+    '2026-01-01T00:00:00',
+    '2026-01-01',
+    '10000-01-01T00:00:00Z',
+  ])
+    expect(choice(`&status=busy&chosenAt=${wrong}`, 'v2')).toMatch(/^"chosenAt" must be a time in ISO 8601/)
+  expect(choice(`&expiresAt=${at}`, 'v2')).toBe('"expiresAt" needs "status": it belongs to the choice')
+  expect(choice(`&chosenAt=${at}`, 'v2')).toBe('"chosenAt" needs "status": it belongs to the choice')
 })

@@ -1,5 +1,14 @@
 import type { Dialect } from '@who-is-online/protocol/catalogue'
-import { isName, NAME_RULE, type UserId } from '@who-is-online/protocol/words'
+import {
+  isName,
+  isTime,
+  NAME_RULE,
+  STATUSES,
+  type Status,
+  TIME_RULE,
+  type UserId,
+} from '@who-is-online/protocol/words'
+import type { FirstChoice } from '../presence/choice.ts'
 
 /** Who a connection is. */
 export type Identified =
@@ -9,6 +18,8 @@ export type Identified =
       readonly username: string | undefined
       /** The tab or device, as the client names it; v1 has no word for it. */
       readonly sessionId: string | undefined
+      /** What the user had chosen before, as the client says: the connection begins with it. */
+      readonly choice: FirstChoice | undefined
     }
   /** Nobody can be told from this; `text` tells the developer why. The client hears it and 4400. */
   | { readonly state: 'unusable'; readonly text: string }
@@ -23,21 +34,61 @@ export const openIdentity: Identity = {
   identify(url, dialect) {
     const query = parseQuery(url)
     if (!query) return { state: 'unusable', text: 'the query is not well-formed percent-encoded UTF-8' }
-    const names: Record<string, string | undefined> = {}
-    for (const field of dialect === 'v1' ? ['userId', 'username'] : ['userId', 'username', 'sessionId']) {
-      const [name, ...others] = query.get(field)?.filter(given => given !== '' || field === 'userId') ?? []
+    const given: Partial<Record<Field, string>> = {}
+    for (const [field, { isValid, rule }] of Object.entries(FIELDS[dialect]) as [Field, Rule][]) {
+      const [value, ...others] = query.get(field)?.filter(given => given !== '' || field === 'userId') ?? []
       if (others.length > 0) return { state: 'unusable', text: `"${field}" is there more than once` }
-      if (name !== undefined && !isName(name)) {
-        return { state: 'unusable', text: `"${field}" must be ${NAME_RULE}` }
-      }
-      names[field] = name
+      if (value === undefined) continue
+      if (!isValid(value)) return { state: 'unusable', text: `"${field}" must be ${rule}` }
+      given[field] = value
     }
-    const { userId, username, sessionId } = names
+    const { userId, username, sessionId, status, expiresAt, chosenAt } = given
     if (userId === undefined) {
       return { state: 'unusable', text: '"userId" is missing: connect to /ws?userId=ID' }
     }
-    return { state: 'known', userId, username, sessionId }
+    if (status === undefined && (expiresAt ?? chosenAt) !== undefined) {
+      const field = expiresAt === undefined ? 'chosenAt' : 'expiresAt'
+      return { state: 'unusable', text: `"${field}" needs "status": it belongs to the choice` }
+    }
+    const choice = status && {
+      status: status as Status,
+      expiresAt: timeOf(expiresAt),
+      madeAt: timeOf(chosenAt),
+    }
+    return { state: 'known', userId, username, sessionId, choice: choice || undefined }
   },
+}
+
+type Field = 'userId' | 'username' | 'sessionId' | 'status' | 'expiresAt' | 'chosenAt'
+
+interface Rule {
+  readonly isValid: (value: string) => boolean
+  /** Completes the sentence "FIELD must be …". */
+  readonly rule: string
+}
+
+const name: Rule = { isValid: isName, rule: NAME_RULE }
+const time: Rule = { isValid: isTime, rule: TIME_RULE }
+
+function oneOf(...words: readonly string[]): Rule {
+  return { isValid: value => words.includes(value), rule: words.map(word => `"${word}"`).join(' or ') }
+}
+
+/** The parameters of a connection by dialect; all others are ignored. */
+const FIELDS: Readonly<Record<Dialect, Partial<Record<Field, Rule>>>> = {
+  v1: { userId: name, username: name, status: oneOf('online', 'offline') },
+  v2: {
+    userId: name,
+    username: name,
+    sessionId: name,
+    status: oneOf(...STATUSES),
+    expiresAt: time,
+    chosenAt: time,
+  },
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text)
 }
 
 /** The query of a URL, strictly: what URLSearchParams would replace by U+FFFD would make two users one. */

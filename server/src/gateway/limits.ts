@@ -46,7 +46,7 @@ export class ConnectionLimits {
     this.#options = options
   }
 
-  /** A handshake begins, before anything is known of it but where it comes from. */
+  /** A handshake begins at `now` (`Clock.steady`), before anything is known of it but where it comes from. */
   handshake(address: string | undefined, now: number): TooMany | undefined {
     const all = readyAt(this.#options.handshakes, this.#handshakes)
     if (all > now) return { status: 503, setting: 'HANDSHAKES_PER_SECOND', retryAfterMs: all - now }
@@ -131,7 +131,7 @@ export class MessageLimit {
     this.#pace = pace
   }
 
-  /** Whether one more message is taken at `now`, or one that counts as several; what is refused is not counted. */
+  /** Whether one more message is taken at `now` (`Clock.steady`), or one that counts as several; what is refused is not counted. */
   take(now: number, weight = 1): Verdict {
     const ready = readyAt(this.#pace, this.#spent)
     if (ready <= now) {

@@ -100,10 +100,10 @@ export class Watches {
     else this.#counting.delete(follower)
   }
 
-  /** Time passes: those who count are told the count, once a second at most. */
-  advance(now: number): void {
-    if (this.#counting.size === 0 || now - this.#countedAt < COUNT_EVERY_MS) return
-    this.#countedAt = now
+  /** Time passes, in awake time: tells the count to its subscribers, once a second at most. */
+  advance(awake: number): void {
+    if (this.#counting.size === 0 || awake - this.#countedAt < COUNT_EVERY_MS) return
+    this.#countedAt = awake
     for (const follower of this.#counting) follower.tellCount(this.#presence.onlineCount)
   }
 

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { expect, test, vi } from 'vitest'
+import { SystemClock } from '../time/clock.ts'
 import { openGateway } from './gateway.contract.ts'
 
 test('[C2] a bug in an answer is logged and ends that client with 4500, and nobody else', async () => {
@@ -47,6 +48,47 @@ test.each([
   await turn
   await new Promise(resolve => setTimeout(resolve, 30))
   expect(changed.mock.calls.length > 0).toBe(isLetIn)
+  server.http.closeAllConnections()
+  server.http.close()
+})
+
+test('[H3 K1] a suspension, and a clock that is set, close no client that is in the middle of reading', async () => {
+  const hands = { wall: Date.UTC(2030, 0, 1), steady: 0 }
+  const clock = new SystemClock(
+    () => hands.wall,
+    () => hands.steady,
+  )
+  const server = await openGateway({ clock, maxBufferedBytes: 1e9 })
+  const look = (ms: number, jump = 0) => {
+    hands.steady += ms
+    hands.wall += ms + jump
+    clock.now()
+    server.gateway.advance(clock.awake())
+  }
+  const reader = await TestClient.as(server, 'reader')
+  let closed: number | undefined
+  void reader.closed.then(({ code }) => {
+    closed = code
+  })
+  reader.stall(true)
+  // More than the kernel keeps for a client that does not read.
+  const changes = Array.from({ length: 100_000 }, (_, n) => {
+    return { userId: `user ${n}`, status: 'online', previous: 'offline', at: hands.wall } as const
+  })
+  server.feed.publish(changes)
+  await vi.waitFor(() => expect(server.feed.seq).toBeGreaterThanOrEqual(100_000))
+  await new Promise(resolve => setTimeout(resolve, 300))
+  look(100)
+  look(15_000)
+  look(100, 3_600_000)
+  look(100, -7_200_000)
+  await new Promise(resolve => setTimeout(resolve, 100))
+  expect(server.gateway.connections).toBe(1)
+  // The control: awake for ten seconds in which the client takes nothing.
+  for (let tick = 0; tick < 105; tick++) look(100)
+  expect(server.gateway.connections).toBe(0)
+  reader.stall(false)
+  await vi.waitFor(() => expect(closed).toBe(4508), 10_000)
   server.http.closeAllConnections()
   server.http.close()
 })

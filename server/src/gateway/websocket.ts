@@ -7,11 +7,11 @@ import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
-import type { Clock } from '../clock.ts'
 import type { Feed } from '../feed.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { TrustProxy } from '../settings.ts'
+import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type ClientAddress, clientAddress, countedAs } from './address.ts'
 import { Connection, type ConnectionRoom, type Terms } from './connection.ts'
@@ -29,7 +29,7 @@ import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
   readonly tracker: Tracker
-  readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount' | 'choice'>
+  readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
   readonly feed: Feed
   readonly identity: Identity
   readonly clock: Clock
@@ -167,18 +167,13 @@ export class Gateway {
     })
   }
 
-  /** Time passes: pings the quiet, ends the silent and those who take nothing of what they are sent. */
-  advance(now: number): void {
-    const { ping, silent } = this.#heartbeat.advance(now)
+  /** Time passes, in awake time: pings quiet connections, ends silent ones and those that take nothing they are sent. */
+  advance(awake: number): void {
+    const { ping, silent } = this.#heartbeat.advance(awake)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
     for (const connection of ping) connection.ping()
-    for (const connection of this.#room.slow) connection.checkDelivery(now)
-    this.#watches.advance(now)
-  }
-
-  /** This process stood still for `ms`; no client is silent because of it. */
-  paused(ms: number): void {
-    this.#heartbeat.paused(ms)
+    for (const connection of this.#room.slow) connection.checkDelivery(awake)
+    this.#watches.advance(awake)
   }
 
   /** From now on nobody is let in. */
@@ -209,7 +204,7 @@ export class Gateway {
 
     const from = clientAddress(request, trustProxy)
     const counted = from.own ? countedAs(from.address) : undefined
-    const flood = this.#limits.handshake(counted, clock.now())
+    const flood = this.#limits.handshake(counted, clock.steady())
     if (flood) return this.#refuseTooMany(socket, flood, from)
     if (!isAllowedOrigin(request.headers.origin, request.headers.host, origins)) {
       return this.#refuseOrigin(socket, request.headers.origin ?? '')

@@ -8,7 +8,13 @@ export interface Choice {
   readonly expiresAt?: number | undefined
 }
 
-/** What one has chosen who has chosen nothing. */
+/** A choice that a session begins with. */
+export interface FirstChoice extends Choice {
+  /** When the user made it, by the server's clock, in ms since the epoch; undefined: just now. */
+  readonly madeAt?: number | undefined
+}
+
+/** The choice of a user who has chosen nothing. */
 export const NO_CHOICE: Choice = { status: 'online' }
 
 /** Whether a choice says no more than that. */

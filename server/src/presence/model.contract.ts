@@ -1,6 +1,7 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { type Change, NOTHING, type Outcome } from './change.ts'
+import type { FirstChoice } from './choice.ts'
 import type { Choice, Presence, PresenceOptions, PresenceRecord, SeenUser } from './presence.ts'
 
 /**
@@ -15,6 +16,7 @@ type Event =
       readonly id: string
       readonly named: boolean
       readonly username: string | undefined
+      readonly choice: FirstChoice | undefined
       readonly at: number
     }
   | {
@@ -26,19 +28,35 @@ type Event =
   | { readonly what: 'heard'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'choose'; readonly userId: UserId; readonly choice: Choice; readonly at: number }
   | { readonly what: 'activity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
+  | {
+      readonly what: 'visibility'
+      readonly userId: UserId
+      readonly id: string
+      readonly isInactive: boolean
+    }
   | { readonly what: 'identify'; readonly userId: UserId; readonly username: string }
   /** Others were told. When a change is told is the only thing that is taken from the core, after judging it. */
   | { readonly what: 'told'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'forgotten'; readonly userId: UserId }
-  /** To everybody: somebody looked at the clock; the process stood still; it is another process from here. */
+  /**
+   * To everybody: somebody looked at the clock; the process was suspended; the wall clock was set; it is another process
+   * from here, which knows that it is at least `knownTime`.
+   */
   | { readonly what: 'look'; readonly at: number }
-  | { readonly what: 'pause'; readonly ms: number }
-  | { readonly what: 'restart'; readonly at: number }
+  | { readonly what: 'suspension'; readonly ms: number }
+  | { readonly what: 'jump'; readonly ms: number; readonly at: number; readonly knownTime: number }
+  | {
+      readonly what: 'restart'
+      readonly at: number
+      readonly knownTime: number
+      readonly isFromOld: boolean
+    }
 
 interface StorySession {
   readonly id: string
   readonly named: boolean
   readonly isIdle: boolean
+  readonly isInactive: boolean
   /** A live session has no end: Infinity. */
   readonly until: number
 }
@@ -54,6 +72,10 @@ interface Story {
   known: boolean
   sessions: StorySession[]
   choice: Choice
+  /** When the user chose last; 0 where that is not known. */
+  chosenAt: number
+  /** Until when that, and a hiding, is kept for a user who is gone; 0 where nothing is. */
+  keptUntil: number
   /** What others see, and what they should see by the rule of presence. */
   shown: View
   due: View
@@ -63,7 +85,12 @@ interface Story {
   username: string | undefined
   /** A name that others don't see yet. */
   newName: string | undefined
+  /** How far the wall clock is ahead of the right time, as far as this process can tell. */
+  ahead: number
 }
+
+/** A clock that is as far off as this is wrong. */
+const OFF_MS = 5_000
 
 class Model {
   readonly #events: Event[] = []
@@ -87,48 +114,83 @@ class Model {
   }
 
   #read(userId: UserId): Story {
-    let { known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN
-    let proof = 0
+    const { graceMs, restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
+    let { known, sessions, choice, chosenAt, keptUntil, shown, lastSeen, username, newName } = UNKNOWN
+    let proof = Number.NEGATIVE_INFINITY
+    /** The sum of all jumps, and what it is while the clock is right. */
+    let jumped = 0
+    let right: number | undefined = 0
+    /** The sum of jumps at which the `lastSeen` of a user who is seen as offline was stamped, where that matters. */
+    let stampedAt: number | undefined
+    const isOff = () => right === undefined || Math.abs(jumped - right) > OFF_MS
+    const ahead = () => (right !== undefined && isOff() ? Math.max(0, jumped - right) : 0)
+    const choose = (other: Choice, at: number, now: number) => {
+      choice = isOver(other, now - ahead()) || isSame(other, ONLINE) ? ONLINE : other
+      chosenAt = at
+    }
     const rename = (name: string) => {
       newName = name === username ? undefined : name
     }
-    const show = () => {
+    const show = (now: number) => {
+      const wasVisible = shown.status !== 'offline'
       shown = dueView(sessions, choice)
-      if (shown.status !== 'offline') [username, newName] = [newName ?? username, undefined]
+      if (shown.status !== 'offline') {
+        stampedAt = undefined
+        ;[username, newName] = [newName ?? username, undefined]
+        // Who becomes visible is seen at this moment.
+        if (!wasVisible && !sessions.every(isLost)) proof = Math.max(proof, now)
+      } else if (wasVisible) {
+        stampedAt = isOff() && proof === lastSeen ? jumped : undefined
+      }
     }
     for (const event of this.#events) {
       if ('userId' in event && event.userId !== userId) continue
       const isHere = sessions.length > 0 || shown.status !== 'offline'
       switch (event.what) {
         case 'open': {
-          if (sessions.length === 0 && isOver(choice, event.at)) choice = ONLINE
+          if (sessions.length === 0 && isOver(choice, event.at - ahead())) {
+            choice = ONLINE
+            if (keptUntil === 0) chosenAt = 0
+          }
           // Its own place if it has one, else that of the nameless one lost longest ago: that is what "back" means.
           const own = event.named ? sessions.find(({ id }) => id === event.id) : undefined
           const lost = sessions.filter(isLost).filter(({ named }) => !named)
           const place = own ?? lost.sort((a, b) => a.until - b.until)[0]
           const { id, named } = event
-          const session = { id, named, isIdle: place?.isIdle ?? false, until: Infinity }
+          const session = { id, named, isIdle: place?.isIdle ?? false, isInactive: false, until: Infinity }
           sessions = [...sessions.filter(session => session !== place), session]
           known = true
           lastSeen ??= event.at
           proof = event.at
           if (event.username !== undefined) rename(event.username)
+          if (event.choice) {
+            const { madeAt = event.at, ...first } = event.choice
+            // Of two choices the newer one counts. A time that is still to come tells nothing.
+            const isNewer = event.choice.madeAt === undefined || (madeAt <= event.at && madeAt > chosenAt)
+            if (isNewer || (madeAt > event.at && chosenAt === 0))
+              choose(first, Math.min(madeAt, event.at), event.at)
+          }
           break
         }
-        case 'leave':
+        case 'leave': {
+          const before = sessions.length
           sessions = without(sessions, event.id)
+          // Who leaves on purpose ends a hiding without an end.
+          if (before > 0 && sessions.length === 0 && isHiding(choice)) choose(ONLINE, 0, event.at)
           break
+        }
         case 'lose': {
           const lost = sessions.find(isLive(event.id))
           if (!lost) break
-          sessions = [...without(sessions, event.id), { ...lost, until: event.at + this.#options.graceMs }]
+          const held = lost.isInactive ? Math.max(graceMs, inactiveGraceMs) : graceMs
+          sessions = [...without(sessions, event.id), { ...lost, until: event.at + held }]
           break
         }
         case 'heard':
           if (isHere) proof = Math.max(proof, event.at)
           break
         case 'choose':
-          if (sessions.length > 0) choice = isOver(event.choice, event.at) ? ONLINE : event.choice
+          if (sessions.length > 0) choose(event.choice, event.at, event.at)
           break
         case 'activity': {
           const active = sessions.find(isLive(event.id))
@@ -137,91 +199,145 @@ class Model {
           )
           break
         }
+        case 'visibility': {
+          const live = sessions.find(isLive(event.id))
+          sessions = sessions.map(session =>
+            session === live ? { ...session, isInactive: event.isInactive } : session,
+          )
+          break
+        }
         case 'identify':
           if (known && event.username !== (newName ?? username)) rename(event.username)
           break
         case 'told':
-          show()
+          show(event.at)
           break
         case 'forgotten':
-          ;({ known, sessions, choice, shown, lastSeen, username, newName } = UNKNOWN)
+          ;({ known, sessions, choice, chosenAt, keptUntil, shown, lastSeen, username, newName } = UNKNOWN)
+          stampedAt = undefined
           break
         case 'look':
           sessions = sessions.filter(session => session.until > event.at)
-          if (isOver(choice, event.at)) choice = ONLINE
+          if (isOver(choice, event.at - ahead())) choice = ONLINE
+          if (keptUntil > 0 && keptUntil <= event.at) {
+            keptUntil = 0
+            if (choice.expiresAt === undefined) [choice, chosenAt] = [ONLINE, 0]
+          }
           break
-        case 'pause':
+        case 'suspension':
           sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
+          if (keptUntil > 0) keptUntil += event.ms
           break
+        case 'jump': {
+          const wasOff = isOff()
+          jumped += event.ms
+          if (right === undefined && event.at >= event.knownTime - OFF_MS) right = jumped
+          sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
+          if (keptUntil > 0) keptUntil += event.ms
+          // What was stamped here for one who is present moves with the clock, ...
+          if (isHere) {
+            if (shown.status !== 'offline' && lastSeen === proof) lastSeen += event.ms
+            proof += event.ms
+          }
+          // ... and what was stamped while it was wrong for one who was not seen any more is set right with it.
+          if (wasOff && !isOff()) {
+            if (stampedAt !== undefined && lastSeen !== null) lastSeen += jumped - stampedAt
+            stampedAt = undefined
+          }
+          break
+        }
         case 'restart':
+          ;[jumped, stampedAt] = [0, undefined]
+          right = event.at < event.knownTime - OFF_MS ? undefined : 0
           if (isOver(choice, event.at)) choice = ONLINE
+          if (event.isFromOld) {
+            chosenAt = 0
+            sessions = sessions.map(session => ({ ...session, isInactive: false }))
+            if (!isHere && isHiding(choice)) choice = ONLINE
+          }
           sessions = isHere
             ? [
                 {
                   id: 'any',
                   named: false,
                   isIdle: isIdle(sessions),
-                  until: event.at + this.#options.restartGraceMs,
+                  isInactive: isInactive(sessions),
+                  until:
+                    event.at +
+                    (isInactive(sessions) ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs),
                 },
               ]
             : []
           shown = OFFLINE
-          if (isHere) show()
-          proof = lastSeen ?? 0
+          if (isHere) show(event.at)
+          else keptUntil = choice !== ONLINE || chosenAt > 0 ? event.at + hiddenKeepMs : 0
+          proof = Number.NEGATIVE_INFINITY
           break
       }
-      // Who is gone, and seen as gone, keeps no choice but one with an end.
       const isGone = sessions.length === 0 && shown.status === 'offline'
-      if (isGone && choice.expiresAt === undefined) choice = ONLINE
+      if (!isGone) keptUntil = 0
+      if (isGone && isHere && 'at' in event) {
+        // Who is gone, and seen as gone, keeps a choice that has an end, a hiding, and for some time when that was.
+        if (choice.expiresAt === undefined && choice.status !== 'offline') choice = ONLINE
+        if (event.what !== 'restart' && (choice !== ONLINE || chosenAt > 0))
+          keptUntil = event.at + hiddenKeepMs
+      }
+      if (isGone && keptUntil === 0 && choice === ONLINE) chosenAt = 0
       if (lastSeen !== null && shown.status !== 'offline') lastSeen = Math.max(lastSeen, proof)
     }
     const due = dueView(sessions, choice)
     const isOwed = !isSame(shown, due) || (due.status !== 'offline' && newName !== undefined)
-    return { known, sessions, choice, shown, due, isOwed, lastSeen, username, newName }
+    return {
+      known,
+      sessions,
+      choice,
+      chosenAt,
+      keptUntil,
+      shown,
+      due,
+      isOwed,
+      lastSeen,
+      username,
+      newName,
+      ahead: ahead(),
+    }
   }
 
-  /** From when on a change may be told: by a purse that holds `burst` coins and gets one every `everyMs`. */
+  /**
+   * From when on a change may be told, and must be: by a purse that holds `burst` coins and gets one every `everyMs` in which
+   * the process is not suspended, whatever is done to the wall clock.
+   */
   turn(userId: UserId): number {
     const { burst, everyMs } = this.#options.changePace
     if (everyMs === 0) return 0
     let coins = burst * everyMs
     let since = Number.NEGATIVE_INFINITY
-    for (const { at } of this.#toldSinceRestart(userId)) {
-      coins = Math.min(burst * everyMs, coins + at - since) - everyMs
-      since = at
+    let offset = 0
+    for (const event of this.#events.slice(
+      this.#events.findLastIndex(({ what }) => what === 'restart') + 1,
+    )) {
+      if (event.what === 'suspension' || event.what === 'jump') offset += event.ms
+      if (event.what !== 'told' || event.userId !== userId) continue
+      const awake = event.at - offset
+      coins = Math.min(burst * everyMs, coins + awake - since) - everyMs
+      since = awake
     }
-    return since + everyMs - coins
-  }
-
-  /**
-   * By when it must be told. After a pause of the process it may be late by as long: what waits is held like a
-   * grace, and no grace runs down while the process stands still.
-   */
-  latest(userId: UserId): number {
-    const last = this.#toldSinceRestart(userId).at(-1)
-    const since = last ? this.#events.slice(this.#events.indexOf(last)) : []
-    return since.reduce((at, event) => (event.what === 'pause' ? at + event.ms : at), this.turn(userId))
+    return since + everyMs - coins + offset
   }
 
   /** When the clock has to be looked at next: a lost session is over, or a change has its turn. */
   nextDue(userIds: readonly UserId[]): number {
     const times = userIds.flatMap(userId => {
-      const { sessions, choice, due, isOwed } = this.story(userId)
+      const { sessions, choice, keptUntil, due, isOwed, ahead } = this.story(userId)
       const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       return [
         ...sessions.map(({ until }) => until),
-        choice.expiresAt ?? Infinity,
-        isOwed ? this.latest(userId) + forReturn : Infinity,
+        (choice.expiresAt ?? Infinity) + ahead,
+        keptUntil > 0 ? keptUntil : Infinity,
+        isOwed ? this.turn(userId) + forReturn : Infinity,
       ]
     })
     return Math.min(...times)
-  }
-
-  #toldSinceRestart(userId: UserId): (Event & { what: 'told' })[] {
-    return this.#events
-      .slice(this.#events.findLastIndex(({ what }) => what === 'restart') + 1)
-      .filter(event => event.what === 'told')
-      .filter(event => event.userId === userId)
   }
 }
 
@@ -232,12 +348,15 @@ const UNKNOWN: Story = {
   known: false,
   sessions: [],
   choice: ONLINE,
+  chosenAt: 0,
+  keptUntil: 0,
   shown: OFFLINE,
   due: OFFLINE,
   isOwed: false,
   lastSeen: null,
   username: undefined,
   newName: undefined,
+  ahead: 0,
 }
 
 /** The rule of presence. */
@@ -248,6 +367,8 @@ function dueView(sessions: readonly StorySession[], { status, text, expiresAt }:
 
 const isIdle = (sessions: readonly StorySession[]) =>
   sessions.length > 0 && sessions.every(session => session.isIdle)
+const isInactive = (sessions: readonly StorySession[]) => sessions.some(session => session.isInactive)
+const isHiding = ({ status, expiresAt }: Choice) => status === 'offline' && expiresAt === undefined
 const isOver = ({ expiresAt }: Choice, now: number) => expiresAt !== undefined && expiresAt <= now
 const isSame = (one: Choice, other: Choice) =>
   one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt
@@ -258,7 +379,8 @@ const returnMs = ({ burst, everyMs }: PresenceOptions['changePace']) => (burst >
 const isLost = (session: { until: number }) => session.until < Infinity
 const isLive = (id: string) => (session: { id: string; until: number }) =>
   session.id === id && !isLost(session)
-const isGone = ({ sessions, shown }: Story) => sessions.length === 0 && shown.status === 'offline'
+const isGone = ({ sessions, shown, choice, keptUntil }: Story) =>
+  sessions.length === 0 && shown.status === 'offline' && !(keptUntil > 0 && isHiding(choice))
 
 /** Two live sessions of one id are two: each end ends one. */
 function without<S extends { id: string; until: number }>(sessions: readonly S[], id: string): S[] {
@@ -277,6 +399,7 @@ export type Step =
       readonly id: string
       readonly named: boolean
       readonly username: string | undefined
+      readonly choice?: StepChoice | undefined
     }
   | { readonly do: 'leave' | 'lose'; readonly userId: UserId; readonly id: string }
   | { readonly do: 'heard'; readonly userId: UserId; readonly ago: number }
@@ -289,6 +412,12 @@ export type Step =
       readonly forMs?: number | undefined
     }
   | { readonly do: 'setActivity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
+  | {
+      readonly do: 'setVisibility'
+      readonly userId: UserId
+      readonly id: string
+      readonly isInactive: boolean
+    }
   | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
   /** Time passes and nobody looks, as when timers are late; or passes to about the next time when something is due. */
   | { readonly do: 'wait'; readonly ms: number }
@@ -297,8 +426,18 @@ export type Step =
   | { readonly do: 'advance'; readonly ms: number; readonly limit: number }
   /** The same, to just before, at or just after the next time at which something is due. */
   | { readonly do: 'advanceToDue'; readonly off: number; readonly limit: number }
-  | { readonly do: 'paused' | 'restart'; readonly ms: number }
+  | { readonly do: 'suspended' | 'jumped'; readonly ms: number }
+  /** The next process starts; maybe with the records of a version that knew less. */
+  | { readonly do: 'restart'; readonly ms: number; readonly isFromOld?: boolean | undefined }
   | { readonly do: 'forgetStale'; readonly count: number }
+
+/** What a session begins with; made so long ago, or in the future by a clock that was set back, or just now. */
+interface StepChoice {
+  readonly status: Status
+  readonly text?: string | undefined
+  readonly forMs?: number | undefined
+  readonly ago?: number | undefined
+}
 
 export interface Game {
   readonly options: PresenceOptions
@@ -312,6 +451,8 @@ const session = fc.constantFrom('s1', 's2')
 const options: fc.Arbitrary<PresenceOptions> = fc.record({
   graceMs: fc.constantFrom(0, 1, 5, 20),
   restartGraceMs: fc.constantFrom(0, 3, 15),
+  inactiveGraceMs: fc.constantFrom(0, 4, 30),
+  hiddenKeepMs: fc.constantFrom(1, 8, 40),
   changePace: fc.record({ burst: fc.constantFrom(1, 2, 3, 10), everyMs: fc.constantFrom(0, 3, 10) }),
   maxKnown: fc.constantFrom(1, 2, 3, 100),
   keepMs: fc.constantFrom(5, 30, 1_000),
@@ -329,6 +470,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       id: session,
       named: fc.boolean(),
       username: fc.constantFrom(undefined, undefined, undefined, 'Ann'),
+      choice: fc.option(
+        fc.record({
+          status: fc.constantFrom('online', 'busy', 'offline'),
+          text: fc.constantFrom(undefined, 'at lunch'),
+          forMs: fc.constantFrom(undefined, undefined, 0, 9),
+          ago: fc.constantFrom(undefined, -3, 0, 2, 20),
+        }),
+        { nil: undefined, freq: 3 },
+      ),
     }),
   },
   {
@@ -351,6 +501,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('setActivity'), userId, id: session, isIdle: fc.boolean() }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('setVisibility'), userId, id: session, isInactive: fc.boolean() }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('identify'), userId, username: fc.constantFrom('Ann', 'Bob') }),
   },
@@ -361,7 +515,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({ do: fc.constant('advanceToDue'), off, limit }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('paused', 'restart'), ms: small }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('suspended'), ms: small }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('restart'), ms: small, isFromOld: fc.constantFrom(false, true) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('jumped'), ms: fc.constantFrom(10_000, -10_000, 6_000, -6_000) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('forgetStale'), count: fc.nat({ max: 6 }) }) },
 )
 
@@ -377,7 +539,7 @@ export function play(Core: typeof Presence, { options, steps }: Game): void {
   table.end()
 }
 
-const START = 1_000
+const START = Date.UTC(2030, 0, 1)
 
 class Table {
   readonly #Core: typeof Presence
@@ -387,12 +549,20 @@ class Table {
   readonly #paging = new Paging()
   #core: Presence
   #now = START
+  /** Real time as the processes saw it pass. */
+  #knownTime = START
 
   constructor(Core: typeof Presence, options: PresenceOptions) {
     this.#Core = Core
     this.#options = options
     this.#model = new Model(options)
     this.#core = new Core(options)
+    this.#core.restore([], START, START)
+  }
+
+  #pass(ms: number): void {
+    this.#now += ms
+    this.#knownTime += ms
   }
 
   take(step: Step): void {
@@ -403,10 +573,11 @@ class Table {
         const isFull = this.#known().length >= this.#options.maxKnown
         const gone = USERS.filter(user => this.#story(user).known && isGone(this.#story(user)))
         const { userId, id, named, username } = step
+        const choice = firstChoiceOf(step.choice, this.#now)
         const outcome = this.#told(
           userId,
-          { what: 'open', userId, id, named, username, at: this.#now },
-          now => core.open(userId, { id, named }, now, username),
+          { what: 'open', userId, id, named, username, choice, at: this.#now },
+          now => core.open(userId, { id, named }, now, { username, choice }),
         )
         const forgotten = outcome.touched.filter(user => user !== step.userId)
         same(forgotten.length, isNew && isFull && gone.length > 0 ? 1 : 0, 'forgotten for a newcomer')
@@ -438,6 +609,11 @@ class Table {
           core.setActivity(step.userId, step.id, step.isIdle ? 'idle' : 'active', now),
         )
         break
+      case 'setVisibility':
+        this.#told(step.userId, { what: 'visibility', ...step }, now =>
+          core.setVisibility(step.userId, step.id, step.isInactive ? 'inactive' : 'active', now),
+        )
+        break
       case 'identify': {
         const { known, username, newName } = this.#story(step.userId)
         // A name that the user has already, or will have, does nothing at all: what waits goes on waiting.
@@ -452,37 +628,50 @@ class Table {
         break
       }
       case 'wait':
-        this.#now += step.ms
+        this.#pass(step.ms)
         break
       case 'waitToDue':
         this.#waitToDue(step.off)
         break
       case 'advance':
-        this.#now += step.ms
+        this.#pass(step.ms)
         this.#advance(step.limit)
         break
       case 'advanceToDue':
         this.#waitToDue(step.off)
         this.#advance(step.limit)
         break
-      case 'paused':
+      case 'suspended':
         this.#now += step.ms
-        this.#model.add({ what: 'pause', ms: step.ms })
-        core.paused(step.ms)
+        this.#model.add({ what: 'suspension', ms: step.ms })
+        core.suspended(step.ms)
         break
+      case 'jumped': {
+        const before = this.#recordsNow()
+        this.#now += step.ms
+        this.#model.add({ what: 'jump', ms: step.ms, at: this.#now, knownTime: this.#knownTime })
+        const outcome = core.jumped(step.ms, this.#now)
+        same(outcome.changes, [], 'changes by a jump')
+        this.#judgeTouched(outcome.touched, before)
+        this.#lastSeen.clear()
+        break
+      }
       case 'restart': {
         this.#now += step.ms
-        const records = [...core.records()]
+        same(core.knownTime(this.#now - step.ms), this.#knownTime, 'known time')
+        const isFromOld = step.isFromOld === true
+        const records = Array.from(core.records(), record => (isFromOld ? asOldVersion(record) : record))
         this.#core = new this.#Core(this.#options)
-        this.#core.restore(records, this.#now)
-        this.#model.add({ what: 'restart', at: this.#now })
+        this.#core.restore(records, this.#now, this.#knownTime)
+        this.#model.add({ what: 'restart', at: this.#now, knownTime: this.#knownTime, isFromOld })
         this.#paging.begin(this.#known())
         break
       }
       case 'forgetStale': {
         const stale = USERS.filter(user => {
           const story = this.#story(user)
-          return story.known && isGone(story) && (story.lastSeen ?? 0) < this.#now - this.#options.keepMs
+          const before = Math.min(this.#now, this.#knownTime) - this.#options.keepMs
+          return story.known && isGone(story) && (story.lastSeen ?? 0) < before
         })
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)
@@ -501,7 +690,10 @@ class Table {
     for (const user of USERS) {
       for (const { id } of this.#story(user).sessions) this.take({ do: 'leave', userId: user, id })
     }
-    this.take({ do: 'advance', ms: 10_000, limit: 4 })
+    // Longer than all jumps together: whatever was stamped by a clock that was ahead is in the past then.
+    this.take({ do: 'advance', ms: 1_000_000, limit: 4 })
+    // Who was seen as gone only then is kept in mind a little longer.
+    this.take({ do: 'advance', ms: 1_000, limit: 4 })
     same(this.#core.onlineCount, 0, 'online after all have left')
     same(this.#core.nextDeadline === Infinity, true, 'nothing waits after all have left')
     this.take({ do: 'forgetStale', count: USERS.length })
@@ -511,7 +703,7 @@ class Table {
 
   #waitToDue(off: number): void {
     const due = this.#model.nextDue(USERS) + off
-    if (due < Infinity) this.#now = Math.max(this.#now, due)
+    if (due < Infinity) this.#pass(Math.max(0, due - this.#now))
   }
 
   #advance(limit: number): void {
@@ -539,12 +731,16 @@ class Table {
   #told(userId: UserId, event: Event, act: (now: number) => Outcome): Outcome {
     const before = this.#recordsNow()
     const chosen = this.#choices()
+    const { sessions, choice, ahead } = this.#story(userId)
+    // The end of a choice is not reported for who is gone, and so not when it is noticed on their return.
+    if (sessions.length === 0 && isOver(choice, this.#now - ahead)) chosen.set(userId, ONLINE)
     this.#model.add(event)
     const outcome = act(this.#now)
     this.#judge(outcome.changes, [userId])
     this.#judgeTouched(outcome.touched, before)
-    if (event.what === 'choose') this.#judgeChoices(outcome.choices, chosen)
-    else same(outcome.choices, [], 'choices by anything else')
+    if (event.what === 'choose' || (event.what === 'open' && event.choice)) {
+      this.#judgeChoices(outcome.choices, chosen)
+    } else same(outcome.choices, [], 'choices by anything else')
     return outcome
   }
 
@@ -557,12 +753,10 @@ class Table {
     const expected = concerned.flatMap(userId => {
       const { shown, due, isOwed, sessions, choice } = this.#story(userId)
       const hides = sessions.length > 0 && choice.status === 'offline'
-      const isTold = changes.some(change => change.userId === userId)
       const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
-      const must = hides || this.#model.latest(userId) + forReturn <= now
-      const may = hides || this.#model.turn(userId) + forReturn <= now
+      const must = hides || this.#model.turn(userId) + forReturn <= now
       const change = { userId, status: due.status, previous: shown.status, at: now }
-      return isOwed && (must || (may && isTold)) ? [change] : []
+      return isOwed && must ? [change] : []
     })
     same(changes.map(asLine).toSorted(), expected.map(asLine).toSorted(), 'changes')
     for (const change of changes) this.#model.add({ what: 'told', ...change })
@@ -600,27 +794,45 @@ class Table {
   /** Everything that can be asked, against the model. */
   #compare(): void {
     const core = this.#core
+    // A sign of life of a stranger changes nothing, but tells the core the time.
+    core.heard('nobody', this.#now)
     const records = this.#recordsNow()
     const seen: SeenUser[] = []
     for (const userId of USERS) {
-      const { known, sessions, choice, shown, lastSeen, username, newName } = this.#story(userId)
-      const user = { userId, ...shown, lastSeen, username }
+      const story = this.#story(userId)
+      const { known, sessions, choice, shown, lastSeen, username, newName } = story
+      // Nobody is told a time that is still to come, which only a clock that was set back can bring about.
+      const told = lastSeen === null ? null : Math.min(lastSeen, this.#now)
+      const user = { userId, ...shown, lastSeen: told, username }
       same(asSeen(core.see(userId)), asSeen(user), 'see')
       same(core.record(userId) !== undefined, known, `${userId} is known`)
       const own = sessions.length > 0 ? choice : ONLINE
       if (!isSame(core.choice(userId), own)) throw new Error(`choice of ${userId} is another`)
       if (!known || lastSeen === null) continue
       seen.push(user)
-      same(lastSeen <= this.#now, true, `lastSeen of ${userId} is not ahead`)
       same(lastSeen >= (this.#lastSeen.get(userId) ?? 0), true, `lastSeen of ${userId} does not go back`)
       this.#lastSeen.set(userId, lastSeen)
       const isHeld = sessions.length > 0 || shown.status !== 'offline'
       const session = sessions.some(session => !isLost(session)) ? 'live' : isHeld ? 'held' : 'none'
-      const isKept = session !== 'none' || choice.expiresAt !== undefined
+      const keptHidden = (story.keptUntil > 0 && isHiding(choice)) || undefined
+      const isKept = session !== 'none' || choice.expiresAt !== undefined || keptHidden
       const { text, expiresAt } = choice
       const idle = isIdle(sessions) || undefined
+      const inactive = isInactive(sessions) || undefined
       const kept = isKept ? { status: choice.status, text, expiresAt } : OFFLINE
-      const record = { userId, session, ...kept, idle, lastSeen, username, newUsername: newName } as const
+      const chosenAt = story.chosenAt || undefined
+      const names = { username, newUsername: newName }
+      const record = {
+        userId,
+        session,
+        ...kept,
+        chosenAt,
+        keptHidden,
+        idle,
+        inactive,
+        lastSeen,
+        ...names,
+      } as const
       same(records.get(userId), asKept(record), 'record')
     }
     const online = seen.filter(({ status }) => status !== 'offline')
@@ -709,6 +921,19 @@ function choiceOf({ status, text, forMs }: Step & { do: 'setStatus' }, now: numb
   return { status, text, expiresAt: forMs === undefined ? undefined : now + forMs }
 }
 
+/** A record as a version wrote it that did not know when a choice was made, and of hidden or inactive users only those present. */
+function asOldVersion({ chosenAt, inactive, keptHidden, ...record }: PresenceRecord): PresenceRecord {
+  const { text, ...withoutText } = record
+  return keptHidden ? withoutText : record
+}
+
+export function firstChoiceOf(choice: StepChoice | undefined, now: number): FirstChoice | undefined {
+  if (!choice) return undefined
+  const { status, text, forMs, ago } = choice
+  const expiresAt = forMs === undefined ? undefined : now + forMs
+  return { status, text, expiresAt, madeAt: ago === undefined ? undefined : now - ago }
+}
+
 const asLine = ({ userId, status, previous, at }: Change) => `${userId} ${previous} → ${status} ${at}`
 const asSeen = ({ userId, status, lastSeen, username, text, expiresAt }: SeenUser) =>
   `${userId} ${status} ${lastSeen} ${username} ${text} ${expiresAt}`
@@ -719,7 +944,10 @@ const asKept = (record: Fields<PresenceRecord>) =>
     record.status,
     record.text,
     record.expiresAt,
+    record.chosenAt,
+    record.keptHidden,
     record.idle,
+    record.inactive,
     record.lastSeen,
     record.username,
     record.newUsername,
@@ -728,7 +956,10 @@ const asKept = (record: Fields<PresenceRecord>) =>
 const NOTHING_KEPT = {
   text: undefined,
   expiresAt: undefined,
+  chosenAt: undefined,
+  keptHidden: undefined,
   idle: undefined,
+  inactive: undefined,
   username: undefined,
   newUsername: undefined,
 }

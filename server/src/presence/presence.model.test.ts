@@ -2,7 +2,7 @@ import { STATUSES, type UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Change } from './change.ts'
-import { game, play, type Step, USERS } from './model.contract.ts'
+import { firstChoiceOf, game, play, type Step, USERS } from './model.contract.ts'
 import { Presence, type PresenceOptions } from './presence.ts'
 
 // A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that one again.
@@ -67,13 +67,15 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
         expect(hides.answers(lastOf)).toEqual(leaves.answers(lastOf))
         for (const step of steps.slice(moment)) {
           if ('userId' in step && step.userId === hider) {
-            // Until the user chooses to be seen, or is gone and returns, there is only one world in which anything
-            // happens. Whoever hides for a time that is still ahead hides again after a return.
+            // Until the user chooses to be seen, or is gone for so long that the hiding is forgotten, there is only one
+            // world in which anything happens. A user who hides for a time that is still ahead is hidden after a return.
             leaves.take(NOTHING)
             if (step.do === 'setStatus' && (manner.isForLong || !isHiding(step))) continue
-            if (step.do === 'open' && !manner.isForLong && !hides.isHere(hider)) continue
+            if (step.do === 'open' && !manner.isForLong && !hides.isHidden(hider)) continue
           } else leaves.take(step)
-          hides.take(step)
+          // A session that begins with a choice ends the hiding as much as a choice later on does.
+          const isOwnArrival = step.do === 'open' && step.userId === hider
+          hides.take(isOwnArrival ? { ...step, choice: undefined } : step)
           expect(hides.answers()).toEqual(leaves.answers())
         }
       },
@@ -125,6 +127,8 @@ test('[R6 R14] however a user flaps, a burst and one change per interval are see
       const due = isHere ? (record.status === 'online' && record.idle ? 'away' : record.status) : 'offline'
       expect(world.presence.see('ann')).toMatchObject({ status: due, text: undefined })
       if (due !== 'offline') expect(record?.newUsername).toBeUndefined()
+      // What is kept for a user who is gone is kept for that long, and nothing else waits.
+      world.take({ do: 'advance', ms: UNHURRIED.hiddenKeepMs, limit: 10 })
       expect(world.presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
     }),
     { numRuns: 300 },
@@ -143,6 +147,8 @@ const lastOf = (changes: readonly Change[]) =>
 const UNHURRIED: PresenceOptions = {
   graceMs: 5,
   restartGraceMs: 15,
+  inactiveGraceMs: 20,
+  hiddenKeepMs: 40,
   changePace: { burst: 10, everyMs: 3 },
   maxKnown: 100,
   keepMs: 1_000,
@@ -153,7 +159,7 @@ class World {
   readonly #options: PresenceOptions
   #told: readonly Change[] = []
   presence: Presence
-  now = 1_000
+  now = Date.UTC(2030, 0, 1)
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -164,9 +170,16 @@ class World {
     return (this.presence.record(userId)?.session ?? 'none') !== 'none'
   }
 
+  /** Whether a user is hidden, or will be on returning now. */
+  isHidden(userId: UserId): boolean {
+    return this.isHere(userId) || this.presence.record(userId)?.keptHidden === true
+  }
+
   /** All that anybody else can learn of the users after a step. */
   answers(told: (changes: readonly Change[]) => unknown = changes => changes): object {
     const { presence } = this
+    // Tells the core the time, and nothing else.
+    presence.heard('nobody', this.now)
     return {
       told: told(this.#told),
       seen: USERS.map(userId => presence.see(userId)),
@@ -200,7 +213,8 @@ class World {
     switch (step.do) {
       case 'open': {
         const { userId, id, named, username } = step
-        return presence.open(userId, { id, named }, this.now, username).changes
+        const choice = firstChoiceOf(step.choice, this.now)
+        return presence.open(userId, { id, named }, this.now, { username, choice }).changes
       }
       case 'leave':
       case 'lose':
@@ -212,6 +226,10 @@ class World {
         return this.#choose(step)
       case 'setActivity':
         return presence.setActivity(step.userId, step.id, step.isIdle ? 'idle' : 'active', this.now).changes
+      case 'setVisibility': {
+        const { userId, id, isInactive } = step
+        return presence.setVisibility(userId, id, isInactive ? 'inactive' : 'active', this.now).changes
+      }
       case 'identify':
         return presence.identify(step.userId, step.username, this.now).changes
       case 'wait':
@@ -225,14 +243,17 @@ class World {
       case 'advanceToDue':
         // When something is due is not the same in two worlds.
         return this.#advance(step.off + 5)
-      case 'paused':
+      case 'suspended':
         this.now += step.ms
-        presence.paused(step.ms)
+        presence.suspended(step.ms)
         return []
+      case 'jumped':
+        this.now += step.ms
+        return presence.jumped(step.ms, this.now).changes
       case 'restart':
         this.now += step.ms
         this.presence = new Presence(this.#options)
-        this.presence.restore(presence.records(), this.now)
+        this.presence.restore(presence.records(), this.now, presence.knownTime(this.now - step.ms))
         return []
       case 'forgetStale':
         return presence.forgetStale(this.now, step.count).changes

@@ -4,6 +4,8 @@ import { Presence, type PresenceOptions } from './presence.ts'
 const OPTIONS: PresenceOptions = {
   graceMs: 5_000,
   restartGraceMs: 15_000,
+  inactiveGraceMs: 75_000,
+  hiddenKeepMs: 3_600_000,
   changePace: { burst: 10, everyMs: 3_000 },
   maxKnown: 1_000_000,
   keepMs: 30 * 86_400_000,
@@ -42,7 +44,7 @@ test('[R2] a lost session is held for the grace period, and back in time nothing
 
 test('[R2] what was due of a user who left since does nothing to who returned', () => {
   const presence = new Presence(OPTIONS)
-  presence.open('ann', tab('s1'), T, 'Ann')
+  presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.lose('ann', 's1', T)
   presence.open('ann', tab('s2'), T + 1_000)
   expect(says(presence.leave('ann', 's2', T + 1_001))).toEqual(['ann offline'])
@@ -152,7 +154,7 @@ test('[R8] a pause of this process does not run down anybody’s grace', () => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T)
-  presence.paused(60_000)
+  presence.suspended(60_000)
   expect(says(presence.advance(T + 64_999, 10))).toEqual([])
   expect(says(presence.advance(T + 65_000, 10))).toEqual(['ann offline'])
 })
@@ -231,7 +233,7 @@ test('[R13] a choice with an end falls back to online, by the wall clock', () =>
   })
   expect(presence.see('ann')).toMatchObject({ status: 'busy', text: 'exam', expiresAt: T + 10_000 })
   expect(presence.setStatus('ann', exam, T + 1)).toMatchObject({ choices: [], changes: [] })
-  presence.paused(60_000)
+  presence.suspended(8_000)
   expect(presence.nextDeadline).toBe(T + 10_000)
   expect(presence.advance(T + 10_000, 10)).toMatchObject({
     choices: ['ann'],
@@ -261,7 +263,7 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
 
 test('[R14] a text, its end and a name are changes like any other, and at most one with the arrival', () => {
   const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
-  expect(presence.open('ann', tab('s1'), T, 'Ann').changes).toHaveLength(1)
+  expect(presence.open('ann', tab('s1'), T, { username: 'Ann' }).changes).toHaveLength(1)
   expect(presence.see('ann').username).toBe('Ann')
   expect(presence.identify('ann', 'Anna', T).changes).toEqual([
     { userId: 'ann', status: 'online', previous: 'online', at: T },
@@ -274,7 +276,7 @@ test('[R14] a text, its end and a name are changes like any other, and at most o
 
 test('[R14] a name that somebody who is gone is given waits, over a restart too, until they are seen', () => {
   const presence = new Presence(OPTIONS)
-  presence.open('ann', tab('s1'), T, 'Ann')
+  presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.leave('ann', 's1', T + 1)
   expect(presence.identify('ann', 'Ann', T + 2).touched).toEqual([])
   expect(presence.identify('ann', 'Anna', T + 2).touched).toEqual(['ann'])
@@ -343,4 +345,215 @@ test('[I9 R13] choices that are changed all the time leave nothing behind, and t
   expect(rounds).toBeLessThan(100)
   expect(presence.advance(T + 2e9, 1_000).choices).toEqual(['bob'])
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
+})
+
+const HOUR = 3_600_000
+const seenOf = (presence: Presence, userId: string, now: number) => {
+  presence.heard('nobody', now) // tells the time, and nothing else
+  return presence.see(userId)
+}
+
+test('[R4] a hidden user whose line was lost is hidden on returning within an hour; leaving on purpose ends it', () => {
+  for (const away of [6_000, 8_000, HOUR - 1]) {
+    const presence = new Presence(OPTIONS)
+    presence.open('ann', tab('s1'), T)
+    presence.setStatus('ann', { status: 'offline' }, T)
+    presence.lose('ann', 's1', T + 1)
+    expect(says(presence.advance(T + 5_001, 10))).toEqual([])
+    expect(says(presence.advance(T + 5_001 + away, 10))).toEqual([])
+    expect(says(presence.open('ann', tab('s2'), T + 5_001 + away))).toEqual([])
+    expect(presence.choice('ann').status).toBe('offline')
+    presence.leave('ann', 's2', T + 5_002 + away)
+    expect(says(presence.open('ann', tab('s3'), T + 5_003 + away))).toEqual(['ann online'])
+  }
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T)
+  presence.setStatus('ann', { status: 'offline' }, T)
+  presence.lose('ann', 's1', T)
+  presence.advance(T + 5_000, 10)
+  presence.advance(T + 5_000 + HOUR, 10)
+  expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
+  expect(says(presence.open('ann', tab('s2'), T + 5_000 + HOUR))).toEqual(['ann online'])
+})
+
+test('[R4 R9] a user who will be hidden on returning is so after a restart, and is not forgotten for a newcomer', () => {
+  const before = new Presence(OPTIONS)
+  before.open('ann', tab('s1'), T)
+  before.setStatus('ann', { status: 'offline', text: 'psst' }, T)
+  before.lose('ann', 's1', T)
+  before.advance(T + 5_000, 10)
+  const presence = new Presence({ ...OPTIONS, maxKnown: 1, keepMs: 1 })
+  presence.restore(before.records(), T + 60_000)
+  expect(presence.forgetStale(T + 60_000, 10).touched).toEqual([])
+  expect(says(presence.open('bob', tab('s'), T + 60_000))).toEqual(['bob online'])
+  expect(says(presence.open('ann', tab('s2'), T + 60_001))).toEqual([])
+  expect(presence.choice('ann')).toMatchObject({ status: 'offline', text: 'psst' })
+})
+
+test('[R2 R3] an inactive session is held as long as a hidden tab needs to come back, over a restart too', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', named('a'), T)
+  presence.setVisibility('ann', 'a', 'inactive', T)
+  const records = [...presence.records()]
+  expect(records).toMatchObject([{ userId: 'ann', inactive: true }])
+  const after = new Presence(OPTIONS)
+  after.restore(records, T)
+  presence.lose('ann', 'a', T)
+  for (const world of [presence, after]) {
+    expect(says(world.advance(T + 74_999, 10))).toEqual([])
+    expect(says(world.advance(T + 75_000, 10))).toEqual(['ann offline'])
+    world.open('ann', named('a'), T + 80_000)
+    world.lose('ann', 'a', T + 80_000)
+    expect(says(world.advance(T + 85_000, 10))).toEqual(['ann offline'])
+  }
+})
+
+test('[R17] a session begins with a choice, before anybody sees the user', () => {
+  const presence = new Presence(OPTIONS)
+  const hidden = presence.open('ann', named('a'), T, { choice: { status: 'offline' } })
+  expect(hidden).toMatchObject({ changes: [], choices: ['ann'] })
+  const busy = { status: 'busy', expiresAt: T + 10_000 } as const
+  const shown = presence.open('bob', named('b'), T, { choice: busy, username: 'Bob' })
+  expect(shown.changes).toEqual([{ userId: 'bob', status: 'busy', previous: 'offline', at: T }])
+  expect(presence.see('bob')).toMatchObject({ expiresAt: T + 10_000, username: 'Bob' })
+  expect(says(presence.advance(T + 10_000, 10))).toEqual(['bob online'])
+  const over = { status: 'busy', expiresAt: T } as const
+  expect(says(presence.open('eve', named('e'), T, { choice: over }))).toEqual(['eve online'])
+})
+
+test('[R17] a choice that was made earlier does not undo one that another device has made since', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', named('a'), T)
+  presence.setStatus('ann', { status: 'busy' }, T + 1_000)
+  presence.lose('ann', 'a', T + 2_000)
+  presence.open('ann', named('b'), T + 3_000)
+  presence.setStatus('ann', { status: 'online' }, T + 4_000)
+  presence.leave('ann', 'b', T + 5_000)
+  presence.advance(T + 20_000, 10)
+  expect(presence.see('ann').status).toBe('offline')
+  const again = (madeAt: number) =>
+    says(presence.open('ann', named('a'), T + 20_000, { choice: { status: 'busy', madeAt } }))
+  expect(again(T + 1_000)).toEqual(['ann online'])
+  expect(again(T + 4_000)).toEqual([])
+  expect(again(T + 20_001)).toEqual([])
+  expect(again(T + 4_001)).toEqual(['ann busy'])
+  expect(presence.chosenAt('ann')).toBe(T + 4_001)
+})
+
+test('[R18] a return from hiding looks like an arrival', () => {
+  const choices = [
+    { status: 'online' },
+    { status: 'busy' },
+    { status: 'away' },
+    { status: 'busy', expiresAt: T + HOUR },
+  ] as const
+  for (const choice of choices) {
+    const hidden = new Presence(OPTIONS)
+    hidden.open('ann', named('a'), T - 60_000)
+    hidden.setStatus('ann', { status: 'offline' }, T - 50_000)
+    const gone = new Presence(OPTIONS)
+    gone.open('ann', named('a'), T - 60_000)
+    gone.leave('ann', 'a', T - 50_000)
+    const returns = hidden.setStatus('ann', choice, T).changes
+    expect(returns).toEqual(gone.open('ann', named('a'), T, { choice }).changes)
+    expect(returns).toHaveLength(1)
+    expect(hidden.see('ann')).toEqual(gone.see('ann'))
+  }
+  // The end of a hiding, and the idle user too: seen at that moment, as `away` like one who arrives as that.
+  const hidden = new Presence(OPTIONS)
+  hidden.open('ann', named('a'), T - 60_000)
+  hidden.setActivity('ann', 'a', 'idle', T - 50_000)
+  hidden.setStatus('ann', { status: 'offline', expiresAt: T }, T - 50_000)
+  const gone = new Presence(OPTIONS)
+  gone.open('ann', named('a'), T - 60_000)
+  gone.leave('ann', 'a', T - 50_000)
+  const arrival = gone.open('ann', named('a'), T, { choice: { status: 'away' } })
+  expect(hidden.advance(T, 10).changes).toEqual(arrival.changes)
+  expect(hidden.see('ann')).toEqual(gone.see('ann'))
+})
+
+test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
+  for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
+    const presence = new Presence(OPTIONS)
+    presence.open('ann', tab('s1'), T)
+    presence.open('bob', tab('s2'), T)
+    presence.leave('bob', 's2', T + 10)
+    presence.open('eve', tab('s3'), T)
+    presence.lose('eve', 's3', T + 1_000)
+    const now = T + 2_000 + jump
+    expect(presence.jumped(jump, now)).toMatchObject({ changes: [], touched: ['ann', 'eve'] })
+    expect(presence.see('ann').lastSeen).toBe(T + jump)
+    presence.heard('ann', now)
+    expect(presence.see('ann').lastSeen).toBe(now)
+    expect(presence.see('bob').lastSeen).toBe(Math.min(T, now))
+    expect(says(presence.advance(now + 3_999, 10))).toEqual([])
+    expect(says(presence.advance(now + 4_000, 10))).toEqual(['eve offline'])
+    // Who leaves meanwhile is stamped by the wrong clock, and set right with it.
+    presence.leave('ann', 's1', now + 5_000)
+    const back = T + 10_000
+    expect(presence.jumped(-jump, back).touched.toSorted()).toEqual(['ann', 'eve'])
+    expect(seenOf(presence, 'ann', back).lastSeen).toBe(T + 2_000)
+    expect(seenOf(presence, 'eve', back).lastSeen).toBe(T)
+    expect(seenOf(presence, 'bob', back).lastSeen).toBe(T)
+  }
+})
+
+test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or changes what was stored', () => {
+  const gone = (userId: string, daysAgo: number) =>
+    ({ userId, session: 'none', status: 'offline', lastSeen: T - daysAgo * 24 * HOUR }) as const
+  const records = [gone('yesterday', 1), gone('last month', 29), gone('stamped in 1970', T / 24 / HOUR)]
+  for (const wrong of [
+    0,
+    T - HOUR,
+    T + HOUR,
+    T - 40 * 24 * HOUR,
+    T + 40 * 24 * HOUR,
+    T + 4_000 * 24 * HOUR,
+  ]) {
+    const presence = new Presence(OPTIONS)
+    presence.restore(records, wrong, T)
+    expect(presence.forgetStale(wrong + 2_500, 10).touched).toEqual([])
+    presence.jumped(T - wrong, T + 2_500)
+    expect(presence.forgetStale(T + 2_500, 10).touched).toEqual([])
+    expect([...presence.records()]).toEqual(records)
+    presence.jumped(wrong - T, wrong + 2_500)
+    expect(presence.forgetStale(wrong + 2_500, 10).touched).toEqual([])
+    // What passes here does count.
+    const later = 2 * 24 * HOUR
+    presence.jumped(T - wrong, T + later)
+    presence.advance(T + later, 10)
+    expect(presence.forgetStale(T + later, 10).touched).toEqual(['last month'])
+  }
+})
+
+test('[R11] a clock that was behind at the start and is set right sets right what it stamped', () => {
+  const presence = new Presence(OPTIONS)
+  const lastSeen = T - 1_000
+  presence.restore([{ userId: 'ann', session: 'none', status: 'offline', lastSeen }], 0, T)
+  presence.open('ann', tab('s1'), 10_000)
+  presence.open('bob', tab('s2'), 10_000)
+  presence.leave('ann', 's1', 20_000)
+  presence.leave('bob', 's2', 20_000)
+  presence.jumped(T, T + 30_000)
+  expect(seenOf(presence, 'bob', T + 30_000).lastSeen).toBe(T + 10_000)
+  expect(seenOf(presence, 'ann', T + 30_000).lastSeen).toBeGreaterThanOrEqual(lastSeen)
+})
+
+test('[R13] a clock that is set ahead for a moment ends no choice; one that stays so does', () => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T)
+  presence.setStatus('ann', { status: 'offline', expiresAt: T + 2 * HOUR }, T)
+  const ahead = 40 * 24 * HOUR
+  presence.jumped(ahead, T + ahead)
+  expect(says(presence.advance(T + ahead, 10))).toEqual([])
+  presence.jumped(-ahead, T + 1_000)
+  expect(says(presence.advance(T + 2 * HOUR - 1, 10))).toEqual([])
+  presence.jumped(ahead, T + 2 * HOUR - 1 + ahead)
+  expect(says(presence.advance(T + 2 * HOUR + ahead, 10))).toEqual(['ann online'])
+  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR + ahead)
+  presence.jumped(-ahead, T + 2 * HOUR)
+  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR)
+  presence.jumped(ahead, T + 3 * HOUR + ahead)
+  expect(says(presence.advance(T + 3 * HOUR + ahead, 10))).toEqual([])
+  expect(says(presence.advance(T + 4 * HOUR + ahead, 10))).toEqual(['ann online'])
 })

@@ -1,6 +1,7 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import { type Change, NOTHING, type Outcome } from './change.ts'
-import { type Choice, hasExpired, NO_CHOICE, OFFLINE, type View } from './choice.ts'
+import { type Choice, type FirstChoice, hasExpired, NO_CHOICE, OFFLINE, type View } from './choice.ts'
+import { ClockSkew } from './clock-skew.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
 import { type Gone, Known, ownCopy } from './known.ts'
@@ -12,8 +13,12 @@ export type { Choice } from './choice.ts'
 export interface PresenceOptions {
   /** How long a lost session may come back without anybody noticing, in ms. */
   readonly graceMs: number
-  /** The same for everybody who was here when an earlier process stopped, from its successor's start. */
+  /** The same for everybody who was present when an earlier process stopped, from its successor's start. */
   readonly restartGraceMs: number
+  /** The same for a session that nobody looks at, in either case, if it is longer: browsers let hidden tabs run once a minute. */
+  readonly inactiveGraceMs: number
+  /** How long the choice to be hidden, and the time of any other choice, is kept for a user whose line was lost, in ms. */
+  readonly hiddenKeepMs: number
   /** How often one user's visible presence may change. Beyond it what others see lags; hiding never waits. */
   readonly changePace: Pace
   /** How many users are remembered. Beyond it somebody long gone is forgotten for each new one. */
@@ -37,13 +42,25 @@ export interface PresenceRecord {
   readonly text?: string
   /** Ms since the epoch. */
   readonly expiresAt?: number
+  /** When the user chose, in ms since the epoch. */
+  readonly chosenAt?: number
+  /** The user is gone and stays hidden on returning soon. */
+  readonly keptHidden?: true
   /** All sessions are idle. */
   readonly idle?: true
+  /** Nobody looks at one of the sessions. */
+  readonly inactive?: true
   /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
   readonly lastSeen: number
   readonly username?: string
   /** A name that others don't see yet. */
   readonly newUsername?: string
+}
+
+/** What a user brings along when a session begins. */
+export interface Arrival {
+  readonly username?: string | undefined
+  readonly choice?: FirstChoice | undefined
 }
 
 /** A user as others see them. */
@@ -67,23 +84,40 @@ export interface Page {
 /** How many users are looked at for one that can be forgotten: more finds an older one, and costs more. */
 const FORGET_SAMPLE = 32
 
+/**
+ * A time before this (the start of 2020) was stamped by a clock that had not been set yet: it is no reason to forget a
+ * user.
+ */
+const FIRST_PLAUSIBLE_TIME = 1_577_836_800_000
+
 /** How many places one page looks at, at most: about a millisecond of work, however few users are asked for. */
 const LOOK_AT = 10_000
 
 /**
- * Who is here. Pure: it is told what happened and when (`now`, ms since the epoch, never decreasing), and
- * returns what that changed. Whose socket a session is, on which node, does not matter here.
+ * Who is here. Pure: it is told what happened and when, and returns what that changed. `now` is the wall clock in ms since
+ * the epoch; it never decreases, except where `jumped` says so before. Whose socket a session is, on which node, does not
+ * matter here.
  */
 export class Presence {
   readonly #options: PresenceOptions
-  readonly #known = new Known<User>()
+  readonly #users = new Known<User>()
   readonly #online = new Set<User>()
   readonly #spent = new Map<UserId, Spent>()
   readonly #deadlines = new Deadlines<User>()
-  /** Ends of choices, which come by the wall clock: a pause of the process puts none of them off. */
+  /** Ends of choices, which come by the wall clock: a suspension of the process delays none of them. */
   readonly #expiries = new Expiries()
-  /** Time in which this process was stopped and nobody could have come back: it does not count. */
-  #pausedMs = 0
+  readonly #skew = new ClockSkew()
+  /** Of users who went offline while the clock was off: the sum of its jumps at that time, to set `lastSeen` right later. */
+  readonly #stampedOff = new Map<UserId, number>()
+  /**
+   * The wall clock minus awake time: changes when the process was suspended and nobody could come back, and when the
+   * clock was set. Deadlines are in awake time.
+   */
+  #offsetMs = 0
+  /** The newest `now`. */
+  #now = 0
+  /** A lower bound of the real time, and when in awake time it was that; grows only with time that passes here. */
+  #known: { readonly time: number; readonly at: number } | undefined
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -91,44 +125,64 @@ export class Presence {
 
   // What happens
 
-  /** Takes what an earlier process knew; who was here then has the restart grace to come back. */
-  restore(records: Iterable<PresenceRecord>, now: number): void {
-    const until = this.#awake(now) + this.#options.restartGraceMs
-    for (const record of records) {
-      const { userId, session, status, text, expiresAt, username, newUsername } = record
-      const lastSeen = Math.min(record.lastSeen, now)
-      if (session === 'none' && expiresAt === undefined && newUsername === undefined) {
-        this.#known.rest(userId, lastSeen, username)
-        continue
-      }
-      const user = new User(userId, lastSeen, username, newUsername)
-      this.#known.put(user)
-      if (session !== 'none' || expiresAt !== undefined) user.restoreChoice({ status, text, expiresAt }, now)
-      this.#expiries.watch(user)
-      if (session === 'none') {
-        this.#letRest(user)
-        continue
-      }
-      user.restoreStay(record.idle === true, until)
-      if (user.shown.status !== 'offline') this.#online.add(user)
-      this.#deadlines.add(until, user)
-    }
+  /**
+   * Takes what an earlier process knew; users who were present then have the restart grace to come back. What was stored
+   * stays as it is, whatever the clock says now.
+   *
+   * @param knownTime a lower bound of the real time, from `knownTime` of the earlier process.
+   */
+  restore(records: Iterable<PresenceRecord>, now: number, knownTime = now): void {
+    const awake = this.#awake(now)
+    this.#tell(now)
+    this.#known = { time: knownTime, at: awake }
+    this.#skew.doubt(now, knownTime, awake)
+    for (const record of records) this.#restore(record, now, awake)
   }
 
-  /** A session begins, perhaps with a name for its user: an arrival is one change, not two. */
-  open(userId: UserId, session: SessionName, now: number, username?: string): Outcome {
-    const known = this.#known.get(userId)
+  #restore(record: PresenceRecord, now: number, awake: number): void {
+    const { userId, session, status, text, expiresAt, lastSeen, username, newUsername } = record
+    const { chosenAt = 0, keptHidden } = record
+    const { restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
+    const isGone = session === 'none'
+    const isKept = expiresAt !== undefined || keptHidden === true || chosenAt > 0
+    if (isGone && !isKept && newUsername === undefined) {
+      this.#users.rest(userId, lastSeen, username)
+      return
+    }
+    const user = new User(userId, lastSeen, username, newUsername)
+    this.#users.put(user)
+    const hasChoice = !isGone || expiresAt !== undefined || keptHidden === true
+    user.restoreChoice(hasChoice ? { status, text, expiresAt } : NO_CHOICE, chosenAt, now)
+    this.#expiries.watch(user)
+    if (isGone) {
+      if (isKept) this.#keep(user, awake + hiddenKeepMs)
+      this.#letRest(user)
+      return
+    }
+    const isInactive = record.inactive === true
+    const until = awake + (isInactive ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)
+    user.restoreStay(record.idle === true, isInactive, until)
+    if (user.shown.status !== 'offline') this.#online.add(user)
+    this.#deadlines.add(until, user)
+  }
+
+  /** A session begins, perhaps with a name and a choice of its user: an arrival is one change. */
+  open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival = {}): Outcome {
+    const known = this.#users.get(userId)
     const forgotten = known ? [] : this.#makeRoom()
     const user = this.#wake(known ?? { userId: ownCopy(userId), lastSeen: now, username: undefined })
+    if (!user.hasSessions) user.expire(this.#civil(now))
     user.open(session, now)
     if (username !== undefined) user.rename(username)
-    const { changes, touched, choices } = this.#settle(user, now)
-    return { changes, touched: [...touched, ...forgotten], choices }
+    const isOther = choice !== undefined && user.begin(this.#stillOf(choice, now), now)
+    if (isOther) this.#expiries.watch(user)
+    const { changes, touched } = this.#settle(user, now)
+    return { changes, touched: [...touched, ...forgotten], choices: isOther ? [userId] : [] }
   }
 
   /** A session was left on purpose: it is over at once. */
   leave(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#known.whole(userId)
+    const user = this.#users.whole(userId)
     if (!user) return NOTHING
     user.end(sessionId)
     return this.#settle(user, now)
@@ -136,10 +190,11 @@ export class Presence {
 
   /** A session was lost: it is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#known.whole(userId)
+    const user = this.#users.whole(userId)
     if (!user) return NOTHING
-    const until = this.#awake(now) + this.#options.graceMs
-    user.hold(sessionId, until)
+    const { graceMs, inactiveGraceMs } = this.#options
+    const awake = this.#awake(now)
+    const until = user.hold(sessionId, awake + graceMs, awake + Math.max(graceMs, inactiveGraceMs))
     this.#deadlines.add(until, user)
     return this.#settle(user, now)
   }
@@ -149,14 +204,15 @@ export class Presence {
    * proof of life: a choice may be made on a user's behalf, and whoever sees a session end may be late.
    */
   heard(userId: UserId, at: number): void {
-    this.#known.whole(userId)?.heard(at)
+    this.#tell(at)
+    this.#users.whole(userId)?.heard(at)
   }
 
   /** A user with a session chooses what others see; one without can't, and nothing changes. */
   setStatus(userId: UserId, choice: Choice, now: number): Outcome {
-    const user = this.#known.whole(userId)
+    const user = this.#users.whole(userId)
     if (!user) return NOTHING
-    const isAnother = user.choose(hasExpired(choice, now) ? NO_CHOICE : choice)
+    const isAnother = user.choose(this.#stillOf(choice, now), now)
     if (isAnother) this.#expiries.watch(user)
     const outcome = this.#settle(user, now)
     return isAnother ? { ...outcome, choices: [userId] } : outcome
@@ -164,15 +220,23 @@ export class Presence {
 
   /** Somebody is active or idle in a session. */
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
-    const user = this.#known.whole(userId)
+    const user = this.#users.whole(userId)
     if (!user) return NOTHING
-    user.setIdle(sessionId, activity === 'idle')
+    user.setSession(sessionId, { isIdle: activity === 'idle' })
+    return this.#settle(user, now)
+  }
+
+  /** Whether anybody looks at a session: one that is inactive is held longer when its line is lost. */
+  setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Outcome {
+    const user = this.#users.whole(userId)
+    if (!user) return NOTHING
+    user.setSession(sessionId, { isInactive: visibility === 'inactive' })
     return this.#settle(user, now)
   }
 
   /** A user takes a name. From a hidden one others see it only when they see the user again. */
   identify(userId: UserId, username: string, now: number): Outcome {
-    const known = this.#known.get(userId)
+    const known = this.#users.get(userId)
     if (!known || nameOf(known) === username) return NOTHING
     const user = this.#wake(known)
     user.rename(username)
@@ -188,12 +252,16 @@ export class Presence {
     const touched: UserId[] = []
     const choices: UserId[] = []
     const awake = this.#awake(now)
+    this.#tell(now)
+    if (this.#skew.believe(awake)) this.#stampedOff.clear()
+    const civil = this.#civil(now)
     for (let count = 0; count < limit; count++) {
-      const user = this.#expiries.take(now) ?? this.#deadlines.take(awake)
+      const user = this.#expiries.take(civil) ?? this.#deadlines.take(awake)
       if (!user) break
-      if (this.#known.whole(user.userId) !== user) continue // gone, or forgotten, since that was put down
-      const hasFallenBack = user.expire(now)
+      if (this.#users.whole(user.userId) !== user) continue // gone, or forgotten, since that was put down
+      const hasFallenBack = user.expire(civil)
       user.endHeld(awake)
+      user.endKept(awake)
       if (hasFallenBack && user.hasSessions) choices.push(user.userId)
       const outcome = this.#settle(user, now)
       changes.push(...outcome.changes)
@@ -204,23 +272,54 @@ export class Presence {
 
   /** When `advance` has something to do, in ms since the epoch; Infinity when nothing is waiting. */
   get nextDeadline(): number {
-    return Math.min(this.#deadlines.next + this.#pausedMs, this.#expiries.next)
+    return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
   }
 
-  /** This process stood still for `ms`: nobody's grace period ran meanwhile. */
-  paused(ms: number): void {
-    this.#pausedMs += ms
+  /** This process was suspended for `ms`: nobody's grace period ran meanwhile. */
+  suspended(ms: number): void {
+    this.#offsetMs += ms
   }
 
-  /** Looks at the next `count` users and forgets those who were not seen for `keepMs`. */
+  /**
+   * The wall clock was set by `ms` and says `now`. No duration changes. What was stamped for users who are present moves with
+   * the clock; when a clock that was wrong is right again, so does what was stamped meanwhile for users who left.
+   */
+  jumped(ms: number, now: number): Outcome {
+    this.#offsetMs += ms
+    this.#now = now
+    const touched: UserId[] = []
+    for (const known of this.#users) {
+      if (!(known instanceof User)) continue
+      const { lastSeen } = known
+      known.moveStamps(ms)
+      if (known.lastSeen !== lastSeen) touched.push(known.userId)
+    }
+    if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now)))
+      touched.push(...this.#setStampsRight())
+    return { changes: [], touched, choices: [] }
+  }
+
+  /**
+   * A lower bound of the real time, in ms since the epoch: it grows with the time that processes saw pass, and whatever is
+   * done to the clock does not move it. To be kept for the next process.
+   */
+  knownTime(now: number): number {
+    return this.#known ? this.#known.time + this.#awake(now) - this.#known.at : now
+  }
+
+  /**
+   * Looks at the next `count` users and forgets those who were not seen for `keepMs`: by the clock, and by the time that is
+   * known to have passed. So no clock that is wrong makes anybody forgotten.
+   */
   forgetStale(now: number, count: number): Outcome {
     const touched: UserId[] = []
+    const before = Math.min(now, this.knownTime(now)) - this.#options.keepMs
     for (let looked = 0; looked < count; looked++) {
-      const known = this.#known.next()
+      const known = this.#users.next()
       if (!known) break
-      if (isGone(known) && known.lastSeen < now - this.#options.keepMs) touched.push(this.#forget(known))
+      if (isGone(known) && this.#lastPresent(known) < before) touched.push(this.#forget(known))
     }
-    this.#forgetEarnedBack(now, count)
+    this.#forgetEarnedBack(this.#awake(now), count)
     return { changes: [], touched, choices: [] }
   }
 
@@ -231,19 +330,24 @@ export class Presence {
   }
 
   get knownCount(): number {
-    return this.#known.size
+    return this.#users.size
   }
 
   /** One user as others see them; who was never seen is offline. */
   see(userId: UserId): SeenUser {
-    const known = this.#known.get(userId)
-    return known ? asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
+    const known = this.#users.get(userId)
+    return known ? this.#asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
   }
 
   /** What a user has chosen: the truth, which is only for the user's own connections. */
   choice(userId: UserId): Choice {
-    const user = this.#known.whole(userId)
+    const user = this.#users.whole(userId)
     return user?.hasSessions ? user.choice : NO_CHOICE
+  }
+
+  /** When a user has chosen that, in ms since the epoch; undefined where it is not known. */
+  chosenAt(userId: UserId): number | undefined {
+    return this.#users.whole(userId)?.chosenAt || undefined
   }
 
   /** The first `limit` users as others see them, the online ones first. */
@@ -251,12 +355,12 @@ export class Presence {
     let left = limit
     for (const user of this.#online) {
       if (left-- <= 0) return
-      yield asSeen(user)
+      yield this.#asSeen(user)
     }
-    for (const known of this.#known) {
+    for (const known of this.#users) {
       if (viewOf(known).status !== 'offline') continue
       if (left-- <= 0) return
-      yield asSeen(known)
+      yield this.#asSeen(known)
     }
   }
 
@@ -266,34 +370,83 @@ export class Presence {
    */
   page(from: number, limit: number, status?: Shown): Page {
     const users: SeenUser[] = []
-    const end = Math.min(this.#known.end, from + LOOK_AT)
+    const end = Math.min(this.#users.end, from + LOOK_AT)
     let place = from
     while (place < end && users.length < limit) {
-      const known = this.#known.at(place++)
-      if (known && (status === undefined || viewOf(known).status === status)) users.push(asSeen(known))
+      const known = this.#users.at(place++)
+      if (known && (status === undefined || viewOf(known).status === status)) users.push(this.#asSeen(known))
     }
-    return { users, next: place < this.#known.end ? place : undefined }
+    return { users, next: place < this.#users.end ? place : undefined }
   }
 
   /** What is to be kept of one user; undefined for one who was forgotten. */
   record(userId: UserId): PresenceRecord | undefined {
-    const known = this.#known.get(userId)
+    const known = this.#users.get(userId)
     return known && asRecord(known)
   }
 
   /** What is to be kept of everybody, as it is when it is reached. Users may come and go meanwhile. */
   *records(): Generator<PresenceRecord> {
-    for (const known of this.#known) yield asRecord(known)
+    for (const known of this.#users) yield asRecord(known)
   }
 
   // How
 
   #awake(now: number): number {
-    return now - this.#pausedMs
+    return now - this.#offsetMs
+  }
+
+  /** The time that ends of choices go by: not that of a clock which is ahead, for what has ended does not begin again. */
+  #civil(now: number): number {
+    return now - this.#skew.aheadMs
+  }
+
+  #tell(now: number): void {
+    this.#now = Math.max(this.#now, now)
+  }
+
+  /** A choice, or none if its end has come already. */
+  #stillOf<Made extends Choice>(choice: Made, now: number): Made | Choice {
+    return hasExpired(choice, this.#civil(now)) ? { ...choice, ...ENDED } : choice
+  }
+
+  /** A user as others see them. Nobody was last seen in the future: such a time was stamped by a clock that was wrong. */
+  #asSeen(known: User | Gone): SeenUser {
+    const { userId, lastSeen, username } = known
+    const { status, text, expiresAt } = viewOf(known)
+    return { userId, status, lastSeen: Math.min(lastSeen, this.#now), username, text, expiresAt }
+  }
+
+  /** When a user was last present, as far as it is reason to forget them. */
+  #lastPresent({ lastSeen }: User | Gone): number {
+    return lastSeen < FIRST_PLAUSIBLE_TIME ? (this.#known?.time ?? lastSeen) : lastSeen
+  }
+
+  /** The clock is right again: so is, from now on, what it stamped while it was off. */
+  #setStampsRight(): UserId[] {
+    const { jumpedMs } = this.#skew
+    const touched: UserId[] = []
+    for (const [userId, jumpedThen] of this.#stampedOff) {
+      const known = this.#users.get(userId)
+      if (!known) continue
+      const lastSeen = known.lastSeen + jumpedMs - jumpedThen
+      if (known instanceof User) known.lastSeen = lastSeen
+      else this.#users.rest(userId, lastSeen, known.username)
+      touched.push(userId)
+    }
+    this.#stampedOff.clear()
+    return touched
+  }
+
+  /** Keeps what a user without a session has chosen until then, in awake time. */
+  #keep(user: User, until: number): void {
+    user.restoreKept(until)
+    this.#deadlines.add(until, user)
   }
 
   /** What happened to a user is done: others see what they should, and who has gone comes to rest. */
   #settle(user: User, now: number): Outcome {
+    this.#tell(now)
     const changes = this.#show(user, now)
     this.#letRest(user)
     return { changes, touched: [user.userId], choices: [] }
@@ -301,22 +454,33 @@ export class Presence {
 
   /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
   #show(user: User, now: number): Change[] {
+    const awake = this.#awake(now)
     if (user.isShown) {
-      user.show()
+      this.#reveal(user, now, awake)
       return []
     }
     const { status } = user.due
     const turn = this.#turnOf(user, status)
-    if (turn > now && !user.hides) {
-      if (user.wait(turn)) this.#deadlines.add(this.#awake(turn), user)
+    if (turn > awake && !user.hides) {
+      if (user.wait(turn)) this.#deadlines.add(turn, user)
       return []
     }
-    this.#spend(user, now)
+    this.#spend(user, awake)
     const previous = user.shown.status
-    user.show()
+    const isStampedOff = status === 'offline' && this.#skew.isOff && user.isStampedHere
+    this.#reveal(user, now, awake)
+    if (isStampedOff) this.#stampedOff.set(user.userId, this.#skew.jumpedMs)
+    else this.#stampedOff.delete(user.userId)
     if (status === 'offline') this.#online.delete(user)
     else this.#online.add(user)
     return [{ userId: user.userId, status, previous, at: now }]
+  }
+
+  /** Lets others see what is due, and keeps what is to be kept of a user whom nobody sees any more. */
+  #reveal(user: User, now: number, awake: number): void {
+    const before = user.keptUntil
+    user.show(now, awake + this.#options.hiddenKeepMs)
+    if (user.keptUntil !== before) this.#deadlines.add(user.keptUntil, user)
   }
 
   /**
@@ -330,9 +494,9 @@ export class Presence {
     return due === 'offline' ? Math.min(turn + changePace.everyMs, spent) : turn
   }
 
-  #spend({ userId }: User, now: number): void {
+  #spend({ userId }: User, awake: number): void {
     if (this.#options.changePace.everyMs === 0) return
-    const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, now)
+    const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, awake)
     // Set anew at the end: the Map stays nearly in the order in which it is earned back, for `forgetStale`.
     this.#spent.delete(userId)
     this.#spent.set(userId, spent)
@@ -342,7 +506,7 @@ export class Presence {
   #wake(known: User | Gone): User {
     if (known instanceof User) return known
     const user = new User(known.userId, known.lastSeen, known.username)
-    this.#known.put(user)
+    this.#users.put(user)
     return user
   }
 
@@ -350,37 +514,38 @@ export class Presence {
   #letRest(user: User): void {
     if (!user.isAllTold) return
     this.#expiries.forget(user)
-    this.#known.rest(user.userId, user.lastSeen, user.username)
+    this.#users.rest(user.userId, user.lastSeen, user.username)
   }
 
   #makeRoom(): UserId[] {
-    if (this.#known.size < this.#options.maxKnown) return []
+    if (this.#users.size < this.#options.maxKnown) return []
     let oldest: User | Gone | undefined
     for (let looked = 0; looked < FORGET_SAMPLE; looked++) {
-      const known = this.#known.next()
+      const known = this.#users.next()
       if (known && isGone(known) && (!oldest || known.lastSeen < oldest.lastSeen)) oldest = known
     }
     return oldest ? [this.#forget(oldest)] : []
   }
 
-  #forgetEarnedBack(now: number, count: number): void {
+  #forgetEarnedBack(awake: number, count: number): void {
     let left = count
     for (const [userId, spent] of this.#spent) {
-      if (spent > now || left-- <= 0) return
+      if (spent > awake || left-- <= 0) return
       this.#spent.delete(userId)
     }
   }
 
   #forget(known: User | Gone): UserId {
-    this.#known.forget(known.userId)
+    this.#users.forget(known.userId)
+    this.#stampedOff.delete(known.userId)
     if (known instanceof User) this.#expiries.forget(known)
     return known.userId
   }
 }
 
-/** Neither here nor waiting to be shown as gone: nothing is lost by forgetting but a name and a time. */
+/** Neither here nor waiting to be shown as gone, nor hidden for a while: nothing is lost by forgetting but a name and a time. */
 function isGone(known: User | Gone): boolean {
-  return !(known instanceof User) || known.presence === 'none'
+  return !(known instanceof User) || (known.presence === 'none' && !known.isKeptHidden)
 }
 
 function viewOf(known: User | Gone): View {
@@ -394,26 +559,26 @@ function nameOf(known: User | Gone): string | undefined {
 
 const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined }
 
-function asSeen(known: User | Gone): SeenUser {
-  const { userId, lastSeen, username } = known
-  const { status, text, expiresAt } = viewOf(known)
-  return { userId, status, lastSeen, username, text, expiresAt }
-}
+/** What replaces a choice that is over. */
+const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
 
 function asRecord(known: User | Gone): PresenceRecord {
   const { userId, lastSeen, username } = known
   const name = username !== undefined && { username }
   if (!(known instanceof User)) return { userId, session: 'none', status: 'offline', lastSeen, ...name }
-  const { presence, choice, newName } = known
-  // Nobody who is gone has a choice but one with an end: they start as online the next time.
-  const isKept = presence !== 'none' || choice.expiresAt !== undefined
+  const { presence, choice, chosenAt, newName } = known
+  // Of a user who is gone only a choice that has an end is kept, and the one to be hidden for some time.
+  const isKept = presence !== 'none' || choice.expiresAt !== undefined || known.isKeptHidden
   return {
     userId,
     session: presence,
     status: isKept ? choice.status : 'offline',
     ...(isKept && choice.text !== undefined && { text: choice.text }),
     ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
+    ...(chosenAt > 0 && { chosenAt }),
+    ...(known.isKeptHidden && { keptHidden: true }),
     ...(known.isIdle && { idle: true }),
+    ...(known.isInactive && { inactive: true }),
     lastSeen,
     ...name,
     ...(newName !== undefined && { newUsername: newName }),

@@ -1,6 +1,7 @@
 import type { Presence, UserId } from '@who-is-online/protocol/words'
 import {
   type Choice,
+  type FirstChoice,
   hasExpired,
   isPlain,
   isSameChoice,
@@ -18,8 +19,11 @@ export interface SessionName {
   readonly named: boolean
 }
 
-/** One tab or device; here it does not matter whose socket it is, or which node's. */
-type Session = SessionName & { readonly isIdle: boolean } & (
+/**
+ * One tab or device; here it does not matter whose socket it is, or which node's. An inactive session is one that nobody
+ * looks at, such as a hidden tab, which browsers let run once a minute.
+ */
+type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
     | { readonly state: 'live' }
     /** Lost, not left: until then (in `Presence`'s awake time) it may come back as if nothing had been. */
     | { readonly state: 'held'; readonly until: number }
@@ -29,7 +33,7 @@ type Session = SessionName & { readonly isIdle: boolean } & (
 interface Stay {
   sessions: Session[]
   shown: View
-  /** Last proof of life, hidden or not; ms since the epoch. */
+  /** Last proof of life in this process, hidden or not, in ms since the epoch; -Infinity before the first. */
   heard: number
   /** When the turn comes of a change that has to wait; 0 when none waits. */
   turn: number
@@ -47,8 +51,12 @@ export class User {
   #newName: string | undefined
   /** What others are told, ms since the epoch: never decreasing, and not moving while the user is hidden. */
   lastSeen: number
-  /** What the user chose; who is gone keeps only a choice that has an end. */
+  /** What the user chose. Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
+  /** When the user chose last, in ms since the epoch; 0 where that is not known. An older choice does not replace a newer one. */
+  #chosenAt = 0
+  /** Until when (in awake time) a user without a session keeps the two before; 0 for a user with one, or with nothing to keep. */
+  #keptUntil = 0
   #stay: Stay | undefined
 
   constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
@@ -71,6 +79,27 @@ export class User {
 
   get choice(): Choice {
     return this.#choice
+  }
+
+  /** When the user chose last, in ms since the epoch; 0 where that is not known. */
+  get chosenAt(): number {
+    return this.#chosenAt
+  }
+
+  /** Until when, in awake time, the choice of a user without a session is kept; 0 where nothing is kept. */
+  get keptUntil(): number {
+    return this.#keptUntil
+  }
+
+  /** Whether the user has no session, and will be hidden on returning before `keptUntil`. */
+  get isKeptHidden(): boolean {
+    const { status, expiresAt } = this.#choice
+    return this.#keptUntil > 0 && status === 'offline' && expiresAt === undefined
+  }
+
+  /** Whether `lastSeen` was stamped by this process and is not an older one. */
+  get isStampedHere(): boolean {
+    return this.lastSeen === this.#stay?.heard
   }
 
   /**
@@ -110,7 +139,14 @@ export class User {
 
   /** Whether id, name and time say all of this user that will ever be asked. */
   get isAllTold(): boolean {
-    return this.#stay === undefined && this.#newName === undefined && isPlain(this.#choice)
+    return (
+      this.#stay === undefined && this.#newName === undefined && this.#chosenAt === 0 && isPlain(this.#choice)
+    )
+  }
+
+  /** Whether nobody looks at one of the sessions. */
+  get isInactive(): boolean {
+    return this.#stay?.sessions.some(session => session.isInactive) === true
   }
 
   get presence(): 'live' | 'held' | 'none' {
@@ -125,26 +161,32 @@ export class User {
    * held longest, and is as active as that was; else it is a new one.
    */
   open({ id, named }: SessionName, now: number): void {
-    if (!this.hasSessions) this.expire(now)
     this.#stay ??= { sessions: [], shown: OFFLINE, heard: now, turn: 0 }
+    this.#keptUntil = 0
     const { sessions } = this.#stay
     const own = named ? sessions.findIndex(session => session.id === id) : -1
     const place = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
     const isIdle = sessions[place]?.isIdle ?? false
     if (place >= 0) sessions.splice(place, 1)
-    sessions.push({ id, named, isIdle, state: 'live' })
+    sessions.push({ id, named, isIdle, isInactive: false, state: 'live' })
     this.heard(now)
   }
 
-  /** A session is lost and may come back until `until`. An unknown one changes nothing. */
-  hold(id: string, until: number): void {
+  /**
+   * A session is lost and may come back until `until`, or until `inactiveUntil` if nobody looks at it. An unknown one
+   * changes nothing. Returns which of the two it is.
+   */
+  hold(id: string, until: number, inactiveUntil: number): number {
     const lost = this.#take(id)
-    if (lost) this.#stay?.sessions.push({ ...lost, state: 'held', until })
+    const end = lost?.isInactive ? inactiveUntil : until
+    if (lost) this.#stay?.sessions.push({ ...lost, state: 'held', until: end })
+    return end
   }
 
-  /** A session is over. An unknown one changes nothing. */
+  /** A session was left: it is over, and with the last one the choice to be hidden. An unknown one changes nothing. */
   end(id: string): void {
-    this.#take(id)
+    if (!this.#take(id) || this.hasSessions) return
+    if (this.#choice.status === 'offline' && this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
   }
 
   /** Ends every held session whose time is up. */
@@ -156,37 +198,52 @@ export class User {
   }
 
   /** Comes from disk, with a choice that one who is gone has only if it has an end. */
-  restoreChoice(choice: Choice, now: number): void {
-    if (!hasExpired(choice, now)) this.#choice = choice
+  restoreChoice(choice: Choice, chosenAt: number, now: number): void {
+    this.#choose(hasExpired(choice, now) ? NO_CHOICE : choice, chosenAt)
   }
 
-  /** Comes from disk: somebody who was here when the last process stopped. Others see what they should. */
-  restoreStay(isIdle: boolean, until: number): void {
-    const held: Session = { id: 'before the restart', named: false, isIdle, state: 'held', until }
-    this.#stay = { sessions: [held], shown: OFFLINE, heard: this.lastSeen, turn: 0 }
-    this.show()
+  /** Comes from disk: the user is gone, and the choice is kept until then. */
+  restoreKept(until: number): void {
+    this.#keptUntil = until
   }
 
-  /** Takes a choice, from one who has a session. Returns whether it is another than before. */
-  choose(choice: Choice): boolean {
-    if (!this.hasSessions || isSameChoice(choice, this.#choice)) return false
-    this.#choice = isPlain(choice) ? NO_CHOICE : choice
-    return true
+  /** Comes from disk: the user was present when the last process stopped. Others see what they should. */
+  restoreStay(isIdle: boolean, isInactive: boolean, until: number): void {
+    const id = 'before the restart'
+    const held: Session = { id, named: false, isIdle, isInactive, state: 'held', until }
+    this.#stay = { sessions: [held], shown: OFFLINE, heard: Number.NEGATIVE_INFINITY, turn: 0 }
+    this.show(0, 0)
+  }
+
+  /** Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before. */
+  choose(choice: Choice, now: number): boolean {
+    return this.hasSessions && this.#choose(choice, now)
+  }
+
+  /**
+   * Takes the choice that a session begins with, unless the user has made another one since, maybe on another device.
+   * Returns whether it differs from the one before. A time that is still to come was stamped before the clock was set
+   * back: it tells nothing, so it only counts where no choice is known.
+   */
+  begin({ madeAt, ...choice }: FirstChoice, now: number): boolean {
+    if (madeAt !== undefined && (madeAt > now ? this.#chosenAt > 0 : madeAt <= this.#chosenAt)) return false
+    return this.#choose(choice, Math.min(madeAt ?? now, now))
   }
 
   /** Lets go of a choice whose end has come. Returns whether it had. */
   expire(now: number): boolean {
     if (!hasExpired(this.#choice, now)) return false
     this.#choice = NO_CHOICE
+    if (!this.#stay && this.#keptUntil === 0) this.#chosenAt = 0
     return true
   }
 
-  /** A session is idle or active from now on. An unknown one changes nothing. */
-  setIdle(id: string, isIdle: boolean): void {
+  /** What is known of a session is another from now on. An unknown one changes nothing. */
+  setSession(id: string, what: Partial<Pick<Session, 'isIdle' | 'isInactive'>>): void {
     const sessions = this.#stay?.sessions ?? []
     const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
     const session = sessions[index]
-    if (session) sessions[index] = { ...session, isIdle }
+    if (session) sessions[index] = { ...session, ...what }
   }
 
   /** Takes a name. */
@@ -201,6 +258,16 @@ export class User {
     if (this.#stay.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
   }
 
+  /** The wall clock was set by `ms`. What this process has stamped for a user who is present moves with it. */
+  moveStamps(ms: number): void {
+    const stay = this.#stay
+    if (!stay) return
+    const isVisible = stay.shown.status !== 'offline'
+    if (isVisible && this.isStampedHere) this.lastSeen += ms
+    stay.heard += ms
+    if (isVisible) this.lastSeen = Math.max(this.lastSeen, stay.heard)
+  }
+
   /** The change that is due waits for its turn. Says whether that is news. */
   wait(turn: number): boolean {
     if (!this.#stay || this.#stay.turn === turn) return false
@@ -209,22 +276,52 @@ export class User {
   }
 
   /**
-   * From now on others see what is due. Who is gone and seen as gone is let go of but for name and time, and for a
-   * choice that has an end: it is in force again for who returns before that.
+   * From `now` on others see what is due. A user who becomes visible is seen at this moment, whether by arriving or by
+   * ending a hiding: nobody can tell the two apart. Of a user who is gone and seen as gone the stay ends. A choice that has an
+   * end stays in force until then; what was chosen otherwise is kept until `keptUntil` (awake time), as far as
+   * `#endStay` says.
    */
-  show(): void {
+  show(now: number, keptUntil: number): void {
     const stay = this.#stay
     if (!stay) return
+    const wasVisible = stay.shown.status !== 'offline'
     stay.shown = this.due
     stay.turn = 0
     if (stay.shown.status !== 'offline') {
+      const isLive = stay.sessions.some(session => session.state === 'live')
+      if (!wasVisible && isLive) stay.heard = Math.max(stay.heard, now)
       this.username = this.#newName ?? this.username
       this.#newName = undefined
       this.lastSeen = Math.max(this.lastSeen, stay.heard)
     } else if (stay.sessions.length === 0) {
-      this.#stay = undefined
-      if (this.#choice.expiresAt === undefined) this.#choice = NO_CHOICE
+      this.#endStay(keptUntil)
     }
+  }
+
+  /** The time has come to forget what a user without a session had chosen, but for a choice that has an end. */
+  endKept(awake: number): void {
+    if (this.#keptUntil === 0 || this.#keptUntil > awake) return
+    this.#keptUntil = 0
+    if (this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
+  }
+
+  /**
+   * Nobody sees the user any more. A hidden user whose line was lost stays hidden, so that nobody is shown by a tunnel; a
+   * leaving has ended the choice already. Of any other choice only its time is kept: the client repeats it when it is back, and
+   * an older one does not replace it.
+   */
+  #endStay(keptUntil: number): void {
+    this.#stay = undefined
+    const { status, expiresAt } = this.#choice
+    if (expiresAt === undefined && status !== 'offline') this.#choice = NO_CHOICE
+    if (!isPlain(this.#choice) || this.#chosenAt > 0) this.#keptUntil = keptUntil
+  }
+
+  #choose(choice: Choice, at: number): boolean {
+    this.#chosenAt = at
+    if (isSameChoice(choice, this.#choice)) return false
+    this.#choice = isPlain(choice) ? NO_CHOICE : choice
+    return true
   }
 
   #duePresence(): Presence {

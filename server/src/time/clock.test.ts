@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest'
+import { SystemClock } from './clock.ts'
+
+/** A clock on two hands that a test moves, and what it found out. */
+function newClock() {
+  const hands = { wall: 1_000_000, steady: 500 }
+  const clock = new SystemClock(
+    () => hands.wall,
+    () => hands.steady,
+  )
+  const found: string[] = []
+  clock.listen({
+    suspended: ms => found.push(`suspended ${ms}`),
+    jumped: (ms, now) => found.push(`jumped ${ms} to ${now}`),
+  })
+  const pass = (ms: number, step = 0) => {
+    hands.wall += ms + step
+    hands.steady += ms
+  }
+  return { clock, found, pass }
+}
+
+test('[R11] the clock follows small corrections without going back', () => {
+  const { clock, found, pass } = newClock()
+  const after = (ms: number, step = 0) => {
+    pass(ms, step)
+    return clock.now()
+  }
+  expect(after(10)).toBe(1_000_010)
+  expect(after(10, 2_000)).toBe(1_002_020)
+  expect(after(10, -1_000)).toBe(1_002_025)
+  expect(after(900)).toBe(1_002_475)
+  expect(after(900)).toBe(1_002_925)
+  expect(after(900)).toBe(1_003_730)
+  expect(found).toEqual([])
+})
+
+test.each([3_600_000, -3_600_000, 40 * 86_400_000, -1_000_000, 5_001, -5_001])(
+  '[R11] the clock follows a jump of %d ms at once and says so, and durations notice nothing',
+  jump => {
+    const { clock, found, pass } = newClock()
+    pass(100)
+    expect([clock.now(), clock.awake()]).toEqual([1_000_100, 100])
+    pass(50, jump)
+    expect(clock.awake()).toBe(150)
+    expect(found).toEqual([])
+    expect(clock.now()).toBe(1_000_150 + jump)
+    pass(50)
+    expect([clock.now(), clock.awake()]).toEqual([1_000_200 + jump, 200])
+    expect(found).toEqual([`jumped ${jump} to ${1_000_150 + jump}`])
+  },
+)
+
+test('[R11] a jump is followed however often durations are measured meanwhile', () => {
+  const { clock, pass } = newClock()
+  pass(0, -2_000)
+  for (let read = 0; read < 400; read++) {
+    pass(10)
+    clock.awake()
+  }
+  // Half speed for 4 s makes up for a step of 2 s.
+  expect(clock.now()).toBe(1_002_000)
+  pass(100)
+  expect(clock.now()).toBe(1_002_100)
+})
+
+test('[R8 H3] a suspension counts for no duration, and is known before anything is measured', () => {
+  const { clock, found, pass } = newClock()
+  pass(900)
+  expect(clock.awake()).toBe(900)
+  pass(15_000)
+  expect(clock.now()).toBe(1_015_900)
+  expect(clock.awake()).toBe(900)
+  expect(clock.steady()).toBe(15_900)
+  pass(999)
+  expect(clock.awake()).toBe(1_899)
+  pass(2_000)
+  expect(clock.awake()).toBe(1_899)
+  expect(found).toEqual(['suspended 15000', 'suspended 2000'])
+})
+
+test('[R8] a machine that slept with both clocks stopped: the wall clock jumps, no duration is lost', () => {
+  const { clock, found, pass } = newClock()
+  pass(100, 7_200_000)
+  expect([clock.awake(), clock.now()]).toEqual([100, 8_200_100])
+  expect(found).toEqual(['jumped 7200000 to 8200100'])
+})
+
+test('whoever hears of a jump may read the clock', () => {
+  const hands = { wall: 0, steady: 0 }
+  const clock = new SystemClock(
+    () => hands.wall,
+    () => hands.steady,
+  )
+  const heard: number[] = []
+  clock.listen({ suspended: () => heard.push(clock.awake()), jumped: () => heard.push(clock.now()) })
+  hands.wall = 100_000
+  expect(clock.now()).toBe(100_000)
+  hands.wall = 200_000
+  hands.steady = 100_000
+  expect(clock.awake()).toBe(0)
+  expect(heard).toEqual([100_000, 0])
+})
