@@ -59,7 +59,12 @@ export function asyncApi(version: string): object {
 
 function channel(dialect: Dialect): object {
   const { title, query } = channels[dialect]
-  const properties = Object.fromEntries(query.map(name => [name, { type: 'string' }]))
+  const properties = Object.fromEntries(
+    query.map(name => [
+      name,
+      { type: 'string', ...(name !== 'userId' && { description: 'optional; empty is the same as absent' }) },
+    ]),
+  )
   const headers = {
     type: 'object',
     required: ['Sec-WebSocket-Protocol'],

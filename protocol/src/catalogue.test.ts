@@ -17,6 +17,19 @@ test.each(everything)('[P8] the example of %s %s is as its schema says', (_diale
   expect(schema).toMatchObject({ properties: { type: { const: type } } })
 })
 
+test('[P12] the schema of each optional field of a request allows null, and that of no reply does', () => {
+  for (const { requests, messages } of Object.values(catalogue)) {
+    const optionalFields = (entries: typeof requests | typeof messages): TSchema[] =>
+      Object.values(entries).flatMap(({ schema }) =>
+        Object.entries(schema.properties)
+          .filter(([field]) => !(schema.required as readonly string[]).includes(field))
+          .map(([, property]) => property as TSchema),
+      )
+    for (const schema of optionalFields(requests)) expect(Compile(schema).Check(null)).toBe(true)
+    for (const schema of optionalFields(messages)) expect(Compile(schema).Check(null)).toBe(false)
+  }
+})
+
 test('[P6] whatever v2 adds to a message of v1 stands after the keys of v1', () => {
   for (const kind of ['requests', 'messages'] as const) {
     for (const [type, { schema }] of Object.entries(catalogue.v1[kind])) {

@@ -15,9 +15,11 @@ interface Said {
 /** Everything that can be said, by dialect. */
 export const catalogue: Readonly<Record<Dialect, Said>> = { v1, v2 }
 
-/** An optional field may be there and undefined. */
+/** An optional field may be there and undefined. It is never null: that means absent, and `decode` leaves it out. */
 type Loose<Fields> = {
-  readonly [Key in keyof Fields]: object extends Pick<Fields, Key> ? Fields[Key] | undefined : Fields[Key]
+  readonly [Key in keyof Fields]: object extends Pick<Fields, Key>
+    ? Exclude<Fields[Key], null> | undefined
+    : Fields[Key]
 }
 
 type Of<Entries extends Record<string, { schema: TObject }>> = {

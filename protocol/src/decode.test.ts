@@ -31,11 +31,11 @@ describe('[P1] every request of the catalogue', () => {
         )
       }
       for (const wrong of [
-        null,
+        ...(required.includes(field) ? [null] : []),
         true,
         ...(field === 'userIds' ? [] : [[]]),
         {},
-        ...(field === 'id' ? [] : [1.5]),
+        1.5,
         ...(ANY_STRING.has(field) ? [] : ['\n']),
       ]) {
         const answer = refused(JSON.stringify({ ...entry.example, [field]: wrong }), dialect)
@@ -55,7 +55,13 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     [{ all: false }, '"all" must be true'],
     [{ userIds: Array(MAX_USER_IDS + 1).fill('') }, '"userIds" must be a list of at most 1000 user ids'],
     [{ userIds: 'ann' }, '"userIds" must be a list of at most 1000 user ids'],
-    [{ userIds: ['a'], since: null }, '"since" must be an object with "epoch" and "seq"'],
+    [{ userIds: ['a'], since: 'e' }, '"since" must be an object with "epoch" and "seq"'],
+    [{ userIds: ['a'], since: { epoch: null, seq: 1 } }, '"since.epoch" must be a string'],
+    [{ userIds: ['a'], since: { epoch: 'e', seq: null } }, '"since.seq" must be a whole number'],
+    [{ userIds: [null] }, '"userIds[0]" must be a string of 1 to 128'],
+    [{ userIds: null }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
+    [{ userIds: null, all: null, count: null }, 'subscribe needs exactly one of'],
+    [{ userIds: ['a'], all: true, count: null }, 'subscribe needs exactly one of'],
     [
       { userIds: ['a'], since: { epoch: 'x'.repeat(65), seq: 1 } },
       '"since.epoch" must be a string of at most 64',
@@ -73,7 +79,7 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     ],
     [
       { all: true, id: 'x'.repeat(129) },
-      '"id" must be a string of at most 128 characters or a finite number',
+      '"id" must be a string of at most 128 characters, or a whole number from -9007199254740991 to 9007199254740991',
     ],
   ])('%j', (fields, problem) => {
     expect(refused(JSON.stringify({ type: 'subscribe', ...fields }), 'v2')).toContain(problem)
@@ -114,8 +120,112 @@ test.each([
   expect(decode(text, 'v1').id).toBeUndefined()
 })
 
-test.each(['1e400', 'null', '{}', '[7]', `"${'x'.repeat(129)}"`])('an id of %s is not sent back', id => {
-  expect(decode(`{"type":"ping","id":${id}}`, 'v2')).toMatchObject({ type: 'refusal', id: undefined })
+test.each([
+  '1767225600123456789',
+  '-1767225600123456789',
+  '9007199254740992',
+  '9007199254740993',
+  '1.5',
+  '1e21',
+  '1e400',
+  'true',
+  '{}',
+  '[7]',
+  `"${'x'.repeat(129)}"`,
+])('[P11] an id of %s is refused and not sent back; the error says what an id must be', id => {
+  for (const request of [
+    '"type":"ping"',
+    '"type":"get_users","userIds":[]',
+    '"type":"subscribe","all":true',
+  ]) {
+    const decoded = decode(`{${request},"id":${id}}`, 'v2')
+    expect(decoded).toMatchObject({ type: 'refusal', code: 'bad_message', id: undefined })
+    expect(decoded).toHaveProperty(
+      'text',
+      '"id" must be a string of at most 128 characters, or a whole number from -9007199254740991 to 9007199254740991 (send a longer number as a string)',
+    )
+  }
+})
+
+test.each([
+  ['9007199254740991', '9007199254740991'],
+  ['-9007199254740991', '-9007199254740991'],
+  ['0', '0'],
+  ['"1767225600123456789"', '"1767225600123456789"'],
+  ['""', '""'],
+  ['"\\ud800"', '"\\ud800"'],
+  // Other spellings of the same number.
+  ['-0', '0'],
+  ['1e3', '1000'],
+  ['7.0', '7'],
+])('[P11] an id of %s comes back as %s', (id, echoed) => {
+  expect(JSON.stringify(decode(`{"type":"ping","id":${id}}`, 'v2').id)).toBe(echoed)
+})
+
+test('[P11] v1 has no id: whatever stands there is ignored', () => {
+  for (const id of ['1767225600123456789', '1.5', 'null', '{}']) {
+    expect(decode(`{"type":"get_online_count","id":${id}}`, 'v1')).toEqual({ type: 'get_online_count' })
+  }
+})
+
+const optionalFields = requests.flatMap(([dialect, type, { schema, example }]) => {
+  const { required = [], properties } = schema as { required?: string[]; properties: object }
+  return Object.keys(properties)
+    .filter(field => !required.includes(field))
+    .map(field => [dialect, type, field, example as Readonly<Record<string, unknown>>] as const)
+})
+
+test('the catalogue has optional fields, of each kind', () => {
+  const named = new Set(optionalFields.map(([, , field]) => field))
+  expect([...named].sort()).toEqual(
+    expect.arrayContaining(['all', 'count', 'cursor', 'expiresAt', 'id', 'limit', 'since', 'status', 'text']),
+  )
+})
+
+describe('[P12] an optional field that is null is absent', () => {
+  test.each(optionalFields)('%s %s: %s', (dialect, _type, field, example) => {
+    const { [field]: _, ...without } = example
+    const [absent, empty] = [without, { ...without, [field]: null }].map(value =>
+      decode(JSON.stringify(value), dialect),
+    )
+    expect(empty).toEqual(absent)
+    expect(empty).not.toHaveProperty(field)
+  })
+
+  test('any of them, at any place among the keys', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...requests).chain(entry => {
+          const [dialect, , { schema, example }] = entry
+          const { required = [], properties } = schema as { required?: string[]; properties: object }
+          const optional = Object.keys(properties).filter(key => !required.includes(key))
+          return fc.tuple(
+            fc.constant(dialect),
+            fc.constant(example as Readonly<Record<string, unknown>>),
+            fc.subarray(optional),
+            fc.shuffledSubarray(Object.keys(properties), { minLength: Object.keys(properties).length }),
+          )
+        }),
+        ([dialect, example, nulls, order]) => {
+          const value = (key: string): unknown => (nulls.includes(key) ? null : example[key])
+          const absent = Object.fromEntries(Object.entries(example).filter(([key]) => !nulls.includes(key)))
+          const text = JSON.stringify(Object.fromEntries(order.map(key => [key, value(key)])))
+          expect(decode(text, dialect)).toEqual(decode(JSON.stringify(absent), dialect))
+        },
+      ),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('a required field that is null is refused', () => {
+    for (const [dialect, , { schema, example }] of requests) {
+      for (const field of (schema as { required?: string[] }).required ?? []) {
+        expect(refused(JSON.stringify({ ...example, [field]: null }), dialect)).toContain(
+          `"${field}" must be`,
+        )
+      }
+    }
+  })
 })
 
 test('[P1] lists of the longest length and of the same id twice are taken', () => {

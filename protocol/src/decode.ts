@@ -14,6 +14,7 @@ export interface Refusal {
 
 interface Field {
   readonly name: string
+  /** What a value must be; without the `null` that an optional field may be instead. */
   readonly schema: FieldSchema
   readonly isOptional: boolean
   /** The fields of an object within. */
@@ -33,6 +34,7 @@ interface FieldSchema {
   readonly required?: readonly string[]
   readonly items?: FieldSchema
   readonly maxItems?: number
+  readonly anyOf?: readonly FieldSchema[]
 }
 
 /** Deepest nesting of a message. The deepest one known has 2; more is somebody trying. */
@@ -103,10 +105,9 @@ function read(text: string, dialect: Dialect): ClientMessage | Refusal {
       whatIsWrong(value, fields) ?? 'the message does not have the form of its type',
     )
   }
-  const problem = together?.(value)
-  return problem === undefined
-    ? (pick(value, fields) as unknown as ClientMessage)
-    : refuse('bad_message', problem)
+  const message = pick(value, fields)
+  const problem = together?.(message)
+  return problem === undefined ? (message as unknown as ClientMessage) : refuse('bad_message', problem)
 }
 
 function decodersOf(dialect: Dialect): ReadonlyMap<string, Decoder> {
@@ -120,12 +121,12 @@ function decodersOf(dialect: Dialect): ReadonlyMap<string, Decoder> {
 
 function fieldsOf({ properties, required = [] }: FieldSchema): readonly Field[] | undefined {
   if (!properties) return undefined
-  return Object.entries(properties).map(([name, schema]) => ({
-    name,
-    schema,
-    isOptional: !required.includes(name),
-    inner: fieldsOf(schema),
-  }))
+  return Object.entries(properties).map(([name, published]) => {
+    const isOptional = !required.includes(name)
+    // An optional field is a union of its schema with null; see `optional`.
+    const schema = (isOptional && published.anyOf?.[0]) || published
+    return { name, schema, isOptional, inner: fieldsOf(schema) }
+  })
 }
 
 function isObject(value: unknown): value is Unknowns {
@@ -168,7 +169,7 @@ function whatIsWrong(holder: Unknowns, fields: readonly Field[], within = ''): s
       return `"${path}" is missing; it must be ${schema.description}`
     }
     const value = holder[name]
-    if (check(schema, value)) continue
+    if ((isOptional && value === null) || check(schema, value)) continue
     const problem =
       inner && isObject(value) ? whatIsWrong(value, inner, `${path}.`) : wrongItem(path, value, schema)
     return problem ?? `"${path}" must be ${schema.description}`
@@ -195,12 +196,13 @@ function check(schema: FieldSchema, value: unknown): boolean {
   return validator.Check(value)
 }
 
-/** What is known of an object that was checked, and nothing else that it has. */
+/** The known fields of an object that was checked. Leaves out unknown keys, and optional fields that are `null`. */
 function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
   const picked: Record<string, unknown> = {}
-  for (const { name, inner } of fields) {
+  for (const { name, isOptional, inner } of fields) {
     if (!Object.hasOwn(holder, name)) continue
     const value = holder[name]
+    if (isOptional && value === null) continue
     if (inner) picked[name] = pick(value as Unknowns, inner)
     else if (!USER_ID_FIELDS.has(name)) picked[name] = value
     else picked[name] = Array.isArray(value) ? value.map(spell) : spell(value)

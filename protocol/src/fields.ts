@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject } from 'typebox'
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import {
   isName,
   isStatusText,
@@ -21,8 +21,20 @@ export interface Entry<Schema extends TObject = TObject> {
 export interface RequestEntry extends Entry {
   /** The types of the messages that can answer; none where success is silent. An `error` can answer any request. */
   readonly replies: readonly string[]
-  /** What is wrong with fields that are each as they must be, but not together. */
+  /**
+   * Returns what is wrong with a combination of fields that are each valid; undefined if nothing is.
+   * An optional field that was `null` is absent in `message`.
+   */
   readonly together?: (message: Readonly<Record<string, unknown>>) => string | undefined
+}
+
+/**
+ * An optional field of a request: absent, `null` (which means the same), or a value of `schema`. Clients whose language has no
+ * "absent", such as Java, Go or C#, write `null`. `decode` leaves a `null` out of the request.
+ */
+export function optional<Schema extends TSchema>(schema: Schema) {
+  const { description } = schema as { description?: string }
+  return Type.Optional(Type.Union([schema, Type.Null()], description === undefined ? {} : { description }))
 }
 
 export const name = Type.Refine(
@@ -30,11 +42,13 @@ export const name = Type.Refine(
   isName,
 )
 
+/** A number that arrives with the digits it was sent with: a double holds no larger integer exactly. */
+const exactInteger = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })
+const EXACT_INTEGER_RULE = `a whole number from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} (send a longer number as a string)`
+
 /** Where clients name another user: applications with numeric ids send numbers, and 123 means "123". */
 export const userIdOrNumber = Type.Unsafe<string>(
-  Type.Union([name, Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })], {
-    description: `${NAME_RULE}, or a whole number`,
-  }),
+  Type.Union([name, exactInteger], { description: `${NAME_RULE}, or ${EXACT_INTEGER_RULE}` }),
 )
 
 export const userIds = Type.Array(userIdOrNumber, {
@@ -81,15 +95,15 @@ export const statusText = Type.Refine(
 /** Longest `id` of a request: it is sent back, so it is short. */
 const MAX_ID_CHARS = 128
 
-/** What a client puts on a request to know its reply by. */
-export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), Type.Number()], {
-  description: `a string of at most ${MAX_ID_CHARS} characters or a finite number`,
+/** The `id` of a request, which its reply carries. */
+export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), exactInteger], {
+  description: `a string of at most ${MAX_ID_CHARS} characters, or ${EXACT_INTEGER_RULE}`,
 })
 
 export const seq = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
-  description: 'a whole number, the number of a change',
+  description: `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, the number of a change`,
 })
 
 /** Longest of the strings that the server makes and a client gives back. */

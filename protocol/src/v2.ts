@@ -5,6 +5,7 @@ import {
   epoch,
   id,
   name,
+  optional,
   place,
   type RequestEntry,
   seq,
@@ -22,7 +23,9 @@ import { MAX_USER_IDS } from './words.ts'
 // Dialect v2, the superset: each request of v1 with an `id`, each reply with keys after those of v1, and changes
 // that come batched, in order, and only of those who are followed. `id` is always the last key.
 
-const optionalId = { id: Type.Optional(id) }
+/** The last key of a request, and of its reply. */
+const requestId = { id: optional(id) }
+const replyId = { id: Type.Optional(id) }
 
 /** A v1 schema with more keys after its own; one of the same name is replaced where it stands. */
 function extended<Old extends TProperties, New extends TProperties>(schema: TObject<Old>, more: New) {
@@ -31,9 +34,9 @@ function extended<Old extends TProperties, New extends TProperties>(schema: TObj
 
 /** What `subscribe` and `unsubscribe` name. */
 const selectors = {
-  userIds: Type.Optional(userIds),
-  all: Type.Optional(yes),
-  count: Type.Optional(yes),
+  userIds: optional(userIds),
+  all: optional(yes),
+  count: optional(yes),
 }
 
 function together(message: Readonly<Record<string, unknown>>): string | undefined {
@@ -67,33 +70,33 @@ const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 export const requests = {
   get_online_count: {
     ...v1Requests.get_online_count,
-    schema: extended(v1Requests.get_online_count.schema, optionalId),
+    schema: extended(v1Requests.get_online_count.schema, requestId),
     example: { type: 'get_online_count', id: 1 },
   },
   check_user_status: {
     ...v1Requests.check_user_status,
-    schema: extended(v1Requests.check_user_status.schema, optionalId),
+    schema: extended(v1Requests.check_user_status.schema, requestId),
     example: { type: 'check_user_status', targetUserId: '123', id: 2 },
   },
   get_all_users: {
     ...v1Requests.get_all_users,
-    schema: extended(v1Requests.get_all_users.schema, optionalId),
+    schema: extended(v1Requests.get_all_users.schema, requestId),
     example: { type: 'get_all_users', id: 3 },
   },
   set_status: {
     sentence: 'Set your status, with a text and an end if you like; `offline` hides you',
     schema: extended(v1Requests.set_status.schema, {
       status,
-      text: Type.Optional(statusText),
-      expiresAt: Type.Optional(timeToCome),
-      ...optionalId,
+      text: optional(statusText),
+      expiresAt: optional(timeToCome),
+      ...requestId,
     }),
     example: { type: 'set_status', status: 'busy', text: 'in a call', expiresAt: LATER, id: 4 },
     replies: ['status_updated'],
   },
   identify: {
     ...v1Requests.identify,
-    schema: extended(v1Requests.identify.schema, optionalId),
+    schema: extended(v1Requests.identify.schema, requestId),
     example: { type: 'identify', username: 'john_doe', id: 5 },
     replies: ['ack'],
   },
@@ -102,7 +105,7 @@ export const requests = {
     schema: Type.Object({
       type: Type.Literal('set_activity'),
       state: Type.Enum(['active', 'idle'], { description: '"active" or "idle"' }),
-      ...optionalId,
+      ...requestId,
     }),
     example: { type: 'set_activity', state: 'idle', id: 6 },
     replies: ['ack'],
@@ -113,8 +116,8 @@ export const requests = {
     schema: Type.Object({
       type: Type.Literal('subscribe'),
       ...selectors,
-      since: Type.Optional(place),
-      ...optionalId,
+      since: optional(place),
+      ...requestId,
     }),
     example: {
       type: 'subscribe',
@@ -127,14 +130,14 @@ export const requests = {
   },
   unsubscribe: {
     sentence: 'Follow them no more; one of `userIds`, `all` and `count`',
-    schema: Type.Object({ type: Type.Literal('unsubscribe'), ...selectors, ...optionalId }),
+    schema: Type.Object({ type: Type.Literal('unsubscribe'), ...selectors, ...requestId }),
     example: { type: 'unsubscribe', userIds: ['bob'], id: 8 },
     replies: ['ack'],
     together,
   },
   get_users: {
     sentence: 'Get any users, known or not',
-    schema: Type.Object({ type: Type.Literal('get_users'), userIds, ...optionalId }),
+    schema: Type.Object({ type: Type.Literal('get_users'), userIds, ...requestId }),
     example: { type: 'get_users', userIds: ['ann', 'bob'], id: 9 },
     replies: ['users'],
   },
@@ -143,16 +146,16 @@ export const requests = {
       'Get all known users page by page; go on with the `cursor` of the page before while there is one',
     schema: Type.Object({
       type: Type.Literal('list_users'),
-      status: Type.Optional(status),
-      limit: Type.Optional(
+      status: optional(status),
+      limit: optional(
         Type.Integer({
           minimum: 1,
           maximum: MAX_USER_IDS,
           description: `a whole number from 1 to ${MAX_USER_IDS}`,
         }),
       ),
-      cursor: Type.Optional(cursor),
-      ...optionalId,
+      cursor: optional(cursor),
+      ...requestId,
     }),
     example: { type: 'list_users', status: 'online', limit: 100, cursor: '8pz4kq2.2s', id: 10 },
     replies: ['users'],
@@ -162,14 +165,14 @@ export const requests = {
     schema: Type.Object({
       type: Type.Literal('client_state'),
       state: Type.Enum(['active', 'inactive'], { description: '"active" or "inactive"' }),
-      ...optionalId,
+      ...requestId,
     }),
     example: { type: 'client_state', state: 'inactive', id: 11 },
     replies: ['ack'],
   },
   ping: {
     sentence: 'Ask whether the server is there',
-    schema: Type.Object({ type: Type.Literal('ping'), ...optionalId }),
+    schema: Type.Object({ type: Type.Literal('ping'), ...requestId }),
     example: { type: 'ping', id: 12 },
     replies: ['pong'],
   },
@@ -230,17 +233,17 @@ export const messages = {
   },
   online_count: {
     sentence: 'Number of online users; pushed to its subscribers once a second at most, when it is another',
-    schema: extended(v1Messages.online_count.schema, optionalId),
+    schema: extended(v1Messages.online_count.schema, replyId),
     example: { ...v1Messages.online_count.example, id: 1 },
   },
   user_status: {
     ...v1Messages.user_status,
-    schema: extended(v1Messages.user_status.schema, optionalId),
+    schema: extended(v1Messages.user_status.schema, replyId),
     example: { ...v1Messages.user_status.example, id: 2 },
   },
   all_users: {
     sentence: 'List of all users',
-    schema: extended(v1Messages.all_users.schema, { users: Type.Array(user), ...optionalId }),
+    schema: extended(v1Messages.all_users.schema, { users: Type.Array(user), ...replyId }),
     example: { type: 'all_users', users: [ANN, BOB], timestamp: TIME, id: 3 },
   },
   status_updated: {
@@ -250,7 +253,7 @@ export const messages = {
       status,
       text: Type.Optional(statusText),
       expiresAt: Type.Optional(time),
-      ...optionalId,
+      ...replyId,
     }),
     example: {
       type: 'status_updated',
@@ -272,7 +275,7 @@ export const messages = {
       last: Type.Boolean(),
       recovered: Type.Boolean(),
       all: Type.Optional(yes),
-      ...optionalId,
+      ...replyId,
     }),
     example: {
       type: 'presence_state',
@@ -297,7 +300,7 @@ export const messages = {
       users: Type.Array(user),
       seq,
       cursor: Type.Optional(cursor),
-      ...optionalId,
+      ...replyId,
     }),
     example: { type: 'users', users: [ANN, BOB], seq: 45, cursor: '8pz4kq2.2s', id: 10 },
   },
@@ -320,12 +323,12 @@ export const messages = {
   },
   ack: {
     sentence: 'It is done',
-    schema: Type.Object({ type: Type.Literal('ack'), ...optionalId }),
+    schema: Type.Object({ type: Type.Literal('ack'), ...replyId }),
     example: { type: 'ack', id: 8 },
   },
   pong: {
     sentence: 'The server is there',
-    schema: Type.Object({ type: Type.Literal('pong'), ...optionalId }),
+    schema: Type.Object({ type: Type.Literal('pong'), ...replyId }),
     example: { type: 'pong', id: 12 },
   },
   error: {
@@ -333,7 +336,7 @@ export const messages = {
     schema: extended(v1Messages.error.schema, {
       code: Type.Enum(errorCodes),
       retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),
-      ...optionalId,
+      ...replyId,
     }),
     example: {
       type: 'error',

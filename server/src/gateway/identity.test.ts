@@ -28,22 +28,29 @@ test('[D1] a user is whoever the query says, percent-encoded or not', () => {
 
 test('[D2] a user id that is missing, doubled, malformed or no name is refused in words', () => {
   expect(refused('')).toBe('"userId" is missing: connect to /ws?userId=ID')
-  expect(refused('?userid=1')).toMatch(/"userId" is missing/)
+  for (const near of ['userid', 'user_id', 'UserID', 'user-id']) {
+    expect(refused(`?${near}=1`)).toBe(
+      `"userId" is missing: connect to /ws?userId=ID (the name is "userId", not "${near}")`,
+    )
+  }
+  expect(refused('?id=1')).toBe('"userId" is missing: connect to /ws?userId=ID')
   expect(refused('?userId=')).toMatch(/^"userId" must be a string of 1 to 128/)
   expect(refused('?userId=1&userId=2')).toBe('"userId" is there more than once')
   expect(refused('?userId=%FF')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%ED%A0%80')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%00')).toMatch(/control characters/)
   expect(refused(`?userId=${'x'.repeat(129)}`)).toMatch(/128/)
-  expect(identify('?userId=a&username=')).toEqual({
-    state: 'known',
-    userId: 'a',
-    username: undefined,
-    sessionId: undefined,
-    choice: undefined,
-  })
   expect(refused('?userId=a&username=b&username=c')).toBe('"username" is there more than once')
   expect(refused('?userId=a&username=%0A')).toMatch(/^"username" must be/)
+})
+
+test('[P12] an optional parameter that is empty is absent', () => {
+  const known = { state: 'known', userId: 'a', username: undefined, sessionId: undefined }
+  for (const query of ['?userId=a&username=', '?userId=a&username', '?userId=a&sessionId=&username=']) {
+    expect(openIdentity.identify(`/ws${query}`, 'v1')).toEqual(known)
+    expect(openIdentity.identify(`/ws${query}`, 'v2')).toEqual(known)
+  }
+  expect(identify('?userId=a&username=&username=b')).toMatchObject({ username: 'b' })
 })
 
 test('[V1] in v2 a client may name its session; in v1 there is no such word', () => {

@@ -44,7 +44,9 @@ export const openIdentity: Identity = {
     }
     const { userId, username, sessionId, status, expiresAt, chosenAt } = given
     if (userId === undefined) {
-      return { state: 'unusable', text: '"userId" is missing: connect to /ws?userId=ID' }
+      const near = [...query.keys()].find(name => /^user[-_]?id$/i.test(name))
+      const hint = near === undefined ? '' : ` (the name is "userId", not "${near}")`
+      return { state: 'unusable', text: `"userId" is missing: connect to /ws?userId=ID${hint}` }
     }
     if (status === undefined && (expiresAt ?? chosenAt) !== undefined) {
       const field = expiresAt === undefined ? 'chosenAt' : 'expiresAt'
