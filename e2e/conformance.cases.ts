@@ -195,8 +195,13 @@ const headers: Case[] = [
   ...['WebSocket', 'WEBSOCKET', 'wEbSoCkEt'].map(value =>
     accepted(`Upgrade: ${value}`, header('Upgrade', value)),
   ),
-  ...['h2c', 'websocket2', 'web socket', 'websocket/13', 'websocket, h2c'].map(value =>
-    refused(`Upgrade: ${JSON.stringify(value)}`, header('Upgrade', value), 400),
+  ...['websocket, h2c', 'h2c,WebSocket', ', websocket'].map(value =>
+    accepted(`Upgrade: ${value}`, header('Upgrade', value)),
+  ),
+  accepted('two Upgrade headers', header('Upgrade', ['h2c', 'websocket'])),
+  // What is no offer of WebSocket is ignored: this is a plain GET /ws.
+  ...['h2c', 'TLS/1.0', 'h2c, TLS/1.0', 'websocket2', 'web socket', 'websocket/13'].map(value =>
+    answered(`Upgrade: ${JSON.stringify(value)}`, header('Upgrade', value), 426, ['upgrade=websocket']),
   ),
   answered('Upgrade: ""', header('Upgrade', ''), 426, ['upgrade=websocket']),
   ...[

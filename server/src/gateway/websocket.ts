@@ -25,6 +25,7 @@ import { Turns } from './pages.ts'
 import { Sessions } from './sessions.ts'
 import { SharedAnswers } from './shared.ts'
 import { Slices } from './slices.ts'
+import { offersWebSocket, PlainRequests } from './upgrade.ts'
 import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
@@ -156,9 +157,13 @@ export class Gateway {
     return this.#watches.size
   }
 
-  /** Takes the upgrade requests of an HTTP server. */
+  /** Takes the WebSocket handshakes of an HTTP server. Requests that offer only other protocols stay plain HTTP. */
   attach(server: Server): void {
+    const plainRequests = new PlainRequests(server)
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (!offersWebSocket(request)) return plainRequests.giveBack(request, socket as Socket, head)
+      // ws takes the bare name only.
+      request.headers.upgrade = 'websocket'
       // Until ws takes over, a reset must not be an uncaught error.
       socket.on('error', () => socket.destroy())
       this.#arrivals.do(() => {
