@@ -362,7 +362,8 @@ const plainHttp: Case[] = [
   answered(
     'POST /ws without an upgrade',
     { method: 'POST', headers: { ...plain(), 'Content-Length': '0' } },
-    404,
+    405,
+    ['allow=GET, HEAD, OPTIONS'],
   ),
   answered('GET /healthz', { target: '/healthz', headers: plain() }, 200),
   answered('GET /nowhere', { target: '/nowhere', headers: plain() }, 404, [

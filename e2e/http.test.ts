@@ -1,4 +1,5 @@
 import { TestClient } from '@who-is-online/testing/client'
+import { handshake, RawClient } from '@who-is-online/testing/raw-client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -50,4 +51,33 @@ test('[T4] /asyncapi.json is there; what is not is a problem in JSON', async () 
   expect(missing.headers.get('content-type')).toMatch(/^application\/problem\+json/)
   expect(await missing.json()).toMatchObject({ status: 404, title: 'Not Found' })
   expect((await get('/ws')).status).toBe(426)
+})
+
+test.each(['h2c', 'TLS/1.0', 'h2c, HTTP/2.0'])('[T6] /healthz is 200 with Upgrade: %s', async upgrade => {
+  const client = await RawClient.connect(server.port)
+  // As curl --http2 sends it; then as a client that knows no better with each request of a connection.
+  for (let request = 0; request < 3; request++) {
+    const headers = {
+      Connection: 'Upgrade, HTTP2-Settings',
+      Upgrade: upgrade,
+      'HTTP2-Settings': 'AAMAAABkAAQAAP__',
+      'Sec-WebSocket-Key': undefined,
+      'Sec-WebSocket-Version': undefined,
+    }
+    client.write(handshake({ target: '/healthz', headers }))
+    expect(await client.response()).toMatchObject({ status: 200, body: '{"status":"alive"}' })
+  }
+  client.write(handshake())
+  expect(await client.response()).toMatchObject({ status: 101 })
+  client.destroy()
+})
+
+test('[T7] OPTIONS is 204 and POST is 405, both with Allow', async () => {
+  for (const [method, status] of [
+    ['OPTIONS', 204],
+    ['POST', 405],
+  ] as const) {
+    const response = await fetch(`${server.origin}/healthz`, { method })
+    expect([response.status, response.headers.get('allow')]).toEqual([status, 'GET, HEAD, OPTIONS'])
+  }
 })

@@ -392,3 +392,31 @@ test('[V12] before the server closes it says why, and whether and when to come b
   expect(await unusable.next('disconnect')).toMatchObject({ code: 4400, reconnect: false })
   expect((await unusable.closed).code).toBe(4400)
 })
+
+test('[P11] an id that would come back with other digits is refused, and the connection stays open', async () => {
+  const client = await TestClient.v2(server, 'digits')
+  client.socket.send('{"type":"ping","id":1767225600123456789}')
+  const error = await client.next('error')
+  expect(error).toMatchObject({
+    code: 'bad_message',
+    message: expect.stringMatching(
+      /^bad_message: "id" must be a string of at most 128 characters, or a whole/,
+    ),
+  })
+  expect(error).not.toHaveProperty('id')
+  for (const id of ['9007199254740991', '"1767225600123456789"']) {
+    client.socket.send(`{"type":"ping","id":${id}}`)
+    expect(await client.text()).toBe(`{"type":"pong","id":${id}}`)
+  }
+  await client.leave()
+})
+
+test('[P12] null in an optional field is the same as no field', async () => {
+  const client = await TestClient.v2(server, 'nulls')
+  client.send({ type: 'set_status', status: 'busy', text: null, expiresAt: null, id: null })
+  const updated = await client.next('status_updated')
+  expect(Object.keys(updated)).toEqual(['type', 'status', 'timestamp'])
+  client.send({ type: 'subscribe', userIds: ['nulls'], all: null, count: null, since: null, id: 1 })
+  expect(await client.next('presence_state')).toMatchObject({ users: [{ userId: 'nulls' }], id: 1 })
+  await client.leave()
+})

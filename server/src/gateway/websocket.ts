@@ -204,7 +204,8 @@ export class Gateway {
     const violation = handshakeViolation(request)
     if (violation)
       return refuse(socket, violation.status, violation.detail, { 'Sec-WebSocket-Version': '13' })
-    if (url.split('?', 1)[0] !== '/ws') return refuse(socket, 404, 'WebSocket clients connect to /ws')
+    if (url.split('?', 1)[0] !== '/ws')
+      return refuse(socket, 404, 'WebSocket clients connect to /ws?userId=ID')
     if (this.#stopping) return refuse(socket, 503, 'the server is stopping', { 'Retry-After': '1' })
 
     const from = clientAddress(request, trustProxy)

@@ -124,8 +124,76 @@ test.each([
   expect(body.toString()).not.toContain('secret')
 })
 
-test('a path that is no UTF-8 is the client’s mistake', async () => {
-  expect((await get(withPage, '/assets/%ff')).status).toBe(400)
+const SERVED = ['/', '/healthz', '/readyz', '/metrics', '/asyncapi.json', '/ws'] as const
+const ASSETS = ['/assets/index-a1.js', '/assets/index-b2.css'] as const
+const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const
+
+test.each([...SERVED, '/healthz/', '/ws/', '/HEALTHZ', '/ws?userId=ann', ...ASSETS])(
+  '[T7] %s answers OPTIONS with 204, and methods that it has not with 405',
+  async path => {
+    const options = await get(withPage, path, {}, 'OPTIONS')
+    expect([options.status, options.body.length]).toEqual([204, 0])
+    expect(options.headers['allow']).toBe('GET, HEAD, OPTIONS')
+    expect(Object.keys(options.headers).filter(name => name.startsWith('access-control'))).toEqual([])
+    for (const method of OTHER_METHODS) {
+      const { status, headers, body } = await get(withPage, path, { 'Content-Length': 0 }, method)
+      expect([method, status, headers['allow']]).toEqual([method, 405, 'GET, HEAD, OPTIONS'])
+      expect(headers['content-type']).toMatch(/^application\/problem\+json/)
+      expect(JSON.parse(body.toString())).toEqual({
+        title: 'Method Not Allowed',
+        status: 405,
+        detail: `this path takes GET, HEAD, OPTIONS, not ${method}`,
+      })
+    }
+  },
+)
+
+test('[T7] an unknown path is 404 for every method, and the answer says where to connect', async () => {
+  for (const path of [
+    '/nothing',
+    '/ws/x',
+    '/wss',
+    '/socket.io/?x',
+    '/assets/none.js',
+    '/assets',
+    '/favicon.ico',
+    '/%77s',
+  ]) {
+    for (const method of ['GET', 'OPTIONS', ...OTHER_METHODS]) {
+      const { status, headers, body } = await get(withPage, path, { 'Content-Length': 0 }, method)
+      expect([path, method, status, headers['allow']]).toEqual([path, method, 404, undefined])
+      expect(JSON.parse(body.toString()).detail).toContain('WebSocket clients connect to /ws?userId=ID')
+    }
+  }
+})
+
+test('[T7] without a live page its assets are unknown; OPTIONS * asks about the server', async () => {
+  expect((await get(without, ASSETS[0], {}, 'OPTIONS')).status).toBe(404)
+  const all = await get(without, '*', {}, 'OPTIONS')
+  expect([all.status, all.headers['allow']]).toEqual([204, 'GET, HEAD, OPTIONS'])
+  expect((await get(without, '*')).status).toBe(404)
+})
+
+test.each([
+  ['a trailing slash', '/healthz/'],
+  ['upper case', '/HealthZ'],
+  ['scheme and host', 'http://example.com/healthz'],
+])('[T7] a path is normalised before it is compared: %s', async (_what, path) => {
+  expect((await get(withPage, path)).status).toBe(200)
+})
+
+test('[T7] /ws without an upgrade says how to connect, whatever its spelling', async () => {
+  for (const path of ['/ws', '/ws/', '/WS', '/ws?userId=ann']) {
+    const { status, headers, body } = await get(withPage, path)
+    expect([path, status, headers['upgrade']]).toEqual([path, 426, 'websocket'])
+    expect(body.toString()).toContain('/ws?userId=ID')
+  }
+})
+
+test('a path that is no UTF-8 is the client’s mistake, and the answer says what is wrong', async () => {
+  const { status, body } = await get(withPage, '/assets/%ff')
+  expect(status).toBe(400)
+  expect(JSON.parse(body.toString()).detail).toBe("Failed to decode param '%ff'")
 })
 
 test('pages run what is ours and nothing else: no inline script, no inline style but the plain page’s own', async () => {

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Health, readiness } from './health.ts'
 import { type LivePage, servePage } from './live-page.ts'
+import { readOnly, serverOptions } from './methods.ts'
 import { page } from './page.ts'
 import { policy } from './policy.ts'
 import { problem } from './problem.ts'
@@ -19,41 +20,42 @@ export interface AppOptions {
   readonly apiKey: string | undefined
 }
 
-/** What the server answers over plain HTTP. */
+/** Everything that the server answers over plain HTTP. */
 export function createApp(options: AppOptions): Express {
   const { health, metrics, log, version, livePage, apiKey } = options
   const app = express()
   app.disable('etag')
   app.use(policy())
+  app.use(serverOptions)
 
   if (livePage) app.use(servePage(livePage, apiKey))
-  app.get('/', (_request, response) => {
+  readOnly(app, '/', (_request, response) => {
     response.type('html').set('Cache-Control', 'no-store').send(page)
   })
-  app.get('/healthz', (_request, response) => {
+  readOnly(app, '/healthz', (_request, response) => {
     response.json({ status: 'alive' })
   })
-  app.get('/readyz', (_request, response) => {
+  readOnly(app, '/readyz', (_request, response) => {
     const { status, body } = readiness(health)
     response.status(status).json(body)
   })
-  app.get('/metrics', async (_request, response) => {
+  readOnly(app, '/metrics', async (_request, response) => {
     response.type('text/plain; version=0.0.4').send(await metrics.text())
   })
-  app.get('/asyncapi.json', (_request, response) => {
+  readOnly(app, '/asyncapi.json', (_request, response) => {
     response.json(asyncApi(version))
   })
-  app.get('/ws', (_request, response) => {
+  readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')
-    problem(response, 426, 'connect to /ws with a WebSocket')
+    problem(response, 426, 'connect to /ws?userId=ID with a WebSocket')
   })
   app.use((_request, response) => {
-    problem(response, 404, 'there is nothing here; WebSocket clients connect to /ws')
+    problem(response, 404, 'there is nothing at this path; WebSocket clients connect to /ws?userId=ID')
   })
   app.use(((error: Error & { status?: number }, request, response, next) => {
     if (response.headersSent) return next(error)
     if (error.status !== undefined && error.status < 500)
-      return problem(response, error.status, 'bad request')
+      return problem(response, error.status, error.message)
     log.error('a request failed', { path: request.path, error: error.stack ?? error.message })
     problem(response, 500, 'our fault; the log has it')
   }) satisfies ErrorRequestHandler)

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
 import { needsKey } from './api-key.ts'
+import { readOnly } from './methods.ts'
 
 /** A file of the live page, as it was when the server started. */
 interface PageFile {
@@ -54,14 +55,16 @@ export function servePage({ index, assets }: LivePage, apiKey: string | undefine
   if (apiKey !== undefined) router.get(['/', '/assets/:name'], needsKey(apiKey))
   // What one reader was given the key for, a cache between must not give to the next.
   const assetsAreFor = apiKey === undefined ? 'public' : 'private'
-  router.get('/', (_request, response) => {
+  readOnly(router, '/', (_request, response) => {
     // A document of yesterday would ask for assets that are no more.
     send(response, index, 'no-store')
   })
-  router.get('/assets/:name', (request, response, next) => {
-    const asset = assets.get(request.params.name)
+  router.all('/assets/:name', (request, _response, next) => {
+    next(assets.has(request.params.name) ? undefined : 'router')
+  })
+  readOnly(router, '/assets/:name', (request, response) => {
+    const asset = assets.get(String(request.params['name']))
     if (asset) send(response, asset, `${assetsAreFor}, ${FOR_EVER}`)
-    else next()
   })
   return router
 }
