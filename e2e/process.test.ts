@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, expect, test } from 'vitest'
+
+const hasIpv6 = Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1'))
 
 let dir = temporaryDir()
 afterEach(() => {
@@ -31,8 +34,74 @@ test('[S5] .env is read, and the environment goes before it', async () => {
   expect(output).toMatch(/^OFFLINE_GRACE_MS=1234$/m)
   expect(output).toMatch(/^PING_MS=888$/m)
   const server = await startServer(dir.path)
-  expect(server.output()).toMatch(/unknown here.*PROT/)
+  expect(server.output()).toContain('.env: PROT is unknown; did you mean PORT?')
   await server.end('SIGTERM')
+})
+
+test('[S5] a .env of the README does not make a production start development; --dev does, and goes before all', async () => {
+  writeFileSync(join(dir.path, '.env'), 'PORT=0\nENVIRONMENT=development\n')
+  const production = await startServer(dir.path, { ENVIRONMENT: '', AUTH: 'open' })
+  const [warning, ...lines] = production.output().trim().split('\n')
+  expect(JSON.parse(warning ?? '')).toMatchObject({
+    level: 'info',
+    message: expect.stringMatching(
+      /^\.env sets ENVIRONMENT=development, which does not count.*--dev \(pnpm dev\)/,
+    ),
+  })
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ environment: 'production' })
+  expect(await production.end('SIGTERM')).toBe(0)
+  for (const ENVIRONMENT of ['', 'production']) {
+    const development = await startServer(dir.path, { ENVIRONMENT }, ['--dev'])
+    expect(development.output()).toMatch(/listening on .*environment="development"/)
+    expect(await development.end('SIGTERM')).toBe(0)
+  }
+})
+
+test.each([
+  ['UTF-16', Buffer.from('\uFEFFPORT=3050\nENVIRONMENT=development\n', 'utf16le'), 'it looks like UTF-16'],
+  [
+    'Latin-1',
+    Buffer.from('# f\u00fcr mich\nPORT=3050\n', 'latin1'),
+    'it is not UTF-8; it looks like Latin-1',
+  ],
+])('[S7] a refusal names a .env in %s', async (_what, bytes, seems) => {
+  writeFileSync(join(dir.path, '.env'), bytes)
+  const { code, output } = await runServer(dir.path, { ENVIRONMENT: '' })
+  expect(code).toBe(78)
+  expect(output).toContain(`.env can't be read: ${seems}`)
+  expect(output).toContain('AUTH must be "open"')
+})
+
+test('[S7] a refusal names a .env that is a directory', async () => {
+  mkdirSync(join(dir.path, '.env'))
+  const { code, output } = await runServer(dir.path, {})
+  expect(code).toBe(78)
+  expect(output).toContain(".env can't be read: it is a directory")
+})
+
+test('[S8] a refusal names unknown settings with the likely name', async () => {
+  writeFileSync(join(dir.path, '.env'), 'ENVIROMENT=development\n')
+  const { code, output } = await runServer(dir.path, { ENVIRONMENT: '', PROT: 3051 })
+  expect(code).toBe(78)
+  expect(output).toContain('AUTH must be "open"')
+  expect(output).toContain('.env: ENVIROMENT is unknown; did you mean ENVIRONMENT?')
+  expect(output).toContain('environment: PROT is unknown; did you mean PORT?')
+})
+
+test('[L6] with 256 open files the server says how many connections it can serve, serves them, and can save', async () => {
+  const server = await startServer(dir.path, { PING_MS: 60_000 }, [], { openFiles: 256 })
+  expect(server.output()).toContain('the open-file limit of 256 is enough for 128 connections: raise it')
+  const clients = await Promise.all(
+    Array.from({ length: 128 }, (_, index) => TestClient.as(server, `u${index}`)),
+  )
+  await expect(TestClient.as(server, 'one too many')).rejects.toThrow(/503/)
+  // Plain HTTP and the disk have files of their own.
+  const ready = await Promise.all(Array.from({ length: 40 }, () => fetch(`${server.origin}/readyz`)))
+  for (const response of ready) expect(await response.json()).toEqual({ status: 'ready', storage: 'ok' })
+  await (clients[0] as TestClient).ask({ type: 'set_status', status: 'offline' }, 'status_updated')
+  expect(await server.end('SIGTERM')).toBe(0)
+  const state = JSON.parse(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8'))
+  expect(state.users).toHaveLength(128)
 })
 
 test('[S4] --version and --help answer and end', async () => {
@@ -46,9 +115,38 @@ test('[Q1] a port that is taken is said in one sentence', async () => {
   const other = temporaryDir()
   const { code, output } = await runServer(other.path, { PORT: server.port, HOST: '127.0.0.1' })
   expect(code).toBe(1)
-  expect(output).toContain(`port ${server.port} is taken; set PORT`)
+  expect(output).toMatch(
+    new RegExp(`port ${server.port} is taken: .* PORT=${server.port} on HOST=127\\.0\\.0\\.1; .*set PORT`),
+  )
   await server.end('SIGTERM')
   other.remove()
+})
+
+test('[Q1] a HOST that is not of this machine is named with its value', async () => {
+  const { code, output } = await runServer(dir.path, { HOST: '192.0.2.7' })
+  expect(code).toBe(1)
+  expect(output).toMatch(
+    /HOST=192\.0\.2\.7 is not an address of this machine: set HOST to one of .*127\.0\.0\.1/,
+  )
+})
+
+test.each([
+  ['127.0.0.1', '127.0.0.1', false],
+  ...(hasIpv6 ? [['[::1]', '[::1]', false] as const] : []),
+  ['', 'localhost', true],
+])('[Q5] with HOST=%s the printed links answer', async (HOST, name, isReachable) => {
+  const server = await startServer(dir.path, { HOST })
+  const [, open = '', connect = ''] = /open="([^"]+)" connect="([^"]+)"/.exec(server.output()) ?? []
+  expect([open, connect]).toEqual([
+    `http://${name}:${server.port}/`,
+    `ws://${name}:${server.port}/ws?userId=YOUR_USER_ID`,
+  ])
+  expect((await fetch(open)).status).toBe(200)
+  const client = await TestClient.open(connect)
+  await client.next('welcome')
+  await client.leave()
+  expect(server.output().includes('development lets others in your network connect')).toBe(isReachable)
+  await server.end('SIGTERM')
 })
 
 test('[Q2] a second process on the same data exits with 75 and leaves the first alone', async () => {

@@ -16,7 +16,11 @@ function envExample(): string {
     const line = name in set ? `${name}=${set[name]}` : `#${name}=${byDefault ?? ''}`
     return `# ${meaning}\n${line}\n`
   })
-  return ['# Copy this file to .env. What is commented out has its default.', '', ...lines].join('\n')
+  return [
+    '# Copy this file to .env and run "pnpm dev". What is commented out has its default.',
+    '',
+    ...lines,
+  ].join('\n')
 }
 
 function settingsPage(): string {
@@ -27,8 +31,10 @@ function settingsPage(): string {
   return [
     '# Settings',
     '',
-    'From the environment, or from a file `.env` in the working directory; the environment goes first. Wrong',
-    'settings stop the start with a list of all of them. `--print-config` shows what is in force.',
+    'A flag goes before the environment of the process, and that before a file `.env` (UTF-8, `NAME=value` lines) in the working',
+    'directory. In `.env`, `ENVIRONMENT=development` does not count: development is started by `--dev` (`pnpm dev`) or by the',
+    'environment of the process. Wrong settings stop the start (exit code 78) with a list of all of them, and of unknown names that may',
+    'be the reason. `--print-config` shows what is in force.',
     '',
     '| name | default | meaning |',
     '| --- | --- | --- |',

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { parseArgs, parseEnv } from 'node:util'
+import { networkInterfaces } from 'node:os'
+import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
+import { type EnvFile, readEnvFile, unreadableEnvFile } from './env-file.ts'
+import { isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
-import { describe, help, readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
+import { describe, help, WrongSettings } from './settings.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
@@ -13,62 +16,49 @@ import { SystemClock } from './time/clock.ts'
 /** Exit codes, after sysexits.h where it has one. */
 const EXIT = { ok: 0, failed: 1, usage: 64, locked: 75, config: 78 } as const
 
-/** Some editors begin a file with it. */
-const BYTE_ORDER_MARK = /^\uFEFF/
-
 /** A terminal and the package manager between may both pass on one Ctrl-C. */
 const SAME_SIGNAL_MS = 300
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 async function main(): Promise<void> {
-  const flags = readFlags()
+  const flags = flagsOf(process.argv.slice(2))
   if (flags.help) return print(help())
   if (flags.version) return print(version)
-  const fromFile = readEnvFile()
-  const texts = {
-    ...(flags.dev && { ENVIRONMENT: 'development' }),
-    ...fromFile,
-    ...given(process.env),
+  const configuration = configurationOf(flags)
+  if (flags['print-config']) {
+    for (const warning of configuration.warnings) process.stderr.write(`${warning}\n`)
+    return print(describe(configuration.texts))
   }
-  const settings = settle(texts)
-  if (flags['print-config']) return print(describe(texts))
-  await serve(settings, Object.keys(fromFile))
+  await serve(configuration)
 }
 
-function readFlags(): { help: boolean; version: boolean; 'print-config': boolean; dev: boolean } {
-  const flag = { type: 'boolean', default: false } as const
+function flagsOf(args: readonly string[]): Flags {
   try {
-    return parseArgs({ options: { help: flag, version: flag, 'print-config': flag, dev: flag } }).values
+    return readFlags(args)
   } catch (error) {
     return leave(EXIT.usage, `${(error as Error).message}\n\n${help()}`)
   }
 }
 
-function readEnvFile(): Record<string, string | undefined> {
+function configurationOf(flags: Flags): Configuration {
   try {
-    return given(parseEnv(readFileSync('.env', 'utf8').replace(BYTE_ORDER_MARK, '')))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
-    return leave(EXIT.config, `.env can't be read: ${(error as Error).message}`)
-  }
-}
-
-/** Without what is there but empty: `PORT=` in a file does not unset what comes before it. */
-function given(texts: Record<string, string | undefined>): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(texts).filter(([, text]) => text?.trim()))
-}
-
-function settle(texts: Record<string, string | undefined>): Settings {
-  try {
-    return readSettings(texts)
+    return configure({ flags, environment: process.env, file: envFile() })
   } catch (error) {
     if (error instanceof WrongSettings) return leave(EXIT.config, error.message)
     throw error
   }
 }
 
-async function serve(settings: Settings, named: readonly string[]): Promise<void> {
+function envFile(): EnvFile {
+  try {
+    return readEnvFile(readFileSync('.env'))
+  } catch (error) {
+    return unreadableEnvFile(error as Error)
+  }
+}
+
+async function serve({ settings, warnings }: Configuration): Promise<void> {
   const clock = new SystemClock(Date.now, () => performance.now())
   const development = settings.ENVIRONMENT === 'development'
   const log = new WinstonLog({
@@ -84,9 +74,7 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
   }
   process.on('uncaughtException', error => void fail(EXIT.failed, 'a bug: the process ends', error))
 
-  for (const name of named.filter(name => !Object.hasOwn(settingsTable, name))) {
-    log.info('.env has a setting that is unknown here', { name })
-  }
+  for (const warning of warnings) log.info(warning)
   const store = createJsonFileStore({
     dataDir: settings.DATA_DIR,
     saveEveryMs: settings.SAVE_EVERY_MS,
@@ -119,17 +107,20 @@ async function serve(settings: Settings, named: readonly string[]): Promise<void
   } catch (error) {
     if (error instanceof StoreLocked) return fail(EXIT.locked, error.message)
     if (error instanceof StoreDamaged) return fail(EXIT.config, error.message)
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE')
-      return fail(EXIT.failed, `port ${settings.PORT} is taken; set PORT to another one`)
+    const why = whyNotListening(error as Error, { host: settings.HOST, port: settings.PORT }, ownAddresses())
+    if (why !== undefined) return fail(EXIT.failed, why)
     return fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
 
   log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
     environment: settings.ENVIRONMENT,
-    open: `http://localhost:${server.port}/`,
-    connect: `ws://localhost:${server.port}/ws?userId=YOUR_USER_ID`,
+    ...linksTo({ host: settings.HOST, port: server.port }),
   })
+  if (development && isReachable(settings.HOST)) {
+    log.info(
+      'development lets others in your network connect, as any user; set HOST=127.0.0.1 to keep them out',
+    )
+  }
 }
 
 /** How many files this process may have open, where the system tells. */
@@ -140,6 +131,10 @@ function openFileLimit(): number {
   } catch {
     return Number.POSITIVE_INFINITY
   }
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap(all => (all ?? []).map(({ address }) => address))
 }
 
 function print(text: string): void {

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
+import { capacityOf } from './capacity.ts'
 import { Feed } from './feed.ts'
 import { openIdentity } from './gateway/identity.ts'
-import { type LimitOptions, UNLIMITED } from './gateway/limits.ts'
 import { Gateway } from './gateway/websocket.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
@@ -47,10 +47,6 @@ const GOODBYE_MS = 2_500
 
 const DAY_MS = 86_400_000
 
-/** The most connections where the setting is silent, and the open files kept back for everything else. */
-const DEFAULT_CONNECTIONS = 20_000
-const FILES_KEPT_BACK = 256
-
 /** Puts the house together and opens the door. @throws when the port or the store can't be had. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { settings, store, clock, log, version } = options
@@ -70,7 +66,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   presence.restore(records, clock.now())
   await store.start(() => presence.records())
 
-  const limits = limitsOf(settings, options.openFiles)
+  const { limits, sockets, warning } = capacityOf(settings, options.openFiles)
+  if (warning !== undefined) log.info(warning)
   const feed = new Feed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES })
   const livePage = livePageOf(settings, log)
   const spectator = livePage && SPECTATOR
@@ -152,8 +149,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       apiKey: settings.API_KEY,
     }),
   )
-  // Connections that never become WebSockets must not eat up the files kept back for the disk.
-  if (Number.isFinite(limits.connections)) http.maxConnections = limits.connections + FILES_KEPT_BACK / 2
+  if (Number.isFinite(sockets)) http.maxConnections = sockets
   gateway.attach(http)
 
   const ticker = new Ticker(clock, (now, awake) => {
@@ -214,22 +210,6 @@ function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | 
 /** A name that no other life of this server has had: 40 random bits, as letters and digits. */
 function newEpoch(): string {
   return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
-}
-
-function limitsOf(settings: Settings, openFiles: number): LimitOptions {
-  if (settings.LIMITS === 'off') return UNLIMITED
-  const perSecond = (rate: number, burst: number) => ({ burst, everyMs: 1_000 / rate })
-  const { HANDSHAKES_PER_SECOND: all, HANDSHAKES_PER_SECOND_PER_ADDRESS: one } = settings
-  return {
-    connections:
-      settings.MAX_CONNECTIONS ?? Math.max(1, Math.min(DEFAULT_CONNECTIONS, openFiles - FILES_KEPT_BACK)),
-    connectionsPerUser: settings.MAX_CONNECTIONS_PER_USER,
-    connectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
-    handshakes: perSecond(all, 2 * all),
-    handshakesPerAddress: perSecond(one, 20 * one),
-    messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
-    allUsers: perSecond(1, 10),
-  }
 }
 
 function listen(http: HttpServer, port: number, host: string | undefined): Promise<void> {

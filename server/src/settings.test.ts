@@ -36,6 +36,19 @@ test('[S2] everything that is wrong is said, by name', () => {
   ])
 })
 
+test('[S2] words are compared without case; HOST may have brackets', () => {
+  const settings = readSettings({ ENVIRONMENT: 'Development', LOG_LEVEL: 'INFO', HOST: '[::1]' })
+  expect(settings).toMatchObject({ ENVIRONMENT: 'development', LOG_LEVEL: 'info', HOST: '::1' })
+  for (const HOST of ['localhost', '0.0.0.0', 'fe80::1%eth0', 'my-host.internal', 'my_host']) {
+    expect(readSettings({ AUTH: 'open', HOST }).HOST).toBe(HOST)
+  }
+  for (const HOST of ['http://localhost', 'localhost:3050', '*', 'a b', '[::1', '/tmp/socket', '::1]:80']) {
+    expect(problems({ AUTH: 'open', HOST })).toEqual([
+      `HOST must be an IP address or a host name, without scheme, port or path; unset it to listen on all interfaces, not ${JSON.stringify(HOST)}`,
+    ])
+  }
+})
+
 test('[S3] production needs somebody who knows who a user is, keeps its limits and writes no debug lines', () => {
   expect(problems({})).toEqual([
     expect.stringMatching(/^AUTH must be "open" in production: .* not there yet/),

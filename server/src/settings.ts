@@ -47,10 +47,19 @@ function whole(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => n
 
 function oneOf<Word extends string>(...words: Word[]): (value: string) => Word {
   return value => {
-    const word = words.find(known => known === value)
+    const word = words.find(known => known === value.toLowerCase())
     if (word === undefined) throw new Error(words.map(known => `"${known}"`).join(' or '))
     return word
   }
+}
+
+/** An address or a host name; of an IPv6 address, the form in brackets as well. */
+function host(value: string): string {
+  const bare = value.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) !== 0 || /^[\w.-]+$/.test(bare)) return bare
+  throw new Error(
+    'an IP address or a host name, without scheme, port or path; unset it to listen on all interfaces',
+  )
 }
 
 function origins(value: string): readonly string[] {
@@ -93,10 +102,10 @@ function list(value: string): string[] {
 
 export const settingsTable = {
   PORT: setting('3050', 'The TCP port to listen on; 0 takes any free one.', whole(0, 65_535)),
-  HOST: setting(null, 'The address to listen on; unset, all interfaces.', text),
+  HOST: setting(null, 'The address to listen on, such as 127.0.0.1 or ::1; unset, all interfaces.', host),
   ENVIRONMENT: setting(
     'production',
-    'development: readable logs, debug lines, browsers on this machine and in private networks are let in, and a user is whoever ?userId= says. production: JSON logs, nothing of the kind.',
+    'development: readable logs, debug lines, browsers on this machine and in private networks are let in, and a user is whoever ?userId= says. production: JSON logs, nothing of the kind. development counts only as --dev or in the environment of the process, not in .env, which would stay there when the server goes into production.',
     oneOf('development', 'production'),
   ),
   AUTH: setting(
@@ -188,7 +197,7 @@ export const settingsTable = {
   ),
   MAX_CONNECTIONS: setting(
     null,
-    'The most connections at once; unset, 20,000 or 256 fewer than the process may open files, whichever is less.',
+    'The most connections at once; unset, 20,000. Never more than the open-file limit of the process carries: all of its files but 256, and at least half of them. The start says so.',
     whole(1, 1_000_000),
   ),
   MAX_CONNECTIONS_PER_USER: setting(
@@ -262,12 +271,14 @@ type OptionalName =
   | 'TRUST_PROXY'
   | 'MAX_CONNECTIONS'
 
-/** What is wrong with the settings, all of it, a line each. */
+/** Says everything that is wrong with the settings, a line each, and what may explain it. */
 export class WrongSettings extends Error {
   override readonly name = 'WrongSettings'
   readonly problems: readonly string[]
-  constructor(problems: readonly string[]) {
-    super(`wrong settings:\n${problems.map(problem => `  ${problem}`).join('\n')}`)
+  /** @param hints what is not wrong by itself, but may be the reason. */
+  constructor(problems: readonly string[], hints: readonly string[] = []) {
+    const lines = (texts: readonly string[]): string => texts.map(text => `\n  ${text}`).join('')
+    super(`wrong settings:${lines(problems)}${hints.length > 0 ? `\nthis may be why:${lines(hints)}` : ''}`)
     this.problems = problems
   }
 }
@@ -301,7 +312,7 @@ function contradictions(settings: Settings): string[] {
   if (settings.AUTH !== 'open') {
     problems.push(
       'AUTH must be "open" in production: this version can’t check who a user is, identity by token is not there yet. ' +
-        'Set AUTH=open if something before the server checks ?userId=, or ENVIRONMENT=development to try it out.',
+        'Set AUTH=open if something in front of the server checks ?userId=. To try the server out, start it with --dev (pnpm dev).',
     )
   }
   if (settings.DASHBOARD === 'on' && settings.API_KEY === undefined) {
@@ -336,9 +347,11 @@ export function help(): string {
     '  --help          this text',
     '  --version       the version',
     '  --print-config  the settings as they would be used',
-    '  --dev           ENVIRONMENT is development unless .env or the environment say otherwise',
+    '  --dev           development, whatever ENVIRONMENT says',
     '',
-    'Settings, from the environment and from .env in this directory:',
+    'Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process has the data directory, 78 wrong settings or state.',
+    '',
+    'Settings, from the environment of the process or else from .env in this directory:',
     '',
     ...settings,
   ].join('\n')

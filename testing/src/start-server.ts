@@ -42,10 +42,17 @@ export function temporaryDir(): { readonly path: string; readonly remove: () => 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
+/** What the system allows a server. */
+export interface SystemLimits {
+  /** How many files it may have open, as `ulimit -n` sets it. */
+  readonly openFiles?: number
+}
+
 function launch(
   dir: string,
   settings: ServerSettings,
   args: readonly string[] = [],
+  { openFiles }: SystemLimits = {},
 ): { child: ChildProcess; output: () => string } {
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
@@ -55,10 +62,12 @@ function launch(
   env['DATA_DIR'] = join(dir, 'data')
   env['LOG_DIR'] = join(dir, 'logs')
   for (const [name, value] of Object.entries(settings)) env[name] = String(value)
-  const child = spawn(process.execPath, ['--conditions=@who-is-online/source', main, ...args], {
-    cwd: dir,
-    env,
-  })
+  const command = [process.execPath, '--conditions=@who-is-online/source', main, ...args]
+  const limited =
+    openFiles === undefined
+      ? command
+      : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles), ...command]
+  const child = spawn(limited[0] as string, limited.slice(1), { cwd: dir, env })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let output = ''
@@ -72,8 +81,13 @@ function launch(
 }
 
 /** Starts the server on a free port, with its state and logs in `dir`. Rejects when it does not come up. */
-export function startServer(dir: string, settings: ServerSettings = {}): Promise<RunningServer> {
-  const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings })
+export function startServer(
+  dir: string,
+  settings: ServerSettings = {},
+  args: readonly string[] = [],
+  system: SystemLimits = {},
+): Promise<RunningServer> {
+  const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings }, args, system)
   return new Promise((resolve, reject) => {
     const patience = setTimeout(() => {
       child.kill('SIGKILL')

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { capacityOf, DEFAULT_CONNECTIONS } from './capacity.ts'
+import { UNLIMITED } from './gateway/limits.ts'
+import { readSettings } from './settings.ts'
+
+const capacity = (openFiles: number, texts: Record<string, string> = {}) => {
+  const { limits, sockets, warning } = capacityOf(readSettings({ AUTH: 'open', ...texts }), openFiles)
+  return { connections: limits.connections, sockets, warning }
+}
+
+test.each([
+  [32, 16, 16],
+  [64, 32, 32],
+  [256, 128, 208],
+  [512, 256, 384],
+  [1_024, 768, 896],
+  [4_096, 3_840, 3_968],
+])(
+  '[L6] an open-file limit of %i is enough for %i connections, which is said',
+  (openFiles, connections, sockets) => {
+    const warning = `the open-file limit of ${openFiles} is enough for ${connections} connections: raise it (ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)`
+    expect(capacity(openFiles)).toEqual({ connections, sockets, warning })
+  },
+)
+
+test('[L6] where there are enough files, or nobody knows how many, the default counts and nothing is said', () => {
+  for (const openFiles of [20_256, 1_048_576, Number.POSITIVE_INFINITY]) {
+    expect(capacity(openFiles)).toEqual({
+      connections: DEFAULT_CONNECTIONS,
+      sockets: DEFAULT_CONNECTIONS + 128,
+      warning: undefined,
+    })
+  }
+  expect(capacity(20_255).warning).toContain('enough for 19999 connections')
+})
+
+test('[L6] MAX_CONNECTIONS is lowered to what the open-file limit carries, which is said', () => {
+  expect(capacity(1_024, { MAX_CONNECTIONS: '5000' })).toEqual({
+    connections: 768,
+    sockets: 896,
+    warning: expect.stringMatching(
+      /^MAX_CONNECTIONS is 5000, but the open-file limit of 1024 is enough for 768 /,
+    ),
+  })
+  expect(capacity(1_024, { MAX_CONNECTIONS: '768' })).toMatchObject({ connections: 768, warning: undefined })
+  expect(capacity(64, { MAX_CONNECTIONS: '10' })).toEqual({
+    connections: 10,
+    sockets: 16,
+    warning: undefined,
+  })
+  expect(capacity(2_000_000, { MAX_CONNECTIONS: '1000000' })).toMatchObject({
+    connections: 1_000_000,
+    warning: undefined,
+  })
+})
+
+test('[L6] at least half of the files are for connections, and the server keeps the files that it needs itself', () => {
+  for (let openFiles = 2; openFiles < 70_000; openFiles = Math.ceil(openFiles * 1.3)) {
+    const { connections, sockets } = capacity(openFiles)
+    expect(connections).toBeGreaterThanOrEqual(Math.min(DEFAULT_CONNECTIONS, Math.floor(openFiles / 2)))
+    expect(sockets).toBeGreaterThanOrEqual(connections)
+    expect(openFiles - sockets).toBeGreaterThanOrEqual(Math.min(48, Math.floor(openFiles / 2)))
+  }
+})
+
+test('[L6] LIMITS=off lifts the limits; few files are said all the same', () => {
+  const off = { ENVIRONMENT: 'development', LIMITS: 'off' }
+  expect(capacityOf(readSettings(off), 256)).toEqual({
+    limits: UNLIMITED,
+    sockets: Number.POSITIVE_INFINITY,
+    warning: expect.stringMatching(
+      /^LIMITS is off, but the open-file limit of 256 is enough for 128 connections/,
+    ),
+  })
+  expect(capacityOf(readSettings(off), 65_536).warning).toBeUndefined()
+})
