@@ -274,7 +274,7 @@ describe('[W8] what is no name', () => {
       })
       expect(await refusal(`{"type":"check_user_status","targetUserId":${json}}`)).toMatchObject({
         type: 'error',
-        message: `bad_message: "targetUserId" ${RULE}, or a whole number`,
+        message: `bad_message: "targetUserId" ${RULE}, or a whole number from -9007199254740991 to 9007199254740991 (send a longer number as a string)`,
       })
       const { users } = await client.ask({ type: 'get_all_users' }, 'all_users')
       expect(users).toEqual([

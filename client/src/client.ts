@@ -118,8 +118,10 @@ export function createClient(options: ClientOptions): PresenceClient {
       return me.status
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      // What is no time becomes null, which the server refuses.
-      await ask({ type: 'set_status', status, text, expiresAt: expiresAt && new Date(expiresAt).toJSON() })
+      // An invalid date has null, which would mean no end. The server refuses the text "null".
+      // biome-ignore lint/style/useTemplate: smaller, and the client has a limit of 5 kB
+      const until = expiresAt && new Date(expiresAt).toJSON() + ''
+      await ask({ type: 'set_status', status, text, expiresAt: until })
       return me.status
     },
     async identify(username) {

@@ -71,7 +71,7 @@ test('[J13] who is there, with what they chose, and who is gone', async () => {
   expect(await fan.getUsers(['ann', 'x'])).toMatchObject([{ status: 'away' }, { status: 'offline' }])
   ann.close()
   await until(() => fan.get('ann')?.status === 'offline' && fan.count === 1)
-  const wrong = [{ text: 'x'.repeat(129) }, { expiresAt: 'tomorrow' }]
+  const wrong = [{ text: 'x'.repeat(129) }, { expiresAt: 'tomorrow' }, { expiresAt: new Date(Number.NaN) }]
   for (const more of wrong)
     await expect(fan.setStatus('busy', more)).rejects.toMatchObject({ code: 'bad_message' })
   fan.close()
