@@ -76,7 +76,7 @@ test.each([
   ['2001:db8::7', '[2001:db8::7]'],
   ['fe80::1%eth0', '[fe80::1%25eth0]'],
   ['presence.internal', 'presence.internal'],
-])('[Q5] HOST=%s is reached as %s', (host, name) => {
+])('[Q8] HOST=%s is reached as %s', (host, name) => {
   expect(linksTo({ host, port: 4_321 })).toEqual({
     open: `http://${name}:4321/`,
     connect: `ws://${name}:4321/ws?userId=YOUR_USER_ID`,
@@ -96,6 +96,6 @@ test.each([
   ['::ffff:127.0.0.1', false],
   ['localhost', false],
   ['App.localhost', false],
-])('[Q5] whether others can reach HOST=%s: %s', (host, expected) => {
+])('[Q8] whether others can reach HOST=%s: %s', (host, expected) => {
   expect(isReachable(host)).toBe(expected)
 })

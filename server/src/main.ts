@@ -4,20 +4,15 @@ import { networkInterfaces } from 'node:os'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { type EnvFile, readEnvFile, unreadableEnvFile } from './env-file.ts'
 import { isReachable, linksTo, whyNotListening } from './listening.ts'
-import { WinstonLog } from './log.ts'
+import { WinstonLog } from './log/winston-log.ts'
+import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
 import { describe, help, WrongSettings } from './settings.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
 
-// The only file that touches the process and the clock.
-
-/** Exit codes, after sysexits.h where it has one. */
-const EXIT = { ok: 0, failed: 1, usage: 64, locked: 75, config: 78 } as const
-
-/** A terminal and the package manager between may both pass on one Ctrl-C. */
-const SAME_SIGNAL_MS = 300
+// With process.ts the only file that touches the process and the clock.
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
@@ -27,7 +22,7 @@ async function main(): Promise<void> {
   if (flags.version) return print(version)
   const configuration = configurationOf(flags)
   if (flags['print-config']) {
-    for (const warning of configuration.warnings) process.stderr.write(`${warning}\n`)
+    for (const warning of configuration.warnings) write(process.stderr, warning)
     return print(describe(configuration.texts))
   }
   await serve(configuration)
@@ -65,14 +60,13 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     level: settings.LOG_LEVEL ?? (development ? 'debug' : 'info'),
     json: !development,
     dir: settings.LOG_DIR,
-    now: () => clock.steady(),
+    now: () => clock.now(),
+    steady: () => clock.steady(),
+    stdout: process.stdout,
+    stderr: process.stderr,
   })
-  const fail = async (code: number, text: string, error?: unknown): Promise<never> => {
-    log.error(text, error instanceof Error ? { error: error.stack ?? error.message } : {})
-    await log.close()
-    process.exit(code)
-  }
-  process.on('uncaughtException', error => void fail(EXIT.failed, 'a bug: the process ends', error))
+  const end = new ProcessEnd(log)
+  end.listen()
 
   for (const warning of warnings) log.info(warning)
   const store = createJsonFileStore({
@@ -81,36 +75,27 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     now: () => clock.now(),
     log,
   })
-  let server: Server | undefined
-  let askedAt: number | undefined
-  const stop = async (signal: string): Promise<void> => {
-    const now = performance.now()
-    if (askedAt !== undefined && now - askedAt > SAME_SIGNAL_MS) process.exit(EXIT.failed)
-    if (askedAt !== undefined) return
-    askedAt = now
-    log.info('stopping', { signal })
-    if (!server) return fail(EXIT.failed, 'stopped before the start was over')
-    try {
-      await server.stop()
-    } catch (error) {
-      return fail(EXIT.failed, 'the last save failed; the state is that of the last journal entry', error)
-    }
-    log.info('stopped')
-    await log.close()
-    process.exit(EXIT.ok)
-  }
-  process.on('SIGTERM', () => void stop('SIGTERM'))
-  process.on('SIGINT', () => void stop('SIGINT'))
-
+  const starting = startServer({
+    settings,
+    store,
+    clock,
+    log,
+    version,
+    openFiles: openFileLimit(),
+    droppedLines: () => log.dropped,
+  })
+  end.serves(starting)
+  let server: Server
   try {
-    server = await startServer({ settings, store, clock, log, version, openFiles: openFileLimit() })
+    server = await starting
   } catch (error) {
-    if (error instanceof StoreLocked) return fail(EXIT.locked, error.message)
-    if (error instanceof StoreDamaged) return fail(EXIT.config, error.message)
+    if (error instanceof StoreLocked) return end.fail(EXIT.locked, error.message)
+    if (error instanceof StoreDamaged) return end.fail(EXIT.config, error.message)
     const why = whyNotListening(error as Error, { host: settings.HOST, port: settings.PORT }, ownAddresses())
-    if (why !== undefined) return fail(EXIT.failed, why)
-    return fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
+    if (why !== undefined) return end.fail(EXIT.failed, why)
+    return end.fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
+  if (end.isStopping) return
 
   log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
     environment: settings.ENVIRONMENT,
@@ -138,12 +123,22 @@ function ownAddresses(): string[] {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  write(process.stdout, text)
 }
 
 function leave(code: number, text: string): never {
-  process.stderr.write(`${text}\n`)
+  write(process.stderr, text)
   process.exit(code)
+}
+
+/** Writes to the console before there is a log. If that fails, nobody can be told. */
+function write(stream: NodeJS.WriteStream, text: string): void {
+  stream.on('error', () => {})
+  try {
+    stream.write(`${text}\n`)
+  } catch {
+    // Node writes to files synchronously.
+  }
 }
 
 await main()

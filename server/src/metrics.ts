@@ -2,6 +2,12 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Feed } from './feed.ts'
 import type { StoreHealth } from './storage/store.ts'
 
+/** Log lines that did not reach an output since the start. */
+export interface DroppedLines {
+  readonly console: number
+  readonly file: number
+}
+
 export interface MetricSources {
   readonly feed: Feed
   readonly online: () => number
@@ -9,13 +15,14 @@ export interface MetricSources {
   readonly connections: () => number
   readonly watchedIds: () => number
   readonly store: () => StoreHealth
+  readonly droppedLines: () => DroppedLines
 }
 
 /** Figures for Prometheus. Read when asked for, so that nothing is counted on the hot path. */
 export class Metrics {
   readonly #registry = new Registry()
 
-  constructor({ feed, online, known, connections, watchedIds, store }: MetricSources) {
+  constructor({ feed, online, known, connections, watchedIds, store, droppedLines }: MetricSources) {
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('wio_users_online', 'Users that others see as online', online)
     this.#gauge('wio_users_known', 'Users that are remembered, offline ones too', known)
@@ -24,6 +31,18 @@ export class Metrics {
     this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
       store().state === 'failing' ? 1 : 0,
     )
+    new Counter({
+      name: 'wio_log_lines_dropped_total',
+      help: 'Log lines that could not be written, by output',
+      labelNames: ['output'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        const { console, file } = droppedLines()
+        this.inc({ output: 'console' }, console)
+        this.inc({ output: 'file' }, file)
+      },
+    })
     const changes = new Counter({
       name: 'wio_changes_total',
       help: 'Visible changes of presence since the start',

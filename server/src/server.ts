@@ -9,7 +9,7 @@ import { Gateway } from './gateway/websocket.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import type { Log } from './log.ts'
-import { Metrics } from './metrics.ts'
+import { type DroppedLines, Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import type { Settings } from './settings.ts'
@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly version: string
   /** How many files the process may have open; Infinity where that is not known. */
   readonly openFiles: number
+  /** Log lines that did not reach an output since the start, by output. */
+  readonly droppedLines: () => DroppedLines
 }
 
 export interface Server {
@@ -121,6 +123,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     connections: () => gateway.connections,
     watchedIds: () => gateway.watchedIds,
     store: () => store.health(),
+    droppedLines: options.droppedLines,
   })
   let stopping = false
   const health = {

@@ -48,12 +48,11 @@ export interface SystemLimits {
   readonly openFiles?: number
 }
 
-function launch(
-  dir: string,
-  settings: ServerSettings,
-  args: readonly string[] = [],
-  { openFiles }: SystemLimits = {},
-): { child: ChildProcess; output: () => string } {
+/** The program and the arguments that run the server from its sources. */
+export const serverCommand = [process.execPath, '--conditions=@who-is-online/source', main] as const
+
+/** The environment of a server that keeps its state and logs in `dir`. */
+export function serverEnv(dir: string, settings: ServerSettings): Record<string, string> {
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     PORT: '0',
@@ -62,12 +61,21 @@ function launch(
   env['DATA_DIR'] = join(dir, 'data')
   env['LOG_DIR'] = join(dir, 'logs')
   for (const [name, value] of Object.entries(settings)) env[name] = String(value)
-  const command = [process.execPath, '--conditions=@who-is-online/source', main, ...args]
+  return env
+}
+
+function launch(
+  dir: string,
+  settings: ServerSettings,
+  args: readonly string[] = [],
+  { openFiles }: SystemLimits = {},
+): { child: ChildProcess; output: () => string } {
+  const command = [...serverCommand, ...args]
   const limited =
     openFiles === undefined
       ? command
       : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFiles), ...command]
-  const child = spawn(limited[0] as string, limited.slice(1), { cwd: dir, env })
+  const child = spawn(limited[0] as string, limited.slice(1), { cwd: dir, env: serverEnv(dir, settings) })
   running.add(child)
   child.once('exit', () => running.delete(child))
   let output = ''

@@ -1,0 +1,242 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TestClient } from '@who-is-online/testing/client'
+import {
+  runInShell,
+  type ShellServer,
+  serverIn,
+  startInShell,
+  until,
+} from '@who-is-online/testing/shell-server'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+
+// What the server writes to, console and log files, may fail at any time: nobody reads the pipe any more, the
+// terminal is gone, the files were removed.
+
+let dir = temporaryDir()
+afterEach(() => {
+  dir.remove()
+  dir = temporaryDir()
+})
+
+async function shell(script: string, settings = {}): Promise<ShellServer> {
+  const server = await startInShell(dir.path, script, settings)
+  onTestFinished(server.destroy)
+  return server
+}
+
+/** Connects as a web page that the server refuses: it logs a line. */
+async function refusedPage({ url }: { url: string }): Promise<void> {
+  const page = TestClient.open(`${url}?userId=eve`, { headers: { origin: 'https://evil.example' } })
+  await expect(page).rejects.toThrow('HTTP 403')
+}
+
+/** Waits until the server has told the console more than it takes, and says so in its log file. */
+async function consoleFails(server: ShellServer): Promise<void> {
+  await until('the log file says that the console fails', async () => {
+    await refusedPage(server)
+    return server.log().includes('console output can not be written')
+  })
+}
+
+async function servesAndStops(server: ShellServer): Promise<void> {
+  const ann = await TestClient.as(server, 'ann')
+  expect((await ann.ask({ type: 'get_online_count' }, 'online_count')).count).toBe(1)
+  process.kill(server.pid, 'SIGTERM')
+  expect((await ann.closed).code).toBe(1012)
+  expect(await server.status()).toBe(0)
+  const state = JSON.parse(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8'))
+  expect(state.users).toEqual([expect.objectContaining({ userId: 'ann', status: 'online' })])
+  expect(server.log()).toMatch(/info {2}stopped\n$/)
+}
+
+/** A metric with its value, such as `console`: 3. */
+async function droppedLines({ origin }: { origin: string }): Promise<Record<string, number>> {
+  const text = await (await fetch(`${origin}/metrics`)).text()
+  const lines = text.matchAll(/^wio_log_lines_dropped_total\{output="(\w+)"\} (\d+)$/gm)
+  return Object.fromEntries([...lines].map(([, output, count]) => [output, Number(count)]))
+}
+
+const occurrences = (text: string, part: string) => text.split(part).length - 1
+
+describe('[G3] a console that fails', () => {
+  test.each([
+    ['its reader has ended', './server | head -n 1'],
+    ['the reader of both streams has ended', './server 2>&1 | head -n 1'],
+    ['it is a full disk', './server > /dev/full 2>&1'],
+  ])('%s: the server serves on, says so once in the log file, and stops', async (_name, script) => {
+    const server = await shell(script)
+    await consoleFails(server)
+    await refusedPage(server)
+    expect(occurrences(server.log(), 'console output can not be written')).toBe(1)
+    expect(await droppedLines(server)).toEqual({ console: expect.any(Number), file: 0 })
+    expect((await droppedLines(server))['console']).toBeGreaterThan(0)
+    await servesAndStops(server)
+  })
+
+  const unread = async (script: string) => {
+    const server = await shell(script, { LOG_LEVEL: 'debug', LIMITS: 'off' })
+    const longId = 'n'.repeat(128)
+    await until('lines are dropped', async () => {
+      for (let n = 0; n < 50; n++) await (await TestClient.as(server, longId)).leave()
+      return ((await droppedLines(server))['console'] ?? 0) > 500
+    })
+    expect(occurrences(server.log(), 'console output can not be written')).toBe(1)
+    const ann = await TestClient.as(server, 'ann')
+    process.kill(server.pid, 'SIGTERM')
+    expect((await ann.closed).code).toBe(1012)
+    expect(await server.status()).toBe(0)
+  }
+
+  test('a pipe that nobody reads does not block the server', () => unread('./server 2>&1 | sleep 1000'))
+
+  test.skipIf(!has('script'))('a terminal that is stopped does not block the server', () =>
+    unread('script -qfec ./server /dev/null | sleep 1000'),
+  )
+
+  test('it has a reader again: it is written again, and both outputs say how much is missing', async () => {
+    const pipe = join(dir.path, 'console')
+    execFileSync('mkfifo', [pipe])
+    const server = await shell('head -n 1 < console & ./server > console 2>&1')
+    await consoleFails(server)
+    const reader = spawn('cat', [pipe])
+    onTestFinished(() => void reader.kill())
+    let text = ''
+    reader.stdout.on('data', data => {
+      text += data
+    })
+    await until('the log file says so', () => /console output can be written again/.test(server.log()))
+    expect(text).toMatch(/console output can be written again dropped=\d+/)
+    await until('lines reach the console', async () => {
+      await refusedPage(server)
+      return text.includes('a web page was refused')
+    })
+  })
+})
+
+describe('[G4] log files', () => {
+  test('that were removed or renamed are there again', async () => {
+    const server = await startServer(dir.path)
+    const logs = join(dir.path, 'logs')
+    const [file, errors, renamed] = ['who-is-online.log', 'error.log', 'renamed.log'].map(name =>
+      join(logs, name),
+    ) as [string, string, string]
+    const isThere = (path: string) => until(`${path} is there`, () => existsSync(path))
+    const writes = () =>
+      until('lines are in the file', async () => {
+        await refusedPage(server)
+        return readFileSync(file, 'utf8').includes('a web page was refused')
+      })
+    await isThere(errors)
+
+    rmSync(file)
+    rmSync(errors)
+    await isThere(file) // with nothing to write
+    await isThere(errors)
+    await writes()
+
+    renameSync(file, renamed)
+    writeFileSync(file, '')
+    await writes()
+
+    rmSync(logs, { recursive: true })
+    await isThere(file)
+    await writes()
+    await server.end('SIGTERM')
+    expect(server.output()).not.toContain('log files')
+  })
+
+  test('that can’t be written: the console says so once, and again when they can', async () => {
+    const server = await startServer(dir.path)
+    const logs = join(dir.path, 'logs')
+    await until('the file is there', () => existsSync(join(logs, 'who-is-online.log')))
+    rmSync(logs, { recursive: true })
+    writeFileSync(logs, 'a file where the directory should be')
+    await until('the console says so', () => server.output().includes('log files can not be written'))
+    await until('lines are dropped', async () => {
+      await refusedPage(server)
+      return ((await droppedLines(server))['file'] ?? 0) > 1
+    })
+    rmSync(logs)
+    await until('the console says so', () => server.output().includes('log files can be written again'))
+    await server.end('SIGTERM')
+    expect(occurrences(server.output(), 'log files can not be written')).toBe(1)
+    expect(server.output()).not.toMatch(/^ +at /m)
+    const text = readFileSync(join(logs, 'who-is-online.log'), 'utf8')
+    expect(text).toMatch(/log files can be written again dropped=\d+/)
+    expect(text).toMatch(/info {2}stopped\n$/)
+  })
+
+  test('[G5] SIGHUP opens the log files again, and clients stay connected', async () => {
+    const server = await startServer(dir.path)
+    const ann = await TestClient.as(server, 'ann')
+    const file = join(dir.path, 'logs', 'who-is-online.log')
+    await until('the file is there', () => existsSync(file))
+    renameSync(file, `${file}.1`)
+    process.kill(server.pid, 'SIGHUP')
+    await until('it is there again', () => existsSync(file) && readFileSync(file, 'utf8') !== '')
+    expect(readFileSync(file, 'utf8')).toContain('log files are opened again')
+    expect((await ann.ask({ type: 'get_online_count' }, 'online_count')).count).toBe(1)
+    expect(await server.end('SIGTERM')).toBe(0)
+  })
+})
+
+describe('stopping', () => {
+  test.skipIf(!has('script'))('[Q5] a server whose terminal is gone saves and ends', async () => {
+    const server = await shell('script -qfec ./server /dev/null')
+    const ann = await TestClient.as(server, 'ann')
+    process.kill(parentOf(parentOf(server.pid)), 'SIGKILL') // script; sh is between
+    expect((await ann.closed).code).toBe(1012)
+    await until('it stopped', () => server.log().includes('stopped'))
+  })
+
+  test('[Q5] the death of its parent does not end the server', async () => {
+    const server = await shell('./server')
+    process.kill(parentOf(server.pid), 'SIGKILL')
+    const ann = await TestClient.as(server, 'ann')
+    process.kill(server.pid, 'SIGTERM')
+    expect((await ann.closed).code).toBe(1012)
+    await until('it stopped', () => server.log().includes('stopped'))
+  })
+
+  test('[Q3] a signal during the start stops the server after it', async () => {
+    mkdirSync(join(dir.path, 'data'))
+    const state = join(dir.path, 'data', 'user_state.json')
+    execFileSync('mkfifo', [state]) // the start waits for what is in it
+    const server = runInShell(dir.path, './server')
+    onTestFinished(server.destroy)
+    const lock = join(dir.path, 'data', 'lock')
+    const pid = await until('the start has begun', () => existsSync(lock) && serverIn(dir.path))
+    process.kill(pid, 'SIGTERM')
+    const log = join(dir.path, 'logs', 'who-is-online.log')
+    await until(
+      'the signal is taken',
+      () => existsSync(log) && readFileSync(log, 'utf8').includes('stopping'),
+    )
+    const writer = spawn('sh', ['-c', `while [ -p ${state} ]; do echo '{}' > ${state}; done`])
+    onTestFinished(() => void writer.kill())
+    expect(await server.status()).toBe(0)
+    expect(existsSync(lock)).toBe(false)
+  })
+
+  test('[Q6] a bug is logged once and ends the server, though its console is dead', async () => {
+    const bug = join(dir.path, 'bug.mjs')
+    writeFileSync(bug, `process.once('SIGUSR2', () => setInterval(() => { throw new Error('injected') }, 1))`)
+    const server = await shell('./server 2>&1 | head -n 1', { NODE_OPTIONS: `--import=${bug}` })
+    await consoleFails(server)
+    process.kill(server.pid, 'SIGUSR2')
+    expect(await server.status()).toBe(1)
+    expect(occurrences(server.log(), 'a bug: the process ends')).toBe(1)
+    expect(server.log()).toContain('injected')
+  })
+})
+
+function has(program: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
