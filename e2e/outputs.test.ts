@@ -78,7 +78,7 @@ describe('[G3] a console that fails', () => {
 
   const unread = async (script: string) => {
     const server = await shell(script, { LOG_LEVEL: 'debug', LIMITS: 'off' })
-    const longId = 'n'.repeat(128)
+    const longId = '\u202e'.repeat(42) // becomes 378 characters of a line
     await until('lines are dropped', async () => {
       for (let n = 0; n < 50; n++) await (await TestClient.as(server, longId)).leave()
       return ((await droppedLines(server))['console'] ?? 0) > 500
@@ -184,6 +184,15 @@ describe('[G4] log files', () => {
 })
 
 describe('stopping', () => {
+  test('[Q3] the documents start production with the server’s own process, not with a package manager', () => {
+    for (const path of ['README.md', 'docs/operating.md']) {
+      const text = readFileSync(path, 'utf8')
+      expect(text).toMatch(/```bash\n[^`]*^AUTH=open node server\/dist\/main\.js$/m)
+      expect(text).not.toMatch(/^AUTH=open .*pnpm/m)
+    }
+    expect(JSON.parse(readFileSync('package.json', 'utf8')).scripts.start).toBe('node server/dist/main.js')
+  })
+
   test.skipIf(!has('script'))('[Q5] a server whose terminal is gone saves and ends', async () => {
     const server = await shell('script -qfec ./server /dev/null')
     const ann = await TestClient.as(server, 'ann')

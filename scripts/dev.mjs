@@ -13,6 +13,6 @@ if (process.features.typescript) {
   const server = spawn(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
   // A terminal sends its Ctrl-C to both; the server answers it.
   process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => server.kill('SIGTERM'))
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill(signal))
   server.on('exit', code => process.exit(code ?? 1))
 }

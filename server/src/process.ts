@@ -16,6 +16,9 @@ const LATE_STOP_MS = 8_500
 /** How long a process with a bug may take to write its last lines. */
 const BUG_MS = 2_000
 
+/** How long an exit waits when everything has ended that matters: only log files can still hang. */
+const EXIT_MS = 3_000
+
 /** How long an exit at once waits for file operations that are about to finish. */
 const AT_ONCE_MS = 250
 
@@ -110,6 +113,7 @@ export class ProcessEnd {
   }
 
   async #leave(code: number): Promise<never> {
+    killAfter(EXIT_MS)
     await this.#log.close()
     return exitWhenPossible(code)
   }

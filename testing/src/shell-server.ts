@@ -20,7 +20,7 @@ export interface ShellServer {
 }
 
 /** How long a condition may take to come true, in ms: a busy machine is slow. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 15_000
 
 const CONSOLE_FILE = 'console.txt'
 
