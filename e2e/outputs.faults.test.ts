@@ -162,8 +162,11 @@ describe.skipIf(!canMount)('[G4] the volume of the log files', () => {
   const logs = (server: ShellServer) => `/proc/${server.pid}/root${dir.path}/logs`
   const inside = (server: ShellServer, ...command: string[]) =>
     execFileSync('nsenter', ['-t', String(server.pid), '-m', ...command])
+  /** Makes the server log a line, a long one: a full volume still has room for the rest of a page. */
   const refusedPage = ({ url }: ShellServer) =>
-    TestClient.open(`${url}?userId=eve`, { headers: { origin: 'https://evil.example' } }).catch(() => {})
+    TestClient.open(`${url}?userId=eve`, {
+      headers: { origin: `https://${'evil.'.repeat(100)}example` },
+    }).catch(() => {})
 
   test('is full, and has room again', async () => {
     const server = await begin('-o size=256k')
