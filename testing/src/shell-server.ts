@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from './client.ts'
@@ -24,9 +24,10 @@ const PATIENCE_MS = 15_000
 
 const CONSOLE_FILE = 'console.txt'
 
-const running = new Set<ChildProcess>()
+/** What the shells that still run are killed by. */
+const running = new Set<() => void>()
 process.on('exit', () => {
-  for (const child of running) destroy(child)
+  for (const destroy of running) destroy()
 })
 
 /**
@@ -69,11 +70,18 @@ export function runInShell(
     stdio: 'ignore',
     detached: true,
   })
-  running.add(shell)
+  const destroy = () => {
+    running.delete(destroy)
+    kill(-(shell.pid ?? 0))
+    // A terminal or a namespace of its own takes the server out of the shell's group.
+    const server = serverIn(dir)
+    if (server !== undefined) kill(server)
+  }
+  running.add(destroy)
   const status = () => readIfThere(join(dir, 'status')).trim() || undefined
   return {
     status: async () => Number(await until('the server ends', status)),
-    destroy: () => destroy(shell),
+    destroy,
   }
 }
 
@@ -109,11 +117,10 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }
 
-function destroy(shell: ChildProcess): void {
-  running.delete(shell)
+function kill(pid: number): void {
   try {
-    process.kill(-(shell.pid ?? 0), 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
-    // everything has ended
+    // it has ended
   }
 }
