@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestClient } from '@who-is-online/testing/client'
 import {
@@ -211,21 +211,27 @@ describe('stopping', () => {
   })
 
   test('[Q3] a signal during the start stops the server after it', async () => {
-    mkdirSync(join(dir.path, 'data'))
-    const state = join(dir.path, 'data', 'user_state.json')
-    execFileSync('mkfifo', [state]) // the start waits for what is in it
-    const server = runInShell(dir.path, './server')
+    const late = join(dir.path, 'late.mjs')
+    writeFileSync(
+      late,
+      `import { existsSync } from 'node:fs'
+       import { Server } from 'node:net'
+       const { listen } = Server.prototype
+       Server.prototype.listen = function (...args) {
+         const waiting = setInterval(() => {
+           if (!existsSync('go on')) return
+           clearInterval(waiting)
+           listen.apply(this, args)
+         }, 10)
+       }`,
+    )
+    const server = runInShell(dir.path, './server', { NODE_OPTIONS: `--import=${late}` })
     onTestFinished(server.destroy)
-    const lock = join(dir.path, 'data', 'lock')
+    const [lock, log] = [join(dir.path, 'data', 'lock'), join(dir.path, 'logs', 'who-is-online.log')]
     const pid = await until('the start has begun', () => existsSync(lock) && serverIn(dir.path))
     process.kill(pid, 'SIGTERM')
-    const log = join(dir.path, 'logs', 'who-is-online.log')
-    await until(
-      'the signal is taken',
-      () => existsSync(log) && readFileSync(log, 'utf8').includes('stopping'),
-    )
-    const writer = spawn('sh', ['-c', `while [ -p ${state} ]; do echo '{}' > ${state}; done`])
-    onTestFinished(() => void writer.kill())
+    await until('the signal is taken', () => existsSync(log) && /stopping/.test(readFileSync(log, 'utf8')))
+    writeFileSync(join(dir.path, 'go on'), '')
     expect(await server.status()).toBe(0)
     expect(existsSync(lock)).toBe(false)
   })
