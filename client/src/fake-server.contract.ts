@@ -258,6 +258,7 @@ export class Connection {
   // The server
 
   #open(): void {
+    if (this.#state === 'over') return
     const server = this.#server
     for (const other of server.connections) {
       if (other.sessionId === this.sessionId && other.userId === this.userId) other.end(4409)

@@ -1,20 +1,20 @@
 import { PresenceError } from './errors.ts'
 
 /** Longest user id, in bytes of UTF-8. */
-const MAX_ID_BYTES = 128
+export const MAX_ID_BYTES = 128
 
 /**
  * How many ids go into one message. Each takes at most 259 bytes: as JSON escapes it, twice its length (of nothing but
  * quotes), two quotes and a comma. So many fit into the 64 KiB that a server takes, and are fewer than the 1,000 it takes.
  */
-const IDS_PER_MESSAGE = 250
+export const IDS_PER_MESSAGE = 250
 
 /** Neither empty, nor with control characters, nor with a lone surrogate, which UTF-8 can't carry. */
-const USER_ID = /^[^\0-\x1f\x7f-\x9f\ud800-\udfff]+$/u
+export const PRINTABLE = /^[^\0-\x1f\x7f-\x9f\ud800-\udfff]+$/u
 
 /** Whether something can be the id of a user. */
 export function isUserId(id: unknown): id is string {
-  if (typeof id !== 'string' || !USER_ID.test(id)) return false
+  if (typeof id !== 'string' || !PRINTABLE.test(id)) return false
   return encodeURIComponent(id).replace(/%../g, '_').length <= MAX_ID_BYTES
 }
 

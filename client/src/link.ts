@@ -5,8 +5,8 @@ import type { Platform, WebSocketLike } from './platform.ts'
 import { timer } from './timer.ts'
 import type { Disconnect, Message, Request, Said, Welcome } from './wire.ts'
 
-/** How long the server may take to answer a ping. */
-const ANSWER_MS = 8_000
+/** How long the server may take to answer a ping, in ms. */
+export const ANSWER_MS = 8_000
 
 /** What the link leaves to others. */
 export interface Delegates {

@@ -24,13 +24,13 @@ export const EVERYBODY = { all: true } as const
 export const COUNT = { count: true, since: undefined } as const
 
 /** Shortest time between two rounds of subscriptions: a list that is scrolled stays well below what a server takes. */
-const FLUSH_MS = 200
+export const FLUSH_MS = 200
 
 /**
  * How much longer than it asks for a server is left alone that has refused something for now: it closes a connection that
  * is refused again and again without a pause of a second.
  */
-const AGAIN_MS = 1_100
+export const AGAIN_MS = 1_100
 
 /**
  * Whether what is shown of a user is kept up by the server at this moment. `stale`: it was so when the connection was

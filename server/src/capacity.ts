@@ -61,7 +61,7 @@ function limitsOf(settings: Settings, connections: number): LimitOptions {
     connectionsPerUser: settings.MAX_CONNECTIONS_PER_USER,
     connectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
     handshakes: perSecond(all, 2 * all),
-    handshakesPerAddress: perSecond(one, 20 * one),
+    handshakesPerAddress: perSecond(one, settings.HANDSHAKES_BURST_PER_ADDRESS),
     messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
     allUsers: perSecond(1, 10),
   }

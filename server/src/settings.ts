@@ -217,7 +217,12 @@ export const settingsTable = {
   ),
   HANDSHAKES_PER_SECOND_PER_ADDRESS: setting(
     '50',
-    'New connections per second from one address, or one IPv6 network (/64), and twenty times as many at once: after a restart 1,000 clients behind one router are all back within RESTART_GRACE_MS.',
+    'New connections per second from one address, or one IPv6 network (/64), after the first HANDSHAKES_BURST_PER_ADDRESS.',
+    whole(1),
+  ),
+  HANDSHAKES_BURST_PER_ADDRESS: setting(
+    '1000',
+    'How many new connections may come at once from one address: after a restart 1,000 clients behind one router are all back within RESTART_GRACE_MS.',
     whole(1),
   ),
   MESSAGES_PER_SECOND: setting(

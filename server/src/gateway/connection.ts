@@ -64,8 +64,11 @@ const STUCK_MS = 10_000
 /** How long a client that talked too fast for too long should stay away, in ms. */
 const TOO_FAST_AWAY_MS = 10_000
 
-/** How long a client should stay away after an accident, on average, in ms. */
-const BACK_MS = 2_000
+/**
+ * How long a client should stay away after an abnormal close, on average, in ms. At most 1.5 times as much; with the
+ * client's own wait it must fit into OFFLINE_GRACE_MS (e2e/fit.test.ts).
+ */
+export const BACK_MS = 1_000
 
 /** So many ids in a message count as one message more. */
 const IDS_PER_MESSAGE = 100
@@ -346,7 +349,7 @@ function awhile(): number {
 }
 
 /** How many messages one counts as: a question about a thousand users is dearer than one about one. */
-function weightOf(message: ClientMessage | Refusal): number {
+export function weightOf(message: ClientMessage | Refusal): number {
   if (message.type === 'list_users') return 1 + Math.floor((message.limit ?? 0) / IDS_PER_MESSAGE)
   return 'userIds' in message ? 1 + Math.floor((message.userIds?.length ?? 0) / IDS_PER_MESSAGE) : 1
 }

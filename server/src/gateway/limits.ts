@@ -111,7 +111,7 @@ function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
 const TOO_FAST_FOR_MS = 10_000
 
 /** After this long without a refusal somebody is no longer talking too fast. */
-const TOO_FAST_PAUSE_MS = 1_000
+export const TOO_FAST_PAUSE_MS = 1_000
 
 export type Verdict =
   | { readonly verdict: 'taken' }

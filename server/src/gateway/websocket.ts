@@ -51,7 +51,7 @@ export interface GatewayOptions {
 }
 
 /** Longest request line of a handshake: a path and two names of 128 bytes, percent-encoded, many times over. */
-const MAX_URL_BYTES = 8 * 1024
+export const MAX_URL_BYTES = 8 * 1024
 
 /** The absolute form of a request's target, which proxies send and servers must take (RFC 9112, section 3.2.2). */
 const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
@@ -72,7 +72,7 @@ const CLOSE_TIMEOUT_MS = 2_000
 const CLOSES_PER_TURN = 200
 
 /** The clients of a server that stops come back spread over so long for each: 5,000 within 5 s. */
-const AWAY_MS_PER_CLIENT = 1
+export const AWAY_MS_PER_CLIENT = 1
 
 /** `ws` would make an encoder of 300 KB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const

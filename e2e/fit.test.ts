@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
+import { expect, test } from 'vitest'
+import { IDS_PER_MESSAGE, MAX_ID_BYTES } from '../client/src/ids.ts'
+import { ANSWER_MS } from '../client/src/link.ts'
+import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts'
+import { AGAIN_MS, FLUSH_MS } from '../client/src/roster.ts'
+import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
+import { BACK_MS, weightOf } from '../server/src/gateway/connection.ts'
+import { MAX_STATES } from '../server/src/gateway/follower.ts'
+import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
+import { AWAY_MS_PER_CLIENT, MAX_URL_BYTES } from '../server/src/gateway/websocket.ts'
+import { readSettings } from '../server/src/settings.ts'
+
+// Constants of the client and of the server that must fit together. Each rule says what is needed and what there is;
+// the controls change one side at a time and must break a rule.
+
+/** From the TCP handshake to the welcome on a slow mobile network: five round trips of 400 ms. */
+const HANDSHAKE_MS = 2_000
+
+/** The clients behind one counted address, such as an office. */
+const CLIENTS = 1_000
+
+/** A browser runs the timers of a hidden tab once a minute. */
+const HIDDEN_TIMER_MS = 60_000
+
+/** The promise of SPEC I1 for a client that vanished. */
+const GONE_MS = 30_000
+
+/** Messages of a new connection beside its subscriptions: activity, visibility, status, text, name, everybody, count. */
+const OTHER_MESSAGES = 10
+
+/** The longest status, times and separators that the client adds to its URL. */
+const CHOICE_BYTES = '&status=offline&expiresAt=&chosenAt='.length + 2 * '2035-01-01T00%3A00%3A00.000Z'.length
+
+/** The longest wait in the example of the protocol's page. */
+const [, exampleLeastMs, exampleMoreMs] =
+  /setTimeout\(connect, ([\d_]+) \+ ([\d_]+) \* Math\.random\(\)\)/.exec(
+    readFileSync('docs/protocol-v2.md', 'utf8'),
+  ) ?? []
+const number = (text?: string): number => Number(text?.replaceAll('_', ''))
+
+const NUMBERS = {
+  // The client.
+  CONNECT_MS,
+  FIRST_WAIT_MS,
+  MAX_WAIT_MS,
+  ANSWER_MS,
+  AGAIN_MS,
+  FLUSH_MS,
+  IDS_PER_MESSAGE,
+  MAX_ID_BYTES,
+  EXAMPLE_WAIT_MS: number(exampleLeastMs) + number(exampleMoreMs),
+  // The server.
+  BACK_MS,
+  MAX_STATES,
+  TOO_FAST_PAUSE_MS,
+  MAX_URL_BYTES,
+  AWAY_MS_PER_CLIENT,
+  // Its settings.
+  ...readSettings({ AUTH: 'open' }),
+}
+type Numbers = { readonly [Name in keyof typeof NUMBERS]: (typeof NUMBERS)[Name] }
+
+/** What must not be more than what. */
+const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: number, available: number]>> = {
+  'an attempt that hangs when the server comes back, the longest wait and a handshake fit into the restart grace':
+    n => [n.CONNECT_MS + n.MAX_WAIT_MS + HANDSHAKE_MS, n.RESTART_GRACE_MS],
+  'a client that was not told of the stop notices it and is back within the restart grace': n => [
+    n.PING_MS + n.ANSWER_MS + n.FIRST_WAIT_MS + HANDSHAKE_MS,
+    n.RESTART_GRACE_MS,
+  ],
+  'a stopping server sends no client away for longer than the restart grace': n => [
+    (n.MAX_CONNECTIONS ?? DEFAULT_CONNECTIONS) * n.AWAY_MS_PER_CLIENT + n.FIRST_WAIT_MS + HANDSHAKE_MS,
+    n.RESTART_GRACE_MS,
+  ],
+  'a hidden tab is back within the grace of inactive sessions': n => [
+    n.MAX_WAIT_MS + HIDDEN_TIMER_MS + HANDSHAKE_MS,
+    n.INACTIVE_GRACE_MS,
+  ],
+  'clients of one address may all connect at the same moment': n => [CLIENTS, n.HANDSHAKES_BURST_PER_ADDRESS],
+  'clients of one address may all be connected': n => [CLIENTS, n.MAX_CONNECTIONS_PER_ADDRESS],
+  'handshakes of one address fit into those of all': n => [
+    n.HANDSHAKES_BURST_PER_ADDRESS,
+    2 * n.HANDSHAKES_PER_SECOND,
+  ],
+  'a lost line, a refused attempt and a handshake fit into the grace': n => [
+    3 * n.FIRST_WAIT_MS + HANDSHAKE_MS,
+    n.OFFLINE_GRACE_MS,
+  ],
+  'a client that the server closed abnormally is back within the grace': n => [
+    1.5 * n.BACK_MS + n.FIRST_WAIT_MS + HANDSHAKE_MS,
+    n.OFFLINE_GRACE_MS,
+  ],
+  'the example in docs/protocol-v2.md is back within the grace': n => [
+    n.EXAMPLE_WAIT_MS + HANDSHAKE_MS,
+    n.OFFLINE_GRACE_MS,
+  ],
+  'the client leaves a dead line before the server has given it up and the grace is over': n => [
+    n.PING_MS + n.ANSWER_MS + n.FIRST_WAIT_MS + HANDSHAKE_MS,
+    0.9 * n.PING_MS + n.PONG_TIMEOUT_MS + n.OFFLINE_GRACE_MS,
+  ],
+  'the server shows a client that vanished as offline in time': n => [
+    1.1 * n.PING_MS + n.PONG_TIMEOUT_MS + n.OFFLINE_GRACE_MS,
+    GONE_MS,
+  ],
+  'all subscriptions of a reconnect are one burst of messages': n => [
+    reconnectWeight(n) + OTHER_MESSAGES,
+    n.MESSAGES_BURST,
+  ],
+  'all states of a reconnect may wait': n => [
+    Math.ceil(n.MAX_WATCHED_USERS / n.IDS_PER_MESSAGE) + 1,
+    n.MAX_STATES,
+  ],
+  'a list that scrolls stays below the rate of messages': n => [
+    (1_000 / n.FLUSH_MS) * 2 * listWeight(n.IDS_PER_MESSAGE / 5),
+    n.MESSAGES_PER_SECOND,
+  ],
+  'a list of the longest ids fits into a message': n => [
+    // JSON escapes an id of quotes to twice its length; two quotes and a comma; and the rest of the message.
+    n.IDS_PER_MESSAGE * (2 * n.MAX_ID_BYTES + 3) + 200,
+    MAX_MESSAGE_BYTES,
+  ],
+  'a list has no more ids than a message may have': n => [n.IDS_PER_MESSAGE, MAX_USER_IDS],
+  'the client takes no longer ids than the server': n => [n.MAX_ID_BYTES, MAX_NAME_BYTES],
+  'the client takes all ids that the server takes': n => [MAX_NAME_BYTES, n.MAX_ID_BYTES],
+  'the pause after a refusal is long enough to be forgiven': n => [n.TOO_FAST_PAUSE_MS + 1, n.AGAIN_MS],
+  'the longest URL of the client is not too long': n => [
+    // User id, name and session, each byte percent-encoded, and what the application's own URL has.
+    3 * (3 * n.MAX_ID_BYTES + '&sessionId='.length) + CHOICE_BYTES + 2_048,
+    n.MAX_URL_BYTES,
+  ],
+}
+
+/** What the server counts a list of so many ids as. */
+function listWeight(ids: number): number {
+  return weightOf({
+    type: 'subscribe',
+    userIds: Array(ids).fill('x'),
+    all: undefined,
+    count: undefined,
+  } as never)
+}
+
+function reconnectWeight({ MAX_WATCHED_USERS, IDS_PER_MESSAGE }: Numbers): number {
+  return Math.ceil(MAX_WATCHED_USERS / IDS_PER_MESSAGE) * listWeight(IDS_PER_MESSAGE)
+}
+
+test.each(Object.entries(RULES))('[J14] %s', (_, rule) => {
+  const [needed, available] = rule(NUMBERS)
+  expect(needed).toBeLessThanOrEqual(available)
+})
+
+test.each<Partial<Record<keyof Numbers, number>>>([
+  { CONNECT_MS: 20_000 },
+  { FIRST_WAIT_MS: 4_000 },
+  { MAX_WAIT_MS: 30_000 },
+  { ANSWER_MS: 15_000 },
+  { AGAIN_MS: 1_000 },
+  { FLUSH_MS: 50 },
+  { IDS_PER_MESSAGE: 100 },
+  { IDS_PER_MESSAGE: 1_000 },
+  { MAX_ID_BYTES: 64 },
+  { MAX_ID_BYTES: 256 },
+  { EXAMPLE_WAIT_MS: 5_000 },
+  { BACK_MS: 2_000 },
+  { MAX_STATES: 20 },
+  { TOO_FAST_PAUSE_MS: 2_000 },
+  { MAX_URL_BYTES: 2_048 },
+  { AWAY_MS_PER_CLIENT: 2 },
+  { RESTART_GRACE_MS: 15_000 },
+  { OFFLINE_GRACE_MS: 2_000 },
+  { OFFLINE_GRACE_MS: 10_000 },
+  { INACTIVE_GRACE_MS: 60_000 },
+  { HANDSHAKES_BURST_PER_ADDRESS: 200 },
+  { HANDSHAKES_PER_SECOND: 100 },
+  { MAX_CONNECTIONS_PER_ADDRESS: 500 },
+  { MAX_CONNECTIONS: 50_000 },
+  { PING_MS: 25_000 },
+  { PONG_TIMEOUT_MS: 5_000 },
+  { MESSAGES_BURST: 100 },
+  { MESSAGES_PER_SECOND: 5 },
+  { MAX_WATCHED_USERS: 20_000 },
+])('[J14] a control: %j does not fit', change => {
+  const changed = { ...NUMBERS, ...change } as Numbers
+  const broken = Object.values(RULES).filter(rule => {
+    const [needed, available] = rule(changed)
+    return !(needed <= available)
+  })
+  expect(broken).not.toEqual([])
+})
