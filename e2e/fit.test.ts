@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
+import {
+  MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_TEXT_CHARS,
+  MAX_USER_IDS,
+} from '@who-is-online/protocol/words'
 import { expect, test } from 'vitest'
+import * as choice from '../client/src/choice.ts'
 import { IDS_PER_MESSAGE, MAX_ID_BYTES } from '../client/src/ids.ts'
 import { ANSWER_MS } from '../client/src/link.ts'
 import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts'
@@ -145,6 +151,10 @@ function listWeight(ids: number): number {
 function reconnectWeight({ MAX_WATCHED_USERS, IDS_PER_MESSAGE }: Numbers): number {
   return Math.ceil(MAX_WATCHED_USERS / IDS_PER_MESSAGE) * listWeight(IDS_PER_MESSAGE)
 }
+
+test('[J14] a text of a status has the same limit on both sides', () => {
+  expect(choice.MAX_TEXT_CHARS).toBe(MAX_TEXT_CHARS)
+})
 
 test.each(Object.entries(RULES))('[J14] %s', (_, rule) => {
   const [needed, available] = rule(NUMBERS)

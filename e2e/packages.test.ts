@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 // What is published, used by a stranger: packed, installed in an empty folder, and run, bundled and typed from there.
 
 /** What the core may weigh in a page, minified and gzipped. */
-const CORE_BYTES = 5_000
+const CORE_BYTES = 5_700
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -1,7 +1,7 @@
+import type { MyStatus } from './choice.ts'
 import type { PresenceError } from './errors.ts'
 import type { ConnectionState } from './machine.ts'
 import type { Freshness, PresenceUser } from './roster.ts'
-import type { MyStatus } from './self.ts'
 import type { Activity, Status, User } from './wire.ts'
 
 /** A connection to a presence service, made by `createClient`. Its functions need no `this`. */
@@ -54,8 +54,13 @@ export interface PresenceClient {
   readonly myStatus: MyStatus
 
   /**
-   * Chooses a status, on all devices of this user: until it is changed, until `expiresAt`, or until the user has gone.
-   * `offline` hides the user. Resolves when the server has it; rejects with a {@link PresenceError}.
+   * Chooses a status, on all devices of this user: until it is changed, until `expiresAt`, or until the client is closed.
+   * `offline` hides the user. Resolves when the server has it; rejects with a {@link PresenceError}, `bad_message` for a
+   * wrong value.
+   *
+   * The client keeps the choice and begins each connection with it, unless another device has chosen since. So a choice
+   * that is made before the first connection, or without one, is in force before anybody sees the user. That also holds
+   * for one whose promise was rejected with `timeout`.
    */
   setStatus(
     status: Status,

@@ -1,5 +1,6 @@
 import { watchPage } from './activity.ts'
 import type { PresenceClient } from './api.ts'
+import { choiceOf, type MyStatus } from './choice.ts'
 import { PresenceError, refusal } from './errors.ts'
 import { checked, split } from './ids.ts'
 import { link } from './link.ts'
@@ -10,7 +11,7 @@ import { passport } from './passport.ts'
 import { type Platform, surroundings } from './platform.ts'
 import { requests } from './requests.ts'
 import { COUNT, EVERYBODY, type PresenceUser, roster, type Topic } from './roster.ts'
-import { type MyStatus, self } from './self.ts'
+import { type SaidChoice, self } from './self.ts'
 import type { Message, Request, Users } from './wire.ts'
 
 /** After this long without a sign of the user a device is idle: short enough to be true, long enough to read a page. */
@@ -31,6 +32,8 @@ export function createClient(options: ClientOptions): PresenceClient {
   const [onMyStatus, tellChoice] = listeners<[MyStatus]>()
   const [onConnectionChange, tellState] = listeners<[ConnectionState]>()
   const [onError, tellError] = listeners<[PresenceError]>()
+  /** What the URL of the newest connection says. */
+  let said: SaidChoice = {}
   /** Why nothing can be asked. */
   let over: PresenceError | undefined
 
@@ -38,13 +41,14 @@ export function createClient(options: ClientOptions): PresenceClient {
     credentials: newSession => papers.present(newSession),
     resume(welcome) {
       papers.welcomed(welcome.serverTime)
-      me.resume()
+      me.resume(welcome)
       asking.resume()
       followed.resume(welcome)
     },
     receive(message) {
+      const isAnswer = asking.receive(message)
       me.receive(message)
-      if (asking.receive(message) || followed.receive(message)) return
+      if (isAnswer || followed.receive(message)) return
       if (message.type === 'error') tellError(refusal(message))
     },
     lost() {
@@ -57,13 +61,23 @@ export function createClient(options: ClientOptions): PresenceClient {
     },
   })
   const { say, happen } = connection
-  const papers = passport(options, platform, () => happen('useless'), tellError)
+  const papers = passport(
+    options,
+    platform,
+    () => {
+      said = me.forUrl()
+      return said
+    },
+    () => happen('useless'),
+    tellError,
+  )
   const asking = requests(platform, timeoutMs, say)
   const followed = roster(platform, say, sayAgain, tellChanged, tellCount)
-  const me = self(say, tellChoice, followed.hide)
+  const me = self(platform, say, asking, tellChoice, followed.hide)
 
   function sayAgain(): void {
     me.sayAll()
+    asking.sayChoice()
     asking.resume()
   }
 
@@ -118,10 +132,12 @@ export function createClient(options: ClientOptions): PresenceClient {
       return me.status
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      // An invalid date has null, which would mean no end. The server refuses the text "null".
-      // biome-ignore lint/style/useTemplate: smaller, and the client has a limit of 5 kB
-      const until = expiresAt && new Date(expiresAt).toJSON() + ''
-      await ask({ type: 'set_status', status, text, expiresAt: until })
+      const choice = choiceOf(status, text, expiresAt)
+      me.choose(status)
+      const asked = ask({ type: 'set_status', ...choice })
+      // A connection that is about to begin must not show a user who hides: it is made again.
+      if (status === 'offline' && said.status !== status && connection.isDialing) happen('useless')
+      await asked
       return me.status
     },
     async identify(username) {

@@ -1,6 +1,6 @@
 import type { ManualClock } from './manual-clock.contract.ts'
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts'
-import type { Message, Place, RefusalCode, Said, User } from './wire.ts'
+import type { Message, Place, RefusalCode, Said, Status, User } from './wire.ts'
 
 // A server of protocol v2, as docs/protocol-v2.md has it and no further, over pairs of sockets that are no sockets: what
 // is said arrives later, in order, or never; what closes is known on each side at another time.
@@ -10,6 +10,10 @@ const PAGE_USERS = 3
 const REMEMBERED = 10
 const WINDOW_MS = 10
 
+/** How long a choice outlives the last connection of its user, in ms, and how long one that hides the user. */
+const GRACE_MS = 5_000
+const HIDDEN_KEEP_MS = 3_600_000
+
 /** What a client says again by itself. */
 const REFUSED: readonly Said['type'][] = [
   'subscribe',
@@ -17,7 +21,18 @@ const REFUSED: readonly Said['type'][] = [
   'client_state',
   'set_activity',
   'get_users',
+  'set_status',
 ]
+
+/** What a user chose, and when. */
+export interface Choice {
+  readonly status: Status
+  readonly text?: string | undefined
+  readonly expiresAt?: string | undefined
+  readonly at: number
+}
+
+const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
 
 /** How the world behaves at the moment. */
 export interface Weather {
@@ -55,6 +70,15 @@ export class FakeServer {
   readonly protocols: string[][] = []
   /** What the clients said, as it came. */
   readonly heard: Said[] = []
+  /** Hears what a client says when it says it. */
+  overhear: (said: Said) => void = () => {}
+  readonly #choices = new Map<string, Choice>()
+  /** When the last connection of a user was gone. */
+  readonly #goneAt = new Map<string, number>()
+  /** How often it has forgotten what users chose. */
+  forgets = 0
+  /** What others saw of each user who connects here, one after the other. */
+  readonly shown = new Map<string, string[]>()
 
   constructor(clock: ManualClock, random: () => number = () => 0) {
     this.clock = clock
@@ -120,6 +144,73 @@ export class FakeServer {
     return new Set(this.#log.filter(entry => entry.seq > seq).map(entry => entry.userId))
   }
 
+  // What users choose
+
+  /** What a user chose; undefined where that is nothing, or forgotten. */
+  choice(userId: string): Choice | undefined {
+    const choice = this.#choices.get(userId)
+    const keepMs = choice?.status === 'offline' ? HIDDEN_KEEP_MS : GRACE_MS
+    const isGone = this.#of(userId).length === 0
+    if (isGone && this.clock.now() - (this.#goneAt.get(userId) ?? 0) > keepMs) this.#forget(userId)
+    return this.#choices.get(userId)
+  }
+
+  /** A user chooses, now or at a time before. Returns whether that is the last choice that the server knows of. */
+  choose(userId: string, choice: Omit<Choice, 'at'>, at = this.#later(userId), by?: Connection): boolean {
+    const known = this.choice(userId)
+    if (known && known.at >= at) return false
+    const own = { ...choice, at }
+    this.#put(userId, own, by)
+    const { expiresAt } = choice
+    if (!expiresAt) return true
+    this.clock.setTimeout(() => {
+      // The end of a choice is none by itself: one that was made meanwhile is newer.
+      if (this.#choices.get(userId) === own) this.#put(userId, { status: 'online', at })
+    }, Date.parse(expiresAt) - this.clock.now())
+    return true
+  }
+
+  #put(userId: string, choice: Choice, by?: Connection): void {
+    this.#choices.set(userId, choice)
+    if (this.#of(userId).length === 0) this.#goneAt.set(userId, this.clock.now())
+    for (const connection of this.#of(userId)) if (connection !== by) connection.tellChoice()
+    this.show(userId)
+  }
+
+  /** After what the user chose before, though it may be the same ms. */
+  #later(userId: string): number {
+    return Math.max(this.clock.now(), (this.#choices.get(userId)?.at ?? 0) + 1)
+  }
+
+  #of(userId: string): Connection[] {
+    return [...this.connections].filter(connection => connection.userId === userId)
+  }
+
+  /** A connection is gone; with `isClean` the user left. */
+  left(userId: string, isClean: boolean): void {
+    if (this.#of(userId).length > 0) return
+    if (isClean) this.#forget(userId)
+    this.#goneAt.set(userId, this.clock.now())
+  }
+
+  /** Notes what others see of a user who is connected. */
+  show(userId: string): void {
+    if (this.#of(userId).length === 0) return
+    const { status = 'online', text } = this.#choices.get(userId) ?? {}
+    const seen = status === 'offline' || !text ? status : `${status} ${text}`
+    const all = this.shown.get(userId) ?? []
+    if (all.at(-1) !== seen) this.shown.set(userId, [...all, seen])
+  }
+
+  /** Loses what users chose. */
+  forgetChoices(): void {
+    for (const userId of this.#choices.keys()) this.#forget(userId)
+  }
+
+  #forget(userId: string): void {
+    if (this.#choices.delete(userId)) this.forgets++
+  }
+
   /** A new life: numbers begin anew. Half of the users are gone, and nobody is told so. */
   restart(): void {
     this.epoch = `e${++this.#lives}`
@@ -149,6 +240,7 @@ export class Connection {
   readonly #client: WebSocketLike
   readonly sessionId: string
   readonly userId: string
+  readonly #query: URLSearchParams
   #state: 'opening' | 'open' | 'over' = 'opening'
   /** Nothing gets through any more, and neither side knows. */
   #isStalled = false
@@ -170,6 +262,7 @@ export class Connection {
     this.#client = client
     this.sessionId = url.searchParams.get('sessionId') ?? ''
     this.userId = url.searchParams.get('userId') ?? 'token'
+    this.#query = url.searchParams
     server.attempts++
     server.held.add(this)
     const luck = server.random()
@@ -201,6 +294,7 @@ export class Connection {
   fromClient(text: string): void {
     const server = this.#server
     const { clock } = server
+    server.overhear(JSON.parse(text))
     this.#toServerAt = Math.max(this.#toServerAt, clock.now() + this.#way())
     clock.setTimeout(() => {
       if (this.#isStalled || this.#state !== 'open') return
@@ -216,7 +310,7 @@ export class Connection {
 
   closedByClient(code: number): void {
     this.#server.held.delete(this)
-    this.#later(() => this.#gone())
+    this.#later(() => this.#gone(code === 1000))
     // A client that has closed hears of it all the same, when it has long forgotten.
     this.#server.clock.setTimeout(() => this.#closeAtClient(code), Math.min(60_000, this.#way() * 20))
   }
@@ -226,9 +320,9 @@ export class Connection {
     this.#client.onclose?.({ code } as never)
   }
 
-  #gone(): void {
+  #gone(isClean = false): void {
     this.#state = 'over'
-    this.#server.connections.delete(this)
+    if (this.#server.connections.delete(this)) this.#server.left(this.userId, isClean)
   }
 
   stall(): void {
@@ -265,6 +359,7 @@ export class Connection {
     }
     this.#state = 'open'
     server.connections.add(this)
+    if (!this.#beginChoice()) return this.end(4400)
     this.#told = server.seq
     this.#seen = server.seq
     const { epoch, seq } = server
@@ -276,6 +371,35 @@ export class Connection {
       heartbeatMs: 15_000,
       limits: { maxWatchedUsers: 10_000 },
     })
+    const { status = 'online', text, expiresAt } = server.choice(this.userId) ?? {}
+    if (status !== 'online' || text || expiresAt) this.tellChoice()
+  }
+
+  /** The connection begins with the choice in its URL, before anybody sees it. Returns whether the URL is well-formed. */
+  #beginChoice(): boolean {
+    const server = this.#server
+    const [status, expiresAt, chosenAt] = ['status', 'expiresAt', 'chosenAt'].map(
+      name => this.#query.get(name) ?? undefined,
+    )
+    const now = server.clock.now()
+    const at = chosenAt === undefined ? undefined : Date.parse(chosenAt)
+    const end = expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt)
+    const isStatus = status === undefined ? !(expiresAt || chosenAt) : STATUSES.includes(status as Status)
+    if (!isStatus || Number.isNaN(at ?? 0) || Number.isNaN(end) || this.#query.has('text')) return false
+    if (status && end > now) server.choose(this.userId, { status: status as Status, expiresAt }, at, this)
+    server.show(this.userId)
+    return true
+  }
+
+  /** Tells what the user chose, unasked or as a reply. */
+  tellChoice(id?: number): void {
+    const {
+      status = 'online',
+      text,
+      expiresAt,
+      at = this.#server.clock.now(),
+    } = this.#server.choice(this.userId) ?? {}
+    this.say({ type: 'status_updated', status, timestamp: new Date(at).toISOString(), text, expiresAt, id })
   }
 
   #isTooFast({ type }: Said): boolean {
@@ -301,12 +425,26 @@ export class Connection {
       case 'get_users':
         return this.say({ type: 'users', users: said.userIds.map(userId => server.see(userId)), id })
       case 'set_status':
-        return this.say({ ...said, type: 'status_updated', id })
+        return this.#setStatus(said)
       case 'ping':
         return this.say({ type: 'pong', id })
       default:
         return this.say({ type: 'ack', id })
     }
+  }
+
+  #setStatus({ status, text, expiresAt, id }: Extract<Said, { type: 'set_status' }>): void {
+    const server = this.#server
+    if (expiresAt && Date.parse(expiresAt) <= server.clock.now()) {
+      return this.say({
+        type: 'error',
+        code: 'bad_message',
+        message: '"expiresAt" must be in the future',
+        id,
+      })
+    }
+    server.choose(this.userId, { status, text: text || undefined, expiresAt }, undefined, this)
+    this.tellChoice(id)
   }
 
   #subscribe(said: Extract<Said, { type: 'subscribe' }>): void {

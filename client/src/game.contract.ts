@@ -1,8 +1,11 @@
 import { seeded } from '@who-is-online/testing/random'
+import type { PresenceClient } from './api.ts'
+import type { MyStatus } from './choice.ts'
 import type { createClient } from './client.ts'
-import { FakeServer } from './fake-server.contract.ts'
+import { type Choice, FakeServer } from './fake-server.contract.ts'
 import { ManualClock } from './manual-clock.contract.ts'
 import type { PresenceUser } from './roster.ts'
+import { isSame } from './same.ts'
 import type { Status, User } from './wire.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)
@@ -13,6 +16,20 @@ const STEPS = 50
 /** Longer than the longest wait, a silence and an attempt together. */
 const HEALING_MS = 150_000
 
+/** What the user wants: the last choice, of this device or another one. */
+interface Intent extends MyStatus {
+  readonly isOwn: boolean
+  /** Whether this device has heard of it. */
+  isHeard: boolean
+  /** Whether the server has answered. */
+  isAnswered: boolean
+  readonly at: number
+  /** What this device knows where it has not heard of this one; undefined where nobody can tell. */
+  readonly before?: Intent | undefined
+  /** How often the server had forgotten something by then. */
+  readonly forgets?: number
+}
+
 /** Plays one game of a client against a server in bad weather, and returns what is not as it should be. */
 export async function play(create: typeof createClient, seed: number): Promise<string[]> {
   const random = seeded(seed)
@@ -21,13 +38,23 @@ export async function play(create: typeof createClient, seed: number): Promise<s
   const clock = new ManualClock()
   const server = new FakeServer(clock, random)
   const network = new Events()
+  const skewMs = pick([0, 0, -600_000, 600_000])
   for (const userId of USERS.slice(0, 8)) server.change(userId, pick(STATUSES))
   const client = create({
     url: 'ws://fake/ws',
     userId: 'me',
     WebSocket: server.WebSocket,
-    platform: { ...clock, random, network, document: undefined, storage: undefined, locks: undefined },
+    platform: {
+      ...clock,
+      now: () => clock.now() + skewMs,
+      random,
+      network,
+      document: undefined,
+      storage: undefined,
+      locks: undefined,
+    },
   })
+  const user = userOf(client, server, wrong, random)
   const versions = new Map<string, number>()
   client.onChange(changed => {
     for (const user of changed) {
@@ -65,12 +92,20 @@ export async function play(create: typeof createClient, seed: number): Promise<s
     [4, () => toggle(everybody, client.watchAll)],
     [3, () => toggle(counting, client.watchCount)],
     [3, () => client.setVisible(random() < 0.5)],
-    [2, () => void client.setStatus(pick(STATUSES)).catch(() => {})],
+    [5, user.choose],
+    [3, user.chooseElsewhere],
+    [2, user.returnElsewhere],
     [6, () => each(connection => connection.cut())],
     [3, () => each(connection => connection.stall())],
     [4, () => each(connection => connection.end(pick(CLOSES), random() < 0.5 ? 0 : random() * 3_000))],
     [5, () => each(connection => connection.loseDiff())],
-    [2, () => server.restart()],
+    [
+      2,
+      () => {
+        server.restart()
+        if (random() < 0.5) server.forgetChoices()
+      },
+    ],
     [2, () => network.tell('online')],
     [
       3,
@@ -124,6 +159,7 @@ export async function play(create: typeof createClient, seed: number): Promise<s
   } else {
     for (const { userId } of client.users()) if (!wanted.has(userId)) wrong.push(`${userId} is not followed`)
   }
+  user.compare()
   if (counting.length > 0 && client.count !== server.onlineCount) wrong.push('the count is wrong')
   const topics = new Set([...server.connections].flatMap(connection => [...connection.topics]))
   if (topics.size !== wanted.size || ![...topics].every(userId => wanted.has(userId)))
@@ -143,6 +179,123 @@ export async function play(create: typeof createClient, seed: number): Promise<s
       wrong.push(`${theirs.userId} is ${theirs.status} ${theirs.text}, not ${mine?.status} ${mine?.text}`)
     else if (mine.freshness !== 'live') wrong.push(`${theirs.userId} is stale`)
   }
+}
+
+/** The user of the client, who chooses here and on another device; notes what goes wrong about that. */
+function userOf(client: PresenceClient, server: FakeServer, wrong: string[], random: () => number) {
+  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item
+  let intent: Intent | undefined
+  /** The last one of this device. */
+  let last: Intent | undefined
+  /** When the client said a text again. */
+  let textAt = 0
+  /** The last hiding that the server had not answered before the next choice. */
+  let hid: Intent | undefined
+  let texts = 0
+  let wasOpen = false
+  /** The choice of the other device, which it says again when it comes back. */
+  let other: Choice | undefined
+  const now = (): number => server.clock.now()
+  const isOver = ({ expiresAt }: MyStatus): boolean => Date.parse(expiresAt ?? '') <= now()
+  const hides = (): boolean => !!intent?.isOwn && intent.status === 'offline' && !isOver(intent)
+
+  function some(): MyStatus {
+    const status = pick(STATUSES)
+    const text = random() < 0.6 ? `text ${++texts}` : undefined
+    const endsIn = pick([undefined, undefined, 3_000, 30_000])
+    return { status, text, expiresAt: endsIn ? new Date(now() + endsIn).toISOString() : undefined }
+  }
+
+  /** Whether the server may know this, where a user wants that. */
+  function fits(wanted: Intent, known: MyStatus): boolean {
+    if (isOver(wanted) || isSame(plain(wanted), known)) return true
+    // No reminder tells a plain `online` from one of another device: its text is not said again.
+    const isPlain = isSame(plain({ status: 'online' }), known)
+    if (isPlain && isSame({ ...plain(wanted), text: undefined }, known)) return true
+    // It has the server's time from a welcome that took up to 12 s: a hiding on another device counts as the later one.
+    const isClose = other?.status === 'offline' && wanted.at - other.at < 12_000
+    // A hiding that was said with an attempt that is given up may reach the server late, and counts as made then.
+    const late = isClose ? other : hid
+    if (wanted.isOwn) return !!late && (isOver(late) || isSame(plain({ ...late, text: known.text }), known))
+    const { before, forgets = 0 } = wanted
+    // The text that goes with the choice in the URL was on its way already.
+    if (Math.abs(wanted.at - textAt) < 12_000) return true
+    return !wanted.isHeard && forgets < server.forgets && (!before || fits(before, known))
+  }
+
+  server.overhear = said => {
+    if (said.type === 'set_status' && said.status !== 'offline' && hides())
+      wrong.push('it showed a user who hid')
+    if (said.type === 'set_status' && last?.isAnswered) textAt = now()
+  }
+  client.onMyStatus(status => {
+    if (intent && isSame(plain(intent), plain(status))) intent.isHeard = true
+  })
+  client.onConnectionChange(state => {
+    if (state === 'connecting') server.urls.length = 0
+    if (state !== 'open') return
+    const query = new URL(server.urls.at(-1) ?? 'ws://none').searchParams
+    const [status, expiresAt, chosenAt] = ['status', 'expiresAt', 'chosenAt'].map(name => query.get(name))
+    if (hides() && status !== 'offline') wrong.push('a user who hid was shown')
+    if (status && !chosenAt && intent?.isOwn && intent.isAnswered)
+      wrong.push('an old choice was said as a new one')
+    // The client has the server's time from a welcome that took up to 12 s, and an attempt takes up to 10 s.
+    if (wasOpen && expiresAt && Date.parse(expiresAt) < now() - 23_000)
+      wrong.push('a choice was said that is over')
+    wasOpen = true
+  })
+
+  return {
+    choose(): void {
+      const choice = some()
+      const own: Intent = { ...choice, isOwn: true, isHeard: true, isAnswered: false, at: now() }
+      intent = own
+      if (last?.status === 'offline' && !last.isAnswered) hid = last
+      last = own
+      client.setStatus(choice.status, choice).then(
+        () => {
+          own.isAnswered = true
+        },
+        error => {
+          // It may have been done.
+          if (error.code !== 'timeout' && intent === own) intent = undefined
+        },
+      )
+    },
+    chooseElsewhere(): void {
+      const choice = some()
+      const isSure = last?.isAnswered ?? true
+      server.choose('me', choice)
+      other = server.choice('me')
+      // A choice of this device that is on its way may come after it.
+      const before = intent
+      intent = isSure
+        ? {
+            ...choice,
+            isOwn: false,
+            isHeard: false,
+            isAnswered: true,
+            at: now(),
+            before,
+            forgets: server.forgets,
+          }
+        : undefined
+    },
+    returnElsewhere(): void {
+      if (other && !isOver(other)) server.choose('me', other, other.at)
+    },
+    compare(): void {
+      const known = plain(server.choice('me') ?? { status: 'online' })
+      if (!isSame(plain(client.myStatus), known))
+        wrong.push(`the choice is ${JSON.stringify(known)}, not ${JSON.stringify(client.myStatus)}`)
+      if (!intent || fits(intent, known)) return
+      wrong.push(`the user chose ${JSON.stringify(plain(intent))}, not ${JSON.stringify(known)}`)
+    },
+  }
+}
+
+function plain({ status, text, expiresAt }: MyStatus): MyStatus {
+  return { status, text, expiresAt }
 }
 
 function versionOf(user: User): number {

@@ -10,8 +10,8 @@ export const ANSWER_MS = 8_000
 
 /** What the link leaves to others. */
 export interface Delegates {
-  /** Called for every attempt. */
-  credentials(newSession: boolean): Promise<Credentials>
+  /** Called for every attempt. What it resolves with is called when the socket is made. */
+  credentials(newSession: boolean): Promise<() => Credentials>
   /** The connection is open: now is the time to say what is to be said. */
   resume(welcome: Welcome): void
   receive(message: Message): void
@@ -24,6 +24,8 @@ export interface Delegates {
 /** The connection: does what the machine says, with one socket at a time. */
 export interface Link {
   readonly state: ConnectionState
+  /** Whether a socket was made, with its URL, that the server has not welcomed yet. */
+  readonly isDialing: boolean
   /** Says something, if the connection is open; else nothing happens. Returns the number that its reply is known by. */
   say(request: Request): number
   /** Lets something happen to the connection. */
@@ -114,7 +116,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
       if (own !== attempt || !platform.WebSocket) return
       // No URL, or no subprotocol, that a WebSocket takes: it will not get better by itself.
       code = CLOSE.badIdentity
-      socket = new platform.WebSocket(...credentials)
+      socket = new platform.WebSocket(...credentials())
       socket.onmessage = ({ data }: { readonly data: unknown }) => ifOurs(() => receive(data))
       socket.onclose = (event: { readonly code: number }) => ifOurs(() => take('lost', event.code))
       // A close follows every error, and says more.
@@ -146,6 +148,9 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
   return {
     get state() {
       return machine.state
+    },
+    get isDialing() {
+      return machine.state === 'connecting' && !!socket
     },
     say,
     happen,

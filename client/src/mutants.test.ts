@@ -188,6 +188,61 @@ const MUTANTS: readonly Mutant[] = [
     line: "state: visible ? 'active' : 'inactive'",
     becomes: "state: 'inactive'",
   },
+  {
+    name: 'a connection begins without the choice',
+    file: 'self.ts',
+    line: 'return chosenAt ? { status, expiresAt, chosenAt } : {}',
+    becomes: 'return {}',
+  },
+  {
+    name: 'an old choice is said as a new one',
+    file: 'self.ts',
+    line: 'return chosenAt ? { status, expiresAt, chosenAt } : {}',
+    becomes: 'return chosenAt ? { status, expiresAt } : {}',
+  },
+  {
+    name: 'a choice that the server has not answered is not said',
+    file: 'self.ts',
+    line: 'if (newer) return { status, expiresAt, chosenAt: askedAt }',
+    becomes: 'if (newer) return {}',
+  },
+  {
+    name: 'a choice that is over is said',
+    file: 'self.ts',
+    line: "if (Date.parse(expiresAt ?? '') <= now() + aheadMs) return {}",
+    becomes: '',
+  },
+  {
+    name: 'a text is not said again',
+    file: 'self.ts',
+    line: 'if (isTextDue) return sayText()',
+    becomes: 'if (isTextDue) return',
+  },
+  {
+    name: 'a text is said again though another device has chosen since',
+    file: 'self.ts',
+    line: 'message.timestamp === chosenAt &&',
+    becomes: '',
+  },
+  {
+    name: 'a choice is said again though there is a newer one',
+    file: 'requests.ts',
+    line: 'if (!isChoice(each.request)) each.id',
+    becomes: 'each.id',
+  },
+  {
+    name: 'a choice is given up when its promise times out',
+    file: 'requests.ts',
+    line: "patience.set(timeoutMs, () => reject(new PresenceError('timeout')))",
+    becomes:
+      "patience.set(timeoutMs, () => {\n          reject(new PresenceError('timeout'))\n          choice = undefined\n        })",
+  },
+  {
+    name: 'a connection that began before the user hid is taken',
+    file: 'client.ts',
+    line: "if (status === 'offline' && said.status !== status && connection.isDialing) happen('useless')",
+    becomes: '',
+  },
 ]
 
 /** Enough for each of them; nearly all are seen within twenty, what an old socket says late within thousands. */

@@ -1,6 +1,7 @@
 import { PresenceError } from './errors.ts'
 import type { ClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
+import type { SaidChoice } from './self.ts'
 import { session } from './session.ts'
 import { timer } from './timer.ts'
 import { lifeMs } from './token.ts'
@@ -19,8 +20,8 @@ const TOKEN = /^[\w.~+-]+$/
 export type Credentials = readonly [url: string, protocols: string[]]
 
 export interface Passport {
-  /** Called for every connection. */
-  present(newSession: boolean): Promise<Credentials>
+  /** Called for every connection. What it resolves with is called when the socket is made. */
+  present(newSession: boolean): Promise<() => Credentials>
   /** The server has taken the token, at this time of its clock. */
   welcomed(serverTime: string): void
   /** The connection is gone; the next one brings a token of its own. */
@@ -29,12 +30,13 @@ export interface Passport {
 }
 
 /**
- * Says who this client is, at each connection. `renewed` is called when there is a new token, in time before the old one
- * ends, and the connection should be made anew with it.
+ * Says who this client is, at each connection, and what its user has chosen (`choice`). `renewed` is called when there is
+ * a new token, in time before the old one ends: the connection should then be made again with it.
  */
 export function passport(
   options: ClientOptions,
   platform: Platform,
+  choice: () => SaidChoice,
   renewed: () => void,
   tellError: (error: PresenceError) => void,
 ): Passport {
@@ -81,13 +83,16 @@ export function passport(
     async present(newSession) {
       inUse = next ?? (await fetched())
       next = undefined
-      const query = { sessionId: await id(newSession), username, userId: inUse ? undefined : userId }
-      let address = url.replace(/^http/, 'ws')
-      for (const [key, value] of Object.entries(query)) {
-        if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`
+      const sessionId = await id(newSession)
+      return () => {
+        const query = { sessionId, username, userId: inUse ? undefined : userId, ...choice() }
+        let address = url.replace(/^http/, 'ws')
+        for (const [key, value] of Object.entries(query)) {
+          if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`
+        }
+        // A browser can send no header with a WebSocket: the token travels as a subprotocol that is never selected.
+        return [address, inUse ? [SUBPROTOCOL, `bearer.${inUse}`] : [SUBPROTOCOL]]
       }
-      // A browser can send no header with a WebSocket: the token travels as a subprotocol that is never selected.
-      return [address, inUse ? [SUBPROTOCOL, `bearer.${inUse}`] : [SUBPROTOCOL]]
     },
     welcomed(serverTime) {
       // Said once: by the time of another connection the user may have another name, given on another device.

@@ -59,6 +59,8 @@ export interface Platform {
   readonly atob: ((text: string) => string) | undefined
   /** From 0 up to 1. */
   random(): number
+  /** Ms since the epoch, by the clock of this device. */
+  now(): number
   readonly setTimeout: (task: () => void, ms: number) => unknown
   readonly clearTimeout: (timer: unknown) => void
 }
@@ -92,6 +94,7 @@ export function surroundings(): Platform {
     isUsers: !!document || navigator?.product === 'ReactNative',
     atob,
     random: Math.random,
+    now: Date.now,
     setTimeout,
     clearTimeout,
   }

@@ -9,10 +9,10 @@ import {
   useSyncExternalStore,
 } from 'react'
 import type { PresenceClient } from './api.ts'
+import type { MyStatus } from './choice.ts'
 import { isUserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
 import type { PresenceUser } from './roster.ts'
-import type { MyStatus } from './self.ts'
 
 // Each hook reads the client as an external store: what it returns is the client's own object, the same until it
 // changes, so a component renders again only when what it shows has changed. No hook owns a connection, and what one

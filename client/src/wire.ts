@@ -84,6 +84,8 @@ export interface PresenceDiff {
 export interface StatusUpdated {
   readonly type: 'status_updated'
   readonly status: Status
+  /** ISO 8601: when it was chosen. */
+  readonly timestamp: string
   readonly text?: string | undefined
   readonly expiresAt?: string | undefined
 }
