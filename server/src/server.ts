@@ -66,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
   presence.restore(records, clock.now())
+  const restoredAt = clock.awake()
   await store.start(() => presence.records())
 
   const { limits, sockets, warning } = capacityOf(settings, options.openFiles)
@@ -78,8 +79,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
   const tracker = new Tracker({ presence, feed, store, clock, spectator, allUsersLimit, forgot })
   clock.listen({
-    suspended(ms) {
-      tracker.suspended(ms)
+    suspended(ms, now) {
+      tracker.suspended(ms, now)
       log.info('this process was suspended; that time counts against nobody', { ms })
     },
     jumped(ms, now) {
@@ -163,6 +164,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   try {
     await listen(http, settings.PORT, settings.HOST)
+    // Until here nobody could come back, so the restart grace begins here.
+    tracker.suspended(clock.awake() - restoredAt, clock.now())
   } catch (error) {
     ticker.stop()
     await store.close()

@@ -207,8 +207,8 @@ export class Tracker {
   }
 
   /** This process was suspended for `ms`; see `Presence.suspended`. */
-  suspended(ms: number): void {
-    this.#ports.presence.suspended(ms)
+  suspended(ms: number, now: number): void {
+    this.#ports.presence.suspended(ms, now)
   }
 
   /** From now on nothing happens any more: what is saved next is how this process leaves the world. */
@@ -247,8 +247,9 @@ export class Tracker {
       return this.refuse(client, { code: 'bad_message', text: '"expiresAt" must be in the future', id })
     }
     const choice = { status, text: text || undefined, expiresAt: until }
-    this.#confirm(client, choice, now, id)
-    this.#publish(presence.setStatus(client.userId, choice, now), client.sessionId)
+    const outcome = presence.setStatus(client.userId, choice, now)
+    this.#confirm(client, choice, presence.chosenAt(client.userId) ?? now, id)
+    this.#publish(outcome, client.sessionId)
   }
 
   #identify(client: Client, { username, id }: Request<'identify'>): void {

@@ -47,7 +47,15 @@ test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or n
     client.addEventListener('message', ({ data }) => texts.push(String(data)))
     return { name, client, texts }
   })
-  await settled()
+  /** Resolves when every client has as many messages as the others, and more than before. */
+  let told = 0
+  const answered = () =>
+    vi.waitFor(() => {
+      const counts = new Set(all.map(({ texts }) => texts.length))
+      expect([...counts]).toEqual([expect.toSatisfy((count: number) => count > told)])
+      told = Math.max(...counts)
+    }, 10_000)
+  await answered()
   const questions =
     dialect === 'v1'
       ? [{ type: 'get_all_users' }, { type: 'check_user_status', targetUserId: 'user-1' }]
@@ -57,6 +65,7 @@ test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or n
         ]
   for (const question of questions) {
     for (const { client } of all) client.send(JSON.stringify(question))
+    await answered()
     await settled()
   }
   for (let n = 0; n < 3 * USERS; n++) {

@@ -125,7 +125,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     if (this.dialect === 'v1') room.hub.join(this)
     else this.#follower = new Follower(room, this)
     room.heartbeat.add(this, this.heardAt)
-    this.#welcome(caller.connectionId)
+    this.#welcome(caller.connectionId, caller.choice !== undefined)
   }
 
   // What the client does
@@ -289,7 +289,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#webSocket.close(code, reason)
   }
 
-  #welcome(connectionId: string): void {
+  /** @param hasChoice whether the client has said a choice, and waits for what became of it. */
+  #welcome(connectionId: string, hasChoice: boolean): void {
     const { feed, terms, tracker, clock } = this.#room
     this.reply({
       type: 'welcome',
@@ -302,7 +303,9 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
       serverTime: formatTime(clock.now()),
       ...terms,
     })
-    if (this.dialect === 'v2') tracker.remind(this)
+    if (this.dialect === 'v1') return
+    if (hasChoice) tracker.tellChoice(this)
+    else tracker.remind(this)
   }
 
   /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */

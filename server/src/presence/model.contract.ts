@@ -43,7 +43,7 @@ type Event =
    * from here, which knows that it is at least `knownTime`.
    */
   | { readonly what: 'look'; readonly at: number }
-  | { readonly what: 'suspension'; readonly ms: number }
+  | { readonly what: 'suspension'; readonly ms: number; readonly at: number }
   | { readonly what: 'jump'; readonly ms: number; readonly at: number; readonly knownTime: number }
   | {
       readonly what: 'restart'
@@ -122,6 +122,8 @@ class Model {
     let right: number | undefined = 0
     /** The sum of jumps at which the `lastSeen` of a user who is seen as offline was stamped, where that matters. */
     let stampedAt: number | undefined
+    /** Until when clients are on their way back after a suspension. */
+    let returnUntil = Number.NEGATIVE_INFINITY
     const isOff = () => right === undefined || Math.abs(jumped - right) > OFF_MS
     const ahead = () => (right !== undefined && isOff() ? Math.max(0, jumped - right) : 0)
     const choose = (other: Choice, at: number, now: number) => {
@@ -166,9 +168,10 @@ class Model {
           if (event.choice) {
             const { madeAt = event.at, ...first } = event.choice
             // Of two choices the newer one counts. A time that is still to come tells nothing.
-            const isNewer = event.choice.madeAt === undefined || (madeAt <= event.at && madeAt > chosenAt)
-            if (isNewer || (madeAt > event.at && chosenAt === 0))
-              choose(first, Math.min(madeAt, event.at), event.at)
+            const isNewer = madeAt > chosenAt || (madeAt === chosenAt && choice === ONLINE)
+            const isKnown = madeAt <= event.at + OFF_MS ? isNewer : chosenAt === 0
+            if (event.choice.madeAt === undefined) choose(first, later(event.at, chosenAt), event.at)
+            else if (isKnown) choose(first, Math.min(madeAt, event.at), event.at)
           }
           break
         }
@@ -183,14 +186,17 @@ class Model {
           const lost = sessions.find(isLive(event.id))
           if (!lost) break
           const held = lost.isInactive ? Math.max(graceMs, inactiveGraceMs) : graceMs
-          sessions = [...without(sessions, event.id), { ...lost, until: event.at + held }]
+          sessions = [
+            ...without(sessions, event.id),
+            { ...lost, until: Math.max(event.at + held, returnUntil) },
+          ]
           break
         }
         case 'heard':
           if (isHere) proof = Math.max(proof, event.at)
           break
         case 'choose':
-          if (sessions.length > 0) choose(event.choice, event.at, event.at)
+          if (sessions.length > 0) choose(event.choice, later(event.at, chosenAt), event.at)
           break
         case 'activity': {
           const active = sessions.find(isLive(event.id))
@@ -227,6 +233,12 @@ class Model {
         case 'suspension':
           sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
           if (keptUntil > 0) keptUntil += event.ms
+          returnUntil += event.ms
+          // Clients have noticed, and come back as after a restart.
+          if (event.ms > graceMs) {
+            returnUntil = event.at + restartGraceMs
+            sessions = sessions.map(session => ({ ...session, until: Math.max(session.until, returnUntil) }))
+          }
           break
         case 'jump': {
           const wasOff = isOff()
@@ -234,6 +246,7 @@ class Model {
           if (right === undefined && event.at >= event.knownTime - OFF_MS) right = jumped
           sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
           if (keptUntil > 0) keptUntil += event.ms
+          returnUntil += event.ms
           // What was stamped here for one who is present moves with the clock, ...
           if (isHere) {
             if (shown.status !== 'offline' && lastSeen === proof) lastSeen += event.ms
@@ -247,7 +260,7 @@ class Model {
           break
         }
         case 'restart':
-          ;[jumped, stampedAt] = [0, undefined]
+          ;[jumped, stampedAt, returnUntil] = [0, undefined, Number.NEGATIVE_INFINITY]
           right = event.at < event.knownTime - OFF_MS ? undefined : 0
           if (isOver(choice, event.at)) choice = ONLINE
           if (event.isFromOld) {
@@ -367,6 +380,8 @@ function dueView(sessions: readonly StorySession[], { status, text, expiresAt }:
 
 const isIdle = (sessions: readonly StorySession[]) =>
   sessions.length > 0 && sessions.every(session => session.isIdle)
+/** Two choices in one millisecond have two times. */
+const later = (at: number, chosenAt: number) => (at === chosenAt ? at + 1 : at)
 const isInactive = (sessions: readonly StorySession[]) => sessions.some(session => session.isInactive)
 const isHiding = ({ status, expiresAt }: Choice) => status === 'offline' && expiresAt === undefined
 const isOver = ({ expiresAt }: Choice, now: number) => expiresAt !== undefined && expiresAt <= now
@@ -475,7 +490,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
           status: fc.constantFrom('online', 'busy', 'offline'),
           text: fc.constantFrom(undefined, 'at lunch'),
           forMs: fc.constantFrom(undefined, undefined, 0, 9),
-          ago: fc.constantFrom(undefined, -3, 0, 2, 20),
+          ago: fc.constantFrom(undefined, -6_000, -3, 0, 2, 20),
         }),
         { nil: undefined, freq: 3 },
       ),
@@ -643,8 +658,8 @@ class Table {
         break
       case 'suspended':
         this.#now += step.ms
-        this.#model.add({ what: 'suspension', ms: step.ms })
-        core.suspended(step.ms)
+        this.#model.add({ what: 'suspension', ms: step.ms, at: this.#now })
+        core.suspended(step.ms, this.#now)
         break
       case 'jumped': {
         const before = this.#recordsNow()

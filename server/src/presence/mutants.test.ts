@@ -73,8 +73,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lost session has no deadline',
     file: 'presence.ts',
-    line: 'awake + Math.max(graceMs, inactiveGraceMs))\n    this.#deadlines.add(until, user)',
-    becomes: 'awake + Math.max(graceMs, inactiveGraceMs))',
+    line: '    )\n    this.#deadlines.add(until, user)\n    return',
+    becomes: '    )\n    return',
   },
   {
     name: 'a lost session is over at once',
@@ -85,8 +85,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'the grace is not applied',
     file: 'presence.ts',
-    line: 'user.hold(sessionId, awake + graceMs,',
-    becomes: 'user.hold(sessionId, awake,',
+    line: '      Math.max(awake + graceMs, this.#returnUntil),',
+    becomes: '      Math.max(awake, this.#returnUntil),',
   },
   {
     name: 'a grace never ends at its exact time',
@@ -109,8 +109,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a pause of the process runs down graces',
     file: 'presence.ts',
-    line: '  suspended(ms: number): void {\n    this.#offsetMs += ms',
-    becomes: '  suspended(ms: number): void {\n    this.#offsetMs += 0 * ms',
+    line: '  suspended(ms: number, now: number): void {\n    this.#offsetMs += ms',
+    becomes: '  suspended(ms: number, now: number): void {\n    this.#offsetMs += 0 * ms',
   },
   {
     name: 'a pause is forgotten when it is asked for the next deadline',
@@ -774,37 +774,37 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'an older choice replaces a newer one',
     file: 'user.ts',
-    line: 'madeAt <= this.#chosenAt)) return false',
-    becomes: 'false)) return false',
+    line: 'return madeAt > this.#chosenAt ||',
+    becomes: 'return madeAt >= 0 ||',
   },
   {
     name: 'the same choice said again counts as a newer one',
     file: 'user.ts',
-    line: 'madeAt <= this.#chosenAt))',
-    becomes: 'madeAt < this.#chosenAt))',
+    line: '(madeAt === this.#chosenAt && isPlain(this.#choice))',
+    becomes: 'madeAt === this.#chosenAt',
   },
   {
     name: 'a choice from the future replaces one that is known',
     file: 'user.ts',
-    line: 'madeAt > now ? this.#chosenAt > 0 :',
-    becomes: 'madeAt > now ? false :',
+    line: 'if (madeAt > now + CLOCK_TOLERANCE_MS) return this.#chosenAt === 0',
+    becomes: 'if (madeAt > now + CLOCK_TOLERANCE_MS) return true',
   },
   {
     name: 'a choice from the future never counts',
     file: 'user.ts',
-    line: 'madeAt > now ? this.#chosenAt > 0 :',
-    becomes: 'madeAt > now ? true :',
+    line: 'if (madeAt > now + CLOCK_TOLERANCE_MS) return this.#chosenAt === 0',
+    becomes: 'if (madeAt > now + CLOCK_TOLERANCE_MS) return false',
   },
   {
     name: 'a choice said without its time is old',
     file: 'user.ts',
-    line: 'Math.min(madeAt ?? now, now)',
-    becomes: 'Math.min(madeAt ?? 1, now)',
+    line: 'if (madeAt === undefined) return this.choose(choice, now)',
+    becomes: 'if (madeAt === undefined) return this.choose(choice, 1)',
   },
   {
     name: 'a choice is as old as the session',
     file: 'user.ts',
-    line: 'return this.hasSessions && this.#choose(choice, now)',
+    line: 'return this.hasSessions && this.#choose(choice, now === this.#chosenAt ? now + 1 : now)',
     becomes: 'return this.hasSessions && this.#choose(choice, this.#chosenAt)',
   },
   {
@@ -959,6 +959,55 @@ const MUTANTS: readonly Mutant[] = [
     file: 'presence.ts',
     line: 'return this.#known ? this.#known.time + this.#awake(now) - this.#known.at : now',
     becomes: 'return this.#known ? Math.max(now, this.#known.time + this.#awake(now) - this.#known.at) : now',
+  },
+  // The way back after a suspension
+  {
+    name: 'a choice that ended with the stay is not in force again',
+    file: 'user.ts',
+    line: '(madeAt === this.#chosenAt && isPlain(this.#choice))',
+    becomes: 'false',
+  },
+  {
+    name: 'two choices of one millisecond have one time',
+    file: 'user.ts',
+    line: 'now === this.#chosenAt ? now + 1 : now',
+    becomes: 'now',
+  },
+  {
+    name: 'a choice from the future keeps its time',
+    file: 'user.ts',
+    line: 'Math.min(madeAt, now)',
+    becomes: 'madeAt',
+  },
+  {
+    name: 'who is lost when the process goes on has no more time',
+    file: 'presence.ts',
+    line: 'known.holdLonger(until)) this.#deadlines.add(until, known)',
+    becomes: 'false) this.#deadlines.add(until, known)',
+  },
+  {
+    name: 'nobody looks when that time is over',
+    file: 'presence.ts',
+    line: 'if (known instanceof User && known.holdLonger(until)) this.#deadlines.add(until, known)',
+    becomes: 'if (known instanceof User) known.holdLonger(until)',
+  },
+  {
+    name: 'who is lost after that has no more time',
+    file: 'presence.ts',
+    line: 'this.#returnUntil = until',
+    becomes: 'void until',
+  },
+  {
+    name: 'any suspension gives more time',
+    file: 'presence.ts',
+    line: 'if (ms <= this.#options.graceMs) return',
+    becomes: 'if (ms < 0) return',
+  },
+  {
+    name: 'more time is less for an inactive session',
+    file: 'user.ts',
+    line: 'session.until >= until) continue',
+    becomes: 'false) continue',
   },
 ]
 

@@ -245,7 +245,7 @@ class World {
         return this.#advance(step.off + 5)
       case 'suspended':
         this.now += step.ms
-        presence.suspended(step.ms)
+        presence.suspended(step.ms, this.now)
         return []
       case 'jumped':
         this.now += step.ms

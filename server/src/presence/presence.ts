@@ -114,6 +114,8 @@ export class Presence {
    * clock was set. Deadlines are in awake time.
    */
   #offsetMs = 0
+  /** Until when, in awake time, clients are on their way back after a suspension. */
+  #returnUntil = Number.NEGATIVE_INFINITY
   /** The newest `now`. */
   #now = 0
   /** A lower bound of the real time, and when in awake time it was that; grows only with time that passes here. */
@@ -194,7 +196,11 @@ export class Presence {
     if (!user) return NOTHING
     const { graceMs, inactiveGraceMs } = this.#options
     const awake = this.#awake(now)
-    const until = user.hold(sessionId, awake + graceMs, awake + Math.max(graceMs, inactiveGraceMs))
+    const until = user.hold(
+      sessionId,
+      Math.max(awake + graceMs, this.#returnUntil),
+      Math.max(awake + graceMs, awake + inactiveGraceMs, this.#returnUntil),
+    )
     this.#deadlines.add(until, user)
     return this.#settle(user, now)
   }
@@ -275,9 +281,19 @@ export class Presence {
     return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
   }
 
-  /** This process was suspended for `ms`: nobody's grace period ran meanwhile. */
-  suspended(ms: number): void {
+  /**
+   * This process was suspended for `ms` and goes on at `now`: nobody's grace period ran meanwhile. After a suspension longer
+   * than the grace, clients have noticed and are on their way back as after a restart: whoever is lost already, or
+   * will be until then, has the restart grace from now on.
+   */
+  suspended(ms: number, now: number): void {
     this.#offsetMs += ms
+    if (ms <= this.#options.graceMs) return
+    const until = this.#awake(now) + this.#options.restartGraceMs
+    this.#returnUntil = until
+    for (const known of this.#users) {
+      if (known instanceof User && known.holdLonger(until)) this.#deadlines.add(until, known)
+    }
   }
 
   /**

@@ -29,6 +29,9 @@ type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: bo
     | { readonly state: 'held'; readonly until: number }
   )
 
+/** How far ahead of this server's clock a client may be when it says when a choice was made, in ms. */
+const CLOCK_TOLERANCE_MS = 5_000
+
 /** What is known of a user only while they are here, or while others still see them. */
 interface Stay {
   sessions: Session[]
@@ -189,6 +192,18 @@ export class User {
     if (this.#choice.status === 'offline' && this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
   }
 
+  /** Holds every session that is held until `until` at least. Returns whether that is longer for one of them. */
+  holdLonger(until: number): boolean {
+    const sessions = this.#stay?.sessions ?? []
+    let isLonger = false
+    for (const [index, session] of sessions.entries()) {
+      if (session.state !== 'held' || session.until >= until) continue
+      sessions[index] = { ...session, until }
+      isLonger = true
+    }
+    return isLonger
+  }
+
   /** Ends every held session whose time is up. */
   endHeld(awake: number): void {
     if (!this.#stay) return
@@ -215,19 +230,31 @@ export class User {
     this.show(0, 0)
   }
 
-  /** Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before. */
+  /**
+   * Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before. Two choices
+   * in one millisecond have two times, so that it is known which one was later.
+   */
   choose(choice: Choice, now: number): boolean {
-    return this.hasSessions && this.#choose(choice, now)
+    return this.hasSessions && this.#choose(choice, now === this.#chosenAt ? now + 1 : now)
   }
 
   /**
    * Takes the choice that a session begins with, unless the user has made another one since, maybe on another device.
-   * Returns whether it differs from the one before. A time that is still to come was stamped before the clock was set
-   * back: it tells nothing, so it only counts where no choice is known.
+   * Returns whether it differs from the one before.
    */
   begin({ madeAt, ...choice }: FirstChoice, now: number): boolean {
-    if (madeAt !== undefined && (madeAt > now ? this.#chosenAt > 0 : madeAt <= this.#chosenAt)) return false
-    return this.#choose(choice, Math.min(madeAt ?? now, now))
+    if (madeAt === undefined) return this.choose(choice, now)
+    return this.#isNewest(madeAt, now) && this.#choose(choice, Math.min(madeAt, now))
+  }
+
+  /**
+   * Whether a choice made at that time is the user's newest. The same time is the choice that is known: it counts where that is
+   * over because the user was gone. A time that is far ahead was stamped before the clock was set back: it tells
+   * nothing, so it counts only where no other is known.
+   */
+  #isNewest(madeAt: number, now: number): boolean {
+    if (madeAt > now + CLOCK_TOLERANCE_MS) return this.#chosenAt === 0
+    return madeAt > this.#chosenAt || (madeAt === this.#chosenAt && isPlain(this.#choice))
   }
 
   /** Lets go of a choice whose end has come. Returns whether it had. */

@@ -10,7 +10,7 @@ function newClock() {
   )
   const found: string[] = []
   clock.listen({
-    suspended: ms => found.push(`suspended ${ms}`),
+    suspended: (ms, now) => found.push(`suspended ${ms} until ${now}`),
     jumped: (ms, now) => found.push(`jumped ${ms} to ${now}`),
   })
   const pass = (ms: number, step = 0) => {
@@ -76,7 +76,7 @@ test('[R8 H3] a suspension counts for no duration, and is known before anything 
   expect(clock.awake()).toBe(1_899)
   pass(2_000)
   expect(clock.awake()).toBe(1_899)
-  expect(found).toEqual(['suspended 15000', 'suspended 2000'])
+  expect(found).toEqual(['suspended 15000 until 1015900', 'suspended 2000 until 1018899'])
 })
 
 test('[R8] a machine that slept with both clocks stopped: the wall clock jumps, no duration is lost', () => {

@@ -21,8 +21,8 @@ export interface Clock {
 
 /** What a clock finds out. Each call comes before `now()` or `awake()` returns the first time that is affected. */
 export interface ClockEvents {
-  /** The process stood still for `ms`: it was stopped, its machine slept, or its event loop was blocked. */
-  suspended(ms: number): void
+  /** The process stood still for `ms`: it was stopped, its machine slept, or its event loop was blocked. It goes on at `now`. */
+  suspended(ms: number, now: number): void
   /** The wall clock was set by `ms`, forward or back; `now` is the new time. */
   jumped(ms: number, now: number): void
 }
@@ -94,7 +94,8 @@ export class SystemClock implements Clock {
     this.#readAt = at
     if (gap > SUSPENDED_MS) {
       this.#suspendedMs += gap
-      for (const listener of this.#listeners) listener.suspended(Math.round(gap))
+      const now = Math.floor(this.#told + at - this.#toldAt)
+      for (const listener of this.#listeners) listener.suspended(Math.round(gap), now)
     }
     return at
   }
