@@ -18,6 +18,8 @@ type Played = Map<string, (Record<string, Run> | null)[]>
 export interface Conditions {
   contenders: Contender[]
   rounds: number
+  /** Whether every second round goes through the contenders backwards, so that neither of two always goes first. */
+  alternate?: boolean
   /** Is told what runs now. */
   progress(line: string): void
 }
@@ -28,14 +30,15 @@ export interface Conditions {
  */
 export async function compare(
   scenario: Scenario,
-  { contenders: chosen, rounds, progress }: Conditions,
+  { contenders: chosen, rounds, alternate = false, progress }: Conditions,
 ): Promise<Result> {
   const contenders = scenario.contenders ?? chosen
   const played: Played = new Map(contenders.map(({ name }) => [name, []]))
   const problems: string[] = []
   const notes: string[] = []
   for (let round = 1; round <= rounds; round++) {
-    for (const contender of contenders) {
+    const turns = alternate && round % 2 === 0 ? contenders.toReversed() : contenders
+    for (const contender of turns) {
       const where = `${scenario.name} ${round}/${rounds} ${contender.name}`
       progress(where)
       const runs = await scenario.play(contender).catch((error: Error) => {

@@ -11,6 +11,8 @@ export interface Form {
   counted?: string
   /** Who plays it, where it is not everybody. */
   players?: string[]
+  /** Whether its other figures only say how it was prepared, so that builds are not compared by them. */
+  costOnly?: boolean
   /** Another form whose runs of ours stand beside these, under another name. */
   beside?: { form: string; as: string }
 }
@@ -121,13 +123,16 @@ export function ratio(
   than: Entry | undefined,
   name: FigureName,
 ): Spread | undefined {
-  return summarize(
-    (entry?.rounds ?? []).map((run, round) => {
-      const upper = valid(run, name)
-      const lower = valid(than?.rounds[round] ?? null, name)
-      return upper === undefined || !lower ? undefined : upper / lower
-    }),
-  )
+  return summarize(ratios(entry, than, name))
+}
+
+/** The same of each round in which both were measured. */
+export function ratios(entry: Entry | undefined, than: Entry | undefined, name: FigureName): number[] {
+  return (entry?.rounds ?? []).flatMap((run, round) => {
+    const upper = valid(run, name)
+    const lower = valid(than?.rounds[round] ?? null, name)
+    return upper === undefined || !lower ? [] : [upper / lower]
+  })
 }
 
 function valid(run: Run | null, name: FigureName): number | undefined {

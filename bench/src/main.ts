@@ -1,6 +1,9 @@
 // pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] [--cpu-prof dir] | --report
+// pnpm bench [scenario…] --against dir [--fail-over percent] [--rounds n] [--quick]
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { compareBuilds, printComparisons, REPORTED_PERCENT, sentence, summary } from './against.ts'
+import { type Builds, findBuilds } from './builds.ts'
 import { type Conditions, compare } from './compare.ts'
 import { contenders } from './contenders/contenders.ts'
 import type { Result } from './figures.ts'
@@ -9,21 +12,21 @@ import { firehose } from './scenarios/firehose.ts'
 import { idle } from './scenarios/idle.ts'
 import { known } from './scenarios/known.ts'
 import { request } from './scenarios/request.ts'
-import { saving } from './scenarios/saving.ts'
+import { saving, savingBeside } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
 import { storm } from './scenarios/storm.ts'
 import { watch } from './scenarios/watch.ts'
 import { clearAll, profileInto } from './stage.ts'
 
 /** Every scenario, in the order of a whole bench. */
-const scenarios: Record<string, (size: Size, conditions: Conditions) => Promise<Result>> = {
+const scenarios: Record<string, (size: Size, conditions: Conditions, against?: Builds) => Promise<Result>> = {
   firehose: (size, conditions) => compare(firehose(size), conditions),
-  watch: (size, conditions) => compare(watch(size), conditions),
+  watch: (size, conditions, against) => compare(watch(size, against?.contenders), conditions),
   storm: (size, conditions) => compare(storm(size), conditions),
   request: (size, conditions) => compare(request(size), conditions),
   idle: (size, conditions) => compare(idle(size), conditions),
-  known: (size, conditions) => compare(known(size), conditions),
-  saving,
+  known: (size, conditions, against) => compare(known(size, against?.contenders), conditions),
+  saving: (size, { rounds }, against) => (against ? savingBeside(size, against, rounds) : saving(size)),
 }
 
 const { values, positionals } = parseArgs({
@@ -34,6 +37,8 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     'cpu-prof': { type: 'string' },
     report: { type: 'boolean', default: false },
+    against: { type: 'string' },
+    'fail-over': { type: 'string' },
   },
 })
 
@@ -42,18 +47,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 if (values['cpu-prof']) profileInto(resolve(values['cpu-prof']))
 if (values.report) await report()
+else if (values.against !== undefined) await benchAgainst(values.against, values.quick ? 'quick' : 'full')
 else await bench(values.quick ? 'quick' : 'full')
 
 /** Measures what was asked for, prints it and keeps it. A wrong count or a failed run makes the exit code 1. */
 async function bench(size: Size): Promise<void> {
   const chosen = choose(positionals, Object.entries(scenarios))
+  if (values['fail-over'] !== undefined) refuse('--fail-over needs --against DIR')
   const conditions: Conditions = {
     contenders: choose(
       values.only?.split(',') ?? [],
       contenders.map(contender => [contender.name, contender] as const),
     ),
-    rounds: Number(values.rounds ?? (size === 'quick' ? 1 : 3)),
-    progress: line => process.stderr.write(`${line}\n`),
+    rounds: rounds(size),
+    progress,
   }
   for (const measure of chosen) {
     const result = await measure(size, conditions)
@@ -64,17 +71,58 @@ async function bench(size: Size): Promise<void> {
   }
 }
 
+/**
+ * Measures our build beside an older one and prints ours as multiples of it. Nothing is kept. A wrong count or a
+ * failed run makes the exit code 1, with `--fail-over` also a figure that is worse by more than that
+ * or that was not measured.
+ */
+async function benchAgainst(dir: string, size: Size): Promise<void> {
+  if (values.only !== undefined) refuse('--only does not go with --against: two builds take part')
+  const failOver = values['fail-over']
+  const limit = Number(failOver ?? REPORTED_PERCENT)
+  if (!(limit >= 0)) refuse(`--fail-over must be a number of percent, not ${JSON.stringify(failOver)}`)
+  const against = find(dir)
+  const conditions = { contenders: [...against.contenders], rounds: rounds(size), alternate: true, progress }
+  const worse: string[] = []
+  for (const measure of choose(positionals, Object.entries(scenarios))) {
+    const result = await measure(size, conditions, against)
+    const comparisons = compareBuilds(result, limit)
+    process.stdout.write(printComparisons(result, comparisons))
+    worse.push(...comparisons.filter(({ verdict }) => verdict === 'worse').map(sentence))
+    const unmeasured = comparisons.some(({ verdict }) => verdict === 'not measured')
+    if (result.problems.length > 0 || (failOver !== undefined && unmeasured)) process.exitCode = 1
+  }
+  process.stdout.write(summary(worse, limit, conditions.rounds))
+  if (failOver !== undefined && worse.length > 0) process.exitCode = 1
+}
+
+function find(dir: string): Builds {
+  try {
+    return findBuilds(dir)
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
+}
+
+function rounds(size: Size): number {
+  return Number(values.rounds ?? (size === 'quick' ? 1 : 3))
+}
+
+function progress(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
 /** What the names stand for, all when there are none. An unknown name ends the bench before it begins. */
 function choose<T>(names: string[], known: (readonly [string, T])[]): T[] {
   const all = new Map(known)
   if (names.length === 0) return [...all.values()]
   return names.flatMap(name => {
     const found = all.get(name)
-    return found === undefined ? refuse(name, [...all.keys()]) : [found]
+    return found === undefined ? refuse(`unknown: ${name}; there are ${[...all.keys()].join(', ')}`) : [found]
   })
 }
 
-function refuse(name: string, known: string[]): never {
-  process.stderr.write(`unknown: ${name}; there are ${known.join(', ')}\n`)
+function refuse(text: string): never {
+  process.stderr.write(`${text}\n`)
   process.exit(2)
 }

@@ -66,38 +66,54 @@ type Job =
     }
   | { readonly do: 'load'; readonly dataDir: string }
 
+/** This file: the program that a job runs in. The same file of another build measures that build's storage. */
+export const WORKER = import.meta.filename
+
 /** Measures in child processes and prints a table. */
 export async function saving(options: SavingOptions = {}): Promise<SavingResult> {
-  const full = { users: 1_000_000, seconds: 8, rounds: 3, notesPerSecond: 10_000, ...options }
-  const rounds: Round[] = []
-  const loads: Load[] = []
-  for (let round = 0; round < full.rounds; round += 1) {
-    for (const kind of KINDS) {
-      const dataDir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
-      try {
-        rounds.push(await inChild<Round>({ do: 'round', kind, dataDir, options: full }))
-        if (kind !== 'control') loads.push(await inChild<Load>({ do: 'load', dataDir }))
-      } finally {
-        await rm(dataDir, { recursive: true, force: true })
-      }
-    }
-  }
-  const longest = (kind: Kind) =>
-    median(rounds.filter(round => round.kind === kind).map(round => round.longestStallMs))
-  const result = {
-    options: full,
-    rounds,
-    loads,
-    addedStallMs: round1(longest('periodic') - longest('control')),
-  }
+  const [result] = await savingOf([WORKER], options)
+  if (!result) throw new Error('nothing was measured')
   print(result)
   return result
 }
 
-async function inChild<T>(job: Job): Promise<T> {
+/**
+ * Measures several builds in turn, each by its own worker. Every second round goes through them backwards.
+ *
+ * @param workers for each build the path of its `bench/src/saving.ts`
+ * @returns a result for each worker, in the same order
+ */
+export async function savingOf(
+  workers: readonly string[],
+  options: SavingOptions = {},
+): Promise<SavingResult[]> {
+  const full = { users: 1_000_000, seconds: 8, rounds: 3, notesPerSecond: 10_000, ...options }
+  const measured = workers.map(worker => ({ worker, rounds: [] as Round[], loads: [] as Load[] }))
+  for (let round = 0; round < full.rounds; round += 1) {
+    for (const kind of KINDS) {
+      for (const { worker, rounds, loads } of round % 2 === 0 ? measured : measured.toReversed()) {
+        const dataDir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
+        try {
+          rounds.push(await inChild<Round>({ do: 'round', kind, dataDir, options: full }, worker))
+          if (kind !== 'control') loads.push(await inChild<Load>({ do: 'load', dataDir }, worker))
+        } finally {
+          await rm(dataDir, { recursive: true, force: true })
+        }
+      }
+    }
+  }
+  return measured.map(({ rounds, loads }) => {
+    const longest = (kind: Kind) =>
+      median(rounds.filter(round => round.kind === kind).map(round => round.longestStallMs))
+    const addedStallMs = round1(longest('periodic') - longest('control'))
+    return { options: full, rounds, loads, addedStallMs }
+  })
+}
+
+async function inChild<T>(job: Job, worker: string): Promise<T> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--expose-gc', '--conditions=@who-is-online/source', import.meta.filename, '--job', JSON.stringify(job)],
+    ['--expose-gc', '--conditions=@who-is-online/source', worker, '--job', JSON.stringify(job)],
     { maxBuffer: 1 << 24 },
   )
   return JSON.parse(stdout)

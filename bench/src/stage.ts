@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { constants, setPriority, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { end, endAll, start } from './children.ts'
@@ -14,6 +14,9 @@ import { cpuSeconds, displacedSeconds, openFilesLimit, residentBytes, twoCores }
 
 /** A server that is not ready by then never will be. */
 const READY_WITHIN_MS = 15_000
+
+/** A server saves a million users within this time. */
+const STOP_WITHIN_MS = 30_000
 
 /** The slowest order is a storm on a naive server, 30–60 s; this is twice that. */
 const ORDER_WITHIN_MS = 120_000
@@ -120,7 +123,7 @@ export class Stage {
     const port = await freePort()
     const target: Target = { port, dialect: contender.dialect }
     const server = start({
-      program: join(import.meta.dirname, 'contenders', contender.program),
+      program: resolve(import.meta.dirname, 'contenders', contender.program),
       nodeArgs: [
         '--conditions=@who-is-online/source',
         '--expose-gc',
@@ -179,6 +182,15 @@ export class Stage {
       await sleep(100)
     }
     return residentBytes(this.#server.pid ?? 0)
+  }
+
+  /** Ends the server by SIGTERM, so that it saves its state, and waits until it is gone. */
+  async stopServer(): Promise<void> {
+    const gone = once(this.#server, 'exit', { signal: AbortSignal.timeout(STOP_WITHIN_MS) })
+    this.#server.kill('SIGTERM')
+    const [code, signal] = await gone
+    if (code !== 0)
+      throw new Error(`the server ended with ${code ?? signal}: ${await this.#lastWords('server.log')}`)
   }
 
   /** A figure of the server's `/metrics`; `undefined` where there is none. */

@@ -6,20 +6,23 @@ export interface Contender {
   /** What it is, for readers of the report. */
   title: string
   dialect: DialectName
-  /** Its program, beside this file. */
+  /** Its program: a path, absolute or relative to this file. */
   program: string
   args: string[]
   /** Settings beyond `PORT` and `SILENT`; `scratch` is a directory of this run. */
   env(scratch: string): Record<string, string>
   /** Whether it tells of arrivals even when asked to be silent: it has no such setting. */
   alwaysTells: boolean
+  /** Whether it is a build of this product: it also speaks v2 and deflates, so it plays every form. */
+  isProduct: boolean
 }
 
-const plain: Pick<Contender, 'dialect' | 'args' | 'env' | 'alwaysTells'> = {
+const plain: Pick<Contender, 'dialect' | 'args' | 'env' | 'alwaysTells' | 'isProduct'> = {
   dialect: 'v1',
   args: [],
   env: () => ({}),
   alwaysTells: false,
+  isProduct: false,
 }
 
 export const ours: Contender = {
@@ -37,13 +40,22 @@ export const ours: Contender = {
     LOG_DIR: `${scratch}/logs`,
   }),
   alwaysTells: true,
+  isProduct: true,
 }
 
-/** The same to clients of v1 that inflate. */
-export const deflating: Contender = {
-  ...ours,
-  dialect: 'v1 deflated',
-  env: scratch => ({ ...ours.env(scratch), COMPRESSION: 'on' }),
+/** The name of the older build that `--against` compares with. */
+export const OLDER = 'older'
+
+/** The builds of this product that can take part; they play the forms that no other contender plays. */
+export const builds: string[] = [ours.name, OLDER]
+
+/** The same build for v1 clients that inflate. */
+export function deflating(build: Contender): Contender {
+  return {
+    ...build,
+    dialect: 'v1 deflated',
+    env: scratch => ({ ...build.env(scratch), COMPRESSION: 'on' }),
+  }
 }
 
 export const ws: Contender = {

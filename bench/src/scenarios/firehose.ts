@@ -1,4 +1,4 @@
-import { type Contender, deflating, floor, ours } from '../contenders/contenders.ts'
+import { builds, type Contender, deflating, floor } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import type { Order } from '../load/orders.ts'
 import { Stage } from '../stage.ts'
@@ -47,14 +47,14 @@ export function firehose(size: Size): Scenario {
         title: `the same with v2: all ${crowd} follow everybody, ${perSecond} changes/s`,
         unit: UNIT,
         counted: 'deliveries',
-        players: [ours.name],
+        players: builds,
         beside: { form: 'rate', as: 'ours, v1' },
       },
       {
         name: 'deflated',
         title: `v1 with COMPRESSION=on, ${crowd} that offer to inflate, ${perSecond} changes/s`,
         unit: UNIT,
-        players: [ours.name],
+        players: builds,
         beside: { form: 'rate', as: 'ours, off' },
       },
       { name: 'backlog', title: `${crowd}, ${burst} changes waiting`, unit: UNIT },
@@ -73,9 +73,9 @@ export function firehose(size: Size): Scenario {
       })
       // Naive servers would take minutes for one burst.
       const many = FEW.includes(contender.name) && { many: await playMany(contender, sizes[size]) }
-      if (contender.name !== ours.name) return { ...runs, ...many }
-      const { rate: deflated } = await playV1(deflating, sizes[size])
-      return { ...runs, ...many, v2: await playV2(sizes[size]), ...(deflated && { deflated }) }
+      if (!contender.isProduct) return { ...runs, ...many }
+      const { rate: deflated } = await playV1(deflating(contender), sizes[size])
+      return { ...runs, ...many, v2: await playV2(contender, sizes[size]), ...(deflated && { deflated }) }
     },
     goals: [
       { form: 'rate', figure: 'cost', atMost: { times: 1 / 10, than: 'ws' } },
@@ -120,7 +120,7 @@ function playV1(
 }
 
 /** Who plays with ten thousand clients. */
-const FEW = [ours.name, floor.name]
+const FEW = [...builds, floor.name]
 
 function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
   const { clients, drivers, burst, seconds } = many
@@ -138,9 +138,9 @@ function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
 }
 
 /** As many clients, changes and hearers of each as in v1; in v2 those who change are told by what they follow. */
-function playV2({ clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
+function playV2(build: Contender, { clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
   const sockets = clients + drivers
-  return Stage.with({ ...ours, dialect: 'v2' }, { sockets }, async stage => {
+  return Stage.with({ ...build, dialect: 'v2' }, { sockets }, async stage => {
     const stir = { do: 'stir' as const, perSecond, movers: drivers, statuses: ['online', 'offline'] }
     const before = [
       await stage.measure({ do: 'connect', listeners: sockets, drivers: 0, atOnce: sockets, told: false }),

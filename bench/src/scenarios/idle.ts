@@ -25,6 +25,7 @@ export function idle(size: Size): Scenario {
         name: 'memory',
         title: `${sizes.map(count => count.toLocaleString('en-US')).join(' / ')} connections`,
         unit: 'bytes per connection',
+        costOnly: true,
       },
     ],
     play: contender =>

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Contender, ours } from '../contenders/contenders.ts'
@@ -10,13 +10,13 @@ import { type Point, slope } from './slope.ts'
 const sizesOf = { full: [250_000, 500_000, 1_000_000], quick: [2_000, 10_000] }
 
 /** Users a server knows and who are not there: the slope of its resident bytes over three sizes, and how long it takes to start with them. */
-export function known(size: Size): Scenario {
+export function known(size: Size, compared: readonly Contender[] = [ours]): Scenario {
   const sizes = sizesOf[size]
   const most = (sizes.at(-1) ?? 0).toLocaleString('en-US')
   return {
     name: 'known',
     title: 'Known users: who was there once and is remembered',
-    contenders: [ours],
+    contenders: [...compared],
     forms: [
       {
         name: 'memory',
@@ -32,11 +32,11 @@ export function known(size: Size): Scenario {
       for (const count of sizes) {
         const dir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
         try {
-          await remember(dir, count)
           const restarted = {
             ...contender,
             env: (scratch: string) => ({ ...contender.env(scratch), DATA_DIR: dir }),
           }
+          await remember(restarted, dir, count)
           const measured = await start(restarted)
           points.push({ count, bytes: measured.bytes })
           if (measured.known !== count)
@@ -69,21 +69,41 @@ function start(contender: Contender): Promise<Started> {
   }))
 }
 
-/** Leaves the state of a server that knew so many users and was stopped. */
-async function remember(dataDir: string, count: number): Promise<void> {
-  // Imported only now: it brings the server's storage along, which the other scenarios do without.
-  const { createJsonFileStore } = await import('../../../server/src/storage/json-file.ts')
-  const log = { info: () => {}, error: (text: string) => process.stderr.write(`${text}\n`) }
-  const store = createJsonFileStore({ dataDir, log, now: Date.now })
-  await store.load()
+/**
+ * Leaves the state of a server that knew so many users and was stopped. The build that is measured writes it: it
+ * is given a file in the form that is imported, and stops in good order.
+ */
+async function remember(contender: Contender, dataDir: string, count: number): Promise<void> {
+  const file = join(dataDir, 'user_state.json')
+  await writeFile(file, importable(count))
+  await Stage.with(contender, { sockets: 0 }, stage => stage.stopServer())
+  await checkSealed(file)
+}
+
+/** A state file without a checksum, as every build takes it; in parts, since a million users are a long text. */
+function* importable(count: number): Generator<string> {
   const now = Date.now()
-  await store.start(function* () {
-    for (let index = 0; index < count; index++) {
-      yield { userId: idOf(index), session: 'none', status: 'offline', lastSeen: now - index } as const
-    }
-  })
-  await store.save()
-  await store.close()
+  let separator = '{\n'
+  for (let index = 0; index < count; index++) {
+    const userId = idOf(index)
+    const row = { userId, status: 'offline', lastSeen: new Date(now - index).toISOString() }
+    yield `${separator}"${userId}": ${JSON.stringify(row)}`
+    separator = ',\n'
+  }
+  yield '\n}\n'
+}
+
+/** Checks that the server has written the file itself: reading an imported one is another thing to measure. */
+async function checkSealed(file: string): Promise<void> {
+  const handle = await open(file)
+  try {
+    const { size } = await handle.stat()
+    const end = Buffer.alloc(100)
+    await handle.read(end, 0, end.length, Math.max(0, size - end.length))
+    if (!end.includes('"checksum"')) throw new Error('the server did not save its state when it was stopped')
+  } finally {
+    await handle.close()
+  }
 }
 
 /** As long as a UUID without its dashes. */

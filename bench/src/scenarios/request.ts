@@ -1,4 +1,4 @@
-import { type Contender, deflating, ours } from '../contenders/contenders.ts'
+import { builds, type Contender, deflating } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { perMillion, type Scenario, type Size } from './scenario.ts'
@@ -25,14 +25,14 @@ export function request(size: Size): Scenario {
         title: 'the same with COMPRESSION=on, clients that offer to inflate',
         unit: 'CPU s per million replies',
         counted: 'replies',
-        players: [ours.name],
+        players: builds,
         beside: { form: 'pipelined', as: 'ours, off' },
       },
     ],
     play: async contender => {
       const pipelined = await ask(contender, secondsOf[size])
-      if (contender.name !== ours.name) return { pipelined }
-      return { pipelined, deflated: await ask(deflating, secondsOf[size]) }
+      if (!contender.isProduct) return { pipelined }
+      return { pipelined, deflated: await ask(deflating(contender), secondsOf[size]) }
     },
     goals: [{ form: 'pipelined', figure: 'cost', atMost: { times: 1 / 5, than: 'ws' } }],
   }

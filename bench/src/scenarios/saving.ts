@@ -1,3 +1,5 @@
+import type { Builds } from '../builds.ts'
+import { OLDER, ours } from '../contenders/contenders.ts'
 import { type Entry, type Result, type Run, spread } from '../figures.ts'
 import { number, verdict } from '../goals.ts'
 import type { SavingResult } from '../saving.ts'
@@ -18,7 +20,7 @@ export async function saving(size: Size): Promise<Result> {
   const { options, rounds, loads, addedStallMs } = await measure(optionsOf[size])
   const users = `${options.users.toLocaleString('en-US')} users`
   const changing = `${users}, ${options.notesPerSecond.toLocaleString('en-US')} changes/s`
-  const durable = entryOf('periodic', rounds, round => round.durableMs?.max)
+  const durable = entryOf('periodic', rounds, durableMax)
   const load: Entry = { contender: 'start', rounds: loads.map(({ loadMs }) => run(loadMs)) }
   return {
     scenario: 'saving',
@@ -53,6 +55,69 @@ export async function saving(size: Size): Promise<Result> {
     problems: [],
     notes: [],
   }
+}
+
+/**
+ * What saving costs beside an older build. Each build measures its own storage, by the worker of its own checkout.
+ *
+ * @returns a result with a problem and no figures when the older build has no such worker
+ */
+export async function savingBeside(
+  size: Size,
+  { savingWorker, notes }: Builds,
+  rounds: number,
+): Promise<Result> {
+  const head = {
+    scenario: 'saving',
+    title: 'Saving: the storage of two builds, each measured in a process of its own',
+    date: new Date().toISOString(),
+    ...machine(),
+  }
+  if (savingWorker === undefined) {
+    const problem = "saving can't be compared: the older build has no bench/src/saving.ts"
+    return { ...head, forms: [], problems: [problem], notes: [] }
+  }
+  const { savingOf, WORKER } = await import('../saving.ts')
+  const results = await savingOf([WORKER, savingWorker], { ...optionsOf[size], rounds })
+  const { options } = results[0] as SavingResult
+  const users = `${options.users.toLocaleString('en-US')} users`
+  const changing = `${users}, ${options.notesPerSecond.toLocaleString('en-US')} changes/s`
+  const names = [ours.name, OLDER]
+  const form = (name: string, title: string, costs: (result: SavingResult) => (number | undefined)[]) => ({
+    name,
+    title,
+    unit: 'ms',
+    entries: results.map((result, index) => ({
+      contender: names[index] ?? '',
+      rounds: costs(result).map(run),
+    })),
+    goals: [],
+  })
+  const rounded = (
+    name: string,
+    title: string,
+    kind: Round['kind'],
+    cost: (round: Round) => number | undefined,
+  ) => form(name, title, result => result.rounds.filter(round => round.kind === kind).map(cost))
+  const longest = (round: Round) => round.longestStallMs
+  const p99 = (round: Round) => round.p99StallMs
+  return {
+    ...head,
+    forms: [
+      rounded('periodic', `${changing}: longest stall of the event loop`, 'periodic', longest),
+      rounded('periodic p99', `${changing}: p99 of the stalls`, 'periodic', p99),
+      rounded('on demand', `${changing}, saving without pause: longest stall`, 'on demand', longest),
+      rounded('durable', `${changing}: until the slowest change is durable`, 'periodic', durableMax),
+      rounded('durable p99', `${changing}: p99 until durable`, 'periodic', round => round.durableMs?.p99),
+      form('load', `${users}: loading at start`, result => result.loads.map(({ loadMs }) => loadMs)),
+    ],
+    problems: [],
+    notes: [...notes],
+  }
+}
+
+function durableMax(round: Round): number | undefined {
+  return round.durableMs?.max
 }
 
 function entryOf(

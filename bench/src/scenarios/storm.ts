@@ -1,4 +1,4 @@
-import { ours } from '../contenders/contenders.ts'
+import { builds, type Contender } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { cpuInAll, type Scenario, type Size, spoiledBy } from './scenario.ts'
@@ -27,7 +27,7 @@ export function storm(size: Size): Scenario {
         name: 'crowd',
         title: `${count(crowd)} clients arrive at once while ${count(residents)} who were in keep asking; the latency is theirs`,
         unit: 'CPU s until all are told',
-        players: [ours.name],
+        players: builds,
       },
     ],
     play: async contender => {
@@ -36,7 +36,7 @@ export function storm(size: Size): Scenario {
         const order = { do: 'connect', listeners: clients, drivers: 0, atOnce: clients, told } as const
         return cpuInAll(await stage.measure(order))
       })
-      return contender.name === ours.name ? { arrivals, crowd: await playCrowd(sizes[size]) } : { arrivals }
+      return contender.isProduct ? { arrivals, crowd: await playCrowd(contender, sizes[size]) } : { arrivals }
     },
     goals: [
       { form: 'arrivals', figure: 'cost', atMost: { times: 1 / 30, than: 'ws' } },
@@ -47,9 +47,9 @@ export function storm(size: Size): Scenario {
   }
 }
 
-/** Only ours: naive servers take minutes. */
-function playCrowd({ crowd, residents, asksPerSecond }: Sizes): Promise<Run> {
-  return Stage.with(ours, { sockets: crowd + residents, second: true }, async stage => {
+/** Only builds of this product: naive servers take minutes. */
+function playCrowd(build: Contender, { crowd, residents, asksPerSecond }: Sizes): Promise<Run> {
+  return Stage.with(build, { sockets: crowd + residents, second: true }, async stage => {
     const { told } = stage
     const resident = { do: 'connect', listeners: 0, drivers: residents, atOnce: residents, told } as const
     const before = [

@@ -1,4 +1,4 @@
-import { type Contender, ours } from '../contenders/contenders.ts'
+import { builds, type Contender, ours } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import { number } from '../goals.ts'
 import { type Measured, Stage } from '../stage.ts'
@@ -37,14 +37,11 @@ export const AT_ONCE = 250
 /** From this share of its core on a server could not have carried much more. */
 const FULL_CORE = 0.9
 
-/** Clients that follow some users each. */
-const following: Contender = { ...ours, dialect: 'v2' }
-
 /** The same server and as many clients, of v1: each is told each change, which leaves alone. */
 const alone: Contender = { ...ours, name: 'firehose' }
 
 /** Every client follows some users of many: what is told is another for each, and each is told by a write of its own. */
-export function watch(size: Size): Scenario {
+export function watch(size: Size, compared: readonly Contender[] = [ours]): Scenario {
   const all = sizes[size]
   const { clients, follows, perSecond, memory } = all
   // Until it is known: as many as if each delivery were a write.
@@ -54,7 +51,11 @@ export function watch(size: Size): Scenario {
     name: 'watch',
     title:
       'Watch lists: each client follows some users; beside it, v1 clients told as often, one change a write',
-    contenders: [following, alone],
+    // Beside another build of this product the v1 clients have nothing to show.
+    contenders: [
+      ...compared.map(build => ({ ...build, dialect: 'v2' as const })),
+      ...(compared.length === 1 ? [alone] : []),
+    ],
     forms: [
       {
         name: 'rate',
@@ -66,23 +67,27 @@ export function watch(size: Size): Scenario {
         name: 'memory',
         title: `${count(memory.clients)} clients follow ${memory.follows.slice(1).map(count).join(' / ')} of ${count(memory.users)} users each: resident memory`,
         unit: 'bytes per user followed',
+        costOnly: true,
         counted: 'states',
-        players: ['ours'],
+        players: builds,
       },
     ],
     play: async contender => {
-      if (contender !== following) return { rate: await tellAlone(all, writesPerSecond) }
-      const rate = await follow(all)
+      if (contender === alone) return { rate: await tellAlone(all, writesPerSecond) }
+      const rate = await follow(contender, all)
       const { frames, seconds = 1 } = rate.delivered ?? {}
       if (frames) writesPerSecond = frames / seconds
-      return { rate, memory: await remember(all) }
+      return { rate, memory: await remember(contender, all) }
     },
     goals: [{ form: 'rate', figure: 'cost', atMost: { times: 1.5, than: 'firehose' } }],
   }
 }
 
-function follow({ clients, follows, movers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
-  return Stage.with(following, { sockets: clients }, async stage => {
+function follow(
+  build: Contender,
+  { clients, follows, movers, perSecond, seconds, warmUp }: Sizes,
+): Promise<Run> {
+  return Stage.with(build, { sockets: clients }, async stage => {
     const stir = { do: 'stir' as const, perSecond, movers, statuses: STATUSES }
     const before = [
       await stage.measure({ do: 'connect', listeners: clients, drivers: 0, atOnce: AT_ONCE, told: false }),
@@ -110,9 +115,9 @@ function tellAlone({ clients, seconds, warmUp }: Sizes, writesPerSecond: number)
   })
 }
 
-function remember({ memory: { clients, users, follows } }: Sizes): Promise<Run> {
+function remember(build: Contender, { memory: { clients, users, follows } }: Sizes): Promise<Run> {
   const needs = { sockets: clients, nodeArgs: [SMALL_YOUNG_GENERATION] }
-  return Stage.with(following, needs, async stage => {
+  return Stage.with(build, needs, async stage => {
     const connect = { do: 'connect', listeners: clients, drivers: 0, told: false } as const
     const steps: Measured[] = [await stage.measure({ ...connect, atOnce: FEW_AT_ONCE })]
     const points: Point[] = [{ count: 0, bytes: await stage.residentBytes() }]
