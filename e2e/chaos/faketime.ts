@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process'
+import { globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClockOffset } from './schedule.ts'
+
+const CACHE = join(import.meta.dirname, '../../node_modules/.cache/faketime')
+
+/** Where Debian keeps the library for programs with several threads, here and where it was unpacked. */
+const PLACES = ['/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketime/libfaketimeMT.so.1']
+
+/** A clock of one process and its children, which can be set while they run. */
+export interface FakeClock {
+  /** What the process needs in its environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** Sets the wall clock of the process; the steady clock goes on as it was. */
+  set(offset: ClockOffset): void
+}
+
+/**
+ * Finds libfaketime: an installed one, else the package of Debian, unpacked into `node_modules/.cache`.
+ *
+ * @throws Error that says what is missing
+ */
+export function findFaketime(): string {
+  const find = () => globSync([...PLACES, join(CACHE, PLACES[0] ?? '')])[0]
+  const found = find()
+  if (found !== undefined) return found
+  mkdirSync(CACHE, { recursive: true })
+  const run = (command: string, ...args: string[]) =>
+    execFileSync(command, args, { cwd: CACHE, stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000 })
+  try {
+    run('apt-get', 'download', 'libfaketime')
+    for (const file of globSync('libfaketime_*.deb', { cwd: CACHE })) run('dpkg-deb', '-x', file, CACHE)
+  } catch (error) {
+    throw new Error(`libfaketime is not installed and can't be fetched: ${(error as Error).message}`)
+  }
+  const unpacked = find()
+  if (unpacked === undefined) throw new Error('the package libfaketime has no libfaketimeMT.so.1')
+  return unpacked
+}
+
+/** A clock that is right until it is set. `file` is where its offset stands. */
+export function createFakeClock(library: string, file: string): FakeClock {
+  const set = (offset: ClockOffset): void => {
+    const seconds = offset === '1970' ? 10 - Math.floor(Date.now() / 1_000) : offset
+    // Renamed, so that nobody reads half of it.
+    writeFileSync(`${file}.tmp`, `${seconds < 0 ? '' : '+'}${seconds}\n`)
+    renameSync(`${file}.tmp`, file)
+  }
+  set(0)
+  return {
+    set,
+    env: {
+      LD_PRELOAD: library,
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: '1',
+      // The steady clock is the kernel's. The name differs between versions.
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+      // Times of files are the kernel's.
+      NO_FAKE_STAT: '1',
+    },
+  }
+}
+
+/** Prints the wall clock and the steady clock whenever it reads a line. */
+const CLOCKS = `process.stdin.on('data', () => process.stdout.write(Date.now() + ' ' + performance.now() + '\\n'))`
+
+/**
+ * Checks that Node sees the clock that is set, and a steady clock that does not jump.
+ *
+ * @throws Error that says what Node saw instead
+ */
+export async function checkFaketime(library: string): Promise<void> {
+  const { spawn } = await import('node:child_process')
+  const dir = mkdtempSync(join(tmpdir(), 'who-is-online-'))
+  const clock = createFakeClock(library, join(dir, 'clock'))
+  const child = spawn(process.execPath, ['-e', CLOCKS], {
+    env: { ...clock.env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const look = async (): Promise<{ wall: number; steady: number }> => {
+    const line = new Promise<string>((resolve, reject) => {
+      child.stdout.once('data', data => resolve(String(data)))
+      child.once('exit', () => reject(new Error('Node does not start with libfaketime')))
+    })
+    child.stdin.write('\n')
+    const [wall = 0, steady = 0] = (await line).split(' ').map(Number)
+    return { wall, steady }
+  }
+  try {
+    const first = await look()
+    for (const offset of [3_600, '1970', -3_600, 0] as const) {
+      clock.set(offset)
+      const { wall, steady } = await look()
+      const right = offset === '1970' ? 10_000 : Date.now() + offset * 1_000
+      if (Math.abs(wall - right) > 5_000) throw new Error(`with the clock at ${offset} Node saw ${wall}`)
+      if (steady < first.steady || steady > first.steady + 60_000)
+        throw new Error(`the steady clock jumped from ${first.steady} to ${steady}`)
+    }
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
