@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs'
 
+/** What a full pipe is full of: nothing that a log writes. */
+const FILLER = '\0'
+
 const READ_EVERY_MS = 50
 const KEPT_CHARACTERS = 20_000
 
@@ -25,7 +28,7 @@ export class ConsolePipe {
     this.resume()
   }
 
-  /** The last lines that were read. */
+  /** The last of what was read, without what a stall put in. */
   get text(): string {
     return this.#text
   }
@@ -43,7 +46,7 @@ export class ConsolePipe {
     if (this.#readEnd === undefined) return
     const end = openSync(this.#path, constants.O_WRONLY | constants.O_NONBLOCK)
     try {
-      for (const size of [4_096, 1]) fill(end, '.'.repeat(size))
+      for (const size of [4_096, 1]) fill(end, FILLER.repeat(size))
     } finally {
       closeSync(end)
     }
@@ -71,7 +74,9 @@ export class ConsolePipe {
       try {
         const length = readSync(this.#readEnd, buffer)
         if (length === 0) return
-        this.#text = (this.#text + buffer.toString('utf8', 0, length)).slice(-KEPT_CHARACTERS)
+        this.#text = (this.#text + buffer.toString('utf8', 0, length).replaceAll(FILLER, '')).slice(
+          -KEPT_CHARACTERS,
+        )
       } catch {
         return // nothing there now
       }

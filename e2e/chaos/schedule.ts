@@ -42,7 +42,13 @@ export type Lane = 'process and data' | 'log' | 'console' | 'clock'
 export type Schedule = Readonly<Record<Lane, readonly Step[]>>
 
 /** After a fault of the data, time to save again (5 s, SPEC [S7]) and some more, before the process may be killed. */
-const SAVED_AGAIN_MS = 7_000
+export const SAVED_AGAIN_MS = 7_000
+
+/**
+ * After a start, time for every client to be back before the process is suspended, in ms. A handshake that a client
+ * gave up meanwhile is a lost connection when the process goes on, and has the grace of one, not that of a restart.
+ */
+export const ALL_BACK_MS = 12_000
 
 /** Everything is undone this long before the end. */
 const QUIET_MS = 3_000
@@ -116,15 +122,18 @@ function lay(deal: () => Fault, random: () => number, gapMs: [number, number], e
   const steps: Step[] = []
   let free = 0
   let needsSave = false
+  let allBackAt = 0
   for (;;) {
     const fault = deal()
     const ends = fault.do === 'kill' || fault.do === 'terminate'
     const gap = between(random, ...gapMs)
-    const at = free + (ends && needsSave ? Math.max(gap, SAVED_AGAIN_MS) : gap)
+    const earliest = ends && needsSave ? free + SAVED_AGAIN_MS : fault.do === 'suspend' ? allBackAt : 0
+    const at = Math.max(free + gap, earliest)
     if (at + lengthOf(fault) > endMs) return steps
     steps.push({ at, fault })
     free = at + lengthOf(fault)
     // What passes while the process stands still is no time in which it could save.
+    if (ends) allBackAt = free + ALL_BACK_MS
     needsSave = touchesData(fault) || (needsSave && fault.do === 'suspend')
   }
 }
