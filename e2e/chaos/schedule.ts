@@ -50,6 +50,10 @@ export const SAVED_AGAIN_MS = 7_000
  */
 export const ALL_BACK_MS = 12_000
 
+/** After so many steps the process is left alone for so long, in ms: a client that fell silent must be found out. */
+const STEPS_BEFORE_REST = 7
+const REST_MS = 33_000
+
 /** Everything is undone this long before the end. */
 const QUIET_MS = 3_000
 
@@ -65,10 +69,10 @@ const SHORTEST_SUSPENDED_MS = 5_000
 /** What happens in `ms` milliseconds with this seed. */
 export function schedule(seed: number, ms: number): Schedule {
   const longest = Math.max(SHORTEST_SUSPENDED_MS, Math.min(SUSPENDED_MS, ms / 6))
-  const lane = (index: number, deck: Draw[], gapMs: [number, number]) =>
-    lay(dealer(deck, seeded(seed + index)), seeded(seed + index + LANES), gapMs, ms - QUIET_MS)
+  const lane = (index: number, deck: Draw[], gapMs: [number, number], hasRests = false) =>
+    lay(dealer(deck, seeded(seed + index)), seeded(seed + index + LANES), gapMs, ms - QUIET_MS, hasRests)
   return {
-    'process and data': lane(0, processAndData(longest), [2_000, 8_000]),
+    'process and data': lane(0, processAndData(longest), [2_000, 8_000], true),
     log: lane(1, log, [4_000, 12_000]),
     console: lane(2, consoles, [3_000, 10_000]),
     clock: lane(3, clocks, [2_000, 8_000]),
@@ -118,7 +122,13 @@ function dealer(deck: Draw[], random: () => number): () => Fault {
   }
 }
 
-function lay(deal: () => Fault, random: () => number, gapMs: [number, number], endMs: number): Step[] {
+function lay(
+  deal: () => Fault,
+  random: () => number,
+  gapMs: [number, number],
+  endMs: number,
+  hasRests: boolean,
+): Step[] {
   const steps: Step[] = []
   let free = 0
   let needsSave = false
@@ -126,7 +136,8 @@ function lay(deal: () => Fault, random: () => number, gapMs: [number, number], e
   for (;;) {
     const fault = deal()
     const ends = fault.do === 'kill' || fault.do === 'terminate'
-    const gap = between(random, ...gapMs)
+    const isRest = hasRests && steps.length % STEPS_BEFORE_REST === STEPS_BEFORE_REST - 1
+    const gap = isRest ? REST_MS : between(random, ...gapMs)
     const earliest = ends && needsSave ? free + SAVED_AGAIN_MS : fault.do === 'suspend' ? allBackAt : 0
     const at = Math.max(free + gap, earliest)
     if (at + lengthOf(fault) > endMs) return steps
