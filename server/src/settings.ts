@@ -184,7 +184,11 @@ export const settingsTable = {
     'How often the state file is rewritten while something changes. Between, the journal keeps every change within 150 ms.',
     whole(1_000, 3_600_000),
   ),
-  KEEP_DAYS: setting('30', 'How long a user who does not come back is remembered.', whole(1, 36_500)),
+  KEEP_DAYS: setting(
+    '30',
+    'How many days a user who does not come back is remembered. Only days in which a server runs count, so that no wrong clock makes anybody forgotten.',
+    whole(1, 36_500),
+  ),
   MAX_KNOWN_USERS: setting(
     '1000000',
     'How many users are remembered, about 110 bytes each where ids have 32 characters; beyond, one long gone is forgotten for each new one. 16 million is as many as one map holds.',
