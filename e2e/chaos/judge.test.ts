@@ -158,3 +158,24 @@ test('a process is unwell that answers late, uses its core for more than 10 s, o
   expect(health.resident(500 * 1024 * 1024)).toMatch('500 MiB')
   expect(health.mostBytes).toBe(500 * 1024 * 1024)
 })
+
+test('after a suspension that clients have noticed, users whose line was lost may be held for the restart grace', () => {
+  const judge = new Judge()
+  judge.synced(
+    'o',
+    new Map([
+      ['ann', 'online'],
+      ['bob', 'online'],
+      ['eve', 'online'],
+    ]),
+    0,
+  )
+  judge.left('ann', 'reset', 1_000)
+  judge.resumed(3_000)
+  judge.left('bob', 'reset', 4_000)
+  judge.left('eve', 'clean', 4_000)
+  judge.tick(33_000, 0)
+  expect(judge.violations.map(({ text }) => text)).toEqual([expect.stringContaining('eve')])
+  judge.tick(34_001, 0)
+  expect(judge.violations).toHaveLength(3)
+})

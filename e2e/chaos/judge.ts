@@ -17,6 +17,9 @@ export const BOUNDS_MS: Readonly<Record<Leaving, number>> = { clean: 1_000, rese
 /** The same after a start of the server, for who left while it was away: the restart grace and a second. */
 export const RESTART_BOUND_MS = 31_000
 
+/** A suspension longer than the server's grace is followed by the restart grace as well (SPEC [R8]), in ms. */
+export const NOTICED_SUSPENSION_MS = 5_000
+
 /** A change seen less than this before a crash may be lost with it (SPEC [I8]), and some time to be seen. */
 const MAY_BE_LOST_MS = 1_000
 
@@ -53,6 +56,8 @@ export class Judge {
   readonly #observers = new Map<string, Observer>()
   readonly #reported = new Map<string, number>()
   #startedAt = Number.NEGATIVE_INFINITY
+  /** Until when users whose line was lost may be held after a suspension. */
+  #returnUntil = Number.NEGATIVE_INFINITY
 
   /** From now on the user is there and must be seen online. */
   present(userId: string, t: number): void {
@@ -68,7 +73,8 @@ export class Judge {
   left(userId: string, how: Leaving, t: number): void {
     const tracked = this.#track(userId, 'be offline', t)
     tracked.how = how
-    tracked.deadline = t + BOUNDS_MS[how]
+    const until = t + BOUNDS_MS[how]
+    tracked.deadline = how === 'clean' ? until : Math.max(until, this.#returnUntil)
   }
 
   /** Nothing is expected of a user who is on the way back. */
@@ -83,6 +89,15 @@ export class Judge {
       if (user.must !== 'be offline') continue
       if (user.firstSeenAt !== undefined && t - user.firstSeenAt > MAY_BE_LOST_MS) continue
       user.deadline = Math.max(user.deadline, t + RESTART_BOUND_MS)
+    }
+  }
+
+  /** The server goes on after a suspension that clients have noticed: who was lost is held for the restart grace. */
+  resumed(t: number): void {
+    this.#returnUntil = t + RESTART_BOUND_MS
+    for (const user of this.#users.values()) {
+      if (user.must !== 'be offline' || user.how === 'clean' || user.firstSeenAt !== undefined) continue
+      user.deadline = Math.max(user.deadline, this.#returnUntil)
     }
   }
 
@@ -107,7 +122,7 @@ export class Judge {
     if (user?.must === 'be offline' && status === 'offline') {
       user.firstSeenAt ??= t
       // Who left while the server was away is held for the restart grace, which says nothing of how they left.
-      if (known.syncedAt < user.since && this.#startedAt < user.since) {
+      if (known.syncedAt < user.since && this.#startedAt < user.since && this.#returnUntil < user.since) {
         this.detections[user.how].push(t - user.since)
       }
     }

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws'
 import { type Found, missing } from './choices.ts'
 import { Health } from './health.ts'
 import { Host } from './host.ts'
-import { Judge, type Violation } from './judge.ts'
+import { Judge, NOTICED_SUSPENSION_MS, type Violation } from './judge.ts'
 import { forgotten, knownUsers, stateOf } from './known.ts'
 import type { Line, Version } from './line.ts'
 import { type Hearing, observe } from './observer.ts'
@@ -256,6 +256,8 @@ class Run implements Town, Hearing {
           host.suspend()
           await sleep(fault.forMs)
           host.resume()
+          if (fault.forMs <= NOTICED_SUSPENSION_MS) return
+          for (const judge of this.judges) judge.resumed(this.awake())
         })
       case 'fill':
         await this.#fill(fault.volume, fault.forMs)
