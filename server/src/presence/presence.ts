@@ -39,16 +39,16 @@ export interface PresenceRecord {
    * with an end (`expiresAt`) may still come back into force.
    */
   readonly status: Status
+  /** When the choice was made, in ms since the epoch. Absent where that is not known. */
+  readonly chosenAt?: number
+  /** The user is gone (`session` is `none`), but the choice `offline` still counts when they come back. */
+  readonly keptHidden?: true
   readonly text?: string
   /** Ms since the epoch. */
   readonly expiresAt?: number
-  /** When the user chose, in ms since the epoch. */
-  readonly chosenAt?: number
-  /** The user is gone and stays hidden on returning soon. */
-  readonly keptHidden?: true
   /** All sessions are idle. */
   readonly idle?: true
-  /** Nobody looks at one of the sessions. */
+  /** A session said that nobody looks at it (`client_state inactive`). Only with a session. */
   readonly inactive?: true
   /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
   readonly lastSeen: number

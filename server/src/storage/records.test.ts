@@ -28,6 +28,16 @@ test('nothing is lost that only a file made by hand can say of who is gone', () 
   expect(read(records)).toEqual(byId(odd, busy))
 })
 
+test.each([{ chosenAt: 5 }, { keptHidden: true as const }, { inactive: true as const }])(
+  'no field of a user who is gone is lost: %o',
+  field => {
+    const record = { ...gone('ann'), ...field }
+    const records = new Records()
+    records.set(record)
+    expect(read(records)).toEqual(byId(record))
+  },
+)
+
 test('the newest record of a user counts, whatever kind it and the one before are', () => {
   const records = new Records()
   const kinds = [

@@ -3,11 +3,16 @@ import { type Gone, Known } from '../presence/known.ts'
 import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 
 /**
- * What is read of many users, one record each. Those who are gone, the most of a million, are no objects until they
+ * The stored records, one per user, and the time that is known to have passed. Those who are gone, the most of a million, are no objects until they
  * are asked for: objects that live through a load and die after it leave their pages behind, full of holes.
  */
 export class Records implements Iterable<UserRecord> {
   readonly #known = new Known<UserRecord>()
+  /**
+   * A lower bound of the real time, in ms since the epoch, that grows only by time that processes saw pass; see
+   * `Store.alive`. For files without it, the highest time stored anywhere. `undefined` where nothing was stored.
+   */
+  knownTime: number | undefined
 
   get size(): number {
     return this.#known.size
@@ -35,13 +40,17 @@ export class Records implements Iterable<UserRecord> {
 }
 
 /** Whether there is nothing in it that a row has no column for. */
-function isRow({ session, status, text, expiresAt, idle, newUsername }: UserRecord): boolean {
+function isRow(record: UserRecord): boolean {
+  const { session, status, text, expiresAt, chosenAt, keptHidden, idle, inactive, newUsername } = record
   return (
     session === 'none' &&
     status === 'offline' &&
     text === undefined &&
     expiresAt === undefined &&
+    chosenAt === undefined &&
+    keptHidden === undefined &&
     idle === undefined &&
+    inactive === undefined &&
     newUsername === undefined
   )
 }

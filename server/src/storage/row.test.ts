@@ -30,6 +30,16 @@ test.each<[what: string, record: UserRecord, row: string]>([
     { ...ann, session: 'none', status: 'offline', expiresAt: 2 },
     `"status":"offline",${TIME},"choice":"offline","expiresAt":"1970-01-01T00:00:00.002Z"`,
   ],
+  [
+    'busy since a while, in a tab that nobody looks at',
+    { ...ann, session: 'live', status: 'busy', chosenAt: 2, inactive: true },
+    `"status":"busy",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","inactive":true`,
+  ],
+  [
+    'gone, and the choice to appear offline is kept',
+    { ...ann, session: 'none', status: 'offline', keptHidden: true, chosenAt: 2 },
+    `"status":"offline",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","keptHidden":true`,
+  ],
 ])('a row has what others see, and more only where that differs: %s', (_, record, row) => {
   expect(encodeRow(record)).toBe(`{"userId":"ann",${row}}`)
   expect(decodeRow(JSON.parse(encodeRow(record)))).toEqual(record)

@@ -16,11 +16,14 @@ import { isoTime, parseTime } from './time.ts'
  *
  * `status` is what others see. What they don't see follows only where it differs: `"hidden":true` (connected,
  * chose to appear offline), `"held":true` (the connection is lost, the grace period runs), `"idle":true` (in every
- * session), `"newUsername"` (they don't see it yet), and `"choice"` where it is another word than `status`: of who
- * is away by being idle, and of who is gone with a choice whose end is ahead. `"text"` and `"expiresAt"` belong to the choice.
+ * session), `"inactive":true` (a session said that nobody looks at it), `"newUsername"` (they don't see it yet), and
+ * `"choice"` where it is another word than `status`: for users who are away because they are idle, and for users who
+ * are gone with a choice that ends later. `"keptHidden":true` is for users who are gone and whose choice `offline`
+ * still counts. `"text"`, `"expiresAt"` and `"chosenAt"` belong to the choice.
  */
 export function encodeRow(record: UserRecord): string {
-  const { userId, session, status, text, expiresAt, idle, lastSeen, username, newUsername } = record
+  const { userId, session, status, text, expiresAt, chosenAt, keptHidden } = record
+  const { idle, inactive, lastSeen, username, newUsername } = record
   const gone = session === 'none'
   const seen = gone ? 'offline' : status === 'online' && idle ? 'away' : status
   let row = `{"userId":${JSON.stringify(userId)},"status":"${seen}","lastSeen":"${isoTime(lastSeen)}"`
@@ -29,7 +32,10 @@ export function encodeRow(record: UserRecord): string {
   if (seen !== status || (gone && expiresAt !== undefined)) row += `,"choice":"${status}"`
   if (text !== undefined) row += `,"text":${JSON.stringify(text)}`
   if (expiresAt !== undefined) row += `,"expiresAt":"${isoTime(expiresAt)}"`
+  if (chosenAt !== undefined) row += `,"chosenAt":"${isoTime(chosenAt)}"`
   if (!gone && status === 'offline') row += ',"hidden":true'
+  if (keptHidden) row += ',"keptHidden":true'
+  if (inactive) row += ',"inactive":true'
   if (idle) row += ',"idle":true'
   if (session === 'held') row += ',"held":true'
   return `${row}}`
@@ -55,6 +61,8 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   const held = markIn('held', fields.held)
   const choice = fields.choice === undefined ? undefined : statusIn('choice', fields.choice)
   const idle = markIn('idle', fields.idle)
+  const inactive = markIn('inactive', fields.inactive)
+  const keptHidden = markIn('keptHidden', fields.keptHidden)
   const connected = seen !== 'offline' || hidden || held
   if (hidden && seen !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
   if (held && seen === 'offline' && !hidden)
@@ -62,6 +70,9 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   if (connected && choice !== undefined && !(idle && seen === 'away' && choice === 'online'))
     throw new BadRow(`"choice" is for users who are gone or idle`)
   if (idle && !connected) throw new BadRow(`"idle" is for users who are here`)
+  if (inactive && !connected) throw new BadRow(`"inactive" is for users who are here`)
+  if (keptHidden && (connected || (choice ?? seen) !== 'offline'))
+    throw new BadRow(`"keptHidden" is for users who are gone and chose "offline"`)
   if (idle && seen === 'online') throw new BadRow(`"idle" needs "status" to be another than "online"`)
   const session = held ? 'held' : connected ? 'live' : 'none'
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
@@ -70,8 +81,11 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     session,
     status: choice ?? seen,
     ...textIn(fields.text),
-    ...endIn(fields.expiresAt),
+    ...optionalTimeIn('expiresAt', fields.expiresAt),
+    ...optionalTimeIn('chosenAt', fields.chosenAt),
+    ...(keptHidden && { keptHidden: true as const }),
     ...(idle && { idle: true as const }),
+    ...(inactive && { inactive: true as const }),
     lastSeen,
     ...optionalNameIn('username', fields.username),
     ...optionalNameIn('newUsername', fields.newUsername),
@@ -87,7 +101,10 @@ type RowField =
   | 'choice'
   | 'text'
   | 'expiresAt'
+  | 'chosenAt'
   | 'hidden'
+  | 'keptHidden'
+  | 'inactive'
   | 'idle'
   | 'held'
 
@@ -109,9 +126,9 @@ function textIn(value: unknown): { text?: string } {
   )
 }
 
-function endIn(value: unknown): { expiresAt?: number } {
+function optionalTimeIn<Field extends RowField>(field: Field, value: unknown): { [F in Field]?: number } {
   if (value === undefined || value === null) return {}
-  return { expiresAt: timeIn('expiresAt', value, undefined) }
+  return { [field]: timeIn(field, value, undefined) } as { [F in Field]?: number }
 }
 
 function statusIn(field: RowField, value: unknown): Status {

@@ -74,6 +74,10 @@ export function everyKindOfRecord(): UserRecord[] {
               ...idle,
               lastSeen: 1_234,
               ...more,
+              // Every other record has the rarer fields, so that each of them meets each of the others.
+              ...(records.length % 2 === 1 && { chosenAt: 1_111 }),
+              ...(records.length % 2 === 1 && session !== 'none' && { inactive: true as const }),
+              ...(session === 'none' && status === 'offline' && 'username' in more && KEPT_HIDDEN),
             })
           }
         }
@@ -82,6 +86,8 @@ export function everyKindOfRecord(): UserRecord[] {
   }
   return records
 }
+
+const KEPT_HIDDEN = { keptHidden: true } as const
 
 const EXTRAS = [
   {},
