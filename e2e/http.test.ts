@@ -41,6 +41,7 @@ test('[T3] /metrics has the figures of the moment', async () => {
   expect(text).toMatch(/^wio_connections 1$/m)
   expect(text).toMatch(/^wio_users_online 1$/m)
   expect(text).toMatch(/^wio_storage_failing 0$/m)
+  expect(text).toMatch(/^wio_storage_late 0$/m)
   await client.leave()
 })
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
@@ -213,6 +213,33 @@ test('[I8] with state and backup both unreadable the server refuses with 78 and 
   expect(code).toBe(78)
   expect(output).toMatch(/user_state\.json/)
   expect(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8')).toBe('{"users": [')
+})
+
+test('[Z8] a data directory that can’t be used is one sentence and 78, without a stack', async () => {
+  writeFileSync(join(dir.path, 'data'), 'a file where a directory should be')
+  const { code, output } = await runServer(dir.path, {})
+  expect(code).toBe(78)
+  expect(output.trim().split('\n')).toHaveLength(1)
+  expect(output).toContain(`the data directory ${join(dir.path, 'data')} can't be used`)
+  expect(output).toContain('set DATA_DIR to another directory')
+})
+
+test('[Z5] a dead server’s lock without any state is 78, and the message names what to delete', async () => {
+  await (await startServer(dir.path)).end('SIGKILL')
+  const data = join(dir.path, 'data')
+  for (const name of readdirSync(data)) if (name.startsWith('user_state')) rmSync(join(data, name))
+  const { code, output } = await runServer(dir.path, {})
+  expect(code).toBe(78)
+  expect(output).toContain(`delete ${join(data, 'lock')} to start with nobody`)
+})
+
+test('[Z2] a data directory removed while the server runs is made again, and everybody is in it', async () => {
+  const server = await startServer(dir.path)
+  await (await TestClient.as(server, 'ann')).leave()
+  rmSync(join(dir.path, 'data'), { recursive: true })
+  while (!server.output().includes('the state is saved again')) await sleep(50)
+  await server.end('SIGKILL')
+  expect(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8')).toContain('"userId":"ann"')
 })
 
 test('[I8] a file of the plain form is taken over', async () => {

@@ -9,7 +9,7 @@ import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
 import { describe, help, WrongSettings } from './settings.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
-import { StoreDamaged, StoreLocked } from './storage/store.ts'
+import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
 
 // With process.ts the only file that touches the process and the clock.
@@ -90,7 +90,8 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     server = await starting
   } catch (error) {
     if (error instanceof StoreLocked) return end.fail(EXIT.locked, error.message)
-    if (error instanceof StoreDamaged) return end.fail(EXIT.config, error.message)
+    if (error instanceof StoreDamaged || error instanceof StoreUnusable)
+      return end.fail(EXIT.config, error.message)
     const why = whyNotListening(error as Error, { host: settings.HOST, port: settings.PORT }, ownAddresses())
     if (why !== undefined) return end.fail(EXIT.failed, why)
     return end.fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)

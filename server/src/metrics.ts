@@ -31,6 +31,9 @@ export class Metrics {
     this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
       store().state === 'failing' ? 1 : 0,
     )
+    this.#gauge('wio_storage_late', '1 while changes wait for the disk for more than a second', () =>
+      store().state === 'late' ? 1 : 0,
+    )
     new Counter({
       name: 'wio_log_lines_dropped_total',
       help: 'Log lines that could not be written, by output',

@@ -47,6 +47,9 @@ const LAST_SAVE_MS = 6_000
 /** How long clients may take to answer the goodbye of a stop. */
 const GOODBYE_MS = 2_500
 
+/** How long a stop may wait for the disk in all: the process ends within 10 s, whatever the disk does. */
+const STOP_MS = 9_000
+
 const DAY_MS = 86_400_000
 
 /** Puts the house together and opens the door. @throws when the port or the store can't be had. */
@@ -168,7 +171,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     tracker.suspended(clock.awake() - restoredAt, clock.now())
   } catch (error) {
     ticker.stop()
-    await store.close()
+    await Promise.race([store.close(), timeLimit(LAST_SAVE_MS)])
     throw error
   }
 
@@ -177,25 +180,40 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port: (http.address() as AddressInfo).port,
     async stop() {
       stopping = true
+      let outOfTime = timeLimit(STOP_MS)
       gateway.refuse()
       ticker.stop()
       tracker.stop()
       try {
         // First of all: whatever happens to the goodbyes, nobody is forgotten.
         await withinReason(store.save())
+      } catch (error) {
+        if (error instanceof DiskHangs) outOfTime = Promise.resolve()
+        throw error
       } finally {
         await gateway.closeAll()
         await closed(http)
-        await store.close()
+        // A disk that hangs answers nothing. What is not closed then is like after a crash: nothing stored is lost.
+        await Promise.race([store.close(), outOfTime])
       }
     },
   }
 }
 
-/** The save, or a refusal when it takes too long. */
+/** Resolves after a while, without keeping the process alive for it. */
+function timeLimit(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms).unref())
+}
+
+/** The last save was given up: whatever else waits for the disk now is not waited for. */
+class DiskHangs extends Error {
+  override readonly name = 'DiskHangs'
+}
+
+/** The save. @throws DiskHangs when it takes too long */
 function withinReason(save: Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Error('the disk takes too long')), LAST_SAVE_MS)
+    const patience = setTimeout(() => reject(new DiskHangs('the disk takes too long')), LAST_SAVE_MS)
     save.then(resolve, reject).finally(() => clearTimeout(patience))
   })
 }

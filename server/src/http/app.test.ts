@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { StoreHealth } from '../storage/store.ts'
 import { createApp } from './app.ts'
+import { readiness } from './health.ts'
 import { BUILT_PAGE, readLivePage } from './live-page.ts'
 import { consoleLine } from './page.ts'
 
@@ -303,4 +305,19 @@ test('the page as it is built has the console line, loads its own files only, an
   expect(files.map(([name]) => name.replace(/-[\w-]{8}\./, '.')).sort()).toEqual(['index.css', 'index.js'])
   for (const [name] of files) expect(html).toContain(`./assets/${name}`)
   expect(files.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)).toBeLessThan(60_000)
+})
+
+test('[Z1] /readyz says how the storage is, and is 200 as long as clients are served', () => {
+  const since = Date.UTC(2026, 0, 1)
+  const time = '2026-01-01T00:00:00.000Z'
+  const storage = (store: StoreHealth) => readiness({ stopping: false, store })
+  expect(storage({ state: 'ok' })).toEqual({ status: 200, body: { status: 'ready', storage: 'ok' } })
+  expect(storage({ state: 'late', since })).toEqual({
+    status: 200,
+    body: { status: 'ready', storage: 'late', since: time },
+  })
+  expect(storage({ state: 'failing', since, error: 'EIO' })).toEqual({
+    status: 200,
+    body: { status: 'ready', storage: 'failing', since: time, error: 'EIO' },
+  })
 })

@@ -179,12 +179,12 @@ const arbitraryLife = fc.record({
   steps: fc.array(arbitraryStep, { maxLength: 20 }),
   walkNotes: fc.array(arbitraryRecord, { maxLength: 3 }),
   /** The power goes before so many operations of the disk have been done; what survives follows the seed. */
-  cutAfter: fc.integer({ min: 1, max: 120 }),
+  cutAfter: fc.integer({ min: 1, max: 180 }),
   seed: fc.integer(),
   /** An operation that fails, or 0. */
   failAt: fc.oneof(
     { weight: 3, arbitrary: fc.constant(0) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 90 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 150 }) },
   ),
 })
 type Life = typeof arbitraryLife extends fc.Arbitrary<infer T> ? T : never

@@ -4,11 +4,12 @@ import { type Disk, readWhole } from './disk.ts'
 
 /** What a test may let fail, crash or count. */
 export interface Operation {
-  readonly name: keyof Disk | 'read' | 'write' | 'sync' | 'close' | 'modifiedAt'
+  readonly name: keyof Disk | 'read' | 'write' | 'sync' | 'id' | 'close' | 'modifiedAt'
   readonly path: string
 }
 
 interface Inode {
+  readonly id: string
   /** What a process reads. */
   content: Buffer
   /** What a power cut leaves for sure: always the beginning of `content`, since files are only appended to. */
@@ -79,10 +80,32 @@ export class SimulatedDisk implements Disk {
 
   /** Puts a file there, durably. */
   put(path: string, content: string | Buffer): void {
-    const inode = { content: Buffer.from(content), durable: Buffer.from(content) }
+    const inode = { id: newId(), content: Buffer.from(content), durable: Buffer.from(content) }
     this.#directories.add(dirname(path))
     this.#names.set(path, inode)
     this.#durableNames.set(path, inode)
+  }
+
+  /** What `rm -r` does: open files go on, without a name. */
+  removeTree(path: string): void {
+    for (const name of [...this.#names.keys()].filter(name => name.startsWith(`${path}/`))) {
+      this.#names.delete(name)
+      this.#durableNames.delete(name)
+    }
+    this.#directories.delete(path)
+  }
+
+  /** What `mv` does with a directory, over nothing. */
+  moveTree(from: string, to: string): void {
+    for (const names of [this.#names, this.#durableNames]) {
+      for (const [name, inode] of [...names]) {
+        if (!name.startsWith(`${from}/`)) continue
+        names.delete(name)
+        names.set(to + name.slice(from.length), inode)
+      }
+    }
+    this.#directories.delete(from)
+    this.#directories.add(to)
   }
 
   async #begin(name: Operation['name'], path: string): Promise<void> {
@@ -94,13 +117,25 @@ export class SimulatedDisk implements Disk {
     if (code !== undefined) throw failure(code, name, path)
   }
 
-  async makeDirectory(path: string): Promise<void> {
+  async makeDirectory(path: string, parents: 'with parents' | 'in its parent'): Promise<void> {
     await this.#begin('makeDirectory', path)
+    if (parents === 'in its parent' && !this.#directories.has(dirname(path)))
+      throw failure('ENOENT', 'mkdir', path)
     this.#directories.add(path)
+  }
+
+  async stat(path: string) {
+    await this.#begin('stat', path)
+    const inode = this.#names.get(path)
+    const isDirectory = this.#directories.has(path)
+    if (!inode && !isDirectory) return undefined
+    const bytes = inode?.content.length ?? 0
+    return { id: inode?.id ?? path, isDirectory, bytes, modifiedAt: bytes, uid: 1, gid: 1, mode: 0o700 }
   }
 
   async list(directory: string): Promise<string[]> {
     await this.#begin('list', directory)
+    if (!this.#directories.has(directory)) throw failure('ENOENT', 'list', directory)
     return [...this.#names.keys()].filter(path => dirname(path) === directory).map(path => basename(path))
   }
 
@@ -126,7 +161,7 @@ export class SimulatedDisk implements Disk {
   async create(path: string) {
     await this.#begin('create', path)
     if (!this.#directories.has(dirname(path))) throw failure('ENOENT', 'create', path)
-    const inode: Inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0) }
+    const inode: Inode = { id: newId(), content: Buffer.alloc(0), durable: Buffer.alloc(0) }
     this.#names.set(path, inode)
     return {
       write: async (bytes: Uint8Array) => {
@@ -139,6 +174,10 @@ export class SimulatedDisk implements Disk {
       sync: async () => {
         await this.#begin('sync', path)
         if (this.lies !== 'sync') inode.durable = inode.content
+      },
+      id: async () => {
+        await this.#begin('id', path)
+        return inode.id
       },
       close: () => this.#begin('close', path),
     }
@@ -188,8 +227,11 @@ function torn({ content, durable }: Inode, random: () => number): Inode {
   const unsynced = content.length - durable.length
   const kept = share === KEEP_ALL ? unsynced : Math.floor(share * (unsynced + 1))
   const left = content.subarray(0, durable.length + kept)
-  return { content: left, durable: left }
+  return { id: newId(), content: left, durable: left }
 }
+
+let ids = 0
+const newId = () => `1:${++ids}`
 
 function failure(code: string, name: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${name} '${path}'`), { code })
@@ -211,7 +253,7 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
 
     beforeEach(async () => {
       ;({ disk, directory } = await make())
-      await disk.makeDirectory(directory)
+      await disk.makeDirectory(directory, 'with parents')
     })
 
     test('reads what was written, in as many pieces as were asked for', async () => {
@@ -242,6 +284,32 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       await expect(disk.open(at('x'))).rejects.toMatchObject({ code: 'ENOENT' })
       await expect(disk.remove(at('x'))).rejects.toMatchObject({ code: 'ENOENT' })
       await expect(disk.rename(at('x'), at('y'))).rejects.toMatchObject({ code: 'ENOENT' })
+    })
+
+    test('knows a file by its name and by its handle, until another one has the name', async () => {
+      const file = await disk.create(at('a'))
+      const id = await file.id()
+      await file.write(Buffer.from('text'))
+      expect(await disk.stat(at('a'))).toMatchObject({ id, bytes: 4, isDirectory: false })
+      await disk.rename(at('a'), at('b'))
+      expect(await disk.stat(at('a'))).toBeUndefined()
+      expect(await disk.stat(join(at('b'), 'x'))).toBeUndefined()
+      expect((await disk.stat(at('b')))?.id).toBe(id)
+      await write('c', 'other')
+      await disk.rename(at('c'), at('b'))
+      expect((await disk.stat(at('b')))?.id).not.toBe(id)
+      expect(await file.id()).toBe(id)
+      await file.close()
+      expect((await disk.stat(directory))?.isDirectory).toBe(true)
+    })
+
+    test('makes a directory in its parent only, if asked to', async () => {
+      const inner = join(at('one'), 'two')
+      await expect(disk.makeDirectory(inner, 'in its parent')).rejects.toMatchObject({ code: 'ENOENT' })
+      await disk.makeDirectory(at('one'), 'in its parent')
+      await disk.makeDirectory(inner, 'in its parent')
+      await disk.makeDirectory(inner, 'in its parent')
+      expect((await disk.stat(inner))?.isDirectory).toBe(true)
     })
 
     test('syncs a directory', async () => {

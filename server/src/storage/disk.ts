@@ -1,11 +1,13 @@
-import { constants } from 'node:fs'
-import { copyFile, link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { copyFile, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** What the storage asks of a file system. Every call may fail as those of `node:fs` do: an Error with a `code`. */
 export interface Disk {
-  /** Makes a directory only its owner can enter, durably; one that is there stays as it is. */
-  makeDirectory(path: string): Promise<void>
+  /** Makes a directory that only its owner can enter, durably, and its parents if asked to. One that exists stays as it is. */
+  makeDirectory(path: string, parents: 'with parents' | 'in its parent'): Promise<void>
+  /** What is under a name, a symbolic link followed; `undefined` where there is nothing. */
+  stat(path: string): Promise<FileFacts | undefined>
   list(directory: string): Promise<string[]>
   open(path: string): Promise<ReadableFile>
   /** Creates an empty file only its owner can read; one that is there is emptied. */
@@ -17,6 +19,20 @@ export interface Disk {
   remove(path: string): Promise<void>
   /** Makes what was created, renamed and removed in a directory survive a power cut. */
   syncDirectory(path: string): Promise<void>
+}
+
+/** What a file system says about a file or directory. */
+export interface FileFacts {
+  /** Tells files apart: the device and the number on it. */
+  readonly id: string
+  readonly isDirectory: boolean
+  readonly bytes: number
+  /** When it was last written, in ms since the epoch. */
+  readonly modifiedAt: number
+  /** The owner's numbers, and the permissions. */
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
 }
 
 export interface ReadableFile {
@@ -32,15 +48,31 @@ export interface WritableFile {
   write(bytes: Uint8Array): Promise<void>
   /** Makes the content survive a power cut. After a failure nothing is known, and a second try proves nothing. */
   sync(): Promise<void>
+  /** See `FileFacts.id`. Stays the same when the file is renamed or removed. */
+  id(): Promise<string>
   close(): Promise<void>
 }
 
 export const nodeDisk: Disk = {
-  async makeDirectory(path) {
+  async makeDirectory(path, parents) {
+    if (parents === 'in its parent') {
+      if (await nodeDisk.stat(path)) return
+      await mkdir(path, { mode: 0o700 })
+      return nodeDisk.syncDirectory(dirname(path))
+    }
     const first = await mkdir(path, { recursive: true, mode: 0o700 })
     if (first === undefined) return
     for (let made = path; made.length >= first.length; made = dirname(made)) {
       await nodeDisk.syncDirectory(dirname(made))
+    }
+  },
+
+  async stat(path) {
+    try {
+      return factsOf(await stat(path))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+      throw error
     }
   },
 
@@ -65,6 +97,7 @@ export const nodeDisk: Disk = {
       },
       // Data and size are all a reader needs: fdatasync spares the write of the modification time.
       sync: () => file.datasync(),
+      id: async () => factsOf(await file.stat()).id,
       close: () => file.close(),
     }
   },
@@ -93,6 +126,19 @@ export const nodeDisk: Disk = {
       await directory.close()
     }
   },
+}
+
+function factsOf(stats: Stats): FileFacts {
+  const { dev, ino, size, mtimeMs, uid, gid, mode } = stats
+  return {
+    id: `${dev}:${ino}`,
+    isDirectory: stats.isDirectory(),
+    bytes: size,
+    modifiedAt: mtimeMs,
+    uid,
+    gid,
+    mode: mode & 0o7777,
+  }
 }
 
 /** What a file system without hard links answers (exFAT, SMB): there a copy has to do. */

@@ -26,9 +26,9 @@ export function temporary(path: string): string {
   return `${path}.tmp`
 }
 
-/** Where a file that can't be used is kept for whoever wants to look into it. */
-export function aside(path: string, now: number): string {
-  return `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`
+/** The name under which a file that can't be used is kept, so that an operator can look into it. */
+export function aside(path: string, now: number, why: 'damaged' | 'replaced' = 'damaged'): string {
+  return `${path}.${why}-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`
 }
 
 /** Whether a file shows that there was state here once. */

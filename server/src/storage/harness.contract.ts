@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import type { Disk } from './disk.ts'
+import type { Host, Owner } from './host.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
-import type { Host, Owner } from './lock.ts'
 import type { LogFields, StoreLog } from './recovery.ts'
 import type { Store } from './store.ts'
 
@@ -19,7 +19,7 @@ export class SimulatedHost {
   #count = 0
 
   /** The view of a new process. In a container every one of them is pid 1. */
-  process(): Host & { kill(): void } {
+  process(): Host & { isRunning(owner: Owner): boolean; kill(): void } {
     this.#count += 1
     const self: Owner = { pid: 1, started: String(this.#count) }
     this.#running.add(String(this.#count))

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Disk, forEachLine, removeQuietly, wholeLines } from './disk.ts'
+import { type Disk, forEachLine, removeQuietly, type WritableFile, wholeLines } from './disk.ts'
 import { temporary } from './files.ts'
 import { BadRow, decodeRow, encodeRow } from './row.ts'
 import { Pace, SlicedWriter } from './slices.ts'
@@ -15,17 +15,24 @@ import { isoTime, parseTime } from './time.ts'
  *     1c291ca3 {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z"}
  *
  * with the CRC-32 of the JSON in front. The first line is the head; then a row keeps a user, `forget` forgets
- * one, `alive` says that the process lived at that time, and `closed` that it let go in good order.
+ * one, `alive` says that the process was alive at that time, and `closed` that it ended in good order. `alive` and
+ * `closed` may carry `knownTime`; see `Store.alive`.
  */
 
-/** What a segment says of itself in its first line. */
+/** What a segment says about itself in its first line. */
 export interface SegmentHead {
+  /** Its number. A file with another number in its name is a copy, and is not read. */
   readonly journal: number
+  /** The state it belongs to: a random id, made when that state began. Absent in files of earlier versions. */
+  readonly stateId?: string
+  /** The process that wrote it: the id of its lock. Absent in files of earlier versions. */
+  readonly writer?: string
   /**
-   * Why it was begun: a process started (whatever was live before is not), a snapshot began (the segment goes
-   * on where the last one ended), or a disk failed and is back (changes in between were not written).
+   * Why it was begun: a process started (users who were live before are not), a snapshot began (the segment continues
+   * where the last one ended), the disk failed and is back (changes in between were not written), or all files
+   * were removed while the process ran (nothing older exists; a snapshot follows).
    */
-  readonly after: 'start' | 'snapshot' | 'failure'
+  readonly after: 'start' | 'snapshot' | 'failure' | 'removal'
   /** The segment before and how many bytes of it are good: what lies behind them was never durable. */
   readonly previous?: { readonly journal: number; readonly bytes: number }
   /** The fingerprint of the imported state file this segment goes on from. */
@@ -34,39 +41,57 @@ export interface SegmentHead {
 
 export const FORGOTTEN = Symbol('forgotten')
 
-/** What a journal keeps, in one batch: the newest of each user, and when the process was last known alive. */
+/** What is written in one batch: the newest record of each user, and when the process was last known to be alive. */
 export interface Batch {
   readonly users: ReadonlyMap<UserId, UserRecord | typeof FORGOTTEN>
   readonly alive: number | undefined
+  /** See `Store.alive`; only with `alive`. */
+  readonly knownTime: number | undefined
+}
+
+/** A file was removed, renamed or replaced while this process was using it. */
+export class Displaced extends Error {
+  override readonly name = 'Displaced'
 }
 
 /** A segment that is being written. Calls must not overlap. */
 export class Segment {
   readonly journal: number
+  readonly #disk: Disk
+  readonly #path: string
+  readonly #file: WritableFile
   readonly #writer: SlicedWriter
+  #id: string
   #durable: number
 
-  private constructor(journal: number, writer: SlicedWriter) {
+  private constructor(disk: Disk, path: string, journal: number, file: WritableFile, writer: SlicedWriter) {
+    this.#disk = disk
+    this.#path = path
     this.journal = journal
+    this.#file = file
     this.#writer = writer
+    this.#id = ''
     this.#durable = writer.bytes
   }
 
   /** Creates a segment. It gets its name when its head is durable, so that a segment without one is damaged. */
   static async create(disk: Disk, path: string, head: SegmentHead): Promise<Segment> {
-    const writer = new SlicedWriter(await disk.create(temporary(path)))
+    const file = await disk.create(temporary(path))
+    const writer = new SlicedWriter(file)
     try {
       await writer.write([line(JSON.stringify({ format: FORMAT, ...head }))], new Pace('brisk'))
       await writer.sync()
+      const segment = new Segment(disk, path, head.journal, file, writer)
+      segment.#id = await file.id()
       await disk.rename(temporary(path), path)
       await disk.syncDirectory(dirname(path))
+      return segment
     } catch (error) {
       await writer.close().catch(() => {})
       await removeQuietly(disk, temporary(path))
       await removeQuietly(disk, path)
       throw error
     }
-    return new Segment(head.journal, writer)
   }
 
   /** How many bytes of it are known to be durable. */
@@ -74,15 +99,29 @@ export class Segment {
     return this.#durable
   }
 
-  /** Makes a batch durable. After a failure the segment must not be written to again. */
+  /** Makes a batch durable. After a failure the segment must not be written to again. @throws Displaced, see `mustBeInPlace` */
   async append(batch: Batch): Promise<void> {
     await this.#append(batchLines(batch))
   }
 
   /** Says that nothing follows, durably, and closes. */
-  async seal(now: number): Promise<void> {
-    await this.#append([line(`{"closed":"${isoTime(now)}"}`)])
+  async seal(now: number, knownTime: number | undefined): Promise<void> {
+    await this.#append([line(`{"closed":"${isoTime(now)}"${knownTimeField(knownTime)}}`)])
     await this.close()
+  }
+
+  /**
+   * Checks that the open file is still the one under its name: writes to a removed file succeed, and are lost.
+   *
+   * @throws Displaced
+   */
+  async mustBeInPlace(): Promise<void> {
+    const found = await this.#disk.stat(this.#path)
+    if (found?.id === this.#id) return
+    // Some network file systems renumber files: the open file and its name are then still the same.
+    this.#id = await this.#file.id()
+    if (found?.id === this.#id) return
+    throw new Displaced(`${this.#path} was ${found ? 'replaced' : 'removed'} while the server was using it`)
   }
 
   async close(): Promise<void> {
@@ -92,15 +131,20 @@ export class Segment {
   async #append(lines: Iterable<string>): Promise<void> {
     await this.#writer.write(lines, new Pace('brisk'))
     await this.#writer.sync()
+    await this.mustBeInPlace()
     this.#durable = this.#writer.bytes
   }
 }
 
-function* batchLines({ users, alive }: Batch): Generator<string> {
+function* batchLines({ users, alive, knownTime }: Batch): Generator<string> {
   for (const [userId, record] of users) {
     yield line(record === FORGOTTEN ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
   }
-  if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"}`)
+  if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"${knownTimeField(knownTime)}}`)
+}
+
+function knownTimeField(time: number | undefined): string {
+  return time === undefined ? '' : `,"knownTime":"${isoTime(time)}"`
 }
 
 function line(json: string): string {
@@ -111,8 +155,8 @@ function line(json: string): string {
 export type Entry =
   | { readonly kind: 'keep'; readonly record: UserRecord }
   | { readonly kind: 'forget'; readonly userId: UserId }
-  | { readonly kind: 'alive'; readonly at: number }
-  | { readonly kind: 'closed' }
+  | { readonly kind: 'alive'; readonly at: number; readonly knownTime: number | undefined }
+  | { readonly kind: 'closed'; readonly at: number | undefined; readonly knownTime: number | undefined }
 
 /** What was found in a segment beside its entries. */
 export interface SegmentReport {
@@ -206,10 +250,18 @@ function decodeEntry(entry: unknown): Entry | undefined {
   if (typeof entry !== 'object' || entry === null) return undefined
   if ('userId' in entry) return keepEntry(entry)
   if ('forget' in entry && typeof entry.forget === 'string') return { kind: 'forget', userId: entry.forget }
-  if ('alive' in entry && typeof entry.alive === 'string')
-    return { kind: 'alive', at: parseTime(entry.alive) }
-  if ('closed' in entry) return { kind: 'closed' }
+  const knownTime = timeOf('knownTime' in entry && entry.knownTime)
+  if ('alive' in entry) {
+    const at = timeOf(entry.alive)
+    return at === undefined ? undefined : { kind: 'alive', at, knownTime }
+  }
+  if ('closed' in entry) return { kind: 'closed', at: timeOf(entry.closed), knownTime }
   return undefined
+}
+
+function timeOf(text: unknown): number | undefined {
+  const time = typeof text === 'string' ? parseTime(text) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
 }
 
 function keepEntry(row: object): Entry | undefined {
@@ -227,12 +279,15 @@ function decodeHead(head: unknown): SegmentHead | undefined {
   if (!('journal' in head) || typeof head.journal !== 'number') return undefined
   if (!('after' in head)) return undefined
   const { after } = head
-  if (after !== 'start' && after !== 'snapshot' && after !== 'failure') return undefined
+  if (after !== 'start' && after !== 'snapshot' && after !== 'failure' && after !== 'removal')
+    return undefined
   const previous = 'previous' in head ? decodePrevious(head.previous) : undefined
   const imported = 'imported' in head && typeof head.imported === 'string' ? head.imported : undefined
   return {
     journal: head.journal,
     after,
+    ...('stateId' in head && typeof head.stateId === 'string' && { stateId: head.stateId }),
+    ...('writer' in head && typeof head.writer === 'string' && { writer: head.writer }),
     ...(previous && { previous }),
     ...(imported !== undefined && { imported }),
   }

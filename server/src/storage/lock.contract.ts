@@ -1,15 +1,28 @@
 /*
  * A process that takes locks when told to: `lock.test.ts` starts many and lets them race.
  */
+import { randomUUID } from 'node:crypto'
 import { nodeDisk } from './disk.ts'
-import { Lock, thisHost } from './lock.ts'
+import { type Host, thisHost } from './host.ts'
+import { Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
 
-export type Order = { readonly take: string } | { readonly release: true }
+/** `hides`: as if its pid meant nothing to anybody, as that of a process in another container. */
+export type Order = { readonly take: string; readonly hides?: boolean } | { readonly release: true }
 export type Answer =
   | { readonly took: boolean; readonly why?: string }
   | { readonly released: true }
   | { readonly ready: true }
+
+/** What a process of another pid namespace is and sees: every one of them is pid 1, with its own /proc. */
+export function inAnotherContainer(host: Host): Host {
+  const namespace = `pid:[${randomUUID()}]`
+  return {
+    self: { pid: 1, started: '100', namespace },
+    isRunning: (owner, lock) => host.isRunning(owner, lock),
+    light: (lock, id) => host.light?.(lock, id) ?? Promise.resolve(undefined),
+  }
+}
 
 let lock: Lock | undefined
 
@@ -20,7 +33,7 @@ async function obey(order: Order): Promise<Answer> {
     return { released: true }
   }
   try {
-    lock = await Lock.acquire(nodeDisk, order.take, thisHost)
+    lock = await Lock.acquire(nodeDisk, order.take, order.hides ? inAnotherContainer(thisHost) : thisHost)
     return { took: true }
   } catch (error) {
     if (error instanceof StoreLocked) return { took: false, why: error.message }

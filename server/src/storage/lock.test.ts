@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.contract.ts'
 import { type Disk, nodeDisk } from './disk.ts'
 import { newDirectory, SimulatedHost } from './harness.contract.ts'
+import { type Host, type Owner, thisHost } from './host.ts'
 import type { Answer, Order } from './lock.contract.ts'
-import { claimName, type Host, Lock, type Owner, thisHost } from './lock.ts'
+import { claimName, Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
 
 const LOCK = '/data/lock'
@@ -27,7 +28,7 @@ describe('a lock', () => {
   test('is held by one, named to all others, and let go of', async () => {
     const { directory, path } = await lockWith(undefined)
     const lock = await Lock.acquire(nodeDisk, path, thisHost)
-    expect(lock.ownerCrashed).toBe(false)
+    expect(lock.dead).toBeUndefined()
     const second = Lock.acquire(nodeDisk, path, thisHost)
     await expect(second).rejects.toThrow(StoreLocked)
     await expect(second).rejects.toThrow(`process ${process.pid} `)
@@ -49,8 +50,8 @@ describe('a lock', () => {
   ] as const)("of %s is in nobody's way", async ([, content]) => {
     const { directory, path } = await lockWith(content)
     const lock = await Lock.acquire(nodeDisk, path, thisHost)
-    expect(lock.ownerCrashed).toBe(true)
-    expect(await readdir(directory)).toEqual(['lock'])
+    expect(lock.dead).toBeDefined()
+    expect(await readdir(directory)).toEqual(['lock', expect.stringMatching(/^lock\.[-0-9a-f]{36}\.sock$/)])
     await lock.release()
     expect(await readdir(directory)).toEqual([])
   })
@@ -74,7 +75,7 @@ describe('a lock', () => {
     const others = left({ pid: 4_194_304 })
     await writeFile(path, others)
     await lock.release()
-    expect((await Lock.acquire(nodeDisk, path, thisHost)).ownerCrashed).toBe(true)
+    expect((await Lock.acquire(nodeDisk, path, thisHost)).dead).toBeDefined()
   })
 
   test('undone is as it was found', async () => {
@@ -106,18 +107,23 @@ describe('a race for a lock', () => {
   const oneWins = (acquire: Acquire) =>
     fc.asyncProperty(
       fc.scheduler(),
-      fc.constantFrom(undefined, '', left({ pid: 1, started: '0' })),
+      fc.constantFrom(
+        undefined,
+        '',
+        left({ pid: 1, started: '0' }),
+        `${JSON.stringify({ pid: 1, started: '0', id: 'x', stateId: 's', segment: 7 })}\n`,
+      ),
       fc.boolean(),
-      fc.array(fc.option(fc.integer({ min: 1, max: 12 })), { minLength: 2, maxLength: 4 }),
+      fc.array(fc.option(fc.integer({ min: 1, max: 16 })), { minLength: 2, maxLength: 4 }),
       async (scheduler, found, claimed, deaths) => {
         const disk = new SimulatedDisk()
-        await disk.makeDirectory('/data')
+        await disk.makeDirectory('/data', 'with parents')
         if (found !== undefined) {
           disk.put(LOCK, found)
           if (claimed) disk.put(claimName(LOCK, Buffer.from(found), 0), left({ pid: 1, started: '0' }))
         }
         const host = new SimulatedHost()
-        const winners = new Set<Host>()
+        const winners = new Set<ReturnType<typeof host.process>>()
         const racers = deaths.map(async dieAfter => {
           const racer = host.process()
           let steps = 0
@@ -134,7 +140,14 @@ describe('a race for a lock', () => {
                 return Reflect.apply(target[name], target, args)
               },
           })
-          await acquire(scheduled, racer).then(
+          const asking: Host = {
+            self: racer.self,
+            isRunning: async owner => {
+              await scheduler.schedule(Promise.resolve(), `${racer.self.started} isRunning`)
+              return racer.isRunning(owner)
+            },
+          }
+          await acquire(scheduled, asking).then(
             () => winners.add(racer),
             () => {},
           )
@@ -144,7 +157,13 @@ describe('a race for a lock', () => {
         expect(living.length).toBeLessThanOrEqual(1)
         if (deaths.every(death => death === null)) expect(living).toHaveLength(1)
         // However it went: when all are dead, the next one gets it.
-        await Lock.acquire(disk, LOCK, { self: { pid: 1, started: 'last' }, isRunning: () => false })
+        const last = await Lock.acquire(disk, LOCK, {
+          self: { pid: 1, started: 'last' },
+          isRunning: () => false,
+        })
+        // And it inherits what the first one was writing, however many heirs died before they wrote anything.
+        if (found?.includes('segment') && acquire === asTheStoreDoes)
+          expect(last.dead?.newest).toEqual({ stateId: 's', segment: 7 })
       },
     )
 

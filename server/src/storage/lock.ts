@@ -1,146 +1,227 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { codeOf, type Disk, readIfThere, removeQuietly } from './disk.ts'
+import { type Beacon, isListening } from './beacon.ts'
+import { codeOf, type Disk, readIfThere, reasonOf, removeQuietly } from './disk.ts'
+import { type Host, heldHere, type Owner, socketOf } from './host.ts'
 import { StoreLocked } from './store.ts'
 
-/**
- * Who holds a lock. A number alone names nobody for long: pids are used again, and in a container every
- * process is pid 1. With its start time and the boot of the machine it names one process for good.
- */
-export interface Owner {
-  readonly pid: number
-  /** Clock ticks from the boot to its start; unknown where there is no /proc. */
-  readonly started?: string
-  readonly boot?: string
-  /** Made up for each lock, so that a process knows those it holds itself. */
-  readonly id?: string
+/** The newest journal segment, named outside the journal so that its loss is noticed. */
+export interface Newest {
+  readonly stateId: string
+  readonly segment: number
 }
 
-/** The processes of this machine, as a lock sees them. */
-export interface Host {
-  readonly self: Owner
-  /** Whether that process, and not another one under its pid, is running. */
-  isRunning(owner: Owner): boolean
-}
-
-const heldHere = new Set<string>()
-
-export const thisHost: Host = {
-  get self() {
-    return { pid: process.pid, ...known('started', startOf(process.pid)), ...known('boot', bootId()) }
-  },
-
-  isRunning({ pid, started, boot, id }) {
-    if (pid === process.pid) return id !== undefined && heldHere.has(id)
-    if (boot !== undefined && boot !== bootId()) return false
-    return started === undefined ? answers(pid) : startOf(pid) === started
-  },
-}
-
-function known<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
-  return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
-}
-
-function bootId(): string | undefined {
-  return readProc('/proc/sys/kernel/random/boot_id')?.trim()
-}
-
-/** Field 22 of proc(5) stat. Field 2 is the program's name in parentheses and may hold anything, `) ` too. */
-function startOf(pid: number): string | undefined {
-  const stat = readProc(`/proc/${pid}/stat`)
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
-  // A zombie (state Z) or a dead one (X) has let go of everything and only waits to be counted.
-  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? undefined : fields?.[19]
-}
-
-function readProc(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
-}
-
-function answers(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM' // it is there, and somebody else's
-  }
+/** The lock of an owner that crashed. */
+export interface DeadLock {
+  /** What it was writing last; `undefined` when it had written nothing, or in a lock of an earlier version. */
+  readonly newest: Newest | undefined
+  /** False when its content is damaged, so that it can't be known what it was writing. */
+  readonly isReadable: boolean
 }
 
 /**
- * Holds a file that names its owner, so that one process at a time has the directory. It is for one host:
- * processes on two machines, or in two containers with pids of their own, don't see each other run.
+ * A file that names its owner, so that only one process at a time has the directory. It works between the
+ * containers of one host, not between hosts. See docs/decisions/0014.
  */
 export class Lock {
-  /** Whether the last owner went without letting go: it crashed. */
-  readonly ownerCrashed: boolean
+  /** The lock of the last owner if that crashed, that is, did not remove it. */
+  readonly dead: DeadLock | undefined
+  /** Why this lock can't be seen from other containers; `undefined` when it can. */
+  readonly beaconProblem: string | undefined
   readonly #disk: Disk
   readonly #path: string
+  readonly #host: Host
   readonly #id: string
   readonly #found: Buffer | undefined
+  readonly #beacon: Beacon | undefined
+  #newest: Newest | undefined
 
-  private constructor(disk: Disk, path: string, id: string, found: Buffer | undefined) {
-    this.#disk = disk
-    this.#path = path
-    this.#id = id
+  private constructor(parts: {
+    disk: Disk
+    path: string
+    host: Host
+    id: string
+    found: Buffer | undefined
+    beacon: Lit
+    newest: Newest | undefined
+  }) {
+    const { found, beacon } = parts
+    this.#disk = parts.disk
+    this.#path = parts.path
+    this.#host = parts.host
+    this.#id = parts.id
     this.#found = found
-    this.ownerCrashed = found !== undefined
+    this.#beacon = beacon.beacon
+    this.beaconProblem = beacon.problem
+    this.#newest = parts.newest
+    const left = found && decode(found)
+    this.dead = found && { newest: left?.newest, isReadable: left !== undefined }
   }
 
   /**
-   * Takes the lock.
+   * Takes the lock. With `before`, a lock that this process took and that was removed or replaced since, it is
+   * taken again under the same id.
    *
-   * It is written aside and linked into place whole, which only one process can do. To take over from a dead
-   * owner, a process first links its lock to a name made from the dead lock's content (each lock's content is
-   * unique), which again only one can, then looks whether that dead lock is still in place, and if so puts its
-   * own over it. Who comes late finds the name taken, or another lock in place. Should the heir die halfway,
-   * its claim is a dead lock like the first, and the next heir claims that one.
+   * It is written under a name of its own and linked into place whole, which only one process can do. To take over
+   * from a dead owner, a process first links its lock to a name made from the dead lock's content (each lock's
+   * content is unique), which again only one can, then looks whether that dead lock is still in place, and if so
+   * renames its own over it. A process that comes late finds the name taken, or another lock in place. When the heir
+   * dies halfway, its claim is a dead lock like the first, and the next heir claims that one.
    *
-   * @throws StoreLocked
+   * @throws StoreLocked when another process that runs holds it
    */
-  static async acquire(disk: Disk, path: string, host: Host): Promise<Lock> {
-    const id = randomUUID()
-    const own = `${path}.${id}`
+  static async acquire(disk: Disk, path: string, host: Host, before?: Lock): Promise<Lock> {
+    const id = before ? before.#id : randomUUID()
+    const own = new OwnFile(disk, path, { ...host.self, id }, before ? before.#newest : undefined)
     heldHere.add(id)
+    let beacon: Lit = {}
     try {
-      await writeFile(disk, own, Buffer.from(`${JSON.stringify({ ...host.self, id })}\n`))
-      return new Lock(disk, path, id, await take(disk, path, own, host))
+      await own.write(undefined)
+      beacon = await light(host, path, id) // before the lock is in place, so that a reader of the lock finds the owner alive
+      const found = await take(disk, path, own, host)
+      if (host.light) await removeDead(disk, path, id)
+      if (before) before.#beacon?.close() // the new socket has taken its name
+      return new Lock({ disk, path, host, id, found, beacon, newest: own.newest })
     } catch (error) {
-      heldHere.delete(id)
+      if (!before) heldHere.delete(id)
+      await putOut(disk, path, id, beacon.beacon)
       throw error
     } finally {
-      await removeQuietly(disk, own)
+      await own.remove()
     }
   }
 
-  /** Lets go, unless somebody else has it by now. */
+  /** Tells the locks of one process, and so its files, from those of others. */
+  get id(): string {
+    return this.#id
+  }
+
+  /**
+   * Whether the lock is still in place; otherwise a sentence that says what is there. A lock whose socket was removed
+   * is not: other containers would take this process for dead.
+   */
+  async problem(): Promise<string | undefined> {
+    const content = await this.#content()
+    if (content === undefined) return `${this.#path} was removed while the server was using it`
+    const owner = decode(content)?.owner
+    if (owner?.id !== this.#id) return `${this.#path} was replaced while the server was using it`
+    if (this.#beacon && !(await this.#disk.stat(socketOf(this.#path, this.#id))))
+      return `${socketOf(this.#path, this.#id)} was removed while the server was using it`
+    return undefined
+  }
+
+  async #content(): Promise<Buffer | undefined> {
+    try {
+      return await readIfThere(this.#disk, this.#path)
+    } catch (error) {
+      if (codeOf(error) === 'ENOTDIR') return undefined
+      throw error
+    }
+  }
+
+  /**
+   * Writes down which segment is the newest, so that a start after a crash can tell when it was removed. Call it when
+   * the segment is durable: a lock must not name a segment that a power cut takes away.
+   *
+   * @throws StoreLocked when the lock is another process's by now
+   */
+  async name(newest: Newest): Promise<void> {
+    const own = new OwnFile(this.#disk, this.#path, { ...this.#host.self, id: this.#id }, newest)
+    try {
+      await own.write(undefined)
+      if (!(await this.#isOurs())) throw new StoreLocked(`${this.#path} is not this process's any more`)
+      await this.#disk.rename(own.path, this.#path)
+      this.#newest = newest
+    } finally {
+      await own.remove()
+    }
+  }
+
+  /** Removes the lock, unless another process has it by now. */
   async release(): Promise<void> {
-    heldHere.delete(this.#id)
-    if (await this.#isOurs()) await this.#disk.remove(this.#path)
+    try {
+      if (await this.#isOurs()) await this.#disk.remove(this.#path)
+    } finally {
+      await this.abandon()
+    }
   }
 
-  /** Lets go as a crash would: the next owner will know that this one did not come to a good end. */
-  abandon(): void {
+  /** Leaves the lock as a crash would: the next owner will know that this one did not end in good order. */
+  async abandon(): Promise<void> {
     heldHere.delete(this.#id)
+    await putOut(this.#disk, this.#path, this.#id, this.#beacon)
   }
 
-  /** Lets go and leaves everything as it was found, a dead owner's lock too. */
+  /** Gives the lock back and leaves everything as it was found, a dead owner's lock too. */
   async undo(): Promise<void> {
     if (this.#found === undefined) return this.release()
-    heldHere.delete(this.#id)
-    if (!(await this.#isOurs())) return
-    const own = `${this.#path}.${this.#id}`
-    await writeFile(this.#disk, own, this.#found)
-    await this.#disk.rename(own, this.#path)
+    try {
+      if (!(await this.#isOurs())) return
+      const own = `${this.#path}.${this.#id}`
+      await writeFile(this.#disk, own, this.#found)
+      await this.#disk.rename(own, this.#path)
+    } finally {
+      await this.abandon()
+    }
   }
 
   async #isOurs(): Promise<boolean> {
-    const content = await readIfThere(this.#disk, this.#path)
-    return content !== undefined && decodeOwner(content)?.id === this.#id
+    const content = await this.#content()
+    return content !== undefined && decode(content)?.owner.id === this.#id
+  }
+}
+
+type Lit = { readonly beacon?: Beacon | undefined; readonly problem?: string }
+
+async function light(host: Host, path: string, id: string): Promise<Lit> {
+  try {
+    return { beacon: await host.light?.(path, id) }
+  } catch (error) {
+    return { problem: reasonOf(error) }
+  }
+}
+
+/** The lock of a process under a name of its own, before it is put in place. */
+class OwnFile {
+  readonly path: string
+  readonly id: string
+  readonly #disk: Disk
+  readonly #owner: Owner
+  readonly #before: Newest | undefined
+  #inherited: Newest | undefined
+
+  constructor(disk: Disk, lock: string, owner: Owner & { id: string }, newest: Newest | undefined) {
+    this.path = `${lock}.${owner.id}`
+    this.id = owner.id
+    this.#disk = disk
+    this.#owner = owner
+    this.#before = newest
+  }
+
+  get newest(): Newest | undefined {
+    return this.#before ?? this.#inherited
+  }
+
+  /**
+   * Writes the file. An heir takes along what the dead lock named, so that it is not lost when the heir dies before
+   * it has written anything.
+   */
+  async write(inherited: Newest | undefined): Promise<void> {
+    await removeQuietly(this.#disk, this.path) // it may have a second name, which must keep its content
+    this.#inherited = inherited
+    await writeFile(this.#disk, this.path, encode(this.#owner, this.newest))
+  }
+
+  /** Writes the file again if it would say something else. */
+  async inherit(newest: Newest | undefined): Promise<void> {
+    const isSame =
+      newest?.segment === this.#inherited?.segment && newest?.stateId === this.#inherited?.stateId
+    if (!isSame) await this.write(newest)
+  }
+
+  async remove(): Promise<void> {
+    await removeQuietly(this.#disk, this.path)
   }
 }
 
@@ -148,28 +229,32 @@ export class Lock {
 const MAX_ATTEMPTS = 1_000
 
 /** Puts the own lock in place, and returns the dead one that was there. */
-async function take(disk: Disk, path: string, own: string, host: Host): Promise<Buffer | undefined> {
+async function take(disk: Disk, path: string, own: OwnFile, host: Host): Promise<Buffer | undefined> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    if (await linked(disk, own, path)) return undefined
+    await own.inherit(undefined)
+    if (await linked(disk, own.path, path)) return undefined
     const found = await readIfThere(disk, path)
-    if (found === undefined) continue // just let go of
-    refuseIfRunning(found, host, path)
+    if (found === undefined) continue // it was just removed
+    const left = decode(found)
+    if (left?.owner.id === own.id) return undefined
+    await refuseIfRunning(left?.owner, host, path)
+    await own.inherit(left?.newest)
     if (await inherit(disk, path, own, found, host)) return found
   }
   throw new StoreLocked(`the lock ${path} can be neither created nor read`)
 }
 
-/** Takes over from the dead owner whose lock was found. False: somebody else changed something, look again. */
-async function inherit(disk: Disk, path: string, own: string, found: Buffer, host: Host): Promise<boolean> {
+/** Takes over from the dead owner whose lock was found. False: another process changed something, look again. */
+async function inherit(disk: Disk, path: string, own: OwnFile, found: Buffer, host: Host): Promise<boolean> {
   const claims: string[] = []
   for (let dead = found; ; ) {
     const claim = claimName(path, dead, claims.length)
     claims.push(claim)
-    if (await linked(disk, own, claim)) break
+    if (await linked(disk, own.path, claim)) break
     const claimed = await readIfThere(disk, claim)
     if (claimed === undefined) return false
     if (!(await isInPlace(disk, path, found))) return false
-    refuseIfRunning(claimed, host, path)
+    await refuseIfRunning(decode(claimed)?.owner, host, path)
     dead = claimed
   }
   const ours = claims.pop()
@@ -182,6 +267,26 @@ async function inherit(disk: Disk, path: string, own: string, found: Buffer, hos
   for (const claim of claims) await removeQuietly(disk, claim)
   return true
 }
+
+async function putOut(disk: Disk, path: string, id: string, beacon: Beacon | undefined): Promise<void> {
+  if (!beacon) return
+  await removeQuietly(disk, socketOf(path, id))
+  beacon.close()
+}
+
+/** Removes what dead owners and starters left beside the lock. A socket has its name only once it listens. */
+async function removeDead(disk: Disk, path: string, ownId: string): Promise<void> {
+  const names = await disk.list(dirname(path)).catch(() => [])
+  for (const name of names) {
+    const id = name.startsWith(`${basename(path)}.`) ? SOCKET.exec(name)?.[1] : undefined
+    if (id === undefined || id === ownId || (await isListening(socketOf(path, id)).catch(() => true)))
+      continue
+    await removeQuietly(disk, socketOf(path, id))
+    await removeQuietly(disk, `${path}.${id}`)
+  }
+}
+
+const SOCKET = /\.([0-9a-f-]{36})\.sock$/
 
 async function writeFile(disk: Disk, path: string, content: Buffer): Promise<void> {
   const file = await disk.create(path)
@@ -212,27 +317,36 @@ async function linked(disk: Disk, from: string, to: string): Promise<boolean> {
   }
 }
 
-function refuseIfRunning(content: Buffer, host: Host, path: string): void {
-  const owner = decodeOwner(content)
-  if (!owner || !host.isRunning(owner)) return
-  throw new StoreLocked(`process ${owner.pid} is using this data directory (it holds ${path})`)
+async function refuseIfRunning(owner: Owner | undefined, host: Host, path: string): Promise<void> {
+  if (!owner || !(await host.isRunning(owner, path))) return
+  const isElsewhere = owner.namespace !== undefined && owner.namespace !== host.self.namespace
+  throw new StoreLocked(
+    `process ${owner.pid} ${isElsewhere ? 'of another container ' : ''}is using this data directory (it holds ${path})`,
+  )
 }
 
-/** A lock without a readable owner was torn by a power cut: its owner is dead. */
-function decodeOwner(content: Buffer): Owner | undefined {
-  let owner: unknown
+function encode(owner: Owner, newest: Newest | undefined): Buffer {
+  return Buffer.from(`${JSON.stringify({ ...owner, ...newest })}\n`)
+}
+
+/** `undefined` for a lock without a readable owner: a power cut tore it, so its owner is dead. */
+function decode(content: Buffer): { owner: Owner; newest: Newest | undefined } | undefined {
+  let lock: unknown
   try {
-    owner = JSON.parse(content.toString())
+    lock = JSON.parse(content.toString())
   } catch {
     return undefined
   }
-  if (typeof owner !== 'object' || owner === null) return undefined
-  if (!('pid' in owner) || typeof owner.pid !== 'number' || !Number.isSafeInteger(owner.pid) || owner.pid < 1)
-    return undefined
-  return {
-    pid: owner.pid,
-    ...('started' in owner && typeof owner.started === 'string' && { started: owner.started }),
-    ...('boot' in owner && typeof owner.boot === 'string' && { boot: owner.boot }),
-    ...('id' in owner && typeof owner.id === 'string' && { id: owner.id }),
+  if (typeof lock !== 'object' || lock === null) return undefined
+  const { pid, started, boot, namespace, id, stateId, segment }: Record<string, unknown> = { ...lock }
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return undefined
+  const owner = {
+    pid,
+    ...(typeof started === 'string' && { started }),
+    ...(typeof boot === 'string' && { boot }),
+    ...(typeof namespace === 'string' && { namespace }),
+    ...(typeof id === 'string' && { id }),
   }
+  const isNamed = typeof stateId === 'string' && typeof segment === 'number' && Number.isSafeInteger(segment)
+  return { owner, newest: isNamed ? { stateId, segment } : undefined }
 }

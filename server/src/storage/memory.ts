@@ -7,6 +7,8 @@ export interface MemoryPlace {
   users: Map<UserId, UserRecord>
   /** When the process that holds it was last known alive; absent after a snapshot, which needs no such guess. */
   alive?: number | undefined
+  /** See `Store.alive`. */
+  knownTime?: number | undefined
   owner?: object | undefined
 }
 
@@ -18,6 +20,7 @@ export function createMemoryStore(place: MemoryPlace = { users: new Map() }): St
 class MemoryStore implements Store {
   readonly #place: MemoryPlace
   #everyone: () => Iterable<UserRecord> = () => []
+  #knownTime: (() => number) | undefined
   #open = false
 
   constructor(place: MemoryPlace) {
@@ -29,11 +32,14 @@ class MemoryStore implements Store {
     this.#place.owner = this
     const records = new Records()
     for (const record of this.#place.users.values()) records.set(this.#asLastSeen(record))
+    this.#know(this.#place.knownTime ?? highestTime(records))
+    records.knownTime = this.#place.knownTime
     return records
   }
 
-  async start(everyone: () => Iterable<UserRecord>): Promise<void> {
+  async start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void> {
     this.#everyone = everyone
+    this.#knownTime = knownTime
     for (const [userId, record] of this.#place.users) {
       if (record.session === 'live')
         this.#place.users.set(userId, { ...this.#asLastSeen(record), session: 'held' })
@@ -56,8 +62,14 @@ class MemoryStore implements Store {
     if (this.#open) this.#place.users.delete(userId)
   }
 
-  alive(now: number): void {
-    if (this.#open) this.#place.alive = Math.max(now, this.#place.alive ?? now)
+  alive(now: number, knownTime?: number): void {
+    if (!this.#open) return
+    this.#place.alive = Math.max(now, this.#place.alive ?? now)
+    this.#know(knownTime)
+  }
+
+  #know(time: number | undefined): void {
+    if (time !== undefined) this.#place.knownTime = Math.max(time, this.#place.knownTime ?? time)
   }
 
   async flush(): Promise<void> {
@@ -70,6 +82,7 @@ class MemoryStore implements Store {
     this.#place.users = users // what is noted during the walk is newer than the row before it
     for (const record of this.#everyone()) users.set(record.userId, record)
     this.#place.alive = undefined
+    this.#know(this.#knownTime?.())
   }
 
   health(): StoreHealth {
@@ -77,7 +90,14 @@ class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {
+    if (this.#open) this.#know(this.#knownTime?.())
     this.#open = false
     if (this.#place.owner === this) this.#place.owner = undefined
   }
+}
+
+function highestTime(records: Iterable<UserRecord>): number | undefined {
+  let highest: number | undefined
+  for (const { lastSeen } of records) highest = Math.max(lastSeen, highest ?? lastSeen)
+  return highest
 }

@@ -1,6 +1,7 @@
 import { codeOf, type Disk, reasonOf, removeQuietly } from './disk.ts'
 import { aside, type Files, isState, isTemporary, segmentNumber } from './files.ts'
 import { type Entry, readHead, readSegment, type SegmentHead, type SegmentReport } from './journal.ts'
+import type { DeadLock } from './lock.ts'
 import { Records } from './records.ts'
 import { readSnapshot, type Snapshot, SnapshotDamaged } from './snapshot.ts'
 import { StoreDamaged, type UserRecord } from './store.ts'
@@ -16,8 +17,12 @@ export type LogFields = Readonly<Record<string, string | number | boolean>>
 /** What an earlier process left, and what the next one has to know to go on from there. */
 export interface Recovered {
   readonly users: Records
+  /** The id of the state that was found; `undefined` where a new state begins. */
+  readonly stateId: string | undefined
   /** The number for the next segment; no segment has it or a higher one. */
   readonly nextSegment: number
+  /** The highest number of a segment that was found; 0 where there is none. */
+  readonly highestSegment: number
   /** The newest segment there is, and how much of it is good. */
   readonly lastSegment: SegmentHead['previous'] | undefined
   /** See {@link SegmentHead.imported}. */
@@ -35,8 +40,8 @@ export interface RecoveryOptions {
   readonly files: Files
   readonly log: StoreLog
   readonly now: number
-  /** Whether the last process went without letting go, so that its last line may be torn. */
-  readonly crashed: boolean
+  /** The lock of the last process if that crashed: its last line may be torn, and it names the newest segment. */
+  readonly dead: DeadLock | undefined
 }
 
 /**
@@ -47,48 +52,67 @@ export interface RecoveryOptions {
  * @throws StoreDamaged
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { disk, files, log } = options
+  const { disk, files, log, dead } = options
   const names = await disk.list(files.directory)
-  if (!names.some(isState)) return emptyStart()
+  if (!names.some(isState)) return emptyStart(options)
 
-  const segments = await listSegments(disk, files, names)
+  const listed = await listSegments(disk, files, names)
   const main = await readState(disk, files.main)
   const backup = main.state === 'good' ? undefined : await readState(disk, files.backup)
-  const base = chooseBase(segments, main, backup)
+  const base = chooseBase(listed, main, backup)
   if (!base)
     throw new StoreDamaged(
       `${whatIsWrong(files, main, backup)}, and the journal does not go back to the beginning. ${WHAT_TO_DO}`,
     )
 
+  const { segments, strays, stateId } = sortOut(listed, base, dead)
   const chain = segments.filter(segment => segment.journal >= base.needs)
   const { users, damaged, gaps, lastSegment } = await replay(options, base, chain)
-  if (damaged.length > 0 && users.size === 0) {
+  const problems = [...strays, ...damaged, ...newestIsMissing(listed, stateId, dead)]
+  if (problems.length > 0 && users.size === 0) {
     throw new StoreDamaged(
-      `The journal in ${files.directory} is damaged so that nobody is left: ${damaged.map(found => found.problem).join('; ')}. ${WHAT_TO_DO}`,
+      `The journal in ${files.directory} is damaged so that nobody is left: ${problems.map(found => found.problem).join('; ')}. ${WHAT_TO_DO}`,
     )
   }
 
   await removeTemporaries(disk, files, names)
-  await keepAside(options, names, main, backup, damaged)
+  await keepAside(options, names, main, backup, problems)
   for (const gap of gaps) log.error(gap)
   if (base.origin === 'by hand')
     log.info('the state file has no checksum: accepted as edited or imported by hand', { file: base.name })
   log.info('state loaded', { users: users.size, from: base.name, journalSegments: chain.length })
+  const highestSegment = listed.findLast(({ head, isCopy }) => head !== undefined && !isCopy)?.journal ?? 0
   return {
     users,
-    nextSegment: Math.max(base.needs, (segments.at(-1)?.journal ?? 0) + 1),
+    stateId,
+    nextSegment: Math.max(base.needs, 1 + highestOf(listed), 1 + (dead?.newest?.segment ?? 0)),
+    highestSegment,
     lastSegment,
     imported: base.fingerprint,
     mainNeeds: main.state === 'good' ? base.needs : undefined,
     backupNeeds: base.needs,
-    impaired: base.impaired || damaged.length > 0,
+    impaired: base.impaired || problems.length > 0,
   }
 }
 
-function emptyStart(): Recovered {
+/**
+ * Nothing is there. That is right for a new directory, and after a crash of a process that had written nothing yet;
+ * not where a lock says that there was something.
+ */
+function emptyStart({ files, dead }: RecoveryOptions): Recovered {
+  if (dead && (dead.newest || !dead.isReadable)) {
+    const had = dead.newest
+      ? `${files.lock} says that a server which did not stop in good order had stored its state here (journal segment ${dead.newest.segment})`
+      : `${files.lock} is damaged, so it is not known whether there was any`
+    throw new StoreDamaged(
+      `There is no state file in ${files.directory}, but ${had}. Nothing was changed. Put the files whose names begin with "user_state" back, or delete ${files.lock} to start with nobody.`,
+    )
+  }
   return {
     users: new Records(),
+    stateId: undefined,
     nextSegment: 1,
+    highestSegment: 0,
     lastSegment: undefined,
     imported: undefined,
     mainNeeds: undefined,
@@ -126,6 +150,8 @@ interface SegmentFile {
   readonly path: string
   /** Absent when it is damaged. */
   readonly head: SegmentHead | undefined
+  /** Whether its head has another number: it is a copy of that segment, or was renamed. */
+  readonly isCopy: boolean
 }
 
 async function listSegments(disk: Disk, files: Files, names: string[]): Promise<SegmentFile[]> {
@@ -137,15 +163,94 @@ async function listSegments(disk: Disk, files: Files, names: string[]): Promise<
       if (isBroken(error)) return undefined
       throw error
     })
-    segments.push({ journal, path, head: head?.journal === journal ? head : undefined })
+    segments.push({ journal, path, head, isCopy: head !== undefined && head.journal !== journal })
   }
   return segments
+}
+
+/** A number above this can't have been reached by counting; it would only use up the digits of file names. */
+const HIGHEST_PLAUSIBLE = 1e12
+
+function highestOf(segments: readonly SegmentFile[]): number {
+  const counted = segments.filter(({ journal, isCopy }) => !isCopy && journal < HIGHEST_PLAUSIBLE)
+  return counted.at(-1)?.journal ?? 0
+}
+
+interface SortedOut {
+  /** Those that belong to the state, in their order. One with a damaged head is among them, and is not read. */
+  readonly segments: readonly SegmentFile[]
+  /** Those that must not be laid upon it. */
+  readonly strays: readonly DamagedSegment[]
+  readonly stateId: string | undefined
+}
+
+/**
+ * Tells the segments of this state from files that only have such a name. Rows say what a user is, not what to
+ * change, so a segment in the wrong place would set its users back to what they were long ago.
+ */
+function sortOut(listed: readonly SegmentFile[], base: Base, dead: DeadLock | undefined): SortedOut {
+  const inPlace = listed.filter(({ journal, isCopy }) => !isCopy && journal >= base.needs)
+  const stateId =
+    base.stateId ??
+    (dead?.newest && inPlace.some(({ head }) => head?.stateId === dead.newest?.stateId)
+      ? dead.newest.stateId
+      : inPlace.find(({ head }) => head?.stateId !== undefined)?.head?.stateId)
+  const segments: SegmentFile[] = []
+  const strays: DamagedSegment[] = []
+  for (const segment of listed) {
+    const { journal, path, head, isCopy } = segment
+    const isOther =
+      head?.stateId === undefined
+        ? base.stateId !== undefined && head !== undefined
+        : head.stateId !== stateId
+    const isNeeded = journal >= base.needs
+    if (isCopy) {
+      strays.push({
+        journal,
+        problem: `the file of segment ${journal} is a copy of segment ${head?.journal}: it is not read`,
+        path,
+        isRead: false,
+      })
+    } else if (isOther && isNeeded) {
+      strays.push({
+        journal,
+        problem: `segment ${journal} belongs to another state than ${base.name}: it is not read`,
+        path,
+        isRead: false,
+      })
+    } else {
+      segments.push(segment)
+    }
+  }
+  return { segments, strays, stateId }
+}
+
+/** After a crash the lock tells which segment was the newest: without it the state would be older, and look whole. */
+function newestIsMissing(
+  listed: readonly SegmentFile[],
+  stateId: string | undefined,
+  dead: DeadLock | undefined,
+): DamagedSegment[] {
+  if (!dead?.newest) return []
+  const { segment } = dead.newest
+  const isThere = listed.some(({ journal, isCopy }) => journal >= segment && !isCopy)
+  if (isThere && (stateId === undefined || dead.newest.stateId === stateId)) return []
+  const problem = isThere
+    ? `the lock names segment ${segment} of another state: these are not the files of the process that ran last`
+    : `segment ${segment}, the newest of the process that ran last, is missing: what it had stored there is lost`
+  return [{ journal: segment, problem, path: undefined, isRead: false }]
 }
 
 /** What the journal is laid upon. */
 interface Base {
   readonly name: string
   readonly users: Records
+  /** The state it belongs to, if it says so, or if the segment begun upon it does. */
+  readonly stateId: string | undefined
+  /** See `Records.knownTime`. */
+  readonly knownTime: number | undefined
+  /** The highest time in its head. */
+  readonly savedAt: number | undefined
   /** The first segment to lay upon it. */
   readonly needs: number
   /** Whether that segment has to be there. */
@@ -157,48 +262,49 @@ interface Base {
   readonly impaired: boolean
 }
 
-function chooseBase(
-  segments: SegmentFile[],
-  main: StateFile,
-  backup: StateFile | undefined,
-): Base | undefined {
+function chooseBase(listed: SegmentFile[], main: StateFile, backup: StateFile | undefined): Base | undefined {
+  const segments = listed.filter(({ isCopy }) => !isCopy)
   if (main.state === 'good') return baseOf('user_state.json', main.snapshot, segments, false)
   if (backup?.state === 'good') return baseOf('user_state_backup.json', backup.snapshot, segments, true)
   const first = segments[0]?.head
-  if (first?.journal !== 1 || first.imported !== undefined) return undefined
+  if (!first || first.imported !== undefined) return undefined
+  if (first.journal !== 1 && first.after !== 'removal') return undefined
   return {
     name: 'the journal',
     users: new Records(),
-    needs: 1,
+    stateId: first.stateId,
+    knownTime: undefined,
+    savedAt: undefined,
+    needs: first.journal,
     expectsSegment: true,
     origin: 'nothing',
     fingerprint: undefined,
-    impaired: main.state === 'damaged' || backup?.state === 'damaged',
+    impaired: main.state === 'damaged' || backup?.state === 'damaged' || first.after === 'removal',
   }
 }
 
 function baseOf(name: string, snapshot: Snapshot, segments: SegmentFile[], impaired: boolean): Base {
-  const { users, journal, origin } = snapshot
+  const { users, journal, origin, stateId, knownTime, savedAt } = snapshot
+  const common = { name, users, knownTime, savedAt, impaired }
   if (origin.kind === 'sealed' || journal !== undefined) {
     const needs = journal ?? 1
-    return { name, users, needs, expectsSegment: true, origin: origin.kind, fingerprint: undefined, impaired }
+    return { ...common, stateId, needs, expectsSegment: true, origin: origin.kind, fingerprint: undefined }
   }
-  // A file from elsewhere doesn't know the journal, but the segments begun upon it know the file. Those of
-  // the state before it are none of its business: whoever put it there wanted something else than that state.
+  // A file from elsewhere doesn't know the journal, but the segments begun upon it know the file. The segments of the
+  // state before it are not used: the operator who put the file there wanted another state.
   const { fingerprint } = origin
   const begun = segments.find(({ head }) => head?.imported === fingerprint)
   if (begun)
     return {
-      name,
-      users,
+      ...common,
+      stateId: begun.head?.stateId,
       needs: begun.journal,
       expectsSegment: true,
       origin: 'by hand',
       fingerprint: undefined,
-      impaired,
     }
-  const needs = (segments.at(-1)?.journal ?? 0) + 1
-  return { name, users, needs, expectsSegment: false, origin: 'by hand', fingerprint, impaired }
+  const needs = highestOf(segments) + 1
+  return { ...common, stateId: undefined, needs, expectsSegment: false, origin: 'by hand', fingerprint }
 }
 
 interface DamagedSegment {
@@ -206,6 +312,8 @@ interface DamagedSegment {
   readonly problem: string
   /** The file, where there is one. */
   readonly path: string | undefined
+  /** Whether its good lines were read. What was not read is moved away; what was read has to stay. */
+  readonly isRead: boolean
 }
 
 interface Replayed {
@@ -223,7 +331,8 @@ async function replay(
   chain: readonly SegmentFile[],
 ): Promise<Replayed> {
   const { disk, log } = options
-  const state = new State(base.users, options.now)
+  const crashed = options.dead !== undefined
+  const state = new State(base)
   const damaged: DamagedSegment[] = []
   const gaps: string[] = []
   let lastSegment: Replayed['lastSegment']
@@ -233,21 +342,38 @@ async function replay(
       journal: base.needs,
       problem: `segment ${base.needs} is missing: changes made after the file was saved are lost`,
       path: undefined,
+      isRead: false,
     })
   }
+  if (chain[0]?.head?.after === 'removal' && base.origin === 'nothing') {
+    gaps.push(
+      `the files were removed while the server ran, and it ended before it could save again: only what changed after that is known, from journal segment ${base.needs} on`,
+    )
+  }
   for (const [index, { journal, path, head }] of chain.entries()) {
+    if (!head) {
+      // Which segment it is can't be known, so what its lines say may be long out of date.
+      damaged.push({
+        journal,
+        problem: `segment ${journal}: its head is damaged, so it is not read`,
+        path,
+        isRead: false,
+      })
+      continue
+    }
     const problems = headProblems(head, chain[index - 1])
-    if (head?.after === 'failure' && index > 0) {
+    const isFirst = index === 0
+    if ((head.after === 'failure' || head.after === 'removal') && !isFirst) {
       gaps.push(`the disk failed before journal segment ${journal}: changes of that time are lost`)
     }
-    if (head?.after === 'start' || (index > 0 && head?.after !== 'snapshot')) state.settle()
+    if (head.after === 'start' || (!isFirst && head.after !== 'snapshot')) state.settle()
     const written = writtenBytes(chain, journal)
     const isLast = index === chain.length - 1
     try {
       const report = await readSegment(disk, path, written, entry => state.apply(entry))
-      problems.push(...lineProblems(report, written, isLast && !options.crashed))
+      problems.push(...lineProblems(report, written, isLast && !crashed))
       lastSegment = { journal, bytes: report.goodBytes }
-      if (isLast && report.tornBytes > 0 && options.crashed) {
+      if (isLast && report.tornBytes > 0 && crashed) {
         log.info('the last line of the journal was cut off by the crash', {
           segment: journal,
           bytes: report.tornBytes,
@@ -259,15 +385,13 @@ async function replay(
       lastSegment = undefined
     }
     if (problems.length > 0)
-      damaged.push({ journal, problem: `segment ${journal}: ${problems.join(', ')}`, path })
+      damaged.push({ journal, problem: `segment ${journal}: ${problems.join(', ')}`, path, isRead: true })
   }
   return { users: state.finish(), damaged, gaps, lastSegment }
 }
 
-function headProblems(head: SegmentHead | undefined, before: SegmentFile | undefined): string[] {
-  if (!head) return ['its head is damaged']
+function headProblems({ previous }: SegmentHead, before: SegmentFile | undefined): string[] {
   if (!before) return []
-  const { previous } = head
   if (!previous || previous.journal > before.journal) return ['a segment before it is missing']
   return []
 }
@@ -291,12 +415,16 @@ function lineProblems(report: SegmentReport, written: number | undefined, mustBe
 /** The users as the journal tells of them, line by line. */
 class State {
   readonly #users: Records
-  readonly #now: number
   #alive = Number.NEGATIVE_INFINITY
+  /** The highest `knownTime` that was stored. */
+  #knownTime: number | undefined
+  /** The highest time of any kind. It stands in for `knownTime` in files of earlier versions. */
+  #highest: number | undefined
 
-  constructor(users: Records, now: number) {
+  constructor({ users, knownTime, savedAt }: Base) {
     this.#users = users
-    this.#now = now
+    this.#knownTime = knownTime
+    this.#highest = savedAt
   }
 
   apply(entry: Entry): void {
@@ -309,10 +437,17 @@ class State {
         break
       case 'alive':
         this.#alive = Math.max(this.#alive, entry.at)
+        this.#time(entry.at, entry.knownTime)
         break
       case 'closed':
+        this.#time(entry.at, entry.knownTime)
         break
     }
+  }
+
+  #time(at: number | undefined, knownTime: number | undefined): void {
+    this.#highest = highest(this.#highest, at)
+    this.#knownTime = highest(this.#knownTime, knownTime)
   }
 
   /** Whoever is live was so in the process before, or before a gap; from here they are silent until noted. */
@@ -324,18 +459,26 @@ class State {
     this.#alive = Number.NEGATIVE_INFINITY
   }
 
+  /** The users at the end. Their times stay as they were stored: the clock of this start may be the one that is wrong. */
   finish(): Records {
     for (const record of this.#users) {
-      const lastSeen = Math.min(this.#seen(record), this.#now) // a clock that was ahead is no news from the future
+      const lastSeen = this.#seen(record)
       if (lastSeen !== record.lastSeen) this.#users.set({ ...record, lastSeen })
+      this.#highest = highest(this.#highest, lastSeen)
     }
+    this.#users.knownTime = this.#knownTime ?? this.#highest
     return this.#users
   }
 
-  /** The last sign of life: a visible live user lived as long as the process; a hidden one is told to be gone. */
+  /** The last sign of life: a visible live user was alive as long as the process; a hidden one is shown as gone. */
   #seen({ session, status, lastSeen }: UserRecord): number {
     return session === 'live' && status !== 'offline' ? Math.max(lastSeen, this.#alive) : lastSeen
   }
+}
+
+function highest(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return Math.max(a, b)
 }
 
 function whatIsWrong(files: Files, main: StateFile, backup: StateFile | undefined): string {
@@ -372,11 +515,15 @@ async function keepAside(
     )
     log.error(`user_state_backup.json is damaged: ${backup.problem}`, { kept })
   }
-  for (const { problem, path } of damaged) {
-    const isKept =
-      path === undefined || names.some(name => files.inDirectory(name).startsWith(`${path}.damaged-`))
-    const kept = isKept ? 'no' : await keep(() => disk.link(path, aside(path, now)), aside(path, now))
-    log.error(`the journal is damaged: ${problem}`, { kept })
+  for (const { problem, path, isRead } of damaged) {
+    log.error(`the journal is damaged: ${problem}`, { kept: await keepSegment(path, isRead) })
+  }
+
+  async function keepSegment(path: string | undefined, isRead: boolean): Promise<string> {
+    if (path === undefined) return 'no'
+    if (!isRead) return keep(() => disk.rename(path, aside(path, now)), aside(path, now))
+    const isKept = names.some(name => files.inDirectory(name).startsWith(`${path}.damaged-`))
+    return isKept ? 'no' : keep(() => disk.link(path, aside(path, now)), aside(path, now))
   }
 }
 

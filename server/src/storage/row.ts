@@ -7,7 +7,7 @@ import {
   type Status,
 } from '@who-is-online/protocol/words'
 import type { UserRecord } from './store.ts'
-import { isoTime, parseTime } from './time.ts'
+import { isoTime, MAX_TIME, parseTime } from './time.ts'
 
 /**
  * A user as a JSON object, in snapshot and journal alike:
@@ -151,6 +151,3 @@ function timeIn(field: RowField, value: unknown, unknownTime: number | undefined
   if (typeof time === 'number' && Math.abs(time) <= MAX_TIME) return Math.trunc(time)
   throw new BadRow(`"${field}" must be a time such as "2026-11-24T06:10:00.000Z"`)
 }
-
-/** The largest time ECMAScript knows: some 270,000 years from 1970. */
-const MAX_TIME = 8.64e15

@@ -4,14 +4,19 @@ import { Records } from './records.ts'
 import { decodeRow, encodeRow } from './row.ts'
 import { type Pace, SlicedWriter } from './slices.ts'
 import type { UserRecord } from './store.ts'
-import { isoTime } from './time.ts'
+import { isoTime, parseTime } from './time.ts'
 
 /** Stands in every file: a later version that writes otherwise has another number and reads this one too. */
 export const FORMAT = 'who-is-online/1'
 
-/** What a snapshot says of itself. */
+/** What a snapshot says about itself. */
 export interface SnapshotHead {
+  /** Ms since the epoch, by the wall clock. */
   readonly savedAt: number
+  /** See `Store.alive`. */
+  readonly knownTime: number | undefined
+  /** See `SegmentHead.stateId`. */
+  readonly stateId: string
   /** The first journal segment that may hold something this snapshot does not. */
   readonly journal: number
 }
@@ -19,6 +24,10 @@ export interface SnapshotHead {
 /** A state file as it was read. */
 export interface Snapshot {
   readonly users: Records
+  /** Absent in files of earlier versions, and in those that are not ours. */
+  readonly stateId: string | undefined
+  readonly savedAt: number | undefined
+  readonly knownTime: number | undefined
   /** Unknown in a file that is not ours. */
   readonly journal: number | undefined
   /** `sealed` by a checksum; otherwise somebody edited or imported it, and `fingerprint` tells it from others. */
@@ -52,7 +61,9 @@ export async function writeSnapshot(
 }
 
 function* body(head: SnapshotHead, users: Iterable<UserRecord>): Generator<string> {
-  yield `{\n"format": "${FORMAT}",\n"savedAt": "${isoTime(head.savedAt)}",\n"journal": ${head.journal},\n"users": [\n`
+  yield `{\n"format": "${FORMAT}",\n"savedAt": "${isoTime(head.savedAt)}",\n`
+  if (head.knownTime !== undefined) yield `"knownTime": "${isoTime(head.knownTime)}",\n`
+  yield `"stateId": "${head.stateId}",\n"journal": ${head.journal},\n"users": [\n`
   let separator = ''
   for (const user of users) {
     yield separator + encodeRow(user)
@@ -114,7 +125,7 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
     )
   }
   if (badRow !== undefined) throw new SnapshotDamaged(badRow)
-  return { users, journal: parseHead(`${head}]}`).journal, origin: { kind: 'sealed' } }
+  return { users, ...parseHead(`${head}]}`), origin: { kind: 'sealed' } }
 }
 
 const HEAD_END = '"users": [\n'
@@ -155,10 +166,10 @@ function readByHand(bytes: Buffer, writtenAt: number): Snapshot {
   const origin = { kind: 'by hand', fingerprint: checksum(crc32(bytes)) } as const
   const content = parseText(bytes)
   if ('format' in content && typeof content.format === 'string') {
-    const { journal, rows } = parseOurs(content)
-    return { users: decodeRows(numbered(rows), writtenAt), journal, origin }
+    const { rows, head } = parseOurs(content)
+    return { users: decodeRows(numbered(rows), writtenAt), ...head, origin }
   }
-  return { users: decodeRows(keyed(content), writtenAt), journal: undefined, origin }
+  return { users: decodeRows(keyed(content), writtenAt), ...NO_HEAD, origin }
 }
 
 function parseText(bytes: Buffer): object {
@@ -174,18 +185,44 @@ function parseText(bytes: Buffer): object {
   throw new SnapshotDamaged('it holds no JSON object')
 }
 
-function parseHead(text: string): { journal: number | undefined } {
+type ReadHead = Pick<Snapshot, 'journal' | 'stateId' | 'savedAt' | 'knownTime'>
+
+const NO_HEAD: ReadHead = {
+  journal: undefined,
+  stateId: undefined,
+  savedAt: undefined,
+  knownTime: undefined,
+}
+
+/** Reads only the head of a sealed state file. `undefined` where it is not one of ours, or is damaged. */
+export async function readSnapshotHead(disk: Disk, path: string): Promise<ReadHead | undefined> {
+  for await (const block of wholeLines(disk, path)) {
+    const text = block.toString()
+    const end = text.indexOf(HEAD_END)
+    try {
+      return end < 0 ? undefined : parseHead(`${text.slice(0, end + HEAD_END.length)}]}`)
+    } catch (error) {
+      if (error instanceof SnapshotDamaged) return undefined
+      throw error
+    }
+  }
+  return undefined
+}
+
+function parseHead(text: string): ReadHead {
   let content: object
   try {
     content = parseText(Buffer.from(text))
   } catch (error) {
     throw new SnapshotDamaged(`its head: ${reasonOf(error)}`)
   }
-  return parseOurs(content)
+  return parseOurs(content).head
 }
 
-function parseOurs(content: object): { journal: number | undefined; rows: unknown[] } {
-  const { format, savedAt, journal, users, ...rest }: Record<string, unknown> = { ...content }
+function parseOurs(content: object): { head: ReadHead; rows: unknown[] } {
+  const { format, savedAt, knownTime, stateId, journal, users, ...rest }: Record<string, unknown> = {
+    ...content,
+  }
   if (format !== FORMAT)
     throw new SnapshotDamaged(`its format is not "${FORMAT}"; a newer version may have written it`)
   if ('checksum' in rest) {
@@ -196,13 +233,36 @@ function parseOurs(content: object): { journal: number | undefined; rows: unknow
   const [unknownKey] = Object.keys(rest)
   if (unknownKey !== undefined)
     throw new SnapshotDamaged(`it has an unknown key ${JSON.stringify(unknownKey)}`)
-  if (savedAt !== undefined && typeof savedAt !== 'string')
-    throw new SnapshotDamaged('"savedAt" must be a time')
+  if (stateId !== undefined && typeof stateId !== 'string')
+    throw new SnapshotDamaged('"stateId" must be a text')
   if (!Array.isArray(users)) throw new SnapshotDamaged('"users" must be a list')
-  if (journal === undefined) return { journal: undefined, rows: users }
-  if (typeof journal === 'number' && Number.isSafeInteger(journal) && journal >= 1)
-    return { journal, rows: users }
+  const head = {
+    journal: journalIn(journal),
+    stateId,
+    savedAt: savedAtIn(savedAt),
+    knownTime: knownTimeIn(knownTime),
+  }
+  return { head, rows: users }
+}
+
+function journalIn(value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
   throw new SnapshotDamaged('"journal" must be the number of a journal segment')
+}
+
+/** It is only for people and for old files, so what somebody wrote there by hand does not make the file unusable. */
+function savedAtIn(value: unknown): number | undefined {
+  if (value !== undefined && typeof value !== 'string') throw new SnapshotDamaged('"savedAt" must be a time')
+  const time = value === undefined ? Number.NaN : parseTime(value)
+  return Number.isNaN(time) ? undefined : time
+}
+
+function knownTimeIn(value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  const time = typeof value === 'string' ? parseTime(value) : Number.NaN
+  if (!Number.isNaN(time)) return time
+  throw new SnapshotDamaged('"knownTime" must be a time such as "2026-11-24T06:10:00.000Z"')
 }
 
 function* numbered(rows: unknown[]): Generator<readonly [place: string, row: unknown]> {

@@ -317,6 +317,60 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(gone('early', -62_000_000_000_000), gone('zero', 0)))
     })
 
+    test('[Z6] the known time is the highest that was stored, after a crash, a save and a clean stop', async () => {
+      const knownTime = async () => {
+        const store = harness.open()
+        const time = (await store.load()).knownTime
+        await store.close()
+        return time
+      }
+      expect(await knownTime()).toBeUndefined()
+      const first = await begin()
+      first.note(online('a', 7_000), gone('b', 9_000))
+      await first.store.flush()
+      await harness.kill(first.store)
+      expect(await knownTime()).toBe(9_000) // what is the latest of all times, where none was stored
+
+      const second = await begin()
+      second.store.alive(20_000, 5_000)
+      second.store.alive(19_000, 6_000)
+      second.store.alive(18_000, 4_000)
+      await second.store.flush()
+      await harness.kill(second.store)
+      expect(await knownTime()).toBe(9_000)
+
+      const third = harness.open()
+      await third.load()
+      await third.start(
+        () => [],
+        () => 12_000,
+      )
+      await third.save()
+      await harness.kill(third)
+      expect(await knownTime()).toBe(12_000)
+
+      const fourth = harness.open()
+      let time = 13_000
+      await fourth.load()
+      await fourth.start(
+        () => [],
+        () => time,
+      )
+      fourth.note(gone('c', 90_000))
+      await fourth.save()
+      time = 14_000
+      await fourth.close()
+      expect(await knownTime()).toBe(14_000)
+    })
+
+    test('[Z6] times of a clock that was ahead or behind stay what they are', async () => {
+      const { store, note } = await begin()
+      note(online('ahead', Date.UTC(2090, 0, 1)), gone('behind', 3))
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('ahead', Date.UTC(2090, 0, 1)), gone('behind', 3)))
+    })
+
     test('many at once, a thousand times over', async () => {
       const { store, users, note } = await begin()
       for (let round = 0; round < 1_000; round += 1) {

@@ -3,6 +3,9 @@
  * rest of saving and loading. Times crowd in few days, so the day is looked up and the clock time put together.
  */
 
+/** The largest time ECMAScript knows, in ms: some 270,000 years from 1970, and as many before it. */
+export const MAX_TIME = 8.64e15
+
 const DAY_MS = 86_400_000
 /** Known users are kept 30 days; twice that leaves room for those whose clock was wrong. */
 const MOST_DAYS = 64

@@ -1,0 +1,119 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { isListening, listenAt } from './beacon.ts'
+import { nodeDisk } from './disk.ts'
+import { newDirectory } from './harness.contract.ts'
+import { thisHost } from './host.ts'
+import { type Answer, inAnotherContainer, type Order } from './lock.contract.ts'
+import { Lock } from './lock.ts'
+import { StoreLocked } from './store.ts'
+
+const here = process.platform === 'linux'
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+/** A process in another container, as far as a lock can tell, that holds the lock. */
+async function owner(path: string): Promise<ChildProcess> {
+  const child = fork(join(import.meta.dirname, 'lock.contract.ts'), {
+    execArgv: ['--conditions=@who-is-online/source'],
+  })
+  children.push(child)
+  await once(child, 'message')
+  const answer = once(child, 'message')
+  child.send({ take: path, hides: true } satisfies Order)
+  expect((await answer)[0]).toEqual({ took: true } satisfies Answer)
+  return child
+}
+
+const starter = inAnotherContainer(thisHost)
+
+describe.skipIf(!here)('an owner in another pid namespace', () => {
+  test('[Z7] that runs is respected, and its death frees the place at once', async () => {
+    const path = join(newDirectory(), 'lock')
+    const child = await owner(path)
+    await expect(Lock.acquire(nodeDisk, path, starter)).rejects.toThrow(StoreLocked)
+    await expect(Lock.acquire(nodeDisk, path, starter)).rejects.toThrow('process 1 of another container')
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const lock = await Lock.acquire(nodeDisk, path, starter)
+    expect(lock.dead).toBeDefined()
+    expect((await readdir(join(path, '..'))).filter(name => name.endsWith('.sock'))).toHaveLength(1)
+    await lock.release()
+    expect(await readdir(join(path, '..'))).toEqual([])
+  })
+
+  test('[Z7] that is frozen counts as running, however often somebody tries', async () => {
+    const path = join(newDirectory(), 'lock')
+    const child = await owner(path)
+    child.kill('SIGSTOP')
+    for (let attempt = 0; attempt < 30; attempt += 1)
+      await expect(Lock.acquire(nodeDisk, path, starter)).rejects.toThrow(StoreLocked)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    await (await Lock.acquire(nodeDisk, path, starter)).release()
+  })
+
+  test('[Z7] is found in a directory whose path is too long for a socket', async () => {
+    const directory = join(newDirectory(), 'x'.repeat(120), 'y'.repeat(120))
+    await mkdir(directory, { recursive: true })
+    const path = join(directory, 'lock')
+    const child = await owner(path)
+    await expect(Lock.acquire(nodeDisk, path, starter)).rejects.toThrow(StoreLocked)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const lock = await Lock.acquire(nodeDisk, path, starter)
+    expect(lock.beaconProblem).toBeUndefined()
+    await lock.release()
+    expect(await readdir(directory)).toEqual([])
+  })
+
+  test('control: without the socket, the two would not see each other', async () => {
+    const path = join(newDirectory(), 'lock')
+    await owner(path)
+    const blind = { ...starter, isRunning: (...[it]: Parameters<typeof starter.isRunning>) => it.pid !== 1 }
+    await (await Lock.acquire(nodeDisk, path, blind)).release()
+  })
+})
+
+test('[Z7] a file system without sockets is said, and the lock is taken all the same', async () => {
+  const path = join(newDirectory(), 'lock')
+  const host = { ...starter, light: () => Promise.reject(new Error('ENOTSUP: no sockets here')) }
+  const lock = await Lock.acquire(nodeDisk, path, host)
+  expect(lock.beaconProblem).toContain('ENOTSUP')
+  await lock.release()
+  expect(await readdir(join(path, '..'))).toEqual([])
+})
+
+describe.skipIf(process.platform === 'win32')('a beacon', () => {
+  test('says nothing, keeps nobody and holds no process', async () => {
+    const path = join(newDirectory(), 'socket')
+    const beacon = await listenAt(path)
+    const peer = connect({ path })
+    let heard = ''
+    peer.on('data', data => (heard += data))
+    peer.write('hello?')
+    peer.on('error', () => {})
+    await new Promise(resolve => peer.once('close', resolve))
+    expect(heard).toBe('')
+    beacon.close()
+    expect(await isListening(path)).toBe(false)
+  })
+
+  test('nobody listens on what is no socket, or is not there', async () => {
+    const directory = newDirectory()
+    await writeFile(join(directory, 'file'), '')
+    const long = 'x'.repeat(200)
+    for (const name of ['file', 'missing', join('missing', 'missing'), long, join(long, long)])
+      expect(await isListening(join(directory, name))).toBe(false)
+  })
+
+  test.skipIf(process.getuid?.() === 0)('is refused where nothing can be written', async () => {
+    await expect(listenAt('/socket')).rejects.toThrow()
+  })
+})

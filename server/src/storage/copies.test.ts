@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'vitest'
+import { SimulatedDisk } from './disk.contract.ts'
+import { DATA, diskWith, openOn } from './harness.contract.ts'
+import { byId, gone, loadFrom, online } from './store.contract.ts'
+import { StoreDamaged, type UserRecord } from './store.ts'
+
+/* Files that are whole but in the wrong place: copies, leftovers, and what is missing though the lock names it. */
+
+const MAIN = 'user_state.json'
+const segment = (journal: number) => `user_state_journal.${String(journal).padStart(6, '0')}.log`
+
+type Files = Readonly<Record<string, Buffer | string>>
+
+/** A process that changes its users in each of several segments, and then crashes or stops. */
+async function live(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
+  const { store, log } = openOn(disk)
+  const users = await loadFrom(store)
+  await store.start(() => users.values())
+  const note = (record: UserRecord) => {
+    users.set(record.userId, record)
+    store.note(record)
+  }
+  for (let round = 1; round <= saves; round += 1) {
+    for (const userId of ['a', 'b', 'c']) note(gone(userId, round * 1_000))
+    await store.save()
+  }
+  note(gone('newest', 9_000))
+  await store.flush()
+  if (end === 'stop') await store.close()
+  return { users, log, files: Object.fromEntries((end === 'crash' ? disk.kill() : disk).files()) as Files }
+}
+
+async function read(files: Files) {
+  const disk = diskWith(files)
+  const { store, log } = openOn(disk)
+  const users = await loadFrom(store)
+  await store.close()
+  return { users, errors: log.errors.join('\n'), disk }
+}
+
+const without = (files: Files, ...names: string[]): Files =>
+  Object.fromEntries(Object.entries(files).filter(([name]) => !names.includes(name)))
+
+const kept = (disk: SimulatedDisk, name: string) =>
+  [...disk.files().keys()].some(found => found.startsWith(`${name}.damaged-`))
+
+describe('a segment is read only where it belongs', () => {
+  test.for(['crash', 'stop'] as const)(
+    '[Z4] an old segment copied to a higher number, after a %s',
+    async end => {
+      const { files, users } = await live(new SimulatedDisk(), end)
+      const names = Object.keys(files)
+        .filter(name => name.includes('journal'))
+        .sort()
+      for (const name of names.slice(0, -1)) {
+        for (const number of [5, 99, 999_999_999_999_999]) {
+          const copied = await read({ ...files, [segment(number)]: files[name] ?? '' })
+          expect(copied.users).toEqual(users)
+          expect(copied.errors).toContain('is a copy of segment')
+          expect(kept(copied.disk, segment(number))).toBe(true)
+        }
+      }
+    },
+  )
+
+  test('[Z4] a copy in the place of another segment: what that had is lost and said, the rest is not set back', async () => {
+    const { files, users } = await live(new SimulatedDisk(), 'crash')
+    const { users: found, errors } = await read({ ...files, [segment(4)]: files[segment(3)] ?? '' })
+    expect(errors).toContain('is a copy of segment 3')
+    users.delete('newest')
+    expect(found).toEqual(users)
+  })
+
+  test.for([
+    ['cut off', (content: Buffer) => content.subarray(0, 20)],
+    [
+      'a flipped bit',
+      (content: Buffer) => Buffer.from(content.map((byte, at) => (at === 30 ? byte ^ 1 : byte))),
+    ],
+    ['without its first line', (content: Buffer) => content.subarray(content.indexOf('\n') + 1)],
+    ['empty', () => Buffer.alloc(0)],
+  ] as const)('[Z4] a segment whose head is damaged (%s) is kept aside and not read', async ([, damage]) => {
+    const { files, users } = await live(new SimulatedDisk(), 'crash')
+    const content = Buffer.from(files[segment(4)] ?? '')
+    const { users: found, errors, disk } = await read({ ...files, [segment(4)]: damage(content) })
+    expect(errors).toContain('segment 4: its head is damaged')
+    users.delete('newest')
+    expect(found).toEqual(users)
+    expect(kept(disk, segment(4))).toBe(true)
+    expect(disk.files().has(segment(4))).toBe(false)
+  })
+
+  test('[Z4] a segment of another state, with the right number', async () => {
+    const { files, users } = await live(new SimulatedDisk(), 'stop')
+    const other = await live(new SimulatedDisk(), 'stop', 4)
+    const { users: found, errors } = await read({ ...files, [segment(5)]: other.files[segment(5)] ?? '' })
+    expect(found).toEqual(users)
+    expect(errors).toContain('segment 5 belongs to another state')
+  })
+
+  test('[Z4] a sealed state file of another directory is not mixed with the journal that is here', async () => {
+    const disk = new SimulatedDisk()
+    const { files } = await live(disk, 'stop')
+    const other = new SimulatedDisk()
+    const { store } = openOn(other)
+    const users = byId(gone('someone else', 5), gone('a', 7))
+    await store.load()
+    await store.start(() => users.values())
+    store.note(gone('a', 7))
+    for (let save = 0; save < 3; save += 1) await store.save()
+    await store.close()
+    const { users: found, errors } = await read({ ...files, [MAIN]: other.files().get(MAIN) ?? '' })
+    expect(found).toEqual(users)
+    expect(errors).toContain('belongs to another state than user_state.json')
+  })
+
+  test('[Z4] the backup copied over the main file: nothing is lost', async () => {
+    const { files, users } = await live(new SimulatedDisk(), 'crash')
+    const found = await read({ ...files, [MAIN]: files['user_state_backup.json'] ?? '' })
+    expect(found.users).toEqual(users)
+    expect(found.errors).toBe('')
+  })
+
+  test('[Z4] an old main file with newer journals: said', async () => {
+    const disk = new SimulatedDisk()
+    const old = await live(disk, 'stop', 1)
+    const { files } = await live(disk, 'stop')
+    const { errors } = await read({ ...files, [MAIN]: old.files[MAIN] ?? '' })
+    expect(errors).toContain('segment 2 is missing')
+  })
+
+  test('control: the files as they are are read whole, without a word', async () => {
+    for (const end of ['crash', 'stop'] as const) {
+      const { files, users } = await live(new SimulatedDisk(), end)
+      const found = await read(files)
+      expect(found.users).toEqual(users)
+      expect(found.errors).toBe('')
+    }
+  })
+})
+
+describe('what the lock of a crashed process names', () => {
+  test('[Z5] the newest segment was deleted: said, and the rest is loaded', async () => {
+    const { files, users } = await live(new SimulatedDisk(), 'crash')
+    const found = await read(without(files, segment(4)))
+    expect(found.errors).toContain('segment 4, the newest of the process that ran last, is missing')
+    users.delete('newest')
+    expect(found.users).toEqual(users)
+  })
+
+  test('[Z5] and its number is not used again', async () => {
+    const { files } = await live(new SimulatedDisk(), 'crash')
+    const disk = diskWith(without(files, segment(4)))
+    const { store } = openOn(disk)
+    await store.load()
+    await store.start(() => [])
+    expect([...disk.files().keys()]).toContain(segment(5))
+  })
+
+  test('[Z5] all state files were deleted: refused, nothing changed, and the message names what to delete', async () => {
+    const { files } = await live(new SimulatedDisk(), 'crash')
+    const disk = diskWith(without(files, ...Object.keys(files).filter(name => name !== 'lock')))
+    const before = disk.files()
+    for (let start = 0; start < 3; start += 1) {
+      const loading = openOn(disk).store.load()
+      await expect(loading).rejects.toThrow(StoreDamaged)
+      await expect(loading).rejects.toThrow(`delete ${DATA}/lock to start with nobody`)
+      expect(disk.files()).toEqual(before)
+    }
+    await disk.remove(`${DATA}/lock`)
+    expect((await loadFrom(openOn(disk).store)).size).toBe(0)
+  })
+
+  test('[Z5] a damaged lock without any state: refused', async () => {
+    await expect(read({ lock: '\0'.repeat(100) })).rejects.toThrow('is damaged, so it is not known')
+  })
+
+  test('[Z5] a crash at any operation of the first start does not block the next one', async () => {
+    let operations = 0
+    for (let cutAfter = 1; cutAfter <= operations + 1; cutAfter += 1) {
+      const disk = new SimulatedDisk()
+      disk.cutAt = cutAfter
+      const { store } = openOn(disk)
+      const work = async () => {
+        await store.load()
+        await store.start(() => [])
+        store.note(online('a'))
+        await store.flush()
+      }
+      await Promise.race([work(), disk.powerCut])
+      operations = Math.max(operations, disk.operations.length)
+      for (const after of [disk.kill(), disk.cutPower(() => 0.1), disk.cutPower(() => 0.9)]) {
+        const next = openOn(after)
+        await next.store.load()
+        expect(next.log.errors).toEqual([])
+        await next.store.close()
+      }
+    }
+    expect(operations).toBeGreaterThan(20)
+  })
+
+  test('[Z5] a start that dies before it has written anything keeps what the lock before named', async () => {
+    const { files } = await live(new SimulatedDisk(), 'crash')
+    const onlyLock = without(files, ...Object.keys(files).filter(name => name !== 'lock'))
+    for (let cutAfter = 1; cutAfter < 40; cutAfter += 1) {
+      const disk = diskWith(onlyLock)
+      disk.cutAt = cutAfter
+      await Promise.race([
+        openOn(disk)
+          .store.load()
+          .catch(() => {}),
+        disk.powerCut,
+      ])
+      await expect(openOn(disk.kill()).store.load()).rejects.toThrow('to start with nobody')
+    }
+  })
+
+  test('[Z5] a lock of an earlier version, which names nothing, changes nothing', async () => {
+    const { files, users } = await live(new SimulatedDisk(), 'crash')
+    const found = await read({ ...files, lock: '{"pid":1,"started":"0","boot":"x","id":"y"}\n' })
+    expect(found.users).toEqual(users)
+    expect(found.errors).toBe('')
+  })
+
+  test('control: after a clean stop no lock is left, and nobody misses a segment that is not needed', async () => {
+    const { files } = await live(new SimulatedDisk(), 'stop')
+    expect(Object.keys(files)).not.toContain('lock')
+    expect((await read(without(files, ...Object.keys(files)))).users.size).toBe(0)
+  })
+})

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { basename, dirname } from 'node:path'
+import { codeOf, nodeDisk } from './disk.ts'
+import { StoreUnusable } from './store.ts'
+
+/**
+ * Makes of a failed file operation a sentence for an operator: which directory, whose it is, who this process is,
+ * what failed, and what to do.
+ */
+export async function unusable(directory: string, error: Error): Promise<StoreUnusable> {
+  const file = await foreignFile(directory, error)
+  const { path, facts } = file ?? (await nearest(directory))
+  const where = path === directory || file ? '' : ` (${path} is the nearest that exists)`
+  const isFileInstead = !file && facts?.isDirectory === false
+  const whose = facts
+    ? `${where}; ${file ? basename(file.path) : 'it'} ${isFileInstead ? 'is a file, not a directory, and ' : ''}belongs to ${userName(facts.uid)} and group ${facts.gid} with mode ${facts.mode.toString(8).padStart(4, '0')}`
+    : where
+  const text = `the data directory ${directory} can't be used: ${error.message}${whose}; this server runs as ${self()}: ${advice(directory, codeOf(error), isFileInstead)}`
+  return new StoreUnusable(text, { cause: error })
+}
+
+/** The file in the directory that was refused: it may belong to another user than the directory does. */
+async function foreignFile(
+  directory: string,
+  error: Error,
+): Promise<Awaited<ReturnType<typeof look>> | undefined> {
+  const { path, code } = error as NodeJS.ErrnoException
+  if (path === undefined || dirname(path) !== directory || (code !== 'EACCES' && code !== 'EPERM'))
+    return undefined
+  const found = await look(path)
+  return found.facts && found
+}
+
+/** The directory, or the nearest directory above that exists. */
+async function nearest(directory: string): ReturnType<typeof look> {
+  for (let path = directory; ; path = dirname(path)) {
+    const found = await look(path)
+    if (found.facts || dirname(path) === path) return found
+  }
+}
+
+async function look(path: string) {
+  return { path, facts: await nodeDisk.stat(path).catch(() => undefined) }
+}
+
+function self(): string {
+  const uid = process.geteuid?.()
+  const gid = process.getegid?.()
+  return uid === undefined ? userInfo().username : `${userName(uid)} and group ${gid}`
+}
+
+/** `uid 1000 (node)`; without the name where the system, or the container, has none for it. */
+function userName(uid: number): string {
+  const name = passwd().find(([, , number]) => number === String(uid))?.[0]
+  return name === undefined ? `uid ${uid}` : `uid ${uid} (${name})`
+}
+
+function passwd(): string[][] {
+  try {
+    return readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map(line => line.split(':'))
+  } catch {
+    return []
+  }
+}
+
+function advice(directory: string, code: string | undefined, isFileInstead: boolean): string {
+  const another = 'or set DATA_DIR to another directory'
+  if (isFileInstead || code === 'ENOTDIR' || code === 'EEXIST') return `move that file away, ${another}`
+  switch (code) {
+    case 'EACCES':
+      return `run the server as that user, or give it the directory (chown -R ${process.geteuid?.() ?? 'USER'}:${process.getegid?.() ?? 'GROUP'} ${directory}), ${another}`
+    case 'EPERM':
+      return `let it be changed (lsattr shows if it is immutable; chattr -i ends that), ${another}`
+    case 'EROFS':
+      return `mount the file system writable, ${another}`
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `free some space there, ${another}`
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'allow more open files (ulimit -n)'
+    default:
+      return `make it a directory that this user can read and write, ${another}`
+  }
+}
