@@ -42,10 +42,12 @@ export function temporaryDir(): { readonly path: string; readonly remove: () => 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** What the system allows a server. */
-export interface SystemLimits {
+/** How the system starts a server. */
+export interface Launch {
   /** How many files it may have open, as `ulimit -n` sets it. */
   readonly openFiles?: number
+  /** A command that starts it, such as `unshare`; then `pid` is the one of that command. */
+  readonly through?: readonly string[]
 }
 
 /** The program and the arguments that run the server from its sources. */
@@ -68,9 +70,9 @@ function launch(
   dir: string,
   settings: ServerSettings,
   args: readonly string[] = [],
-  { openFiles }: SystemLimits = {},
+  { openFiles, through = [] }: Launch = {},
 ): { child: ChildProcess; output: () => string } {
-  const command = [...serverCommand, ...args]
+  const command = [...through, ...serverCommand, ...args]
   const limited =
     openFiles === undefined
       ? command
@@ -93,9 +95,9 @@ export function startServer(
   dir: string,
   settings: ServerSettings = {},
   args: readonly string[] = [],
-  system: SystemLimits = {},
+  how: Launch = {},
 ): Promise<RunningServer> {
-  const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings }, args, system)
+  const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings }, args, how)
   return new Promise((resolve, reject) => {
     const patience = setTimeout(() => {
       child.kill('SIGKILL')
@@ -128,8 +130,9 @@ export async function runServer(
   dir: string,
   settings: ServerSettings,
   args: readonly string[] = [],
+  how: Launch = {},
 ): Promise<ExitedServer> {
-  const { child, output } = launch(dir, settings, args)
+  const { child, output } = launch(dir, settings, args, how)
   const code = await exited(child, () => {})
   return { code, output: output() }
 }

@@ -952,7 +952,7 @@ export function firstChoiceOf(choice: StepChoice | undefined, now: number): Firs
 const asLine = ({ userId, status, previous, at }: Change) => `${userId} ${previous} → ${status} ${at}`
 const asSeen = ({ userId, status, lastSeen, username, text, expiresAt }: SeenUser) =>
   `${userId} ${status} ${lastSeen} ${username} ${text} ${expiresAt}`
-const asKept = (record: Omit<Fields<PresenceRecord>, 'chosenAt' | 'keptHidden' | 'inactive'>) =>
+const asKept = (record: Fields<PresenceRecord>) =>
   [
     record.userId,
     record.session,
