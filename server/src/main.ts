@@ -73,6 +73,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     dataDir: settings.DATA_DIR,
     saveEveryMs: settings.SAVE_EVERY_MS,
     now: () => clock.now(),
+    steady: () => clock.awake(),
     log,
   })
   const starting = startServer({

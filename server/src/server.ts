@@ -68,9 +68,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxKnown: settings.MAX_KNOWN_USERS,
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
-  presence.restore(records, clock.now())
+  presence.restore(records, clock.now(), records.knownTime)
   const restoredAt = clock.awake()
-  await store.start(() => presence.records())
+  await store.start(
+    () => presence.records(),
+    () => presence.knownTime(clock.now()),
+  )
 
   const { limits, sockets, warning } = capacityOf(settings, options.openFiles)
   if (warning !== undefined) log.info(warning)

@@ -195,7 +195,7 @@ export class Tracker {
     this.#publish(forgotten)
     this.#sayForgotten(forgotten.touched.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
-      store.alive(now)
+      store.alive(now, presence.knownTime(now))
       this.#aliveAt = awake
     }
     return presence.nextDeadline <= now

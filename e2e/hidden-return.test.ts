@@ -1,0 +1,130 @@
+import { sleep, TestClient } from '@who-is-online/testing/client'
+import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+// Users who chose something, lose their line for longer than the grace, and come back. The grace is short, so that
+// the suite is quick.
+
+const GRACE_MS = 300
+const dir = temporaryDir()
+let server: RunningServer
+let observer: TestClient
+
+beforeAll(async () => {
+  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS, RESTART_GRACE_MS: GRACE_MS })
+  observer = await TestClient.as(server, 'observer')
+})
+afterAll(async () => {
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
+const open = { v1: TestClient.as, v2: TestClient.v2 }
+
+/** What the observer is told of a user, up to now. */
+async function told(userId: string): Promise<string[]> {
+  const { online } = await observer.ask({ type: 'check_user_status', targetUserId: userId }, 'user_status')
+  const changes = observer.texts.splice(0).map(text => JSON.parse(text))
+  const heard = changes.filter(change => change.userId === userId).map(change => change.status)
+  return [...heard, `is ${online ? 'online' : 'offline'}`]
+}
+
+test.each([
+  ['v1', 0],
+  ['v2', 0],
+  ['v1', 3 * GRACE_MS],
+  ['v2', 3 * GRACE_MS],
+] as const)(
+  '[R4] a hidden user of %s whose line was lost is not shown after %d ms more',
+  async (dialect, ms) => {
+    const userId = `hidden ${dialect} ${ms}`
+    const client = await open[dialect](server, userId)
+    await client.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
+    client.reset()
+    await sleep(GRACE_MS + 200 + ms)
+    expect(await told(userId)).toEqual(['is offline'])
+    const back = await open[dialect](server, userId)
+    await sleep(200)
+    expect(await told(userId)).toEqual(['is offline'])
+    if (dialect === 'v2') expect(await back.next('status_updated')).toMatchObject({ status: 'offline' })
+    // Leaving on purpose ends the hiding.
+    await back.leave()
+    const again = await open[dialect](server, userId)
+    expect(await observer.next('user_status_change')).toMatchObject({ userId, status: 'online' })
+    await again.leave()
+    expect(await observer.next('user_status_change')).toMatchObject({ userId, status: 'offline' })
+  },
+)
+
+test('[R4 R5] a hidden user whose line was lost is hidden on returning to the next process', async () => {
+  const other = temporaryDir()
+  const settings = { OFFLINE_GRACE_MS: GRACE_MS, RESTART_GRACE_MS: GRACE_MS }
+  const first = await startServer(other.path, settings)
+  const client = await TestClient.as(first, 'ann')
+  await client.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
+  client.reset()
+  await sleep(GRACE_MS + 300)
+  await first.end('SIGKILL')
+  const second = await startServer(other.path, settings)
+  await sleep(GRACE_MS + 200)
+  const watcher = await TestClient.as(second, 'watcher')
+  await TestClient.as(second, 'ann')
+  await sleep(200)
+  const seen = await watcher.ask({ type: 'check_user_status', targetUserId: 'ann' }, 'user_status')
+  expect(seen.online).toBe(false)
+  expect(watcher.texts).toEqual([])
+  await second.end('SIGTERM')
+  other.remove()
+})
+
+test('[R17 D3] a connection that begins with a choice shows it from the first moment', async () => {
+  const hidden = await TestClient.open(`${server.url}?userId=first-hidden&status=offline`)
+  await hidden.next('welcome')
+  const busy = await TestClient.v2(server, 'first-busy', {
+    status: 'busy',
+    expiresAt: '2099-01-01T00:00:00Z',
+  })
+  const confirmed = await busy.next('status_updated')
+  expect(confirmed).toMatchObject({ status: 'busy', expiresAt: '2099-01-01T00:00:00.000Z' })
+  await sleep(200)
+  expect(await told('first-hidden')).toEqual(['is offline'])
+  expect(await told('first-busy')).toEqual(['is online'])
+  const { users } = await busy.ask({ type: 'get_users', userIds: ['first-busy', 'first-hidden'] }, 'users')
+  expect(users.map((user: { status: string }) => user.status)).toEqual(['busy', 'offline'])
+})
+
+test('[R17 D3] a device that returns with an older choice does not undo what another one has chosen since', async () => {
+  const tablet = await TestClient.v2(server, 'ann', { sessionId: 'tablet' })
+  const { timestamp } = await tablet.ask(
+    { type: 'set_status', status: 'busy', text: 'call' },
+    'status_updated',
+  )
+  const phone = await TestClient.v2(server, 'ann', { sessionId: 'phone' })
+  expect(await phone.next('status_updated')).toMatchObject({ status: 'busy', text: 'call', timestamp })
+  await sleep(5)
+  await phone.ask({ type: 'set_status', status: 'away' }, 'status_updated')
+  tablet.reset()
+  await phone.leave()
+  await sleep(GRACE_MS + 200)
+  const old = await TestClient.v2(server, 'ann', { status: 'busy', chosenAt: timestamp })
+  const status = async () => (await old.ask({ type: 'get_users', userIds: ['ann'] }, 'users')).users[0].status
+  // The choice itself is over, since nobody was connected any more; the older one is not in force again.
+  expect(await status()).toBe('online')
+  const newer = await TestClient.v2(server, 'ann', { status: 'busy', chosenAt: new Date().toISOString() })
+  expect(await newer.next('status_updated')).toMatchObject({ status: 'busy' })
+  expect(await status()).toBe('busy')
+})
+
+test('[D3] a malformed choice in the URL gets an error that names the parameter, and 4400', async () => {
+  for (const [query, text] of [
+    ['status=invisible', 'bad_message: "status" must be "online" or "offline"'],
+    ['status=', undefined],
+  ] as const) {
+    const client = await TestClient.open(`${server.url}?userId=ann&${query}`)
+    if (text === undefined) await client.next('welcome')
+    else {
+      expect((await client.next('error')).message).toBe(text)
+      expect(await client.closed).toMatchObject({ code: 4400 })
+    }
+  }
+})
