@@ -52,6 +52,9 @@ const STOP_MS = 9_000
 
 const DAY_MS = 86_400_000
 
+/** From how long a suspension on a client may have given up its connection, or an attempt to connect. */
+const NOTICED_MS = 5_000
+
 /** Puts the house together and opens the door. @throws when the port or the store can't be had. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { settings, store, clock, log, version } = options
@@ -60,6 +63,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     graceMs: settings.OFFLINE_GRACE_MS,
     restartGraceMs: settings.RESTART_GRACE_MS,
     inactiveGraceMs: settings.INACTIVE_GRACE_MS,
+    noticedMs: NOTICED_MS,
     hiddenKeepMs: settings.HIDDEN_KEEP_MS,
     changePace:
       settings.LIMITS === 'off'
@@ -171,7 +175,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     await listen(http, settings.PORT, settings.HOST)
     // Until here nobody could come back, so the restart grace begins here.
-    tracker.suspended(clock.awake() - restoredAt, clock.now())
+    tracker.listens(clock.awake() - restoredAt)
   } catch (error) {
     ticker.stop()
     await Promise.race([store.close(), timeLimit(LAST_SAVE_MS)])

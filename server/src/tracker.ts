@@ -206,6 +206,11 @@ export class Tracker {
     this.#publish(this.#ports.presence.jumped(ms, now))
   }
 
+  /** The server has listened for the first time, after `ms` in which nobody could come back. */
+  listens(afterMs: number): void {
+    this.#ports.presence.delayed(afterMs)
+  }
+
   /** This process was suspended for `ms`; see `Presence.suspended`. */
   suspended(ms: number, now: number): void {
     this.#ports.presence.suspended(ms, now)

@@ -91,6 +91,7 @@ class World {
     graceMs: 5,
     restartGraceMs: 5,
     inactiveGraceMs: 0,
+    noticedMs: 5_000,
     hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 100,

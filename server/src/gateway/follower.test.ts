@@ -24,6 +24,7 @@ class Desk implements Outlet {
     graceMs: 0,
     restartGraceMs: 0,
     inactiveGraceMs: 0,
+    noticedMs: 5_000,
     hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 1e6,

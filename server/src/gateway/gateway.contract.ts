@@ -31,6 +31,7 @@ export async function openGateway({
     graceMs: 0,
     restartGraceMs: 0,
     inactiveGraceMs: 0,
+    noticedMs: 5_000,
     hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 1_000,

@@ -17,6 +17,7 @@ function room(before = 0) {
     graceMs: 0,
     restartGraceMs: 0,
     inactiveGraceMs: 0,
+    noticedMs: 5_000,
     hiddenKeepMs: 0,
     changePace: UNPACED,
     maxKnown: 10,

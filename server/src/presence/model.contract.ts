@@ -114,7 +114,7 @@ class Model {
   }
 
   #read(userId: UserId): Story {
-    const { graceMs, restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
+    const { graceMs, restartGraceMs, inactiveGraceMs, noticedMs, hiddenKeepMs } = this.#options
     let { known, sessions, choice, chosenAt, keptUntil, shown, lastSeen, username, newName } = UNKNOWN
     let proof = Number.NEGATIVE_INFINITY
     /** The sum of all jumps, and what it is while the clock is right. */
@@ -235,7 +235,7 @@ class Model {
           if (keptUntil > 0) keptUntil += event.ms
           returnUntil += event.ms
           // Clients have noticed, and come back as after a restart.
-          if (event.ms > graceMs) {
+          if (event.ms >= noticedMs) {
             returnUntil = event.at + restartGraceMs
             sessions = sessions.map(session => ({ ...session, until: Math.max(session.until, returnUntil) }))
           }
@@ -467,6 +467,7 @@ const options: fc.Arbitrary<PresenceOptions> = fc.record({
   graceMs: fc.constantFrom(0, 1, 5, 20),
   restartGraceMs: fc.constantFrom(0, 3, 15),
   inactiveGraceMs: fc.constantFrom(0, 4, 30),
+  noticedMs: fc.constantFrom(1, 6, 100),
   hiddenKeepMs: fc.constantFrom(1, 8, 40),
   changePace: fc.record({ burst: fc.constantFrom(1, 2, 3, 10), everyMs: fc.constantFrom(0, 3, 10) }),
   maxKnown: fc.constantFrom(1, 2, 3, 100),

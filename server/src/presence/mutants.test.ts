@@ -1000,7 +1000,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'any suspension gives more time',
     file: 'presence.ts',
-    line: 'if (ms <= this.#options.graceMs) return',
+    line: 'if (ms < this.#options.noticedMs) return',
     becomes: 'if (ms < 0) return',
   },
   {

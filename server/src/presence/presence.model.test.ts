@@ -148,6 +148,7 @@ const UNHURRIED: PresenceOptions = {
   graceMs: 5,
   restartGraceMs: 15,
   inactiveGraceMs: 20,
+  noticedMs: 5,
   hiddenKeepMs: 40,
   changePace: { burst: 10, everyMs: 3 },
   maxKnown: 100,

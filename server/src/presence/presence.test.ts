@@ -5,6 +5,7 @@ const OPTIONS: PresenceOptions = {
   graceMs: 5_000,
   restartGraceMs: 15_000,
   inactiveGraceMs: 75_000,
+  noticedMs: 5_000,
   hiddenKeepMs: 3_600_000,
   changePace: { burst: 10, everyMs: 3_000 },
   maxKnown: 1_000_000,
@@ -154,9 +155,9 @@ test('[R8] a short suspension does not run down a grace', () => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T)
-  presence.suspended(5_000, T + 6_000)
-  expect(says(presence.advance(T + 9_999, 10))).toEqual([])
-  expect(says(presence.advance(T + 10_000, 10))).toEqual(['ann offline'])
+  presence.suspended(4_999, T + 6_000)
+  expect(says(presence.advance(T + 9_998, 10))).toEqual([])
+  expect(says(presence.advance(T + 9_999, 10))).toEqual(['ann offline'])
 })
 
 test('[R8] after a suspension that clients have noticed they have the restart grace to come back', () => {

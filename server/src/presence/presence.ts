@@ -17,6 +17,8 @@ export interface PresenceOptions {
   readonly restartGraceMs: number
   /** The same for a session that nobody looks at, in either case, if it is longer: browsers let hidden tabs run once a minute. */
   readonly inactiveGraceMs: number
+  /** From how long a suspension of this process on clients have noticed it and are on their way back, in ms. */
+  readonly noticedMs: number
   /** How long the choice to be hidden, and the time of any other choice, is kept for a user whose line was lost, in ms. */
   readonly hiddenKeepMs: number
   /** How often one user's visible presence may change. Beyond it what others see lags; hiding never waits. */
@@ -281,14 +283,19 @@ export class Presence {
     return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
   }
 
+  /** For `ms` nobody could come back, because the server did not listen yet: nobody's grace period ran meanwhile. */
+  delayed(ms: number): void {
+    this.#offsetMs += ms
+  }
+
   /**
-   * This process was suspended for `ms` and goes on at `now`: nobody's grace period ran meanwhile. After a suspension longer
-   * than the grace, clients have noticed and are on their way back as after a restart: whoever is lost already, or
-   * will be until then, has the restart grace from now on.
+   * This process was suspended for `ms` and goes on at `now`: nobody's grace period ran meanwhile. Clients have noticed a
+   * suspension of `noticedMs` and more, and are on their way back as after a restart: sessions that are lost already, or
+   * will be until then, have the restart grace from now on.
    */
   suspended(ms: number, now: number): void {
     this.#offsetMs += ms
-    if (ms <= this.#options.graceMs) return
+    if (ms < this.#options.noticedMs) return
     const until = this.#awake(now) + this.#options.restartGraceMs
     this.#returnUntil = until
     for (const known of this.#users) {
