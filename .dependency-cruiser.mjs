@@ -24,10 +24,10 @@ export default {
     {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
-      from: { path: '^server/src/(tracker|feed|user-item)\\.ts$' },
+      from: { path: '^server/src/(tracker|requests|reply|feed|user-json)\\.ts$' },
       to: {
         path: '^server/src/',
-        pathNot: '^server/src/(presence/|storage/store\\.ts$|feed\\.ts$|time/clock\\.ts$|user-item\\.ts$)',
+        pathNot: '^server/src/(presence/|storage/store\\.ts$|(tracker|reply|feed|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {

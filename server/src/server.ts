@@ -12,6 +12,7 @@ import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
+import { Requests } from './requests.ts'
 import type { Settings } from './settings.ts'
 import { SPECTATOR } from './spectator.ts'
 import type { Store } from './storage/store.ts'
@@ -83,11 +84,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (warning !== undefined) log.info(warning)
   const feed = new Feed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES })
   const livePage = livePageOf(settings, log)
-  const spectator = livePage && SPECTATOR
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
-  const tracker = new Tracker({ presence, feed, store, clock, spectator, allUsersLimit, forgot })
+  const tracker = new Tracker({ presence, feed, store, clock, forgot })
+  const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   clock.listen({
     suspended(ms, now) {
       tracker.suspended(ms, now)
@@ -100,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   })
   const gateway = new Gateway({
     tracker,
+    requests,
     presence,
     feed,
     clock,
@@ -114,7 +116,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxWatchedUsers: settings.MAX_WATCHED_USERS,
     maxWatchedInAll: settings.MAX_WATCHED_IDS,
     allUsersLimit,
-    spectator,
+    observer: livePage && SPECTATOR,
     terms: {
       heartbeatMs: settings.PING_MS,
       graceMs: settings.OFFLINE_GRACE_MS,

@@ -7,8 +7,10 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
 import type { Log } from '../log.ts'
 import type { Arrival } from '../presence/presence.ts'
+import type { Refused, Reply, RequestId, SharedAnswer } from '../reply.ts'
+import type { Asker as Requester, Requests } from '../requests.ts'
 import type { Clock } from '../time/clock.ts'
-import type { Client, Refused, RequestId, SharedAnswer, Tracker } from '../tracker.ts'
+import type { NewSession, Tracker } from '../tracker.ts'
 import { Follower, type FollowerRoom, type Outlet } from './follower.ts'
 import { withMore } from './frames.ts'
 import type { Heartbeat } from './heartbeat.ts'
@@ -20,6 +22,7 @@ import type { Asker, SharedAnswers } from './shared.ts'
 /** What all connections share. */
 export interface ConnectionRoom extends FollowerRoom {
   readonly tracker: Tracker
+  readonly requests: Requests
   readonly hub: Hub
   readonly shared: SharedAnswers
   readonly heartbeat: Heartbeat<Connection>
@@ -48,6 +51,8 @@ export interface Caller extends Arrival {
   readonly sessionId: string
   /** Whether the client itself named the session, and will name it again. */
   readonly isNamed: boolean
+  /** Whether the connection only reads, and its user is never present. */
+  readonly isObserver: boolean
   readonly connectionId: string
   /** Where it comes from, if that may be counted against it. */
   readonly address: string | undefined
@@ -77,11 +82,12 @@ const IDS_PER_MESSAGE = 100
 const SHORT_TEXT = 1_024
 
 /** One client's life: welcome, messages, goodbye. */
-export class Connection implements Client, Member, Asker, Sender, Outlet {
+export class Connection implements Requester, NewSession, Member, Asker, Sender, Outlet {
   readonly dialect: Dialect
   readonly userId: UserId
   readonly sessionId: string
   readonly isNamed: boolean
+  readonly isObserver: boolean
   readonly address: string | undefined
   readonly since: number
   /** When the last frame came, in awake time. */
@@ -112,6 +118,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.userId = caller.userId
     this.sessionId = caller.sessionId
     this.isNamed = caller.isNamed
+    this.isObserver = caller.isObserver
     this.address = caller.address
     this.#webSocket = webSocket
     this.#outbox = new Outbox(webSocket, socket, this)
@@ -119,7 +126,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     this.#allUsers = new MessageLimit(room.limits.allUsers)
     this.heardAt = room.clock.awake()
     // The arrival first, then the place in the order of changes: a newcomer does not hear of itself.
-    room.tracker.arrive(this, caller)
+    if (!this.isObserver) room.tracker.open(this, caller)
     this.since = room.feed.seq
     room.hub.arrived()
     if (this.dialect === 'v1') room.hub.join(this)
@@ -133,18 +140,16 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   /** A text frame came. */
   receive(text: string): void {
     if (this.#state !== 'open') return
-    const { tracker } = this.#room
-    this.heardAt = this.#room.clock.awake()
-    tracker.heard(this)
+    this.beat()
     if (this.#isTooFast(this.#messages, text)) return
     const message = decode(text, this.dialect)
     const more = weightOf(message) - 1
     if (more > 0 && this.#isTooFast(this.#messages, text, more)) return
     if (asksForEverybody(message) && this.#isTooFast(this.#allUsers, text)) return
-    tracker.receive(this, message)
+    this.#answer(message)
   }
 
-  /** A ping or a pong came. */
+  /** The client gave a sign of life. */
   beat(): void {
     this.heardAt = this.#room.clock.awake()
     this.#room.tracker.heard(this)
@@ -157,6 +162,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     if (!this.#depart()) return
     this.#room.log.debug('connection closed', { userId: this.userId, code })
     // 1005: a close frame without a code. Anything else is an accident, or a page that is just reloading.
+    if (this.isObserver) return
     if (code === CLOSE.normal || code === 1005) this.#room.tracker.leave(this)
     else this.#room.tracker.lose(this)
   }
@@ -167,34 +173,56 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
     if (this.#state === 'open') this.#outbox.reply(encode(message, this.dialect))
   }
 
-  replyShared(answer: SharedAnswer, id: RequestId): void {
-    if (this.#state !== 'open') return
-    this.#owed.push({ answer, id })
-    this.#payOwed()
-  }
-
-  subscribe(message: Extract<ClientMessage, { type: 'subscribe' }>): void {
-    this.#follower?.subscribe(message)
-  }
-
-  unsubscribe(message: Extract<ClientMessage, { type: 'unsubscribe' }>): void {
-    this.#follower?.unsubscribe(message)
-  }
-
-  activate(isActive: boolean): void {
-    this.#follower?.look(isActive)
-    if (isActive && this.#choiceWaits) this.choiceChanged()
+  refuse(refused: Refused): void {
+    this.reply(this.#room.requests.errorOf(refused))
   }
 
   /** The user has chosen something on another connection, or a choice has expired. */
   choiceChanged(): void {
     this.#choiceWaits = this.#follower?.looks === false
-    if (this.#choiceWaits) return
-    this.#room.tracker.tellChoice(this)
+    if (!this.#choiceWaits) this.reply(this.#room.requests.choiceOf(this.userId))
   }
 
-  refuse(refused: Refused): void {
-    this.#room.tracker.refuse(this, refused)
+  /** Answers a request: itself, where it is about what this connection is told, or else from the state of the server. */
+  #answer(request: ClientMessage | Refusal): void {
+    switch (request.type) {
+      case 'subscribe':
+        return this.#follower?.subscribe(request)
+      case 'unsubscribe':
+        return this.#follower?.unsubscribe(request)
+      case 'client_state':
+        return this.#setVisibility(request.state, request.id)
+      default:
+        return this.#act(this.#room.requests.handle(this, request))
+    }
+  }
+
+  /** Acts on a reply. */
+  #act(reply: Reply): void {
+    switch (reply.kind) {
+      case 'message':
+        return this.reply(reply.message)
+      case 'shared':
+        return this.#replyShared(reply.answer, reply.id)
+      case 'refused':
+        return this.refuse(reply.refused)
+      case 'none':
+        return
+    }
+  }
+
+  #replyShared(answer: SharedAnswer, id: RequestId): void {
+    if (this.#state !== 'open') return
+    this.#owed.push({ answer, id })
+    this.#payOwed()
+  }
+
+  #setVisibility(visibility: 'active' | 'inactive', id: RequestId): void {
+    if (!this.isObserver) this.#room.tracker.setVisibility(this, visibility)
+    // First what was missed: a client that has the ack is up to date.
+    this.#follower?.look(visibility === 'active')
+    if (visibility === 'active' && this.#choiceWaits) this.choiceChanged()
+    this.reply({ type: 'ack', id })
   }
 
   /** Takes the shared answer that was asked for. */
@@ -254,7 +282,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
   end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? awhile() : 0): void {
     if (!this.#depart()) return
     this.#room.log.debug('connection ended', { userId: this.userId, code, reason })
-    this.#room.tracker.lose(this)
+    if (!this.isObserver) this.#room.tracker.lose(this)
     this.#close(code, reason, retryAfterMs)
   }
 
@@ -291,7 +319,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
 
   /** @param hasChoice whether the client has said a choice, and waits for what became of it. */
   #welcome(connectionId: string, hasChoice: boolean): void {
-    const { feed, terms, tracker, clock } = this.#room
+    const { feed, terms, requests, clock } = this.#room
     this.reply({
       type: 'welcome',
       userId: this.userId,
@@ -304,8 +332,8 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
       ...terms,
     })
     if (this.dialect === 'v1') return
-    if (hasChoice) tracker.tellChoice(this)
-    else tracker.remind(this)
+    const choice = hasChoice ? requests.choiceOf(this.userId) : requests.reminderOf(this.userId)
+    if (choice) this.reply(choice)
   }
 
   /** Counts the message that just came against a limit; one that is too fast is answered, or ends the connection. */
@@ -318,7 +346,7 @@ export class Connection implements Client, Member, Asker, Sender, Outlet {
       const retryAfterMs = Math.ceil(verdict.retryAfterMs)
       const id = this.dialect === 'v2' && text.length <= SHORT_TEXT ? decode(text, 'v2').id : undefined
       const refusal = `more messages than allowed; retry in ${retryAfterMs} ms`
-      this.#room.tracker.refuse(this, { code: 'too_fast', text: refusal, retryAfterMs, id })
+      this.refuse({ code: 'too_fast', text: refusal, retryAfterMs, id })
     }
     return true
   }

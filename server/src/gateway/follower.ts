@@ -1,11 +1,11 @@
-import type { ClientMessage, ServerMessage } from '@who-is-online/protocol/catalogue'
+import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Feed, Place } from '../feed.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Refused, Request, RequestId } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
-import type { Refused, RequestId } from '../tracker.ts'
-import { userItem, userList } from '../user-item.ts'
+import { userItem, userList } from '../user-json.ts'
 import { deflatable } from './deflate.ts'
 import { textFrame } from './frames.ts'
 import { Pages, type Turns } from './pages.ts'
@@ -38,8 +38,8 @@ export interface Outlet {
   fellBehind(): void
 }
 
-type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
-type Unsubscribe = Extract<ClientMessage, { type: 'unsubscribe' }>
+type Subscribe = Request<'subscribe'>
+type Unsubscribe = Request<'unsubscribe'>
 
 /** A `presence_state` on its way: page by page, as the client takes them. */
 interface State {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Feed } from '../feed.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
+import { Requests } from '../requests.ts'
 import { createMemoryStore } from '../storage/memory.ts'
 import { SystemClock } from '../time/clock.ts'
 import { Tracker } from '../tracker.ts'
@@ -42,19 +43,13 @@ export async function openGateway({
   await store.load()
   await store.start(() => presence.records())
   const allUsersLimit = 1_000
-  const tracker = new Tracker({
-    presence,
-    feed,
-    store,
-    clock,
-    spectator: undefined,
-    allUsersLimit,
-    forgot: () => {},
-  })
+  const tracker = new Tracker({ presence, feed, store, clock, forgot: () => {} })
+  const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   const errors: unknown[] = []
   const ignore = () => {}
   const gateway = new Gateway({
     tracker,
+    requests,
     presence,
     feed,
     clock,
@@ -72,7 +67,7 @@ export async function openGateway({
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes,
-    spectator: undefined,
+    observer: undefined,
     maxWatchedUsers: 1_000,
     maxWatchedInAll: 10_000,
     allUsersLimit,

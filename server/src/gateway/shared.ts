@@ -1,4 +1,4 @@
-import type { SharedAnswer } from '../tracker.ts'
+import type { SharedAnswer } from '../reply.ts'
 import { deflatable } from './deflate.ts'
 import { textFrame } from './frames.ts'
 

@@ -3,7 +3,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { Feed } from '../feed.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
-import { userItem } from '../user-item.ts'
+import { userItem } from '../user-json.ts'
 import { deflatable } from './deflate.ts'
 import { textFrame } from './frames.ts'
 

@@ -10,6 +10,7 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { Feed } from '../feed.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../settings.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
@@ -30,6 +31,7 @@ import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
   readonly tracker: Tracker
+  readonly requests: Requests
   readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
   readonly feed: Feed
   readonly identity: Identity
@@ -42,8 +44,8 @@ export interface GatewayOptions {
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
-  /** The user who only looks, of whom there may be many; see `TrackerPorts`. */
-  readonly spectator: UserId | undefined
+  /** The user whose connections are observers, as many as there are; undefined where there is none. */
+  readonly observer: UserId | undefined
   readonly maxWatchedUsers: number
   readonly maxWatchedInAll: number
   readonly allUsersLimit: number
@@ -100,7 +102,7 @@ export class Gateway {
   #stopping = false
 
   constructor(options: GatewayOptions) {
-    const { tracker, presence, feed, clock, log, limits } = options
+    const { tracker, requests, presence, feed, clock, log, limits } = options
     const { maxBufferedBytes, maxWatchedUsers, allUsersLimit, terms } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
@@ -113,6 +115,7 @@ export class Gateway {
     })
     this.#room = {
       tracker,
+      requests,
       presence,
       feed,
       watches: this.#watches,
@@ -229,7 +232,8 @@ export class Gateway {
     const { userId, sessionId } = identified
     // Whoever takes the place of a connection needs no room of its own.
     const isBack = sessionId !== undefined && this.#sessions.find(userId, sessionId) !== undefined
-    const asUser = userId === this.#options.spectator ? undefined : userId
+    const isObserver = userId === this.#options.observer
+    const asUser = isObserver ? undefined : userId
     const crowd = isBack ? undefined : this.#limits.admits(asUser, counted)
     if (crowd) return this.#refuseTooMany(socket, crowd, from)
 
@@ -240,7 +244,7 @@ export class Gateway {
       this.#limits.opened(userId, counted)
       const connectionId = randomUUID()
       const isNamed = sessionId !== undefined
-      const caller = { ...identified, dialect, connectionId, isNamed, address: counted }
+      const caller = { ...identified, dialect, connectionId, isNamed, isObserver, address: counted }
       this.#welcome(webSocket as ClientSocket, socket, { ...caller, sessionId: sessionId ?? connectionId })
     })
   }
