@@ -2,7 +2,7 @@
 // protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
 // A rule names who may not look where; a test (scripts/boundaries.test.ts) shows that each of them bites.
 
-const notTests = '\\.(test|contract|model)\\.tsx?$'
+const notTests = '\\.(test|contract|harness|model)\\.tsx?$'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -44,6 +44,13 @@ export default {
         path: '^server/src/(gateway|storage|http)/',
         pathNot: ['^server/src/$1/', '^server/src/storage/store\\.ts$'],
       },
+    },
+    {
+      name: 'fanout-does-not-know-transports',
+      comment: 'Fan-out hands bytes to connections through ports; how a transport frames them, an encoder knows.',
+      severity: 'error',
+      from: { path: '^server/src/fanout/', pathNot: notTests },
+      to: { path: '^server/src/(gateway|storage|http)/' },
     },
     {
       name: 'rooms-do-not-know-the-house',

@@ -13,7 +13,7 @@ import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts
 import { AGAIN_MS, FLUSH_MS } from '../client/src/roster.ts'
 import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { BACK_MS, weightOf } from '../server/src/gateway/connection.ts'
-import { MAX_STATES } from '../server/src/gateway/follower.ts'
+import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
 import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
 import { AWAY_MS_PER_CLIENT, MAX_URL_BYTES } from '../server/src/gateway/websocket.ts'
 import { readSettings } from '../server/src/settings.ts'

@@ -30,6 +30,7 @@ test.each([
   ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/storage/json-file.ts'],
   ['time-imports-nothing-of-ours', 'server/src/time/clock.ts', 'server/src/log.ts'],
   ['rooms-do-not-know-each-other', 'server/src/gateway/a.ts', 'server/src/storage/json-file.ts'],
+  ['fanout-does-not-know-transports', 'server/src/fanout/hub.ts', 'server/src/gateway/frames.ts'],
   ['rooms-do-not-know-the-house', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['only-main-knows-everything', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
   ['client-stands-alone', 'client/src/a.ts', 'protocol/src/decode.ts'],

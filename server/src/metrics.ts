@@ -13,7 +13,7 @@ export interface MetricSources {
   readonly online: () => number
   readonly known: () => number
   readonly connections: () => number
-  readonly watchedIds: () => number
+  readonly subscriptionCount: () => number
   readonly store: () => StoreHealth
   readonly droppedLines: () => DroppedLines
 }
@@ -22,12 +22,16 @@ export interface MetricSources {
 export class Metrics {
   readonly #registry = new Registry()
 
-  constructor({ feed, online, known, connections, watchedIds, store, droppedLines }: MetricSources) {
+  constructor({ feed, online, known, connections, subscriptionCount, store, droppedLines }: MetricSources) {
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('wio_users_online', 'Users that others see as online', online)
     this.#gauge('wio_users_known', 'Users that are remembered, offline ones too', known)
     this.#gauge('wio_connections', 'Open WebSocket connections', connections)
-    this.#gauge('wio_watched_ids', 'User ids that connections follow, each as often as it is', watchedIds)
+    this.#gauge(
+      'wio_watched_ids',
+      'User ids that connections follow, each as often as it is',
+      subscriptionCount,
+    )
     this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
       store().state === 'failing' ? 1 : 0,
     )

@@ -113,8 +113,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     compression: settings.COMPRESSION === 'on',
     trustProxy: settings.TRUST_PROXY,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
-    maxWatchedUsers: settings.MAX_WATCHED_USERS,
-    maxWatchedInAll: settings.MAX_WATCHED_IDS,
+    maxSubscribedUsers: settings.MAX_WATCHED_USERS,
+    maxSubscriptions: settings.MAX_WATCHED_IDS,
     allUsersLimit,
     observer: livePage && SPECTATOR,
     terms: {
@@ -134,7 +134,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     online: () => presence.onlineCount,
     known: () => presence.knownCount,
     connections: () => gateway.connections,
-    watchedIds: () => gateway.watchedIds,
+    subscriptionCount: () => gateway.subscriptionCount,
     store: () => store.health(),
     droppedLines: options.droppedLines,
   })

@@ -4,7 +4,7 @@ import { TestClient } from '@who-is-online/testing/client'
 import { handshake, RawClient, type RawResponse } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket as Ws } from 'ws'
-import { type OpenGateway, openGateway } from './gateway.contract.ts'
+import { type OpenGateway, openGateway } from './gateway.harness.ts'
 
 // Clients that deflate beside one that does not: whatever they ask and are told has to be the same.
 

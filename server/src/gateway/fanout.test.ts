@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type OpenGateway, openGateway } from './gateway.contract.ts'
+import { type OpenGateway, openGateway } from './gateway.harness.ts'
 
 // What one change costs, counted, not timed: how often something is encoded, and how often a socket is written to.
 // Whoever changes the fan-out so that the work per delivery grows has to change these numbers, and say why.

@@ -41,7 +41,7 @@ export class Heartbeat<Client extends Beating> {
     return this.#watched.size
   }
 
-  /** Watches a connection. The first ping comes at a random time, so that those who arrive together are not pinged together. */
+  /** Subscriptions a connection. The first ping comes at a random time, so that those who arrive together are not pinged together. */
   add(client: Client, awake: number): void {
     const watched = { client, quietMs: this.#options.pingMs * this.#options.random(), askedAt: 0 }
     this.#watched.set(client, watched)

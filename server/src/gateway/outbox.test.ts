@@ -40,7 +40,7 @@ async function pair(
   })
   const { webSocket, socket } = await accepted
   if (client.readyState !== WebSocket.OPEN) await new Promise(resolve => client.once('open', resolve))
-  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket, { waits: () => {} }) }
+  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket, { backlogged: () => {} }) }
 }
 
 function textsOf(client: WebSocket): string[] {

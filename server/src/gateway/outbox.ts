@@ -31,10 +31,10 @@ function takesDeflated(webSocket: WebSocket): boolean {
   return params !== undefined && !params['server_no_context_takeover'] && !params['server_max_window_bits']
 }
 
-/** Whose outbox it is. */
-export interface Sender {
-  /** Something was written, `bytes` of it, and the client has not taken all that it was sent. */
-  waits(bytes: number): void
+/** The owner of an outbox. */
+export interface OutboxOwner {
+  /** `bytes` were written, and the client has not read all that it was sent. */
+  backlogged(bytes: number): void
 }
 
 /** From so many characters on a reply is worth deflating for one client. */
@@ -53,16 +53,16 @@ function flushWaiting(): void {
 export class Outbox {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
-  readonly #sender: Sender
+  readonly #owner: OutboxOwner
   readonly #deflates: boolean
   #replies: string[] = []
   /** The answer to the handshake waits in the corked socket for the first words, and leaves in the same write. */
   #isCorked = true
 
-  constructor(webSocket: WebSocket, socket: Socket, sender: Sender) {
+  constructor(webSocket: WebSocket, socket: Socket, owner: OutboxOwner) {
     this.#webSocket = webSocket
     this.#socket = socket
-    this.#sender = sender
+    this.#owner = owner
     this.#deflates = takesDeflated(webSocket)
   }
 
@@ -97,7 +97,7 @@ export class Outbox {
     const bytes = this.#deflates ? deflated(frames) : frames
     this.#socket.write(bytes)
     this.#uncork()
-    if (this.#socket.writableLength > 0) this.#sender.waits(bytes.length)
+    if (this.#socket.writableLength > 0) this.#owner.backlogged(bytes.length)
   }
 
   #uncork(): void {

@@ -7,6 +7,11 @@ import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { Hub } from '../fanout/hub.ts'
+import { SharedAnswers } from '../fanout/shared-answers.ts'
+import { Slices } from '../fanout/slices.ts'
+import { Subscriptions } from '../fanout/subscriptions.ts'
+import { Turns } from '../fanout/turns.ts'
 import type { Feed } from '../feed.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
@@ -15,19 +20,14 @@ import type { TrustProxy } from '../settings.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type ClientAddress, clientAddress, countedAs } from './address.ts'
-import { Connection, type ConnectionRoom, type Terms } from './connection.ts'
+import { Connection, type ConnectionPorts, type Terms } from './connection.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
-import { Hub } from './hub.ts'
 import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
 import { onCloseFrame } from './outbox.ts'
-import { Turns } from './pages.ts'
 import { Sessions } from './sessions.ts'
-import { SharedAnswers } from './shared.ts'
-import { Slices } from './slices.ts'
 import { offersWebSocket, PlainRequests } from './upgrade.ts'
-import { Watches } from './watches.ts'
 
 export interface GatewayOptions {
   readonly tracker: Tracker
@@ -46,8 +46,8 @@ export interface GatewayOptions {
   readonly maxBufferedBytes: number
   /** The user whose connections are observers, as many as there are; undefined where there is none. */
   readonly observer: UserId | undefined
-  readonly maxWatchedUsers: number
-  readonly maxWatchedInAll: number
+  readonly maxSubscribedUsers: number
+  readonly maxSubscriptions: number
   readonly allUsersLimit: number
   readonly terms: Terms
 }
@@ -64,8 +64,8 @@ const ABNORMAL = 1006
 /** No client needs fragments for 64 KiB; a few, since some proxies make them. */
 const MAX_FRAGMENTS = 16
 
-/** With more than this waiting, a v2 client is told no diffs; see `Follower`. */
-const SOFT_BYTES = 256 * 1024
+/** With a larger backlog, in bytes, a v2 client is sent no diffs; see `Subscriber`. */
+const HIGH_WATER_MARK = 256 * 1024
 
 /** How long a client may take to answer a close frame. It counts as gone from the beginning. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -93,42 +93,42 @@ export class Gateway {
   readonly #limits: ConnectionLimits
   readonly #hub: Hub
   readonly #heartbeat: Heartbeat<Connection>
-  readonly #watches: Watches
+  readonly #subscriptions: Subscriptions
   readonly #connections = new Set<Connection>()
   /** The connections of v2, to be found by user and session. */
   readonly #sessions = new Sessions<Connection>()
-  readonly #room: ConnectionRoom
+  readonly #ports: ConnectionPorts
   readonly #arrivals = new Slices()
   #stopping = false
 
   constructor(options: GatewayOptions) {
     const { tracker, requests, presence, feed, clock, log, limits } = options
-    const { maxBufferedBytes, maxWatchedUsers, allUsersLimit, terms } = options
+    const { maxBufferedBytes, maxSubscribedUsers, allUsersLimit, terms } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
-    this.#watches = new Watches(presence, feed, options.maxWatchedInAll)
-    this.#hub = new Hub(feed.seq, this.#watches)
+    this.#subscriptions = new Subscriptions(presence, feed, options.maxSubscriptions)
+    this.#hub = new Hub(feed.seq, this.#subscriptions)
     this.#heartbeat = new Heartbeat(options.heartbeat)
     feed.listen({
       changed: (changes, seq) => this.#hub.changed(changes, seq),
       chosen: (userId, bySession) => this.#chosen(userId, bySession),
     })
-    this.#room = {
+    this.#ports = {
       tracker,
       requests,
       presence,
       feed,
-      watches: this.#watches,
+      subscriptions: this.#subscriptions,
       hub: this.#hub,
       shared: new SharedAnswers(),
       turns: new Turns(),
-      softBytes: Math.min(SOFT_BYTES, maxBufferedBytes / 4),
+      highWaterMark: Math.min(HIGH_WATER_MARK, maxBufferedBytes / 4),
       heartbeat: this.#heartbeat,
       clock,
       log,
       limits,
       maxBufferedBytes,
-      maxWatchedUsers,
+      maxSubscribedUsers,
       allUsersLimit,
       terms,
       slow: new Set(),
@@ -155,9 +155,9 @@ export class Gateway {
     return this.#connections.size
   }
 
-  /** How many user ids are followed, each as often as it is. */
-  get watchedIds(): number {
-    return this.#watches.size
+  /** How many user ids are subscribed, each as often as it is. */
+  get subscriptionCount(): number {
+    return this.#subscriptions.size
   }
 
   /** Takes the WebSocket handshakes of an HTTP server. Requests that offer only other protocols stay plain HTTP. */
@@ -180,8 +180,8 @@ export class Gateway {
     const { ping, silent } = this.#heartbeat.advance(awake)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
     for (const connection of ping) connection.ping()
-    for (const connection of this.#room.slow) connection.checkDelivery(awake)
-    this.#watches.advance(awake)
+    for (const delivery of this.#ports.slow) delivery.check(awake)
+    this.#subscriptions.advance(awake)
   }
 
   /** From now on nobody is let in. */
@@ -260,10 +260,11 @@ export class Gateway {
     webSocket.on('close', onClose)
     webSocket.on('error', onViolation)
     onCloseFrame(webSocket, onClose)
-    const connection = new Connection(this.#room, caller, webSocket, socket)
+    const connection = new Connection(this.#ports, caller, webSocket, socket)
     webSocket.connection = connection
     this.#connections.add(connection)
     if (connection.dialect === 'v2') this.#sessions.add(connection)
+    connection.start(caller)
     this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
   }
 

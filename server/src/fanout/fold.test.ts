@@ -3,14 +3,15 @@ import type { Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { Feed, type Place } from '../feed.ts'
+import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Outcome } from '../presence/change.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
 import { asUser } from '../user-json.ts'
-import { Follower, type Outlet } from './follower.ts'
 import { Hub } from './hub.ts'
-import { Turns } from './pages.ts'
-import { Watches } from './watches.ts'
+import { Subscriber, type SubscriberConnection } from './subscriber.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { Turns } from './turns.ts'
 
 // Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go
 // and change. Each folds what it is told; whenever it has been told all up to a number, its view has to be what
@@ -35,8 +36,8 @@ type Step =
   | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
   | { readonly do: 'idle'; readonly userId: UserId; readonly isIdle: boolean }
   | { readonly do: 'wait'; readonly ms: number }
-  | { readonly do: 'follow' | 'unfollow'; readonly fan: number; readonly userIds: readonly UserId[] }
-  | { readonly do: 'followAll' | 'unfollowAll'; readonly fan: number }
+  | { readonly do: 'follow' | 'unsubscribe'; readonly fan: number; readonly userIds: readonly UserId[] }
+  | { readonly do: 'subscribeToAll' | 'unsubscribeFromAll'; readonly fan: number }
   | { readonly do: 'look'; readonly fan: number; readonly isActive: boolean }
   | { readonly do: 'read'; readonly fan: number; readonly frames: number }
   | { readonly do: 'reconnect'; readonly fan: number }
@@ -68,11 +69,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.constantFrom(1, 12, 60) }) },
   {
     weight: 5,
-    arbitrary: fc.record({ do: fc.constantFrom('follow', 'follow', 'unfollow'), fan, userIds }),
+    arbitrary: fc.record({ do: fc.constantFrom('follow', 'follow', 'unsubscribe'), fan, userIds }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constantFrom('followAll', 'followAll', 'unfollowAll'), fan }),
+    arbitrary: fc.record({
+      do: fc.constantFrom('subscribeToAll', 'subscribeToAll', 'unsubscribeFromAll'),
+      fan,
+    }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('look'), fan, isActive: fc.boolean() }) },
   { weight: 7, arbitrary: fc.record({ do: fc.constant('read'), fan, frames: fc.nat({ max: 9 }) }) },
@@ -98,7 +102,7 @@ class World {
     keepMs: 1e9,
   })
   readonly feed: Feed
-  readonly watches: Watches
+  readonly subscriptions: Subscriptions
   readonly hub: Hub
   /** By number of the change: everybody as others saw them from then on. */
   readonly history: Map<UserId, string>[] = []
@@ -106,8 +110,8 @@ class World {
 
   constructor(feed: Feed) {
     this.feed = feed
-    this.watches = new Watches(this.presence, feed, 10_000)
-    this.hub = new Hub(feed.seq, this.watches)
+    this.subscriptions = new Subscriptions(this.presence, feed, 10_000)
+    this.hub = new Hub(feed.seq, this.subscriptions)
     feed.listen({ changed: (changes, seq) => this.hub.changed(changes, seq) })
     this.history[0] = this.#everybody()
   }
@@ -149,9 +153,10 @@ interface Frame {
 }
 
 /** A client that folds what it is told, and the connection it is told through. */
-class Fan implements Outlet {
+class Fan implements SubscriberConnection {
+  readonly encoder = webSocketEncoder
   readonly #world: World
-  #follower: Follower
+  #subscriber: Subscriber
   /** Texts that were sent and not read yet. */
   #sent: string[] = []
   readonly #view = new Map<UserId, string>()
@@ -176,7 +181,7 @@ class Fan implements Outlet {
 
   constructor(world: World) {
     this.#world = world
-    this.#follower = this.#connect()
+    this.#subscriber = this.#connect()
   }
 
   // The outlet
@@ -213,38 +218,38 @@ class Fan implements Outlet {
     this.#ask(userIds)
   }
 
-  unfollow(userIds: readonly UserId[]): void {
+  unsubscribe(userIds: readonly UserId[]): void {
     for (const userId of userIds) this.#wanted.delete(userId)
-    this.#follower.unsubscribe({ type: 'unsubscribe', userIds: [...userIds] })
+    this.#subscriber.unsubscribe({ type: 'unsubscribe', userIds: [...userIds] })
     this.#narrow()
   }
 
-  followAll(): void {
+  subscribeToAll(): void {
     this.#wantsAll = true
     this.#ask('all')
   }
 
-  unfollowAll(): void {
+  unsubscribeFromAll(): void {
     this.#wantsAll = false
     this.#tellsAll = false
-    this.#follower.unsubscribe({ type: 'unsubscribe', all: true })
+    this.#subscriber.unsubscribe({ type: 'unsubscribe', all: true })
     this.#narrow()
   }
 
-  look(looks: boolean): void {
+  setActive(looks: boolean): void {
     this.#looks = looks
-    this.#follower.look(looks)
+    this.#subscriber.setActive(looks)
   }
 
   /** The line breaks: what was not read is lost. The client comes back and names its place. */
   reconnect(): void {
-    this.#follower.end()
+    this.#subscriber.end()
     this.#sent = []
     this.#pages = []
     this.#isSlow = false
     this.#looks = true
     this.#asked.clear()
-    this.#follower = this.#connect()
+    this.#subscriber = this.#connect()
     const place = this.#place
     if (this.#wantsAll) this.#ask('all', place)
     // Users whose state never came can't be resumed from a place that was told for others.
@@ -261,7 +266,7 @@ class Fan implements Outlet {
     // As the connection has it: only who had something waiting is ever said to have taken it.
     if (this.#isSlow && this.#sent.length === 0) {
       this.#isSlow = false
-      this.#follower.drained()
+      this.#subscriber.drained()
     }
   }
 
@@ -271,7 +276,7 @@ class Fan implements Outlet {
   }
 
   readAll(): void {
-    if (!this.#looks) this.look(true)
+    if (!this.#looks) this.setActive(true)
     for (let round = 0; round < 50; round++) {
       this.read(1_000)
       this.#world.wait(60)
@@ -289,14 +294,14 @@ class Fan implements Outlet {
   }
 
   end(): void {
-    this.#follower.end()
+    this.#subscriber.end()
   }
 
-  #connect(): Follower {
-    const { presence, feed, watches } = this.#world
+  #connect(): Subscriber {
+    const { presence, feed, subscriptions } = this.#world
     const clock = { now: () => this.#world.now }
-    const limits = { maxWatchedUsers: 100, allUsersLimit: 100, softBytes: SOFT_BYTES }
-    return new Follower({ presence, feed, watches, clock, turns, ...limits }, this)
+    const limits = { maxSubscribedUsers: 100, allUsersLimit: 100, highWaterMark: SOFT_BYTES }
+    return new Subscriber({ presence, feed, subscriptions, clock, turns, ...limits }, this)
   }
 
   #ask(what: readonly UserId[] | 'all', since?: Place): void {
@@ -305,10 +310,10 @@ class Fan implements Outlet {
     for (const key of what === 'all' ? (['all'] as const) : what) this.#latest.set(key, id)
     const which = what === 'all' ? { all: true as const } : { userIds: [...what] }
     const place = since && (what !== 'all' || this.#tellsAll) ? { since } : {}
-    this.#follower.subscribe({ type: 'subscribe', ...which, ...place, id })
+    this.#subscriber.subscribe({ type: 'subscribe', ...which, ...place, id })
   }
 
-  /** Forgets what is followed no more. */
+  /** Forgets what is subscribed no more. */
   #narrow(): void {
     if (this.#tellsAll) return
     for (const userId of this.#scope) {
@@ -416,11 +421,11 @@ function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
         world.wait(step.ms)
         break
       case 'follow':
-      case 'unfollow':
+      case 'unsubscribe':
         fanOf(step)[step.do](step.userIds)
         break
-      case 'followAll':
-      case 'unfollowAll':
+      case 'subscribeToAll':
+      case 'unsubscribeFromAll':
       case 'reconnect':
         fanOf(step)[step.do]()
         break
@@ -428,7 +433,7 @@ function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
         fanOf(step).hurry(step.isQuick)
         break
       case 'look':
-        fanOf(step).look(step.isActive)
+        fanOf(step).setActive(step.isActive)
         break
       case 'read':
         fanOf(step).read(step.frames)
@@ -443,8 +448,8 @@ function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
     fan.end()
   }
   // When all have left nothing is left of them.
-  expect(world.watches.size).toBe(0)
-  expect(world.watches.everybody.size).toBe(0)
+  expect(world.subscriptions.size).toBe(0)
+  expect(world.subscriptions.all.size).toBe(0)
 }
 
 beforeAll(() => {

@@ -1,11 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { Feed } from '../feed.ts'
+import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Change } from '../presence/change.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
 import { Hub } from './hub.ts'
-import { SharedAnswers } from './shared.ts'
-import { Watches } from './watches.ts'
+import { SharedAnswers } from './shared-answers.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+const encoder = webSocketEncoder
 
 const change = (userId: string): Change => ({ userId, status: 'online', previous: 'offline', at: 0 })
 
@@ -23,7 +26,7 @@ function room(before = 0) {
     maxKnown: 10,
     keepMs: 1,
   }
-  const hub = new Hub(feed.seq, new Watches(new Presence(options), feed, 1_000))
+  const hub = new Hub(feed.seq, new Subscriptions(new Presence(options), feed, 1_000))
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
   return { hub, publish: (changes: readonly Change[]) => feed.publish(changes) }
 }
@@ -42,6 +45,7 @@ function member(since: number) {
   const writes: Buffer[] = []
   return {
     since,
+    encoder,
     writes,
     write: (frames: Buffer) => void writes.push(frames),
     heard: () => writes.flatMap(idsIn),
@@ -140,7 +144,7 @@ test('[F5] a shared answer is built once per window, and never before the questi
   const answer = { build: vi.fn(() => `state ${state}`) }
   const heard: string[] = []
   const ask = () =>
-    answers.send({ writeShared: frame => void heard.push(frame.subarray(2).toString()) }, answer)
+    answers.send({ encoder, writeShared: frame => void heard.push(frame.subarray(2).toString()) }, answer)
   ask()
   expect(heard).toEqual(['state 0'])
   state = 1
@@ -188,6 +192,7 @@ async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
     const { hub, publish } = room()
     hub.join({
       since: 0,
+      encoder,
       write() {
         now += flushMs
       },

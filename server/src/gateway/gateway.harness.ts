@@ -68,8 +68,8 @@ export async function openGateway({
     trustProxy: undefined,
     maxBufferedBytes,
     observer: undefined,
-    maxWatchedUsers: 1_000,
-    maxWatchedInAll: 10_000,
+    maxSubscribedUsers: 1_000,
+    maxSubscriptions: 10_000,
     allUsersLimit,
     terms: {
       heartbeatMs: 1,

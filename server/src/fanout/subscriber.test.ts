@@ -1,11 +1,12 @@
 import type { User } from '@who-is-online/protocol/catalogue'
 import { expect, test, vi } from 'vitest'
 import { Feed } from '../feed.ts'
+import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
-import { Follower, type Outlet } from './follower.ts'
-import { Turns } from './pages.ts'
-import { Watches } from './watches.ts'
+import { Subscriber, type SubscriberConnection } from './subscriber.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { Turns } from './turns.ts'
 
 // What the fold test can't reach: windows that are told in slices, states of many pages, rings that are overrun.
 
@@ -19,7 +20,8 @@ interface Told {
   readonly all?: boolean
 }
 
-class Desk implements Outlet {
+class Desk implements SubscriberConnection {
+  readonly encoder = webSocketEncoder
   readonly presence = new Presence({
     graceMs: 0,
     restartGraceMs: 0,
@@ -31,9 +33,9 @@ class Desk implements Outlet {
     keepMs: 1e9,
   })
   readonly feed: Feed
-  readonly watches: Watches
+  readonly subscriptions: Subscriptions
   readonly turns = new Turns()
-  readonly follower: Follower
+  readonly subscriber: Subscriber
   told: Told[] = []
   acks = 0
   behind = 0
@@ -43,11 +45,14 @@ class Desk implements Outlet {
 
   constructor({ recent = 1_000, allUsersLimit = 10_000 } = {}) {
     this.feed = new Feed({ epoch: 'e', recent })
-    this.watches = new Watches(this.presence, this.feed, 1e6)
-    this.feed.listen({ changed: (changes, seq) => this.watches.note(changes, seq) })
-    const { presence, feed, watches, turns } = this
-    const limits = { maxWatchedUsers: 1e5, allUsersLimit, softBytes: 1_000 }
-    this.follower = new Follower({ presence, feed, watches, turns, clock: { now: () => 0 }, ...limits }, this)
+    this.subscriptions = new Subscriptions(this.presence, this.feed, 1e6)
+    this.feed.listen({ changed: (changes, seq) => this.subscriptions.note(changes, seq) })
+    const { presence, feed, subscriptions, turns } = this
+    const limits = { maxSubscribedUsers: 1e5, allUsersLimit, highWaterMark: 1_000 }
+    this.subscriber = new Subscriber(
+      { presence, feed, subscriptions, turns, clock: { now: () => 0 }, ...limits },
+      this,
+    )
   }
 
   write(frames: Buffer): void {
@@ -74,14 +79,14 @@ class Desk implements Outlet {
     this.feed.publish(this.presence.setStatus(userId, { status }, 2).changes)
   }
   follow(...userIds: string[]): void {
-    this.follower.subscribe({ type: 'subscribe', userIds, id: undefined })
+    this.subscriber.subscribe({ type: 'subscribe', userIds, id: undefined })
   }
-  followAll(since?: { epoch: string; seq: number }): void {
-    this.follower.subscribe({ type: 'subscribe', all: true, since, id: 1 })
+  subscribeToAll(since?: { epoch: string; seq: number }): void {
+    this.subscriber.subscribe({ type: 'subscribe', all: true, since, id: 1 })
   }
   /** What a window that closes now says of a user. */
   item(userId: string) {
-    const topic = this.watches.topic(userId)
+    const topic = this.subscriptions.topic(userId)
     return { topic, seq: topic?.newest ?? 0, json: JSON.stringify({ userId }) }
   }
   ids(): string[][] {
@@ -101,14 +106,14 @@ test('[V2] between two slices of a window: whoever subscribes meanwhile is told 
   desk.be('ann', 'busy')
   desk.be('bob', 'busy')
   desk.told = []
-  expect(desk.follower.gather(desk.item('ann'))).toBe(true)
+  expect(desk.subscriber.gather(desk.item('ann'))).toBe(true)
   desk.backlog = 2_000
   desk.follow('cid')
-  expect(desk.follower.gather(desk.item('bob'))).toBe(false)
+  expect(desk.subscriber.gather(desk.item('bob'))).toBe(false)
   desk.backlog = 0
-  desk.follower.tellGathered(desk.feed.seq)
+  desk.subscriber.sendGathered(desk.feed.seq)
   expect(desk.told).toEqual([])
-  desk.follower.drained()
+  desk.subscriber.drained()
   expect(desk.ids().map(ids => ids.toSorted())).toEqual([['ann', 'bob', 'cid']])
 })
 
@@ -118,13 +123,13 @@ test('[V2] between two slices of a window: what is unsubscribed is not told afte
   desk.follow('ann')
   desk.be('ann', 'busy')
   desk.told = []
-  desk.follower.gather(desk.item('ann'))
+  desk.subscriber.gather(desk.item('ann'))
   desk.backlog = 2_000
-  desk.follower.unsubscribe({ type: 'unsubscribe', userIds: ['ann'], id: undefined })
+  desk.subscriber.unsubscribe({ type: 'unsubscribe', userIds: ['ann'], id: undefined })
   expect(desk.acks).toBe(1)
   desk.backlog = 0
-  desk.follower.tellGathered(desk.feed.seq)
-  desk.follower.drained()
+  desk.subscriber.sendGathered(desk.feed.seq)
+  desk.subscriber.drained()
   expect(desk.told).toEqual([])
 })
 
@@ -134,11 +139,11 @@ test('[V4] between two slices of a window: who looks away is told nothing more, 
   desk.follow('ann')
   desk.be('ann', 'busy')
   desk.told = []
-  desk.follower.gather(desk.item('ann'))
-  desk.follower.look(false)
-  desk.follower.tellGathered(desk.feed.seq)
+  desk.subscriber.gather(desk.item('ann'))
+  desk.subscriber.setActive(false)
+  desk.subscriber.sendGathered(desk.feed.seq)
   expect(desk.told).toEqual([])
-  desk.follower.look(true)
+  desk.subscriber.setActive(true)
   expect(desk.ids()).toEqual([['ann']])
 })
 
@@ -146,14 +151,14 @@ test('[V2] a state of everybody comes in pages; who changes meanwhile is in the 
   const desk = new Desk()
   desk.come(...many(2_500))
   desk.stallsAfter = 1
-  desk.followAll()
+  desk.subscribeToAll()
   await settled()
   desk.be('user-1', 'busy')
   desk.be('user-2400', 'offline')
   await settled()
   expect(desk.told).toHaveLength(1)
   desk.backlog = 0
-  desk.follower.drained()
+  desk.subscriber.drained()
   await lastPage(desk)
   expect(desk.told.map(({ last }) => last)).toEqual([...desk.told.slice(1).map(() => false), true])
   expect(desk.told.every(({ all, recovered }) => all === true && recovered === false)).toBe(true)
@@ -167,8 +172,8 @@ test('[V2] a state of everybody comes in pages; who changes meanwhile is in the 
 test('[V2] unsubscribing ends a state of everybody that is on its way', async () => {
   const desk = new Desk()
   desk.come(...many(3_500))
-  desk.followAll()
-  desk.follower.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
+  desk.subscribeToAll()
+  desk.subscriber.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
   await settled()
   expect(desk.ids()).toEqual([[]])
   expect(desk.told[0]).toMatchObject({ last: true })
@@ -178,7 +183,7 @@ test('[V2] a state ends, however much changes while it is told', async () => {
   const desk = new Desk({ recent: 100_000 })
   const users = many(3_000)
   desk.come(...users)
-  desk.followAll()
+  desk.subscribeToAll()
   for (let round = 0; round < 20; round++) {
     for (const user of users) desk.be(user, round % 2 ? 'busy' : 'away')
     await settled()
@@ -190,18 +195,18 @@ test('[V2] a state ends, however much changes while it is told', async () => {
 test('[V3] whoever falls out of the recent changes is told everybody anew, and is not cut off', async () => {
   const desk = new Desk({ recent: 3, allUsersLimit: 2 })
   desk.come('ann', 'bob', 'cid', 'dan')
-  desk.followAll()
+  desk.subscribeToAll()
   desk.follow('dan')
   await settled()
   desk.told = []
-  desk.follower.look(false)
+  desk.subscriber.setActive(false)
   for (const userId of ['ann', 'bob', 'cid', 'dan']) desk.be(userId, 'offline')
   desk.be('ann', 'busy')
-  desk.follower.look(true)
+  desk.subscriber.setActive(true)
   await settled()
   expect(desk.behind).toBe(0)
   expect(desk.told).toMatchObject([{ recovered: false, all: true, last: true }])
-  // Whoever is followed by name is among them though the list has no room for more who are offline.
+  // Whoever is subscribed by name is among them though the list has no room for more who are offline.
   expect(desk.ids()[0]).toContain('dan')
   expect(desk.told[0]?.users.find(({ userId }) => userId === 'ann')).toMatchObject({ status: 'busy' })
 })
@@ -211,17 +216,17 @@ test('[I7] whoever unsubscribes from everybody amid an unasked state is still to
   const users = many(2_500)
   desk.come(...users)
   desk.follow('user-7')
-  desk.followAll()
+  desk.subscribeToAll()
   await lastPage(desk)
-  desk.follower.look(false)
+  desk.subscriber.setActive(false)
   for (const user of users) desk.be(user, 'busy')
   desk.told = []
   desk.stallsAfter = 1
-  desk.follower.look(true)
+  desk.subscriber.setActive(true)
   await settled()
-  desk.follower.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
+  desk.subscriber.unsubscribe({ type: 'unsubscribe', all: true, id: 2 })
   desk.backlog = 0
-  desk.follower.drained()
+  desk.subscriber.drained()
   await lastPage(desk)
   const last = desk.told.at(-1)
   expect(last).toMatchObject({ last: true, users: [{ userId: 'user-7', status: 'busy' }] })
@@ -232,11 +237,11 @@ test('[V3] everybody that changes faster than it can be told is told anew on ano
   const desk = new Desk({ recent: 3 })
   desk.come(...many(2_500))
   desk.stallsAfter = 1
-  desk.followAll()
+  desk.subscribeToAll()
   await settled()
   for (const user of many(10)) desk.be(user, 'busy')
   desk.backlog = 0
-  desk.follower.drained()
+  desk.subscriber.drained()
   await vi.waitFor(() => expect(desk.behind).toBeGreaterThan(0), 10_000)
 })
 
@@ -244,16 +249,16 @@ test('[V4] a state that nobody asked for waits while the client looks away', asy
   const desk = new Desk()
   const users = many(2_500)
   desk.come(...users)
-  desk.followAll()
+  desk.subscribeToAll()
   await lastPage(desk)
   desk.told = []
-  desk.follower.look(false)
+  desk.subscriber.setActive(false)
   for (const user of users) desk.be(user, 'busy')
-  desk.follower.look(true)
-  desk.follower.look(false)
+  desk.subscriber.setActive(true)
+  desk.subscriber.setActive(false)
   await settled()
   expect(desk.told).toEqual([])
-  desk.follower.look(true)
+  desk.subscriber.setActive(true)
   await lastPage(desk)
 })
 
@@ -263,26 +268,27 @@ test('[K3] whoever was behind and subscribed hears again when it has read', () =
   desk.follow('ann')
   desk.be('ann', 'busy')
   desk.backlog = 2_000
-  desk.follower.gather(desk.item('ann'))
-  desk.follower.tellGathered(desk.feed.seq)
+  desk.subscriber.gather(desk.item('ann'))
+  desk.subscriber.sendGathered(desk.feed.seq)
   desk.follow('bob')
   desk.backlog = 0
-  desk.follower.drained()
+  desk.subscriber.drained()
   desk.told = []
   desk.be('ann', 'away')
-  expect(desk.follower.gather(desk.item('ann'))).toBe(true)
-  desk.follower.tellGathered(desk.feed.seq)
+  expect(desk.subscriber.gather(desk.item('ann'))).toBe(true)
+  desk.subscriber.sendGathered(desk.feed.seq)
   expect(desk.ids()).toEqual([['ann']])
 })
 
 test('[I9] hundreds who ask for everybody at once take turns', async () => {
   const desk = new Desk()
   desk.come(...many(5_000))
-  const { presence, feed, watches, turns } = desk
-  const limits = { maxWatchedUsers: 1e5, allUsersLimit: 10_000, softBytes: 1_000 }
+  const { presence, feed, subscriptions, turns } = desk
+  const limits = { maxSubscribedUsers: 1e5, allUsersLimit: 10_000, highWaterMark: 1_000 }
   let done = 0
-  const outlet: Outlet = {
+  const outlet: SubscriberConnection = {
     backlog: 0,
+    encoder: webSocketEncoder,
     write: frames => void (frames.includes('"last":true') && done++),
     reply: () => {},
     refuse: () => {},
@@ -295,7 +301,10 @@ test('[I9] hundreds who ask for everybody at once take turns', async () => {
   }
   setImmediate(beat)
   for (let n = 0; n < 100; n++) {
-    new Follower({ presence, feed, watches, turns, clock: { now: () => 0 }, ...limits }, outlet).subscribe({
+    new Subscriber(
+      { presence, feed, subscriptions, turns, clock: { now: () => 0 }, ...limits },
+      outlet,
+    ).subscribe({
       type: 'subscribe',
       all: true,
       id: 1,

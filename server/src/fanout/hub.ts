@@ -1,0 +1,155 @@
+import type { Change } from '../presence/change.ts'
+import type { BatchReceiver } from './batch.ts'
+import type { Encoder } from './encoder.ts'
+import { SLICE_MS } from './slices.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import { ClosedWindow } from './window.ts'
+
+/** A connection of v1: it is sent every change of every user. */
+export interface FirehoseReceiver {
+  /** The number of the newest change when it joined: it is sent what comes after. */
+  readonly since: number
+  readonly encoder: Encoder
+  write(bytes: Buffer): void
+}
+
+/** Shortest time between two flushes, in ms: long enough to gather changes under load, too short to be seen. */
+const WINDOW_MS = 10
+
+/** Flushes are spaced so that flushing takes at most a third of the time: the rest is for requests and arrivals. */
+const FLUSH_SHARE = 3
+
+/** Longest time between two flushes, in ms, unless the flush itself takes longer. */
+const LONGEST_WINDOW_MS = 50
+
+/** The first change after a quiet time waits for others a tenth of the time that a flush takes. */
+const FIRST_WAIT_SHARE = 0.1
+
+/** A connection storm: more arrivals than that since the last flush, and within so many ms. */
+const STORM_ARRIVALS = 16
+const STORM_MS = 200
+
+/** During a connection storm each arrival is a change for all, so flushes take a smaller share of the time. */
+const STORM_FLUSH_SHARE = 6
+const STORM_LONGEST_WINDOW_MS = 100
+
+/** How many connections are written to between two looks at the clock. */
+const LOOK_EVERY = 32
+
+/**
+ * Sends changes to all who are to be told: to v1 connections every change, to subscribers those they subscribed to. Changes
+ * gather for a window; what a window says is encoded once; each connection gets a window in one write. The first change after
+ * a quiet time goes at once.
+ */
+export class Hub {
+  readonly #firehose = new Set<FirehoseReceiver>()
+  readonly #subscriptions: Subscriptions
+  #gathering: Change[] = []
+  /** The number of the newest change that was taken. */
+  #seq: number
+  #flushing = false
+  #scheduled = false
+  /** How many connections have arrived since the last flush, and since when they are counted. */
+  #arrivals = 0
+  #countedSince = 0
+  /** `performance.now()` before which no window is flushed. */
+  #notBefore = 0
+  /** How long the last flush took, in ms. */
+  #cost = 0
+
+  constructor(seq: number, subscriptions: Subscriptions) {
+    this.#seq = seq
+    this.#subscriptions = subscriptions
+  }
+
+  /** A connection has arrived, of any protocol version. */
+  arrived(): void {
+    const now = performance.now()
+    if (now - this.#countedSince > STORM_MS) {
+      this.#countedSince = now
+      this.#arrivals = 0
+    }
+    this.#arrivals++
+  }
+
+  join(receiver: FirehoseReceiver): void {
+    this.#firehose.add(receiver)
+  }
+
+  part(receiver: FirehoseReceiver): void {
+    this.#firehose.delete(receiver)
+  }
+
+  /** Takes changes, as a listener of the feed; `seq` is the number of the last. */
+  changed(changes: readonly Change[], seq: number): void {
+    this.#subscriptions.note(changes, seq)
+    for (const change of changes) this.#gathering.push(change)
+    this.#seq = seq
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing) return
+    this.#scheduled = true
+    const first = Math.min(WINDOW_MS, this.#cost * FIRST_WAIT_SHARE)
+    const wait = Math.max(this.#notBefore - performance.now(), first)
+    if (wait < 1) setImmediate(this.#flush)
+    else setTimeout(this.#flush, Math.ceil(wait))
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    this.#flushing = true
+    const begun = performance.now()
+    const changes = this.#gathering
+    this.#gathering = []
+    this.#slice(this.#sendAll(changes, this.#seq), begun, begun, 0)
+  }
+
+  /** Sends to a slice of the connections, then gives others a turn. A connection that joins meanwhile came after the window. */
+  #slice(steps: Iterator<void>, begun: number, sliceBegun: number, spentBefore: number): void {
+    for (let done = 1; ; done++) {
+      if (steps.next().done) break
+      if (done % LOOK_EVERY !== 0) continue
+      const spent = performance.now() - sliceBegun
+      if (spent < SLICE_MS) continue
+      setImmediate(() => this.#slice(steps, begun, performance.now(), spentBefore + spent))
+      return
+    }
+    const cost = spentBefore + performance.now() - sliceBegun
+    this.#cost = cost
+    const isStorm = this.#arrivals > STORM_ARRIVALS
+    this.#arrivals = 0
+    const share = isStorm ? STORM_FLUSH_SHARE : FLUSH_SHARE
+    const longest = isStorm ? STORM_LONGEST_WINDOW_MS : LONGEST_WINDOW_MS
+    this.#notBefore = begun + Math.min(longest, Math.max(WINDOW_MS, cost * share))
+    this.#flushing = false
+    if (this.#gathering.length > 0) this.#schedule()
+  }
+
+  /** Sends a window, one connection per step. Its content is fixed before the first step: later changes are in the next. */
+  *#sendAll(changes: readonly Change[], seq: number): Generator<void> {
+    const window = new ClosedWindow(changes, seq)
+    const batch = this.#subscriptions.batchOf(changes, seq)
+    for (const receiver of this.#firehose) {
+      const bytes = window.after(receiver.since, receiver.encoder)
+      if (bytes.length > 0) receiver.write(bytes)
+      yield
+    }
+    for (const subscriber of this.#subscriptions.all) {
+      subscriber.sendBatch(batch)
+      yield
+    }
+    const gathering: BatchReceiver[] = []
+    for (const item of batch.items) {
+      for (const subscriber of item.topic?.subscribers ?? []) {
+        if (subscriber.gather(item)) gathering.push(subscriber)
+      }
+      yield
+    }
+    for (const subscriber of gathering) {
+      subscriber.sendGathered(seq)
+      yield
+    }
+  }
+}

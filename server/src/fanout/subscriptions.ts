@@ -1,0 +1,119 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Feed } from '../feed.ts'
+import type { Change } from '../presence/change.ts'
+import type { Presence } from '../presence/presence.ts'
+import { userItem } from '../user-json.ts'
+import { Batch, type BatchItem, type BatchReceiver, type Topic } from './batch.ts'
+
+/** How often a changed count is sent, in ms. */
+const COUNT_EVERY_MS = 1_000
+
+/** All subscriptions, looked up by topic. */
+export class Subscriptions {
+  readonly #presence: Pick<Presence, 'see' | 'onlineCount'>
+  readonly #feed: Pick<Feed, 'newestOf'>
+  readonly #limit: number
+  readonly #topics = new Map<UserId, Topic>()
+  readonly #toAll = new Set<BatchReceiver>()
+  readonly #toCount = new Set<BatchReceiver>()
+  /** The sum over all topics of their subscribers. */
+  #size = 0
+  #countedAt = Number.NEGATIVE_INFINITY
+
+  /** @param limit how many subscriptions to users there may be in all. */
+  constructor(presence: Pick<Presence, 'see' | 'onlineCount'>, feed: Pick<Feed, 'newestOf'>, limit: number) {
+    this.#presence = presence
+    this.#feed = feed
+    this.#limit = limit
+  }
+
+  /** How many subscriptions to users there are. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many more there may be. */
+  get room(): number {
+    return this.#limit - this.#size
+  }
+
+  /** The subscribers to all users. */
+  get all(): ReadonlySet<BatchReceiver> {
+    return this.#toAll
+  }
+
+  /** Subscribes to one user. A second subscription of the same subscriber changes nothing. */
+  subscribe(subscriber: BatchReceiver, userId: UserId): Topic {
+    let topic = this.#topics.get(userId)
+    if (!topic) {
+      topic = { userId, subscribers: new Set(), newest: this.#feed.newestOf(userId) }
+      this.#topics.set(userId, topic)
+    }
+    const before = topic.subscribers.size
+    topic.subscribers.add(subscriber)
+    this.#size += topic.subscribers.size - before
+    return topic
+  }
+
+  /** The topic of a user, if anybody subscribes to it. */
+  topic(userId: UserId): Topic | undefined {
+    return this.#topics.get(userId)
+  }
+
+  unsubscribe(subscriber: BatchReceiver, topic: Topic): void {
+    if (!topic.subscribers.delete(subscriber)) return
+    this.#size--
+    if (topic.subscribers.size === 0) this.#topics.delete(topic.userId)
+  }
+
+  subscribeToAll(subscriber: BatchReceiver): void {
+    this.#toAll.add(subscriber)
+  }
+
+  unsubscribeFromAll(subscriber: BatchReceiver): void {
+    this.#toAll.delete(subscriber)
+  }
+
+  subscribeToCount(subscriber: BatchReceiver): void {
+    this.#toCount.add(subscriber)
+  }
+
+  unsubscribeFromCount(subscriber: BatchReceiver): void {
+    this.#toCount.delete(subscriber)
+  }
+
+  /** Time passes, in awake time: sends the count to its subscribers, once a second at most. */
+  advance(awake: number): void {
+    if (this.#toCount.size === 0 || awake - this.#countedAt < COUNT_EVERY_MS) return
+    this.#countedAt = awake
+    for (const subscriber of this.#toCount) subscriber.sendCount(this.#presence.onlineCount)
+  }
+
+  /** Notes changes as they happen; `seq` is the number of the last. */
+  note(changes: readonly Change[], seq: number): void {
+    if (this.#topics.size === 0) return
+    let number = seq - changes.length
+    for (const { userId } of changes) {
+      number++
+      const topic = this.#topics.get(userId)
+      if (topic) topic.newest = number
+    }
+  }
+
+  /** What a window that closes now says to subscribers: each user once, in the order of their last changes. */
+  batchOf(changes: readonly Change[], seq: number): Batch {
+    const items: BatchItem[] = []
+    const isForAll = this.#toAll.size > 0
+    if (isForAll || this.#topics.size > 0) {
+      const done = new Set<UserId>()
+      for (let back = 0; back < changes.length; back++) {
+        const { userId } = changes[changes.length - 1 - back] as Change
+        const topic = this.#topics.get(userId)
+        if (done.has(userId) || !(topic || isForAll)) continue
+        done.add(userId)
+        items.push({ topic, seq: seq - back, json: userItem(this.#presence.see(userId)) })
+      }
+    }
+    return new Batch(items.reverse(), seq)
+  }
+}
