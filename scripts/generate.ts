@@ -1,49 +1,116 @@
-// Writes what is made from the protocol's catalogue and the settings table into the files that people read.
-// With --check it writes nothing, and fails when one of them is not up to date.
+// Writes the documentation that is generated from the protocol's catalogue and from the settings table.
+// With --check it writes nothing, and fails if a file is not up to date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
-import { settingsTable } from '../server/src/settings.ts'
+import { allSettings, settingGroups } from '../server/src/settings.ts'
+import { wrap } from '../server/src/wrap.ts'
 
-const settings = Object.entries(settingsTable)
 const { version } = JSON.parse(readFileSync('server/package.json', 'utf8'))
 
-/** What the example sets, so that copying it is enough to try the server out. */
-const set: Record<string, string> = { PORT: '3050', ENVIRONMENT: 'development' }
+/** What the example sets, so that a copy of it is enough to try the server. */
+const EXAMPLE: Readonly<Record<string, string>> = { PORT: '3050', ENVIRONMENT: 'development' }
+
+/** The settings that a server in production usually has. A test reads this block as the server would. */
+const PRODUCTION = `# A proxy on the same machine ends TLS and checks that ?userId= is the signed-in user.
+AUTH=open
+HOST=127.0.0.1
+TRUST_PROXY=1
+# The address of your application.
+ALLOWED_ORIGINS=https://app.example.com
+DATA_DIR=/var/lib/who-is-online
+LOG_DIR=/var/log/who-is-online`
+
+type Setting = (typeof allSettings)[number][1]
+
+const groups = Object.entries(settingGroups).map(([group, about]) => ({
+  title: `${group.slice(0, 1).toUpperCase()}${group.slice(1)}`,
+  about,
+  settings: allSettings.filter(([, setting]) => setting.group === group),
+}))
 
 function envExample(): string {
-  const lines = settings.map(([name, { default: byDefault, meaning }]) => {
-    const line = name in set ? `${name}=${set[name]}` : `#${name}=${byDefault ?? ''}`
-    return `# ${meaning}\n${line}\n`
-  })
-  return [
-    '# Copy this file to .env and run "pnpm dev". What is commented out has its default.',
-    '',
-    ...lines,
-  ].join('\n')
+  const comment = (text: string): string[] => wrap(text, 100).map(line => `# ${line}`)
+  const parts = groups.flatMap(({ title, about, settings }) => [
+    [`# ---- ${title} ----`, ...comment(about)],
+    ...settings.map(([name, { default: byDefault, unset, meaning }]) => [
+      ...comment(unset === undefined ? meaning : `${meaning} Unset: ${unset}.`),
+      name in EXAMPLE ? `${name}=${EXAMPLE[name]}` : `#${name}=${byDefault ?? ''}`,
+    ]),
+  ])
+  const head = comment(
+    'Copy this file to .env and run "pnpm dev". A line that begins with # and a name shows the default. docs/settings.md says more.',
+  )
+  return `${[head, ...parts].map(lines => lines.join('\n')).join('\n\n')}\n`
 }
 
 function settingsPage(): string {
-  const rows = settings.map(
-    ([name, { default: byDefault, meaning }]) =>
-      `| \`${name}\` | ${byDefault ? `\`${byDefault}\`` : 'unset'} | ${meaning.replaceAll('|', '\\|')} |`,
-  )
-  return [
+  const sections = groups.flatMap(({ title, about, settings }) => [
+    `## ${title}`,
+    about,
+    [
+      '| Name | Values | Default | What it does | When to change it |',
+      '| --- | --- | --- | --- | --- |',
+      ...settings.map(([name, setting]) => {
+        const { values, meaning, whenToChange } = setting
+        const texts = [meaning, whenToChange].map(withCode)
+        return `| \`${name}\` | ${[values.allowed, defaultOf(setting), ...texts].map(cell).join(' | ')} |`
+      }),
+    ].join('\n'),
+  ])
+  return `${[
     '# Settings',
-    '',
-    'A flag goes before the environment of the process, and that before a file `.env` (UTF-8, `NAME=value` lines) in the working',
-    'directory. In `.env`, `ENVIRONMENT=development` does not count: development is started by `--dev` (`pnpm dev`) or by the',
-    'environment of the process. Wrong settings stop the start (exit code 78) with a list of all of them, and of unknown names that may',
-    'be the reason. `--print-config` shows what is in force.',
-    '',
-    '| name | default | meaning |',
-    '| --- | --- | --- |',
-    ...rows,
-    '',
-  ].join('\n')
+    `Settings are read from these places, the first one wins:
+
+1. \`--dev\` on the command line (\`pnpm dev\`), which sets \`ENVIRONMENT=development\`.
+2. The environment of the process.
+3. The file \`.env\` in the working directory: \`NAME=value\` lines in UTF-8.
+   In this file, \`ENVIRONMENT=development\` does not count for a production start.
+
+If a setting is wrong, the server does not start (exit code 78).
+It lists all wrong settings, and unknown names together with the likely one.
+\`node server/dist/main.js --print-config\` shows the settings that would be used.
+
+A setting whose name ends with \`_MS\` is in milliseconds.`,
+    '## Recommended for production',
+    `\`\`\`sh\n${PRODUCTION}\n\`\`\``,
+    `Keep the defaults of everything else at first.
+[Operating](operating.md) shows how to start the server and what to monitor.`,
+    ...sections,
+  ].join('\n\n')}\n`
 }
 
-/** A file with what stands between two markers replaced. */
+/** A default as readers see it, such as `5000` (5 s). */
+function defaultOf({ default: byDefault, unset, values: { unit } }: Setting): string {
+  if (byDefault === null) return `unset: ${unset}`
+  if (byDefault === '') return 'empty'
+  const readable = unit && inWords(Number(byDefault), unit)
+  return `\`${byDefault}\`${readable ? ` (${readable})` : ''}`
+}
+
+function inWords(value: number, unit: 'ms' | 'bytes' | 'days'): string {
+  switch (unit) {
+    case 'ms':
+      return value % 3_600_000 === 0 ? `${value / 3_600_000} h` : `${value / 1_000} s`
+    case 'bytes':
+      return `${value / 2 ** 20} MiB`
+    case 'days':
+      return `${value} days`
+  }
+}
+
+/** A text with names of settings, flags and commands as code. */
+function withCode(text: string): string {
+  const names = allSettings.map(([name]) => name).join('|')
+  const parts = `${names}|--dev|pnpm dev|ulimit -n|openssl rand -base64 32|client_state inactive|too_fast|wio_\\w+`
+  return text.replaceAll(new RegExp(`(?<![\\w/])(?:${parts})(?!\\w)`, 'g'), found => `\`${found}\``)
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|')
+}
+
+/** The text of a file with the part between its two markers replaced. */
 function between(path: string, name: string, text: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
   const file = readFileSync(path, 'utf8')
@@ -52,9 +119,6 @@ function between(path: string, name: string, text: string): string {
   if (from < 0 || to < from) throw new Error(`${path} lacks ${begin} … ${end}`)
   return `${file.slice(0, from + begin.length)}\n\n${text}\n\n${file.slice(to)}`
 }
-
-const V2_LINK =
-  'Protocol v2, with lists to follow, `away` and `busy`, and resuming: [docs/protocol-v2.md](docs/protocol-v2.md).'
 
 const v2Tables = [
   messageTables('v2'),
@@ -67,7 +131,7 @@ const files: Record<string, string> = {
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,
-  'README.md': between('README.md', 'messages', [messageTables('v1'), V2_LINK].join('\n\n')),
+  'docs/protocol-v1.md': between('docs/protocol-v1.md', 'messages', messageTables('v1')),
   'docs/protocol-v2.md': between('docs/protocol-v2.md', 'messages', v2Tables.join('\n\n')),
 }
 

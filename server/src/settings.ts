@@ -1,290 +1,348 @@
-import { BlockList, isIP } from 'node:net'
+import { host, key, oneOf, origins, proxies, text, type Values, whole } from './setting-values.ts'
+import { wrap } from './wrap.ts'
 
-// Every setting once: name, default, meaning, and how its text becomes a value. The type, .env.example,
-// docs/settings.md, --help and the start-up errors are made from this table. A number brings its reason.
+export type { TrustProxy } from './setting-values.ts'
+
+// Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made from this
+// table. A number brings its reason.
+
+/** The groups in which the documentation shows the settings. */
+export const settingGroups = {
+  basics: 'Where the server listens and what it logs.',
+  security: 'Who may connect, and who may see the live page.',
+  timing: 'How soon a user is shown as offline.',
+  limits: 'Protection against abuse. A normal application does not meet them.',
+  storage: 'Where the state is stored, how often, and for how long.',
+} as const
 
 interface Setting<Value> {
-  /** What an unset setting reads as; `null` where the text of `meaning` says what happens then. */
+  readonly group: keyof typeof settingGroups
+  /** The text that an unset setting is read as; `null` if there is none. */
   readonly default: string | null
+  /** What happens when a setting without a default is unset. */
+  readonly unset?: string
+  readonly values: Values<Value>
   readonly meaning: string
-  /** @throws Error whose message completes the sentence "NAME must be …" */
-  readonly parse: (text: string) => Value
-  /** Whether nobody is to read the value, here or in a log. */
+  readonly whenToChange: string
+  /** True if the value is never printed, here or in a log. */
   readonly isSecret?: boolean
 }
 
-function setting<Value>(
-  byDefault: string | null,
-  meaning: string,
-  parse: (text: string) => Value,
-): Setting<Value> {
-  return { default: byDefault, meaning, parse }
-}
-
-/** A setting that has no default, and that is never printed. */
-function secret<Value>(meaning: string, parse: (text: string) => Value): Setting<Value> {
-  return { ...setting(null, meaning, parse), isSecret: true }
-}
-
-const text = (value: string): string => value
-
-/** As long as 24 random bytes are in base64: nobody guesses it. Any of its characters can stand in a header. */
-function key(value: string): string {
-  if (/^[!-~]{32,}$/.test(value)) return value
-  throw new Error(
-    'at least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints',
-  )
-}
-
-function whole(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => number {
-  return value => {
-    const number = Number(value)
-    if (/^\d+$/.test(value) && number >= min && number <= max) return number
-    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
-    throw new Error(`a whole number ${range}`)
-  }
-}
-
-function oneOf<Word extends string>(...words: Word[]): (value: string) => Word {
-  return value => {
-    const word = words.find(known => known === value.toLowerCase())
-    if (word === undefined) throw new Error(words.map(known => `"${known}"`).join(' or '))
-    return word
-  }
-}
-
-/** An address or a host name; of an IPv6 address, the form in brackets as well. */
-function host(value: string): string {
-  const bare = value.replace(/^\[(.*)\]$/, '$1')
-  if (isIP(bare) !== 0 || /^[\w.-]+$/.test(bare)) return bare
-  throw new Error(
-    'an IP address or a host name, without scheme, port or path; unset it to listen on all interfaces',
-  )
-}
-
-function origins(value: string): readonly string[] {
-  return list(value).map(item => {
-    if (URL.canParse(item) && new URL(item).origin === item) return item
-    throw new Error(
-      `a list of origins such as https://app.example.com, separated by commas; ${JSON.stringify(item)} is none`,
-    )
-  })
-}
-
-/** Whose `X-Forwarded-For` is believed: the last `hops` proxies, or those whose address is in `ranges`. */
-export type TrustProxy =
-  | { readonly kind: 'hops'; readonly hops: number }
-  | { readonly kind: 'ranges'; readonly ranges: BlockList }
-
-function trustProxy(value: string): TrustProxy {
-  if (/^\d{1,2}$/.test(value)) return { kind: 'hops', hops: Number(value) }
-  const ranges = new BlockList()
-  for (const item of list(value)) {
-    const [address = '', prefix = ''] = item.split('/')
-    const family = isIP(address)
-    const bits = Number(prefix)
-    if (family === 0 || !/^\d+$/.test(prefix) || bits > (family === 6 ? 128 : 32)) {
-      throw new Error(
-        `a number of proxies, or a list of CIDR ranges such as 10.0.0.0/8; ${JSON.stringify(item)} is neither`,
-      )
-    }
-    ranges.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4')
-  }
-  return { kind: 'ranges', ranges }
-}
-
-function list(value: string): string[] {
-  return value
-    .split(',')
-    .map(item => item.trim())
-    .filter(item => item !== '')
-}
-
 export const settingsTable = {
-  PORT: setting('3050', 'The TCP port to listen on; 0 takes any free one.', whole(0, 65_535)),
-  HOST: setting(null, 'The address to listen on, such as 127.0.0.1 or ::1; unset, all interfaces.', host),
-  ENVIRONMENT: setting(
-    'production',
-    'development: readable logs, debug lines, browsers on this machine and in private networks are let in, and a user is whoever ?userId= says. production: JSON logs, nothing of the kind. development counts only as --dev or in the environment of the process, not in .env, which would stay there when the server goes into production.',
-    oneOf('development', 'production'),
-  ),
-  AUTH: setting(
-    null,
-    'open: a user is whoever ?userId= says, in production too. Only behind a proxy that checks it.',
-    oneOf('open'),
-  ),
-  DATA_DIR: setting('data', 'The directory of the state files; one process on one host has it.', text),
-  LOG_DIR: setting('logs', 'The directory of the log files: 5 of 10 MiB each, the oldest is dropped.', text),
-  LOG_LEVEL: setting(
-    null,
-    'error, info or debug; unset, debug in development and info in production. debug writes lines per connection and is for development only.',
-    oneOf('error', 'info', 'debug'),
-  ),
-  DASHBOARD: setting(
-    null,
-    'on: a page at / shows everybody, with name, status and last seen, to whoever has API_KEY, without which it can’t be on in production. off: no such page. Unset, on in development and off in production.',
-    oneOf('on', 'off'),
-  ),
-  API_KEY: secret(
-    'Opens the live page: where it is set, the page asks for it, as the password of any user name or as a Bearer token. /ws does not ask: with AUTH=open, whoever can connect sees everybody all the same. At least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints, since it must not be guessed; never printed. Unset, the page is open in development, and can’t be on in production.',
-    key,
-  ),
-  COMPRESSION: setting(
-    'off',
-    'on: to clients that offer permessage-deflate changes and large answers go deflated, once for all who are told the same: a sixth of the bytes of a busy server, for no more CPU. Costs some time for each large answer to one client, and 20 to 30 KB for each client that sends deflated messages, as browsers do.',
-    oneOf('on', 'off'),
-  ),
-  ALLOWED_ORIGINS: setting(
-    '',
-    'Web pages that may connect, besides those from the server’s own host: a list of origins such as https://app.example.com.',
-    origins,
-  ),
-  TRUST_PROXY: setting(
-    null,
-    'Whose X-Forwarded-For is believed: how many proxies stand before the server, or a list of their CIDR ranges. Unset, nobody’s, and connections from private addresses are not counted against the limits per address, since they may be a proxy’s.',
-    trustProxy,
-  ),
-  OFFLINE_GRACE_MS: setting(
-    '5000',
-    'How long a user whose connection broke is held before being shown as offline. 5 s spans a page reload or a change of network.',
-    whole(0, 3_600_000),
-  ),
-  RESTART_GRACE_MS: setting(
-    '30000',
-    'The same after a start, in ms, for all users who were online when the server stopped. 30 s is as long as the client library takes at most to be back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt.',
-    whole(0, 3_600_000),
-  ),
-  INACTIVE_GRACE_MS: setting(
-    '75000',
-    'The same in both cases, in ms, for a session whose client said that nobody looks at it (client_state inactive), if it is longer: browsers let a hidden tab run only once a minute.',
-    whole(0, 3_600_000),
-  ),
-  HIDDEN_KEEP_MS: setting(
-    '3600000',
-    'How long, in ms, a hidden user whose connection was lost stays hidden on returning: nobody is shown online because of a tunnel. Leaving on purpose ends it at once. For as long the time of any other choice is remembered, so that a device that returns with an older one does not undo it.',
-    whole(0, 86_400_000),
-  ),
-  PING_MS: setting(
-    '15000',
-    'How long a connection may be quiet before it is pinged, ± 10 %. With PONG_TIMEOUT_MS and the grace, a client that vanished is offline within 30 s.',
-    whole(100, 3_600_000),
-  ),
-  PONG_TIMEOUT_MS: setting(
-    '8000',
-    'How long a pinged connection may stay quiet before it is given up. 8 s spans a mobile network waking up.',
-    whole(100, 3_600_000),
-  ),
-  ALL_USERS_LIMIT: setting(
-    '10000',
-    'The most users an all_users answer lists, online ones first: about 1 MB.',
-    whole(1, 100_000),
-  ),
-  SAVE_EVERY_MS: setting(
-    '30000',
-    'How often the state file is rewritten while something changes. Between, the journal keeps every change within 150 ms.',
-    whole(1_000, 3_600_000),
-  ),
-  KEEP_DAYS: setting(
-    '30',
-    'How many days a user who does not come back is remembered. Only days in which a server runs count, so that no wrong clock makes anybody forgotten.',
-    whole(1, 36_500),
-  ),
-  MAX_KNOWN_USERS: setting(
-    '1000000',
-    'How many users are remembered, about 110 bytes each where ids have 32 characters; beyond, one long gone is forgotten for each new one. 16 million is as many as one map holds.',
-    whole(1, 16_000_000),
-  ),
-  LIMITS: setting(
-    'on',
-    'off lifts all limits of rate and number below, for benchmarks; refused in production.',
-    oneOf('on', 'off'),
-  ),
-  MAX_CONNECTIONS: setting(
-    null,
-    'The most connections at once; unset, 20,000. Never more than the open-file limit of the process carries: all of its files but 256, and at least half of them. The start says so.',
-    whole(1, 1_000_000),
-  ),
-  MAX_CONNECTIONS_PER_USER: setting(
-    '50',
-    'The most connections of one user: more than tabs, fewer than an attack.',
-    whole(1),
-  ),
-  MAX_CONNECTIONS_PER_ADDRESS: setting(
-    '1000',
-    'The most connections from one address, or one IPv6 network (/64): an office behind one router.',
-    whole(1),
-  ),
-  HANDSHAKES_PER_SECOND: setting(
-    '1000',
-    'New connections per second, and twice as many at once: what one core can welcome.',
-    whole(1),
-  ),
-  HANDSHAKES_PER_SECOND_PER_ADDRESS: setting(
-    '50',
-    'New connections per second from one address, or one IPv6 network (/64), after the first HANDSHAKES_BURST_PER_ADDRESS.',
-    whole(1),
-  ),
-  HANDSHAKES_BURST_PER_ADDRESS: setting(
-    '1000',
-    'How many new connections may come at once from one address: after a restart 1,000 clients behind one router are all back within RESTART_GRACE_MS.',
-    whole(1),
-  ),
-  MESSAGES_PER_SECOND: setting(
-    '20',
-    'Messages per second of one connection; beyond, they are refused, and after ten seconds of it the connection is closed.',
-    whole(1),
-  ),
-  MESSAGES_BURST: setting('200', 'How many messages may come at once.', whole(1)),
-  STATUS_CHANGES_PER_WINDOW: setting(
-    '10',
-    'How often one user’s visible presence may change in 30 s; beyond, what others see lags by some seconds. Hiding never waits.',
-    whole(1, 30_000),
-  ),
-  MAX_WATCHED_USERS: setting(
-    '10000',
-    'How many users one connection may follow by name: more contacts than anybody has.',
-    whole(1),
-  ),
-  MAX_WATCHED_IDS: setting(
-    '2000000',
-    'How many user ids all connections together may follow, each as often as it is: some 70 bytes each, and ten times that where nobody else follows the user.',
-    whole(1),
-  ),
-  RECENT_CHANGES: setting(
-    '100000',
-    'How many changes are kept for clients that come back and ask what they missed: three minutes of 500 a second, some 10 MB. Whoever was away longer gets everything anew.',
-    whole(1, 10_000_000),
-  ),
-  MAX_BUFFERED_BYTES: setting(
-    '1048576',
-    'How much may wait for a client that reads too slowly before it is closed with 4508: some 8,000 changes.',
-    whole(65_536),
-  ),
+  PORT: {
+    group: 'basics',
+    default: '3050',
+    values: whole(0, 65_535),
+    meaning: 'The TCP port to listen on. With 0 the system picks a free port.',
+    whenToChange: 'Another program uses the port.',
+  },
+  HOST: {
+    group: 'basics',
+    default: null,
+    unset: 'all interfaces',
+    values: host,
+    meaning: 'The address to listen on, such as 127.0.0.1 or ::1.',
+    whenToChange: 'A proxy runs on the same machine: set 127.0.0.1.',
+  },
+  ENVIRONMENT: {
+    group: 'basics',
+    default: 'production',
+    values: oneOf('development', 'production'),
+    meaning:
+      'development: readable logs with debug lines, the live page is on, pages from this machine and from private networks may connect, and AUTH is not needed. production: JSON logs, and none of these. A production start ignores development in .env and logs a warning.',
+    whenToChange: 'Use --dev (pnpm dev) instead. It sets development for one start.',
+  },
+  DASHBOARD: {
+    group: 'basics',
+    default: null,
+    unset: 'on in development, off in production',
+    values: oneOf('on', 'off'),
+    meaning:
+      'on: the live page at / shows all users with name, status and last seen. In production it needs API_KEY. off: there is no such page.',
+    whenToChange: 'You want the live page in production.',
+  },
+  COMPRESSION: {
+    group: 'basics',
+    default: 'off',
+    values: oneOf('on', 'off'),
+    meaning:
+      'on: clients that offer permessage-deflate get changes and large replies compressed. The server compresses what many clients get only once. A busy server then sends a sixth of the bytes for no more CPU. Each client that sends compressed messages, as browsers do, costs 20 to 30 KB of memory. A large reply to a single client takes longer.',
+    whenToChange: 'Network traffic costs more than memory.',
+  },
+  LOG_DIR: {
+    group: 'basics',
+    default: 'logs',
+    values: text('a directory'),
+    meaning: 'The directory of the log files. Each log has at most 5 files of 10 MiB; the oldest is deleted.',
+    whenToChange: 'Logs belong on another volume, such as /var/log/who-is-online.',
+  },
+  LOG_LEVEL: {
+    group: 'basics',
+    default: null,
+    unset: 'debug in development, info in production',
+    values: oneOf('error', 'info', 'debug'),
+    meaning:
+      'The least important lines that are logged. debug logs lines for each connection and is for development only.',
+    whenToChange: 'You want errors only, or fewer lines in development.',
+  },
+  AUTH: {
+    group: 'security',
+    default: null,
+    unset: 'as open in development; production does not start',
+    values: oneOf('open'),
+    meaning:
+      'open: the server believes the user id in the URL (?userId=), in production too. This version cannot check tokens.',
+    whenToChange: 'Always in production. Put a proxy that checks the user id in front of the server.',
+  },
+  API_KEY: {
+    group: 'security',
+    default: null,
+    unset: 'the live page is open in development and not available in production',
+    values: key,
+    isSecret: true,
+    meaning:
+      'The password of the live page, with any user name, or as a Bearer token. It protects the page only: everybody who can connect to /ws sees the same users. The server never prints it.',
+    whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
+  },
+  ALLOWED_ORIGINS: {
+    group: 'security',
+    default: '',
+    values: origins,
+    meaning:
+      'Web pages that may connect, such as https://app.example.com. Pages from the server’s own host always may.',
+    whenToChange:
+      'Your application is served from another host. The log names the origin of a page that was refused.',
+  },
+  TRUST_PROXY: {
+    group: 'security',
+    default: null,
+    unset: 'no proxy is trusted, and private addresses do not count against limits per address',
+    values: proxies,
+    meaning:
+      'The proxies whose X-Forwarded-For header the server believes: how many of them stand in front of it, or their addresses as CIDR ranges.',
+    whenToChange: 'Always behind a proxy: otherwise the limits per address cannot tell the clients apart.',
+  },
+  OFFLINE_GRACE_MS: {
+    group: 'timing',
+    default: '5000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'How long a user stays online after the connection was lost. 5 s is enough for a page reload or a change of network.',
+    whenToChange: 'Raise it if users on poor networks flicker. Lower it to show lost connections sooner.',
+  },
+  RESTART_GRACE_MS: {
+    group: 'timing',
+    default: '30000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'How long users who were online when the server stopped stay online after a start. The client library needs at most 30 s to come back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt.',
+    whenToChange: 'Your own clients wait longer between attempts to connect.',
+  },
+  INACTIVE_GRACE_MS: {
+    group: 'timing',
+    default: '75000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'The same two graces for a session in a hidden tab (client_state inactive), if this one is longer. Browsers let a hidden tab run only once a minute.',
+    whenToChange: 'Rarely. Below 75 s, users with hidden tabs may flicker.',
+  },
+  HIDDEN_KEEP_MS: {
+    group: 'timing',
+    default: '3600000',
+    values: whole(0, 86_400_000, 'ms'),
+    meaning:
+      'How long a user who chose to appear offline stays hidden after the connection was lost, so that a tunnel shows nobody as online. Leaving on purpose ends it at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
+    whenToChange: 'Hidden users lose their connection for longer than an hour.',
+  },
+  PING_MS: {
+    group: 'timing',
+    default: '15000',
+    values: whole(100, 3_600_000, 'ms'),
+    meaning:
+      'After how long without a frame the server pings a connection, ± 10 %. With PONG_TIMEOUT_MS and OFFLINE_GRACE_MS, a client that vanished is offline within 30 s.',
+    whenToChange: 'A proxy closes idle connections sooner: use less than its timeout.',
+  },
+  PONG_TIMEOUT_MS: {
+    group: 'timing',
+    default: '8000',
+    values: whole(100, 3_600_000, 'ms'),
+    meaning:
+      'How long the server waits for an answer to a ping before it closes the connection with 4508. 8 s is enough for a mobile network to wake up.',
+    whenToChange: 'Clients on very slow networks are closed with 4508.',
+  },
+  LIMITS: {
+    group: 'limits',
+    default: 'on',
+    values: oneOf('on', 'off'),
+    meaning:
+      'off: no limits on connections, handshakes, messages and status changes. For benchmarks; production does not start with it.',
+    whenToChange: 'You run a benchmark.',
+  },
+  MAX_CONNECTIONS: {
+    group: 'limits',
+    default: null,
+    unset: '20,000, or fewer if the open-file limit is lower',
+    values: whole(1, 1_000_000),
+    meaning:
+      'How many connections the server takes. Each one needs an open file, so it never takes more than the open-file limit minus 256, or half of the limit if that is more. The start logs a lower number.',
+    whenToChange: 'You expect more users. Raise the open-file limit (ulimit -n) as well.',
+  },
+  MAX_CONNECTIONS_PER_USER: {
+    group: 'limits',
+    default: '50',
+    values: whole(1),
+    meaning:
+      'How many connections one user may have: more than anybody has tabs, fewer than an attack needs.',
+    whenToChange: 'One user id stands for many devices.',
+  },
+  MAX_CONNECTIONS_PER_ADDRESS: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many connections one address, or one IPv6 network (/64), may have: enough for an office behind one router.',
+    whenToChange: 'More than 1,000 of your users share one address.',
+  },
+  HANDSHAKES_PER_SECOND: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many new connections per second the server takes, with twice as many in a burst: what one core can carry. Beyond that it answers 503 with Retry-After.',
+    whenToChange: 'Lower it on a small machine.',
+  },
+  HANDSHAKES_PER_SECOND_PER_ADDRESS: {
+    group: 'limits',
+    default: '50',
+    values: whole(1),
+    meaning:
+      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. Beyond that the server answers 429 with Retry-After.',
+    whenToChange: 'Together with HANDSHAKES_BURST_PER_ADDRESS.',
+  },
+  HANDSHAKES_BURST_PER_ADDRESS: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many new connections one address may open in a burst. After a restart, 1,000 clients behind one router are then back within RESTART_GRACE_MS.',
+    whenToChange: 'More than 1,000 of your users share one address.',
+  },
+  MESSAGES_PER_SECOND: {
+    group: 'limits',
+    default: '20',
+    values: whole(1),
+    meaning:
+      'How many messages per second one connection may send after its burst. Beyond that the server answers too_fast, and after ten seconds of it closes the connection with 4429.',
+    whenToChange: 'A backend of yours sends many requests over one connection.',
+  },
+  MESSAGES_BURST: {
+    group: 'limits',
+    default: '200',
+    values: whole(1),
+    meaning: 'How many messages one connection may send in a burst.',
+    whenToChange: 'Together with MESSAGES_PER_SECOND.',
+  },
+  STATUS_CHANGES_PER_WINDOW: {
+    group: 'limits',
+    default: '10',
+    values: whole(1, 30_000),
+    meaning:
+      'How often the visible presence of one user may change in 30 s. Beyond that, other users see it some seconds later. Hiding never waits.',
+    whenToChange: 'Users change their status often, and a delay of some seconds matters.',
+  },
+  ALL_USERS_LIMIT: {
+    group: 'limits',
+    default: '10000',
+    values: whole(1, 100_000),
+    meaning: 'How many users an all_users reply lists, online users first. 10,000 users are about 1 MB.',
+    whenToChange: 'More than 10,000 users are online, and clients of protocol v1 need all of them.',
+  },
+  MAX_WATCHED_USERS: {
+    group: 'limits',
+    default: '10000',
+    values: whole(1),
+    meaning: 'How many users one connection may subscribe to by id: more contacts than anybody has.',
+    whenToChange: 'One connection, such as a backend, subscribes to more users.',
+  },
+  MAX_WATCHED_IDS: {
+    group: 'limits',
+    default: '2000000',
+    values: whole(1),
+    meaning:
+      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 70 bytes, or ten times that if nobody else subscribes to that user.',
+    whenToChange: 'Many connections with long lists. Watch the gauge wio_watched_ids.',
+  },
+  RECENT_CHANGES: {
+    group: 'limits',
+    default: '100000',
+    values: whole(1, 10_000_000),
+    meaning:
+      'How many changes the server keeps for clients that come back and ask what they missed. 100,000 are three minutes at 500 changes a second, and about 10 MB. A client that was away longer gets the full state.',
+    whenToChange: 'Raise it if clients are often away longer. Lower it to save memory.',
+  },
+  MAX_BUFFERED_BYTES: {
+    group: 'limits',
+    default: '1048576',
+    values: whole(65_536, undefined, 'bytes'),
+    meaning:
+      'How much may wait for a client that reads too slowly before the server closes it with 4508. 1 MiB is about 8,000 changes.',
+    whenToChange: 'Lower it to save memory with many slow clients.',
+  },
+  DATA_DIR: {
+    group: 'storage',
+    default: 'data',
+    values: text('a directory'),
+    meaning:
+      'The directory of the state files. Only one process on one host may use it. Use a local disk, not a network volume.',
+    whenToChange: 'State belongs on another volume, such as /var/lib/who-is-online.',
+  },
+  SAVE_EVERY_MS: {
+    group: 'storage',
+    default: '30000',
+    values: whole(1_000, 3_600_000, 'ms'),
+    meaning:
+      'How often the state file is rewritten while users change. A crash loses nothing in between: the journal stores each change within 150 ms.',
+    whenToChange: 'Raise it to write less. The journal files then grow longer, and a start takes longer.',
+  },
+  KEEP_DAYS: {
+    group: 'storage',
+    default: '30',
+    values: whole(1, 36_500, 'days'),
+    meaning:
+      'For how many days the server remembers a user who does not come back. Only days on which a server ran count, so a wrong clock cannot delete users.',
+    whenToChange: 'You must delete data sooner, or want to show “last seen” for longer.',
+  },
+  MAX_KNOWN_USERS: {
+    group: 'storage',
+    default: '1000000',
+    values: whole(1, 16_000_000),
+    meaning:
+      'How many users the server remembers. Beyond that it forgets one long-offline user for each new one. A user costs about 110 bytes of memory if ids have 32 characters.',
+    whenToChange: 'You have more users. The highest value is what one JavaScript Map can hold.',
+  },
 } as const satisfies Record<string, Setting<unknown>>
 
 export type SettingName = keyof typeof settingsTable
 
-/** Every setting as a value; undefined where an unset one has no default. */
+/** Every setting as a value. A setting without a default is undefined while it is unset. */
 export type Settings = {
-  readonly [Name in SettingName]: (typeof settingsTable)[Name] extends Setting<infer Value>
-    ? Value | (Name extends OptionalName ? undefined : never)
+  readonly [Name in SettingName]: (typeof settingsTable)[Name] extends {
+    readonly values: Values<infer Value>
+    readonly default: infer Default
+  }
+    ? Value | (Default extends null ? undefined : never)
     : never
 }
 
-type OptionalName =
-  | 'HOST'
-  | 'AUTH'
-  | 'DASHBOARD'
-  | 'API_KEY'
-  | 'LOG_LEVEL'
-  | 'TRUST_PROXY'
-  | 'MAX_CONNECTIONS'
+/** All settings, in the order and with the types of the table. */
+export const allSettings: readonly (readonly [name: string, setting: Setting<unknown>])[] =
+  Object.entries(settingsTable)
 
-/** Says everything that is wrong with the settings, a line each, and what may explain it. */
+/** Wrong settings. The message has one line for each problem, and one for each hint. */
 export class WrongSettings extends Error {
   override readonly name = 'WrongSettings'
   readonly problems: readonly string[]
-  /** @param hints what is not wrong by itself, but may be the reason. */
+  /** @param hints what is not wrong by itself but may be the reason, such as an unknown name. */
   constructor(problems: readonly string[], hints: readonly string[] = []) {
     const lines = (texts: readonly string[]): string => texts.map(text => `\n  ${text}`).join('')
     super(`wrong settings:${lines(problems)}${hints.length > 0 ? `\nthis may be why:${lines(hints)}` : ''}`)
@@ -293,51 +351,52 @@ export class WrongSettings extends Error {
 }
 
 /**
- * Reads the settings from texts by name, such as an environment; an empty text counts as unset.
- * @throws WrongSettings that lists everything that is wrong, not only the first.
+ * Reads the settings from texts by name, such as an environment. An empty text counts as unset.
+ * @throws WrongSettings that lists all problems, not only the first.
  */
 export function readSettings(texts: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = []
-  const values: Record<string, unknown> = {}
-  for (const [name, { default: byDefault, parse, isSecret }] of Object.entries(settingsTable)) {
+  const parsed: Record<string, unknown> = {}
+  for (const [name, { default: byDefault, values, isSecret }] of allSettings) {
     const value = texts[name]?.trim() || byDefault
     if (value === null) continue
     try {
-      values[name] = parse(value)
+      parsed[name] = values.parse(value)
     } catch (error) {
       const given = isSecret ? '' : `, not ${JSON.stringify(value)}`
       problems.push(`${name} must be ${(error as Error).message}${given}`)
     }
   }
-  const settings = values as Settings
-  if (problems.length === 0) problems.push(...contradictions(settings))
+  const read = parsed as Settings
+  if (problems.length === 0) problems.push(...contradictions(read))
   if (problems.length > 0) throw new WrongSettings(problems)
-  return settings
+  return read
 }
 
-function contradictions(settings: Settings): string[] {
-  if (settings.ENVIRONMENT === 'development') return []
+/** Settings that are valid alone but not together. */
+function contradictions({ ENVIRONMENT, AUTH, DASHBOARD, API_KEY, LIMITS, LOG_LEVEL }: Settings): string[] {
+  if (ENVIRONMENT === 'development') return []
   const problems: string[] = []
-  if (settings.AUTH !== 'open') {
+  if (AUTH !== 'open') {
     problems.push(
-      'AUTH must be "open" in production: this version can’t check who a user is, identity by token is not there yet. ' +
-        'Set AUTH=open if something in front of the server checks ?userId=. To try the server out, start it with --dev (pnpm dev).',
+      'AUTH must be "open" in production: this version cannot check who a user is. ' +
+        'Set AUTH=open if a proxy in front of the server checks ?userId=. To try the server, start it with --dev (pnpm dev).',
     )
   }
-  if (settings.DASHBOARD === 'on' && settings.API_KEY === undefined) {
+  if (DASHBOARD === 'on' && API_KEY === undefined) {
     problems.push(
-      'API_KEY must be set in production where DASHBOARD is "on": the page shows everybody, to whoever has the key. ' +
-        'Set it to what openssl rand -base64 32 prints, or DASHBOARD=off.',
+      'API_KEY must be set in production if DASHBOARD is "on": the live page shows all users to anybody who has the key. ' +
+        'Set it to the output of openssl rand -base64 32, or set DASHBOARD=off.',
     )
   }
-  if (settings.LIMITS === 'off') problems.push('LIMITS must be "on" in production')
-  if (settings.LOG_LEVEL === 'debug') problems.push('LOG_LEVEL must be "info" or "error" in production')
+  if (LIMITS === 'off') problems.push('LIMITS must be "on" in production')
+  if (LOG_LEVEL === 'debug') problems.push('LOG_LEVEL must be "info" or "error" in production')
   return problems
 }
 
-/** What `--print-config` prints: every setting, of a secret one only whether it is set. */
+/** What `--print-config` prints: every setting. For a secret it prints only whether it is set. */
 export function describe(texts: Readonly<Record<string, string | undefined>>): string {
-  return Object.entries(settingsTable)
+  return allSettings
     .map(([name, { default: byDefault, isSecret }]) => {
       const value = texts[name] ?? byDefault ?? ''
       return `${name}=${isSecret && value ? '(set, hidden)' : value}`
@@ -345,23 +404,38 @@ export function describe(texts: Readonly<Record<string, string | undefined>>): s
     .join('\n')
 }
 
+const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId=ID
+
+  --help          print this text
+  --version       print the version
+  --print-config  print the settings that would be used
+  --dev           start development, whatever ENVIRONMENT says
+
+Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
+            78 wrong settings or state.
+
+Settings are read from the environment of the process, then from .env in the working directory.`
+
+/** Together with the indent at most 100 columns. */
+const HELP_WIDTH = 94
+
 /** What `--help` prints. */
 export function help(): string {
-  const settings = Object.entries(settingsTable).map(([name, { default: byDefault, meaning }]) => {
-    return `  ${name}${byDefault ? `=${byDefault}` : ''}\n      ${meaning}`
+  const groups = Object.entries(settingGroups).map(([group, about]) => {
+    const members = allSettings.filter(([, setting]) => setting.group === group).map(helpOf)
+    return [`${group}: ${about}`, ...members].join('\n')
   })
+  return [HELP, ...groups].join('\n\n')
+}
+
+function helpOf([
+  name,
+  { default: byDefault, unset, values, meaning, whenToChange },
+]: (typeof allSettings)[number]): string {
   return [
-    'who-is-online: tells who is online, over a WebSocket at /ws?userId=ID',
-    '',
-    '  --help          this text',
-    '  --version       the version',
-    '  --print-config  the settings as they would be used',
-    '  --dev           development, whatever ENVIRONMENT says',
-    '',
-    'Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process has the data directory, 78 wrong settings or state.',
-    '',
-    'Settings, from the environment of the process or else from .env in this directory:',
-    '',
-    ...settings,
-  ].join('\n')
+    `  ${name}=${byDefault ?? ''}`,
+    ...wrap(`${meaning} Values: ${values.allowed.replaceAll('`', '')}.`, HELP_WIDTH),
+    ...(unset === undefined ? [] : wrap(`Unset: ${unset}.`, HELP_WIDTH)),
+    ...wrap(`When to change it: ${whenToChange}`, HELP_WIDTH),
+  ].join('\n      ')
 }
