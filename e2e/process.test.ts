@@ -19,10 +19,10 @@ test('[S2] wrong settings stop the start with a list of all of them', async () =
   for (const name of ['PORT', 'PING_MS', 'LOG_LEVEL']) expect(output).toContain(`${name} must be`)
 })
 
-test('[S3] in production without AUTH=open the server says that identity by token is not there yet', async () => {
+test('[S3] a production start without AUTH=open names the setting and says why', async () => {
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: 'production' })
   expect(code).toBe(78)
-  expect(output).toMatch(/identity by token is not there yet/)
+  expect(output).toMatch(/identity by token is not implemented yet/)
   const server = await startServer(dir.path, { ENVIRONMENT: 'production', AUTH: 'open' })
   expect(await server.end('SIGTERM')).toBe(0)
 })

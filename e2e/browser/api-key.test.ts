@@ -23,7 +23,7 @@ test('[S3] without a key the server does not start in production with the page o
   const { code, output } = await runServer(dir.path, PRODUCTION)
   expect(code).toBe(78)
   expect(output).toMatch(
-    /API_KEY must be set in production where DASHBOARD is "on": .*openssl rand -base64 32/,
+    /API_KEY must be set in production if DASHBOARD is "on": .*openssl rand -base64 32/,
   )
 })
 

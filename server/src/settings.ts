@@ -379,7 +379,7 @@ function contradictions({ ENVIRONMENT, AUTH, DASHBOARD, API_KEY, LIMITS, LOG_LEV
   const problems: string[] = []
   if (AUTH !== 'open') {
     problems.push(
-      'AUTH must be "open" in production: this version cannot check who a user is. ' +
+      'AUTH must be "open" in production: this version cannot check who a user is; identity by token is not implemented yet. ' +
         'Set AUTH=open if a proxy in front of the server checks ?userId=. To try the server, start it with --dev (pnpm dev).',
     )
   }
