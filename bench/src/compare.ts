@@ -95,7 +95,7 @@ function cautions({ busy }: Run): string[] {
   }
   if (busy.displaced !== undefined && busy.displaced >= DISPLACED_LIMIT) {
     cautions.push(
-      `other programs took the server's core for ${percent(busy.displaced)} of the time: its latency and speed say little`,
+      `other programs took the server's core for ${percent(busy.displaced)} of the time: do not trust its latency and speed`,
     )
   }
   return cautions

@@ -45,7 +45,7 @@ export function contenderTable({ unit, counted = 'messages', entries }: FormResu
 
 export function goalTable({ goals }: FormResult): Table {
   return [
-    ['goal of ours', 'measured', ''],
+    ['goal', 'measured', ''],
     ...goals.map(({ goal, measured, verdict }) => [goal, measured, verdict]),
   ]
 }

@@ -44,7 +44,7 @@ export function firehose(size: Size): Scenario {
       { name: 'rate', title: `${crowd}, ${perSecond} changes/s`, unit: UNIT },
       {
         name: 'v2',
-        title: `the same with v2: all ${crowd} follow everybody, ${perSecond} changes/s`,
+        title: `with v2: all ${crowd} subscribe to everybody, ${perSecond} changes/s`,
         unit: UNIT,
         counted: 'deliveries',
         players: builds,
@@ -52,7 +52,7 @@ export function firehose(size: Size): Scenario {
       },
       {
         name: 'deflated',
-        title: `v1 with COMPRESSION=on, ${crowd} that offer to inflate, ${perSecond} changes/s`,
+        title: `v1 with COMPRESSION=on, ${crowd} that accept compression, ${perSecond} changes/s`,
         unit: UNIT,
         players: builds,
         beside: { form: 'rate', as: 'ours, off' },

@@ -15,7 +15,7 @@ export function known(size: Size, compared: readonly Contender[] = [ours]): Scen
   const most = (sizes.at(-1) ?? 0).toLocaleString('en-US')
   return {
     name: 'known',
-    title: 'Known users: who was there once and is remembered',
+    title: 'Known users: offline users that the server remembers',
     contenders: [...compared],
     forms: [
       {

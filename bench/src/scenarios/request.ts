@@ -22,7 +22,7 @@ export function request(size: Size): Scenario {
       },
       {
         name: 'deflated',
-        title: 'the same with COMPRESSION=on, clients that offer to inflate',
+        title: 'with COMPRESSION=on, clients that accept compression',
         unit: 'CPU s per million replies',
         counted: 'replies',
         players: builds,

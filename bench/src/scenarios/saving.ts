@@ -24,7 +24,7 @@ export async function saving(size: Size): Promise<Result> {
   const load: Entry = { contender: 'start', rounds: loads.map(({ loadMs }) => run(loadMs)) }
   return {
     scenario: 'saving',
-    title: 'Saving: a process that saves its users beside one that does not',
+    title: 'Saving: a process that saves its users, beside one that does not',
     date: new Date().toISOString(),
     ...machine(),
     forms: [

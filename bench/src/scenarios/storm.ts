@@ -16,17 +16,17 @@ export function storm(size: Size): Scenario {
   const count = (value: number) => value.toLocaleString('en-US')
   return {
     name: 'storm',
-    title: 'Storm: all connect at once, each is told of all who come after',
+    title: 'Storm: all clients connect at once, and each gets all later arrivals',
     forms: [
       {
         name: 'arrivals',
         title: `${count(clients)} clients arrive at once`,
-        unit: 'CPU s until all are told',
+        unit: 'CPU s until all clients have all arrivals',
       },
       {
         name: 'crowd',
-        title: `${count(crowd)} clients arrive at once while ${count(residents)} who were in keep asking; the latency is theirs`,
-        unit: 'CPU s until all are told',
+        title: `${count(crowd)} clients arrive at once while ${count(residents)} connected clients send requests; the latency is theirs`,
+        unit: 'CPU s until all clients have all arrivals',
         players: builds,
       },
     ],

@@ -50,7 +50,7 @@ export function watch(size: Size, compared: readonly Contender[] = [ours]): Scen
   return {
     name: 'watch',
     title:
-      'Watch lists: each client follows some users; beside it, v1 clients told as often, one change a write',
+      'Subscriptions: each client subscribes to some users; beside it, v1 clients that get as many writes',
     // Beside another build of this product the v1 clients have nothing to show.
     contenders: [
       ...compared.map(build => ({ ...build, dialect: 'v2' as const })),
@@ -59,14 +59,14 @@ export function watch(size: Size, compared: readonly Contender[] = [ours]): Scen
     forms: [
       {
         name: 'rate',
-        title: `${count(clients)} clients follow ${follows} of ${count(clients)} users each, ${count(perSecond)} changes/s`,
+        title: `${count(clients)} clients subscribe to ${follows} of ${count(clients)} users each, ${count(perSecond)} changes/s`,
         unit: 'CPU s per million writes',
         counted: 'deliveries',
       },
       {
         name: 'memory',
-        title: `${count(memory.clients)} clients follow ${memory.follows.slice(1).map(count).join(' / ')} of ${count(memory.users)} users each: resident memory`,
-        unit: 'bytes per user followed',
+        title: `${count(memory.clients)} clients subscribe to ${memory.follows.slice(1).map(count).join(' / ')} of ${count(memory.users)} users each: resident memory`,
+        unit: 'bytes per subscription',
         costOnly: true,
         counted: 'states',
         players: builds,
@@ -134,7 +134,7 @@ function remember(build: Contender, { memory: { clients, users, follows } }: Siz
     const remarks =
       first === undefined
         ? []
-        : [`who follows ${follows[1]} costs ${number(first / clients)} bytes more than who follows nobody`]
+        : [`a client with ${follows[1]} subscriptions costs ${number(first / clients)} bytes more than one without`]
     return { ...spoiledBy(steps.slice(0, -1), last), remarks }
   })
 }
