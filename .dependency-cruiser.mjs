@@ -2,7 +2,7 @@
 // protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
 // A rule names who may not look where; a test (scripts/boundaries.test.ts) shows that each of them bites.
 
-const notTests = '\\.(test|contract|harness|model)\\.tsx?$'
+const notTests = '\\.(test|contract|fake|harness|model|suite)\\.tsx?$'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {

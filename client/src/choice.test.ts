@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
-import { clock, connection, heard, make, open, query, server, settle } from './stage.contract.ts'
+import { clock, connection, heard, make, open, query, server, settle } from './harness.fake.ts'
 
 // What a user chose goes with the user over lost lines, outages and other devices.
 

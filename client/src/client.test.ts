@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { createClient } from './client.ts'
 import { PresenceError } from './errors.ts'
-import { Connection } from './fake-server.contract.ts'
-import { Events } from './game.contract.ts'
+import { clock, connection, heard, make, network, open, query, server, settle } from './harness.fake.ts'
 import type { Platform } from './platform.ts'
-import { clock, connection, heard, make, network, open, query, server, settle } from './stage.contract.ts'
+import { Connection } from './server.fake.ts'
+import { Events } from './simulation.model.ts'
 
 // What a client asks, what it says of its user, and where it runs.
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createClient } from './client.ts'
-import { play } from './game.contract.ts'
+import { play } from './simulation.model.ts'
 
 const SEED = Number(process.env['SEED'] ?? 20_261_124)
 const GAMES = Number(process.env['N'] ?? 1_500)

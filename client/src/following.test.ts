@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PresenceError } from './errors.ts'
-import { clock, connection, heard, make, network, open, server, settle } from './stage.contract.ts'
+import { clock, connection, heard, make, network, open, server, settle } from './harness.fake.ts'
 
 // What is followed, and how it is followed again.
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PresenceError } from './errors.ts'
+import { clock, connection, make, open, query, server, settle } from './harness.fake.ts'
 import type { Platform } from './platform.ts'
-import { clock, connection, make, open, query, server, settle } from './stage.contract.ts'
 
 // Who a client says it is, and for how long.
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { createClient } from './client.ts'
-import { play } from './game.contract.ts'
+import { play } from './simulation.model.ts'
 
 /**
  * The negative control of the games: each of these is the client with one line wrong, and the games have to see it. The
@@ -253,7 +253,7 @@ let folder: string
 
 beforeAll(async () => {
   for (const file of await readdir(import.meta.dirname)) {
-    if (/\.(test|contract)\.tsx?$/.test(file)) continue
+    if (/\.(test|fake|model)\.tsx?$/.test(file)) continue
     source.set(file, await readFile(join(import.meta.dirname, file), 'utf8'))
   }
   await mkdir(CACHE, { recursive: true })

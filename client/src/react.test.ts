@@ -5,8 +5,7 @@ import { renderToString } from 'react-dom/server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PresenceClient } from './api.ts'
 import { createClient } from './client.ts'
-import { FakeServer } from './fake-server.contract.ts'
-import { ManualClock } from './manual-clock.contract.ts'
+import { ManualClock } from './clock.fake.ts'
 import {
   PresenceProvider,
   useConnectionStatus,
@@ -17,6 +16,7 @@ import {
   usePresenceClient,
   useUsers,
 } from './react.ts'
+import { FakeServer } from './server.fake.ts'
 
 let clock: ManualClock
 let server: FakeServer

@@ -1,6 +1,6 @@
 import { PresenceError } from '@who-is-online/client'
 import { expect, test } from 'vitest'
-import { fakeClient } from '../fake-client.contract.ts'
+import { fakeClient } from '../client.fake.ts'
 import { live } from './live.ts'
 
 function page() {

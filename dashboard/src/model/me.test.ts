@@ -1,6 +1,6 @@
 import { PresenceError } from '@who-is-online/client'
 import { expect, test } from 'vitest'
-import { type FakeClient, fakeClient } from '../fake-client.contract.ts'
+import { type FakeClient, fakeClient } from '../client.fake.ts'
 import { myself, problemOfName } from './me.ts'
 
 function memory(): Storage {

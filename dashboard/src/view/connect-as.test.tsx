@@ -2,7 +2,7 @@
 import { render } from 'preact'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type FakeClient, fakeClient } from '../fake-client.contract.ts'
+import { type FakeClient, fakeClient } from '../client.fake.ts'
 import { myself } from '../model/me.ts'
 import { ConnectAs } from './connect-as.tsx'
 

@@ -2,7 +2,7 @@
 import { render } from 'preact'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { fakeClient } from '../fake-client.contract.ts'
+import { fakeClient } from '../client.fake.ts'
 import { live } from '../model/live.ts'
 import { times } from '../model/times.ts'
 import { People } from './people.tsx'

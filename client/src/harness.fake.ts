@@ -1,11 +1,11 @@
 import { beforeEach, expect } from 'vitest'
 import type { PresenceClient } from './api.ts'
 import { createClient } from './client.ts'
-import { type Connection, FakeServer } from './fake-server.contract.ts'
-import { Events } from './game.contract.ts'
-import { ManualClock } from './manual-clock.contract.ts'
+import { ManualClock } from './clock.fake.ts'
 import type { ClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
+import { type Connection, FakeServer } from './server.fake.ts'
+import { Events } from './simulation.model.ts'
 import type { Said } from './wire.ts'
 
 // A stage for a client with a server and a clock that do as they are told; new ones for each test of whoever imports them.

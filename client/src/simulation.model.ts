@@ -2,10 +2,10 @@ import { seeded } from '@who-is-online/testing/random'
 import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
 import type { createClient } from './client.ts'
-import { type Choice, FakeServer } from './fake-server.contract.ts'
-import { ManualClock } from './manual-clock.contract.ts'
+import { ManualClock } from './clock.fake.ts'
 import type { PresenceUser } from './roster.ts'
 import { isSame } from './same.ts'
+import { type Choice, FakeServer } from './server.fake.ts'
 import type { Status, User } from './wire.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)

@@ -1,4 +1,4 @@
-import type { ManualClock } from './manual-clock.contract.ts'
+import type { ManualClock } from './clock.fake.ts'
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts'
 import type { Message, Place, RefusalCode, Said, Status, User } from './wire.ts'
 
