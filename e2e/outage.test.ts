@@ -1,7 +1,7 @@
 import { seeded } from '@who-is-online/testing/random'
 import { expect, test } from 'vitest'
 import { ANSWER_MS } from '../client/src/link.ts'
-import { begin, type Event, type Machine, step } from '../client/src/machine.ts'
+import { type Event, initialMachine, type Machine, step } from '../client/src/machine.ts'
 import { ConnectionLimits, UNLIMITED } from '../server/src/gateway/limits.ts'
 import { AWAY_MS_PER_CLIENT } from '../server/src/gateway/websocket.ts'
 import { Deadlines } from '../server/src/presence/deadlines.ts'
@@ -66,7 +66,7 @@ function play({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: nu
     client.machine = machine
     if (machine.state !== before || dueMs !== undefined) client.due++
     const { due } = client
-    if (dueMs !== undefined) events.add(now + dueMs, () => due === client.due && happen(client, 'due'))
+    if (dueMs !== undefined) events.add(now + dueMs, () => due === client.due && happen(client, 'timer'))
     if (effect === 'open') attempt(client)
     else if (machine.state !== 'connecting') client.attempt++
     if (machine.state === 'open' && before !== 'open') back.push(now - returnsAt)
@@ -84,10 +84,10 @@ function play({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: nu
   }
 
   for (let n = 0; n < CLIENTS; n++) {
-    const client: Client = { machine: { ...begin(false), state: 'open' }, attempt: 0, due: 0 }
+    const client: Client = { machine: { ...initialMachine(false), state: 'open' }, attempt: 0, due: 0 }
     const noticedMs = { stopped: 0, killed: 0, unplugged: SETTINGS.PING_MS * random() + ANSWER_MS }[end]
     const retryAfterMs = end === 'stopped' ? CLIENTS * AWAY_MS_PER_CLIENT * random() : 0
-    events.add(now + noticedMs, () => happen(client, end === 'unplugged' ? 'useless' : 'lost', retryAfterMs))
+    events.add(now + noticedMs, () => happen(client, end === 'unplugged' ? 'abandon' : 'lost', retryAfterMs))
   }
   while (back.length < CLIENTS) {
     now = events.next

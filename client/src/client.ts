@@ -68,7 +68,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       said = me.forUrl()
       return said
     },
-    () => happen('useless'),
+    () => happen('abandon'),
     tellError,
   )
   const asking = requests(platform, timeoutMs, say)
@@ -136,7 +136,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       me.choose(status)
       const asked = ask({ type: 'set_status', ...choice })
       // A connection that is about to begin must not show a user who hides: it is made again.
-      if (status === 'offline' && said.status !== status && connection.isDialing) happen('useless')
+      if (status === 'offline' && said.status !== status && connection.isDialing) happen('abandon')
       await asked
       return me.status
     },

@@ -1,11 +1,12 @@
-// Close codes that this client does something special about. 44xx: do not come back as you are.
+// Close codes that this client sends or treats specially. 44xx: do not connect again with the same data.
 
+/** The client closes for good: the user leaves at once. */
 export const normal = 1000
 
-/** There was no close frame: the line broke. */
+/** The connection was lost without a close frame. */
 export const broken = 1006
 
-/** Ours: the line is cut, and the session comes back on another one. The server holds it for its grace. */
+/** The client drops this socket, but not its session, which continues on the next one. The server waits for its grace. */
 export const cut = 4000
 
 export const badIdentity = 4400

@@ -1,5 +1,5 @@
 import * as CLOSE from './close.ts'
-import { begin, type ConnectionState, type Event, step } from './machine.ts'
+import { type ConnectionState, type Event, initialMachine, step } from './machine.ts'
 import type { Credentials } from './passport.ts'
 import type { Platform, WebSocketLike } from './platform.ts'
 import { timer } from './timer.ts'
@@ -36,7 +36,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
   const beat = timer(platform)
   const due = timer(platform)
   let tasks: (() => void)[] = []
-  let machine = begin(canRenewToken)
+  let machine = initialMachine(canRenewToken)
   let socket: WebSocketLike | undefined
   /** Changes when a socket is left, so that what still comes from it is known. */
   let attempt = 0
@@ -59,7 +59,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
         each()
       } catch {
         // A socket that can't be used, or a server that talks nonsense: the line is as good as broken.
-        tasks.push(() => take('useless'))
+        tasks.push(() => take('abandon'))
       }
     }
     tasks = []
@@ -83,7 +83,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
       if (state !== 'open') leave(state === 'closed' ? CLOSE.normal : CLOSE.cut)
       if (before === 'open') delegates.lost()
     }
-    if (dueMs !== undefined) due.set(dueMs, () => happen('due'))
+    if (dueMs !== undefined) due.set(dueMs, () => happen('timer'))
     // The session that was replaced is another tab's.
     if (effect === 'open') void open(facts.code === CLOSE.replaced)
     if (effect === 'resume') delegates.resume(welcome)
@@ -97,7 +97,7 @@ export function link(platform: Platform, canRenewToken: boolean, delegates: Dele
    * question counts, so a laptop that slept, or a tab whose timers are throttled, asks first too.
    */
   function probe(): void {
-    beat.set(ANSWER_MS, () => happen('useless'))
+    beat.set(ANSWER_MS, () => happen('abandon'))
     say({ type: 'ping' })
   }
 

@@ -1,36 +1,43 @@
 import { describe, expect, test } from 'vitest'
-import { begin, type ConnectionState, type Event, type Facts, type Machine, step } from './machine.ts'
+import {
+  type ConnectionState,
+  type Event,
+  type EventDetails,
+  initialMachine,
+  type Machine,
+  step,
+} from './machine.ts'
 
-// Every state with every event: what it becomes, and what is done.
+// Every event in every state: the next state, the effect and the timer.
 
-const base = begin(true)
+const base = initialMachine(true)
 const machine = (state: ConnectionState, more: Partial<Machine> = {}): Machine => ({
   ...base,
   state,
   ...more,
 })
 
-const FACTS: Facts = { code: 1006, retryAfterMs: 0, random: 0.5 }
+const DETAILS: EventDetails = { code: 1006, retryAfterMs: 0, random: 0.5 }
 
-const opens = 'connecting: open, due 10000'
-const waits = 'waiting: due 500'
+const opens = 'connecting: open, timer 10000'
+const waits = 'waiting: timer 500'
 
 const TABLE: Record<ConnectionState, Record<Event, string>> = {
   idle: {
     connect: opens,
     welcome: 'idle:',
     lost: 'idle:',
-    useless: 'idle:',
-    due: 'idle:',
+    abandon: 'idle:',
+    timer: 'idle:',
     wake: 'idle:',
     close: 'closed:',
   },
   connecting: {
     connect: 'connecting:',
-    welcome: 'open: resume, due 10000',
+    welcome: 'open: resume, timer 10000',
     lost: waits,
-    useless: waits,
-    due: waits,
+    abandon: waits,
+    timer: waits,
     wake: 'connecting:',
     close: 'closed:',
   },
@@ -38,8 +45,8 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: 'open:',
     welcome: 'open:',
     lost: waits,
-    useless: waits,
-    due: 'open:',
+    abandon: waits,
+    timer: 'open:',
     wake: 'open: probe',
     close: 'closed:',
   },
@@ -47,8 +54,8 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: opens,
     welcome: 'waiting:',
     lost: 'waiting:',
-    useless: 'waiting:',
-    due: opens,
+    abandon: 'waiting:',
+    timer: opens,
     wake: opens,
     close: 'closed:',
   },
@@ -56,8 +63,8 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: opens,
     welcome: 'suspended:',
     lost: 'suspended:',
-    useless: 'suspended:',
-    due: 'suspended:',
+    abandon: 'suspended:',
+    timer: 'suspended:',
     wake: 'suspended:',
     close: 'closed:',
   },
@@ -65,76 +72,81 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: 'closed:',
     welcome: 'closed:',
     lost: 'closed:',
-    useless: 'closed:',
-    due: 'closed:',
+    abandon: 'closed:',
+    timer: 'closed:',
     wake: 'closed:',
     close: 'closed:',
   },
 }
 
-function told(from: Machine, event: Event, more: Partial<Facts> = {}): string {
-  const [next, effect, dueMs] = step(from, event, { ...FACTS, ...more })
-  const due = dueMs === undefined ? undefined : `due ${dueMs}`
-  return `${next.state}: ${[effect, due].filter(word => word !== undefined).join(', ')}`.trim()
+function outcome(from: Machine, event: Event, more: Partial<EventDetails> = {}): string {
+  const [next, effect, timerMs] = step(from, event, { ...DETAILS, ...more })
+  const timer = timerMs === undefined ? undefined : `timer ${timerMs}`
+  return `${next.state}: ${[effect, timer].filter(word => word !== undefined).join(', ')}`.trim()
 }
 
 for (const [state, row] of Object.entries(TABLE) as [ConnectionState, Record<Event, string>][]) {
   describe(`[J2] ${state}`, () => {
     test.each(Object.entries(row) as [Event, string][])('%s → %s', (type, expected) => {
-      expect(told(machine(state), type)).toBe(expected)
+      expect(outcome(machine(state), type)).toBe(expected)
     })
   })
 }
 
-describe('[J3] close codes are obeyed', () => {
-  test.each([1000, 1001, 1005, 1006, 1011, 1012, 4500, 4503, 4508, 4000])('%i: come back', code => {
-    expect(told(machine('open'), 'lost', { code })).toBe(waits)
+describe('[J3] close codes', () => {
+  test.each([1000, 1001, 1005, 1006, 1011, 1012, 4500, 4503, 4508, 4000])('%i: connect again', code => {
+    expect(outcome(machine('open'), 'lost', { code })).toBe(waits)
   })
 
-  test.each([4400, 4403, 4404, 4499])('%i: do not come back as you are', code => {
-    expect(told(machine('open'), 'lost', { code })).toBe('suspended:')
-    expect(told(machine('connecting'), 'lost', { code })).toBe('suspended:')
+  test.each([4400, 4403, 4404, 4499])('%i: suspend', code => {
+    expect(outcome(machine('open'), 'lost', { code })).toBe('suspended:')
+    expect(outcome(machine('connecting'), 'lost', { code })).toBe('suspended:')
   })
 
-  test.each([4401, 4409])('%i: come back changed, once, until the connection has held', code => {
-    const [changed] = step(machine('open'), 'lost', { ...FACTS, code })
-    expect(told(machine('open'), 'lost', { code })).toBe(opens)
-    expect(told(machine('connecting'), 'lost', { code })).toBe(opens)
-    expect(told(changed, 'lost', { code })).toBe('suspended:')
-    const [opened] = step(changed, 'welcome', FACTS)
-    expect(told(opened, 'lost', { code })).toBe('suspended:')
-    const [held] = step(opened, 'due', FACTS)
-    expect(told(held, 'lost', { code })).toBe(opens)
+  test.each([4401, 4409])(
+    '%i: connect again at once with other data, but only once until a connection has been stable',
+    code => {
+      const [changed] = step(machine('open'), 'lost', { ...DETAILS, code })
+      expect(outcome(machine('open'), 'lost', { code })).toBe(opens)
+      expect(outcome(machine('connecting'), 'lost', { code })).toBe(opens)
+      expect(outcome(changed, 'lost', { code })).toBe('suspended:')
+      const [opened] = step(changed, 'welcome', DETAILS)
+      expect(outcome(opened, 'lost', { code })).toBe('suspended:')
+      const [stable] = step(opened, 'timer', DETAILS)
+      expect(outcome(stable, 'lost', { code })).toBe(opens)
+    },
+  )
+
+  test('4401 and 4409 are counted separately', () => {
+    const [changed] = step(machine('open'), 'lost', { ...DETAILS, code: 4401 })
+    expect(outcome(changed, 'lost', { code: 4409 })).toBe(opens)
   })
 
-  test('4401 and 4409 are two rights: the one is there when the other is used', () => {
-    const [changed] = step(machine('open'), 'lost', { ...FACTS, code: 4401 })
-    expect(told(changed, 'lost', { code: 4409 })).toBe(opens)
+  test('4401 without getToken: suspend', () => {
+    expect(outcome({ ...initialMachine(false), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended:')
   })
 
-  test('4401 without the means to get another token is final', () => {
-    expect(told({ ...begin(false), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended:')
-  })
-
-  test('4429: wait as long as the server says, whatever good news comes', () => {
+  test('4429: wait as long as the server says; wake and connect do not end the wait', () => {
     const tooFast = { code: 4429, retryAfterMs: 10_000 }
-    const [waiting] = step(machine('open'), 'lost', { ...FACTS, ...tooFast })
-    expect(told(machine('open'), 'lost', tooFast)).toBe('waiting: due 10500')
-    expect(told(waiting, 'wake')).toBe('waiting:')
-    expect(told(waiting, 'connect')).toBe('waiting:')
-    expect(told(waiting, 'due')).toBe(opens)
+    const [waiting] = step(machine('open'), 'lost', { ...DETAILS, ...tooFast })
+    expect(outcome(machine('open'), 'lost', tooFast)).toBe('waiting: timer 10500')
+    expect(outcome(waiting, 'wake')).toBe('waiting:')
+    expect(outcome(waiting, 'connect')).toBe('waiting:')
+    expect(outcome(waiting, 'timer')).toBe(opens)
   })
 
-  test.each([4429, 1002, 1007, 1009])('%i: stay away for a while, said or not', code => {
-    expect(told(machine('open'), 'lost', { code })).toBe('waiting: due 10500')
-    expect(told(machine('open'), 'lost', { code, retryAfterMs: 1 })).toBe('waiting: due 10500')
-    const [waiting] = step(machine('open'), 'lost', { ...FACTS, code })
-    expect(told(waiting, 'wake')).toBe('waiting:')
+  test.each([4429, 1002, 1007, 1009])('%i: wait at least 10 s, whatever the server says', code => {
+    expect(outcome(machine('open'), 'lost', { code })).toBe('waiting: timer 10500')
+    expect(outcome(machine('open'), 'lost', { code, retryAfterMs: 1 })).toBe('waiting: timer 10500')
+    const [waiting] = step(machine('open'), 'lost', { ...DETAILS, code })
+    expect(outcome(waiting, 'wake')).toBe('waiting:')
   })
 
-  test('the server says how long to stay away at least', () => {
-    expect(told(machine('open'), 'lost', { code: 4503, retryAfterMs: 800 })).toBe('waiting: due 1300')
-    expect(told(machine('open'), 'lost', { code: 4429, retryAfterMs: 20_000 })).toBe('waiting: due 20500')
+  test('retryAfterMs of the server is the shortest wait', () => {
+    expect(outcome(machine('open'), 'lost', { code: 4503, retryAfterMs: 800 })).toBe('waiting: timer 1300')
+    expect(outcome(machine('open'), 'lost', { code: 4429, retryAfterMs: 20_000 })).toBe(
+      'waiting: timer 20500',
+    )
   })
 })
 
@@ -143,50 +155,55 @@ describe('[J4] waits', () => {
     const longest: number[] = []
     let now = machine('connecting')
     for (let n = 0; n < 8; n++) {
-      expect(told(now, 'lost', { code: 1006, random: 0 })).toBe('waiting: due 0')
-      const [next, , dueMs] = step(now, 'lost', { ...FACTS, code: 1006, random: 1 })
-      longest.push(dueMs ?? Number.NaN)
+      expect(outcome(now, 'lost', { code: 1006, random: 0 })).toBe('waiting: timer 0')
+      const [next, , timerMs] = step(now, 'lost', { ...DETAILS, code: 1006, random: 1 })
+      longest.push(timerMs ?? Number.NaN)
       now = { ...next, state: 'connecting' }
     }
     expect(longest).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000, 10_000])
   })
 
-  test('stay finite after a weekend', () => {
-    expect(told(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006 })).toBe('waiting: due 5000')
-    expect(told(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006, random: 0 })).toBe(
-      'waiting: due 0',
+  test('stay at 10 s after thousands of failures', () => {
+    expect(outcome(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006 })).toBe(
+      'waiting: timer 5000',
+    )
+    expect(outcome(machine('connecting', { failures: 5_000 }), 'lost', { code: 1006, random: 0 })).toBe(
+      'waiting: timer 0',
     )
   })
 
-  test('begin anew when a connection has held, not when it has opened', () => {
-    const [opened] = step(machine('connecting', { failures: 4 }), 'welcome', FACTS)
+  test('start again from 1 s when a connection has been stable, not when it has opened', () => {
+    const [opened] = step(machine('connecting', { failures: 4 }), 'welcome', DETAILS)
     expect(opened.failures).toBe(4)
-    expect(step(opened, 'due', FACTS)[0].failures).toBe(0)
+    expect(step(opened, 'timer', DETAILS)[0].failures).toBe(0)
   })
 
-  test.each(['wake', 'connect'] as const)('end early by %s once, until a connection has held', event => {
-    const [waiting] = step(machine('open'), 'lost', FACTS)
-    const [hurried] = step(waiting, event, FACTS)
-    expect(hurried.state).toBe('connecting')
-    const [again] = step(hurried, 'lost', FACTS)
-    expect(told(again, event)).toBe('waiting:')
-    const [opened] = step(hurried, 'welcome', FACTS)
-    const [lostSoon] = step(opened, 'lost', FACTS)
-    expect(told(lostSoon, event)).toBe('waiting:')
-    const [held] = step(opened, 'due', FACTS)
-    const [lostLater] = step(held, 'lost', FACTS)
-    expect(told(lostLater, event)).toBe(opens)
+  test.each(['wake', 'connect'] as const)(
+    'end early by %s, but only once until a connection has been stable',
+    event => {
+      const [waiting] = step(machine('open'), 'lost', DETAILS)
+      const [early] = step(waiting, event, DETAILS)
+      expect(early.state).toBe('connecting')
+      const [again] = step(early, 'lost', DETAILS)
+      expect(outcome(again, event)).toBe('waiting:')
+      const [opened] = step(early, 'welcome', DETAILS)
+      const [lostSoon] = step(opened, 'lost', DETAILS)
+      expect(outcome(lostSoon, event)).toBe('waiting:')
+      const [stable] = step(opened, 'timer', DETAILS)
+      const [lostLater] = step(stable, 'lost', DETAILS)
+      expect(outcome(lostLater, event)).toBe(opens)
+    },
+  )
+
+  test('do not end early after a wait that the server asked for, until a connection has been stable', () => {
+    const [asked] = step(machine('open'), 'lost', { ...DETAILS, retryAfterMs: 800 })
+    const [again] = step(asked, 'timer', DETAILS)
+    const [waiting] = step(again, 'lost', DETAILS)
+    expect(outcome(waiting, 'wake')).toBe('waiting:')
   })
 
-  test('do not end early after one that the server asked for, until a connection has held', () => {
-    const [asked] = step(machine('open'), 'lost', { ...FACTS, retryAfterMs: 800 })
-    const [again] = step(asked, 'due', FACTS)
-    const [waiting] = step(again, 'lost', FACTS)
-    expect(told(waiting, 'wake')).toBe('waiting:')
-  })
-
-  test('are not taken by an application that connects after a refusal', () => {
-    const refused = machine('suspended', { failures: 4, mendable: [], mayHurry: false })
-    expect(step(refused, 'connect', FACTS)[0]).toMatchObject(base.rights)
+  test('start again from 1 s when the application connects after a refusal', () => {
+    const refused = machine('suspended', { failures: 4, recoverableCodes: [], mayRetryEarly: false })
+    expect(step(refused, 'connect', DETAILS)[0]).toMatchObject(base.fullBudget)
   })
 })

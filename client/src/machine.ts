@@ -1,153 +1,156 @@
 import * as CLOSE from './close.ts'
 
 /**
- * Where the connection is:
+ * State of the connection:
  *
- * - `idle`: nobody has asked for it yet
- * - `connecting`: up to the server's welcome
- * - `open`: the server answers
- * - `waiting`: it was lost or failed, and the next attempt is on its way
- * - `suspended`: the server does not want this client back as it is
- * - `closed`: by the application, for good
+ * - `idle`: nothing has needed a connection yet.
+ * - `connecting`: from the start of an attempt to the server's `welcome`.
+ * - `open`: the server has sent its `welcome`; requests are answered.
+ * - `waiting`: the connection was lost or the attempt failed; the client connects again by itself after a delay.
+ * - `suspended`: the server refused this client. It does not connect again until `connect()` is called.
+ * - `closed`: the application called `close()`. This is final.
  *
- * There is no state for "offline": a browser that believes so is believed only so far as to look (`wake`).
+ * There is no state for "offline": `navigator.onLine` is often wrong, so an `online` event only triggers a check.
  */
 export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'suspended' | 'closed'
 
-/** What is used up until a connection has held; then it is all there again. */
-interface Rights {
-  /** How many attempts came to nothing since the connection last held. */
+/** What a client uses up by failing. It is restored when a connection has been stable. */
+interface RetryBudget {
+  /** Number of failed attempts and lost connections since the last stable connection. */
   readonly failures: number
-  /** Close codes after which this client may come back, changed. */
-  readonly mendable: readonly number[]
-  /** Whether good news may end a wait: not one that the server asked for, and not again and again. */
-  readonly mayHurry: boolean
+  /** Close codes that still allow one more attempt, with another token or another session. */
+  readonly recoverableCodes: readonly number[]
+  /** Whether `wake` or `connect` may end the current wait early. Never for a wait that the server asked for. */
+  readonly mayRetryEarly: boolean
 }
 
-/** All that the connection remembers. */
-export interface Machine extends Rights {
+/** The connection's state and its retry budget. */
+export interface Machine extends RetryBudget {
   readonly state: ConnectionState
-  /** What it may do again when it has held. */
-  readonly rights: Rights
+  /** The budget to restore when a connection has been stable. */
+  readonly fullBudget: RetryBudget
 }
 
 /**
  * What can happen to a connection:
  *
- * - `lost`: the socket is gone
- * - `useless`: it is of no use any more, whatever the browser says of the socket: silent for too long, or full of
- *   nonsense, or made with a token that ends
- * - `due`: the time has come that the last step has set
- * - `wake`: a sign that the network, or somebody who looks, is back
+ * - `connect`, `close`: the application asks for it.
+ * - `welcome`: the server has accepted the connection.
+ * - `lost`: the socket has closed, or could not be opened.
+ * - `abandon`: the socket is open, but of no use: silent for too long, sending invalid messages, or opened with a token
+ *   or a choice that must be replaced.
+ * - `timer`: the delay that the last step returned has passed.
+ * - `wake`: the network or the user is back.
  */
 export type Event = (typeof EVENTS)[number]
 
-const EVENTS = ['connect', 'welcome', 'lost', 'useless', 'due', 'wake', 'close'] as const
+const EVENTS = ['connect', 'welcome', 'lost', 'abandon', 'timer', 'wake', 'close'] as const
 
-/** What more there is to know of an event. */
-export interface Facts {
-  /** What a socket was closed with. */
+/** Further data of an event. */
+export interface EventDetails {
+  /** Close code of the socket. */
   readonly code: number
-  /** How long the server wants to be left alone. */
+  /** Shortest delay, in ms, that the server asked for; 0 if it did not ask. */
   readonly retryAfterMs: number
-  /** From 0 up to 1: decides within the bounds when to come back. */
+  /** A random number from 0 up to 1, for the jitter. */
   readonly random: number
 }
 
 /**
- * What is to be done about it:
+ * What the caller must do:
  *
- * - `open`: opens a socket; after 4409 as another session
- * - `resume`: says what is followed, and what waits to be said
- * - `probe`: asks the server for a sign of life, now
+ * - `open`: open a socket; after close code 4409 with another session id.
+ * - `resume`: send the subscriptions and the pending requests.
+ * - `probe`: send a ping now.
  *
- * A socket is left in any other state than `connecting` and `open`, and for another one.
+ * The caller also closes the socket whenever the state is neither `connecting` nor `open`, and before it opens another.
  */
 export type Effect = 'open' | 'resume' | 'probe'
 
-/** What the connection is then, what is to be done, and after how many milliseconds `due` happens if that is its state still. */
-export type Step = readonly [machine: Machine, effect?: Effect | undefined, dueMs?: number]
+/** The next machine, the effect, and the delay in ms after which the caller dispatches `timer`, unless the state changes first. */
+export type Step = readonly [machine: Machine, effect?: Effect | undefined, timerMs?: number]
 
 /**
- * How long an attempt may take, from the token to the welcome. A slow phone connects in less. Together with
+ * Longest duration of one attempt, from fetching the token to the welcome. Slow mobile networks need less. Together with
  * {@link MAX_WAIT_MS} it must fit into the server's RESTART_GRACE_MS (e2e/fit.test.ts).
  */
 export const CONNECT_MS = 10_000
 
-/** A connection that has held for this long is a good one: its next loss is the first. */
+/** A connection is stable when it has been open for this long: then the retry budget is restored. */
 const STABLE_MS = 10_000
 
 /**
- * The longest wait after the first failure; it doubles with each further one. It must fit into the server's
- * OFFLINE_GRACE_MS, so that an ordinary loss of the line shows nobody as offline.
+ * Upper bound of the wait after the first failure; it doubles with each further one. It must fit into the server's
+ * OFFLINE_GRACE_MS, so that a short loss of the network does not show the user as offline.
  */
 export const FIRST_WAIT_MS = 1_000
 
-/** The longest wait of all: a client is back within the server's RESTART_GRACE_MS, however long the server was away. */
+/** Upper bound of all waits: a client is back within the server's RESTART_GRACE_MS, however long the server was away. */
 export const MAX_WAIT_MS = 10_000
 
-/** How long to stay away at least from a server that finds this client too fast, where it does not say. */
-const AWAY_MS = 10_000
+/** Shortest wait after a close code of {@link SLOW_DOWN_CODES}, where the server does not ask for a longer one. */
+const SLOW_DOWN_MS = 10_000
 
-/** Close codes by which a server says that it did not like what it heard: the same soon again is not what it needs. */
-const DISLIKED = [1002, 1007, 1009, CLOSE.tooFast]
+/** Close codes for what the client sent: sending the same again at once would be refused again. */
+const SLOW_DOWN_CODES = [1002, 1007, 1009, CLOSE.tooFast]
 
-/** A connection that nobody has asked for; with the means to get a new token, a bad one is no end. */
-export function begin(canRenewToken: boolean): Machine {
-  const mendable: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
-  const rights = { failures: 0, mendable, mayHurry: true }
-  return { state: 'idle', ...rights, rights }
+/** The machine of a new client. With `canRenewToken`, close code 4401 allows one attempt with another token. */
+export function initialMachine(canRenewToken: boolean): Machine {
+  const recoverableCodes: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
+  const fullBudget = { failures: 0, recoverableCodes, mayRetryEarly: true }
+  return { state: 'idle', ...fullBudget, fullBudget }
 }
 
-type Rule = (machine: Machine, facts: Facts) => Step
+type Rule = (machine: Machine, details: EventDetails) => Step
 
-const stay: Rule = machine => [machine]
+const ignore: Rule = machine => [machine]
 
 const connect = (machine: Machine): Step => [{ ...machine, state: 'connecting' }, 'open', CONNECT_MS]
 
-const hurry: Rule = machine => (machine.mayHurry ? connect({ ...machine, mayHurry: false }) : [machine])
+const early: Rule = machine =>
+  machine.mayRetryEarly ? connect({ ...machine, mayRetryEarly: false }) : [machine]
 
-const lost: Rule = (machine, { code, retryAfterMs, random }) => {
-  const { mendable, failures } = machine
-  if (mendable.includes(code))
-    return connect({ ...machine, mendable: mendable.filter(each => each !== code) })
+const retry: Rule = (machine, { code, retryAfterMs, random }) => {
+  const { recoverableCodes, failures } = machine
+  if (recoverableCodes.includes(code))
+    return connect({ ...machine, recoverableCodes: recoverableCodes.filter(each => each !== code) })
   if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return [{ ...machine, state: 'suspended' }]
-  const leastMs = Math.max(retryAfterMs, DISLIKED.includes(code) ? AWAY_MS : 0)
-  const mayHurry = machine.mayHurry && leastMs === 0
+  const minWaitMs = Math.max(retryAfterMs, SLOW_DOWN_CODES.includes(code) ? SLOW_DOWN_MS : 0)
+  const mayRetryEarly = machine.mayRetryEarly && minWaitMs === 0
   return [
-    { ...machine, state: 'waiting', failures: failures + 1, mayHurry },
+    { ...machine, state: 'waiting', failures: failures + 1, mayRetryEarly },
     undefined,
-    // Full jitter: a thousand clients that were lost together come back spread over the whole wait.
-    leastMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures),
+    // Full jitter: clients that lost their connections at the same moment come back spread over the whole wait.
+    minWaitMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures),
   ]
 }
 
 const close: Rule = machine => [{ ...machine, state: 'closed' }]
 
-const forgive: Rule = machine => [{ ...machine, ...machine.rights }]
+const stable: Rule = machine => [{ ...machine, ...machine.fullBudget }]
 
 const welcome: Rule = machine => [{ ...machine, state: 'open' }, 'resume', STABLE_MS]
 
-const retry: Rule = machine => connect({ ...machine, ...machine.rights })
+const restart: Rule = machine => connect({ ...machine, ...machine.fullBudget })
 
 const probe: Rule = machine => [machine, 'probe']
 
 type Row<Columns extends readonly unknown[]> = { readonly [Column in keyof Columns]: Rule }
 
-/** What each event means in each state, in the order of `EVENTS`. One that is forgotten here does not compile. */
+/** The rule for each event in each state, in the order of `EVENTS`. A missing cell is a type error. */
 // biome-ignore format: a table
 const RULES: Readonly<Record<ConnectionState, Row<typeof EVENTS>>> = {
-  //          connect  welcome  lost  useless due      wake   close
-  idle:       [connect, stay,    stay, stay,   stay,    stay,  close],
-  connecting: [stay,    welcome, lost, lost,   lost,    stay,  close],
-  open:       [stay,    stay,    lost, lost,   forgive, probe, close],
-  waiting:    [hurry,   stay,    stay, stay,   connect, hurry, close],
-  suspended:  [retry,   stay,    stay, stay,   stay,    stay,  close],
-  closed:     [stay,    stay,    stay, stay,   stay,    stay,  stay],
+  //          connect  welcome  lost    abandon timer    wake    close
+  idle:       [connect, ignore,  ignore, ignore, ignore,  ignore, close],
+  connecting: [ignore,  welcome, retry,  retry,  retry,   ignore, close],
+  open:       [ignore,  ignore,  retry,  retry,  stable,  probe,  close],
+  waiting:    [early,   ignore,  ignore, ignore, connect, early,  close],
+  suspended:  [restart, ignore,  ignore, ignore, ignore,  ignore, close],
+  closed:     [ignore,  ignore,  ignore, ignore, ignore,  ignore, ignore],
 }
 
-/** What follows from an event. Pure: whoever calls it keeps the result and does what is to be done. */
-export function step(machine: Machine, event: Event, facts: Facts): Step {
-  const rule = RULES[machine.state][EVENTS.indexOf(event)] ?? stay
-  return rule(machine, facts)
+/** Returns what follows from an event. Pure: the caller keeps the machine and carries out the effect. */
+export function step(machine: Machine, event: Event, details: EventDetails): Step {
+  const rule = RULES[machine.state][EVENTS.indexOf(event)] ?? ignore
+  return rule(machine, details)
 }

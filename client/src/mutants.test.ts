@@ -130,7 +130,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a dead server is taken for a quiet one',
     file: 'link.ts',
-    line: "beat.set(ANSWER_MS, () => happen('useless'))",
+    line: "beat.set(ANSWER_MS, () => happen('abandon'))",
     becomes: 'beat.set(ANSWER_MS, probe)',
   },
   {
@@ -160,8 +160,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a replaced session does not come back as another',
     file: 'machine.ts',
-    line: 'if (mendable.includes(code))',
-    becomes: 'if (mendable.length > 9)',
+    line: 'if (recoverableCodes.includes(code))',
+    becomes: 'if (recoverableCodes.length > 9)',
   },
   {
     name: 'the server is not told who is followed no more',
@@ -240,7 +240,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a connection that began before the user hid is taken',
     file: 'client.ts',
-    line: "if (status === 'offline' && said.status !== status && connection.isDialing) happen('useless')",
+    line: "if (status === 'offline' && said.status !== status && connection.isDialing) happen('abandon')",
     becomes: '',
   },
 ]
