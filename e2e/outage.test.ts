@@ -1,6 +1,6 @@
 import { seeded } from '@who-is-online/testing/random'
 import { expect, test } from 'vitest'
-import { ANSWER_MS } from '../client/src/link.ts'
+import { ANSWER_MS } from '../client/src/connection.ts'
 import { type Event, initialMachine, type Machine, step } from '../client/src/machine.ts'
 import { ConnectionLimits, UNLIMITED } from '../server/src/gateway/limits.ts'
 import { AWAY_MS_PER_CLIENT } from '../server/src/gateway/websocket.ts'

@@ -1,9 +1,9 @@
 import { watchPage } from './activity.ts'
 import type { PresenceClient } from './api.ts'
 import { choiceOf, type MyStatus } from './choice.ts'
+import { createConnection } from './connection.ts'
 import { PresenceError, refusal } from './errors.ts'
 import { checked, split } from './ids.ts'
-import { link } from './link.ts'
 import { listeners } from './listeners.ts'
 import type { ConnectionState } from './machine.ts'
 import type { ClientOptions } from './options.ts'
@@ -37,8 +37,8 @@ export function createClient(options: ClientOptions): PresenceClient {
   /** Why nothing can be asked. */
   let over: PresenceError | undefined
 
-  const connection = link(platform, !!getToken, {
-    credentials: newSession => papers.present(newSession),
+  const connection = createConnection(platform, !!getToken, {
+    prepare: newSession => papers.present(newSession),
     resume(welcome) {
       papers.welcomed(welcome.serverTime)
       me.resume(welcome)
@@ -60,7 +60,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       tellState(state)
     },
   })
-  const { say, happen } = connection
+  const { send: say, dispatch } = connection
   const papers = passport(
     options,
     platform,
@@ -68,7 +68,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       said = me.forUrl()
       return said
     },
-    () => happen('abandon'),
+    () => dispatch('abandon'),
     tellError,
   )
   const asking = requests(platform, timeoutMs, say)
@@ -136,7 +136,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       me.choose(status)
       const asked = ask({ type: 'set_status', ...choice })
       // A connection that is about to begin must not show a user who hides: it is made again.
-      if (status === 'offline' && said.status !== status && connection.isDialing) happen('abandon')
+      if (status === 'offline' && said.status !== status && connection.isHandshaking) dispatch('abandon')
       await asked
       return me.status
     },
@@ -147,7 +147,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     setVisible(isVisible) {
       me.setVisible(isVisible)
       // Whoever looks again after a while should not look at a connection that died meanwhile.
-      if (isVisible) happen('wake')
+      if (isVisible) dispatch('wake')
     },
 
     get connectionStatus() {
@@ -160,11 +160,11 @@ export function createClient(options: ClientOptions): PresenceClient {
       if (!platform.WebSocket) throw new PresenceError('no_websocket')
       if (over?.code === 'closed') throw over
       over = undefined
-      happen('connect')
+      dispatch('connect')
     },
     close() {
       end(new PresenceError('closed'))
-      happen('close')
+      dispatch('close')
       papers.end()
       unwatch()
     },
@@ -176,7 +176,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     onError,
   }
 
-  const unwatch = watchPage(platform, idleAfterMs, client, () => happen('wake'))
+  const unwatch = watchPage(platform, idleAfterMs, client, () => dispatch('wake'))
   if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) need()
   return client
 }

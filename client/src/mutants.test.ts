@@ -129,9 +129,9 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a dead server is taken for a quiet one',
-    file: 'link.ts',
-    line: "beat.set(ANSWER_MS, () => happen('abandon'))",
-    becomes: 'beat.set(ANSWER_MS, probe)',
+    file: 'connection.ts',
+    line: "heartbeat.set(ANSWER_MS, () => dispatch('abandon'))",
+    becomes: 'heartbeat.set(ANSWER_MS, probe)',
   },
   {
     name: 'an attempt that gets no answer is waited for',
@@ -141,19 +141,19 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the close of an old socket closes the new one',
-    file: 'link.ts',
-    line: "ifOurs(() => take('lost', event.code))",
-    becomes: "inTurn(() => take('lost', event.code))",
+    file: 'connection.ts',
+    line: "ifCurrent(() => apply('lost', event.code))",
+    becomes: "enqueue(() => apply('lost', event.code))",
   },
   {
     name: 'what an old socket still says is heard',
-    file: 'link.ts',
-    line: 'ifOurs(() => receive(data))',
-    becomes: 'inTurn(() => receive(data))',
+    file: 'connection.ts',
+    line: 'ifCurrent(() => receive(data))',
+    becomes: 'enqueue(() => receive(data))',
   },
   {
     name: 'a socket is left open when it is silent',
-    file: 'link.ts',
+    file: 'connection.ts',
     line: 'socket?.close(code)',
     becomes: 'if (code === CLOSE.normal) socket?.close(code)',
   },
@@ -240,7 +240,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a connection that began before the user hid is taken',
     file: 'client.ts',
-    line: "if (status === 'offline' && said.status !== status && connection.isDialing) happen('abandon')",
+    line: "if (status === 'offline' && said.status !== status && connection.isHandshaking) dispatch('abandon')",
     becomes: '',
   },
 ]

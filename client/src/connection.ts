@@ -1,0 +1,170 @@
+import * as CLOSE from './close.ts'
+import { type ConnectionState, type Event, initialMachine, step } from './machine.ts'
+import type { Credentials } from './passport.ts'
+import type { Platform, WebSocketLike } from './platform.ts'
+import { timer } from './timer.ts'
+import type { Disconnect, Message, Request, Said, Welcome } from './wire.ts'
+
+/** How long the server may take to answer a ping, in ms. */
+export const ANSWER_MS = 8_000
+
+/** What the connection needs from its owner, and what it reports. */
+export interface ConnectionHandlers {
+  /**
+   * Called for each attempt; `isNewSession` asks for another session id. The returned function is called right before the
+   * socket is opened, so that the URL has the newest choice. A rejection counts as a failed attempt.
+   */
+  prepare(isNewSession: boolean): Promise<() => Credentials>
+  /** The server has accepted the connection: send what must be sent on each connection. */
+  resume(welcome: Welcome): void
+  /** A message other than `welcome` and `disconnect`. */
+  receive(message: Message): void
+  /** The open connection is lost. */
+  lost(): void
+  /** The state has changed. `details` has the close code and, if known, the reason. */
+  changed(state: ConnectionState, details: Pick<Disconnect, 'code'> & Partial<Disconnect>): void
+}
+
+/** The connection to the server: carries out what the state machine decides, with one socket at a time. */
+export interface Connection {
+  readonly state: ConnectionState
+  /** Whether a socket was opened, so that its URL is fixed, and the server has not sent its `welcome`. */
+  readonly isHandshaking: boolean
+  /**
+   * Sends a request if the connection is open; otherwise does nothing. Returns the request's `id` in both cases: ids
+   * are unique for this client.
+   */
+  send(request: Request): number
+  /** Applies an event to the state machine, after those that are being applied. */
+  dispatch(event: Event): void
+}
+
+/** Makes a connection in the state `idle`. With `canRenewToken`, close code 4401 leads to one attempt with a new token. */
+export function createConnection(
+  platform: Platform,
+  canRenewToken: boolean,
+  handlers: ConnectionHandlers,
+): Connection {
+  const heartbeat = timer(platform)
+  const stateTimer = timer(platform)
+  let queue: (() => void)[] = []
+  let machine = initialMachine(canRenewToken)
+  let socket: WebSocketLike | undefined
+  /** Changes whenever a socket is dropped, so that late events of that socket can be recognized. */
+  let attempt = 0
+  let lastId = 0
+  let welcome: Welcome
+  /** The server's `disconnect` message, or the reason why there is no socket. */
+  let disconnect: Partial<Disconnect> | undefined
+
+  function send(request: Request): number {
+    const id = ++lastId
+    if (machine.state === 'open') socket?.send(JSON.stringify({ ...request, id } satisfies Said))
+    return id
+  }
+
+  /** Runs tasks one after the other: an event that a listener causes is applied after the current one. */
+  function enqueue(task: () => void): void {
+    if (queue.push(task) > 1) return
+    for (const each of queue) {
+      try {
+        each()
+      } catch {
+        // The socket cannot be used, or the server sent an invalid message.
+        queue.push(() => apply('abandon'))
+      }
+    }
+    queue = []
+  }
+
+  function dispatch(event: Event): void {
+    enqueue(() => apply(event))
+  }
+
+  function apply(event: Event, closeCode: number = CLOSE.broken): void {
+    const before = machine.state
+    // The server's `disconnect` message overrides the browser's close code: the close frame may have been lost.
+    const details = { code: closeCode, retryAfterMs: 0, ...disconnect, random: platform.random() }
+    const [next, effect, timerMs] = step(machine, event, details)
+    machine = next
+    const { state } = machine
+    const isChanged = state !== before
+    if (isChanged) {
+      stateTimer.stop()
+      heartbeat.stop()
+      if (state !== 'open') dropSocket(state === 'closed' ? CLOSE.normal : CLOSE.cut)
+      if (before === 'open') handlers.lost()
+    }
+    if (timerMs !== undefined) stateTimer.set(timerMs, () => dispatch('timer'))
+    // After 4409 another tab owns the session.
+    if (effect === 'open') void open(details.code === CLOSE.replaced)
+    if (effect === 'resume') handlers.resume(welcome)
+    if (effect === 'probe') probe()
+    if (isChanged) handlers.changed(state, details)
+  }
+
+  /**
+   * Detects a dead server behind a half-open TCP connection, which a browser reports as open for minutes: sends a ping
+   * and abandons the socket if nothing at all arrives within {@link ANSWER_MS}. Only the time after the ping counts, so a
+   * laptop that slept and a tab with throttled timers ask first.
+   */
+  function probe(): void {
+    heartbeat.set(ANSWER_MS, () => dispatch('abandon'))
+    send({ type: 'ping' })
+  }
+
+  async function open(isNewSession: boolean): Promise<void> {
+    dropSocket(CLOSE.cut)
+    disconnect = undefined
+    const current = attempt
+    // Events of a dropped socket are ignored: its close event may arrive when the next socket is already open.
+    const ifCurrent = (task: () => void): void => {
+      if (current === attempt) enqueue(task)
+    }
+    // A missing token is treated like a missing network.
+    let code: number = CLOSE.broken
+    try {
+      const credentials = await handlers.prepare(isNewSession)
+      if (current !== attempt || !platform.WebSocket) return
+      // The constructor throws for an invalid URL or subprotocol: trying again would not help.
+      code = CLOSE.badIdentity
+      socket = new platform.WebSocket(...credentials())
+      socket.onmessage = ({ data }: { readonly data: unknown }) => ifCurrent(() => receive(data))
+      socket.onclose = (event: { readonly code: number }) => ifCurrent(() => apply('lost', event.code))
+      // A close event with a code follows each error event.
+      socket.onerror = () => {}
+    } catch (error) {
+      ifCurrent(() => {
+        disconnect = { reason: String(error) }
+        apply('lost', code)
+      })
+    }
+  }
+
+  function dropSocket(code: number): void {
+    attempt++
+    socket?.close(code)
+    socket = undefined
+  }
+
+  function receive(data: unknown): void {
+    const message: Message = JSON.parse(data as string)
+    if (message.type === 'welcome') {
+      welcome = message
+      apply('welcome')
+    } else if (message.type === 'disconnect') disconnect = message
+    else if (machine.state === 'open') handlers.receive(message)
+    if (machine.state === 'open') heartbeat.set(welcome.heartbeatMs, probe)
+  }
+
+  return {
+    get state() {
+      return machine.state
+    },
+    get isHandshaking() {
+      return machine.state === 'connecting' && !!socket
+    },
+    send,
+    dispatch,
+  }
+}
