@@ -42,9 +42,7 @@ export interface Machine extends RetryBudget {
  * - `timer`: the delay that the last step returned has passed.
  * - `wake`: the network or the user is back.
  */
-export type Event = (typeof EVENTS)[number]
-
-const EVENTS = ['connect', 'welcome', 'lost', 'abandon', 'timer', 'wake', 'close'] as const
+export type Event = 'connect' | 'welcome' | 'lost' | 'abandon' | 'timer' | 'wake' | 'close'
 
 /** Further data of an event. */
 export interface EventDetails {
@@ -103,8 +101,6 @@ export function initialMachine(canRenewToken: boolean): Machine {
 
 type Rule = (machine: Machine, details: EventDetails) => Step
 
-const ignore: Rule = machine => [machine]
-
 const connect = (machine: Machine): Step => [{ ...machine, state: 'connecting' }, 'open', CONNECT_MS]
 
 const early: Rule = machine =>
@@ -116,7 +112,7 @@ const retry: Rule = (machine, { code, retryAfterMs, random }) => {
     return connect({ ...machine, recoverableCodes: recoverableCodes.filter(each => each !== code) })
   if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return [{ ...machine, state: 'suspended' }]
   const minWaitMs = Math.max(retryAfterMs, SLOW_DOWN_CODES.includes(code) ? SLOW_DOWN_MS : 0)
-  const mayRetryEarly = machine.mayRetryEarly && minWaitMs === 0
+  const mayRetryEarly = machine.mayRetryEarly && !minWaitMs
   return [
     { ...machine, state: 'waiting', failures: failures + 1, mayRetryEarly },
     undefined,
@@ -135,22 +131,18 @@ const restart: Rule = machine => connect({ ...machine, ...machine.fullBudget })
 
 const probe: Rule = machine => [machine, 'probe']
 
-type Row<Columns extends readonly unknown[]> = { readonly [Column in keyof Columns]: Rule }
-
-/** The rule for each event in each state, in the order of `EVENTS`. A missing cell is a type error. */
-// biome-ignore format: a table
-const RULES: Readonly<Record<ConnectionState, Row<typeof EVENTS>>> = {
-  //          connect  welcome  lost    abandon timer    wake    close
-  idle:       [connect, ignore,  ignore, ignore, ignore,  ignore, close],
-  connecting: [ignore,  welcome, retry,  retry,  retry,   ignore, close],
-  open:       [ignore,  ignore,  retry,  retry,  stable,  probe,  close],
-  waiting:    [early,   ignore,  ignore, ignore, connect, early,  close],
-  suspended:  [restart, ignore,  ignore, ignore, ignore,  ignore, close],
-  closed:     [ignore,  ignore,  ignore, ignore, ignore,  ignore, ignore],
+/** What each event does in each state. An event that is not listed changes nothing. */
+const RULES: Readonly<Record<ConnectionState, Readonly<Partial<Record<Event, Rule>>>>> = {
+  idle: { connect, close },
+  connecting: { welcome, lost: retry, abandon: retry, timer: retry, close },
+  open: { lost: retry, abandon: retry, timer: stable, wake: probe, close },
+  waiting: { connect: early, timer: connect, wake: early, close },
+  suspended: { connect: restart, close },
+  closed: {},
 }
 
 /** Returns what follows from an event. Pure: the caller keeps the machine and carries out the effect. */
 export function step(machine: Machine, event: Event, details: EventDetails): Step {
-  const rule = RULES[machine.state][EVENTS.indexOf(event)] ?? ignore
-  return rule(machine, details)
+  const rule = RULES[machine.state][event]
+  return rule ? rule(machine, details) : [machine]
 }
