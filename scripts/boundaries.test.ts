@@ -37,7 +37,10 @@ test.each([
   ['client-stands-alone', 'client/src/a.ts', 'server/src/log.ts'],
   ['page-knows-the-client-only', 'dashboard/src/a.ts', 'protocol/src/words.ts'],
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/b.test.ts'],
+  ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/storage/b.suite.ts'],
+  ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/storage/testing/b.ts'],
   ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.fake.ts'],
+  ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.contract.ts'],
 ])('[X2] %s bites when %s imports %s', async (rule, from, to) => {
   const dir = temporaryDir()
   const write = (path: string, text: string) => {

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { isListening, listenAt } from './beacon.ts'
 import { nodeDisk } from './disk.ts'
-import { newDirectory } from './harness.contract.ts'
 import { thisHost } from './host.ts'
-import { type Answer, inAnotherContainer, type Order } from './lock.contract.ts'
 import { Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
+import { type Answer, inAnotherContainer, type Order } from './testing/lock-process.ts'
+import { newDirectory } from './testing/open-store.ts'
 
 const here = process.platform === 'linux'
 const children: ChildProcess[] = []
@@ -20,7 +20,7 @@ afterEach(() => {
 
 /** A process in another container, as far as a lock can tell, that holds the lock. */
 async function owner(path: string): Promise<ChildProcess> {
-  const child = fork(join(import.meta.dirname, 'lock.contract.ts'), {
+  const child = fork(join(import.meta.dirname, 'testing/lock-process.ts'), {
     execArgv: ['--conditions=@who-is-online/source'],
   })
   children.push(child)

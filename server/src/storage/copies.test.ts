@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
-import { DATA, diskWith, openOn } from './harness.contract.ts'
-import { byId, gone, loadFrom, online } from './store.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
 import { StoreDamaged, type UserRecord } from './store.ts'
+import { DATA, diskWith, openOn } from './testing/open-store.ts'
+import { byId, gone, loadFrom, online } from './testing/sample-records.ts'
 
 /* Files that are whole but in the wrong place: copies, leftovers, and what is missing though the lock names it. */
 

@@ -1,10 +1,10 @@
 import { seeded } from '@who-is-online/testing/random'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
-import { openOn } from './harness.contract.ts'
-import { gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
 import type { Store, UserRecord } from './store.ts'
+import { openOn } from './testing/open-store.ts'
+import { gone, HOSTILE_NAMES, loadFrom, online } from './testing/sample-records.ts'
 
 /*
  * A model of what may be there after a power cut. For each user: what is durable, and everything noted since.

@@ -1,8 +1,7 @@
 import { seeded } from '@who-is-online/testing/random'
 import { describe, expect, test } from 'vitest'
-import { contentOf, cutOff, flipped, judge, type Left, leave, type Reader, Tally } from './damage.contract.ts'
-
 import type { UserRecord } from './store.ts'
+import { contentOf, cutOff, flipped, judge, type Left, leave, type Reader, Tally } from './testing/damage.ts'
 
 const MAIN = 'user_state.json'
 const BACKUP = 'user_state_backup.json'

@@ -1,6 +1,6 @@
 import { seeded } from '@who-is-online/testing/random'
 import { describe, expect, test } from 'vitest'
-import { contentOf, cutOff, flipped, judge, leave, type Outcome, Tally } from './damage.contract.ts'
+import { contentOf, cutOff, flipped, judge, leave, type Outcome, Tally } from './testing/damage.ts'
 
 /* A sample; every byte and thousands of bits are in damage.faults.test.ts. */
 describe.for(['main and backup', 'main', 'journal'] as const)('damage to %s', places => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Operation, SimulatedDisk } from './disk.contract.ts'
-import { openOn } from './harness.contract.ts'
-import { byId, gone, loadFrom, online } from './store.contract.ts'
+import { type Operation, SimulatedDisk } from './disk.fake.ts'
 import type { UserRecord } from './store.ts'
+import { openOn } from './testing/open-store.ts'
+import { byId, gone, loadFrom, online } from './testing/sample-records.ts'
 
 /** Lets what is under way on the simulated disk come to its end; no timer is needed for that. */
 const settle = async () => {

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
-import { diskWith, NOW, openOn } from './harness.contract.ts'
-import { byId, gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
 import { StoreDamaged } from './store.ts'
+import { diskWith, NOW, openOn } from './testing/open-store.ts'
+import { byId, gone, HOSTILE_NAMES, loadFrom, online } from './testing/sample-records.ts'
 
 const MAIN = 'user_state.json'
 const BACKUP = 'user_state_backup.json'

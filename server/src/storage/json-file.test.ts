@@ -1,12 +1,16 @@
 import { mkdir, readdir, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { describeDisk, SimulatedDisk } from './disk.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
+import { describeDisk } from './disk.suite.ts'
 import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
-import { diskWith, NOW, newDirectory, openOn, ReadableLog, SimulatedHost } from './harness.contract.ts'
+import { SimulatedHost } from './host.fake.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
-import { byId, describeStore, gone, loadFrom } from './store.contract.ts'
+import { describeStore } from './store.suite.ts'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
+import { diskWith, NOW, newDirectory, openOn } from './testing/open-store.ts'
+import { ReadableLog } from './testing/readable-log.ts'
+import { byId, gone, loadFrom } from './testing/sample-records.ts'
 
 describeDisk('simulated', async () => ({ disk: new SimulatedDisk(), directory: '/data' }))
 describeDisk('node', async () => ({ disk: nodeDisk, directory: join(newDirectory(), 'new', 'data') }))

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Operation, SimulatedDisk } from './disk.contract.ts'
+import { type Operation, SimulatedDisk } from './disk.fake.ts'
 import type { Disk } from './disk.ts'
-import { NOW, openOn } from './harness.contract.ts'
 import { Lateness } from './late.ts'
-import { loadFrom, online } from './store.contract.ts'
+import { NOW, openOn } from './testing/open-store.ts'
+import { loadFrom, online } from './testing/sample-records.ts'
 
 let steady = 0
 

@@ -4,13 +4,14 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
 import { type Disk, nodeDisk } from './disk.ts'
-import { newDirectory, SimulatedHost } from './harness.contract.ts'
+import { SimulatedHost } from './host.fake.ts'
 import { type Host, type Owner, thisHost } from './host.ts'
-import type { Answer, Order } from './lock.contract.ts'
 import { claimName, Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
+import type { Answer, Order } from './testing/lock-process.ts'
+import { newDirectory } from './testing/open-store.ts'
 
 const LOCK = '/data/lock'
 
@@ -182,7 +183,7 @@ describe('a race for a lock', () => {
 
     beforeAll(async () => {
       racers = Array.from({ length: RACERS }, () =>
-        fork(join(import.meta.dirname, 'lock.contract.ts'), {
+        fork(join(import.meta.dirname, 'testing/lock-process.ts'), {
           execArgv: ['--conditions=@who-is-online/source'],
         }),
       )

@@ -1,5 +1,5 @@
 import { createMemoryStore, type MemoryPlace } from './memory.ts'
-import { describeStore } from './store.contract.ts'
+import { describeStore } from './store.suite.ts'
 
 describeStore('memory', async () => {
   const place: MemoryPlace = { users: new Map() }

@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest'
-import { describeDisk } from './disk.contract.ts'
+import { describeDisk } from './disk.suite.ts'
 import { nodeDisk } from './disk.ts'
-import { newDirectory, openOn } from './harness.contract.ts'
-import { byId, gone, loadFrom } from './store.contract.ts'
+import { newDirectory, openOn } from './testing/open-store.ts'
+import { byId, gone, loadFrom } from './testing/sample-records.ts'
 
 vi.mock('node:fs/promises', async original => ({
   ...(await original<typeof import('node:fs/promises')>()),

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
-import { DATA, openOn, SimulatedHost } from './harness.contract.ts'
-import { gone, loadFrom, online } from './store.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
+import { SimulatedHost } from './host.fake.ts'
 import { StoreLocked, type UserRecord } from './store.ts'
+import { DATA, openOn } from './testing/open-store.ts'
+import { gone, loadFrom, online } from './testing/sample-records.ts'
 
 const MAIN = `${DATA}/user_state.json`
 const BACKUP = `${DATA}/user_state_backup.json`

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Records } from './records.ts'
-import { byId, everyKindOfRecord, gone, HOSTILE_NAMES, online } from './store.contract.ts'
+import { byId, everyKindOfRecord, gone, HOSTILE_NAMES, online } from './testing/sample-records.ts'
 
 const read = (records: Records) => byId(...records)
 

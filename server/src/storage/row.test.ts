@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { BadRow, decodeRow, encodeRow } from './row.ts'
-import { everyKindOfRecord } from './store.contract.ts'
 import type { UserRecord } from './store.ts'
+import { everyKindOfRecord } from './testing/sample-records.ts'
 
 const TIME = '"lastSeen":"1970-01-01T00:00:00.001Z"'
 const ann = { userId: 'ann', lastSeen: 1 } as const

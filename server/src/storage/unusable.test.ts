@@ -1,10 +1,10 @@
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
+import { SimulatedDisk } from './disk.fake.ts'
 import { nodeDisk } from './disk.ts'
-import { newDirectory, openOn } from './harness.contract.ts'
 import { StoreUnusable } from './store.ts'
+import { newDirectory, openOn } from './testing/open-store.ts'
 
 const load = (dataDir: string) => openOn(nodeDisk, { dataDir }).store.load()
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { diskWith, openOn } from './harness.contract.ts'
-import { byId, gone, loadFrom } from './store.contract.ts'
 import type { UserRecord } from './store.ts'
+import { diskWith, openOn } from './testing/open-store.ts'
+import { byId, gone, loadFrom } from './testing/sample-records.ts'
 
 /* What version 0.1.0 left when it was killed: no ids, no known time, a lock that names no segment. */
 

@@ -1,6 +1,5 @@
-import { basename, dirname, join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
-import { type Disk, readWhole } from './disk.ts'
+import { basename, dirname } from 'node:path'
+import type { Disk } from './disk.ts'
 
 /** What a test may let fail, crash or count. */
 export interface Operation {
@@ -235,87 +234,4 @@ const newId = () => `1:${++ids}`
 
 function failure(code: string, name: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${name} '${path}'`), { code })
-}
-
-/** What every disk does; so that the simulated one is no other than the real one. */
-export function describeDisk(name: string, make: () => Promise<{ disk: Disk; directory: string }>): void {
-  describe(`a disk: ${name}`, () => {
-    let disk: Disk
-    let directory: string
-    const at = (file: string) => join(directory, file)
-    const write = async (file: string, text: string) => {
-      const created = await disk.create(at(file))
-      await created.write(Buffer.from(text))
-      await created.sync()
-      await created.close()
-    }
-    const read = async (file: string) => (await readWhole(disk, at(file))).toString()
-
-    beforeEach(async () => {
-      ;({ disk, directory } = await make())
-      await disk.makeDirectory(directory, 'with parents')
-    })
-
-    test('reads what was written, in as many pieces as were asked for', async () => {
-      const text = `${'x'.repeat(3_000_000)}\nlast`
-      await write('a', text)
-      expect(await read('a')).toBe(text)
-    })
-
-    test('empties a file that is created again', async () => {
-      await write('a', 'long text')
-      await write('a', 'short')
-      expect(await read('a')).toBe('short')
-    })
-
-    test('a renamed file takes the place of another, and keeps its other names', async () => {
-      await write('a', 'new')
-      await write('b', 'old')
-      await disk.link(at('b'), at('c'))
-      await disk.rename(at('a'), at('b'))
-      expect(await Promise.all(['b', 'c'].map(read))).toEqual(['new', 'old'])
-      expect((await disk.list(directory)).sort()).toEqual(['b', 'c'])
-    })
-
-    test('says with a code what can not be done', async () => {
-      await write('a', 'a')
-      await write('b', 'b')
-      await expect(disk.link(at('a'), at('b'))).rejects.toMatchObject({ code: 'EEXIST' })
-      await expect(disk.open(at('x'))).rejects.toMatchObject({ code: 'ENOENT' })
-      await expect(disk.remove(at('x'))).rejects.toMatchObject({ code: 'ENOENT' })
-      await expect(disk.rename(at('x'), at('y'))).rejects.toMatchObject({ code: 'ENOENT' })
-    })
-
-    test('knows a file by its name and by its handle, until another one has the name', async () => {
-      const file = await disk.create(at('a'))
-      const id = await file.id()
-      await file.write(Buffer.from('text'))
-      expect(await disk.stat(at('a'))).toMatchObject({ id, bytes: 4, isDirectory: false })
-      await disk.rename(at('a'), at('b'))
-      expect(await disk.stat(at('a'))).toBeUndefined()
-      expect(await disk.stat(join(at('b'), 'x'))).toBeUndefined()
-      expect((await disk.stat(at('b')))?.id).toBe(id)
-      await write('c', 'other')
-      await disk.rename(at('c'), at('b'))
-      expect((await disk.stat(at('b')))?.id).not.toBe(id)
-      expect(await file.id()).toBe(id)
-      await file.close()
-      expect((await disk.stat(directory))?.isDirectory).toBe(true)
-    })
-
-    test('makes a directory in its parent only, if asked to', async () => {
-      const inner = join(at('one'), 'two')
-      await expect(disk.makeDirectory(inner, 'in its parent')).rejects.toMatchObject({ code: 'ENOENT' })
-      await disk.makeDirectory(at('one'), 'in its parent')
-      await disk.makeDirectory(inner, 'in its parent')
-      await disk.makeDirectory(inner, 'in its parent')
-      expect((await disk.stat(inner))?.isDirectory).toBe(true)
-    })
-
-    test('syncs a directory', async () => {
-      await write('a', 'a')
-      await disk.syncDirectory(directory)
-      expect(await read('a')).toBe('a')
-    })
-  })
 }

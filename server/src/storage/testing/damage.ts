@@ -1,7 +1,8 @@
-import { SimulatedDisk } from './disk.contract.ts'
-import { diskWith, openOn, type ReadableLog } from './harness.contract.ts'
-import { gone, HOSTILE_NAMES, loadFrom, online } from './store.contract.ts'
-import { type Store, StoreDamaged, type UserRecord } from './store.ts'
+import { SimulatedDisk } from '../disk.fake.ts'
+import { type Store, StoreDamaged, type UserRecord } from '../store.ts'
+import { diskWith, openOn } from './open-store.ts'
+import type { ReadableLog } from './readable-log.ts'
+import { gone, HOSTILE_NAMES, loadFrom, online } from './sample-records.ts'
 
 /** The files of a data directory by name, and the state that is in them. */
 export interface Left {

@@ -2,52 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { SimulatedDisk } from './disk.contract.ts'
-import type { Disk } from './disk.ts'
-import type { Host, Owner } from './host.ts'
-import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
-import type { LogFields, StoreLog } from './recovery.ts'
-import type { Store } from './store.ts'
+import { SimulatedDisk } from '../disk.fake.ts'
+import type { Disk } from '../disk.ts'
+import { createJsonFileStore, type JsonFileOptions } from '../json-file.ts'
+import type { Store } from '../store.ts'
+import { ReadableLog } from './readable-log.ts'
 
 /** Later than any time a test notes. */
 export const NOW = Date.UTC(2030, 0, 1)
 export const DATA = '/data'
-
-/** Processes that a test starts and kills. */
-export class SimulatedHost {
-  readonly #running = new Set<string>()
-  #count = 0
-
-  /** The view of a new process. In a container every one of them is pid 1. */
-  process(): Host & { isRunning(owner: Owner): boolean; kill(): void } {
-    this.#count += 1
-    const self: Owner = { pid: 1, started: String(this.#count) }
-    this.#running.add(String(this.#count))
-    return {
-      self,
-      isRunning: owner => owner.started !== undefined && this.#running.has(owner.started),
-      kill: () => this.#running.delete(String(self.started)),
-    }
-  }
-}
-
-/** A log that can be read. */
-export class ReadableLog implements StoreLog {
-  readonly infos: string[] = []
-  readonly errors: string[] = []
-
-  info(text: string, fields?: LogFields): void {
-    this.infos.push(withFields(text, fields))
-  }
-
-  error(text: string, fields?: LogFields): void {
-    this.errors.push(withFields(text, fields))
-  }
-}
-
-function withFields(text: string, fields: LogFields | undefined): string {
-  return fields ? `${text} ${JSON.stringify(fields)}` : text
-}
 
 let starts = 0
 

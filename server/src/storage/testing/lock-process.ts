@@ -2,10 +2,10 @@
  * A process that takes locks when told to: `lock.test.ts` starts many and lets them race.
  */
 import { randomUUID } from 'node:crypto'
-import { nodeDisk } from './disk.ts'
-import { type Host, thisHost } from './host.ts'
-import { Lock } from './lock.ts'
-import { StoreLocked } from './store.ts'
+import { nodeDisk } from '../disk.ts'
+import { type Host, thisHost } from '../host.ts'
+import { Lock } from '../lock.ts'
+import { StoreLocked } from '../store.ts'
 
 /** `hides`: as if its pid meant nothing to anybody, as that of a process in another container. */
 export type Order = { readonly take: string; readonly hides?: boolean } | { readonly release: true }

@@ -1,0 +1,19 @@
+import type { LogFields, StoreLog } from '../recovery.ts'
+
+/** A log that can be read. */
+export class ReadableLog implements StoreLog {
+  readonly infos: string[] = []
+  readonly errors: string[] = []
+
+  info(text: string, fields?: LogFields): void {
+    this.infos.push(withFields(text, fields))
+  }
+
+  error(text: string, fields?: LogFields): void {
+    this.errors.push(withFields(text, fields))
+  }
+}
+
+function withFields(text: string, fields: LogFields | undefined): string {
+  return fields ? `${text} ${JSON.stringify(fields)}` : text
+}
