@@ -13,15 +13,17 @@ import {
 } from '@who-is-online/testing/raw-client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Case, groups, shown } from './conformance.cases.ts'
+import type { Case } from './conformance/case.ts'
+import { shown } from './conformance/frames.ts'
+import { groups } from './conformance/groups.ts'
 
-// RFC 6455 on our endpoint, over raw TCP: conformance.cases.ts says what clients do and what must come of it.
-// A group is observed in batches first and judged case by case after, so that every case has a line of its own.
+// RFC 6455 on the server's endpoint, over raw TCP. The files in conformance/ hold the cases.
+// The cases of a group run in parallel first; then each case is compared in a test of its own.
 
 const dir = temporaryDir()
 let server: RunningServer
 beforeAll(async () => {
-  // No ping of the server's own falls into a case.
+  // The server must not send a ping of its own during a case.
   server = await startServer(dir.path, { LIMITS: 'off', PING_MS: 3_600_000, OFFLINE_GRACE_MS: 0 })
 })
 afterAll(async () => {
@@ -32,9 +34,9 @@ afterAll(async () => {
 /** How many cases run at the same time. */
 const BATCH = 24
 
-/** The question at the end of a case, and what its answer begins with. */
-const QUESTION = textFrame('{"type":"check_user_status","targetUserId":"are you there"}')
-const ANSWER = '{"type":"user_status","userId":"are you there"'
+/** The final request of a case, and the start of its reply. */
+const FINAL_REQUEST = textFrame('{"type":"check_user_status","targetUserId":"are you there"}')
+const FINAL_REPLY = '{"type":"user_status","userId":"are you there"'
 
 for (const { name, opened, cases } of groups) {
   describe(`[C1] RFC 6455, ${name}`, () => {
@@ -53,9 +55,9 @@ for (const { name, opened, cases } of groups) {
       })
     }
 
-    test('and the next honest client is served', async () => {
-      const client = await TestClient.as(server, 'honest')
-      // Those whose connection broke are gone with the next look at the clock.
+    test('afterwards an ordinary client is served', async () => {
+      const client = await TestClient.as(server, 'ordinary')
+      // Users whose connection broke go offline at the next tick.
       await expect
         .poll(() => client.ask({ type: 'get_online_count' }, 'online_count'))
         .toMatchObject({ count: 1 })
@@ -64,11 +66,11 @@ for (const { name, opened, cases } of groups) {
   })
 }
 
-test('a connection that has asked for something else before can be upgraded', async () => {
+test('a connection that was used for an HTTP request before can be upgraded', async () => {
   const client = await RawClient.connect(server.port)
   client.write(Buffer.from('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'))
   expect(await client.response()).toMatchObject({ status: 200 })
-  client.write(Buffer.concat([handshake(), QUESTION]))
+  client.write(Buffer.concat([handshake(), FINAL_REQUEST]))
   expect(await client.response()).toMatchObject({ status: 101 })
   expect(await conversation(client, { title: '', expect: [] })).toEqual(['welcome raw', 'open'])
   client.destroy()
@@ -78,7 +80,7 @@ for (const [what, bytes] of [
   ['a close by the server', frame({ opcode: OPCODE.binary })],
   ['a violation', frame({ opcode: 3 })],
 ] as const) {
-  test(`[I1] after ${what} the user is gone at once, though the client keeps the connection`, async () => {
+  test(`[I1] after ${what} the user is offline at once, even if the client keeps TCP open`, async () => {
     const watcher = await TestClient.as(server, 'watcher')
     const heard = async (status: string) => {
       for (;;) {
@@ -98,13 +100,13 @@ for (const [what, bytes] of [
   })
 }
 
-test('there are 250 cases and more, each with a title of its own', () => {
+test('there are at least 250 cases, and all titles differ', () => {
   const titles = groups.flatMap(({ name, cases }) => cases.map(({ title }) => `${name}: ${title}`))
   expect(titles.length).toBeGreaterThanOrEqual(250)
   expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([])
 })
 
-test('[I9] [I10] after all of it no connection is left, and nothing was a bug', async () => {
+test('[I9] [I10] after all cases no connection is left, and no bug was logged', async () => {
   const figures = async () => {
     const metrics = await (await fetch(`${server.origin}/metrics`)).text()
     return metrics.match(/^wio_(connections|users_online) .*$/gm)
@@ -113,7 +115,7 @@ test('[I9] [I10] after all of it no connection is left, and nothing was a bug', 
   expect(server.output()).not.toMatch(/ error |a bug|a request failed/)
 })
 
-/** Plays a case and tells what came back, line by line, up to the answer to the question or the end. */
+/** Runs a case. Returns the lines that came back, up to the reply to the final request or the end of TCP. */
 async function observe(one: Case): Promise<string[]> {
   const client = await RawClient.connect(server.port, { halfOpen: one.last === 'nothing' })
   try {
@@ -122,10 +124,10 @@ async function observe(one: Case): Promise<string[]> {
     const response = await client.response({ toHead: one.request?.method === 'HEAD' })
     if (response === undefined) return ['nothing']
     if (typeof response === 'string') return [response]
-    if (response.status !== 101) return [...refusal(response, one), await howItGoesOn(client, response)]
+    if (response.status !== 101) return [...refusal(response, one), await afterRefusal(client, response)]
     await client.writeApart(one.send ?? [])
     if (one.last === 'finish') client.finish()
-    else if (one.last !== 'nothing') client.write(QUESTION)
+    else if (one.last !== 'nothing') client.write(FINAL_REQUEST)
     return [upgrade(response, one), ...(await conversation(client, one))]
   } finally {
     client.destroy()
@@ -136,8 +138,8 @@ function refusal({ status, headers }: RawResponse, { shows = [] }: Case): string
   return [['HTTP', status, ...shows.map(name => `${name}=${headers.get(name)}`)].join(' ')]
 }
 
-/** Whether a connection that was not upgraded ends, as a response says, or is kept for a next request. */
-async function howItGoesOn(client: RawClient, { headers }: RawResponse): Promise<string> {
+/** `kept` when the response keeps TCP open for another request; otherwise how the server ended TCP. */
+async function afterRefusal(client: RawClient, { headers }: RawResponse): Promise<string> {
   if (headers.get('connection') !== 'close') return 'kept'
   return (await client.ended()) ?? 'nothing'
 }
@@ -165,7 +167,7 @@ async function conversation(client: RawClient, one: Case): Promise<string[]> {
   }
 }
 
-/** A frame as a line; undefined for what is about other users. */
+/** A frame as a line; `undefined` for a message about another user. */
 function lineOf(frame: ReceivedFrame): string | undefined {
   const { opcode, fin, rsv, masked, minimal, payload } = frame
   if (!fin || rsv !== 0 || masked || !minimal) return `MALFORMED ${JSON.stringify(frame)}`
@@ -179,7 +181,7 @@ function lineOf(frame: ReceivedFrame): string | undefined {
 }
 
 function lineOfText(text: string): string | undefined {
-  if (text.startsWith(ANSWER)) return 'open'
+  if (text.startsWith(FINAL_REPLY)) return 'open'
   const { type, ...message } = JSON.parse(text)
   switch (type) {
     case 'user_status_change':
