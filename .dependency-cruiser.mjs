@@ -27,7 +27,8 @@ export default {
       from: { path: '^server/src/(tracker|requests|reply|feed|user-json)\\.ts$' },
       to: {
         path: '^server/src/',
-        pathNot: '^server/src/(presence/|storage/store\\.ts$|(tracker|reply|feed|user-json)\\.ts$|time/clock\\.ts$)',
+        pathNot:
+          '^server/src/(presence/|storage/store\\.ts$|(tracker|reply|feed|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {
@@ -47,7 +48,8 @@ export default {
     },
     {
       name: 'fanout-does-not-know-transports',
-      comment: 'Fan-out hands bytes to connections through ports; how a transport frames them, an encoder knows.',
+      comment:
+        'Fan-out hands bytes to connections through ports; how a transport frames them, an encoder knows.',
       severity: 'error',
       from: { path: '^server/src/fanout/', pathNot: notTests },
       to: { path: '^server/src/(gateway|storage|http)/' },

@@ -44,10 +44,7 @@ export function contenderTable({ unit, counted = 'messages', entries }: FormResu
 }
 
 export function goalTable({ goals }: FormResult): Table {
-  return [
-    ['goal', 'measured', ''],
-    ...goals.map(({ goal, measured, verdict }) => [goal, measured, verdict]),
-  ]
+  return [['goal', 'measured', ''], ...goals.map(({ goal, measured, verdict }) => [goal, measured, verdict])]
 }
 
 function cost(entry: Entry): string {

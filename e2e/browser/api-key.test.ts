@@ -22,9 +22,7 @@ const secrets = (text: string) => text.includes(API_KEY) || text.includes('not-t
 test('[S3] without a key the server does not start in production with the page on, and says what to set', async () => {
   const { code, output } = await runServer(dir.path, PRODUCTION)
   expect(code).toBe(78)
-  expect(output).toMatch(
-    /API_KEY must be set in production if DASHBOARD is "on": .*openssl rand -base64 32/,
-  )
+  expect(output).toMatch(/API_KEY must be set in production if DASHBOARD is "on": .*openssl rand -base64 32/)
 })
 
 test('[S6] the key is in nothing that the server prints', async () => {

@@ -1,4 +1,4 @@
-import { catalogue, type Dialect } from './catalogue.ts'
+import { catalogue, type ProtocolVersion } from './catalogue.ts'
 import type { Entry } from './fields.ts'
 import { PROTOCOL } from './version.ts'
 
@@ -7,13 +7,13 @@ interface Reference {
 }
 
 /**
- * The dialects, in the words of the document; v1's messages have their own names there, v2's begin with `v2.`. An
- * `error` of v1 can't be told to be the reply to anything; in v2 it has the `id` of its request.
+ * The channel of each protocol version. Names of v2 messages start with `v2.` in the document. In v1 an `error` is
+ * listed as a push only, because it does not name its request; in v2 it carries the `id` of the request.
  */
 const channels = {
   v1: {
     name: 'presence',
-    title: 'Protocol v1: every change of everybody',
+    title: 'Protocol v1: every change of every user',
     prefix: '',
     query: ['userId', 'username'],
     pushes: ['welcome', 'user_status_change', 'error'],
@@ -21,7 +21,7 @@ const channels = {
   },
   v2: {
     name: 'presence_v2',
-    title: 'Protocol v2: chosen by the subprotocol who-is-online.v2; follow any users, in order',
+    title: 'Protocol v2: selected by the subprotocol who-is-online.v2; subscribe to users, ordered changes',
     prefix: 'v2.',
     query: ['userId', 'username', 'sessionId'],
     pushes: [
@@ -35,34 +35,40 @@ const channels = {
     ],
     refusals: ['error'],
   },
-} as const satisfies Record<Dialect, object>
+} as const satisfies Record<ProtocolVersion, object>
 
-const dialects = Object.keys(channels) as Dialect[]
+const versions = Object.keys(channels) as ProtocolVersion[]
 
-/** The catalogue as an AsyncAPI 3 document, seen from the server: it receives requests and sends messages. */
-export function asyncApi(version: string): object {
+/**
+ * The catalogue as an AsyncAPI 3 document from the view of the server: it receives requests and sends messages.
+ * `productVersion` is the version of the server package.
+ */
+export function asyncApi(productVersion: string): object {
   return {
     asyncapi: '3.0.0',
     info: {
       title: 'Who Is Online',
-      version,
+      version: productVersion,
       description: `Real-time user presence over a WebSocket. Protocol v1 ${PROTOCOL.v1}, v2 ${PROTOCOL.v2}.`,
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
     servers: { local: { host: 'localhost:3050', protocol: 'ws' } },
-    channels: Object.fromEntries(dialects.map(dialect => [channels[dialect].name, channel(dialect)])),
-    operations: Object.assign({}, ...dialects.map(operations)),
-    components: { messages: Object.assign({}, ...dialects.map(described)) },
+    channels: Object.fromEntries(versions.map(version => [channels[version].name, channel(version)])),
+    operations: Object.assign({}, ...versions.map(operations)),
+    components: { messages: Object.assign({}, ...versions.map(described)) },
   }
 }
 
-function channel(dialect: Dialect): object {
-  const { title, query } = channels[dialect]
+function channel(version: ProtocolVersion): object {
+  const { title, query } = channels[version]
   const properties = Object.fromEntries(
     query.map(name => [
       name,
-      { type: 'string', ...(name !== 'userId' && { description: 'optional; empty is the same as absent' }) },
+      {
+        type: 'string',
+        ...(name !== 'userId' && { description: 'optional; an empty value is the same as absent' }),
+      },
     ]),
   )
   const headers = {
@@ -71,7 +77,8 @@ function channel(dialect: Dialect): object {
     properties: {
       'Sec-WebSocket-Protocol': {
         type: 'string',
-        description: 'what the client offers, v2 among it; the server answers with who-is-online.v2',
+        description:
+          'the subprotocols that the client offers, including v2; the server answers with who-is-online.v2',
         pattern: '(^|,\\s*)who-is-online\\.v2(\\s*,|$)',
         examples: ['who-is-online.v2'],
       },
@@ -81,25 +88,25 @@ function channel(dialect: Dialect): object {
     address: '/ws',
     title,
     messages: Object.fromEntries(
-      Object.keys(everything(dialect)).map(type => [
+      Object.keys(messagesOf(version)).map(type => [
         type,
-        { $ref: `#/components/messages/${channels[dialect].prefix}${type}` },
+        { $ref: `#/components/messages/${channels[version].prefix}${type}` },
       ]),
     ),
     bindings: {
       ws: {
         query: { type: 'object', required: ['userId'], properties },
-        ...(dialect === 'v2' && { headers }),
+        ...(version === 'v2' && { headers }),
       },
     },
   }
 }
 
-function operations(dialect: Dialect): object {
-  const { prefix, pushes, refusals } = channels[dialect]
-  const channel = { $ref: `#/channels/${channels[dialect].name}` }
+function operations(version: ProtocolVersion): object {
+  const { prefix, pushes, refusals } = channels[version]
+  const channel = { $ref: `#/channels/${channels[version].name}` }
   const message = (type: string): Reference => ({ $ref: `${channel.$ref}/messages/${type}` })
-  const received = Object.entries(catalogue[dialect].requests).map(([type, { sentence, replies }]) => [
+  const received = Object.entries(catalogue[version].requests).map(([type, { sentence, replies }]) => [
     `${prefix}${type}`,
     {
       action: 'receive',
@@ -112,16 +119,16 @@ function operations(dialect: Dialect): object {
   const push = {
     action: 'send',
     channel,
-    summary: 'What the server says unasked',
+    summary: 'Messages that are not replies',
     messages: pushes.map(message),
   }
   return { ...Object.fromEntries(received), [`${prefix}push`]: push }
 }
 
-function described(dialect: Dialect): object {
+function described(version: ProtocolVersion): object {
   return Object.fromEntries(
-    Object.entries(everything(dialect)).map(([type, { sentence, schema, example }]) => [
-      `${channels[dialect].prefix}${type}`,
+    Object.entries(messagesOf(version)).map(([type, { sentence, schema, example }]) => [
+      `${channels[version].prefix}${type}`,
       {
         name: type,
         summary: sentence,
@@ -133,6 +140,6 @@ function described(dialect: Dialect): object {
   )
 }
 
-function everything(dialect: Dialect): Readonly<Record<string, Entry>> {
-  return { ...catalogue[dialect].requests, ...catalogue[dialect].messages }
+function messagesOf(version: ProtocolVersion): Readonly<Record<string, Entry>> {
+  return { ...catalogue[version].requests, ...catalogue[version].messages }
 }

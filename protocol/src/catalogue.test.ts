@@ -4,20 +4,20 @@ import { describe, expect, test } from 'vitest'
 import { asyncApi } from './asyncapi.ts'
 import { catalogue } from './catalogue.ts'
 
-const everything = (['v1', 'v2'] as const).flatMap(dialect =>
-  Object.entries({ ...catalogue[dialect].requests, ...catalogue[dialect].messages }).map(
-    ([type, entry]) => [dialect, type, entry] as const,
+const entries = (['v1', 'v2'] as const).flatMap(version =>
+  Object.entries({ ...catalogue[version].requests, ...catalogue[version].messages }).map(
+    ([type, entry]) => [version, type, entry] as const,
   ),
 )
 
-test.each(everything)('[P8] the example of %s %s is as its schema says', (_dialect, type, entry) => {
+test.each(entries)('[P8] the example of %s %s matches its schema', (_version, type, entry) => {
   const { schema, example } = entry as { schema: TSchema; example: object }
   expect(Compile(schema).Check(example)).toBe(true)
   expect(example).toMatchObject({ type })
   expect(schema).toMatchObject({ properties: { type: { const: type } } })
 })
 
-test('[P12] the schema of each optional field of a request allows null, and that of no reply does', () => {
+test('[P12] the schema of an optional field allows null in requests, but not in messages of the server', () => {
   for (const { requests, messages } of Object.values(catalogue)) {
     const optionalFields = (entries: typeof requests | typeof messages): TSchema[] =>
       Object.values(entries).flatMap(({ schema }) =>
@@ -30,7 +30,7 @@ test('[P12] the schema of each optional field of a request allows null, and that
   }
 })
 
-test('[P6] whatever v2 adds to a message of v1 stands after the keys of v1', () => {
+test('[P6] keys that v2 adds to a message come after the keys of v1', () => {
   for (const kind of ['requests', 'messages'] as const) {
     for (const [type, { schema }] of Object.entries(catalogue.v1[kind])) {
       const extended = catalogue.v2[kind][type]
@@ -41,7 +41,7 @@ test('[P6] whatever v2 adds to a message of v1 stands after the keys of v1', () 
   }
 })
 
-test('[P9] every reference in the AsyncAPI document leads somewhere, and every message is in it', () => {
+test('[P9] every reference in the AsyncAPI document resolves, and the document has every message', () => {
   const document = JSON.parse(JSON.stringify(asyncApi('1.2.3')))
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
     match => match[1] as string,
@@ -51,7 +51,7 @@ test('[P9] every reference in the AsyncAPI document leads somewhere, and every m
     const target = reference.split('/').reduce((node, key) => node?.[key], document)
     expect(target, reference).toBeDefined()
   }
-  const names = everything.map(([dialect, type]) => (dialect === 'v1' ? type : `v2.${type}`))
+  const names = entries.map(([version, type]) => (version === 'v1' ? type : `v2.${type}`))
   expect(Object.keys(document.components.messages).sort()).toEqual(names.sort())
   expect(JSON.stringify(document)).not.toMatch(/~refine|~kind/)
 })
@@ -80,18 +80,18 @@ interface Bindings {
 describe.each([
   ['v1', 'presence', ''],
   ['v2', 'presence_v2', 'v2.'],
-] as const)('[P9] the AsyncAPI document of %s', (dialect, channelName, prefix) => {
+] as const)('[P9] the AsyncAPI document of %s', (version, channelName, prefix) => {
   const document: Document = JSON.parse(JSON.stringify(asyncApi('1.2.3')))
   const channel = document.channels[channelName]
   const operations = Object.values(document.operations).filter(
     operation => operation.channel.$ref === `#/channels/${channelName}`,
   )
-  const said = (references: readonly Reference[] = []) =>
+  const typesOf = (references: readonly Reference[] = []) =>
     references.map(({ $ref }) => $ref.replace(`#/channels/${channelName}/messages/`, ''))
 
-  test('is a channel at the one address, with all of its messages', () => {
+  test('has one channel at /ws with all messages of the version', () => {
     expect(channel?.address).toBe('/ws')
-    const { requests, messages } = catalogue[dialect]
+    const { requests, messages } = catalogue[version]
     expect(Object.keys(channel?.messages ?? {})).toEqual([...Object.keys(requests), ...Object.keys(messages)])
     for (const [type, { $ref }] of Object.entries(channel?.messages ?? {})) {
       expect($ref).toBe(`#/components/messages/${prefix}${type}`)
@@ -102,28 +102,28 @@ describe.each([
     }
   })
 
-  test('receives every request, and sends every message as a reply or unasked', () => {
+  test('receives every request, and sends every message as a reply or a push', () => {
     const received = operations.filter(({ action }) => action === 'receive')
-    expect(received.flatMap(({ messages }) => said(messages))).toEqual(
-      Object.keys(catalogue[dialect].requests),
+    expect(received.flatMap(({ messages }) => typesOf(messages))).toEqual(
+      Object.keys(catalogue[version].requests),
     )
     const sent = operations.flatMap(({ action, messages, reply }) =>
-      action === 'send' ? said(messages) : said(reply?.messages),
+      action === 'send' ? typesOf(messages) : typesOf(reply?.messages),
     )
-    expect([...new Set(sent)].toSorted()).toEqual(Object.keys(catalogue[dialect].messages).toSorted())
+    expect([...new Set(sent)].toSorted()).toEqual(Object.keys(catalogue[version].messages).toSorted())
     for (const { reply } of received)
       expect(reply?.channel.$ref ?? `#/channels/${channelName}`).toBe(`#/channels/${channelName}`)
   })
 
-  test('has the replies of the catalogue', () => {
-    for (const [type, { replies }] of Object.entries(catalogue[dialect].requests)) {
+  test('lists the replies of the catalogue', () => {
+    for (const [type, { replies }] of Object.entries(catalogue[version].requests)) {
       const { reply } = document.operations[`${prefix}${type}`] as Operation
-      expect(said(reply?.messages).filter(name => name !== 'error')).toEqual(replies)
+      expect(typesOf(reply?.messages).filter(name => name !== 'error')).toEqual(replies)
     }
   })
 })
 
-test('[P9] the channel of v2 asks for its subprotocol, that of v1 for none; replies of v2 are known by their id', () => {
+test('[P9] only the channel of v2 requires a subprotocol, and only replies of v2 have a correlation id', () => {
   const { channels, components }: Document = JSON.parse(JSON.stringify(asyncApi('1.2.3')))
   expect(channels['presence']?.bindings.ws.headers).toBeUndefined()
   const offered = channels['presence_v2']?.bindings.ws.headers?.properties['Sec-WebSocket-Protocol']

@@ -4,18 +4,21 @@ import type { Json } from './json.ts'
 import * as v1 from './v1.ts'
 import * as v2 from './v2.ts'
 
-/** What a connection speaks: v1, or the superset v2, which is opted into by the subprotocol `who-is-online.v2`. */
-export type Dialect = 'v1' | 'v2'
+/** The protocol version of a connection: v1, or its superset v2, which a client requests with the subprotocol `who-is-online.v2`. */
+export type ProtocolVersion = 'v1' | 'v2'
 
-interface Said {
+/** The former name of {@link ProtocolVersion}. */
+export type Dialect = ProtocolVersion
+
+interface Catalogue {
   readonly requests: Readonly<Record<string, RequestEntry>>
   readonly messages: Readonly<Record<string, Entry>>
 }
 
-/** Everything that can be said, by dialect. */
-export const catalogue: Readonly<Record<Dialect, Said>> = { v1, v2 }
+/** All requests and messages, by protocol version. */
+export const catalogue: Readonly<Record<ProtocolVersion, Catalogue>> = { v1, v2 }
 
-/** An optional field may be there and undefined. It is never null: that means absent, and `decode` leaves it out. */
+/** The fields as code uses them: an optional field may be `undefined`, but never `null`, which `decode` removes. */
 type Loose<Fields> = {
   readonly [Key in keyof Fields]: object extends Pick<Fields, Key>
     ? Exclude<Fields[Key], null> | undefined
@@ -26,18 +29,18 @@ type Of<Entries extends Record<string, { schema: TObject }>> = {
   [Kind in keyof Entries]: Loose<Static<Entries[Kind]['schema']>>
 }
 
-/** A request as it comes out of `decode`: a v1 one has nothing of what only v2 knows. */
+/** A request that `decode` returned. In v1 it has none of the fields that only v2 defines. */
 export type ClientMessage = Of<typeof v2.requests>[keyof typeof v2.requests]
 
 /** One user as others see them. */
 export type User = Loose<Static<typeof user>>
 
-/** A message with its list of users as values, or as JSON that was joined from fragments. */
+/** A message whose list of users is either a list of values or JSON that is already encoded. */
 type Joinable<Message> = Message extends { readonly users: unknown }
   ? Omit<Message, 'users'> & { readonly users: readonly User[] | Json }
   : Message
 
-/** What the server says; of what v1 does not know, `encode` leaves out what is too much. */
+/** A message from the server. `encode` leaves out the fields that the protocol version does not define. */
 export type ServerMessage =
   | Joinable<Of<typeof v2.messages>[keyof typeof v2.messages]>
   | Of<typeof v1.messages>['user_status_change']

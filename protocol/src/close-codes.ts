@@ -1,12 +1,12 @@
 /**
- * Why the server ends a connection. The codes rhyme with HTTP, and the range tells a client what to do:
- * 44xx, do not come back as you are; 45xx, come back after a delay. {@link CLOSE_ADVICE} has it in words.
+ * The close codes of the server. They correspond to HTTP status codes, and the range tells a client what to do: after
+ * 44xx it must not reconnect unchanged, after 45xx it reconnects after a delay. {@link CLOSE_ADVICE} describes each.
  */
 export const CLOSE = {
-  /** By a client; also what a close without a code counts as. */
+  /** The client closed. A close frame without a code counts as this. */
   normal: 1000,
   unsupported: 1003,
-  /** What v1 is told when the server stops; v2 is told `shuttingDown`. */
+  /** The server stops, for v1 clients. v2 clients get `shuttingDown`. */
   restart: 1012,
   badIdentity: 4400,
   badToken: 4401,
@@ -18,48 +18,53 @@ export const CLOSE = {
   silentOrSlow: 4508,
 } as const
 
+/** One of the close codes in {@link CLOSE}. */
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE]
 
-/** Whether a client that was closed with this code should come back as it is, though not at once. */
+/** Whether a client that was closed with this code should reconnect unchanged, after a delay. */
 export function mayReconnect(code: number): boolean {
   return code >= 4500 || code === CLOSE.restart || code === CLOSE.tooFast
 }
 
 interface Advice {
   readonly meaning: string
-  /** What a client does about it. */
+  /** What the client should do. */
   readonly advice: string
 }
 
-/** For people: what each code means, and what a client should do. */
+/** What each close code means, and what a client should do. Shown in the docs. */
 export const CLOSE_ADVICE: Readonly<Record<keyof typeof CLOSE, Advice>> = {
-  normal: { meaning: 'you closed, in good order', advice: 'nothing: you are offline at once' },
-  unsupported: { meaning: 'a binary frame; only text is spoken here', advice: 'mend the client' },
-  restart: { meaning: 'the server stops or restarts, as v1 is told', advice: 'come back after a while' },
+  normal: { meaning: 'the client closed the connection', advice: 'nothing; the user is offline at once' },
+  unsupported: {
+    meaning: 'the client sent a binary frame; only text frames are supported',
+    advice: 'fix the client',
+  },
+  restart: { meaning: 'the server stops or restarts (v1)', advice: 'reconnect after a delay' },
   badIdentity: {
-    meaning: 'no usable `userId`, `username` or `sessionId`; an `error` with the reason came before',
-    advice: 'mend the URL',
+    meaning:
+      'invalid `userId`, `username`, `sessionId` or status in the URL; an `error` with the reason came before',
+    advice: 'fix the URL',
   },
   badToken: {
-    meaning: 'the token is missing, wrong or has expired',
-    advice: 'get a new token, then come back',
+    meaning: 'the token is missing, invalid or expired',
+    advice: 'get a new token, then reconnect',
   },
-  notAllowed: { meaning: 'this user may not be here', advice: 'stay away' },
+  notAllowed: { meaning: 'this user may not connect', advice: 'do not reconnect' },
   replaced: {
-    meaning: 'the same session has connected again; this was its old connection',
-    advice: 'stay away; a duplicated tab takes a `sessionId` of its own and comes back once',
+    meaning: 'the same session connected again and replaced this connection',
+    advice: 'do not reconnect; a duplicated tab creates a new `sessionId` and reconnects once',
   },
   tooFast: {
-    meaning: 'too many messages for more than ten seconds',
-    advice: 'come back after the `retryAfterMs` of the `disconnect`, and slower',
+    meaning: 'the client exceeded the message rate for more than ten seconds',
+    advice: 'reconnect after `retryAfterMs` of the `disconnect`, and send fewer messages',
   },
-  internal: { meaning: 'a bug of the server; its log has it', advice: 'come back after a while' },
+  internal: { meaning: 'a bug in the server; see its log', advice: 'reconnect after a delay' },
   shuttingDown: {
-    meaning: 'the server stops or restarts',
-    advice: 'come back after the `retryAfterMs` of the `disconnect`',
+    meaning: 'the server stops or restarts (v2)',
+    advice: 'reconnect after `retryAfterMs` of the `disconnect`',
   },
   silentOrSlow: {
-    meaning: 'no answer to a ping, or too slow to read what is sent',
-    advice: 'come back after a while, with `since`',
+    meaning: 'the client did not answer a ping, or read too slowly',
+    advice: 'reconnect after a delay, and subscribe with `since`',
   },
 }

@@ -1,32 +1,32 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { catalogue, type Dialect } from './catalogue.ts'
+import { catalogue, type ProtocolVersion } from './catalogue.ts'
 import { decode } from './decode.ts'
 import { MAX_USER_IDS } from './words.ts'
 
-const refused = (text: string, dialect: Dialect = 'v1') => {
-  const decoded = decode(text, dialect)
+const refused = (text: string, version: ProtocolVersion = 'v1') => {
+  const decoded = decode(text, version)
   if (decoded.type !== 'refusal') throw new Error(`${text} was accepted`)
   return `${decoded.code}: ${decoded.text}`
 }
 
-/** Fields that take any short string. */
+/** Fields that accept any short string. */
 const ANY_STRING: ReadonlySet<string> = new Set(['id', 'cursor'])
 
-const requests = (['v1', 'v2'] as const).flatMap(dialect =>
-  Object.entries(catalogue[dialect].requests).map(([type, entry]) => [dialect, type, entry] as const),
+const requests = (['v1', 'v2'] as const).flatMap(version =>
+  Object.entries(catalogue[version].requests).map(([type, entry]) => [version, type, entry] as const),
 )
 
 describe('[P1] every request of the catalogue', () => {
-  test.each(requests)('%s %s decodes to its example', (dialect, _type, { example }) => {
-    expect(decode(JSON.stringify(example), dialect)).toEqual(example)
+  test.each(requests)('%s %s decodes to its example', (version, _type, { example }) => {
+    expect(decode(JSON.stringify(example), version)).toEqual(example)
   })
 
-  test.each(requests)('%s %s names each field that is missing or wrong', (dialect, _type, entry) => {
+  test.each(requests)('%s %s names each field that is missing or wrong', (version, _type, entry) => {
     const required = (entry.schema as { required?: string[] }).required ?? []
     for (const field of Object.keys(entry.example).filter(key => key !== 'type')) {
       if (required.includes(field)) {
-        expect(refused(JSON.stringify({ ...entry.example, [field]: undefined }), dialect)).toContain(
+        expect(refused(JSON.stringify({ ...entry.example, [field]: undefined }), version)).toContain(
           `"${field}" is missing`,
         )
       }
@@ -38,14 +38,14 @@ describe('[P1] every request of the catalogue', () => {
         1.5,
         ...(ANY_STRING.has(field) ? [] : ['\n']),
       ]) {
-        const answer = refused(JSON.stringify({ ...entry.example, [field]: wrong }), dialect)
+        const answer = refused(JSON.stringify({ ...entry.example, [field]: wrong }), version)
         expect(answer).toMatch(new RegExp(`"${field}("|\\.|\\[).* (must be|is missing)`))
       }
     }
   })
 })
 
-describe('[P1] v2 says what is wrong as deep inside as it is', () => {
+describe('[P1] an error of v2 names the innermost field that is wrong', () => {
   test.each([
     [{ userIds: ['a', 'b', '', 'd'] }, '"userIds[2]" must be a string of 1 to 128'],
     [{ userIds: Array(MAX_USER_IDS + 1).fill('a') }, '"userIds" must be a list of at most 1000 user ids'],
@@ -59,9 +59,9 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     [{ userIds: ['a'], since: { epoch: null, seq: 1 } }, '"since.epoch" must be a string'],
     [{ userIds: ['a'], since: { epoch: 'e', seq: null } }, '"since.seq" must be a whole number'],
     [{ userIds: [null] }, '"userIds[0]" must be a string of 1 to 128'],
-    [{ userIds: null }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
-    [{ userIds: null, all: null, count: null }, 'subscribe needs exactly one of'],
-    [{ userIds: ['a'], all: true, count: null }, 'subscribe needs exactly one of'],
+    [{ userIds: null }, '"subscribe" needs exactly one of "userIds", "all" and "count"'],
+    [{ userIds: null, all: null, count: null }, '"subscribe" needs exactly one of'],
+    [{ userIds: ['a'], all: true, count: null }, '"subscribe" needs exactly one of'],
     [
       { userIds: ['a'], since: { epoch: 'x'.repeat(65), seq: 1 } },
       '"since.epoch" must be a string of at most 64',
@@ -70,12 +70,12 @@ describe('[P1] v2 says what is wrong as deep inside as it is', () => {
     [{ userIds: ['\ud800'] }, '"userIds[0]" must be a string of 1 to 128'],
     [{ userIds: [1, 1.5] }, '"userIds[1]" must be a string of 1 to 128'],
     [{ count: 1 }, '"count" must be true'],
-    [{}, 'subscribe needs exactly one of "userIds", "all" and "count"'],
-    [{ all: true, count: true }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
-    [{ userIds: ['a'], all: true }, 'subscribe needs exactly one of "userIds", "all" and "count"'],
+    [{}, '"subscribe" needs exactly one of "userIds", "all" and "count"'],
+    [{ all: true, count: true }, '"subscribe" needs exactly one of "userIds", "all" and "count"'],
+    [{ userIds: ['a'], all: true }, '"subscribe" needs exactly one of "userIds", "all" and "count"'],
     [
       { count: true, since: { epoch: 'e', seq: 1 } },
-      '"since" goes with "userIds" or "all", not with "count"',
+      '"since" must not be combined with "count": it needs "userIds" or "all"',
     ],
     [
       { all: true, id: 'x'.repeat(129) },
@@ -115,7 +115,7 @@ test.each([
   '{"type":"get_users","id":9}',
   '{"type":"unsubscribe","id":9}',
   '{"type":"ping","id":9,"x":[[[[]]]]}',
-])('[V6] a refusal has the id of its request in v2, and none in v1: %s', text => {
+])('[V6] a refusal has the id of its request in v2, and no id in v1: %s', text => {
   expect(decode(text, 'v2')).toMatchObject({ type: 'refusal', id: 9 })
   expect(decode(text, 'v1').id).toBeUndefined()
 })
@@ -132,7 +132,7 @@ test.each([
   '{}',
   '[7]',
   `"${'x'.repeat(129)}"`,
-])('[P11] an id of %s is refused and not sent back; the error says what an id must be', id => {
+])('[P11] the id %s is refused and not echoed; the error says what an id must be', id => {
   for (const request of [
     '"type":"ping"',
     '"type":"get_users","userIds":[]',
@@ -154,63 +154,63 @@ test.each([
   ['"1767225600123456789"', '"1767225600123456789"'],
   ['""', '""'],
   ['"\\ud800"', '"\\ud800"'],
-  // Other spellings of the same number.
+  // Other ways to write the same number.
   ['-0', '0'],
   ['1e3', '1000'],
   ['7.0', '7'],
-])('[P11] an id of %s comes back as %s', (id, echoed) => {
+])('[P11] the id %s is echoed as %s', (id, echoed) => {
   expect(JSON.stringify(decode(`{"type":"ping","id":${id}}`, 'v2').id)).toBe(echoed)
 })
 
-test('[P11] v1 has no id: whatever stands there is ignored', () => {
+test('[P11] v1 ignores an id of any type', () => {
   for (const id of ['1767225600123456789', '1.5', 'null', '{}']) {
     expect(decode(`{"type":"get_online_count","id":${id}}`, 'v1')).toEqual({ type: 'get_online_count' })
   }
 })
 
-const optionalFields = requests.flatMap(([dialect, type, { schema, example }]) => {
+const optionalFields = requests.flatMap(([version, type, { schema, example }]) => {
   const { required = [], properties } = schema as { required?: string[]; properties: object }
   return Object.keys(properties)
     .filter(field => !required.includes(field))
-    .map(field => [dialect, type, field, example as Readonly<Record<string, unknown>>] as const)
+    .map(field => [version, type, field, example as Readonly<Record<string, unknown>>] as const)
 })
 
-test('the catalogue has optional fields, of each kind', () => {
+test('the catalogue has optional fields of each kind', () => {
   const named = new Set(optionalFields.map(([, , field]) => field))
   expect([...named].sort()).toEqual(
     expect.arrayContaining(['all', 'count', 'cursor', 'expiresAt', 'id', 'limit', 'since', 'status', 'text']),
   )
 })
 
-describe('[P12] an optional field that is null is absent', () => {
-  test.each(optionalFields)('%s %s: %s', (dialect, _type, field, example) => {
+describe('[P12] an optional field that is null counts as absent', () => {
+  test.each(optionalFields)('%s %s: %s', (version, _type, field, example) => {
     const { [field]: _, ...without } = example
     const [absent, empty] = [without, { ...without, [field]: null }].map(value =>
-      decode(JSON.stringify(value), dialect),
+      decode(JSON.stringify(value), version),
     )
     expect(empty).toEqual(absent)
     expect(empty).not.toHaveProperty(field)
   })
 
-  test('any of them, at any place among the keys', () => {
+  test('for any optional fields, in any order of the keys', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...requests).chain(entry => {
-          const [dialect, , { schema, example }] = entry
+          const [version, , { schema, example }] = entry
           const { required = [], properties } = schema as { required?: string[]; properties: object }
           const optional = Object.keys(properties).filter(key => !required.includes(key))
           return fc.tuple(
-            fc.constant(dialect),
+            fc.constant(version),
             fc.constant(example as Readonly<Record<string, unknown>>),
             fc.subarray(optional),
             fc.shuffledSubarray(Object.keys(properties), { minLength: Object.keys(properties).length }),
           )
         }),
-        ([dialect, example, nulls, order]) => {
+        ([version, example, nulls, order]) => {
           const value = (key: string): unknown => (nulls.includes(key) ? null : example[key])
           const absent = Object.fromEntries(Object.entries(example).filter(([key]) => !nulls.includes(key)))
           const text = JSON.stringify(Object.fromEntries(order.map(key => [key, value(key)])))
-          expect(decode(text, dialect)).toEqual(decode(JSON.stringify(absent), dialect))
+          expect(decode(text, version)).toEqual(decode(JSON.stringify(absent), version))
         },
       ),
       { numRuns: 1_000 },
@@ -218,9 +218,9 @@ describe('[P12] an optional field that is null is absent', () => {
   })
 
   test('a required field that is null is refused', () => {
-    for (const [dialect, , { schema, example }] of requests) {
+    for (const [version, , { schema, example }] of requests) {
       for (const field of (schema as { required?: string[] }).required ?? []) {
-        expect(refused(JSON.stringify({ ...example, [field]: null }), dialect)).toContain(
+        expect(refused(JSON.stringify({ ...example, [field]: null }), version)).toContain(
           `"${field}" must be`,
         )
       }
@@ -228,23 +228,23 @@ describe('[P12] an optional field that is null is absent', () => {
   })
 })
 
-test('[P1] lists of the longest length and of the same id twice are taken', () => {
+test('[P1] lists of maximum length, with an id twice, are accepted', () => {
   const userIds = Array.from({ length: MAX_USER_IDS }, (_, index) => `user-${index % 999}`)
   for (const type of ['subscribe', 'unsubscribe', 'get_users']) {
     expect(decode(JSON.stringify({ type, userIds }), 'v2')).toEqual({ type, userIds })
   }
 })
 
-test('[P1] a text is 128 UTF-16 code units at most, and may be empty', () => {
+test('[P1] a text has at most 128 UTF-16 code units, and may be empty', () => {
   const text = (value: string) =>
     decode(JSON.stringify({ type: 'set_status', status: 'busy', text: value }), 'v2').type
   for (const good of ['', 'x'.repeat(128), '👩'.repeat(64), '\u2028']) expect(text(good)).toBe('set_status')
   for (const bad of ['x'.repeat(129), '👩'.repeat(65)]) expect(text(bad)).toBe('refusal')
 })
 
-test('[P2] what hides in __proto__ is not there, and does not come through', () => {
+test('[P2] fields inside __proto__ do not count and are not copied', () => {
   const refusedAs = (fields: string) => refused(`{"type":"subscribe",${fields}}`, 'v2')
-  expect(refusedAs('"__proto__":{"all":true}')).toContain('subscribe needs exactly one of')
+  expect(refusedAs('"__proto__":{"all":true}')).toContain('"subscribe" needs exactly one of')
   expect(refusedAs('"all":true,"since":{"__proto__":{"epoch":"e","seq":1}}')).toContain(
     '"since.epoch" is missing',
   )
@@ -256,53 +256,53 @@ test('[P2] what hides in __proto__ is not there, and does not come through', () 
   })
 })
 
-test('[P2] a v1 client knows nothing of what v2 adds', () => {
+test('[P2] v1 ignores the fields and refuses the requests that only v2 defines', () => {
   const text = '{"type":"set_status","status":"online","text":"hi","id":1}'
   expect(decode(text, 'v1')).toEqual({ type: 'set_status', status: 'online' })
   expect(decode('{"type":"subscribe","all":true}', 'v1')).toMatchObject({ code: 'unknown_type' })
 })
 
-test('[P2] whatever else an object has, it decodes the same', () => {
+test('[P2] unknown keys do not change the decoded request', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...requests),
       fc.string(),
       fc.jsonValue({ maxDepth: 1 }),
       (entry, key, value) => {
-        const [dialect, , { schema, example }] = entry
+        const [version, , { schema, example }] = entry
         fc.pre(!(key in schema.properties))
         const text = JSON.stringify({ ...example, [key]: value })
-        expect(decode(text, dialect)).toEqual(example)
+        expect(decode(text, version)).toEqual(example)
       },
     ),
   )
 })
 
-test('[P1] what was said before is read the same, however often and whatever came between', () => {
+test('[P1] a repeated text decodes to the same request, whatever came between', () => {
   for (let round = 0; round < 3; round++) {
-    for (const [dialect, , { example }] of requests) {
+    for (const [version, , { example }] of requests) {
       const text = JSON.stringify({ ...example, id: undefined })
       const { id, ...bare } = example as Record<string, unknown>
-      expect(decode(text, dialect)).toEqual(bare)
+      expect(decode(text, version)).toEqual(bare)
     }
     for (let n = 0; n < 1_500; n++) {
       const text = `{"type":"check_user_status","targetUserId":"u${n}"}`
       expect(decode(text, 'v1')).toEqual({ type: 'check_user_status', targetUserId: `u${n}` })
     }
-    // What is a request in one dialect is none in the other.
+    // A request of one version may be unknown in the other.
     expect(decode('{"type":"ping"}', 'v2')).toEqual({ type: 'ping' })
     expect(decode('{"type":"ping"}', 'v1')).toMatchObject({ code: 'unknown_type' })
   }
 })
 
-test('[P1] no value of any field makes it throw', () => {
+test('[P1] no value of any field makes decode throw', () => {
   fc.assert(
     fc.property(fc.constantFrom(...requests), fc.jsonValue(), fc.nat(), (entry, value, which) => {
-      const [dialect, , { schema, example }] = entry
+      const [version, , { schema, example }] = entry
       const keys = Object.keys(schema.properties)
       const decoded = decode(
         JSON.stringify({ ...example, [keys[which % keys.length] as string]: value }),
-        dialect,
+        version,
       )
       expect(typeof decoded.type).toBe('string')
     }),
@@ -310,38 +310,40 @@ test('[P1] no value of any field makes it throw', () => {
   )
 })
 
-test('[P3] ids as numbers are taken within lists as well; an id of a request stays what it is', () => {
+test('[P3] numeric user ids are also accepted in lists; the id of a request keeps its type', () => {
   const text = '{"type":"get_users","userIds":[1,"b",-3],"id":7}'
   expect(decode(text, 'v2')).toEqual({ type: 'get_users', userIds: ['1', 'b', '-3'], id: 7 })
 })
 
-test('[P2] unknown keys are ignored and never reach the service', () => {
+test('[P2] unknown keys are ignored and removed', () => {
   const text = '{"type":"set_status","status":"online","userId":"somebody else","__proto__":{"x":1}}'
   expect(decode(text, 'v1')).toEqual({ type: 'set_status', status: 'online' })
 })
 
-test('[P3] a whole number is taken as the id it spells; other numbers are refused', () => {
+test('[P3] a whole number is accepted as a user id; other numbers are refused', () => {
   const check = (id: string) => decode(`{"type":"check_user_status","targetUserId":${id}}`, 'v1')
   expect(check('123')).toEqual({ type: 'check_user_status', targetUserId: '123' })
   expect(check('-7')).toEqual({ type: 'check_user_status', targetUserId: '-7' })
   for (const id of ['1.5', '9007199254740993', '1e400', '-1e400']) expect(check(id).type).toBe('refusal')
 })
 
-test('[P4] what is not JSON, not an object, too deep or of an unknown type is refused by name', () => {
+test('[P4] a text that is not JSON, not an object, too deep or of an unknown type is refused', () => {
   expect(refused('{')).toBe('bad_json: the message is not JSON')
   expect(refused('')).toMatch(/^bad_json/)
   expect(refused('[]')).toMatch(/^bad_message: the message must be a JSON object/)
   expect(refused('null')).toMatch(/^bad_message/)
-  expect(refused('{}')).toBe('bad_message: "type" is missing')
+  expect(refused('{}')).toBe('bad_message: "type" is missing; it must be the type of a request, as a string')
   expect(refused('{"type":1}')).toBe('bad_message: "type" must be a string')
   expect(refused('{"type":"constructor"}')).toMatch(/^unknown_type: "type" is "constructor"; known types are/)
   expect(refused(`{"type":"${'x'.repeat(500)}"}`).length).toBeLessThan(250)
-  expect(refused(`{"type":"identify","username":"a","x":[[[[]]]]}`)).toMatch(/nested deeper than 4/)
+  expect(refused(`{"type":"identify","username":"a","x":[[[[]]]]}`)).toMatch(
+    /must not be nested deeper than 4 levels/,
+  )
   expect(refused('['.repeat(10_000))).toMatch(/^bad_json/)
   expect(refused(`{"type":"get_all_users","x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`)).toMatch(/deeper/)
 })
 
-test('[P5] names are 1 to 128 UTF-8 bytes, well-formed, without control characters', () => {
+test('[P5] names have 1 to 128 UTF-8 bytes, no lone surrogates and no control characters', () => {
   const name = (username: string) => decode(JSON.stringify({ type: 'identify', username }), 'v1').type
   for (const good of ['a', '__proto__', 'constructor', '👩‍👩‍👧', '\u2028', 'ä'.repeat(64), 'x'.repeat(128)]) {
     expect(name(good)).toBe('identify')

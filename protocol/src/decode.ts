@@ -1,33 +1,33 @@
 import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import { type ClientMessage, catalogue, type Dialect } from './catalogue.ts'
+import { type ClientMessage, catalogue, type ProtocolVersion } from './catalogue.ts'
 import { id as idSchema, type RequestEntry } from './fields.ts'
 
-/** What was wrong with a text, in words for the developer who sent it. */
+/** Why a message was refused, for the developer of the client. */
 export interface Refusal {
   readonly type: 'refusal'
   readonly code: 'bad_json' | 'bad_message' | 'unknown_type'
   readonly text: string
-  /** What the request was to be known by, if that could be read. */
+  /** The `id` of the request, if it could be read. */
   readonly id?: string | number | undefined
 }
 
 interface Field {
   readonly name: string
-  /** What a value must be; without the `null` that an optional field may be instead. */
+  /** The schema of a value, without the `null` that an optional field also allows. */
   readonly schema: FieldSchema
   readonly isOptional: boolean
-  /** The fields of an object within. */
+  /** The fields of a nested object. */
   readonly inner: readonly Field[] | undefined
 }
 
 interface Decoder {
   readonly validator: Validator
   readonly fields: readonly Field[]
-  readonly together: RequestEntry['together']
+  readonly checkCombination: RequestEntry['checkCombination']
 }
 
-/** The parts of JSON Schema that say what is wrong. */
+/** The parts of JSON Schema that error texts need. */
 interface FieldSchema {
   readonly description?: string
   readonly properties?: Readonly<Record<string, FieldSchema>>
@@ -37,11 +37,11 @@ interface FieldSchema {
   readonly anyOf?: readonly FieldSchema[]
 }
 
-/** Deepest nesting of a message. The deepest one known has 2; more is somebody trying. */
+/** Maximum nesting depth of a message. The deepest request of the catalogue has 2. */
 const MAX_DEPTH = 4
 
-// A type named `constructor` is an unknown type like any other: strangers' keys go into a Map.
-const decoders: Readonly<Record<Dialect, ReadonlyMap<string, Decoder>>> = {
+// A Map, because keys come from clients: a type named `constructor` must be an unknown type.
+const decoders: Readonly<Record<ProtocolVersion, ReadonlyMap<string, Decoder>>> = {
   v1: decodersOf('v1'),
   v2: decodersOf('v2'),
 }
@@ -51,33 +51,38 @@ const isId = Compile(idSchema)
 type Unknowns = Readonly<Record<string, unknown>>
 
 /**
- * Requests by their text: clients that poll say the same few things over and over, and to look one up costs a tenth
- * of reading it. Only short ones without an `id`, which is another each time, and so many that they need no care.
+ * Decoded requests by their text. Clients that poll send the same few texts again and again, and a lookup costs a tenth
+ * of decoding. Only short requests without an `id` are kept, because an `id` is different each time.
  */
-const saidBefore: Readonly<Record<Dialect, Map<string, ClientMessage>>> = { v1: new Map(), v2: new Map() }
-const SHORT_TEXT = 96
-const KEPT_TEXTS = 1_000
+const decodedBefore: Readonly<Record<ProtocolVersion, Map<string, ClientMessage>>> = {
+  v1: new Map(),
+  v2: new Map(),
+}
+/** Longer texts are not cached, in UTF-16 code units. */
+const MAX_CACHED_CHARS = 96
+/** Cached texts per version; the cache is emptied when it is full. At most about 1 MB in all. */
+const MAX_CACHED_TEXTS = 1_000
 
 /**
- * Turns the text of one frame into a request, or into what is wrong with it. Whoever gets a request must not change
- * it: the next one who says the same gets the same object.
+ * Decodes one text message of a client into a request, or into the reason why it was refused. Never throws. Callers must
+ * not modify the request: the same text returns the same object again.
  */
-export function decode(text: string, dialect: Dialect): ClientMessage | Refusal {
-  if (text.length > SHORT_TEXT) return read(text, dialect)
-  const known = saidBefore[dialect].get(text)
+export function decode(text: string, version: ProtocolVersion): ClientMessage | Refusal {
+  if (text.length > MAX_CACHED_CHARS) return read(text, version)
+  const known = decodedBefore[version].get(text)
   if (known) return known
-  const message = read(text, dialect)
+  const message = read(text, version)
   if (message.type === 'refusal' || message.id !== undefined) return message
-  if (saidBefore[dialect].size >= KEPT_TEXTS) saidBefore[dialect].clear()
-  saidBefore[dialect].set(text, message)
+  if (decodedBefore[version].size >= MAX_CACHED_TEXTS) decodedBefore[version].clear()
+  decodedBefore[version].set(text, message)
   return message
 }
 
 /**
- * Reads a text. The only place that looks at what a stranger sent: what it
- * returns has the fields that the dialect knows and no others, each checked; what it refuses it explains by field.
+ * Validates untrusted input; no other code does. A request has only the fields that the protocol version defines, each
+ * of them checked. A refusal names the field that is wrong.
  */
-function read(text: string, dialect: Dialect): ClientMessage | Refusal {
+function read(text: string, version: ProtocolVersion): ClientMessage | Refusal {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -87,34 +92,35 @@ function read(text: string, dialect: Dialect): ClientMessage | Refusal {
   if (!isObject(value)) {
     return refusal('bad_message', 'the message must be a JSON object such as {"type":"get_online_count"}')
   }
-  const refuse = (code: Refusal['code'], text: string): Refusal => refusal(code, text, idOf(value, dialect))
+  const refuse = (code: Refusal['code'], text: string): Refusal => refusal(code, text, idOf(value, version))
   if (!isShallow(value, MAX_DEPTH))
-    return refuse('bad_message', `the message is nested deeper than ${MAX_DEPTH}`)
-  if (!Object.hasOwn(value, 'type')) return refuse('bad_message', '"type" is missing')
+    return refuse('bad_message', `the message must not be nested deeper than ${MAX_DEPTH} levels`)
+  if (!Object.hasOwn(value, 'type'))
+    return refuse('bad_message', '"type" is missing; it must be the type of a request, as a string')
   const { type } = value
   if (typeof type !== 'string') return refuse('bad_message', '"type" must be a string')
-  const decoder = decoders[dialect].get(type)
+  const decoder = decoders[version].get(type)
   if (!decoder) {
-    const known = [...decoders[dialect].keys()].join(', ')
+    const known = [...decoders[version].keys()].join(', ')
     return refuse('unknown_type', `"type" is ${quote(type)}; known types are ${known}`)
   }
-  const { validator, fields, together } = decoder
+  const { validator, fields, checkCombination } = decoder
   if (!validator.Check(value)) {
     return refuse(
       'bad_message',
-      whatIsWrong(value, fields) ?? 'the message does not have the form of its type',
+      whatIsWrong(value, fields) ?? 'the message does not match the schema of its type',
     )
   }
   const message = pick(value, fields)
-  const problem = together?.(message)
+  const problem = checkCombination?.(message)
   return problem === undefined ? (message as unknown as ClientMessage) : refuse('bad_message', problem)
 }
 
-function decodersOf(dialect: Dialect): ReadonlyMap<string, Decoder> {
+function decodersOf(version: ProtocolVersion): ReadonlyMap<string, Decoder> {
   return new Map(
-    Object.entries(catalogue[dialect].requests).map(([type, { schema, together }]) => [
+    Object.entries(catalogue[version].requests).map(([type, { schema, checkCombination }]) => [
       type,
-      { validator: Compile(schema as TSchema), fields: fieldsOf(schema) ?? [], together },
+      { validator: Compile(schema as TSchema), fields: fieldsOf(schema) ?? [], checkCombination },
     ]),
   )
 }
@@ -123,7 +129,7 @@ function fieldsOf({ properties, required = [] }: FieldSchema): readonly Field[] 
   if (!properties) return undefined
   return Object.entries(properties).map(([name, published]) => {
     const isOptional = !required.includes(name)
-    // An optional field is a union of its schema with null; see `optional`.
+    // An optional field is a union of its schema and null; see `optional`.
     const schema = (isOptional && published.anyOf?.[0]) || published
     return { name, schema, isOptional, inner: fieldsOf(schema) }
   })
@@ -133,11 +139,11 @@ function isObject(value: unknown): value is Unknowns {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The fields in which clients name other users. */
+/** The fields that contain ids of other users. */
 const USER_ID_FIELDS: ReadonlySet<string> = new Set(['targetUserId', 'userIds'])
 
-/** A user id that was written as a number is the id it spells. */
-function spell(value: unknown): unknown {
+/** A numeric user id is converted to a string. */
+function userIdOf(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }
 
@@ -145,9 +151,9 @@ function refusal(code: Refusal['code'], text: string, id?: Refusal['id']): Refus
   return { type: 'refusal', code, text, id }
 }
 
-/** What a request is to be known by; v1 has no such thing. */
-function idOf(message: Unknowns, dialect: Dialect): Refusal['id'] {
-  if (dialect === 'v1' || !Object.hasOwn(message, 'id')) return undefined
+/** The `id` of a request; v1 has none. */
+function idOf(message: Unknowns, version: ProtocolVersion): Refusal['id'] {
+  if (version === 'v1' || !Object.hasOwn(message, 'id')) return undefined
   const { id } = message
   return isId.Check(id) ? id : undefined
 }
@@ -160,7 +166,7 @@ function isShallow(value: object, depth: number): boolean {
   return true
 }
 
-/** The first field that is wrong, as deep inside as it can be said. */
+/** An error text for the first invalid field. It names the innermost field, such as `since.seq`. */
 function whatIsWrong(holder: Unknowns, fields: readonly Field[], within = ''): string | undefined {
   for (const { name, schema, isOptional, inner } of fields) {
     const path = within + name
@@ -177,14 +183,14 @@ function whatIsWrong(holder: Unknowns, fields: readonly Field[], within = ''): s
   return undefined
 }
 
-/** The first item of a list that is wrong, unless the list is longer than it may be: then its length comes first. */
+/** An error text for the first invalid item of a list; `undefined` if the list is too long, which is reported first. */
 function wrongItem(path: string, value: unknown, { items, maxItems }: FieldSchema): string | undefined {
   if (!items || !Array.isArray(value) || value.length > (maxItems ?? value.length)) return undefined
   const index = value.findIndex(item => !check(items, item))
   return index < 0 ? undefined : `"${path}[${index}]" must be ${items.description}`
 }
 
-/** Only what is wrong is looked at part by part: the checks for that are compiled when they are first needed. */
+/** Validators of single fields. Only error texts need them, so they are compiled on first use. */
 const checks = new WeakMap<object, Validator>()
 
 function check(schema: FieldSchema, value: unknown): boolean {
@@ -196,7 +202,7 @@ function check(schema: FieldSchema, value: unknown): boolean {
   return validator.Check(value)
 }
 
-/** The known fields of an object that was checked. Leaves out unknown keys, and optional fields that are `null`. */
+/** Copies the known fields of a valid object. Leaves out unknown keys, and optional fields that are `null`. */
 function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
   const picked: Record<string, unknown> = {}
   for (const { name, isOptional, inner } of fields) {
@@ -205,12 +211,12 @@ function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
     if (isOptional && value === null) continue
     if (inner) picked[name] = pick(value as Unknowns, inner)
     else if (!USER_ID_FIELDS.has(name)) picked[name] = value
-    else picked[name] = Array.isArray(value) ? value.map(spell) : spell(value)
+    else picked[name] = Array.isArray(value) ? value.map(userIdOf) : userIdOf(value)
   }
   return picked
 }
 
-/** A stranger's text for an answer: quoted, escaped and short. */
+/** Text of a client, quoted, escaped and shortened for an error text. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
 }

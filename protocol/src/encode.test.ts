@@ -4,24 +4,24 @@ import { catalogue, type ServerMessage, type User } from './catalogue.ts'
 import { encode, encodeDiff, encodeUser, formatTime } from './encode.ts'
 import { Json } from './json.ts'
 
-const messages = (['v1', 'v2'] as const).flatMap(dialect =>
-  Object.entries(catalogue[dialect].messages).map(
-    ([type, { example }]) => [dialect, type, example as ServerMessage] as const,
+const messages = (['v1', 'v2'] as const).flatMap(version =>
+  Object.entries(catalogue[version].messages).map(
+    ([type, { example }]) => [version, type, example as ServerMessage] as const,
   ),
 )
 
 test.each(messages)(
-  '[P6] %s %s is sent with its keys in the order of the catalogue',
-  (dialect, _type, example) => {
-    expect(encode(example, dialect)).toBe(JSON.stringify(example))
+  '[P6] %s %s is encoded with its keys in the order of the catalogue',
+  (version, _type, example) => {
+    expect(encode(example, version)).toBe(JSON.stringify(example))
     const shuffled = Object.fromEntries(Object.entries(example).reverse())
-    expect(encode(shuffled as ServerMessage, dialect)).toBe(JSON.stringify(example))
+    expect(encode(shuffled as ServerMessage, version)).toBe(JSON.stringify(example))
   },
 )
 
-test.each(messages)('[P6] the example of %s %s has every key of the schema', (dialect, type, example) => {
-  const keys = Object.keys(catalogue[dialect].messages[type]?.schema.properties ?? {})
-  expect(Object.keys(JSON.parse(encode(example, dialect)))).toEqual(keys)
+test.each(messages)('[P6] the example of %s %s has every key of the schema', (version, type, example) => {
+  const keys = Object.keys(catalogue[version].messages[type]?.schema.properties ?? {})
+  expect(Object.keys(JSON.parse(encode(example, version)))).toEqual(keys)
 })
 
 interface Schema {
@@ -34,7 +34,7 @@ interface Schema {
   readonly required?: readonly string[]
 }
 
-/** Values of the form of a schema; strings are any, lone surrogates among them. */
+/** Random values that match a schema. Strings may contain lone surrogates. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.const !== undefined) return fc.constant(schema.const)
   if (schema.enum) return fc.constantFrom(...schema.enum)
@@ -54,22 +54,22 @@ function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   return fc.array(fc.nat(0xffff), { maxLength: 9 }).map(units => String.fromCharCode(...units))
 }
 
-test.each(messages)('[P6] whatever a %s %s says arrives as it was said', (dialect, type) => {
-  const message = valuesOf(catalogue[dialect].messages[type]?.schema as Schema)
+test.each(messages)('[P6] any %s %s survives encoding unchanged', (version, type) => {
+  const message = valuesOf(catalogue[version].messages[type]?.schema as Schema)
   fc.assert(
-    fc.property(message, said => {
-      expect(JSON.parse(encode(said as ServerMessage, dialect))).toEqual({ ...(said as object) })
+    fc.property(message, original => {
+      expect(JSON.parse(encode(original as ServerMessage, version))).toEqual({ ...(original as object) })
     }),
   )
 })
 
-test('[P6] what v1 does not know is not sent to it', () => {
+test('[P6] keys that v1 does not define are not sent to v1 clients', () => {
   const { example } = catalogue.v2.messages['error'] as { example: object }
   const text = encode(example as ServerMessage, 'v1')
   expect(Object.keys(JSON.parse(text))).toEqual(['type', 'message', 'timestamp'])
 })
 
-test('[P6] a list that was joined from users is the list', () => {
+test('[P6] a list joined from encoded users equals the encoded list', () => {
   const users: User[] = [
     { userId: '__proto__', status: 'offline', lastSeen: null },
     { expiresAt: 'e', text: '"\u2028', username: 'n', lastSeen: 'l', status: 'busy', userId: 'u' },
@@ -83,7 +83,7 @@ test('[P6] a list that was joined from users is the list', () => {
   )
 })
 
-test('[P6] a diff that is joined is what encode gives', () => {
+test('[P6] encodeDiff returns the same text as encode', () => {
   const users: User[] = [
     { userId: 'ann', status: 'busy', lastSeen: 'l', text: '"' },
     { userId: 'bob', status: 'offline', lastSeen: null },
@@ -92,7 +92,7 @@ test('[P6] a diff that is joined is what encode gives', () => {
   expect(joined).toBe(encode({ type: 'presence_diff', prevSeq: 7, seq: 12, users }, 'v2'))
 })
 
-test('[P6] any string is sent as JSON has it', () => {
+test('[P6] any string is encoded as JSON.stringify does', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary' }),

@@ -1,20 +1,24 @@
-import { catalogue, type Dialect, type ServerMessage, type User } from './catalogue.ts'
+import { catalogue, type ProtocolVersion, type ServerMessage, type User } from './catalogue.ts'
 import { user } from './fields.ts'
 import { Json } from './json.ts'
 
-/** How a message is sent: what each begins with, and what stands before each further value. */
-interface Form {
+/** A precomputed layout of a message: the text before the first field, and the text before each field value. */
+interface Layout {
   readonly head: string
   readonly fields: Fields
 }
 
+/** The keys in their order, each with the text that goes before its value. */
 type Fields = readonly (readonly [key: string, before: string])[]
 
-const forms: Readonly<Record<Dialect, ReadonlyMap<string, Form>>> = { v1: formsOf('v1'), v2: formsOf('v2') }
+const layouts: Readonly<Record<ProtocolVersion, ReadonlyMap<string, Layout>>> = {
+  v1: layoutsOf('v1'),
+  v2: layoutsOf('v2'),
+}
 
-function formsOf(dialect: Dialect): ReadonlyMap<string, Form> {
+function layoutsOf(version: ProtocolVersion): ReadonlyMap<string, Layout> {
   return new Map(
-    Object.entries(catalogue[dialect].messages).map(([type, { schema }]) => [
+    Object.entries(catalogue[version].messages).map(([type, { schema }]) => [
       type,
       {
         head: `{"type":"${type}"`,
@@ -28,18 +32,18 @@ function fieldsOf(keys: readonly string[]): Fields {
   return keys.map(key => [key, `,"${key}":`])
 }
 
-const NO_FORM: Form = { head: '{', fields: [] }
+const NO_LAYOUT: Layout = { head: '{', fields: [] }
 
 /**
- * The text of a message in a dialect: the keys that it knows, in the order of its catalogue, whatever else the
- * object has and in whatever order.
+ * Encodes a message as JSON: the keys that the protocol version defines, in the order of the catalogue. Other keys of
+ * the object are left out.
  */
-export function encode(message: ServerMessage, dialect: Dialect): string {
-  const { head, fields } = forms[dialect].get(message.type) ?? NO_FORM
+export function encode(message: ServerMessage, version: ProtocolVersion): string {
+  const { head, fields } = layouts[version].get(message.type) ?? NO_LAYOUT
   return `${head}${joined(fields, message)}}`
 }
 
-/** The fields that have a value, each with a comma before it. */
+/** The fields that have a value, each with a leading comma. */
 function joined(fields: Fields, object: object): string {
   const values = object as Readonly<Record<string, unknown>>
   let text = ''
@@ -50,38 +54,38 @@ function joined(fields: Fields, object: object): string {
   return text
 }
 
-/** What JSON does not take as it stands: quotes, backslashes, control characters, and surrogates that may be lone. */
-const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/
+/** Characters that may need an escape in JSON: quotes, backslashes, control characters and surrogates. */
+const MAY_NEED_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/
 
 function asJson(value: unknown): string {
-  // Nearly all strings stand as they are, and to see that is cheaper than to have them escaped.
-  if (typeof value === 'string') return ESCAPED.test(value) ? JSON.stringify(value) : `"${value}"`
+  // Nearly all strings need no escape, and this check is cheaper than JSON.stringify.
+  if (typeof value === 'string') return MAY_NEED_ESCAPE.test(value) ? JSON.stringify(value) : `"${value}"`
   if (typeof value !== 'object') return String(value)
   return value instanceof Json ? value.text : JSON.stringify(value)
 }
 
 const userFields = fieldsOf(Object.keys(user.properties))
 
-/** One user as JSON, for lists that are joined. */
+/** Encodes one user as JSON. The result can be joined into lists; see `Json`. */
 export function encodeUser(seen: User): string {
   return `{${joined(userFields, seen).slice(1)}}`
 }
 
 /**
- * The text of a `presence_diff` whose items were encoded before and joined by commas: the same as {@link encode}
- * gives, for the one message that every follower gets an own one of.
+ * Encodes a `presence_diff` from users that are already encoded and joined by commas. Same result as {@link encode}, but
+ * cheaper: this is the one message that is different for every subscriber.
  */
 export function encodeDiff(prevSeq: number, seq: number, items: string): string {
   return `{"type":"presence_diff","prevSeq":${prevSeq},"seq":${seq},"users":[${items}]}`
 }
 
-/** What ends a time, by its milliseconds. */
+/** The end of a formatted time, by its milliseconds. */
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `.${String(ms).padStart(3, '0')}Z`)
 
-/** What begins a time, for the seconds that were asked for last: under load it is the same few over and over. */
+/** A cache of the start of a formatted time, by second. Under load the same few seconds are formatted repeatedly. */
 const SECONDS = Array.from({ length: 256 }, () => ({ second: Number.NaN, text: '' }))
 
-/** A time in milliseconds since the epoch, a whole number, as it goes over the wire: ISO 8601, UTC, milliseconds. */
+/** Formats a time for the wire: ISO 8601 in UTC with milliseconds. `time` is a whole number of ms since the epoch. */
 export function formatTime(time: number): string {
   const second = Math.floor(time / 1_000)
   const known = SECONDS[((second % SECONDS.length) + SECONDS.length) % SECONDS.length] as (typeof SECONDS)[0]

@@ -7,83 +7,94 @@ import {
   MAX_USER_IDS,
   NAME_RULE,
   STATUSES,
+  TIME_RULE,
+  YEAR_10000,
 } from './words.ts'
 
-// The fields of which messages are made. A field's `description` completes the sentence `"field" must be …` in
-// the error that a client gets.
+// The schemas of the fields that messages consist of. The `description` of a field completes the error text
+// `"field" must be …` that a client receives.
 
+/** One message of the catalogue. */
 export interface Entry<Schema extends TObject = TObject> {
+  /** What the message is for, in one sentence. It becomes the summary in the AsyncAPI document and the tables. */
   readonly sentence: string
   readonly schema: Schema
   readonly example: Static<Schema>
 }
 
+/** One request of the catalogue: a message from client to server. */
 export interface RequestEntry extends Entry {
-  /** The types of the messages that can answer; none where success is silent. An `error` can answer any request. */
+  /** The types of the possible replies; empty if success has no reply. Any request can also get an `error`. */
   readonly replies: readonly string[]
   /**
-   * Returns what is wrong with a combination of fields that are each valid; undefined if nothing is.
-   * An optional field that was `null` is absent in `message`.
+   * Checks the combination of fields that are each valid. Returns an error text, or `undefined` if the combination is
+   * valid. An optional field that was `null` is absent in `message`.
    */
-  readonly together?: (message: Readonly<Record<string, unknown>>) => string | undefined
+  readonly checkCombination?: (message: Readonly<Record<string, unknown>>) => string | undefined
 }
 
 /**
- * An optional field of a request: absent, `null` (which means the same), or a value of `schema`. Clients whose language has no
- * "absent", such as Java, Go or C#, write `null`. `decode` leaves a `null` out of the request.
+ * An optional field of a request: absent, `null` (the same as absent) or a value of `schema`. Clients in languages
+ * such as Java, Go or C# often serialize a missing value as `null`. `decode` removes the `null`.
  */
 export function optional<Schema extends TSchema>(schema: Schema) {
   const { description } = schema as { description?: string }
   return Type.Optional(Type.Union([schema, Type.Null()], description === undefined ? {} : { description }))
 }
 
+/** A user id or username. */
 export const name = Type.Refine(
   Type.String({ minLength: 1, maxLength: MAX_NAME_BYTES, description: NAME_RULE }),
   isName,
 )
 
-/** A number that arrives with the digits it was sent with: a double holds no larger integer exactly. */
+/** A safe integer: a larger one would be rounded by the JSON parser and come back with other digits. */
 const exactInteger = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER })
 const EXACT_INTEGER_RULE = `a whole number from ${Number.MIN_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER} (send a longer number as a string)`
 
-/** Where clients name another user: applications with numeric ids send numbers, and 123 means "123". */
+/** The id of another user. Applications with numeric ids may send a number: 123 means "123". */
 export const userIdOrNumber = Type.Unsafe<string>(
   Type.Union([name, exactInteger], { description: `${NAME_RULE}, or ${EXACT_INTEGER_RULE}` }),
 )
 
+/** A list of user ids, at most {@link MAX_USER_IDS}. */
 export const userIds = Type.Array(userIdOrNumber, {
   maxItems: MAX_USER_IDS,
   description: `a list of at most ${MAX_USER_IDS} user ids`,
 })
 
-/** What a user can choose in v1. */
+/** A status, or a presence, in v1. */
 export const basicStatus = Type.Enum(['online', 'offline'], { description: '"online" or "offline"' })
 
+/** A status, or a presence, in v2. */
 export const status = Type.Enum([...STATUSES], {
   description: '"online", "away", "busy" or "offline"',
 })
 
+/** A time that the server sends. */
 export const time = Type.String({ format: 'date-time', description: 'a time in ISO 8601, UTC' })
 
+/** The last sign of life of a user; null if the server never saw the user. */
 export const timeOrNever = Type.Union([time, Type.Null()], {
   description: 'a time, or null for a user never seen',
 })
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-/** Where the form of a time would need a fifth digit for the year. */
-const YEAR_10000 = 253_402_300_800_000
-
-/** A time as a client says it: of any zone, but a real one. The format refuses a 30th of February, which `Date` takes. */
-export const timeToCome = Type.Refine(
+/**
+ * A time that a client sends, in any time zone. `format` rejects days that don't exist, such as February 30, which
+ * `Date` accepts.
+ */
+export const timeWithZone = Type.Refine(
   Type.String({
     maxLength: 40,
     format: 'date-time',
-    description: 'a time in ISO 8601 with its zone, such as 2026-01-31T18:00:00Z',
+    description: TIME_RULE,
   }),
   text => ISO_TIME.test(text) && Date.parse(text) < YEAR_10000,
 )
 
+/** A status text; see `isStatusText`. */
 export const statusText = Type.Refine(
   Type.String({
     maxLength: MAX_TEXT_CHARS,
@@ -92,43 +103,46 @@ export const statusText = Type.Refine(
   isStatusText,
 )
 
-/** Longest `id` of a request: it is sent back, so it is short. */
+/** Maximum length of the `id` of a request, in UTF-16 code units. It is short because each reply repeats it. */
 const MAX_ID_CHARS = 128
 
-/** The `id` of a request, which its reply carries. */
+/** The `id` of a request. The reply repeats it. */
 export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), exactInteger], {
   description: `a string of at most ${MAX_ID_CHARS} characters, or ${EXACT_INTEGER_RULE}`,
 })
 
+/** The number of a change. */
 export const seq = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,
   description: `a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, the number of a change`,
 })
 
-/** Longest of the strings that the server makes and a client gives back. */
+/** Maximum length of the opaque strings that the server creates and a client returns. */
 const MAX_TOKEN_CHARS = 64
 
+/** Identifies one run of the server; `seq` counts within it. */
 export const epoch = Type.String({
   maxLength: MAX_TOKEN_CHARS,
-  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the epoch of a welcome or a state`,
+  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the epoch of a welcome or presence_state`,
 })
 
-/** Where a list goes on. */
+/** Where the next page of a list starts. */
 export const cursor = Type.String({
   maxLength: MAX_TOKEN_CHARS,
-  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the cursor of the page before`,
+  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the cursor of the previous page`,
 })
 
-/** A place in the order of changes. */
-export const place = Type.Object(
+/** A position in the sequence of changes. */
+export const position = Type.Object(
   { epoch, seq },
-  { description: 'an object with "epoch" and "seq", as a state or a diff gave them' },
+  { description: 'an object with "epoch" and "seq" of the last presence_state or presence_diff' },
 )
 
-export const yes = Type.Literal(true, { description: 'true' })
+/** A flag that is either `true` or absent. */
+export const literalTrue = Type.Literal(true, { description: 'true' })
 
-/** One user as others see them. */
+/** One user as others see them; `userTable` in `tables.ts` documents the fields. */
 export const user = Type.Object({
   userId: name,
   status,

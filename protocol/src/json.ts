@@ -1,4 +1,4 @@
-/** A value that is text already: a list that was joined from fragments, each encoded once. */
+/** A value that is already JSON text, such as a list joined from users that were encoded once. */
 export class Json {
   readonly text: string
   constructor(text: string) {

@@ -1,16 +1,16 @@
-import { catalogue, type Dialect, type User } from './catalogue.ts'
+import { catalogue, type ProtocolVersion, type User } from './catalogue.ts'
 import { CLOSE, CLOSE_ADVICE } from './close-codes.ts'
 import { user } from './fields.ts'
 import { ERROR_CODES } from './v2.ts'
 
-/** The tables of messages for people, in Markdown: requests, and what the server says. */
-export function messageTables(dialect: Dialect): string {
-  const { requests, messages } = catalogue[dialect]
+/** Markdown tables of all requests and messages of a protocol version. */
+export function messageTables(version: ProtocolVersion): string {
+  const { requests, messages } = catalogue[version]
   return [
     '### Client to server',
     '',
     table(
-      ['Message type', 'Description', 'Example', 'Answer'],
+      ['Message type', 'Description', 'Example', 'Reply'],
       [
         ...Object.entries(requests).map(([type, { sentence, example, replies }]) => [
           code(type),
@@ -37,18 +37,18 @@ export function messageTables(dialect: Dialect): string {
 }
 
 const USER_FIELDS: Readonly<Record<keyof User, string>> = {
-  userId: 'who',
+  userId: 'the id of the user',
   status: 'what others see: `online`, `away`, `busy` or `offline`',
-  lastSeen: 'the last proof of life, ISO 8601 in UTC; `null` for a user never seen',
-  username: 'the name, if there is one',
-  text: 'the text beside the status, if the user gave one; not while offline',
-  expiresAt: 'when the status falls back to `online`, if the user said so; not while offline',
+  lastSeen: 'the time of the last sign of life, ISO 8601 in UTC; `null` if the server never saw the user',
+  username: 'the display name, if one was set',
+  text: 'the status text, if the user set one; absent while offline',
+  expiresAt: 'when the status returns to `online`, if the user set an expiry; absent while offline',
 }
 
-/** What a list of users has of each, in Markdown. */
+/** A Markdown table of the fields of a user. */
 export function userTable(): string {
   return table(
-    ['Key', 'Always there', 'What it is'],
+    ['Key', 'Always present', 'Meaning'],
     Object.entries(USER_FIELDS).map(([key, meaning]) => [
       code(key),
       user.required.some(required => required === key) ? 'yes' : 'no',
@@ -57,7 +57,7 @@ export function userTable(): string {
   )
 }
 
-/** Why the server closes connections and what a client should do, in Markdown. */
+/** A Markdown table of the close codes. */
 export function closeTable(): string {
   const names = Object.keys(CLOSE) as (keyof typeof CLOSE)[]
   return table(
@@ -66,7 +66,7 @@ export function closeTable(): string {
   )
 }
 
-/** The codes of `error`, in Markdown. */
+/** A Markdown table of the codes of `error`. */
 export function errorTable(): string {
   return table(
     ['Code', 'Meaning'],
@@ -84,7 +84,7 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-/** JSON in one line, with room to read. */
+/** JSON in one line, with spaces. */
 function spaced(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)

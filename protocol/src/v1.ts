@@ -9,12 +9,11 @@ import {
   userIdOrNumber,
 } from './fields.ts'
 
-// Dialect v1: any plain WebSocket client speaks it. Everything that can be said, each message once: what it
-// looks like (its keys in the order they are sent), what it means, one example, and what answers it. Types,
-// decoders, encoders, the AsyncAPI document and the tables for people are made from these entries; nothing about
-// a message is written down anywhere else.
+// Protocol v1, for any plain WebSocket client. Each message has one entry: its schema (keys in the order in which they
+// are sent), its meaning, an example and its replies. Types, decoders, encoders, the AsyncAPI document and the tables
+// in the docs are generated from these entries. Nothing about a message is defined anywhere else.
 
-/** Client to server. */
+/** Requests of v1, client to server. */
 export const requests = {
   get_online_count: {
     sentence: 'Get the number of online users',
@@ -48,7 +47,7 @@ export const requests = {
   },
 } as const satisfies Record<string, RequestEntry>
 
-/** Server to client. */
+/** Messages of v1, server to client. */
 export const messages = {
   welcome: {
     sentence: 'Welcome message on connection',

@@ -4,46 +4,50 @@ import {
   type Entry,
   epoch,
   id,
+  literalTrue,
   name,
   optional,
-  place,
+  position,
   type RequestEntry,
   seq,
   status,
   statusText,
   time,
-  timeToCome,
+  timeWithZone,
   user,
   userIds,
-  yes,
 } from './fields.ts'
 import { messages as v1Messages, requests as v1Requests } from './v1.ts'
 import { MAX_USER_IDS } from './words.ts'
 
-// Dialect v2, the superset: each request of v1 with an `id`, each reply with keys after those of v1, and changes
-// that come batched, in order, and only of those who are followed. `id` is always the last key.
+// Protocol v2, a superset of v1. Each request of v1 may have an `id`, and each reply adds its keys after those of v1.
+// Changes are sent in batches, in order, and only for subscribed users. `id` is always the last key.
 
-/** The last key of a request, and of its reply. */
+/** The last key of a request. */
 const requestId = { id: optional(id) }
+/** The last key of a reply. */
 const replyId = { id: Type.Optional(id) }
 
-/** A v1 schema with more keys after its own; one of the same name is replaced where it stands. */
+/** A v1 schema with more keys after its own. A key with the same name is replaced in place. */
 function extended<Old extends TProperties, New extends TProperties>(schema: TObject<Old>, more: New) {
   return Type.Object({ ...schema.properties, ...more } as Omit<Old, keyof New> & New)
 }
 
-/** What `subscribe` and `unsubscribe` name. */
+/** What `subscribe` and `unsubscribe` select. */
 const selectors = {
   userIds: optional(userIds),
-  all: optional(yes),
-  count: optional(yes),
+  all: optional(literalTrue),
+  count: optional(literalTrue),
 }
 
-function together(message: Readonly<Record<string, unknown>>): string | undefined {
+/** Exactly one selector must be present. `since` needs a list of users or `all`. */
+function checkSelectors(message: Readonly<Record<string, unknown>>): string | undefined {
   const has = (key: string): boolean => Object.hasOwn(message, key)
   if (Object.keys(selectors).filter(has).length !== 1)
-    return `${message['type']} needs exactly one of "userIds", "all" and "count"`
-  return has('count') && has('since') ? '"since" goes with "userIds" or "all", not with "count"' : undefined
+    return `"${message['type']}" needs exactly one of "userIds", "all" and "count"`
+  return has('count') && has('since')
+    ? '"since" must not be combined with "count": it needs "userIds" or "all"'
+    : undefined
 }
 
 const limits = Type.Object({
@@ -66,7 +70,7 @@ const ANN = {
 } as const
 const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
-/** Client to server. */
+/** Requests of v2, client to server. */
 export const requests = {
   get_online_count: {
     ...v1Requests.get_online_count,
@@ -84,11 +88,11 @@ export const requests = {
     example: { type: 'get_all_users', id: 3 },
   },
   set_status: {
-    sentence: 'Set your status, with a text and an end if you like; `offline` hides you',
+    sentence: 'Set your status, with an optional text and expiry; `offline` hides you from others',
     schema: extended(v1Requests.set_status.schema, {
       status,
       text: optional(statusText),
-      expiresAt: optional(timeToCome),
+      expiresAt: optional(timeWithZone),
       ...requestId,
     }),
     example: { type: 'set_status', status: 'busy', text: 'in a call', expiresAt: LATER, id: 4 },
@@ -101,7 +105,8 @@ export const requests = {
     replies: ['ack'],
   },
   set_activity: {
-    sentence: 'Say whether you are active on this device; idle on all of them shows as `away`',
+    sentence:
+      'Report whether you are active on this device; a user who is idle on all devices is shown as `away`',
     schema: Type.Object({
       type: Type.Literal('set_activity'),
       state: Type.Enum(['active', 'idle'], { description: '"active" or "idle"' }),
@@ -112,11 +117,11 @@ export const requests = {
   },
   subscribe: {
     sentence:
-      'Follow users (`userIds`), everybody (`all`), or the number of those online (`count`), one of the three; with `since`, hear only what changed after it',
+      'Subscribe to users (`userIds`), to all users (`all`) or to the number of online users (`count`); give exactly one of the three. With `since`, the reply contains only what changed after that position',
     schema: Type.Object({
       type: Type.Literal('subscribe'),
       ...selectors,
-      since: optional(place),
+      since: optional(position),
       ...requestId,
     }),
     example: {
@@ -126,24 +131,23 @@ export const requests = {
       id: 7,
     },
     replies: ['presence_state', 'online_count'],
-    together,
+    checkCombination: checkSelectors,
   },
   unsubscribe: {
-    sentence: 'Follow them no more; one of `userIds`, `all` and `count`',
+    sentence: 'End subscriptions; give exactly one of `userIds`, `all` and `count`',
     schema: Type.Object({ type: Type.Literal('unsubscribe'), ...selectors, ...requestId }),
     example: { type: 'unsubscribe', userIds: ['bob'], id: 8 },
     replies: ['ack'],
-    together,
+    checkCombination: checkSelectors,
   },
   get_users: {
-    sentence: 'Get any users, known or not',
+    sentence: 'Get users by id; a user the server never saw is `offline` with `lastSeen: null`',
     schema: Type.Object({ type: Type.Literal('get_users'), userIds, ...requestId }),
     example: { type: 'get_users', userIds: ['ann', 'bob'], id: 9 },
     replies: ['users'],
   },
   list_users: {
-    sentence:
-      'Get all known users page by page; go on with the `cursor` of the page before while there is one',
+    sentence: 'Get all known users in pages; pass the `cursor` of the previous page until a page has none',
     schema: Type.Object({
       type: Type.Literal('list_users'),
       status: optional(status),
@@ -161,7 +165,8 @@ export const requests = {
     replies: ['users'],
   },
   client_state: {
-    sentence: 'Say whether anybody looks: an inactive client is told nothing until it is active again',
+    sentence:
+      'Report whether the client is visible; an inactive client receives only replies until it is active again',
     schema: Type.Object({
       type: Type.Literal('client_state'),
       state: Type.Enum(['active', 'inactive'], { description: '"active" or "inactive"' }),
@@ -171,36 +176,35 @@ export const requests = {
     replies: ['ack'],
   },
   ping: {
-    sentence: 'Ask whether the server is there',
+    sentence: 'Check that the server responds',
     schema: Type.Object({ type: Type.Literal('ping'), ...requestId }),
     example: { type: 'ping', id: 12 },
     replies: ['pong'],
   },
 } as const satisfies Record<string, RequestEntry>
 
-/** Why a request was refused: the code for programs, and what it means. */
+/** The codes of `error`, and what each means. */
 export const ERROR_CODES = {
   bad_json: 'The message is not JSON',
-  bad_message: 'A field is missing or wrong; the text names it and says what it must be',
-  unknown_type: 'There is no request of this `type`; the text lists those that there are',
-  too_large: 'The request is larger than the server takes',
-  too_fast:
-    'More than allowed; the request was dropped, ask again later (after `retryAfterMs`, if it is there)',
+  bad_message: 'A field is missing or invalid; the message names the field and what it must be',
+  unknown_type: 'There is no request with this `type`; the message lists the known types',
+  too_large: 'The request is larger than the server accepts',
+  too_fast: 'The rate limit was exceeded and the request was dropped; retry after `retryAfterMs`, if present',
   too_many:
-    'More users than a connection can follow (`limits.maxWatchedUsers`); nothing of the request was done',
-  not_allowed: 'This user may not do that',
-  bad_token: 'The token is wrong or has expired',
-  bad_cursor: 'The cursor is none of this server’s, or of before its restart; begin without one',
-  unavailable: 'Not now; ask again later',
-  internal: 'A bug of the server; its log has it',
+    'More users than one connection can subscribe to (`limits.maxWatchedUsers`); the request had no effect',
+  not_allowed: 'This user does not have the right to do this',
+  bad_token: 'The token is invalid or expired; get a new one',
+  bad_cursor: 'The cursor is unknown, or from before a restart of the server; start again without one',
+  unavailable: "The server can't answer now; retry later",
+  internal: 'A bug in the server; see its log',
 } as const
 
 const errorCodes = Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[]
 
-/** Server to client. */
+/** Messages of v2, server to client. */
 export const messages = {
   welcome: {
-    sentence: 'Welcome message on connection: who you are, where the order of changes stands, and the limits',
+    sentence: 'First message of a connection: your user, the current position in the changes, and the limits',
     schema: extended(v1Messages.welcome.schema, {
       sessionId: name,
       connectionId: Type.String(),
@@ -232,7 +236,7 @@ export const messages = {
     },
   },
   online_count: {
-    sentence: 'Number of online users; pushed to its subscribers once a second at most, when it is another',
+    sentence: 'Number of online users; sent to subscribers at most once per second, when it has changed',
     schema: extended(v1Messages.online_count.schema, replyId),
     example: { ...v1Messages.online_count.example, id: 1 },
   },
@@ -248,7 +252,7 @@ export const messages = {
   },
   status_updated: {
     sentence:
-      'What you have chosen: the reply to `set_status`, and unasked when it changed on another device or expired',
+      'Your status: the reply to `set_status`; also sent when it changed on another device or expired',
     schema: extended(v1Messages.status_updated.schema, {
       status,
       text: Type.Optional(statusText),
@@ -266,7 +270,7 @@ export const messages = {
   },
   presence_state: {
     sentence:
-      'What is so now of those you subscribed to, in pages of 1,000; with `recovered`, only what changed since you were told last; with `all`, everybody: whoever is missing is offline',
+      'The current state of the users you subscribed to, in pages of 1,000. If `recovered` is true, only the users that changed after `since`. If `all` is true, all users: everyone who is missing is offline',
     schema: Type.Object({
       type: Type.Literal('presence_state'),
       epoch,
@@ -274,7 +278,7 @@ export const messages = {
       users: Type.Array(user),
       last: Type.Boolean(),
       recovered: Type.Boolean(),
-      all: Type.Optional(yes),
+      all: Type.Optional(literalTrue),
       ...replyId,
     }),
     example: {
@@ -289,12 +293,12 @@ export const messages = {
     },
   },
   presence_diff: {
-    sentence: 'What changed: the newest of each user, once',
+    sentence: 'Changes since the last message: the newest state of each changed user, once',
     schema: Type.Object({ type: Type.Literal('presence_diff'), prevSeq: seq, seq, users: Type.Array(user) }),
     example: { type: 'presence_diff', prevSeq: 42, seq: 45, users: [ANN] },
   },
   users: {
-    sentence: 'The users you asked for',
+    sentence: 'The requested users',
     schema: Type.Object({
       type: Type.Literal('users'),
       users: Type.Array(user),
@@ -305,7 +309,8 @@ export const messages = {
     example: { type: 'users', users: [ANN, BOB], seq: 45, cursor: '8pz4kq2.2s', id: 10 },
   },
   disconnect: {
-    sentence: 'The server is about to close the connection: why, whether to come back, and after how long',
+    sentence:
+      'The server is about to close the connection: the reason, whether to reconnect, and after how long',
     schema: Type.Object({
       type: Type.Literal('disconnect'),
       code: Type.Integer(),
@@ -322,17 +327,17 @@ export const messages = {
     },
   },
   ack: {
-    sentence: 'It is done',
+    sentence: 'The request succeeded',
     schema: Type.Object({ type: Type.Literal('ack'), ...replyId }),
     example: { type: 'ack', id: 8 },
   },
   pong: {
-    sentence: 'The server is there',
+    sentence: 'Reply to `ping`',
     schema: Type.Object({ type: Type.Literal('pong'), ...replyId }),
     example: { type: 'pong', id: 12 },
   },
   error: {
-    sentence: 'Something you sent was not taken; the code is for programs, the message for you',
+    sentence: 'A request failed; `code` is for programs, `message` for developers',
     schema: extended(v1Messages.error.schema, {
       code: Type.Enum(errorCodes),
       retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),

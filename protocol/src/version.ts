@@ -1,12 +1,12 @@
-/** The versions of the two dialects. */
-export const PROTOCOL = { v1: '1.0.1', v2: '2.1.0' } as const
+/** The semantic version of each protocol version. */
+export const PROTOCOL = { v1: '1.0.1', v2: '2.1.1' } as const
 
 /**
- * What the versions stand for: the SHA-256 of all schemas of a dialect. Whoever changes what can be said raises its
- * version above (a new optional key or a new message: the second number; anything that a client of before would not
- * understand: the first; only a description: the third) and pins the new hash, which `version.test.ts` tells.
+ * The SHA-256 of all schemas of each version. If you change a schema, raise the version above and store the new hash,
+ * which `version.test.ts` prints. Raise the major number for a change that existing clients do not understand, the minor
+ * number for a new message or optional key, and the patch number if only a description changed.
  */
 export const SCHEMAS = {
   v1: 'c308e991b3955fc8c7cc2c68afbea534f13091ddbe65d3af482b2e196ab57b43',
-  v2: '7cd3c572c38d6e16d44b5943a0d1d4c64420421a4d002fc1af79fde408b9ac33',
+  v2: 'c8e3656bce518aa0a243f36138e776d810639ba94d9ff8f79626247df2978e81',
 } as const

@@ -134,7 +134,9 @@ function remember(build: Contender, { memory: { clients, users, follows } }: Siz
     const remarks =
       first === undefined
         ? []
-        : [`a client with ${follows[1]} subscriptions costs ${number(first / clients)} bytes more than one without`]
+        : [
+            `a client with ${follows[1]} subscriptions costs ${number(first / clients)} bytes more than one without`,
+          ]
     return { ...spoiledBy(steps.slice(0, -1), last), remarks }
   })
 }
