@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Turns } from '../storage/turns.ts'
+import { SerialQueue } from '../storage/serial-queue.ts'
 import { RotatingFile } from './rotating-file.ts'
 
 let dir: ReturnType<typeof temporaryDir>
@@ -26,7 +26,7 @@ afterEach(async () => {
 })
 
 function open(maxBytes = 1_000): RotatingFile {
-  const file = new RotatingFile({ path: join(logs, 'a.log'), maxBytes, files: 3, turns: new Turns() })
+  const file = new RotatingFile({ path: join(logs, 'a.log'), maxBytes, files: 3, turns: new SerialQueue() })
   opened.push(file)
   return file
 }

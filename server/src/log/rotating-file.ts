@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, parse } from 'node:path'
-import type { Turns } from '../storage/turns.ts'
+import type { SerialQueue } from '../storage/serial-queue.ts'
 import type { Sink } from './line-writer.ts'
 
 const NEWLINE = Buffer.from('\n')
@@ -16,7 +16,7 @@ export interface RotatingFileOptions {
    * Shared by files of one directory, so that they hold one thread when the disk hangs: the pool has four, and the
    * state must be saved as well.
    */
-  readonly turns: Turns
+  readonly turns: SerialQueue
 }
 
 /**

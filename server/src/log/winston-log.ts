@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import winston from 'winston'
 import type { Log, LogFields } from '../log.ts'
-import { Turns } from '../storage/turns.ts'
+import { SerialQueue } from '../storage/serial-queue.ts'
 import { consoleSink } from './console-sink.ts'
 import { type FormatLine, jsonLine, type Level, textLine } from './format.ts'
 import { Output } from './output.ts'
@@ -60,7 +60,7 @@ export class WinstonLog implements Log {
     // A disabled debug() of Winston costs 4 µs; a boolean costs nothing.
     this.#debugs = level === 'debug'
 
-    const turns = new Turns()
+    const turns = new SerialQueue()
     const file = (name: string) =>
       new RotatingFile({ path: join(dir, name), maxBytes: FILE_BYTES, files: FILES, turns })
     const [all, errors] = [file('who-is-online.log'), file('error.log')]

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { StoreDamaged, type UserRecord } from './store.ts'
-import { DATA, diskWith, openOn } from './testing/open-store.ts'
-import { byId, gone, loadFrom, online } from './testing/sample-records.ts'
+import { DATA, diskWith, openStoreOn } from './testing/open-store.ts'
+import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /* Files that are whole but in the wrong place: copies, leftovers, and what is missing though the lock names it. */
 
@@ -13,7 +13,7 @@ type Files = Readonly<Record<string, Buffer | string>>
 
 /** A process that changes its users in each of several segments, and then crashes or stops. */
 async function live(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
-  const { store, log } = openOn(disk)
+  const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.start(() => users.values())
   const note = (record: UserRecord) => {
@@ -21,10 +21,10 @@ async function live(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
     store.note(record)
   }
   for (let round = 1; round <= saves; round += 1) {
-    for (const userId of ['a', 'b', 'c']) note(gone(userId, round * 1_000))
+    for (const userId of ['a', 'b', 'c']) note(offline(userId, round * 1_000))
     await store.save()
   }
-  note(gone('newest', 9_000))
+  note(offline('newest', 9_000))
   await store.flush()
   if (end === 'stop') await store.close()
   return { users, log, files: Object.fromEntries((end === 'crash' ? disk.kill() : disk).files()) as Files }
@@ -32,7 +32,7 @@ async function live(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
 
 async function read(files: Files) {
   const disk = diskWith(files)
-  const { store, log } = openOn(disk)
+  const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.close()
   return { users, errors: log.errors.join('\n'), disk }
@@ -102,11 +102,11 @@ describe('a segment is read only where it belongs', () => {
     const disk = new SimulatedDisk()
     const { files } = await live(disk, 'stop')
     const other = new SimulatedDisk()
-    const { store } = openOn(other)
-    const users = byId(gone('someone else', 5), gone('a', 7))
+    const { store } = openStoreOn(other)
+    const users = byId(offline('someone else', 5), offline('a', 7))
     await store.load()
     await store.start(() => users.values())
-    store.note(gone('a', 7))
+    store.note(offline('a', 7))
     for (let save = 0; save < 3; save += 1) await store.save()
     await store.close()
     const { users: found, errors } = await read({ ...files, [MAIN]: other.files().get(MAIN) ?? '' })
@@ -151,7 +151,7 @@ describe('what the lock of a crashed process names', () => {
   test('[Z5] and its number is not used again', async () => {
     const { files } = await live(new SimulatedDisk(), 'crash')
     const disk = diskWith(without(files, segment(4)))
-    const { store } = openOn(disk)
+    const { store } = openStoreOn(disk)
     await store.load()
     await store.start(() => [])
     expect([...disk.files().keys()]).toContain(segment(5))
@@ -162,13 +162,13 @@ describe('what the lock of a crashed process names', () => {
     const disk = diskWith(without(files, ...Object.keys(files).filter(name => name !== 'lock')))
     const before = disk.files()
     for (let start = 0; start < 3; start += 1) {
-      const loading = openOn(disk).store.load()
+      const loading = openStoreOn(disk).store.load()
       await expect(loading).rejects.toThrow(StoreDamaged)
       await expect(loading).rejects.toThrow(`delete ${DATA}/lock to start with nobody`)
       expect(disk.files()).toEqual(before)
     }
     await disk.remove(`${DATA}/lock`)
-    expect((await loadFrom(openOn(disk).store)).size).toBe(0)
+    expect((await loadFrom(openStoreOn(disk).store)).size).toBe(0)
   })
 
   test('[Z5] a damaged lock without any state: refused', async () => {
@@ -180,7 +180,7 @@ describe('what the lock of a crashed process names', () => {
     for (let cutAfter = 1; cutAfter <= operations + 1; cutAfter += 1) {
       const disk = new SimulatedDisk()
       disk.cutAt = cutAfter
-      const { store } = openOn(disk)
+      const { store } = openStoreOn(disk)
       const work = async () => {
         await store.load()
         await store.start(() => [])
@@ -190,7 +190,7 @@ describe('what the lock of a crashed process names', () => {
       await Promise.race([work(), disk.powerCut])
       operations = Math.max(operations, disk.operations.length)
       for (const after of [disk.kill(), disk.cutPower(() => 0.1), disk.cutPower(() => 0.9)]) {
-        const next = openOn(after)
+        const next = openStoreOn(after)
         await next.store.load()
         expect(next.log.errors).toEqual([])
         await next.store.close()
@@ -206,12 +206,12 @@ describe('what the lock of a crashed process names', () => {
       const disk = diskWith(onlyLock)
       disk.cutAt = cutAfter
       await Promise.race([
-        openOn(disk)
+        openStoreOn(disk)
           .store.load()
           .catch(() => {}),
         disk.powerCut,
       ])
-      await expect(openOn(disk.kill()).store.load()).rejects.toThrow('to start with nobody')
+      await expect(openStoreOn(disk.kill()).store.load()).rejects.toThrow('to start with nobody')
     }
   })
 

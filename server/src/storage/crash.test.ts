@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import type { Store, UserRecord } from './store.ts'
-import { openOn } from './testing/open-store.ts'
-import { gone, HOSTILE_NAMES, loadFrom, online } from './testing/sample-records.ts'
+import { openStoreOn } from './testing/open-store.ts'
+import { HOSTILE_NAMES, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /*
  * A model of what may be there after a power cut. For each user: what is durable, and everything noted since.
@@ -138,7 +138,7 @@ async function begin(
   disk: SimulatedDisk,
   duringWalk: (reached: number, oracle: Oracle, store: Store) => void = () => {},
 ) {
-  const { store, log } = openOn(disk)
+  const { store, log } = openStoreOn(disk)
   const loaded = await loadFrom(store)
   if (log.errors.length > 0) throw new LossSaid()
   let oracle = new Oracle(loaded, record => [record])
@@ -268,7 +268,7 @@ const livesEndWell = (lies: SimulatedDisk['lies'], onCut: () => void) =>
       }
       if (disk.operations.length >= life.cutAfter) onCut()
       disk = disk.cutPower(seeded(life.seed))
-      const { store, log } = openOn(disk)
+      const { store, log } = openStoreOn(disk)
       const loaded = await loadFrom(store)
       await store.close()
       if (!failed) expect(log.errors).toEqual([])
@@ -301,9 +301,9 @@ describe('power cuts', () => {
   test('[I8] the power goes before any operation of a start, a flush, a save and a stop', async () => {
     const steps: Life['steps'] = [
       { do: 'note', record: online('a') },
-      { do: 'note', record: gone('b') },
+      { do: 'note', record: offline('b') },
       { do: 'flush', wait: true },
-      { do: 'note', record: gone('a', 2_000) },
+      { do: 'note', record: offline('a', 2_000) },
       { do: 'alive', now: 5_000 },
       { do: 'save', wait: true },
       { do: 'note', record: online('c') },
@@ -321,7 +321,7 @@ describe('power cuts', () => {
         disk.cutAt = cutAfter
         const oracle = await live(disk, { steps, walkNotes: [], cutAfter, seed, failAt: 0 }, false)
         operations = disk.operations.length
-        const { store, log } = openOn(disk.cutPower(seeded(seed * 1_000 + cutAfter)))
+        const { store, log } = openStoreOn(disk.cutPower(seeded(seed * 1_000 + cutAfter)))
         const loaded = await loadFrom(store)
         await store.close()
         expect(log.errors).toEqual([])

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Operation, SimulatedDisk } from './disk.fake.ts'
 import type { UserRecord } from './store.ts'
-import { openOn } from './testing/open-store.ts'
-import { byId, gone, loadFrom, online } from './testing/sample-records.ts'
+import { openStoreOn } from './testing/open-store.ts'
+import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /** Lets what is under way on the simulated disk come to its end; no timer is needed for that. */
 const settle = async () => {
@@ -19,7 +19,7 @@ describe('a disk that fails', () => {
 
   const begin = async () => {
     const disk = new SimulatedDisk()
-    const { store, log } = openOn(disk)
+    const { store, log } = openStoreOn(disk)
     const users = await loadFrom(store)
     await store.start(() => users.values())
     const note = (record: UserRecord) => {
@@ -42,7 +42,7 @@ describe('a disk that fails', () => {
   /** What a process reads after this one was killed. */
   const afterKill = async (disk: SimulatedDisk) => {
     disk.fault = () => undefined
-    const { store, log } = openOn(disk.kill())
+    const { store, log } = openStoreOn(disk.kill())
     const users = await loadFrom(store)
     await store.close()
     return { users, errors: log.errors }
@@ -144,11 +144,11 @@ describe('a disk that fails', () => {
     note(online('during'))
     await store.flush()
     await elapse(10_000)
-    note(gone('later'))
+    note(offline('later'))
     await store.flush()
     expect(log.errors).toHaveLength(1)
     const { users, errors } = await afterKill(disk)
-    expect(users).toEqual(byId(online('before'), online('during'), gone('later')))
+    expect(users).toEqual(byId(online('before'), online('during'), offline('later')))
     expect(errors).toEqual([])
   })
 
@@ -185,7 +185,7 @@ describe('a disk that fails', () => {
     await store.flush()
     const left = disk.kill()
     left.put('/data/user_state.json', 'damaged')
-    const next = openOn(left)
+    const next = openStoreOn(left)
     const users = await loadFrom(next.store)
     expect(next.log.errors.join('\n')).toContain('the disk failed before journal segment')
     expect([...users.keys()].sort()).toEqual(['after', 'before'])
@@ -193,7 +193,7 @@ describe('a disk that fails', () => {
 
   test('a start on a failing disk serves, and keeps as soon as it can', async () => {
     const disk = new SimulatedDisk()
-    const { store, log } = openOn(disk)
+    const { store, log } = openStoreOn(disk)
     const users = await loadFrom(store)
     disk.fault = everything('EIO')
     await store.start(() => users.values())
@@ -212,7 +212,7 @@ describe('a disk that fails', () => {
     for (let failing = 1; ; failing += 1) {
       const { disk, store, users, note } = await begin()
       await store.save()
-      note(gone('noted'))
+      note(offline('noted'))
       let operations = 0
       disk.fault = () => (++operations === failing ? 'EIO' : undefined)
       const saved = await store.save().then(

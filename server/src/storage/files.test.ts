@@ -2,15 +2,15 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { StoreDamaged } from './store.ts'
-import { diskWith, NOW, openOn } from './testing/open-store.ts'
-import { byId, gone, HOSTILE_NAMES, loadFrom, online } from './testing/sample-records.ts'
+import { diskWith, NOW, openStoreOn } from './testing/open-store.ts'
+import { byId, HOSTILE_NAMES, loadFrom, offline, online } from './testing/sample-records.ts'
 
 const MAIN = 'user_state.json'
 const BACKUP = 'user_state_backup.json'
 
 async function read(files: Parameters<typeof diskWith>[0]) {
   const disk = diskWith(files)
-  const { store, log } = openOn(disk)
+  const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.close()
   return { users, log, disk }
@@ -19,8 +19,8 @@ async function read(files: Parameters<typeof diskWith>[0]) {
 /** The files of a process that noted three users, saved twice and stopped. */
 async function someFiles() {
   const disk = new SimulatedDisk()
-  const { store } = openOn(disk)
-  const users = byId(gone('a', 1), online('b', 2, 'Bea'), gone('c', 3))
+  const { store } = openStoreOn(disk)
+  const users = byId(offline('a', 1), online('b', 2, 'Bea'), offline('c', 3))
   await store.load()
   await store.start(
     () => users.values(),
@@ -138,7 +138,7 @@ describe('the state file', () => {
   ] as const)('is not usable: %s', async ([, content, message]) => {
     const files = { [MAIN]: content }
     const disk = diskWith(files)
-    const loading = openOn(disk).store.load()
+    const loading = openStoreOn(disk).store.load()
     await expect(loading).rejects.toThrow(StoreDamaged)
     await expect(loading).rejects.toThrow(message)
     await expect(loading).rejects.toThrow('Nothing was changed')
@@ -147,13 +147,13 @@ describe('the state file', () => {
 
   test('[Z6] a time that is yet to come stays as it was stored: this clock may be the one that is wrong', async () => {
     const { users, disk } = await read({ [MAIN]: `{"a":{"status":"offline","lastSeen":${NOW + 5_000}}}` })
-    expect(users).toEqual(byId(gone('a', NOW + 5_000)))
-    const { store } = openOn(disk, { now: () => 0 })
+    expect(users).toEqual(byId(offline('a', NOW + 5_000)))
+    const { store } = openStoreOn(disk, { now: () => 0 })
     const kept = await loadFrom(store)
     await store.start(() => kept.values())
     await store.save()
     await store.close()
-    expect(await loadFrom(openOn(disk).store)).toEqual(byId(gone('a', NOW + 5_000)))
+    expect(await loadFrom(openStoreOn(disk).store)).toEqual(byId(offline('a', NOW + 5_000)))
   })
 })
 
@@ -169,7 +169,13 @@ describe('the plain form', () => {
     const { users, log } = await read({ [MAIN]: plain })
     const time = Date.UTC(2026, 0, 2, 3, 4, 5)
     expect(users).toEqual(
-      byId(online('1', time + 678, 'ann'), gone('2', time), gone('3', 1234), online('4', 0), gone('5', 0)),
+      byId(
+        online('1', time + 678, 'ann'),
+        offline('2', time),
+        offline('3', 1234),
+        online('4', 0),
+        offline('5', 0),
+      ),
     )
     expect(log.errors).toEqual([])
     expect(log.infos[0]).toContain('no checksum')
@@ -180,7 +186,7 @@ describe('the plain form', () => {
       userId => `${JSON.stringify(userId)}: ${JSON.stringify({ userId, status: 'offline', lastSeen: 1000 })}`,
     )
     expect((await read({ [MAIN]: `{${rows}}` })).users).toEqual(
-      byId(...HOSTILE_NAMES.map(name => gone(name))),
+      byId(...HOSTILE_NAMES.map(name => offline(name))),
     )
   })
 
@@ -196,24 +202,24 @@ describe('the plain form', () => {
 
   test('[I8] what is noted upon it is there after a crash, and when the first snapshot is lost', async () => {
     const disk = diskWith({ [MAIN]: '{"a":{"status":"offline","lastSeen":1}}' })
-    const first = openOn(disk).store
+    const first = openStoreOn(disk).store
     const users = await loadFrom(first)
     await first.start(() => users.values())
-    users.set('b', gone('b', 2))
-    first.note(gone('b', 2))
+    users.set('b', offline('b', 2))
+    first.note(offline('b', 2))
     await first.flush()
     const killed = disk.kill()
-    const second = openOn(killed)
-    expect(await loadFrom(second.store)).toEqual(byId(gone('a', 1), gone('b', 2)))
+    const second = openStoreOn(killed)
+    expect(await loadFrom(second.store)).toEqual(byId(offline('a', 1), offline('b', 2)))
     await second.store.start(() => users.values())
     await second.store.save()
-    users.set('c', gone('c', 3))
-    second.store.note(gone('c', 3))
+    users.set('c', offline('c', 3))
+    second.store.note(offline('c', 3))
     await second.store.close()
 
     const damaged = killed.kill()
     damaged.put(`/data/${MAIN}`, 'x')
-    const third = openOn(damaged)
+    const third = openStoreOn(damaged)
     expect(await loadFrom(third.store)).toEqual(users)
     expect(third.log.errors).toHaveLength(1)
   })
@@ -221,7 +227,7 @@ describe('the plain form', () => {
   test('put in place of another state, it is not mixed with that', async () => {
     const { files } = await someFiles()
     const { users, log } = await read({ ...files, [MAIN]: '{"new":{"status":"offline","lastSeen":1}}' })
-    expect(users).toEqual(byId(gone('new', 1)))
+    expect(users).toEqual(byId(offline('new', 1)))
     expect(log.errors).toEqual([])
   })
 })

@@ -27,7 +27,7 @@ export function temporary(path: string): string {
 }
 
 /** The name under which a file that can't be used is kept, so that an operator can look into it. */
-export function aside(path: string, now: number, why: 'damaged' | 'replaced' = 'damaged'): string {
+export function asidePath(path: string, now: number, why: 'damaged' | 'replaced' = 'damaged'): string {
   return `${path}.${why}-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
-import { type Beacon, isListening, listenAt } from './beacon.ts'
 import { codeOf } from './disk.ts'
+import { isListening, type LivenessSocket, listenAt } from './liveness-socket.ts'
 
 /**
  * Who holds a lock. A pid alone is not enough: pids are used again, and every container has its own pid 1. With its
@@ -26,11 +26,11 @@ export interface Host {
    * Shows that this process is running, until it ends or closes the answer, also to processes in other containers.
    * `undefined` where the system can't do that. @throws where the file system can't.
    */
-  light?(lock: string, id: string): Promise<Beacon | undefined>
+  light?(lock: string, id: string): Promise<LivenessSocket | undefined>
 }
 
 /** The locks that this process holds, by id. */
-export const heldHere = new Set<string>()
+export const locksOfThisProcess = new Set<string>()
 
 export const thisHost: Host = {
   get self() {
@@ -45,7 +45,7 @@ export const thisHost: Host = {
   async isRunning(owner, lock) {
     const { pid, started, boot, namespace, id } = owner
     const isHere = namespace === undefined || namespace === pidNamespace()
-    if (isHere && pid === process.pid) return id !== undefined && heldHere.has(id)
+    if (isHere && pid === process.pid) return id !== undefined && locksOfThisProcess.has(id)
     if (id !== undefined && LOCK_ID.test(id) && (await isListening(socketOf(lock, id)))) return true
     // Without a listener the pid decides, where it means anything: on this boot and in this namespace.
     if (!isHere || (boot !== undefined && boot !== bootId())) return false

@@ -3,11 +3,11 @@ import { crc32 } from 'node:zlib'
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Disk, forEachLine, removeQuietly, type WritableFile, wholeLines } from './disk.ts'
 import { temporary } from './files.ts'
+import { isoTime, parseTime } from './iso-time.ts'
 import { BadRow, decodeRow, encodeRow } from './row.ts'
-import { Pace, SlicedWriter } from './slices.ts'
+import { Pace, SlicedWriter } from './sliced-writer.ts'
 import { FORMAT } from './snapshot.ts'
 import type { UserRecord } from './store.ts'
-import { isoTime, parseTime } from './time.ts'
 
 /*
  * The journal carries what changed since the snapshot. It is a row of segments, each a text file of lines
@@ -50,8 +50,8 @@ export interface Batch {
 }
 
 /** A file was removed, renamed or replaced while this process was using it. */
-export class Displaced extends Error {
-  override readonly name = 'Displaced'
+export class ExternalChange extends Error {
+  override readonly name = 'ExternalChange'
 }
 
 /** A segment that is being written. Calls must not overlap. */
@@ -99,7 +99,7 @@ export class Segment {
     return this.#durable
   }
 
-  /** Makes a batch durable. After a failure the segment must not be written to again. @throws Displaced, see `mustBeInPlace` */
+  /** Makes a batch durable. After a failure the segment must not be written to again. @throws ExternalChange, see `mustBeInPlace` */
   async append(batch: Batch): Promise<void> {
     await this.#append(batchLines(batch))
   }
@@ -113,7 +113,7 @@ export class Segment {
   /**
    * Checks that the open file is still the one under its name: writes to a removed file succeed, and are lost.
    *
-   * @throws Displaced
+   * @throws ExternalChange
    */
   async mustBeInPlace(): Promise<void> {
     const found = await this.#disk.stat(this.#path)
@@ -121,7 +121,9 @@ export class Segment {
     // Some network file systems renumber files: the open file and its name are then still the same.
     this.#id = await this.#file.id()
     if (found?.id === this.#id) return
-    throw new Displaced(`${this.#path} was ${found ? 'replaced' : 'removed'} while the server was using it`)
+    throw new ExternalChange(
+      `${this.#path} was ${found ? 'replaced' : 'removed'} while the server was using it`,
+    )
   }
 
   async close(): Promise<void> {

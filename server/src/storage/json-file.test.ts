@@ -8,9 +8,9 @@ import { SimulatedHost } from './host.fake.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
 import { describeStore } from './store.suite.ts'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
-import { diskWith, NOW, newDirectory, openOn } from './testing/open-store.ts'
+import { diskWith, NOW, newDirectory, openStoreOn } from './testing/open-store.ts'
 import { ReadableLog } from './testing/readable-log.ts'
-import { byId, gone, loadFrom } from './testing/sample-records.ts'
+import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
 describeDisk('simulated', async () => ({ disk: new SimulatedDisk(), directory: '/data' }))
 describeDisk('node', async () => ({ disk: nodeDisk, directory: join(newDirectory(), 'new', 'data') }))
@@ -66,7 +66,7 @@ function mortal(disk: Disk): { disk: Disk; kill(): Promise<void> } {
 
 describe('files on a real disk', () => {
   const begin = async (dataDir: string, options: Partial<JsonFileOptions> = {}) => {
-    const { store, log } = openOn(nodeDisk, { dataDir, ...options })
+    const { store, log } = openStoreOn(nodeDisk, { dataDir, ...options })
     const users = await loadFrom(store)
     await store.start(() => users.values())
     const note = (record: UserRecord) => {
@@ -79,7 +79,7 @@ describe('files on a real disk', () => {
   test('are for their owner only', async () => {
     const dataDir = join(newDirectory(), 'data')
     const { store, note } = await begin(dataDir)
-    note(gone('a'))
+    note(offline('a'))
     await store.save()
     await store.save()
     const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
@@ -99,7 +99,7 @@ describe('files on a real disk', () => {
   test('[I8] a directory in the place of the main file: the backup stands in', async () => {
     const dataDir = newDirectory()
     const first = await begin(dataDir)
-    first.note(gone('a'))
+    first.note(offline('a'))
     await first.store.save()
     await first.store.save()
     await first.store.close()
@@ -107,7 +107,7 @@ describe('files on a real disk', () => {
     await mkdir(join(dataDir, 'user_state.json'))
 
     const second = await begin(dataDir)
-    expect(second.users).toEqual(byId(gone('a')))
+    expect(second.users).toEqual(byId(offline('a')))
     expect(second.log.errors).toEqual([expect.stringContaining('user_state.json is damaged: EISDIR')])
     await second.store.save()
     await second.store.close()
@@ -119,12 +119,12 @@ describe('files on a real disk', () => {
   test('a lock that can be neither made nor read ends the start', async () => {
     const dataDir = newDirectory()
     await symlink('nowhere', join(dataDir, 'lock'))
-    await expect(openOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
+    await expect(openStoreOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
   })
 
   test('a large batch and a large snapshot leave the event loop to others', { retry: 3 }, async () => {
     const { store, users, note } = await begin(newDirectory())
-    for (let index = 0; index < 60_000; index += 1) note(gone(`user ${index}`, index))
+    for (let index = 0; index < 60_000; index += 1) note(offline(`user ${index}`, index))
     let longest = 0
     let last = performance.now()
     const probe = setInterval(() => {
@@ -157,8 +157,8 @@ describe('saving by itself', () => {
 
   test('comes when something changed, and not before it is due', async () => {
     const disk = new SimulatedDisk()
-    const { store } = openOn(disk, { saveEveryMs: 30_000 })
-    const users = byId(gone('a'))
+    const { store } = openStoreOn(disk, { saveEveryMs: 30_000 })
+    const users = byId(offline('a'))
     await store.load()
     await store.start(() => users.values())
     const saves = () =>
@@ -166,11 +166,11 @@ describe('saving by itself', () => {
 
     await elapse(60_000)
     expect(saves()).toBe(0)
-    store.note(gone('a'))
+    store.note(offline('a'))
     await elapse(200)
     expect(saves()).toBe(1) // long due
     store.alive(1)
-    store.note(gone('a'))
+    store.note(offline('a'))
     await elapse(25_000)
     expect(saves()).toBe(1)
     await elapse(6_000)
@@ -183,7 +183,7 @@ describe('saving by itself', () => {
 
   test('comes at once when a file was lost', async () => {
     const disk = diskWith({ 'user_state_backup.json': '{"a":{"status":"offline","lastSeen":1000}}' })
-    const { store, log } = openOn(disk)
+    const { store, log } = openStoreOn(disk)
     const users = await loadFrom(store)
     await store.start(() => users.values())
     expect(log.errors).toHaveLength(1)

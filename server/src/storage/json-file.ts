@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { UserId } from '@who-is-online/protocol/words'
+import { DataDirectory, type RemainingFiles } from './data-directory.ts'
 import { codeOf, type Disk, nodeDisk, reasonOf, removeQuietly } from './disk.ts'
 import { type Files, filesIn, segmentNumber, temporary } from './files.ts'
 import { type Host, thisHost } from './host.ts'
-import { type Batch, Displaced, FORGOTTEN, Segment, type SegmentHead } from './journal.ts'
-import { Lateness, tracked } from './late.ts'
-import { Place, type Remains } from './place.ts'
+import { MAX_TIME } from './iso-time.ts'
+import { type Batch, ExternalChange, FORGOTTEN, Segment, type SegmentHead } from './journal.ts'
+import { LatencyMonitor, monitored } from './latency-monitor.ts'
 import type { Records } from './records.ts'
 import { type Recovered, recover, type StoreLog } from './recovery.ts'
-import { Pace } from './slices.ts'
+import { SerialQueue } from './serial-queue.ts'
+import { Pace } from './sliced-writer.ts'
 import { writeSnapshot } from './snapshot.ts'
 import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
-import { MAX_TIME } from './time.ts'
-import { Turns } from './turns.ts'
 import { unusable } from './unusable.ts'
 
 export type { StoreLog } from './recovery.ts'
@@ -51,13 +51,13 @@ class JsonFileStore implements Store {
   readonly #log: StoreLog
   readonly #now: () => number
   readonly #steady: () => number
-  readonly #late: Lateness
+  readonly #late: LatencyMonitor
   readonly #saveEveryMs: number
   readonly #journalEveryMs: number
   readonly #disk: Disk
   readonly #host: Host
 
-  #place: Place | undefined
+  #place: DataDirectory | undefined
   #stateId = ''
   #everyone: () => Iterable<UserRecord> = () => []
   #coreTime: (() => number) | undefined
@@ -76,14 +76,14 @@ class JsonFileStore implements Store {
   /** Says that what is pending does not wait for the disk any more. */
   #pendingDone: (() => void) | undefined
   /** One batch, or one change of segments, at a time. */
-  readonly #writes = new Turns()
+  readonly #writes = new SerialQueue()
   #batchTimer: NodeJS.Timeout | undefined
 
   /** The first segment the main file needs; undefined without a good main file. */
   #mainNeeds: number | undefined
   #backupNeeds = 1
   /** One snapshot at a time. */
-  readonly #saves = new Turns()
+  readonly #saves = new SerialQueue()
   #pace: Pace | undefined
   #saveTimer: NodeJS.Timeout | undefined
   #nextSaveAt = 0
@@ -104,14 +104,14 @@ class JsonFileStore implements Store {
     this.#log = options.log
     this.#now = options.now
     this.#steady = options.steady ?? (() => performance.now())
-    this.#late = new Lateness({
+    this.#late = new LatencyMonitor({
       steady: this.#steady,
       began: waitedMs => this.#isLate(waitedMs),
       ended: lastedMs => this.#isInTime(lastedMs),
     })
     this.#saveEveryMs = options.saveEveryMs ?? SAVE_EVERY_MS
     this.#journalEveryMs = options.journalEveryMs ?? JOURNAL_EVERY_MS
-    this.#disk = tracked(options.disk ?? nodeDisk, this.#late)
+    this.#disk = monitored(options.disk ?? nodeDisk, this.#late)
     this.#host = options.host ?? thisHost
   }
 
@@ -125,7 +125,7 @@ class JsonFileStore implements Store {
   }
 
   async #load(): Promise<Records> {
-    const place = await Place.take({
+    const place = await DataDirectory.take({
       disk: this.#disk,
       files: this.#files,
       host: this.#host,
@@ -295,7 +295,7 @@ class JsonFileStore implements Store {
   }
 
   /** Makes sure that the directory is ours, and takes note of what was removed from it. */
-  async #secure(): Promise<Remains | undefined> {
+  async #secure(): Promise<RemainingFiles | undefined> {
     if (this.#takenOver) throw this.#takenOver
     try {
       const remains = await this.#place?.secure()
@@ -306,7 +306,7 @@ class JsonFileStore implements Store {
     }
   }
 
-  #reasonFor(why: 'start' | 'snapshot', remains: Remains | undefined): SegmentHead['after'] {
+  #reasonFor(why: 'start' | 'snapshot', remains: RemainingFiles | undefined): SegmentHead['after'] {
     if (this.#begun && remains?.isEmpty) return 'removal'
     return this.#notesLost && why === 'snapshot' ? 'failure' : why
   }
@@ -469,7 +469,7 @@ class JsonFileStore implements Store {
     try {
       await this.#place?.look(segment)
     } catch (error) {
-      if (!(error instanceof Displaced) || this.#closed) throw error
+      if (!(error instanceof ExternalChange) || this.#closed) throw error
       this.#loseNotes(error)
       await this.#giveUp(segment)
     }
@@ -517,7 +517,7 @@ class JsonFileStore implements Store {
     this.#failing = { since, steadySince, error: reason }
     this.#changed = true
     // What was removed can be written again at once, unless that has just failed too.
-    const isNew = error instanceof Displaced && !this.#pace
+    const isNew = error instanceof ExternalChange && !this.#pace
     this.#nextSaveAt = this.#steady() + (isNew ? 0 : RETRY_MS)
     this.#saveLater()
   }

@@ -10,7 +10,7 @@ import { SimulatedHost } from './host.fake.ts'
 import { type Host, type Owner, thisHost } from './host.ts'
 import { claimName, Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
-import type { Answer, Order } from './testing/lock-process.ts'
+import type { Answer, Command } from './testing/lock-process.ts'
 import { newDirectory } from './testing/open-store.ts'
 
 const LOCK = '/data/lock'
@@ -193,7 +193,7 @@ describe('a race for a lock', () => {
       for (const racer of racers) racer.disconnect()
     })
 
-    const ask = async (racer: ChildProcess, order: Order): Promise<Answer> => {
+    const ask = async (racer: ChildProcess, order: Command): Promise<Answer> => {
       const answer = once(racer, 'message')
       racer.send(order)
       return (await answer)[0]

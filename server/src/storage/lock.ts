@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { basename, dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { type Beacon, isListening } from './beacon.ts'
 import { codeOf, type Disk, readIfThere, reasonOf, removeQuietly } from './disk.ts'
-import { type Host, heldHere, type Owner, socketOf } from './host.ts'
+import { type Host, locksOfThisProcess, type Owner, socketOf } from './host.ts'
+import { isListening, type LivenessSocket } from './liveness-socket.ts'
 import { StoreLocked } from './store.ts'
 
 /** The newest journal segment, named outside the journal so that its loss is noticed. */
@@ -13,7 +13,7 @@ export interface Newest {
 }
 
 /** The lock of an owner that crashed. */
-export interface DeadLock {
+export interface StaleLock {
   /** What it was writing last; `undefined` when it had written nothing, or in a lock of an earlier version. */
   readonly newest: Newest | undefined
   /** False when its content is damaged, so that it can't be known what it was writing. */
@@ -26,15 +26,15 @@ export interface DeadLock {
  */
 export class Lock {
   /** The lock of the last owner if that crashed, that is, did not remove it. */
-  readonly dead: DeadLock | undefined
+  readonly dead: StaleLock | undefined
   /** Why this lock can't be seen from other containers; `undefined` when it can. */
-  readonly beaconProblem: string | undefined
+  readonly socketProblem: string | undefined
   readonly #disk: Disk
   readonly #path: string
   readonly #host: Host
   readonly #id: string
   readonly #found: Buffer | undefined
-  readonly #beacon: Beacon | undefined
+  readonly #socket: LivenessSocket | undefined
   #newest: Newest | undefined
 
   private constructor(parts: {
@@ -43,17 +43,17 @@ export class Lock {
     host: Host
     id: string
     found: Buffer | undefined
-    beacon: Lit
+    socket: OpenedSocket
     newest: Newest | undefined
   }) {
-    const { found, beacon } = parts
+    const { found, socket } = parts
     this.#disk = parts.disk
     this.#path = parts.path
     this.#host = parts.host
     this.#id = parts.id
     this.#found = found
-    this.#beacon = beacon.beacon
-    this.beaconProblem = beacon.problem
+    this.#socket = socket.socket
+    this.socketProblem = socket.problem
     this.#newest = parts.newest
     const left = found && decode(found)
     this.dead = found && { newest: left?.newest, isReadable: left !== undefined }
@@ -74,18 +74,18 @@ export class Lock {
   static async acquire(disk: Disk, path: string, host: Host, before?: Lock): Promise<Lock> {
     const id = before ? before.#id : randomUUID()
     const own = new OwnFile(disk, path, { ...host.self, id }, before ? before.#newest : undefined)
-    heldHere.add(id)
-    let beacon: Lit = {}
+    locksOfThisProcess.add(id)
+    let socket: OpenedSocket = {}
     try {
       await own.write(undefined)
-      beacon = await light(host, path, id) // before the lock is in place, so that a reader of the lock finds the owner alive
+      socket = await light(host, path, id) // before the lock is in place, so that a reader of the lock finds the owner alive
       const found = await take(disk, path, own, host)
-      if (host.light) await removeDead(disk, path, id)
-      if (before) before.#beacon?.close() // the new socket has taken its name
-      return new Lock({ disk, path, host, id, found, beacon, newest: own.newest })
+      if (host.light) await removeLeftovers(disk, path, id)
+      if (before) before.#socket?.close() // the new socket has taken its name
+      return new Lock({ disk, path, host, id, found, socket, newest: own.newest })
     } catch (error) {
-      if (!before) heldHere.delete(id)
-      await putOut(disk, path, id, beacon.beacon)
+      if (!before) locksOfThisProcess.delete(id)
+      await closeSocket(disk, path, id, socket.socket)
       throw error
     } finally {
       await own.remove()
@@ -106,7 +106,7 @@ export class Lock {
     if (content === undefined) return `${this.#path} was removed while the server was using it`
     const owner = decode(content)?.owner
     if (owner?.id !== this.#id) return `${this.#path} was replaced while the server was using it`
-    if (this.#beacon && !(await this.#disk.stat(socketOf(this.#path, this.#id))))
+    if (this.#socket && !(await this.#disk.stat(socketOf(this.#path, this.#id))))
       return `${socketOf(this.#path, this.#id)} was removed while the server was using it`
     return undefined
   }
@@ -149,8 +149,8 @@ export class Lock {
 
   /** Leaves the lock as a crash would: the next owner will know that this one did not end in good order. */
   async abandon(): Promise<void> {
-    heldHere.delete(this.#id)
-    await putOut(this.#disk, this.#path, this.#id, this.#beacon)
+    locksOfThisProcess.delete(this.#id)
+    await closeSocket(this.#disk, this.#path, this.#id, this.#socket)
   }
 
   /** Gives the lock back and leaves everything as it was found, a dead owner's lock too. */
@@ -172,11 +172,11 @@ export class Lock {
   }
 }
 
-type Lit = { readonly beacon?: Beacon | undefined; readonly problem?: string }
+type OpenedSocket = { readonly socket?: LivenessSocket | undefined; readonly problem?: string }
 
-async function light(host: Host, path: string, id: string): Promise<Lit> {
+async function light(host: Host, path: string, id: string): Promise<OpenedSocket> {
   try {
-    return { beacon: await host.light?.(path, id) }
+    return { socket: await host.light?.(path, id) }
   } catch (error) {
     return { problem: reasonOf(error) }
   }
@@ -232,7 +232,7 @@ const MAX_ATTEMPTS = 1_000
 async function take(disk: Disk, path: string, own: OwnFile, host: Host): Promise<Buffer | undefined> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     await own.inherit(undefined)
-    if (await linked(disk, own.path, path)) return undefined
+    if (await linkIfFree(disk, own.path, path)) return undefined
     const found = await readIfThere(disk, path)
     if (found === undefined) continue // it was just removed
     const left = decode(found)
@@ -250,7 +250,7 @@ async function inherit(disk: Disk, path: string, own: OwnFile, found: Buffer, ho
   for (let dead = found; ; ) {
     const claim = claimName(path, dead, claims.length)
     claims.push(claim)
-    if (await linked(disk, own.path, claim)) break
+    if (await linkIfFree(disk, own.path, claim)) break
     const claimed = await readIfThere(disk, claim)
     if (claimed === undefined) return false
     if (!(await isInPlace(disk, path, found))) return false
@@ -268,14 +268,19 @@ async function inherit(disk: Disk, path: string, own: OwnFile, found: Buffer, ho
   return true
 }
 
-async function putOut(disk: Disk, path: string, id: string, beacon: Beacon | undefined): Promise<void> {
-  if (!beacon) return
+async function closeSocket(
+  disk: Disk,
+  path: string,
+  id: string,
+  socket: LivenessSocket | undefined,
+): Promise<void> {
+  if (!socket) return
   await removeQuietly(disk, socketOf(path, id))
-  beacon.close()
+  socket.close()
 }
 
 /** Removes what dead owners and starters left beside the lock. A socket has its name only once it listens. */
-async function removeDead(disk: Disk, path: string, ownId: string): Promise<void> {
+async function removeLeftovers(disk: Disk, path: string, ownId: string): Promise<void> {
   const names = await disk.list(dirname(path)).catch(() => [])
   for (const name of names) {
     const id = name.startsWith(`${basename(path)}.`) ? SOCKET.exec(name)?.[1] : undefined
@@ -307,7 +312,7 @@ async function isInPlace(disk: Disk, path: string, content: Buffer): Promise<boo
   return (await readIfThere(disk, path))?.equals(content) === true
 }
 
-async function linked(disk: Disk, from: string, to: string): Promise<boolean> {
+async function linkIfFree(disk: Disk, from: string, to: string): Promise<boolean> {
   try {
     await disk.link(from, to)
     return true

@@ -1,8 +1,8 @@
-import { createMemoryStore, type MemoryPlace } from './memory.ts'
+import { createMemoryStore, type MemoryState } from './memory.ts'
 import { describeStore } from './store.suite.ts'
 
 describeStore('memory', async () => {
-  const place: MemoryPlace = { users: new Map() }
+  const place: MemoryState = { users: new Map() }
   return {
     open: () => createMemoryStore(place),
     kill: async () => {

@@ -3,7 +3,7 @@ import { Records } from './records.ts'
 import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
 
 /** What a memory store leaves to the next one, as a directory does for files. */
-export interface MemoryPlace {
+export interface MemoryState {
   users: Map<UserId, UserRecord>
   /** When the process that holds it was last known alive; absent after a snapshot, which needs no such guess. */
   alive?: number | undefined
@@ -13,17 +13,17 @@ export interface MemoryPlace {
 }
 
 /** A store for tests, and for whoever wants no disk: it keeps as long as its place is kept. */
-export function createMemoryStore(place: MemoryPlace = { users: new Map() }): Store {
+export function createMemoryStore(place: MemoryState = { users: new Map() }): Store {
   return new MemoryStore(place)
 }
 
 class MemoryStore implements Store {
-  readonly #place: MemoryPlace
+  readonly #place: MemoryState
   #everyone: () => Iterable<UserRecord> = () => []
   #knownTime: (() => number) | undefined
   #open = false
 
-  constructor(place: MemoryPlace) {
+  constructor(place: MemoryState) {
     this.#place = place
   }
 

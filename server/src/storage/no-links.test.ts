@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest'
 import { describeDisk } from './disk.suite.ts'
 import { nodeDisk } from './disk.ts'
-import { newDirectory, openOn } from './testing/open-store.ts'
-import { byId, gone, loadFrom } from './testing/sample-records.ts'
+import { newDirectory, openStoreOn } from './testing/open-store.ts'
+import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
 vi.mock('node:fs/promises', async original => ({
   ...(await original<typeof import('node:fs/promises')>()),
@@ -16,11 +16,11 @@ describeDisk('node, without hard links', async () => ({ disk: nodeDisk, director
 test('a store works where there are no hard links', async () => {
   const dataDir = newDirectory()
   for (let round = 0; round < 3; round += 1) {
-    const { store, log } = openOn(nodeDisk, { dataDir })
+    const { store, log } = openStoreOn(nodeDisk, { dataDir })
     const users = await loadFrom(store)
     expect(users.size).toBe(round)
     await store.start(() => users.values())
-    const record = gone(`user ${round}`, round)
+    const record = offline(`user ${round}`, round)
     users.set(record.userId, record)
     store.note(record)
     await store.save()
@@ -28,7 +28,9 @@ test('a store works where there are no hard links', async () => {
     await store.close()
     expect(log.errors).toEqual([])
   }
-  const { store } = openOn(nodeDisk, { dataDir })
-  expect(await loadFrom(store)).toEqual(byId(gone('user 0', 0), gone('user 1', 1), gone('user 2', 2)))
+  const { store } = openStoreOn(nodeDisk, { dataDir })
+  expect(await loadFrom(store)).toEqual(
+    byId(offline('user 0', 0), offline('user 1', 1), offline('user 2', 2)),
+  )
   await store.close()
 })

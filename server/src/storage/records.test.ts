@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { Records } from './records.ts'
-import { byId, everyKindOfRecord, gone, HOSTILE_NAMES, online } from './testing/sample-records.ts'
+import { byId, everyKindOfRecord, HOSTILE_NAMES, offline, online } from './testing/sample-records.ts'
 
 const read = (records: Records) => byId(...records)
 
 test('every record is what it was, one by one and all together', () => {
   const all = [
     ...everyKindOfRecord(),
-    ...HOSTILE_NAMES.map(name => gone(name)),
-    gone('long ago', -62e12 + 0.5),
+    ...HOSTILE_NAMES.map(name => offline(name)),
+    offline('long ago', -62e12 + 0.5),
   ]
   const records = new Records()
   for (const record of all) records.set(record)
@@ -20,8 +20,8 @@ test('every record is what it was, one by one and all together', () => {
 })
 
 test('nothing is lost that only a file made by hand can say of who is gone', () => {
-  const odd = { ...gone('odd'), text: 'left' }
-  const busy = { ...gone('busy'), status: 'busy' } as const
+  const odd = { ...offline('odd'), text: 'left' }
+  const busy = { ...offline('busy'), status: 'busy' } as const
   const records = new Records()
   records.set(odd)
   records.set(busy)
@@ -31,7 +31,7 @@ test('nothing is lost that only a file made by hand can say of who is gone', () 
 test.each([{ chosenAt: 5 }, { keptHidden: true as const }, { inactive: true as const }])(
   'no field of a user who is gone is lost: %o',
   field => {
-    const record = { ...gone('ann'), ...field }
+    const record = { ...offline('ann'), ...field }
     const records = new Records()
     records.set(record)
     expect(read(records)).toEqual(byId(record))
@@ -42,11 +42,11 @@ test('the newest record of a user counts, whatever kind it and the one before ar
   const records = new Records()
   const kinds = [
     online('a', 1, 'Ann'),
-    gone('a', 2),
-    gone('a', 3),
-    { ...gone('a', 4), username: 'Anna' },
-    { ...gone('a', 5), newUsername: 'A' },
-    gone('a', 6),
+    offline('a', 2),
+    offline('a', 3),
+    { ...offline('a', 4), username: 'Anna' },
+    { ...offline('a', 5), newUsername: 'A' },
+    offline('a', 6),
     online('a', 7),
   ]
   for (const record of kinds) {
@@ -61,7 +61,7 @@ test('the newest record of a user counts, whatever kind it and the one before ar
 
 test('records may be replaced while all are gone through', () => {
   const records = new Records()
-  for (const record of [online('a'), gone('b'), online('c')]) records.set(record)
+  for (const record of [online('a'), offline('b'), online('c')]) records.set(record)
   for (const record of records) records.set({ ...record, session: 'none', status: 'offline', lastSeen: 9 })
-  expect(read(records)).toEqual(byId(gone('a', 9), gone('b', 9), gone('c', 9)))
+  expect(read(records)).toEqual(byId(offline('a', 9), offline('b', 9), offline('c', 9)))
 })

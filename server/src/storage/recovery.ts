@@ -1,7 +1,7 @@
 import { codeOf, type Disk, reasonOf, removeQuietly } from './disk.ts'
-import { aside, type Files, isState, isTemporary, segmentNumber } from './files.ts'
+import { asidePath, type Files, isState, isTemporary, segmentNumber } from './files.ts'
 import { type Entry, readHead, readSegment, type SegmentHead, type SegmentReport } from './journal.ts'
-import type { DeadLock } from './lock.ts'
+import type { StaleLock } from './lock.ts'
 import { Records } from './records.ts'
 import { readSnapshot, type Snapshot, SnapshotDamaged } from './snapshot.ts'
 import { StoreDamaged, type UserRecord } from './store.ts'
@@ -41,7 +41,7 @@ export interface RecoveryOptions {
   readonly log: StoreLog
   readonly now: number
   /** The lock of the last process if that crashed: its last line may be torn, and it names the newest segment. */
-  readonly dead: DeadLock | undefined
+  readonly dead: StaleLock | undefined
 }
 
 /**
@@ -76,7 +76,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
 
   await removeTemporaries(disk, files, names)
-  await keepAside(options, names, main, backup, problems)
+  await moveDamagedAside(options, names, main, backup, problems)
   for (const gap of gaps) log.error(gap)
   if (base.origin === 'by hand')
     log.info('the state file has no checksum: accepted as edited or imported by hand', { file: base.name })
@@ -188,7 +188,7 @@ interface SortedOut {
  * Tells the segments of this state from files that only have such a name. Rows say what a user is, not what to
  * change, so a segment in the wrong place would set its users back to what they were long ago.
  */
-function sortOut(listed: readonly SegmentFile[], base: Base, dead: DeadLock | undefined): SortedOut {
+function sortOut(listed: readonly SegmentFile[], base: Base, dead: StaleLock | undefined): SortedOut {
   const inPlace = listed.filter(({ journal, isCopy }) => !isCopy && journal >= base.needs)
   const stateId =
     base.stateId ??
@@ -229,7 +229,7 @@ function sortOut(listed: readonly SegmentFile[], base: Base, dead: DeadLock | un
 function newestIsMissing(
   listed: readonly SegmentFile[],
   stateId: string | undefined,
-  dead: DeadLock | undefined,
+  dead: StaleLock | undefined,
 ): DamagedSegment[] {
   if (!dead?.newest) return []
   const { segment } = dead.newest
@@ -494,7 +494,7 @@ async function removeTemporaries(disk: Disk, files: Files, names: readonly strin
 }
 
 /** Keeps what is damaged for whoever wants to look into it, and says so, in one line a file. */
-async function keepAside(
+async function moveDamagedAside(
   { disk, files, log, now }: RecoveryOptions,
   names: readonly string[],
   main: StateFile,
@@ -502,7 +502,10 @@ async function keepAside(
   damaged: readonly DamagedSegment[],
 ): Promise<void> {
   if (main.state === 'damaged') {
-    const kept = await keep(() => disk.rename(files.main, aside(files.main, now)), aside(files.main, now))
+    const kept = await keep(
+      () => disk.rename(files.main, asidePath(files.main, now)),
+      asidePath(files.main, now),
+    )
     const standIn = backup?.state === 'good' ? 'the backup and the journal stand' : 'the journal stands'
     log.error(`user_state.json is damaged: ${main.problem}; ${standIn} in for it`, { kept })
   } else if (main.state === 'absent' && backup?.state === 'good') {
@@ -510,8 +513,8 @@ async function keepAside(
   }
   if (backup?.state === 'damaged') {
     const kept = await keep(
-      () => disk.rename(files.backup, aside(files.backup, now)),
-      aside(files.backup, now),
+      () => disk.rename(files.backup, asidePath(files.backup, now)),
+      asidePath(files.backup, now),
     )
     log.error(`user_state_backup.json is damaged: ${backup.problem}`, { kept })
   }
@@ -521,9 +524,9 @@ async function keepAside(
 
   async function keepSegment(path: string | undefined, isRead: boolean): Promise<string> {
     if (path === undefined) return 'no'
-    if (!isRead) return keep(() => disk.rename(path, aside(path, now)), aside(path, now))
+    if (!isRead) return keep(() => disk.rename(path, asidePath(path, now)), asidePath(path, now))
     const isKept = names.some(name => files.inDirectory(name).startsWith(`${path}.damaged-`))
-    return isKept ? 'no' : keep(() => disk.link(path, aside(path, now)), aside(path, now))
+    return isKept ? 'no' : keep(() => disk.link(path, asidePath(path, now)), asidePath(path, now))
   }
 }
 

@@ -6,8 +6,8 @@ import {
   STATUSES,
   type Status,
 } from '@who-is-online/protocol/words'
+import { isoTime, MAX_TIME, parseTime } from './iso-time.ts'
 import type { UserRecord } from './store.ts'
-import { isoTime, MAX_TIME, parseTime } from './time.ts'
 
 /**
  * A user as a JSON object, in snapshot and journal alike:

@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib'
 import { type Disk, readWhole, reasonOf, wholeLines } from './disk.ts'
+import { isoTime, parseTime } from './iso-time.ts'
 import { Records } from './records.ts'
 import { decodeRow, encodeRow } from './row.ts'
-import { type Pace, SlicedWriter } from './slices.ts'
+import { type Pace, SlicedWriter } from './sliced-writer.ts'
 import type { UserRecord } from './store.ts'
-import { isoTime, parseTime } from './time.ts'
 
 /** Stands in every file: a later version that writes otherwise has another number and reads this one too. */
 export const FORMAT = 'who-is-online/1'

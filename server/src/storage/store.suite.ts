@@ -1,6 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
-import { byId, everyKindOfRecord, gone, HOSTILE_NAMES, loadFrom, online } from './testing/sample-records.ts'
+import {
+  byId,
+  everyKindOfRecord,
+  HOSTILE_NAMES,
+  loadFrom,
+  offline,
+  online,
+} from './testing/sample-records.ts'
 
 /** One place and whoever comes to it. */
 export interface StoreHarness {
@@ -51,10 +58,10 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('[I8] what was noted before a flush is there after a crash', async () => {
       const { store, note } = await begin()
-      note(online('a'), gone('b'))
+      note(online('a'), offline('b'))
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(online('a'), gone('b')))
+      expect(await reload()).toEqual(byId(online('a'), offline('b')))
     })
 
     test('[I8] what was noted 150 ms ago is there after a crash', async () => {
@@ -99,26 +106,26 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       const { store, note, forget } = await begin()
       note(online('a', 1), online('b', 1), online('c', 1))
       await store.flush()
-      note(gone('a', 2))
+      note(offline('a', 2))
       note(online('a', 3))
       forget('b')
       forget('c')
-      note(gone('c', 4))
+      note(offline('c', 4))
       forget('nobody')
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(online('a', 3), gone('c', 4)))
+      expect(await reload()).toEqual(byId(online('a', 3), offline('c', 4)))
     })
 
     test('a snapshot holds everybody, and what is noted after it counts too', async () => {
       const { store, note, forget } = await begin()
       note(online('a'), online('b'), online('c'))
       await store.save()
-      note(gone('b', 2_000), online('d'))
+      note(offline('b', 2_000), online('d'))
       forget('c')
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(online('a'), gone('b', 2_000), online('d')))
+      expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000), online('d')))
     })
 
     test('users come, change and go while a snapshot is walked', async () => {
@@ -133,7 +140,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         for (const record of users.values()) {
           yield record
           reached += 1
-          if (reached === 1) change(gone('a', 2_000))
+          if (reached === 1) change(offline('a', 2_000))
           if (reached === 2) change(online('e', 2_000))
           if (reached === 3) {
             users.delete('b')
@@ -144,21 +151,21 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       for (const userId of ['a', 'b', 'c', 'd']) change(online(userId))
       await store.save()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(gone('a', 2_000), online('c'), online('d'), online('e', 2_000)))
+      expect(await reload()).toEqual(byId(offline('a', 2_000), online('c'), online('d'), online('e', 2_000)))
     })
 
     test('after a crash, visible live users were last seen when the process was last alive', async () => {
       const { store, note } = await begin()
       const held: UserRecord = { ...online('held'), session: 'held' }
       const hidden: UserRecord = { ...online('hidden'), status: 'offline' }
-      note(online('a'), held, hidden, gone('gone'))
+      note(online('a'), held, hidden, offline('gone'))
       store.alive(5_000)
       store.alive(6_000)
       note(online('later', 7_000))
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(
-        byId(online('a', 6_000), held, hidden, gone('gone'), online('later', 7_000)),
+        byId(online('a', 6_000), held, hidden, offline('gone'), online('later', 7_000)),
       )
     })
 
@@ -174,10 +181,10 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         { ...online('away and idle'), status: 'away', idle: true },
         { ...online('hidden'), status: 'offline', text, expiresAt: 9_000_000 },
         { ...online('hidden and idle'), status: 'offline', idle: true, session: 'held' },
-        { ...gone('back until then'), status: 'busy', text, expiresAt: 9_000_000 },
-        { ...gone('hidden until then'), status: 'offline', expiresAt: 9_000_000 },
-        { ...gone('online until then'), status: 'online', expiresAt: 9_000_000 },
-        { ...gone('with a new name'), newUsername: 'new', username: 'old' },
+        { ...offline('back until then'), status: 'busy', text, expiresAt: 9_000_000 },
+        { ...offline('hidden until then'), status: 'offline', expiresAt: 9_000_000 },
+        { ...offline('online until then'), status: 'online', expiresAt: 9_000_000 },
+        { ...offline('with a new name'), newUsername: 'new', username: 'old' },
       ]
       note(...records)
       await store.flush()
@@ -192,11 +199,11 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('after a clean stop everybody was last seen exactly when noted', async () => {
       const { store, note } = await begin()
-      note(online('a'), gone('b', 2_000))
+      note(online('a'), offline('b', 2_000))
       store.alive(5_000)
       await store.save()
       await store.close()
-      expect(await reload()).toEqual(byId(online('a'), gone('b', 2_000)))
+      expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000)))
     })
 
     test('a process does not speak for the users of the one before', async () => {
@@ -216,10 +223,10 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('notes from a time before the epoch and far ahead of it stay what they are', async () => {
       const { store, note } = await begin()
-      note(gone('early', -62_000_000_000_000), gone('zero', 0))
+      note(offline('early', -62_000_000_000_000), offline('zero', 0))
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(gone('early', -62_000_000_000_000), gone('zero', 0)))
+      expect(await reload()).toEqual(byId(offline('early', -62_000_000_000_000), offline('zero', 0)))
     })
 
     test('[Z6] the known time is the highest that was stored, after a crash, a save and a clean stop', async () => {
@@ -231,7 +238,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       }
       expect(await knownTime()).toBeUndefined()
       const first = await begin()
-      first.note(online('a', 7_000), gone('b', 9_000))
+      first.note(online('a', 7_000), offline('b', 9_000))
       await first.store.flush()
       await harness.kill(first.store)
       expect(await knownTime()).toBe(9_000) // what is the latest of all times, where none was stored
@@ -261,7 +268,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         () => [],
         () => time,
       )
-      fourth.note(gone('c', 90_000))
+      fourth.note(offline('c', 90_000))
       await fourth.save()
       time = 14_000
       await fourth.close()
@@ -270,16 +277,16 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('[Z6] times of a clock that was ahead or behind stay what they are', async () => {
       const { store, note } = await begin()
-      note(online('ahead', Date.UTC(2090, 0, 1)), gone('behind', 3))
+      note(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3))
       await store.flush()
       await harness.kill(store)
-      expect(await reload()).toEqual(byId(online('ahead', Date.UTC(2090, 0, 1)), gone('behind', 3)))
+      expect(await reload()).toEqual(byId(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3)))
     })
 
     test('many at once, a thousand times over', async () => {
       const { store, users, note } = await begin()
       for (let round = 0; round < 1_000; round += 1) {
-        note(online(`user ${round % 100}`, round), gone(`user ${(round * 7) % 300}`, round))
+        note(online(`user ${round % 100}`, round), offline(`user ${(round * 7) % 300}`, round))
         if (round % 200 === 0) await Promise.all([store.flush(), store.save(), store.flush()])
       }
       await Promise.all([store.save(), store.save(), store.flush()])
@@ -297,7 +304,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     test("a dead process is in nobody's way, again and again", async () => {
       for (let round = 0; round < 5; round += 1) {
         const { store, note } = await begin()
-        note(gone(`user ${round}`, round))
+        note(offline(`user ${round}`, round))
         await store.flush()
         await harness.kill(store)
       }

@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { nodeDisk } from './disk.ts'
 import { StoreUnusable } from './store.ts'
-import { newDirectory, openOn } from './testing/open-store.ts'
+import { newDirectory, openStoreOn } from './testing/open-store.ts'
 
-const load = (dataDir: string) => openOn(nodeDisk, { dataDir }).store.load()
+const load = (dataDir: string) => openStoreOn(nodeDisk, { dataDir }).store.load()
 
 async function messageOf(loading: Promise<unknown>): Promise<string> {
   const error = await loading.then(
@@ -68,7 +68,7 @@ describe('a data directory that can not be used', () => {
         let operations = 0
         disk.fault = ({ name }) =>
           name !== 'remove' && name !== 'close' && ++operations === failing ? code : undefined
-        const loading = openOn(disk).store.load()
+        const loading = openStoreOn(disk).store.load()
         const outcome = await loading.then(
           () => 'loaded',
           error => error,
@@ -91,7 +91,7 @@ describe('a data directory that can not be used', () => {
 
   test('control: a directory that can be used is, and one that is missing is made', async () => {
     const dataDir = join(newDirectory(), 'one', 'two')
-    const { store } = openOn(nodeDisk, { dataDir })
+    const { store } = openStoreOn(nodeDisk, { dataDir })
     await store.load()
     expect(await readdir(dataDir)).toContain('lock')
     await store.close()

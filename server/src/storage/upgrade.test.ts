@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { UserRecord } from './store.ts'
-import { diskWith, openOn } from './testing/open-store.ts'
-import { byId, gone, loadFrom } from './testing/sample-records.ts'
+import { diskWith, openStoreOn } from './testing/open-store.ts'
+import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
 /* What version 0.1.0 left when it was killed: no ids, no known time, a lock that names no segment. */
 
@@ -42,10 +42,10 @@ eaf431c8 {"userId":"ann","status":"offline","lastSeen":"2026-11-28T07:51:52.321Z
 }
 
 const ann: UserRecord = { userId: 'ann', session: 'held', status: 'offline', lastSeen: ANN }
-const bob = gone('bob', BOB)
+const bob = offline('bob', BOB)
 
 test('[Z6] the files of the version before are read, and the highest time in them is the known time', async () => {
-  const { store, log } = openOn(diskWith(LEFT))
+  const { store, log } = openStoreOn(diskWith(LEFT))
   const records = await store.load()
   expect(byId(...records)).toEqual(byId(ann, bob))
   expect(records.knownTime).toBe(SAVED)
@@ -54,17 +54,17 @@ test('[Z6] the files of the version before are read, and the highest time in the
 
 test('[I8] their backup and journal stand in, also after the first saves of this version', async () => {
   const disk = diskWith(LEFT)
-  const first = openOn(disk)
+  const first = openStoreOn(disk)
   const users = await loadFrom(first.store)
   await first.store.start(() => users.values())
-  users.set('eve', gone('eve', 7))
-  first.store.note(gone('eve', 7))
+  users.set('eve', offline('eve', 7))
+  first.store.note(offline('eve', 7))
   await first.store.flush()
   for (const saves of [0, 1, 2]) {
     if (saves > 0) await first.store.save()
     const left = diskWith(Object.fromEntries(disk.files()))
     left.put('/data/user_state.json', 'damaged')
-    const next = openOn(left)
+    const next = openStoreOn(left)
     expect(await loadFrom(next.store)).toEqual(users)
     expect(next.log.errors).toEqual([expect.stringContaining('user_state.json is damaged')])
   }

@@ -1,8 +1,8 @@
 import { SimulatedDisk } from '../disk.fake.ts'
 import { type Store, StoreDamaged, type UserRecord } from '../store.ts'
-import { diskWith, openOn } from './open-store.ts'
+import { diskWith, openStoreOn } from './open-store.ts'
 import type { ReadableLog } from './readable-log.ts'
-import { gone, HOSTILE_NAMES, loadFrom, online } from './sample-records.ts'
+import { HOSTILE_NAMES, loadFrom, offline, online } from './sample-records.ts'
 
 /** The files of a data directory by name, and the state that is in them. */
 export interface Left {
@@ -26,28 +26,28 @@ export async function leave(places: Places, userCount: number): Promise<Left> {
     }
   }
   const everybody = Array.from({ length: userCount }, (_, index) =>
-    (index % 3 === 0 ? online : gone)(`user ${index}`, 1_000 + index),
+    (index % 3 === 0 ? online : offline)(`user ${index}`, 1_000 + index),
   )
 
   const first = await begin(disk)
-  note(first, ...everybody.slice(0, userCount / 2), ...HOSTILE_NAMES.map(name => gone(name)))
+  note(first, ...everybody.slice(0, userCount / 2), ...HOSTILE_NAMES.map(name => offline(name)))
   await first.flush()
   disk = disk.kill()
 
   const second = await begin(disk)
   note(second, ...everybody)
   if (places !== 'journal') await second.save()
-  note(second, gone('user 0', 2_000), gone('between'))
+  note(second, offline('user 0', 2_000), offline('between'))
   second.forget('user 1')
   users.delete('user 1')
   await second.flush()
   if (places === 'main and backup') await second.save()
-  note(second, gone('user 3', 3_000), gone('after'))
+  note(second, offline('user 3', 3_000), offline('after'))
   await second.close()
   return { files: disk.files(), users }
 
   async function begin(on: SimulatedDisk): Promise<Store> {
-    const { store } = openOn(on)
+    const { store } = openStoreOn(on)
     await store.load()
     await store.start(() => users.values())
     return store
@@ -67,7 +67,7 @@ export type Reader = (
 ) => Promise<{ users: ReadonlyMap<string, UserRecord>; log: Pick<ReadableLog, 'errors'> }>
 
 export const asTheStoreReads: Reader = async disk => {
-  const { store, log } = openOn(disk)
+  const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.close()
   return { users, log }

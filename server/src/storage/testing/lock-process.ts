@@ -8,7 +8,7 @@ import { Lock } from '../lock.ts'
 import { StoreLocked } from '../store.ts'
 
 /** `hides`: as if its pid meant nothing to anybody, as that of a process in another container. */
-export type Order = { readonly take: string; readonly hides?: boolean } | { readonly release: true }
+export type Command = { readonly take: string; readonly hides?: boolean } | { readonly release: true }
 export type Answer =
   | { readonly took: boolean; readonly why?: string }
   | { readonly released: true }
@@ -26,7 +26,7 @@ export function inAnotherContainer(host: Host): Host {
 
 let lock: Lock | undefined
 
-async function obey(order: Order): Promise<Answer> {
+async function obey(order: Command): Promise<Answer> {
   if ('release' in order) {
     await lock?.release()
     lock = undefined
@@ -42,7 +42,7 @@ async function obey(order: Order): Promise<Answer> {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  process.on('message', (order: Order) => {
+  process.on('message', (order: Command) => {
     void obey(order).then(answer => process.send?.(answer))
   })
   process.on('disconnect', () => process.exit())

@@ -15,7 +15,7 @@ export const DATA = '/data'
 let starts = 0
 
 /** A store on a simulated disk, in a process of its own; all others are dead. */
-export function openOn(
+export function openStoreOn(
   disk: Disk,
   options: Partial<JsonFileOptions> = {},
 ): { store: Store; log: ReadableLog } {

@@ -38,7 +38,7 @@ export const online = (userId: string, lastSeen = 1_000, username?: string): Use
   ...(username !== undefined && { username }),
 })
 
-export const gone = (userId: string, lastSeen = 1_000): UserRecord => ({
+export const offline = (userId: string, lastSeen = 1_000): UserRecord => ({
   userId,
   session: 'none',
   status: 'offline',

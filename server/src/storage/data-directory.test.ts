@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { SimulatedHost } from './host.fake.ts'
 import { StoreLocked, type UserRecord } from './store.ts'
-import { DATA, openOn } from './testing/open-store.ts'
-import { gone, loadFrom, online } from './testing/sample-records.ts'
+import { DATA, openStoreOn } from './testing/open-store.ts'
+import { loadFrom, offline, online } from './testing/sample-records.ts'
 
 const MAIN = `${DATA}/user_state.json`
 const BACKUP = `${DATA}/user_state_backup.json`
@@ -25,7 +25,7 @@ const elapse = async (ms: number) => {
 /** A server's store that has saved twice, so that main, backup, journal and lock are there. */
 async function begin(disk = new SimulatedDisk(), host = new SimulatedHost()) {
   const process = host.process()
-  const { store, log } = openOn(disk, { host: process })
+  const { store, log } = openStoreOn(disk, { host: process })
   const users = await loadFrom(store)
   await store.start(() => users.values())
   const note = (record: UserRecord) => {
@@ -51,7 +51,7 @@ const newestSegment = (disk: SimulatedDisk) => {
 
 /** What a process reads after this one was killed. */
 async function afterKill(disk: SimulatedDisk) {
-  const { store, log } = openOn(disk.kill())
+  const { store, log } = openStoreOn(disk.kill())
   return { users: await loadFrom(store), errors: log.errors }
 }
 
@@ -75,14 +75,14 @@ describe('files that others remove while the server runs', () => {
       for (; store.health().state === 'ok' && log.errors.length === 0 && noticed < 5_000; noticed += 20)
         await elapse(20)
       expect(noticed).toBeLessThanOrEqual(2_000)
-      note(gone('noted meanwhile'))
+      note(offline('noted meanwhile'))
       await elapse(5_000)
       expect(store.health()).toEqual({ state: 'ok' })
       expect(log.errors.filter(text => text.includes('can not be saved'))).toEqual([
         expect.stringMatching(/was (removed|replaced) while the server was using it/),
       ])
       expect(log.infos).toEqual([expect.stringContaining('the state is saved again')])
-      note(gone('after'))
+      note(offline('after'))
       await store.flush()
       expect(disk.files().get('lock')).toBeDefined()
       const { users: left, errors } = await afterKill(disk)
@@ -94,7 +94,7 @@ describe('files that others remove while the server runs', () => {
   test('[Z2] a batch is not acknowledged when its segment is gone', async () => {
     const { disk, store, note, users } = await begin()
     disk.removeTree(DATA)
-    note(gone('lost?'))
+    note(offline('lost?'))
     await expect(store.flush()).rejects.toThrow('was removed')
     await elapse(3_000)
     await store.flush()
@@ -104,7 +104,7 @@ describe('files that others remove while the server runs', () => {
   test('[Z2] a stop right after the directory was removed saves everything', async () => {
     const { disk, store, note, users } = await begin()
     disk.removeTree(DATA)
-    note(gone('last'))
+    note(offline('last'))
     await store.save()
     await store.close()
     expect((await afterKill(disk)).users).toEqual(users)
@@ -113,7 +113,7 @@ describe('files that others remove while the server runs', () => {
   test('[Z2] a parent that is gone is waited for', async () => {
     const disk = new SimulatedDisk()
     await disk.makeDirectory('/volume', 'with parents')
-    const { store, log } = openOn(disk, { dataDir: '/volume/data' })
+    const { store, log } = openStoreOn(disk, { dataDir: '/volume/data' })
     const users = await loadFrom(store)
     await store.start(() => users.values())
     disk.removeTree('/volume/data')
@@ -130,13 +130,13 @@ describe('files that others remove while the server runs', () => {
     const { disk, store, note, users } = await begin()
     disk.moveTree(DATA, '/unmounted')
     await elapse(5_000)
-    note(gone('while away'))
+    note(offline('while away'))
     await store.flush()
     disk.removeTree(DATA)
     disk.moveTree('/unmounted', DATA)
     await elapse(5_000)
     expect(store.health()).toEqual({ state: 'ok' })
-    note(gone('after'))
+    note(offline('after'))
     await store.flush()
     const { users: left, errors } = await afterKill(disk)
     expect(left).toEqual(users)
@@ -159,7 +159,7 @@ describe('files that others remove while the server runs', () => {
       name === 'create' && path.includes('user_state.json') ? 'ENOSPC' : undefined
     await elapse(5_000)
     expect(store.health().state).toBe('failing')
-    note(gone('after'))
+    note(offline('after'))
     await store.flush().catch(() => {})
     disk.fault = () => undefined
     const { users, errors } = await afterKill(disk)
@@ -181,20 +181,20 @@ describe('another process takes the place', () => {
 
   const others = async (disk: SimulatedDisk, host: SimulatedHost) => {
     const process = host.process()
-    const { store } = openOn(disk, { host: process })
+    const { store } = openStoreOn(disk, { host: process })
     const users = await loadFrom(store)
     await store.start(() => users.values())
-    users.set('other', gone('other'))
-    store.note(gone('other'))
+    users.set('other', offline('other'))
+    store.note(offline('other'))
     await store.save()
     return { store, process }
   }
 
   const holdsOff = async ({ disk, store, log, note }: Awaited<ReturnType<typeof begin>>) => {
-    note(gone('mine'))
+    note(offline('mine'))
     await elapse(5_000)
     const files = filesOf(disk)
-    note(gone('mine too'))
+    note(offline('mine too'))
     await elapse(20_000)
     expect(store.health()).toMatchObject({
       state: 'failing',

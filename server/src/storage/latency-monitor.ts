@@ -9,7 +9,7 @@ const LOOK_MS = 500
 /** A look that comes this late says that the process stood still, for which the disk is not to blame. */
 const STOOD_STILL_MS = 500
 
-export interface LatenessOptions {
+export interface LatencyMonitorOptions {
   /** Milliseconds of a clock that never jumps. */
   readonly steady: () => number
   /** The disk has begun to be late; `waitedMs` is how long the oldest has waited. */
@@ -22,8 +22,8 @@ export interface LatenessOptions {
  * Notices what waits too long for the disk, while it waits: a disk that hangs answers nothing, so no answer can tell.
  * One timer runs while something waits, and holds no process.
  */
-export class Lateness {
-  readonly #options: LatenessOptions
+export class LatencyMonitor {
+  readonly #options: LatencyMonitorOptions
   /** When each of those that wait began to, the oldest first. */
   readonly #waiting = new Set<{ since: number }>()
   #timer: NodeJS.Timeout | undefined
@@ -31,7 +31,7 @@ export class Lateness {
   #lateUntil = 0
   #lookAt = 0
 
-  constructor(options: LatenessOptions) {
+  constructor(options: LatencyMonitorOptions) {
     this.#options = options
   }
 
@@ -96,14 +96,14 @@ export class Lateness {
 }
 
 /** A disk each call of which is followed. */
-export function tracked(disk: Disk, late: Lateness): Disk {
+export function monitored(disk: Disk, late: LatencyMonitor): Disk {
   const track = <T>(work: Promise<T>): Promise<T> => late.track(work)
   return {
     makeDirectory: (path, parents) => track(disk.makeDirectory(path, parents)),
     stat: path => track(disk.stat(path)),
     list: directory => track(disk.list(directory)),
-    open: async path => trackedReader(await track(disk.open(path)), track),
-    create: async path => trackedWriter(await track(disk.create(path)), track),
+    open: async path => monitoredReader(await track(disk.open(path)), track),
+    create: async path => monitoredWriter(await track(disk.create(path)), track),
     rename: (from, to) => track(disk.rename(from, to)),
     link: (from, to) => track(disk.link(from, to)),
     remove: path => track(disk.remove(path)),
@@ -113,7 +113,7 @@ export function tracked(disk: Disk, late: Lateness): Disk {
 
 type Track = <T>(work: Promise<T>) => Promise<T>
 
-function trackedReader(file: ReadableFile, track: Track): ReadableFile {
+function monitoredReader(file: ReadableFile, track: Track): ReadableFile {
   return {
     read: into => track(file.read(into)),
     modifiedAt: () => track(file.modifiedAt()),
@@ -121,7 +121,7 @@ function trackedReader(file: ReadableFile, track: Track): ReadableFile {
   }
 }
 
-function trackedWriter(file: WritableFile, track: Track): WritableFile {
+function monitoredWriter(file: WritableFile, track: Track): WritableFile {
   return {
     write: bytes => track(file.write(bytes)),
     sync: () => track(file.sync()),

@@ -1,14 +1,14 @@
 import type { Disk, FileFacts } from './disk.ts'
 import { codeOf } from './disk.ts'
-import { aside, type Files, isState, segmentNumber } from './files.ts'
+import { asidePath, type Files, isState, segmentNumber } from './files.ts'
 import type { Host } from './host.ts'
-import { Displaced, readHead, type Segment } from './journal.ts'
-import { type DeadLock, Lock } from './lock.ts'
+import { ExternalChange, readHead, type Segment } from './journal.ts'
+import { Lock, type StaleLock } from './lock.ts'
 import type { StoreLog } from './recovery.ts'
 import { readSnapshotHead } from './snapshot.ts'
 import { StoreLocked } from './store.ts'
 
-export interface PlaceOptions {
+export interface DataDirectoryOptions {
   readonly disk: Disk
   readonly files: Files
   readonly host: Host
@@ -16,8 +16,8 @@ export interface PlaceOptions {
   readonly now: () => number
 }
 
-/** What of the state is still there; see `Place.secure`. */
-export interface Remains {
+/** What of the state is still there; see `DataDirectory.secure`. */
+export interface RemainingFiles {
   /** Whether the main file is the one this process left or found. */
   readonly main: boolean
   readonly backup: boolean
@@ -29,8 +29,8 @@ export interface Remains {
  * The data directory as this process's own: its lock, and the files this process wrote last. What was checked at the
  * start need not be so any more: a directory can be removed, unmounted, restored, or taken by another process.
  */
-export class Place {
-  readonly #options: PlaceOptions
+export class DataDirectory {
+  readonly #options: DataDirectoryOptions
   #lock: Lock
   #main: FileFacts | undefined
   #backup: FileFacts | undefined
@@ -44,13 +44,13 @@ export class Place {
   /** The highest number of a segment that this process found or wrote. */
   #highest = 0
 
-  private constructor(options: PlaceOptions, lock: Lock) {
+  private constructor(options: DataDirectoryOptions, lock: Lock) {
     this.#options = options
     this.#lock = lock
   }
 
   /** Makes the directory if need be, and takes its lock, durably. @throws StoreLocked, and what the disk throws */
-  static async take(options: PlaceOptions): Promise<Place> {
+  static async take(options: DataDirectoryOptions): Promise<DataDirectory> {
     const { disk, files, host, log } = options
     await disk.makeDirectory(files.directory, 'with parents')
     const lock = await Lock.acquire(disk, files.lock, host)
@@ -59,17 +59,17 @@ export class Place {
       await lock.undo()
       throw error
     })
-    if (lock.beaconProblem !== undefined) {
+    if (lock.socketProblem !== undefined) {
       log.info(
         'the data directory can not hold a socket: a second server is noticed only if it is in the same container',
-        { reason: lock.beaconProblem },
+        { reason: lock.socketProblem },
       )
     }
-    return new Place(options, lock)
+    return new DataDirectory(options, lock)
   }
 
   /** The lock of the process before, if that crashed. */
-  get dead(): DeadLock | undefined {
+  get dead(): StaleLock | undefined {
     return this.#lock.dead
   }
 
@@ -94,7 +94,7 @@ export class Place {
   /**
    * Runs what replaces main and backup, so that it is not mistaken for a change by others.
    *
-   * @throws Displaced when the lock or the main file is not in place any more; then nothing was run
+   * @throws ExternalChange when the lock or the main file is not in place any more; then nothing was run
    */
   async publish(work: () => Promise<void>): Promise<void> {
     await this.mustBeOurs()
@@ -117,21 +117,23 @@ export class Place {
     this.#version += 1
   }
 
-  /** @throws Displaced when the lock is not in place any more */
+  /** @throws ExternalChange when the lock is not in place any more */
   async mustBeOurs(): Promise<void> {
     const problem = await this.#lock.problem()
-    if (problem !== undefined) throw new Displaced(problem)
+    if (problem !== undefined) throw new ExternalChange(problem)
   }
 
   /**
    * Looks whether all is as this process left it, its open segment too.
    *
-   * @throws Displaced with a sentence that names what was removed or replaced
+   * @throws ExternalChange with a sentence that names what was removed or replaced
    */
   async look(segment: Segment): Promise<void> {
     const { disk, files } = this.#options
     if (!(await disk.stat(files.directory))?.isDirectory)
-      throw new Displaced(`the data directory ${files.directory} was removed while the server was using it`)
+      throw new ExternalChange(
+        `the data directory ${files.directory} was removed while the server was using it`,
+      )
     await this.mustBeOurs()
     await segment.mustBeInPlace()
     const version = this.#version
@@ -149,9 +151,9 @@ export class Place {
   async #mustBeAsLeft(path: string, left: FileFacts | undefined): Promise<void> {
     const found = await this.#options.disk.stat(path)
     if (!left && !found) return
-    if (!found) throw new Displaced(`${path} was removed while the server was using it`)
+    if (!found) throw new ExternalChange(`${path} was removed while the server was using it`)
     if (!left || !isSame(found, left))
-      throw new Displaced(`${path} was replaced while the server was using it`)
+      throw new ExternalChange(`${path} was replaced while the server was using it`)
   }
 
   /**
@@ -160,14 +162,14 @@ export class Place {
    *
    * @throws StoreLocked when another process has the directory, or had it since: its files are left alone
    */
-  async secure(): Promise<Remains> {
-    if ((await this.#lock.problem()) !== undefined) await this.#takeAgain()
+  async secure(): Promise<RemainingFiles> {
+    if ((await this.#lock.problem()) !== undefined) await this.#retakeLock()
     if (this.#isUnsure) await this.#remember()
     const { disk, files, log, now } = this.#options
     const main = await disk.stat(files.main)
     const isOurs = main !== undefined && this.#main !== undefined && isSame(main, this.#main)
     if (main && !isOurs) {
-      const kept = aside(files.main, now(), 'replaced')
+      const kept = asidePath(files.main, now(), 'replaced')
       await disk.rename(files.main, kept)
       log.error('user_state.json was put there while the server was using the directory: it is not read', {
         kept,
@@ -181,7 +183,7 @@ export class Place {
     return { main: isOurs, backup: hasBackup, isEmpty }
   }
 
-  async #takeAgain(): Promise<void> {
+  async #retakeLock(): Promise<void> {
     const { disk, files, host } = this.#options
     await disk.makeDirectory(files.directory, 'in its parent')
     this.#lock = await Lock.acquire(disk, files.lock, host, this.#lock)

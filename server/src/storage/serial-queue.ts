@@ -1,5 +1,5 @@
 /** Lets works run one after the other, in the order they came. */
-export class Turns {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
 
   /** Runs a work when all before it are done, however they ended. */

@@ -4,12 +4,12 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { isListening, listenAt } from './beacon.ts'
 import { nodeDisk } from './disk.ts'
 import { thisHost } from './host.ts'
+import { isListening, listenAt } from './liveness-socket.ts'
 import { Lock } from './lock.ts'
 import { StoreLocked } from './store.ts'
-import { type Answer, inAnotherContainer, type Order } from './testing/lock-process.ts'
+import { type Answer, type Command, inAnotherContainer } from './testing/lock-process.ts'
 import { newDirectory } from './testing/open-store.ts'
 
 const here = process.platform === 'linux'
@@ -26,7 +26,7 @@ async function owner(path: string): Promise<ChildProcess> {
   children.push(child)
   await once(child, 'message')
   const answer = once(child, 'message')
-  child.send({ take: path, hides: true } satisfies Order)
+  child.send({ take: path, hides: true } satisfies Command)
   expect((await answer)[0]).toEqual({ took: true } satisfies Answer)
   return child
 }
@@ -68,7 +68,7 @@ describe.skipIf(!here)('an owner in another pid namespace', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     const lock = await Lock.acquire(nodeDisk, path, starter)
-    expect(lock.beaconProblem).toBeUndefined()
+    expect(lock.socketProblem).toBeUndefined()
     await lock.release()
     expect(await readdir(directory)).toEqual([])
   })
@@ -85,7 +85,7 @@ test('[Z7] a file system without sockets is said, and the lock is taken all the 
   const path = join(newDirectory(), 'lock')
   const host = { ...starter, light: () => Promise.reject(new Error('ENOTSUP: no sockets here')) }
   const lock = await Lock.acquire(nodeDisk, path, host)
-  expect(lock.beaconProblem).toContain('ENOTSUP')
+  expect(lock.socketProblem).toContain('ENOTSUP')
   await lock.release()
   expect(await readdir(join(path, '..'))).toEqual([])
 })
@@ -93,7 +93,7 @@ test('[Z7] a file system without sockets is said, and the lock is taken all the 
 describe.skipIf(process.platform === 'win32')('a beacon', () => {
   test('says nothing, keeps nobody and holds no process', async () => {
     const path = join(newDirectory(), 'socket')
-    const beacon = await listenAt(path)
+    const socket = await listenAt(path)
     const peer = connect({ path })
     let heard = ''
     peer.on('data', data => (heard += data))
@@ -101,7 +101,7 @@ describe.skipIf(process.platform === 'win32')('a beacon', () => {
     peer.on('error', () => {})
     await new Promise(resolve => peer.once('close', resolve))
     expect(heard).toBe('')
-    beacon.close()
+    socket.close()
     expect(await isListening(path)).toBe(false)
   })
 

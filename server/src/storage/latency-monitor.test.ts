@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Operation, SimulatedDisk } from './disk.fake.ts'
 import type { Disk } from './disk.ts'
-import { Lateness } from './late.ts'
-import { NOW, openOn } from './testing/open-store.ts'
+import { LatencyMonitor } from './latency-monitor.ts'
+import { NOW, openStoreOn } from './testing/open-store.ts'
 import { loadFrom, online } from './testing/sample-records.ts'
 
 let steady = 0
@@ -26,7 +26,7 @@ const elapse = async (ms: number) => {
 describe('lateness', () => {
   const watch = () => {
     const told: string[] = []
-    const late = new Lateness({
+    const late = new LatencyMonitor({
       steady: () => steady,
       began: waitedMs => told.push(`late after ${waitedMs}`),
       ended: lastedMs => told.push(`in time after ${lastedMs}`),
@@ -129,7 +129,7 @@ describe('a disk that hangs', () => {
         }
       },
     }
-    const { store, log } = openOn(hanging, { steady: () => steady })
+    const { store, log } = openStoreOn(hanging, { steady: () => steady })
     const users = await loadFrom(store)
     await store.start(() => users.values())
     const release = () => {

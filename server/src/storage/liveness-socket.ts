@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { codeOf } from './disk.ts'
 
 /** A sign of life that the kernel takes away with the process. */
-export interface Beacon {
+export interface LivenessSocket {
   /** Stops listening. The file stays: it may have been replaced by a newer socket. */
   close(): void
 }
@@ -21,7 +21,7 @@ const BACKLOG = 8
  *
  * @throws where the file system can't hold sockets, or does not connect them.
  */
-export async function listenAt(path: string): Promise<Beacon> {
+export async function listenAt(path: string): Promise<LivenessSocket> {
   const fresh = `${path}.new`
   const server = createServer(peer => {
     peer.on('error', () => {})
