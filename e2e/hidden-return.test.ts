@@ -36,20 +36,20 @@ test.each([
   ['v2', 3 * GRACE_MS],
 ] as const)(
   '[R4] a hidden user of %s whose line was lost is not shown after %d ms more',
-  async (dialect, ms) => {
-    const userId = `hidden ${dialect} ${ms}`
-    const client = await open[dialect](server, userId)
+  async (version, ms) => {
+    const userId = `hidden ${version} ${ms}`
+    const client = await open[version](server, userId)
     await client.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
     client.reset()
     await sleep(GRACE_MS + 200 + ms)
     expect(await told(userId)).toEqual(['is offline'])
-    const back = await open[dialect](server, userId)
+    const back = await open[version](server, userId)
     await sleep(200)
     expect(await told(userId)).toEqual(['is offline'])
-    if (dialect === 'v2') expect(await back.next('status_updated')).toMatchObject({ status: 'offline' })
+    if (version === 'v2') expect(await back.next('status_updated')).toMatchObject({ status: 'offline' })
     // Leaving on purpose ends the hiding.
     await back.leave()
-    const again = await open[dialect](server, userId)
+    const again = await open[version](server, userId)
     expect(await observer.next('user_status_change')).toMatchObject({ userId, status: 'online' })
     await again.leave()
     expect(await observer.next('user_status_change')).toMatchObject({ userId, status: 'offline' })

@@ -61,11 +61,11 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   hidden.send({ type: 'ping', id: 'heard' })
   await hidden.next('pong')
   const table: Record<string, string> = {}
-  for (const [name, dialect, ask] of questions) {
+  for (const [name, version, ask] of questions) {
     const answers: string[] = []
     for (const userId of [HIDDEN, ABSENT, UNKNOWN] as string[]) {
-      for (const message of ask(userId)) asker[dialect].send(message)
-      const text = await asker[dialect].text()
+      for (const message of ask(userId)) asker[version].send(message)
+      const text = await asker[version].text()
       answers.push(veiled(text))
       const { lastSeen } = JSON.parse(text).users?.[0] ?? JSON.parse(text)
       if (lastSeen === undefined) continue
@@ -75,8 +75,8 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
         expect(Date.parse(lastSeen)).toBeLessThanOrEqual(ended)
       }
     }
-    expect(new Set(answers).size, `${dialect} ${name}: ${answers.join(' | ')}`).toBe(1)
-    table[`${dialect} ${name}`] = answers[0] as string
+    expect(new Set(answers).size, `${version} ${name}: ${answers.join(' | ')}`).toBe(1)
+    table[`${version} ${name}`] = answers[0] as string
   }
   expect(table).toMatchObject({ 'v1 check_user_status': expect.stringContaining('"online":false') })
 

@@ -11,7 +11,7 @@ import { Tracker } from './tracker.ts'
 const T = Date.UTC(2030, 0, 1)
 const timestamp = new Date(T).toISOString()
 const ANN: Asker & { isNamed: boolean } = {
-  dialect: 'v2',
+  version: 'v2',
   userId: 'ann',
   sessionId: 's1',
   isNamed: true,
@@ -78,8 +78,8 @@ test('[W2 W3 V7] queries are answered from the state', () => {
 })
 
 test('[W6 F5] the list of everybody is one answer for all who ask, built when it is sent', () => {
-  const ask = (dialect: 'v1' | 'v2') => {
-    const reply = requests.handle({ ...ANN, dialect }, { type: 'get_all_users' })
+  const ask = (version: 'v1' | 'v2') => {
+    const reply = requests.handle({ ...ANN, version }, { type: 'get_all_users' })
     return reply.kind === 'shared' ? reply.answer : undefined
   }
   expect(ask('v1')).toBe(ask('v1'))
@@ -91,7 +91,7 @@ test('[W6 F5] the list of everybody is one answer for all who ask, built when it
 
 test('[W5] identify is silent in v1 and acknowledged in v2', () => {
   const request = { type: 'identify', username: 'Ann' } as const
-  expect(requests.handle({ ...ANN, dialect: 'v1' }, request)).toEqual({ kind: 'none' })
+  expect(requests.handle({ ...ANN, version: 'v1' }, request)).toEqual({ kind: 'none' })
   expect(presence.see('ann').username).toBe('Ann')
   expect(requests.handle(ANN, { ...request, id: 3 })).toEqual({
     kind: 'message',

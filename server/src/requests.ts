@@ -1,4 +1,4 @@
-import type { ClientMessage, Dialect, ServerMessage, User } from '@who-is-online/protocol/catalogue'
+import type { ClientMessage, ProtocolVersion, ServerMessage, User } from '@who-is-online/protocol/catalogue'
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic, type UserId } from '@who-is-online/protocol/words'
@@ -19,7 +19,7 @@ import { userList } from './user-json.ts'
 
 /** The connection that asks, as far as an answer depends on it. */
 export interface Asker {
-  readonly dialect: Dialect
+  readonly version: ProtocolVersion
   readonly userId: UserId
   readonly sessionId: string
   /** Whether it only reads, and its user is never present. */
@@ -52,7 +52,7 @@ const LIST_LIMIT = 100
  */
 export class Requests {
   readonly #ports: RequestPorts
-  readonly #allUsers: Readonly<Record<Dialect, SharedAnswer>> = {
+  readonly #allUsers: Readonly<Record<ProtocolVersion, SharedAnswer>> = {
     v1: { build: () => this.#buildListV1() },
     v2: { build: () => this.#buildListV2() },
   }
@@ -73,7 +73,7 @@ export class Requests {
       case 'check_user_status':
         return this.#userStatus(request)
       case 'get_all_users':
-        return { kind: 'shared', answer: this.#allUsers[asker.dialect], id: request.id }
+        return { kind: 'shared', answer: this.#allUsers[asker.version], id: request.id }
       case 'set_status':
         return this.#setStatus(asker, request)
       case 'identify':
@@ -137,9 +137,9 @@ export class Requests {
     return message(confirmation(choice, madeAt, id))
   }
 
-  #identify({ userId, dialect }: Asker, { username, id }: Request<'identify'>): Reply {
+  #identify({ userId, version }: Asker, { username, id }: Request<'identify'>): Reply {
     this.#ports.tracker.identify(userId, username)
-    return dialect === 'v1' ? NO_REPLY : message({ type: 'ack', id })
+    return version === 'v1' ? NO_REPLY : message({ type: 'ack', id })
   }
 
   #setActivity(asker: Asker, { state, id }: Request<'set_activity'>): Reply {

@@ -4,7 +4,7 @@ import { TestClient } from '@who-is-online/testing/client'
 import { handshake, RawClient, type RawResponse } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket as Ws } from 'ws'
-import { type OpenGateway, openGateway } from './gateway.harness.ts'
+import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
 // Clients that deflate beside one that does not: whatever they ask and are told has to be the same.
 
@@ -39,8 +39,8 @@ const clients: Record<string, (url: string, protocols: string[]) => Client> = {
 
 const settled = () => new Promise(resolve => setTimeout(resolve, 150))
 
-test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or not', async dialect => {
-  const protocols = dialect === 'v2' ? ['who-is-online.v2'] : []
+test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or not', async version => {
+  const protocols = version === 'v2' ? ['who-is-online.v2'] : []
   const all = Object.entries(clients).map(([name, open]) => {
     const client = open(`${server.url}?userId=watcher`, protocols)
     const texts: string[] = []
@@ -57,7 +57,7 @@ test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or n
     }, 10_000)
   await answered()
   const questions =
-    dialect === 'v1'
+    version === 'v1'
       ? [{ type: 'get_all_users' }, { type: 'check_user_status', targetUserId: 'user-1' }]
       : [
           { type: 'subscribe', all: true, id: 1 },

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { ClientMessage, Dialect, ServerMessage } from '@who-is-online/protocol/catalogue'
+import type { ClientMessage, ProtocolVersion, ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE, type CloseCode, mayReconnect } from '@who-is-online/protocol/close-codes'
 import { decode, type Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
@@ -40,7 +40,7 @@ export type Terms = Required<Pick<Welcome, 'heartbeatMs' | 'graceMs' | 'limits'>
 
 /** Who has connected, and what they bring along. */
 export interface Caller extends Arrival {
-  readonly dialect: Dialect
+  readonly version: ProtocolVersion
   readonly userId: UserId
   readonly sessionId: string
   /** Whether the client named the session itself, and will name it again. */
@@ -74,7 +74,7 @@ const SHORT_TEXT = 1_024
 export class Connection
   implements Asker, NewSession, Beating, FirehoseReceiver, SubscriberConnection, DeliveryOwner
 {
-  readonly dialect: Dialect
+  readonly version: ProtocolVersion
   readonly userId: UserId
   readonly sessionId: string
   readonly isNamed: boolean
@@ -99,7 +99,7 @@ export class Connection
   /** Nothing begins before `start`. */
   constructor(ports: ConnectionPorts, caller: Caller, webSocket: WebSocket, socket: Socket) {
     this.#ports = ports
-    this.dialect = caller.dialect
+    this.version = caller.version
     this.userId = caller.userId
     this.sessionId = caller.sessionId
     this.isNamed = caller.isNamed
@@ -119,7 +119,7 @@ export class Connection
     if (!this.isObserver) tracker.open(this, caller)
     this.since = feed.seq
     hub.arrived()
-    if (this.dialect === 'v1') hub.join(this)
+    if (this.version === 'v1') hub.join(this)
     else this.#subscriber = new Subscriber(this.#ports, this)
     heartbeat.add(this, this.heardAt)
     this.#welcome(caller)
@@ -132,7 +132,7 @@ export class Connection
     if (this.#state !== 'open') return
     this.beat()
     if (this.#isTooFast(this.#messages, text)) return
-    const request = decode(text, this.dialect)
+    const request = decode(text, this.version)
     const more = weightOf(request) - 1
     if (more > 0 && this.#isTooFast(this.#messages, text, more)) return
     if (asksForAllUsers(request) && this.#isTooFast(this.#allUsers, text)) return
@@ -173,7 +173,7 @@ export class Connection
   }
 
   reply(message: ServerMessage): void {
-    if (this.#state === 'open') this.#delivery.reply(encode(message, this.dialect))
+    if (this.#state === 'open') this.#delivery.reply(encode(message, this.version))
   }
 
   refuse(refused: Refused): void {
@@ -276,7 +276,7 @@ export class Connection
       serverTime: formatTime(clock.now()),
       ...terms,
     })
-    if (this.dialect === 'v1') return
+    if (this.version === 'v1') return
     // A client that began with a choice waits for the one that is in force.
     const told = choice === undefined ? requests.reminderOf(this.userId) : requests.choiceOf(this.userId)
     if (told) this.reply(told)
@@ -290,7 +290,7 @@ export class Connection
       this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)
     } else {
       const retryAfterMs = Math.ceil(verdict.retryAfterMs)
-      const id = this.dialect === 'v2' && text.length <= SHORT_TEXT ? decode(text, 'v2').id : undefined
+      const id = this.version === 'v2' && text.length <= SHORT_TEXT ? decode(text, 'v2').id : undefined
       const refusal = `more messages than allowed; retry in ${retryAfterMs} ms`
       this.refuse({ code: 'too_fast', text: refusal, retryAfterMs, id })
     }
@@ -310,7 +310,7 @@ export class Connection
   }
 
   #close(code: CloseCode, reason: string, retryAfterMs: number): void {
-    if (this.dialect === 'v2') {
+    if (this.version === 'v2') {
       const reconnect = mayReconnect(code)
       this.#delivery.farewell(encode({ type: 'disconnect', code, reason, reconnect, retryAfterMs }, 'v2'))
     }

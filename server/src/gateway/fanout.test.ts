@@ -4,12 +4,12 @@ import { connect, type Socket } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type OpenGateway, openGateway } from './gateway.harness.ts'
+import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
 // What one change costs, counted, not timed: how often something is encoded, and how often a socket is written to.
 // Whoever changes the fan-out so that the work per delivery grows has to change these numbers, and say why.
 
-/** Counted since `begin`: calls of `encode` by type of message and dialect, of `encodeUser`; writes, buffers, promises. */
+/** Counted since `begin`: calls of `encode` by type of message and version, of `encodeUser`; writes, buffers, promises. */
 const counts = {
   encodes: new Map<string, number>(),
   users: 0,
@@ -42,10 +42,10 @@ const promises = createHook({
 
 vi.mock('@who-is-online/protocol/encode', async original => {
   const actual = await original<typeof import('@who-is-online/protocol/encode')>()
-  const encode: typeof actual.encode = (message, dialect) => {
-    const key = `${dialect} ${message.type}`
+  const encode: typeof actual.encode = (message, version) => {
+    const key = `${version} ${message.type}`
     counts.encodes.set(key, (counts.encodes.get(key) ?? 0) + 1)
-    return actual.encode(message, dialect)
+    return actual.encode(message, version)
   }
   const encodeDiff: typeof actual.encodeDiff = (...parts) => {
     counts.encodes.set('v2 presence_diff', (counts.encodes.get('v2 presence_diff') ?? 0) + 1)

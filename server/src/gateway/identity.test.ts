@@ -63,8 +63,8 @@ test('[V1] in v2 a client may name its session; in v1 there is no such word', ()
 })
 
 test('[D3] a connection can begin with a choice: its status, and in v2 its end and the time at which it was made', () => {
-  const choice = (query: string, dialect: 'v1' | 'v2') => {
-    const identified = openIdentity.identify(`/ws?userId=a${query}`, dialect)
+  const choice = (query: string, version: 'v1' | 'v2') => {
+    const identified = openIdentity.identify(`/ws?userId=a${query}`, version)
     return identified.state === 'known' ? identified.choice : identified.text
   }
   const [at, end] = ['2026-01-01T12:00:00.000Z', '2026-01-01T13:30:00+01:00']

@@ -1,4 +1,4 @@
-import type { Dialect } from '@who-is-online/protocol/catalogue'
+import type { ProtocolVersion } from '@who-is-online/protocol/catalogue'
 import {
   isName,
   isTime,
@@ -26,16 +26,16 @@ export type Identified =
 
 /** Decides who a connection is, from its request alone. */
 export interface Identity {
-  identify(url: string, dialect: Dialect): Identified
+  identify(url: string, version: ProtocolVersion): Identified
 }
 
 /** A user is whoever the query says: for development, and behind something that has checked it. */
 export const openIdentity: Identity = {
-  identify(url, dialect) {
+  identify(url, version) {
     const query = parseQuery(url)
     if (!query) return { state: 'unusable', text: 'the query is not well-formed percent-encoded UTF-8' }
     const given: Partial<Record<Field, string>> = {}
-    for (const [field, { isValid, rule }] of Object.entries(FIELDS[dialect]) as [Field, Rule][]) {
+    for (const [field, { isValid, rule }] of Object.entries(FIELDS[version]) as [Field, Rule][]) {
       const [value, ...others] = query.get(field)?.filter(given => given !== '' || field === 'userId') ?? []
       if (others.length > 0) return { state: 'unusable', text: `"${field}" is there more than once` }
       if (value === undefined) continue
@@ -76,8 +76,8 @@ function oneOf(...words: readonly string[]): Rule {
   return { isValid: value => words.includes(value), rule: words.map(word => `"${word}"`).join(' or ') }
 }
 
-/** The parameters of a connection by dialect; all others are ignored. */
-const FIELDS: Readonly<Record<Dialect, Partial<Record<Field, Rule>>>> = {
+/** The parameters of a connection by version; all others are ignored. */
+const FIELDS: Readonly<Record<ProtocolVersion, Partial<Record<Field, Rule>>>> = {
   v1: { userId: name, username: name, status: oneOf('online', 'offline') },
   v2: {
     userId: name,

@@ -3,7 +3,7 @@ import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { expect, test, vi } from 'vitest'
 import { SystemClock } from '../time/clock.ts'
-import { openGateway } from './gateway.harness.ts'
+import { openGateway } from './testing/open-gateway.ts'
 
 test('[C2] a bug in an answer is logged and ends that client with 4500, and nobody else', async () => {
   const server = await openGateway()

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Dialect, ServerMessage } from '@who-is-online/protocol/catalogue'
+import type { ProtocolVersion, ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
@@ -79,7 +79,10 @@ export const AWAY_MS_PER_CLIENT = 1
 /** `ws` would make an encoder of 300 KB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const
 
-const SUBPROTOCOL: Readonly<Record<Dialect, string>> = { v1: 'who-is-online.v1', v2: 'who-is-online.v2' }
+const SUBPROTOCOL: Readonly<Record<ProtocolVersion, string>> = {
+  v1: 'who-is-online.v1',
+  v2: 'who-is-online.v2',
+}
 
 /** A socket that knows whose it is: handlers are shared by all connections and find theirs here. */
 class ClientSocket extends WebSocket {
@@ -143,7 +146,7 @@ export class Gateway {
       maxFragments: MAX_FRAGMENTS,
       WebSocket: ClientSocket,
       handleProtocols: (protocols, request) => {
-        const subprotocol = SUBPROTOCOL[dialectOf(request)]
+        const subprotocol = SUBPROTOCOL[versionOf(request)]
         return protocols.has(subprotocol) ? subprotocol : false
       },
       // Known to ws, not yet to its published types.
@@ -194,7 +197,7 @@ export class Gateway {
     let told = 0
     const awayMs = this.#connections.size * AWAY_MS_PER_CLIENT
     for (const connection of this.#connections) {
-      const code = connection.dialect === 'v1' ? CLOSE.restart : CLOSE.shuttingDown
+      const code = connection.version === 'v1' ? CLOSE.restart : CLOSE.shuttingDown
       connection.end(code, 'the server is restarting', Math.round(awayMs * Math.random()))
       if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
@@ -220,12 +223,12 @@ export class Gateway {
     }
 
     if (compression) declineOffers(request)
-    const dialect = dialectOf(request)
-    const identified = identity.identify(url, dialect)
+    const version = versionOf(request)
+    const identified = identity.identify(url, version)
     if (identified.state === 'unusable') {
       // A browser can't read why an upgrade was refused, so the reason comes over an open connection.
       this.#webSockets.handleUpgrade(request, socket, head, webSocket =>
-        this.#turnAway(webSocket, dialect, identified.text),
+        this.#turnAway(webSocket, version, identified.text),
       )
       return
     }
@@ -244,7 +247,7 @@ export class Gateway {
       this.#limits.opened(userId, counted)
       const connectionId = randomUUID()
       const isNamed = sessionId !== undefined
-      const caller = { ...identified, dialect, connectionId, isNamed, isObserver, address: counted }
+      const caller = { ...identified, version, connectionId, isNamed, isObserver, address: counted }
       this.#welcome(webSocket as ClientSocket, socket, { ...caller, sessionId: sessionId ?? connectionId })
     })
   }
@@ -263,7 +266,7 @@ export class Gateway {
     const connection = new Connection(this.#ports, caller, webSocket, socket)
     webSocket.connection = connection
     this.#connections.add(connection)
-    if (connection.dialect === 'v2') this.#sessions.add(connection)
+    if (connection.version === 'v2') this.#sessions.add(connection)
     connection.start(caller)
     this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
   }
@@ -281,14 +284,14 @@ export class Gateway {
     }
   }
 
-  #turnAway(webSocket: WebSocket, dialect: Dialect, text: string): void {
+  #turnAway(webSocket: WebSocket, version: ProtocolVersion, text: string): void {
     const timestamp = formatTime(this.#options.clock.now())
     const [code, reason] = [CLOSE.badIdentity, 'bad identity']
     webSocket.on('error', ignore)
     const message = `bad_message: ${text}`
-    const send = (said: ServerMessage): void => webSocket.send(encode(said, dialect), NOT_DEFLATED)
+    const send = (said: ServerMessage): void => webSocket.send(encode(said, version), NOT_DEFLATED)
     send({ type: 'error', message, timestamp, code: 'bad_message' })
-    if (dialect === 'v2') {
+    if (version === 'v2') {
       send({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 })
     }
     webSocket.close(code, reason)
@@ -342,7 +345,7 @@ function onViolation(this: WebSocket): void {
 function ignore(): void {}
 
 /** What a client speaks: v2 if it offers that, else v1, which needs no offer. */
-function dialectOf({ headers }: IncomingMessage): Dialect {
+function versionOf({ headers }: IncomingMessage): ProtocolVersion {
   const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map(offer => offer.trim())
   return offered.includes(SUBPROTOCOL.v2) ? 'v2' : 'v1'
 }
