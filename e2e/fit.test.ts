@@ -14,8 +14,9 @@ import { AGAIN_MS, FLUSH_MS } from '../client/src/roster.ts'
 import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
 import { BACK_MS, weightOf } from '../server/src/gateway/connection.ts'
+import { AWAY_MS_PER_CLIENT } from '../server/src/gateway/gateway.ts'
+import { MAX_URL_CHARS } from '../server/src/gateway/handshake.ts'
 import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
-import { AWAY_MS_PER_CLIENT, MAX_URL_BYTES } from '../server/src/gateway/websocket.ts'
 import { readSettings } from '../server/src/settings.ts'
 
 // Constants of the client and of the server that must fit together. Each rule says what is needed and what there is;
@@ -61,7 +62,7 @@ const NUMBERS = {
   BACK_MS,
   MAX_STATES,
   TOO_FAST_PAUSE_MS,
-  MAX_URL_BYTES,
+  MAX_URL_CHARS,
   AWAY_MS_PER_CLIENT,
   // Its settings.
   ...readSettings({ AUTH: 'open' }),
@@ -134,7 +135,7 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
   'the longest URL of the client is not too long': n => [
     // User id, name and session, each byte percent-encoded, and what the application's own URL has.
     3 * (3 * n.MAX_ID_BYTES + '&sessionId='.length) + CHOICE_BYTES + 2_048,
-    n.MAX_URL_BYTES,
+    n.MAX_URL_CHARS,
   ],
 }
 
@@ -176,7 +177,7 @@ test.each<Partial<Record<keyof Numbers, number>>>([
   { BACK_MS: 2_000 },
   { MAX_STATES: 20 },
   { TOO_FAST_PAUSE_MS: 2_000 },
-  { MAX_URL_BYTES: 2_048 },
+  { MAX_URL_CHARS: 2_048 },
   { AWAY_MS_PER_CLIENT: 2 },
   { RESTART_GRACE_MS: 15_000 },
   { OFFLINE_GRACE_MS: 2_000 },

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { TrustProxy } from '../settings.ts'
 
@@ -31,8 +31,14 @@ export interface ClientAddress {
   readonly forwarded: boolean
 }
 
+/** The part of a request that says where it comes from. */
+export interface AddressedRequest {
+  readonly headers: IncomingHttpHeaders
+  readonly socket: { readonly remoteAddress?: string | undefined }
+}
+
 /** Where a client comes from, as far as the settings let anybody say so. */
-export function clientAddress(request: IncomingMessage, trust: TrustProxy | undefined): ClientAddress {
+export function clientAddress(request: AddressedRequest, trust: TrustProxy | undefined): ClientAddress {
   const peer = plain(request.socket.remoteAddress ?? '')
   const header = request.headers['x-forwarded-for']
   const hops =

@@ -7,9 +7,9 @@ import { Requests } from '../../requests.ts'
 import { createMemoryStore } from '../../storage/memory.ts'
 import { SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
+import { Gateway } from '../gateway.ts'
 import { openIdentity } from '../identity.ts'
 import { UNLIMITED } from '../limits.ts'
-import { Gateway } from '../websocket.ts'
 
 /** A gateway in this process, with real sockets before it and nothing but memory behind it. */
 export interface OpenGateway {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ProtocolVersion, ServerMessage } from '@who-is-online/protocol/catalogue'
+import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
@@ -19,12 +19,12 @@ import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../settings.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
-import { type ClientAddress, clientAddress, countedAs } from './address.ts'
-import { Connection, type ConnectionPorts, type Terms } from './connection.ts'
+import { type Caller, Connection, type ConnectionPorts, type Terms } from './connection.ts'
+import { Handshake, type Report, SUBPROTOCOL, type Verdict, versionOf } from './handshake.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import type { Identity } from './identity.ts'
-import { ConnectionLimits, type LimitOptions, type TooMany } from './limits.ts'
-import { isAllowedOrigin, type OriginRules } from './origin.ts'
+import { ConnectionLimits, type LimitOptions } from './limits.ts'
+import type { OriginRules } from './origin.ts'
 import { onCloseFrame } from './outbox.ts'
 import { Sessions } from './sessions.ts'
 import { offersWebSocket, PlainRequests } from './upgrade.ts'
@@ -52,12 +52,6 @@ export interface GatewayOptions {
   readonly terms: Terms
 }
 
-/** Longest request line of a handshake: a path and two names of 128 bytes, percent-encoded, many times over. */
-export const MAX_URL_BYTES = 8 * 1024
-
-/** The absolute form of a request's target, which proxies send and servers must take (RFC 9112, section 3.2.2). */
-const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
-
 /** The code that stands for "no close frame" (RFC 6455, section 7.1.5). */
 const ABNORMAL = 1006
 
@@ -79,10 +73,9 @@ export const AWAY_MS_PER_CLIENT = 1
 /** `ws` would make an encoder of 300 KB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const
 
-const SUBPROTOCOL: Readonly<Record<ProtocolVersion, string>> = {
-  v1: 'who-is-online.v1',
-  v2: 'who-is-online.v2',
-}
+type Accepted = Extract<Verdict, { kind: 'accepted' }>
+type TurnedAway = Extract<Verdict, { kind: 'turned away' }>
+type Refused = Extract<Verdict, { kind: 'refused' }>
 
 /** A socket that knows whose it is: handlers are shared by all connections and find theirs here. */
 class ClientSocket extends WebSocket {
@@ -94,6 +87,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #webSockets: WebSocketServer
   readonly #limits: ConnectionLimits
+  readonly #handshake: Handshake
   readonly #hub: Hub
   readonly #heartbeat: Heartbeat<Connection>
   readonly #subscriptions: Subscriptions
@@ -109,6 +103,11 @@ export class Gateway {
     const { maxBufferedBytes, maxSubscribedUsers, allUsersLimit, terms } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
+    this.#handshake = new Handshake({
+      ...options,
+      limits: this.#limits,
+      isConnected: (userId, sessionId) => this.#sessions.find(userId, sessionId) !== undefined,
+    })
     this.#subscriptions = new Subscriptions(presence, feed, options.maxSubscriptions)
     this.#hub = new Hub(feed.seq, this.#subscriptions)
     this.#heartbeat = new Heartbeat(options.heartbeat)
@@ -204,59 +203,36 @@ export class Gateway {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const { identity, clock, origins, trustProxy, compression } = this.#options
-    const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
-    if (url.length > MAX_URL_BYTES) return refuse(socket, 414, 'the URL is longer than 8 KiB')
-    const violation = handshakeViolation(request)
-    if (violation)
-      return refuse(socket, violation.status, violation.detail, { 'Sec-WebSocket-Version': '13' })
-    if (url.split('?', 1)[0] !== '/ws')
-      return refuse(socket, 404, 'WebSocket clients connect to /ws?userId=ID')
-    if (this.#stopping) return refuse(socket, 503, 'the server is stopping', { 'Retry-After': '1' })
-
-    const from = clientAddress(request, trustProxy)
-    const counted = from.own ? countedAs(from.address) : undefined
-    const flood = this.#limits.handshake(counted, clock.steady())
-    if (flood) return this.#refuseTooMany(socket, flood, from)
-    if (!isAllowedOrigin(request.headers.origin, request.headers.host, origins)) {
-      return this.#refuseOrigin(socket, request.headers.origin ?? '')
+    const verdict = this.#handshake.judge(request, this.#options.clock.steady(), this.#stopping)
+    if (verdict.kind === 'refused') {
+      this.#report(verdict.report)
+      return refuse(socket, verdict)
     }
-
-    if (compression) declineOffers(request)
-    const version = versionOf(request)
-    const identified = identity.identify(url, version)
-    if (identified.state === 'unusable') {
-      // A browser can't read why an upgrade was refused, so the reason comes over an open connection.
-      this.#webSockets.handleUpgrade(request, socket, head, webSocket =>
-        this.#turnAway(webSocket, version, identified.text),
-      )
-      return
-    }
-    const { userId, sessionId } = identified
-    // Whoever takes the place of a connection needs no room of its own.
-    const isBack = sessionId !== undefined && this.#sessions.find(userId, sessionId) !== undefined
-    const isObserver = userId === this.#options.observer
-    const asUser = isObserver ? undefined : userId
-    const crowd = isBack ? undefined : this.#limits.admits(asUser, counted)
-    if (crowd) return this.#refuseTooMany(socket, crowd, from)
-
-    // The answer to the handshake and the welcome leave in one write: the outbox uncorks.
-    socket.cork()
+    if (this.#options.compression) declineOffers(request)
+    // The response to the handshake and the first messages leave in one write: the outbox uncorks.
+    if (verdict.kind === 'accepted') socket.cork()
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
-      if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
-      this.#limits.opened(userId, counted)
-      const connectionId = randomUUID()
-      const isNamed = sessionId !== undefined
-      const caller = { ...identified, version, connectionId, isNamed, isObserver, address: counted }
-      this.#welcome(webSocket as ClientSocket, socket, { ...caller, sessionId: sessionId ?? connectionId })
+      if (verdict.kind === 'accepted') this.#accept(webSocket as ClientSocket, socket, verdict)
+      else this.#turnAway(webSocket, verdict)
     })
   }
 
-  #welcome(
-    webSocket: ClientSocket,
-    socket: Socket,
-    caller: ConstructorParameters<typeof Connection>[1],
-  ): void {
+  #accept(webSocket: ClientSocket, socket: Socket, { grant, version, address }: Accepted): void {
+    const { userId, sessionId } = grant
+    if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
+    this.#limits.opened(userId, address)
+    const connectionId = randomUUID()
+    this.#welcome(webSocket, socket, {
+      ...grant,
+      version,
+      address,
+      connectionId,
+      isNamed: sessionId !== undefined,
+      sessionId: sessionId ?? connectionId,
+    })
+  }
+
+  #welcome(webSocket: ClientSocket, socket: Socket, caller: Caller): void {
     webSocket.on('message', onMessage)
     webSocket.on('ping', onBeat)
     webSocket.on('pong', onBeat)
@@ -284,12 +260,12 @@ export class Gateway {
     }
   }
 
-  #turnAway(webSocket: WebSocket, version: ProtocolVersion, text: string): void {
+  #turnAway(webSocket: WebSocket, { text, version }: TurnedAway): void {
     const timestamp = formatTime(this.#options.clock.now())
     const [code, reason] = [CLOSE.badIdentity, 'bad identity']
     webSocket.on('error', ignore)
     const message = `bad_message: ${text}`
-    const send = (said: ServerMessage): void => webSocket.send(encode(said, version), NOT_DEFLATED)
+    const send = (message: ServerMessage): void => webSocket.send(encode(message, version), NOT_DEFLATED)
     send({ type: 'error', message, timestamp, code: 'bad_message' })
     if (version === 'v2') {
       send({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 })
@@ -297,24 +273,10 @@ export class Gateway {
     webSocket.close(code, reason)
   }
 
-  #refuseTooMany(socket: Socket, { status, setting, retryAfterMs }: TooMany, from: ClientAddress): void {
-    this.#options.log.limited('refused', `a connection was refused by ${setting}`, { address: from.address })
-    if (from.forwarded) {
-      this.#options.log.once(
-        'a connection met a limit per address and carries X-Forwarded-For: if a proxy of yours sets it, set TRUST_PROXY',
-      )
-    }
-    const seconds = String(Math.ceil(retryAfterMs / 1_000))
-    refuse(socket, status, `too many connections (${setting})`, { 'Retry-After': seconds })
-  }
-
-  #refuseOrigin(socket: Socket, origin: string): void {
-    const { allowed } = this.#options.origins
-    this.#options.log.limited('origin', 'a web page was refused; to let it in, set ALLOWED_ORIGINS', {
-      origin,
-      set: `ALLOWED_ORIGINS=${[...allowed, origin].join(',')}`,
-    })
-    refuse(socket, 403, 'this web page may not connect (ALLOWED_ORIGINS)')
+  #report(report: Report | undefined): void {
+    if (!report) return
+    this.#options.log.limited(report.kind, report.text, report.fields)
+    if (report.advice !== undefined) this.#options.log.once(report.advice)
   }
 }
 
@@ -344,23 +306,6 @@ function onViolation(this: WebSocket): void {
 /** For a client that is turned away, it does not matter how it goes. */
 function ignore(): void {}
 
-/** What a client speaks: v2 if it offers that, else v1, which needs no offer. */
-function versionOf({ headers }: IncomingMessage): ProtocolVersion {
-  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map(offer => offer.trim())
-  return offered.includes(SUBPROTOCOL.v2) ? 'v2' : 'v1'
-}
-
-/** What RFC 6455, section 4.2.1, asks of a handshake and `ws` takes without. */
-function handshakeViolation(request: IncomingMessage): { status: 400 | 426; detail: string } | undefined {
-  const { rawHeaders } = request
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
-  if (request.httpVersion !== '1.1') return { status: 400, detail: 'a WebSocket handshake is HTTP/1.1' }
-  if (hosts !== 1) return { status: 400, detail: 'one Host header is needed' }
-  if (request.headers['sec-websocket-version'] === '13') return undefined
-  return { status: 426, detail: 'the version of the WebSocket protocol spoken here is 13' }
-}
-
 /** One offer of the extension, and its parameters as they are known (RFC 7692, section 7.1). */
 const DEFLATE_OFFER =
   /^permessage-deflate(?: *; *(?:(?:server|client)_no_context_takeover|server_max_window_bits=(?:8|9|1[0-5])|client_max_window_bits(?:=(?:8|9|1[0-5]))?))*$/
@@ -374,7 +319,7 @@ function declineOffers({ headers }: IncomingMessage): void {
 }
 
 /** Answers a request that does not become a WebSocket. */
-function refuse(socket: Socket, status: number, detail: string, headers: Record<string, string> = {}): void {
+function refuse(socket: Socket, { status, detail, headers }: Refused): void {
   const title = STATUS_CODES[status] ?? ''
   const body = JSON.stringify({ title, status, detail })
   socket.end(

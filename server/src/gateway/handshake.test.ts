@@ -1,0 +1,130 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { expect, test } from 'vitest'
+import { Handshake, type HandshakeOptions, type UpgradeRequest, versionOf } from './handshake.ts'
+import { openIdentity } from './identity.ts'
+import { ConnectionLimits, UNLIMITED } from './limits.ts'
+
+// Every verdict on an upgrade request, without a socket.
+
+interface Asked {
+  readonly url?: string
+  readonly headers?: IncomingHttpHeaders
+  readonly rawHeaders?: string[]
+  readonly httpVersion?: string
+  readonly address?: string
+}
+
+function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}): UpgradeRequest {
+  return {
+    url,
+    headers: { host: 'app.test', 'sec-websocket-version': '13', ...headers },
+    rawHeaders: rest.rawHeaders ?? ['Host', 'app.test'],
+    httpVersion: rest.httpVersion ?? '1.1',
+    socket: { remoteAddress: rest.address ?? '8.8.8.8' },
+  }
+}
+
+function handshake(options: Partial<HandshakeOptions> = {}) {
+  return new Handshake({
+    identity: openIdentity,
+    origins: { allowed: [], development: false },
+    trustProxy: undefined,
+    observer: 'observer',
+    limits: new ConnectionLimits(UNLIMITED),
+    isConnected: () => false,
+    ...options,
+  })
+}
+
+const judge = (asked: Asked, options?: Partial<HandshakeOptions>, isStopping = false) =>
+  handshake(options).judge(request(asked), 0, isStopping)
+
+test('[D1 V1] a request with an identity is accepted, with a grant', () => {
+  expect(judge({})).toEqual({
+    kind: 'accepted',
+    grant: {
+      userId: 'ann',
+      username: undefined,
+      sessionId: undefined,
+      choice: undefined,
+      isObserver: false,
+    },
+    version: 'v1',
+    address: '8.8.8.8',
+  })
+  const v2 = { 'sec-websocket-protocol': 'chat, who-is-online.v2' }
+  expect(judge({ url: '/ws?userId=ann&sessionId=tab', headers: v2, address: '127.0.0.1' })).toMatchObject({
+    version: 'v2',
+    address: undefined,
+    grant: { sessionId: 'tab' },
+  })
+  expect(judge({ url: 'http://app.test/ws?userId=observer' })).toMatchObject({
+    kind: 'accepted',
+    grant: { isObserver: true },
+  })
+})
+
+test.each([
+  ['a URL that is too long', { url: `/ws?userId=${'x'.repeat(9_000)}` }, 414],
+  ['HTTP/1.0', { httpVersion: '1.0' }, 400],
+  ['two Host headers', { rawHeaders: ['Host', 'a', 'host', 'b'] }, 400],
+  ['no Host header', { rawHeaders: [] }, 400],
+  ['another version of WebSocket', { headers: { 'sec-websocket-version': '8' } }, 426],
+  ['another path', { url: '/chat?userId=ann' }, 404],
+  ['a web page of another host', { headers: { origin: 'https://evil.test' } }, 403],
+] as const)('[C1 O5] %s is refused', (_what, asked, status) => {
+  const verdict = judge(asked as Asked)
+  expect(verdict).toMatchObject({ kind: 'refused', status })
+})
+
+test('[O5] the report of a refused web page has the setting that lets it in', () => {
+  const origins = { allowed: ['https://a.test'], development: false }
+  expect(judge({ headers: { origin: 'https://b.test' } }, { origins })).toMatchObject({
+    report: { kind: 'origin', fields: { set: 'ALLOWED_ORIGINS=https://a.test,https://b.test' } },
+  })
+})
+
+test('[D2] without a usable identity the client is told over the connection', () => {
+  expect(judge({ url: '/ws' })).toEqual({
+    kind: 'turned away',
+    version: 'v1',
+    text: '"userId" is missing: connect to /ws?userId=ID',
+  })
+})
+
+test('[Q3] a server that stops takes no more connections', () => {
+  expect(judge({}, {}, true)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+})
+
+test('[L1 L2 A1] limits refuse with the time after which to come back, and say which setting it was', () => {
+  const one = { ...UNLIMITED, connectionsPerUser: 1, handshakesPerAddress: { burst: 2, everyMs: 20 } }
+  const limits = new ConnectionLimits(one)
+  const gate = handshake({ limits, isConnected: (_userId, sessionId) => sessionId === 'tab' })
+  expect(gate.judge(request(), 0, false).kind).toBe('accepted')
+  limits.opened('ann', '8.8.8.8')
+  expect(gate.judge(request(), 0, false)).toMatchObject({
+    status: 429,
+    headers: { 'Retry-After': '5' },
+    report: { text: expect.stringContaining('MAX_CONNECTIONS_PER_USER'), fields: { address: '8.8.8.8' } },
+  })
+  const proxied = request({ headers: { 'x-forwarded-for': '1.1.1.1' } })
+  expect(gate.judge(proxied, 0, false)).toMatchObject({
+    status: 429,
+    detail: 'too many connections (HANDSHAKES_PER_SECOND_PER_ADDRESS)',
+    report: { advice: expect.stringContaining('TRUST_PROXY') },
+  })
+  // A connection that takes the place of another one needs no room; an observer is no user who has too many.
+  const v2 = { 'sec-websocket-protocol': 'who-is-online.v2' }
+  const back = request({ url: '/ws?userId=ann&sessionId=tab', headers: v2 })
+  expect(gate.judge(back, 1_000, false).kind).toBe('accepted')
+  limits.opened('observer', undefined)
+  expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, false).kind).toBe('accepted')
+})
+
+test('[V1] v2 is requested by its subprotocol, in any place of the list', () => {
+  const version = (offer?: string) =>
+    versionOf({ headers: offer === undefined ? {} : { 'sec-websocket-protocol': offer } })
+  expect(version()).toBe('v1')
+  expect(version('who-is-online.v1')).toBe('v1')
+  expect(version('x,who-is-online.v2 , y')).toBe('v2')
+})
