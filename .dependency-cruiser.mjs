@@ -24,11 +24,11 @@ export default {
     {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
-      from: { path: '^server/src/(tracker|requests|reply|feed|user-json)\\.ts$' },
+      from: { path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/)', pathNot: notTests },
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|storage/store\\.ts$|(tracker|reply|feed|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { Feed } from './feed.ts'
+import type { ChangeFeed } from './changes/feed.ts'
 import type { StoreHealth } from './storage/store.ts'
 
 /** Log lines that did not reach an output since the start. */
@@ -9,7 +9,7 @@ export interface DroppedLines {
 }
 
 export interface MetricSources {
-  readonly feed: Feed
+  readonly feed: ChangeFeed
   readonly online: () => number
   readonly known: () => number
   readonly connections: () => number

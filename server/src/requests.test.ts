@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { Feed } from './feed.ts'
+import { newFeed } from './changes/testing/new-feed.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { type Asker, Requests } from './requests.ts'
@@ -36,7 +36,7 @@ beforeEach(async () => {
     maxKnown: 100,
     keepMs: 1e9,
   })
-  const feed = new Feed({ epoch: 'e', recent: 100 })
+  const feed = newFeed(100)
   feed.listen({
     changed: changes => order.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
   })

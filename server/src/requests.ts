@@ -2,7 +2,7 @@ import type { ClientMessage, ProtocolVersion, ServerMessage, User } from '@who-i
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic, type UserId } from '@who-is-online/protocol/words'
-import type { Feed } from './feed.ts'
+import type { ChangeFeed } from './changes/feed.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
 import type { Presence, SeenUser } from './presence/presence.ts'
 import {
@@ -37,7 +37,7 @@ export interface RequestPorts {
   readonly presence: Pick<Presence, 'onlineCount' | 'see' | 'list' | 'page' | 'choice' | 'chosenAt'>
   /** Commands go here. */
   readonly tracker: Pick<Tracker, 'setStatus' | 'identify' | 'setActivity' | 'isStopped'>
-  readonly feed: Pick<Feed, 'epoch' | 'seq'>
+  readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   readonly clock: Pick<Clock, 'now'>
   /** The most users an `all_users` lists. */
   readonly allUsersLimit: number

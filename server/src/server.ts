@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
 import { capacityOf } from './capacity.ts'
-import { Feed } from './feed.ts'
+import { MemoryFeed } from './changes/memory-feed.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { openIdentity } from './gateway/identity.ts'
 import { createApp } from './http/app.ts'
@@ -82,7 +82,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const { limits, sockets, warning } = capacityOf(settings, options.openFiles)
   if (warning !== undefined) log.info(warning)
-  const feed = new Feed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES })
+  const report = (error: unknown): void =>
+    log.error('a bug: a listener of changes failed', { error: String((error as Error)?.stack ?? error) })
+  const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
   const livePage = livePageOf(settings, log)
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { Feed } from './feed.ts'
+import { newFeed } from './changes/testing/new-feed.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { Tracker } from './tracker.ts'
@@ -31,7 +31,7 @@ beforeEach(() => {
     keepMs: DAY_MS,
   })
   presence.restore([], now)
-  const feed = new Feed({ epoch: 'e', recent: 10 })
+  const feed = newFeed(10)
   feed.listen({
     changed: changes => exits.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
     chosen: (userId, bySession) => exits.push(`chosen ${userId} by ${bySession}`),

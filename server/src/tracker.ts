@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Feed } from './feed.ts'
+import type { ChangeFeed } from './changes/feed.ts'
 import type { Outcome } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival, Presence } from './presence/presence.ts'
@@ -20,7 +20,7 @@ export interface NewSession extends Session {
 
 export interface TrackerPorts {
   readonly presence: Presence
-  readonly feed: Pick<Feed, 'publish' | 'chosen'>
+  readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
   readonly store: Pick<Store, 'note' | 'forget' | 'alive'>
   readonly clock: Pick<Clock, 'now'>
   /** Called with the number of users who were forgotten, once for many. */
@@ -171,6 +171,6 @@ export class Tracker {
       else store.forget(userId)
     }
     for (const userId of choices) feed.chosen(userId, bySession)
-    feed.publish(changes)
+    feed.append(changes)
   }
 }

@@ -2,7 +2,9 @@ import type { User } from '@who-is-online/protocol/catalogue'
 import type { Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { Feed, type Place } from '../feed.ts'
+import type { Place } from '../changes/feed.ts'
+import { MemoryFeed } from '../changes/memory-feed.ts'
+import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Outcome } from '../presence/change.ts'
 import { UNPACED } from '../presence/pace.ts'
@@ -101,14 +103,14 @@ class World {
     maxKnown: 100,
     keepMs: 1e9,
   })
-  readonly feed: Feed
+  readonly feed: MemoryFeed
   readonly subscriptions: Subscriptions
   readonly hub: Hub
   /** By number of the change: everybody as others saw them from then on. */
   readonly history: Map<UserId, string>[] = []
   now = 1_000_000
 
-  constructor(feed: Feed) {
+  constructor(feed: MemoryFeed) {
     this.feed = feed
     this.subscriptions = new Subscriptions(this.presence, feed, 10_000)
     this.hub = new Hub(feed.seq, this.subscriptions)
@@ -121,7 +123,7 @@ class World {
     for (let index = 1; index <= changes.length; index++) {
       this.history[this.feed.seq + index] = this.#everybody()
     }
-    this.feed.publish(changes)
+    this.feed.append(changes)
   }
 
   wait(ms: number): void {
@@ -395,7 +397,7 @@ interface Tally {
   recovered: number
 }
 
-function play(steps: readonly Step[], feed: Feed, tally: Tally): void {
+function play(steps: readonly Step[], feed: MemoryFeed, tally: Tally): void {
   const world = new World(feed)
   const { presence } = world
   const fans = Array.from({ length: FANS }, () => new Fan(world))
@@ -462,7 +464,7 @@ afterAll(() => {
 test('[I4 I5 I6 I7 I9 V2 V3] at every number each client’s view is what the server’s was, however it reads and returns', () => {
   const tally = { diffs: 0, recovered: 0 }
   fc.assert(
-    fc.property(game, ({ steps, recent }) => play(steps, new Feed({ epoch: 'e', recent }), tally)),
+    fc.property(game, ({ steps, recent }) => play(steps, newFeed(recent), tally)),
     { numRuns: 500 },
   )
   // The games were about something.
@@ -470,8 +472,12 @@ test('[I4 I5 I6 I7 I9 V2 V3] at every number each client’s view is what the se
   expect(tally.recovered).toBeGreaterThan(100)
 }, 60_000)
 
+const fail = (error: unknown): never => {
+  throw error
+}
+
 /** The negative controls: a feed that can't tell what was missed, and says so only when asked by name. */
-class ForgetfulFeed extends Feed {
+class ForgetfulFeed extends MemoryFeed {
   override recalls(): boolean {
     return true
   }
@@ -486,7 +492,9 @@ class ForgetfulFeed extends Feed {
 test('[I4] with resuming switched off the same games find holes', () => {
   const tally = { diffs: 0, recovered: 0 }
   const outcome = fc.check(
-    fc.property(game, ({ steps, recent }) => play(steps, new ForgetfulFeed({ epoch: 'e', recent }), tally)),
+    fc.property(game, ({ steps, recent }) =>
+      play(steps, new ForgetfulFeed({ epoch: 'e', recent, report: fail }), tally),
+    ),
     { numRuns: 500, endOnFailure: true },
   )
   expect(outcome.failed).toBe(true)

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { Feed } from '../feed.ts'
+import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Change } from '../presence/change.ts'
 import { UNPACED } from '../presence/pace.ts'
@@ -14,8 +14,8 @@ const change = (userId: string): Change => ({ userId, status: 'online', previous
 
 /** A hub and the feed it listens to, after so many changes. */
 function room(before = 0) {
-  const feed = new Feed({ epoch: 'e', recent: 100 })
-  feed.publish(Array.from({ length: before }, () => change('before')))
+  const feed = newFeed(100)
+  feed.append(Array.from({ length: before }, () => change('before')))
   const options = {
     graceMs: 0,
     restartGraceMs: 0,
@@ -28,7 +28,7 @@ function room(before = 0) {
   }
   const hub = new Hub(feed.seq, new Subscriptions(new Presence(options), feed, 1_000))
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
-  return { hub, publish: (changes: readonly Change[]) => feed.publish(changes) }
+  return { hub, publish: (changes: readonly Change[]) => feed.append(changes) }
 }
 
 /** The user ids in a run of short unmasked text frames, in order. */

@@ -1,6 +1,7 @@
 import type { User } from '@who-is-online/protocol/catalogue'
 import { expect, test, vi } from 'vitest'
-import { Feed } from '../feed.ts'
+import type { ChangeFeed } from '../changes/feed.ts'
+import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
@@ -32,7 +33,7 @@ class Desk implements SubscriberConnection {
     maxKnown: 1e6,
     keepMs: 1e9,
   })
-  readonly feed: Feed
+  readonly feed: ChangeFeed
   readonly subscriptions: Subscriptions
   readonly turns = new Turns()
   readonly subscriber: Subscriber
@@ -44,7 +45,7 @@ class Desk implements SubscriberConnection {
   stallsAfter = Number.POSITIVE_INFINITY
 
   constructor({ recent = 1_000, allUsersLimit = 10_000 } = {}) {
-    this.feed = new Feed({ epoch: 'e', recent })
+    this.feed = newFeed(recent)
     this.subscriptions = new Subscriptions(this.presence, this.feed, 1e6)
     this.feed.listen({ changed: (changes, seq) => this.subscriptions.note(changes, seq) })
     const { presence, feed, subscriptions, turns } = this
@@ -72,11 +73,11 @@ class Desk implements SubscriberConnection {
 
   come(...userIds: string[]): void {
     for (const userId of userIds) {
-      this.feed.publish(this.presence.open(userId, { id: 's', named: true }, 1).changes)
+      this.feed.append(this.presence.open(userId, { id: 's', named: true }, 1).changes)
     }
   }
   be(userId: string, status: 'online' | 'away' | 'busy' | 'offline'): void {
-    this.feed.publish(this.presence.setStatus(userId, { status }, 2).changes)
+    this.feed.append(this.presence.setStatus(userId, { status }, 2).changes)
   }
   follow(...userIds: string[]): void {
     this.subscriber.subscribe({ type: 'subscribe', userIds, id: undefined })

@@ -1,7 +1,7 @@
 import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, encodeDiff, formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Feed, Place } from '../feed.ts'
+import type { ChangeFeed, Place } from '../changes/feed.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Refused, Request, RequestId } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
@@ -15,7 +15,7 @@ import type { Turn, Turns } from './turns.ts'
 /** What all subscribers share. */
 export interface SubscriberPorts {
   readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
-  readonly feed: Feed
+  readonly feed: ChangeFeed
   readonly subscriptions: Subscriptions
   readonly clock: Pick<Clock, 'now'>
   /** Takes turns among subscribers that are sent all users, which is many pages each. */

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Feed } from '../feed.ts'
+import type { ChangeFeed } from '../changes/feed.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-json.ts'
@@ -11,7 +11,7 @@ const COUNT_EVERY_MS = 1_000
 /** All subscriptions, looked up by topic. */
 export class Subscriptions {
   readonly #presence: Pick<Presence, 'see' | 'onlineCount'>
-  readonly #feed: Pick<Feed, 'newestOf'>
+  readonly #feed: Pick<ChangeFeed, 'newestOf'>
   readonly #limit: number
   readonly #topics = new Map<UserId, Topic>()
   readonly #toAll = new Set<BatchReceiver>()
@@ -21,7 +21,11 @@ export class Subscriptions {
   #countedAt = Number.NEGATIVE_INFINITY
 
   /** @param limit how many subscriptions to users there may be in all. */
-  constructor(presence: Pick<Presence, 'see' | 'onlineCount'>, feed: Pick<Feed, 'newestOf'>, limit: number) {
+  constructor(
+    presence: Pick<Presence, 'see' | 'onlineCount'>,
+    feed: Pick<ChangeFeed, 'newestOf'>,
+    limit: number,
+  ) {
     this.#presence = presence
     this.#feed = feed
     this.#limit = limit

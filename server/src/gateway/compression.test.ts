@@ -75,7 +75,7 @@ test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or n
       { status, text: undefined },
       Date.now(),
     )
-    server.feed.publish(changes)
+    server.feed.append(changes)
     if (n % 100 === 0) await settled()
   }
   await settled()

@@ -69,7 +69,7 @@ let server: OpenGateway
 /** A user chooses a status; those who follow hear of it. */
 function choose(userId: string, status: 'online' | 'away' | 'busy' | 'offline', text?: string): void {
   const { presence, feed } = server
-  feed.publish(presence.setStatus(userId, { status, text }, Date.now()).changes)
+  feed.append(presence.setStatus(userId, { status, text }, Date.now()).changes)
 }
 
 beforeAll(async () => {

@@ -75,7 +75,7 @@ test('[H3 K1] a suspension, and a clock that is set, close no client that is in 
   const changes = Array.from({ length: 100_000 }, (_, n) => {
     return { userId: `user ${n}`, status: 'online', previous: 'offline', at: hands.wall } as const
   })
-  server.feed.publish(changes)
+  server.feed.append(changes)
   await vi.waitFor(() => expect(server.feed.seq).toBeGreaterThanOrEqual(100_000))
   await new Promise(resolve => setTimeout(resolve, 300))
   look(100)

@@ -7,12 +7,12 @@ import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import type { ChangeFeed } from '../changes/feed.ts'
 import { Hub } from '../fanout/hub.ts'
 import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Slices } from '../fanout/slices.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
-import type { Feed } from '../feed.ts'
 import type { Log } from '../log.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Requests } from '../requests.ts'
@@ -33,7 +33,7 @@ export interface GatewayOptions {
   readonly tracker: Tracker
   readonly requests: Requests
   readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
-  readonly feed: Feed
+  readonly feed: ChangeFeed
   readonly identity: Identity
   readonly clock: Clock
   readonly log: Log

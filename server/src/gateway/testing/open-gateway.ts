@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Feed } from '../../feed.ts'
+import type { ChangeFeed } from '../../changes/feed.ts'
+import { newFeed } from '../../changes/testing/new-feed.ts'
 import { UNPACED } from '../../presence/pace.ts'
 import { Presence } from '../../presence/presence.ts'
 import { Requests } from '../../requests.ts'
@@ -14,7 +15,7 @@ import { UNLIMITED } from '../limits.ts'
 /** A gateway in this process, with real sockets before it and nothing but memory behind it. */
 export interface OpenGateway {
   readonly presence: Presence
-  readonly feed: Feed
+  readonly feed: ChangeFeed
   readonly gateway: Gateway
   readonly http: Server
   /** `ws://127.0.0.1:PORT/ws` */
@@ -38,7 +39,7 @@ export async function openGateway({
     maxKnown: 1_000,
     keepMs: 1e9,
   })
-  const feed = new Feed({ epoch: 'e', recent: 1_000 })
+  const feed = newFeed(1_000)
   const store = createMemoryStore()
   await store.load()
   await store.start(() => presence.records())

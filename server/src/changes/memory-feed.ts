@@ -1,34 +1,20 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Change } from './presence/change.ts'
+import type { Change } from '../presence/change.ts'
+import type { ChangeFeed, FeedListener, Place } from './feed.ts'
 
-/** Who hears of what happens, at once and in order. */
-export interface FeedListener {
-  /** Changes as they happen; `seq` is the number of the last of them. */
-  changed(changes: readonly Change[], seq: number): void
-  /** A user's own choice is another now, by the word of a session, or because it expired. */
-  chosen?(userId: UserId, bySession: string | undefined): void
-}
-
-/** A place in the order of changes, as a client names the last one it heard of. */
-export interface Place {
+export interface MemoryFeedOptions {
   readonly epoch: string
-  readonly seq: number
-}
-
-export interface FeedOptions {
-  /** Names this life of the sequence: a place of another life says nothing about this one. */
-  readonly epoch: string
-  /** How many changes are kept for those who come back; see `recalls`. */
+  /** How many changes are kept; see `ChangeFeed.recalls`. */
   readonly recent: number
+  /** Is given what a listener threw: a bug. */
+  readonly report: (error: unknown) => void
 }
 
-/**
- * The order of all changes: each gets the next number, and everybody who listens hears them in that order. The
- * recent ones are kept, so that whoever was away can be told what changed meanwhile instead of everything.
- */
-export class Feed {
+/** The numbered changes of one process, in a ring in memory. They end with the process, and so does their epoch. */
+export class MemoryFeed implements ChangeFeed {
   readonly epoch: string
   readonly #limit: number
+  readonly #report: (error: unknown) => void
   #seq = 0
   /** The recent changes; the one with number n stands at n modulo the limit. */
   readonly #ring: Change[] = []
@@ -36,12 +22,12 @@ export class Feed {
   readonly #newest = new Map<UserId, number>()
   readonly #listeners: FeedListener[] = []
 
-  constructor({ epoch, recent }: FeedOptions) {
+  constructor({ epoch, recent, report }: MemoryFeedOptions) {
     this.epoch = epoch
     this.#limit = recent
+    this.#report = report
   }
 
-  /** The number of the newest change; 0 before the first. */
   get seq(): number {
     return this.#seq
   }
@@ -50,27 +36,25 @@ export class Feed {
     this.#listeners.push(listener)
   }
 
-  publish(changes: readonly Change[]): void {
+  append(changes: readonly Change[]): void {
     if (changes.length === 0) return
     for (const change of changes) this.#keep(change)
-    for (const listener of this.#listeners) listener.changed(changes, this.#seq)
+    const seq = this.#seq
+    this.#tell(listener => listener.changed(changes, seq))
   }
 
   chosen(userId: UserId, bySession: string | undefined): void {
-    for (const listener of this.#listeners) listener.chosen?.(userId, bySession)
+    this.#tell(listener => listener.chosen?.(userId, bySession))
   }
 
-  /** Whether everything that changed after a place is still known. */
   recalls({ epoch, seq }: Place): boolean {
     return epoch === this.epoch && seq <= this.#seq && seq >= this.#seq - this.#limit
   }
 
-  /** The number of a user's newest change; 0 when it is not among the recent ones. */
   newestOf(userId: UserId): number {
     return this.#newest.get(userId) ?? 0
   }
 
-  /** Who changed after the change with this number, each once, in the order of their newest changes. */
   changedAfter(seq: number): UserId[] {
     const changed: UserId[] = []
     for (let number = Math.max(seq, this.#seq - this.#limit) + 1; number <= this.#seq; number++) {
@@ -78,6 +62,16 @@ export class Feed {
       if (this.#newest.get(userId) === number) changed.push(userId)
     }
     return changed
+  }
+
+  #tell(tell: (listener: FeedListener) => void): void {
+    for (const listener of this.#listeners) {
+      try {
+        tell(listener)
+      } catch (error) {
+        this.#report(error)
+      }
+    }
   }
 
   #keep(change: Change): void {
