@@ -122,7 +122,7 @@ export class Tracker {
     this.#publish(presence.advance(now, USERS_PER_STEP))
     const forgotten = presence.forgetStale(now, USERS_PER_STEP)
     this.#publish(forgotten)
-    this.#sayForgotten(forgotten.touched.length, awake)
+    this.#sayForgotten(forgotten.dirty.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.alive(now, presence.knownTime(now))
       this.#aliveAt = awake
@@ -163,9 +163,9 @@ export class Tracker {
   }
 
   /** The only exit: what changed goes to the store and to the feed. */
-  #publish({ changes, touched, choices }: Outcome, bySession?: string): void {
+  #publish({ changes, dirty, choices }: Outcome, bySession?: string): void {
     const { presence, store, feed } = this.#ports
-    for (const userId of touched) {
+    for (const userId of dirty) {
       const record = presence.record(userId)
       if (record) store.note(record)
       else store.forget(userId)

@@ -11,11 +11,14 @@ export interface Change {
   readonly at: number
 }
 
-/** What a step did: what others see of it, whose record is no longer what it was, and whose own choice is another. */
+/** What a step did. */
 export interface Outcome {
+  /** What others see of it. */
   readonly changes: readonly Change[]
-  readonly touched: readonly UserId[]
+  /** The users whose records have changed and must be saved. */
+  readonly dirty: readonly UserId[]
+  /** The users whose own choice has changed, and who have a session to be told. */
   readonly choices: readonly UserId[]
 }
 
-export const NOTHING: Outcome = { changes: [], touched: [], choices: [] }
+export const NOTHING: Outcome = { changes: [], dirty: [], choices: [] }

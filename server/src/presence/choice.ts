@@ -17,7 +17,7 @@ export interface FirstChoice extends Choice {
 /** The choice of a user who has chosen nothing. */
 export const NO_CHOICE: Choice = { status: 'online' }
 
-/** Whether a choice says no more than that. */
+/** Whether a choice is a plain `online`, without text and end. */
 export function isPlain({ status, text, expiresAt }: Choice): boolean {
   return status === 'online' && text === undefined && expiresAt === undefined
 }
@@ -30,7 +30,7 @@ export function hasExpired({ expiresAt }: Choice, now: number): boolean {
   return expiresAt !== undefined && expiresAt <= now
 }
 
-/** What others see of a user, beside name and time. Who is offline has no text. */
+/** What others see of a user, beside name and time. An offline user has no text. */
 export interface View {
   readonly status: Presence
   readonly text: string | undefined
@@ -44,7 +44,7 @@ const PLAIN: Readonly<Record<Presence, View>> = {
   offline: { status: 'offline', text: undefined, expiresAt: undefined },
 }
 
-/** Most views are one of four: these are shared, so that a user needs no object for one. */
+/** What others see. Most views are one of four, which are shared, so that a user needs no object for one. */
 export function viewOf(status: Presence, { text, expiresAt }: Choice): View {
   if (status === 'offline' || (text === undefined && expiresAt === undefined)) return PLAIN[status]
   return { status, text, expiresAt }

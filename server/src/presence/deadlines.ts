@@ -1,6 +1,6 @@
 /**
- * Things that are due at a time, earliest first: a binary heap. One of these replaces a timer for each of
- * them. There is no removal: whoever takes out an item looks whether it still has something to do.
+ * Items that are due at a time, earliest first: a binary heap, instead of a timer for each item. Items are not removed: the
+ * caller that takes one out checks whether there is still something to do.
  */
 export class Deadlines<Item> {
   readonly #heap: { at: number; readonly item: Item }[] = []
@@ -9,7 +9,7 @@ export class Deadlines<Item> {
     return this.#heap.length
   }
 
-  /** When the earliest is due, in the caller's ms; Infinity when nothing is. */
+  /** When the earliest is due, in the caller's ms; Infinity if there is none. */
   get next(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
   }
@@ -29,7 +29,7 @@ export class Deadlines<Item> {
     heap[index] = entry
   }
 
-  /** Takes out the earliest item that is due at `now`, if any is. */
+  /** Takes out the earliest item that is due at `now`, if there is one. */
   take(now: number): Item | undefined {
     const heap = this.#heap
     const first = heap[0]

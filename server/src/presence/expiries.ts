@@ -1,23 +1,23 @@
 import { Deadlines } from './deadlines.ts'
 import type { User } from './user.ts'
 
-/** Fewer entries that nobody needs any more than these are not worth the walk. */
-const WORTH_A_WALK = 64
+/** With fewer outdated entries than these the heap is not rebuilt. */
+const MIN_OUTDATED = 64
 
 /**
- * Ends of choices, by the wall clock. A choice may be changed long before its end, and often: entries that are no
- * longer anybody's are swept out, so that their number stays in proportion to the users who have such a choice.
+ * Ends of choices, by the wall clock. A choice may be replaced long before its end, and often: outdated entries are swept
+ * out, so that their number stays in proportion to the users who have a choice with an end.
  */
 export class Expiries {
   readonly #users = new Set<User>()
   #deadlines = new Deadlines<User>()
 
-  /** When the earliest is due, in ms since the epoch; Infinity when none is. */
+  /** When the earliest is due, in ms since the epoch; Infinity if there is none. */
   get next(): number {
     return this.#deadlines.next
   }
 
-  /** Takes note of a user's choice as it is now. */
+  /** Notes the end of a user's present choice, if it has one. */
   watch(user: User): void {
     const { expiresAt } = user.choice
     if (expiresAt === undefined) {
@@ -26,7 +26,7 @@ export class Expiries {
     }
     this.#users.add(user)
     this.#deadlines.add(expiresAt, user)
-    if (this.#deadlines.size > 2 * this.#users.size + WORTH_A_WALK) this.#sweep()
+    if (this.#deadlines.size > 2 * this.#users.size + MIN_OUTDATED) this.#sweep()
   }
 
   forget(user: User): void {

@@ -595,7 +595,7 @@ class Table {
           { what: 'open', userId, id, named, username, choice, at: this.#now },
           now => core.open(userId, { id, named }, now, { username, choice }),
         )
-        const forgotten = outcome.touched.filter(user => user !== step.userId)
+        const forgotten = outcome.dirty.filter(user => user !== step.userId)
         same(forgotten.length, isNew && isFull && gone.length > 0 ? 1 : 0, 'forgotten for a newcomer')
         const oldest = Math.min(...gone.map(user => this.#story(user).lastSeen ?? 0))
         for (const user of forgotten) this.#forgotten(user, gone, oldest)
@@ -637,10 +637,10 @@ class Table {
           same(core.identify(step.userId, step.username, this.#now), NOTHING, 'no other name')
           break
         }
-        const { touched } = this.#told(step.userId, { what: 'identify', ...step }, now =>
+        const { dirty } = this.#told(step.userId, { what: 'identify', ...step }, now =>
           core.identify(step.userId, step.username, now),
         )
-        same(touched, [step.userId], 'touched by a name')
+        same(dirty, [step.userId], 'dirty by a name')
         break
       }
       case 'wait':
@@ -668,7 +668,7 @@ class Table {
         this.#model.add({ what: 'jump', ms: step.ms, at: this.#now, knownTime: this.#knownTime })
         const outcome = core.jumped(step.ms, this.#now)
         same(outcome.changes, [], 'changes by a jump')
-        this.#judgeTouched(outcome.touched, before)
+        this.#judgeDirty(outcome.dirty, before)
         this.#lastSeen.clear()
         break
       }
@@ -692,9 +692,9 @@ class Table {
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)
         same(outcome.changes, [], 'changes by forgetting')
-        same(outcome.touched.length <= step.count, true, 'forgets no more than it may look at')
-        if (all) same(outcome.touched.toSorted(), stale.toSorted(), 'forgotten by age')
-        for (const user of outcome.touched) this.#forgotten(user, stale, Infinity)
+        same(outcome.dirty.length <= step.count, true, 'forgets no more than it may look at')
+        if (all) same(outcome.dirty.toSorted(), stale.toSorted(), 'forgotten by age')
+        for (const user of outcome.dirty) this.#forgotten(user, stale, Infinity)
         break
       }
     }
@@ -728,18 +728,18 @@ class Table {
     const chosen = this.#choices()
     this.#model.add({ what: 'look', at: now })
     const changes: Change[] = []
-    const touched: UserId[] = []
+    const dirty: UserId[] = []
     const choices: UserId[] = []
     for (let rounds = 0; rounds === 0 || this.#core.nextDeadline <= now; rounds++) {
       if (rounds === 1_000) throw new Error('advance never ends')
       const outcome = this.#core.advance(now, limit)
-      if (outcome.touched.length > limit) throw new Error(`looked at more than ${limit}`)
+      if (outcome.dirty.length > limit) throw new Error(`looked at more than ${limit}`)
       changes.push(...outcome.changes)
-      touched.push(...outcome.touched)
+      dirty.push(...outcome.dirty)
       choices.push(...outcome.choices)
     }
     this.#judge(changes, USERS)
-    this.#judgeTouched(touched, before)
+    this.#judgeDirty(dirty, before)
     this.#judgeChoices(choices, chosen)
   }
 
@@ -753,7 +753,7 @@ class Table {
     this.#model.add(event)
     const outcome = act(this.#now)
     this.#judge(outcome.changes, [userId])
-    this.#judgeTouched(outcome.touched, before)
+    this.#judgeDirty(outcome.dirty, before)
     if (event.what === 'choose' || (event.what === 'open' && event.choice)) {
       this.#judgeChoices(outcome.choices, chosen)
     } else same(outcome.choices, [], 'choices by anything else')
@@ -778,11 +778,11 @@ class Table {
     for (const change of changes) this.#model.add({ what: 'told', ...change })
   }
 
-  /** Whose record is another now has to be among the touched, or the disk would not learn of it. */
-  #judgeTouched(touched: readonly UserId[], before: Map<UserId, string>): void {
+  /** Whose record is another now has to be among the dirty, or the disk would not learn of it. */
+  #judgeDirty(dirty: readonly UserId[], before: Map<UserId, string>): void {
     const after = this.#recordsNow()
     for (const user of USERS) {
-      if (before.get(user) !== after.get(user)) same(touched.includes(user), true, `touched ${user}`)
+      if (before.get(user) !== after.get(user)) same(dirty.includes(user), true, `dirty ${user}`)
     }
   }
 
@@ -888,7 +888,7 @@ class Table {
 class Paging {
   #after = 0
   #met = new Set<UserId>()
-  /** Known since the beginning of this paging. */
+  /** UserTable since the beginning of this paging. */
   #throughout = new Set<UserId>()
 
   begin(known: readonly UserId[]): void {

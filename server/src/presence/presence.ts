@@ -4,14 +4,14 @@ import { type Choice, type FirstChoice, hasExpired, NO_CHOICE, OFFLINE, type Vie
 import { ClockSkew } from './clock-skew.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
-import { type Gone, Known, ownCopy } from './known.ts'
 import { type Pace, readyAt, type Spent, spend } from './pace.ts'
 import { type SessionName, User } from './user.ts'
+import { type ArchivedUser, ownCopy, UserTable } from './user-table.ts'
 
 export type { Choice } from './choice.ts'
 
 export interface PresenceOptions {
-  /** How long a lost session may come back without anybody noticing, in ms. */
+  /** How long a lost session may come back without a change, in ms. */
   readonly graceMs: number
   /** The same for everybody who was present when an earlier process stopped, from its successor's start. */
   readonly restartGraceMs: number
@@ -21,17 +21,17 @@ export interface PresenceOptions {
   readonly noticedMs: number
   /** How long the choice to be hidden, and the time of any other choice, is kept for a user whose line was lost, in ms. */
   readonly hiddenKeepMs: number
-  /** How often one user's visible presence may change. Beyond it what others see lags; hiding never waits. */
+  /** How often one user's visible presence may change. Beyond it, what others see lags; hiding never waits. */
   readonly changePace: Pace
-  /** How many users are remembered. Beyond it somebody long gone is forgotten for each new one. */
+  /** How many users are remembered. Beyond it, one long offline is forgotten for each new one. */
   readonly maxKnown: number
-  /** How long a user who does not come back is remembered, in ms. */
+  /** How long an offline user is remembered, in ms. */
   readonly keepMs: number
 }
 
 /**
- * What is kept of one user between processes. `session` is what was known when it was noted: `live` has an
- * answering connection, `held` was silent already and has a grace period running, `none` is gone.
+ * What is kept of one user between processes. `session` is what was known when it was noted: `live` has an answering
+ * connection, `held` has lost it and is in a grace period, `none` has no session.
  */
 export interface PresenceRecord {
   readonly userId: UserId
@@ -55,7 +55,7 @@ export interface PresenceRecord {
   /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
   readonly lastSeen: number
   readonly username?: string
-  /** A name that others don't see yet. */
+  /** A name that others do not see yet. */
   readonly newUsername?: string
 }
 
@@ -77,13 +77,13 @@ export interface SeenUser {
   readonly expiresAt: number | undefined
 }
 
-/** Some users, and where to go on; undefined at the end. */
+/** Some users, and where the next page begins; undefined at the end. */
 export interface Page {
   readonly users: readonly SeenUser[]
   readonly next: number | undefined
 }
 
-/** How many users are looked at for one that can be forgotten: more finds an older one, and costs more. */
+/** How many users are looked at to find one that can be forgotten: more would find an older one, and cost more. */
 const FORGET_SAMPLE = 32
 
 /**
@@ -102,7 +102,7 @@ const LOOK_AT = 10_000
  */
 export class Presence {
   readonly #options: PresenceOptions
-  readonly #users = new Known<User>()
+  readonly #users = new UserTable<User>()
   readonly #online = new Set<User>()
   readonly #spent = new Map<UserId, Spent>()
   readonly #deadlines = new Deadlines<User>()
@@ -127,7 +127,7 @@ export class Presence {
     this.#options = options
   }
 
-  // What happens
+  // Commands
 
   /**
    * Takes what an earlier process knew; users who were present then have the restart grace to come back. What was stored
@@ -150,7 +150,7 @@ export class Presence {
     const isGone = session === 'none'
     const isKept = expiresAt !== undefined || keptHidden === true || chosenAt > 0
     if (isGone && !isKept && newUsername === undefined) {
-      this.#users.rest(userId, lastSeen, username)
+      this.#users.archive(userId, lastSeen, username)
       return
     }
     const user = new User(userId, lastSeen, username, newUsername)
@@ -160,12 +160,12 @@ export class Presence {
     this.#expiries.watch(user)
     if (isGone) {
       if (isKept) this.#keep(user, awake + hiddenKeepMs)
-      this.#letRest(user)
+      this.#archiveIfDone(user)
       return
     }
     const isInactive = record.inactive === true
     const until = awake + (isInactive ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)
-    user.restoreStay(record.idle === true, isInactive, until)
+    user.restoreSessions(record.idle === true, isInactive, until)
     if (user.shown.status !== 'offline') this.#online.add(user)
     this.#deadlines.add(until, user)
   }
@@ -174,19 +174,19 @@ export class Presence {
   open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival = {}): Outcome {
     const known = this.#users.get(userId)
     const forgotten = known ? [] : this.#makeRoom()
-    const user = this.#wake(known ?? { userId: ownCopy(userId), lastSeen: now, username: undefined })
+    const user = this.#activate(known ?? { userId: ownCopy(userId), lastSeen: now, username: undefined })
     if (!user.hasSessions) user.expire(this.#civil(now))
     user.open(session, now)
     if (username !== undefined) user.rename(username)
     const isOther = choice !== undefined && user.begin(this.#stillOf(choice, now), now)
     if (isOther) this.#expiries.watch(user)
-    const { changes, touched } = this.#settle(user, now)
-    return { changes, touched: [...touched, ...forgotten], choices: isOther ? [userId] : [] }
+    const { changes, dirty } = this.#settle(user, now)
+    return { changes, dirty: [...dirty, ...forgotten], choices: isOther ? [userId] : [] }
   }
 
-  /** A session was left on purpose: it is over at once. */
+  /** A session was left on purpose: it ends at once. */
   leave(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     if (!user) return NOTHING
     user.end(sessionId)
     return this.#settle(user, now)
@@ -194,7 +194,7 @@ export class Presence {
 
   /** A session was lost: it is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Outcome {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     if (!user) return NOTHING
     const { graceMs, inactiveGraceMs } = this.#options
     const awake = this.#awake(now)
@@ -208,17 +208,17 @@ export class Presence {
   }
 
   /**
-   * Somebody was proven alive at `at`. Moves no one's presence, only `lastSeen`. Nothing but this and `open` is a
-   * proof of life: a choice may be made on a user's behalf, and whoever sees a session end may be late.
+   * A user was proven alive at `at`. Changes only `lastSeen`. Only this and `open` are proofs of life: a choice may be made
+   * on a user's behalf, and the end of a session may be noticed late.
    */
   heard(userId: UserId, at: number): void {
     this.#tell(at)
-    this.#users.whole(userId)?.heard(at)
+    this.#users.active(userId)?.heard(at)
   }
 
-  /** A user with a session chooses what others see; one without can't, and nothing changes. */
+  /** A user chooses what others see. Without a session nothing changes. */
   setStatus(userId: UserId, choice: Choice, now: number): Outcome {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     if (!user) return NOTHING
     const isAnother = user.choose(this.#stillOf(choice, now), now)
     if (isAnother) this.#expiries.watch(user)
@@ -226,9 +226,9 @@ export class Presence {
     return isAnother ? { ...outcome, choices: [userId] } : outcome
   }
 
-  /** Somebody is active or idle in a session. */
+  /** A user is active or idle in a session. */
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     if (!user) return NOTHING
     user.setSession(sessionId, { isIdle: activity === 'idle' })
     return this.#settle(user, now)
@@ -236,17 +236,17 @@ export class Presence {
 
   /** Whether anybody looks at a session: one that is inactive is held longer when its line is lost. */
   setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Outcome {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     if (!user) return NOTHING
     user.setSession(sessionId, { isInactive: visibility === 'inactive' })
     return this.#settle(user, now)
   }
 
-  /** A user takes a name. From a hidden one others see it only when they see the user again. */
+  /** A user takes a name. Others see the name of a hidden user only when they see the user again. */
   identify(userId: UserId, username: string, now: number): Outcome {
     const known = this.#users.get(userId)
     if (!known || nameOf(known) === username) return NOTHING
-    const user = this.#wake(known)
+    const user = this.#activate(known)
     user.rename(username)
     return this.#settle(user, now)
   }
@@ -257,7 +257,7 @@ export class Presence {
    */
   advance(now: number, limit: number): Outcome {
     const changes: Change[] = []
-    const touched: UserId[] = []
+    const dirty: UserId[] = []
     const choices: UserId[] = []
     const awake = this.#awake(now)
     this.#tell(now)
@@ -266,19 +266,19 @@ export class Presence {
     for (let count = 0; count < limit; count++) {
       const user = this.#expiries.take(civil) ?? this.#deadlines.take(awake)
       if (!user) break
-      if (this.#users.whole(user.userId) !== user) continue // gone, or forgotten, since that was put down
+      if (this.#users.active(user.userId) !== user) continue // gone, or forgotten, since that was put down
       const hasFallenBack = user.expire(civil)
       user.endHeld(awake)
       user.endKept(awake)
       if (hasFallenBack && user.hasSessions) choices.push(user.userId)
       const outcome = this.#settle(user, now)
       changes.push(...outcome.changes)
-      touched.push(...outcome.touched)
+      dirty.push(...outcome.dirty)
     }
-    return { changes, touched, choices }
+    return { changes, dirty, choices }
   }
 
-  /** When `advance` has something to do, in ms since the epoch; Infinity when nothing is waiting. */
+  /** When `advance` has something to do, in ms since the epoch; Infinity if nothing waits. */
   get nextDeadline(): number {
     return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
   }
@@ -310,16 +310,15 @@ export class Presence {
   jumped(ms: number, now: number): Outcome {
     this.#offsetMs += ms
     this.#now = now
-    const touched: UserId[] = []
+    const dirty: UserId[] = []
     for (const known of this.#users) {
       if (!(known instanceof User)) continue
       const { lastSeen } = known
       known.moveStamps(ms)
-      if (known.lastSeen !== lastSeen) touched.push(known.userId)
+      if (known.lastSeen !== lastSeen) dirty.push(known.userId)
     }
-    if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now)))
-      touched.push(...this.#setStampsRight())
-    return { changes: [], touched, choices: [] }
+    if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now))) dirty.push(...this.#setStampsRight())
+    return { changes: [], dirty, choices: [] }
   }
 
   /**
@@ -335,18 +334,18 @@ export class Presence {
    * known to have passed. So no clock that is wrong makes anybody forgotten.
    */
   forgetStale(now: number, count: number): Outcome {
-    const touched: UserId[] = []
+    const dirty: UserId[] = []
     const before = Math.min(now, this.knownTime(now)) - this.#options.keepMs
     for (let looked = 0; looked < count; looked++) {
       const known = this.#users.next()
       if (!known) break
-      if (isGone(known) && this.#lastPresent(known) < before) touched.push(this.#forget(known))
+      if (isGone(known) && this.#lastPresent(known) < before) dirty.push(this.#forget(known))
     }
     this.#forgetEarnedBack(this.#awake(now), count)
-    return { changes: [], touched, choices: [] }
+    return { changes: [], dirty, choices: [] }
   }
 
-  // What is so
+  // Queries
 
   get onlineCount(): number {
     return this.#online.size
@@ -356,21 +355,21 @@ export class Presence {
     return this.#users.size
   }
 
-  /** One user as others see them; who was never seen is offline. */
+  /** One user as others see them; a user who was never seen is offline. */
   see(userId: UserId): SeenUser {
     const known = this.#users.get(userId)
     return known ? this.#asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
   }
 
-  /** What a user has chosen: the truth, which is only for the user's own connections. */
+  /** What a user has chosen, hidden or not: only for the user's own connections. */
   choice(userId: UserId): Choice {
-    const user = this.#users.whole(userId)
+    const user = this.#users.active(userId)
     return user?.hasSessions ? user.choice : NO_CHOICE
   }
 
   /** When a user has chosen that, in ms since the epoch; undefined where it is not known. */
   chosenAt(userId: UserId): number | undefined {
-    return this.#users.whole(userId)?.chosenAt || undefined
+    return this.#users.active(userId)?.chosenAt || undefined
   }
 
   /** The first `limit` users as others see them, the online ones first. */
@@ -388,8 +387,8 @@ export class Presence {
   }
 
   /**
-   * Some users from a place on (0 is the first), all or those seen with a status. Whoever is known throughout a
-   * paging is met exactly once. A page may be short, or empty, and not the last.
+   * Some users from a place on (0 is the first), all or those seen with a status. A user who is known throughout a paging is
+   * met exactly once. A page may be short, or empty, and not be the last.
    */
   page(from: number, limit: number, status?: Shown): Page {
     const users: SeenUser[] = []
@@ -402,13 +401,13 @@ export class Presence {
     return { users, next: place < this.#users.end ? place : undefined }
   }
 
-  /** What is to be kept of one user; undefined for one who was forgotten. */
+  /** What is to be kept of one user; undefined for an unknown user. */
   record(userId: UserId): PresenceRecord | undefined {
     const known = this.#users.get(userId)
     return known && asRecord(known)
   }
 
-  /** What is to be kept of everybody, as it is when it is reached. Users may come and go meanwhile. */
+  /** What is to be kept of all users, as it is when it is reached. Users may come and go meanwhile. */
   *records(): Generator<PresenceRecord> {
     for (const known of this.#users) yield asRecord(known)
   }
@@ -434,31 +433,31 @@ export class Presence {
   }
 
   /** A user as others see them. Nobody was last seen in the future: such a time was stamped by a clock that was wrong. */
-  #asSeen(known: User | Gone): SeenUser {
+  #asSeen(known: User | ArchivedUser): SeenUser {
     const { userId, lastSeen, username } = known
     const { status, text, expiresAt } = viewOf(known)
     return { userId, status, lastSeen: Math.min(lastSeen, this.#now), username, text, expiresAt }
   }
 
   /** When a user was last present, as far as it is reason to forget them. */
-  #lastPresent({ lastSeen }: User | Gone): number {
+  #lastPresent({ lastSeen }: User | ArchivedUser): number {
     return lastSeen < FIRST_PLAUSIBLE_TIME ? (this.#known?.time ?? lastSeen) : lastSeen
   }
 
   /** The clock is right again: so is, from now on, what it stamped while it was off. */
   #setStampsRight(): UserId[] {
     const { jumpedMs } = this.#skew
-    const touched: UserId[] = []
+    const dirty: UserId[] = []
     for (const [userId, jumpedThen] of this.#stampedOff) {
       const known = this.#users.get(userId)
       if (!known) continue
       const lastSeen = known.lastSeen + jumpedMs - jumpedThen
       if (known instanceof User) known.lastSeen = lastSeen
-      else this.#users.rest(userId, lastSeen, known.username)
-      touched.push(userId)
+      else this.#users.archive(userId, lastSeen, known.username)
+      dirty.push(userId)
     }
     this.#stampedOff.clear()
-    return touched
+    return dirty
   }
 
   /** Keeps what a user without a session has chosen until then, in awake time. */
@@ -467,12 +466,12 @@ export class Presence {
     this.#deadlines.add(until, user)
   }
 
-  /** What happened to a user is done: others see what they should, and who has gone comes to rest. */
+  /** Ends a command on a user: others see what they should, and a user who is no longer active is archived. */
   #settle(user: User, now: number): Outcome {
     this.#tell(now)
     const changes = this.#show(user, now)
-    this.#letRest(user)
-    return { changes, touched: [user.userId], choices: [] }
+    this.#archiveIfDone(user)
+    return { changes, dirty: [user.userId], choices: [] }
   }
 
   /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
@@ -507,8 +506,8 @@ export class Presence {
   }
 
   /**
-   * From when on a change of this user may be shown. A leaving waits until there is enough for the return as
-   * well: whoever comes back after an ordinary leaving is shown at once.
+   * From when on a change of this user may be shown, in awake time. A leaving waits until the return may be shown as well, so
+   * that a user who comes back after an ordinary leaving is shown at once.
    */
   #turnOf({ userId }: User, due: Shown): number {
     const { changePace } = this.#options
@@ -520,29 +519,29 @@ export class Presence {
   #spend({ userId }: User, awake: number): void {
     if (this.#options.changePace.everyMs === 0) return
     const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, awake)
-    // Set anew at the end: the Map stays nearly in the order in which it is earned back, for `forgetStale`.
+    // Moved to the end: the Map stays nearly in the order in which debts are earned back, for `forgetStale`.
     this.#spent.delete(userId)
     this.#spent.set(userId, spent)
   }
 
-  /** The object of a user about whom there will be more to say. */
-  #wake(known: User | Gone): User {
+  /** The object of a user who becomes active. */
+  #activate(known: User | ArchivedUser): User {
     if (known instanceof User) return known
     const user = new User(known.userId, known.lastSeen, known.username)
     this.#users.put(user)
     return user
   }
 
-  /** Lets go of the object of a user about whom there is no more to say. What it is due for is nothing any more. */
-  #letRest(user: User): void {
-    if (!user.isAllTold) return
+  /** Archives a user who is no longer active. Deadlines of the object are skipped when they come. */
+  #archiveIfDone(user: User): void {
+    if (!user.isArchivable) return
     this.#expiries.forget(user)
-    this.#users.rest(user.userId, user.lastSeen, user.username)
+    this.#users.archive(user.userId, user.lastSeen, user.username)
   }
 
   #makeRoom(): UserId[] {
     if (this.#users.size < this.#options.maxKnown) return []
-    let oldest: User | Gone | undefined
+    let oldest: User | ArchivedUser | undefined
     for (let looked = 0; looked < FORGET_SAMPLE; looked++) {
       const known = this.#users.next()
       if (known && isGone(known) && (!oldest || known.lastSeen < oldest.lastSeen)) oldest = known
@@ -558,7 +557,7 @@ export class Presence {
     }
   }
 
-  #forget(known: User | Gone): UserId {
+  #forget(known: User | ArchivedUser): UserId {
     this.#users.forget(known.userId)
     this.#stampedOff.delete(known.userId)
     if (known instanceof User) this.#expiries.forget(known)
@@ -566,17 +565,17 @@ export class Presence {
   }
 }
 
-/** Neither here nor waiting to be shown as gone, nor hidden for a while: nothing is lost by forgetting but a name and a time. */
-function isGone(known: User | Gone): boolean {
-  return !(known instanceof User) || (known.presence === 'none' && !known.isKeptHidden)
+/** Whether only a name and a time are lost if the user is forgotten: not present, not still shown, not to be hidden on returning. */
+function isGone(known: User | ArchivedUser): boolean {
+  return !(known instanceof User) || (known.liveness === 'none' && !known.isKeptHidden)
 }
 
-function viewOf(known: User | Gone): View {
+function viewOf(known: User | ArchivedUser): View {
   return known instanceof User ? known.shown : OFFLINE
 }
 
-/** The name that a user has taken, seen by others or not. */
-function nameOf(known: User | Gone): string | undefined {
+/** The name that a user has taken, whether others see it yet or not. */
+function nameOf(known: User | ArchivedUser): string | undefined {
   return (known instanceof User ? known.newName : undefined) ?? known.username
 }
 
@@ -585,16 +584,16 @@ const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefine
 /** What replaces a choice that is over. */
 const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
 
-function asRecord(known: User | Gone): PresenceRecord {
+function asRecord(known: User | ArchivedUser): PresenceRecord {
   const { userId, lastSeen, username } = known
   const name = username !== undefined && { username }
   if (!(known instanceof User)) return { userId, session: 'none', status: 'offline', lastSeen, ...name }
-  const { presence, choice, chosenAt, newName } = known
-  // Of a user who is gone only a choice that has an end is kept, and the one to be hidden for some time.
-  const isKept = presence !== 'none' || choice.expiresAt !== undefined || known.isKeptHidden
+  const { liveness, choice, chosenAt, newName } = known
+  // Without a session only a choice with an end is kept, and for some time the choice to be hidden.
+  const isKept = liveness !== 'none' || choice.expiresAt !== undefined || known.isKeptHidden
   return {
     userId,
-    session: presence,
+    session: liveness,
     status: isKept ? choice.status : 'offline',
     ...(isKept && choice.text !== undefined && { text: choice.text }),
     ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),

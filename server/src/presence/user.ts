@@ -11,9 +11,9 @@ import {
   type View,
   viewOf,
 } from './choice.ts'
-import { ownCopy } from './known.ts'
+import { ownCopy } from './user-table.ts'
 
-/** What a session is called, and whether the client itself named it and will name it again when it comes back. */
+/** The id of a session, and whether the client named it itself and will name it again when it comes back. */
 export interface SessionName {
   readonly id: string
   readonly named: boolean
@@ -25,34 +25,34 @@ export interface SessionName {
  */
 type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
     | { readonly state: 'live' }
-    /** Lost, not left: until then (in `Presence`'s awake time) it may come back as if nothing had been. */
+    /** Lost, not left: until then (in awake time) it may come back without any change. */
     | { readonly state: 'held'; readonly until: number }
   )
 
 /** How far ahead of this server's clock a client may be when it says when a choice was made, in ms. */
 const CLOCK_TOLERANCE_MS = 5_000
 
-/** What is known of a user only while they are here, or while others still see them. */
-interface Stay {
+/** What is known of an active user: one with a session, or one whom others still see. */
+interface ActiveState {
   sessions: Session[]
   shown: View
   /** Last proof of life in this process, hidden or not, in ms since the epoch; -Infinity before the first. */
   heard: number
-  /** When the turn comes of a change that has to wait; 0 when none waits. */
+  /** When a change that waits for its turn may be shown, in awake time; 0 if none waits. */
   turn: number
 }
 
 /**
- * One user: the sessions, the choice, and what others are shown. There is one only of whom there is that much to
- * say: most of a million users are gone, and rows in `Known`.
+ * An active user: the sessions, the choice, and what others are shown. Most of a million users are offline, and rows of
+ * the `UserTable`.
  */
 export class User {
   readonly userId: UserId
   /** The name that others see. */
   username: string | undefined
-  /** A name that others will see when it is shown: with the next visible status, or when its turn has come. */
+  /** A name that others do not see yet: it is shown with the next visible status, or when its turn has come. */
   #newName: string | undefined
-  /** What others are told, ms since the epoch: never decreasing, and not moving while the user is hidden. */
+  /** What others are told, in ms since the epoch. It never decreases, and does not move while the user is hidden. */
   lastSeen: number
   /** What the user chose. Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
@@ -60,14 +60,14 @@ export class User {
   #chosenAt = 0
   /** Until when (in awake time) a user without a session keeps the two before; 0 for a user with one, or with nothing to keep. */
   #keptUntil = 0
-  #stay: Stay | undefined
+  #state: ActiveState | undefined
 
   constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
     this.userId = userId
     this.lastSeen = lastSeen
     this.username = username
     this.#newName = newName
-    this.#stay = undefined
+    this.#state = undefined
   }
 
   /** A name that others don't see yet. */
@@ -77,7 +77,7 @@ export class User {
 
   /** What others see now. */
   get shown(): View {
-    return this.#stay?.shown ?? OFFLINE
+    return this.#state?.shown ?? OFFLINE
   }
 
   get choice(): Choice {
@@ -102,7 +102,7 @@ export class User {
 
   /** Whether `lastSeen` was stamped by this process and is not an older one. */
   get isStampedHere(): boolean {
-    return this.lastSeen === this.#stay?.heard
+    return this.lastSeen === this.#state?.heard
   }
 
   /**
@@ -111,7 +111,7 @@ export class User {
    * | sessions | chosen | activity | what others should see |
    * | --- | --- | --- | --- |
    * | none | any | – | `offline` |
-   * | one or more, live or held | `offline` | any | `offline`: the user hides |
+   * | one or more, live or held | `offline` | any | `offline`: the user is hidden |
    * | one or more | `away`, `busy` | any | what was chosen |
    * | one or more | `online` | idle in every session | `away` |
    * | one or more | `online` | active in at least one | `online` |
@@ -126,47 +126,50 @@ export class User {
     return isSameView(due, this.shown) && (due.status === 'offline' || this.#newName === undefined)
   }
 
-  /** Has a session, and is hidden by choice. */
+  /** Whether the user has a session and is hidden by choice. */
   get hides(): boolean {
     return this.hasSessions && this.#choice.status === 'offline'
   }
 
   get hasSessions(): boolean {
-    return this.#stay !== undefined && this.#stay.sessions.length > 0
+    return this.#state !== undefined && this.#state.sessions.length > 0
   }
 
   /** Whether there are sessions, and all of them are idle. */
   get isIdle(): boolean {
-    return this.hasSessions && this.#stay?.sessions.every(session => session.isIdle) === true
+    return this.hasSessions && this.#state?.sessions.every(session => session.isIdle) === true
   }
 
-  /** Whether id, name and time say all of this user that will ever be asked. */
-  get isAllTold(): boolean {
+  /** Whether id, name and time are all that is known of this user, so that a row can keep it. */
+  get isArchivable(): boolean {
     return (
-      this.#stay === undefined && this.#newName === undefined && this.#chosenAt === 0 && isPlain(this.#choice)
+      this.#state === undefined &&
+      this.#newName === undefined &&
+      this.#chosenAt === 0 &&
+      isPlain(this.#choice)
     )
   }
 
   /** Whether nobody looks at one of the sessions. */
   get isInactive(): boolean {
-    return this.#stay?.sessions.some(session => session.isInactive) === true
+    return this.#state?.sessions.some(session => session.isInactive) === true
   }
 
-  get presence(): 'live' | 'held' | 'none' {
-    if (!this.#stay) return 'none'
-    if (this.#stay.sessions.some(session => session.state === 'live')) return 'live'
-    // Without a session but still shown: the leaving waits for its turn, which is a way of being held.
-    return this.#stay.sessions.length > 0 || this.#stay.shown.status !== 'offline' ? 'held' : 'none'
+  get liveness(): 'live' | 'held' | 'none' {
+    if (!this.#state) return 'none'
+    if (this.#state.sessions.some(session => session.state === 'live')) return 'live'
+    // Without a session but still shown: the leaving waits for its turn, and the user is held until then.
+    return this.#state.sessions.length > 0 || this.#state.shown.status !== 'offline' ? 'held' : 'none'
   }
 
   /**
-   * A session begins. It takes the place of the one of its own name, or of the one without a name that has been
-   * held longest, and is as active as that was; else it is a new one.
+   * A session begins. It takes the place of the session with its own id, or else of the unnamed session that has been held
+   * longest, and is as active as that one was. Otherwise it is a new one.
    */
   open({ id, named }: SessionName, now: number): void {
-    this.#stay ??= { sessions: [], shown: OFFLINE, heard: now, turn: 0 }
+    this.#state ??= { sessions: [], shown: OFFLINE, heard: now, turn: 0 }
     this.#keptUntil = 0
-    const { sessions } = this.#stay
+    const { sessions } = this.#state
     const own = named ? sessions.findIndex(session => session.id === id) : -1
     const place = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
     const isIdle = sessions[place]?.isIdle ?? false
@@ -182,7 +185,7 @@ export class User {
   hold(id: string, until: number, inactiveUntil: number): number {
     const lost = this.#take(id)
     const end = lost?.isInactive ? inactiveUntil : until
-    if (lost) this.#stay?.sessions.push({ ...lost, state: 'held', until: end })
+    if (lost) this.#state?.sessions.push({ ...lost, state: 'held', until: end })
     return end
   }
 
@@ -194,7 +197,7 @@ export class User {
 
   /** Holds every session that is held until `until` at least. Returns whether that is longer for one of them. */
   holdLonger(until: number): boolean {
-    const sessions = this.#stay?.sessions ?? []
+    const sessions = this.#state?.sessions ?? []
     let isLonger = false
     for (const [index, session] of sessions.entries()) {
       if (session.state !== 'held' || session.until >= until) continue
@@ -204,29 +207,29 @@ export class User {
     return isLonger
   }
 
-  /** Ends every held session whose time is up. */
+  /** Ends every held session whose time is over. */
   endHeld(awake: number): void {
-    if (!this.#stay) return
-    this.#stay.sessions = this.#stay.sessions.filter(
+    if (!this.#state) return
+    this.#state.sessions = this.#state.sessions.filter(
       session => session.state === 'live' || session.until > awake,
     )
   }
 
-  /** Comes from disk, with a choice that one who is gone has only if it has an end. */
+  /** Restores a choice from a record. */
   restoreChoice(choice: Choice, chosenAt: number, now: number): void {
     this.#choose(hasExpired(choice, now) ? NO_CHOICE : choice, chosenAt)
   }
 
-  /** Comes from disk: the user is gone, and the choice is kept until then. */
+  /** Restores a user without a session from a record: the choice is kept until then, in awake time. */
   restoreKept(until: number): void {
     this.#keptUntil = until
   }
 
-  /** Comes from disk: the user was present when the last process stopped. Others see what they should. */
-  restoreStay(isIdle: boolean, isInactive: boolean, until: number): void {
+  /** Restores a user from a record who was present when the last process stopped: held until then, in awake time. */
+  restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
     const id = 'before the restart'
     const held: Session = { id, named: false, isIdle, isInactive, state: 'held', until }
-    this.#stay = { sessions: [held], shown: OFFLINE, heard: Number.NEGATIVE_INFINITY, turn: 0 }
+    this.#state = { sessions: [held], shown: OFFLINE, heard: Number.NEGATIVE_INFINITY, turn: 0 }
     this.show(0, 0)
   }
 
@@ -257,17 +260,17 @@ export class User {
     return madeAt > this.#chosenAt || (madeAt === this.#chosenAt && isPlain(this.#choice))
   }
 
-  /** Lets go of a choice whose end has come. Returns whether it had. */
+  /** Ends a choice whose end has come. Returns whether it had. */
   expire(now: number): boolean {
     if (!hasExpired(this.#choice, now)) return false
     this.#choice = NO_CHOICE
-    if (!this.#stay && this.#keptUntil === 0) this.#chosenAt = 0
+    if (!this.#state && this.#keptUntil === 0) this.#chosenAt = 0
     return true
   }
 
-  /** What is known of a session is another from now on. An unknown one changes nothing. */
+  /** Changes what is known of a session. An unknown session changes nothing. */
   setSession(id: string, what: Partial<Pick<Session, 'isIdle' | 'isInactive'>>): void {
-    const sessions = this.#stay?.sessions ?? []
+    const sessions = this.#state?.sessions ?? []
     const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
     const session = sessions[index]
     if (session) sessions[index] = { ...session, ...what }
@@ -278,54 +281,53 @@ export class User {
     this.#newName = username === this.username ? undefined : ownCopy(username)
   }
 
-  /** A proof of life. */
+  /** A proof of life at this time, in ms since the epoch. */
   heard(at: number): void {
-    if (!this.#stay || at <= this.#stay.heard) return
-    this.#stay.heard = at
-    if (this.#stay.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
+    if (!this.#state || at <= this.#state.heard) return
+    this.#state.heard = at
+    if (this.#state.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
   }
 
   /** The wall clock was set by `ms`. What this process has stamped for a user who is present moves with it. */
   moveStamps(ms: number): void {
-    const stay = this.#stay
-    if (!stay) return
-    const isVisible = stay.shown.status !== 'offline'
+    const state = this.#state
+    if (!state) return
+    const isVisible = state.shown.status !== 'offline'
     if (isVisible && this.isStampedHere) this.lastSeen += ms
-    stay.heard += ms
-    if (isVisible) this.lastSeen = Math.max(this.lastSeen, stay.heard)
+    state.heard += ms
+    if (isVisible) this.lastSeen = Math.max(this.lastSeen, state.heard)
   }
 
-  /** The change that is due waits for its turn. Says whether that is news. */
+  /** The change that is due waits for its turn. Returns whether it did not do so before. */
   wait(turn: number): boolean {
-    if (!this.#stay || this.#stay.turn === turn) return false
-    this.#stay.turn = turn
+    if (!this.#state || this.#state.turn === turn) return false
+    this.#state.turn = turn
     return true
   }
 
   /**
-   * From `now` on others see what is due. A user who becomes visible is seen at this moment, whether by arriving or by
-   * ending a hiding: nobody can tell the two apart. Of a user who is gone and seen as gone the stay ends. A choice that has an
-   * end stays in force until then; what was chosen otherwise is kept until `keptUntil` (awake time), as far as
-   * `#endStay` says.
+   * From `now` on others see what is due. A user who becomes visible is seen at this moment, whether by arriving or by no
+   * longer being hidden: others cannot tell the two apart. A user without a session who is seen as offline is no longer
+   * active; what was chosen is kept until `keptUntil` (awake time), as far as `#deactivate` says.
    */
   show(now: number, keptUntil: number): void {
-    const stay = this.#stay
-    if (!stay) return
-    const wasVisible = stay.shown.status !== 'offline'
-    stay.shown = this.due
-    stay.turn = 0
-    if (stay.shown.status !== 'offline') {
-      const isLive = stay.sessions.some(session => session.state === 'live')
-      if (!wasVisible && isLive) stay.heard = Math.max(stay.heard, now)
+    const state = this.#state
+    if (!state) return
+    const wasVisible = state.shown.status !== 'offline'
+    state.shown = this.due
+    state.turn = 0
+    if (state.shown.status !== 'offline') {
+      const isLive = state.sessions.some(session => session.state === 'live')
+      if (!wasVisible && isLive) state.heard = Math.max(state.heard, now)
       this.username = this.#newName ?? this.username
       this.#newName = undefined
-      this.lastSeen = Math.max(this.lastSeen, stay.heard)
-    } else if (stay.sessions.length === 0) {
-      this.#endStay(keptUntil)
+      this.lastSeen = Math.max(this.lastSeen, state.heard)
+    } else if (state.sessions.length === 0) {
+      this.#deactivate(keptUntil)
     }
   }
 
-  /** The time has come to forget what a user without a session had chosen, but for a choice that has an end. */
+  /** Forgets what a user without a session had chosen, if the time for that has come. A choice with an end stays until then. */
   endKept(awake: number): void {
     if (this.#keptUntil === 0 || this.#keptUntil > awake) return
     this.#keptUntil = 0
@@ -333,12 +335,12 @@ export class User {
   }
 
   /**
-   * Nobody sees the user any more. A hidden user whose line was lost stays hidden, so that nobody is shown by a tunnel; a
-   * leaving has ended the choice already. Of any other choice only its time is kept: the client repeats it when it is back, and
-   * an older one does not replace it.
+   * The user has no session and is seen as offline. A hidden user whose connection was lost stays hidden, so that a tunnel
+   * shows nobody; leaving has ended that choice already. Of any other choice without an end only its time is kept: the client
+   * repeats the choice when it is back, and an older one must not replace it.
    */
-  #endStay(keptUntil: number): void {
-    this.#stay = undefined
+  #deactivate(keptUntil: number): void {
+    this.#state = undefined
     const { status, expiresAt } = this.#choice
     if (expiresAt === undefined && status !== 'offline') this.#choice = NO_CHOICE
     if (!isPlain(this.#choice) || this.#chosenAt > 0) this.#keptUntil = keptUntil
@@ -357,7 +359,7 @@ export class User {
   }
 
   #take(id: string): Session | undefined {
-    const sessions = this.#stay?.sessions ?? []
+    const sessions = this.#state?.sessions ?? []
     const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
     return index < 0 ? undefined : sessions.splice(index, 1)[0]
   }

@@ -1,13 +1,13 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Gone, Known } from '../presence/known.ts'
 import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 
 /**
  * The stored records, one per user, and the time that is known to have passed. Those who are gone, the most of a million, are no objects until they
  * are asked for: objects that live through a load and die after it leave their pages behind, full of holes.
  */
 export class Records implements Iterable<UserRecord> {
-  readonly #known = new Known<UserRecord>()
+  readonly #known = new UserTable<UserRecord>()
   /**
    * A lower bound of the real time, in ms since the epoch, that grows only by time that processes saw pass; see
    * `Store.alive`. For files without it, the highest time stored anywhere. `undefined` where nothing was stored.
@@ -25,7 +25,7 @@ export class Records implements Iterable<UserRecord> {
 
   /** Keeps a record in place of that user's former one. */
   set(record: UserRecord): void {
-    if (isRow(record)) this.#known.rest(record.userId, record.lastSeen, record.username)
+    if (isRow(record)) this.#known.archive(record.userId, record.lastSeen, record.username)
     else this.#known.put(record)
   }
 
@@ -55,7 +55,7 @@ function isRow(record: UserRecord): boolean {
   )
 }
 
-function asRecord(known: UserRecord | Gone): UserRecord {
+function asRecord(known: UserRecord | ArchivedUser): UserRecord {
   if ('session' in known) return known
   const { userId, lastSeen, username } = known
   return { userId, session: 'none', status: 'offline', lastSeen, ...(username !== undefined && { username }) }

@@ -1,31 +1,31 @@
 import { expect, test } from 'vitest'
-import { Known, ownCopy } from './known.ts'
+import { ownCopy, UserTable } from './user-table.ts'
 
-interface Whole {
+interface Active {
   readonly userId: string
   readonly mood: string
 }
 
 const known = (...names: string[]) => {
-  const known = new Known<Whole>()
-  for (const [index, name] of names.entries()) known.rest(name, index, undefined)
+  const known = new UserTable<Active>()
+  for (const [index, name] of names.entries()) known.archive(name, index, undefined)
   return known
 }
-const ids = (known: Known<Whole>) => Array.from(known, ({ userId }) => userId)
+const ids = (known: UserTable<Active>) => Array.from(known, ({ userId }) => userId)
 
 test('keeps a row, or an object in its place, and says which', () => {
-  const known = new Known<Whole>()
-  known.rest('ann', 1.5, 'Ann')
+  const known = new UserTable<Active>()
+  known.archive('ann', 1.5, 'Ann')
   expect(known.get('ann')).toEqual({ userId: 'ann', lastSeen: 1.5, username: 'Ann' })
-  expect(known.whole('ann')).toBeUndefined()
+  expect(known.active('ann')).toBeUndefined()
   const whole = { userId: 'ann', mood: 'fine' }
   known.put(whole)
   expect(known.get('ann')).toBe(whole)
-  expect(known.whole('ann')).toBe(whole)
-  known.rest('ann', -7, undefined)
+  expect(known.active('ann')).toBe(whole)
+  known.archive('ann', -7, undefined)
   expect(known.get('ann')).toEqual({ userId: 'ann', lastSeen: -7, username: undefined })
   expect([known.size, known.end]).toEqual([1, 1])
-  for (const nobody of [known.get('bob'), known.whole('bob'), known.at(1)]) expect(nobody).toBeUndefined()
+  for (const nobody of [known.get('bob'), known.active('bob'), known.at(1)]) expect(nobody).toBeUndefined()
 })
 
 test('whatever the id, it is one', () => {
@@ -43,21 +43,21 @@ test('[R16] a user has one place throughout, as a row and as an object, and that
   all.forget('ann')
   expect(all.at(0)).toBeUndefined()
   expect(all.at(1)).toMatchObject({ userId: 'bob' })
-  all.rest('joe', 9, undefined)
+  all.archive('joe', 9, undefined)
   expect(all.at(0)).toEqual({ userId: 'joe', lastSeen: 9, username: undefined })
-  all.rest('bob', 8, 'Bob')
-  all.rest('ann', 7, undefined)
+  all.archive('bob', 8, 'Bob')
+  all.archive('ann', 7, undefined)
   expect(ids(all)).toEqual(['joe', 'bob', 'eve', 'ann'])
   expect([all.size, all.end]).toEqual([4, 4])
 })
 
 test('[R9] nothing of who was forgotten is found with whom gets the place', () => {
-  const all = new Known<Whole>()
-  all.rest('bob', 1, undefined)
-  all.rest('ann', 5, 'Ann')
+  const all = new UserTable<Active>()
+  all.archive('bob', 1, undefined)
+  all.archive('ann', 5, 'Ann')
   all.forget('ann')
   all.put({ userId: 'eve', mood: 'fine' })
-  all.rest('eve', 6, undefined)
+  all.archive('eve', 6, undefined)
   expect(all.get('eve')).toEqual({ userId: 'eve', lastSeen: 6, username: undefined })
   expect(all.get('ann')).toBeUndefined()
   all.forget('nobody')
@@ -68,14 +68,14 @@ test('[I9] when all are forgotten there is no place left, and the next begins ag
   const all = known(...Array.from({ length: 1_000 }, (_, index) => `user ${index}`))
   for (let index = 999; index >= 0; index--) all.forget(`user ${index}`)
   expect([all.size, all.end, ids(all), all.next()]).toEqual([0, 0, [], undefined])
-  for (const name of ['ann', 'bob']) all.rest(name, 1, undefined)
+  for (const name of ['ann', 'bob']) all.archive(name, 1, undefined)
   expect([all.end, ids(all)]).toEqual([2, ['ann', 'bob']])
 })
 
 test('[I9] however many come and are forgotten, there are no more places than were needed at once', () => {
   const all = known('ann')
   for (let round = 0; round < 10_000; round++) {
-    all.rest(`user ${round}`, round, 'name')
+    all.archive(`user ${round}`, round, 'name')
     if (round >= 9) all.forget(`user ${round - 9}`)
   }
   expect([all.size, all.end]).toEqual([10, 11])
@@ -86,7 +86,7 @@ test('the walk meets whoever is there throughout a round, and goes on with the n
   expect(all.next()?.userId).toBe('ann')
   all.forget('bob')
   all.forget('ann')
-  all.rest('zoe', 1, undefined)
+  all.archive('zoe', 1, undefined)
   all.put({ userId: 'joe', mood: 'fine' })
   expect(Array.from({ length: 5 }, () => all.next()?.userId)).toEqual(['eve', 'joe', 'zoe', 'eve', 'joe'])
 })
@@ -100,9 +100,9 @@ test('users may come, change and go while all are gone through', () => {
       all.forget('eve')
       all.forget('ann')
       all.put({ userId: 'joe', mood: 'fine' })
-      all.rest('zoe', 1, undefined) // has the place of ann, which was passed
-      all.rest('kim', 1, undefined)
-      all.rest('max', 1, undefined)
+      all.archive('zoe', 1, undefined) // has the place of ann, which was passed
+      all.archive('kim', 1, undefined)
+      all.archive('max', 1, undefined)
     }
   }
   expect(met).toEqual(['ann', 'bob', 'kim', 'joe', 'max'])
