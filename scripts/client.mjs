@@ -1,5 +1,5 @@
-// Builds the client as it is published, where that is missing or older than its sources: what tests pack, bundle and run
-// is then written once, before any of them starts, and not under the eyes of another.
+// Builds the published client if it is missing or older than its sources. Tests pack, bundle and run it, so
+// it is built once before any of them starts, and not while another test reads it.
 import { execSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -13,7 +13,7 @@ export function setup() {
   const builtAt = statSync(join(client, unpkg), { throwIfNoEntry: false })?.mtimeMs ?? 0
   const sources = ['package.json', ...readdirSync(join(client, 'src')).map(name => join('src', name))]
   if (sources.every(path => statSync(join(client, path)).mtimeMs <= builtAt)) return
-  // The compiler leaves what was built of files that are no more.
+  // The compiler does not delete the output of deleted sources.
   rmSync(join(client, 'dist'), { recursive: true, force: true })
   const bins = [client, root].map(path => join(path, 'node_modules/.bin'))
   execSync(scripts.build, {

@@ -1,4 +1,4 @@
-// Runs the server from its sources. Where this Node can't (before 22.18), it builds first.
+// Runs the server from its sources. Node.js before 22.18 can't do that, so there it builds first.
 import { execFileSync, spawn } from 'node:child_process'
 import { setup as buildPage } from './page.mjs'
 
@@ -11,7 +11,7 @@ if (process.features.typescript) {
   execFileSync('tsc', ['-b', 'server'], { stdio: 'inherit' })
   const main = new URL('dist/main.js', script).pathname
   const server = spawn(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
-  // A terminal sends its Ctrl-C to both; the server answers it.
+  // A terminal sends Ctrl-C to both processes, and the server handles it.
   process.on('SIGINT', () => {})
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill(signal))
   server.on('exit', code => process.exit(code ?? 1))

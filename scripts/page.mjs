@@ -1,5 +1,5 @@
-// Builds the live page where it is missing or older than what it is made of, so that whoever clones the repository and
-// starts the server sees it without knowing that there is anything to build. Run as a script, it builds in any case.
+// Builds the live page if it is missing or older than its sources, so that the server of a new clone has it
+// without a further command. As a script, it always builds.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ const sources = [
   'client/src',
 ]
 
-/** When a file, or one of those in a folder, was written last; ms since the epoch, 0 for one that is not there. */
+/** When a file, or the newest file in a folder, was last written, in ms since the epoch; 0 if it does not exist. */
 function writtenAt(path) {
   const status = statSync(path, { throwIfNoEntry: false })
   if (!status) return 0
@@ -24,14 +24,14 @@ function writtenAt(path) {
 }
 
 function build() {
-  // A process of its own: a server should not carry the tools that built its page.
+  // In a process of its own, so that the server does not load the build tools.
   execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn'], {
     cwd: join(root, 'dashboard'),
     stdio: 'inherit',
   })
 }
 
-/** Called before the server is run from its sources, and before tests. Without a page the server runs as well. */
+/** Called before the server runs from its sources, and before tests. The server also runs without the page. */
 export function setup() {
   const builtAt = writtenAt(built)
   if (sources.every(path => writtenAt(join(root, path)) <= builtAt)) return

@@ -15,7 +15,10 @@ interface Start {
   output: string
 }
 
-/** Starts a Node process with a message channel; pinned by `taskset`, which becomes the process, so the pid is its own. */
+/**
+ * Starts a Node process with a message channel. `taskset` pins it to a core and becomes the process, so the
+ * pid is right.
+ */
 export function start({ program, nodeArgs, args, env, core, output }: Start): ChildProcess {
   const node = [process.execPath, ...nodeArgs, program, ...args]
   const [command = '', ...rest] = core === undefined ? node : ['taskset', '-c', String(core), ...node]

@@ -18,8 +18,8 @@ const GAP = 12
 const FEWEST = 2
 
 /**
- * Contenders as readers know them. A page shows the picture without this repository's words beside it, so the product has its
- * full name in each.
+ * Contenders as readers know them. The picture may be shown without this page, so the product has its full
+ * name in it.
  */
 const LABELS: Readonly<Record<string, string>> = {
   ours: 'Who Is Online',
@@ -33,7 +33,7 @@ const LABELS: Readonly<Record<string, string>> = {
   ws: 'own code on ws',
 }
 
-// The background is part of the picture: a page may be dark while the system is light, and the text must be readable then too.
+// The background is part of the picture: the text is readable on a dark page too if the system prefers light.
 const STYLE = `
 text { font: 13px system-ui, sans-serif; fill: #1b1f24 }
 .ground { fill: #ffffff; stroke: #d1d9e0 }
@@ -54,8 +54,9 @@ text { font: 13px system-ui, sans-serif; fill: #1b1f24 }
 `
 
 /**
- * A picture of what a scenario cost each contender: a bar for the median, and a line from the lowest to the highest round, to scale
- * from zero. Returns an SVG document for light and dark pages, or undefined if the result compares nothing.
+ * A picture of what a scenario cost each contender: a bar for the median, and a line from the lowest to the
+ * highest round, to scale from zero. Returns an SVG document for light and dark pages, or undefined if the
+ * result compares nothing.
  */
 export function plot({ title, forms }: Result): string | undefined {
   const panels: string[] = []

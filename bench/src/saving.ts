@@ -27,7 +27,10 @@ export interface SavingOptions {
   readonly notesPerSecond?: number
 }
 
-/** `control` saves nothing; `periodic` is a server as it runs, measured while it saves; `on demand` saves without pause. */
+/**
+ * `control` never saves. `periodic` is a server as it runs, measured while it saves. `on demand` saves
+ * without a pause.
+ */
 type Kind = 'control' | 'periodic' | 'on demand'
 const KINDS: readonly Kind[] = ['control', 'periodic', 'on demand']
 

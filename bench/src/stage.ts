@@ -193,7 +193,7 @@ export class Stage {
       throw new Error(`the server ended with ${code ?? signal}: ${await this.#lastWords('server.log')}`)
   }
 
-  /** A figure of the server's `/metrics`; `undefined` where there is none. */
+  /** A figure of the server's `/metrics`; `undefined` if it is not there. */
   async metric(name: string): Promise<number | undefined> {
     const answer = await fetch(`http://127.0.0.1:${this.#port}/metrics`)
     const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(await answer.text())
@@ -245,7 +245,7 @@ export class Stage {
     scratches.delete(this.#scratch)
   }
 
-  /** What went wrong, from what a process printed: its last line that speaks of an error, without this machine's paths. */
+  /** Why a process failed: the last line of its output that mentions an error, without paths of this machine. */
   async #lastWords(log: string): Promise<string> {
     const lines = (await readFile(join(this.#scratch, log), 'utf8')).trim().split('\n')
     const words = lines.findLast(line => /error/i.test(line)) ?? lines.at(-1) ?? ''

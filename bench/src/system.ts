@@ -14,7 +14,10 @@ export function cpuSeconds(pid: number): number | undefined {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
-/** Seconds a process's main thread was ready to run and had to wait for a core; `undefined` where Linux doesn't tell. */
+/**
+ * Seconds for which a process's main thread was ready and waited for a core; `undefined` if Linux does not
+ * report it.
+ */
 export function displacedSeconds(pid: number): number | undefined {
   // Three numbers: time on the core and time waiting for it, in nanoseconds, and the number of turns.
   const waited = readProc(`/proc/${pid}/schedstat`)?.split(' ')[1]

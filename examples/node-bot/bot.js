@@ -1,6 +1,6 @@
-// Greets who comes online: here, and in the text beside the bot's own status, where everybody sees it.
+// Greets users who come online: on the console, and in the text of the bot's own status, which everybody sees.
 import { createClient } from '@who-is-online/client'
-import { WebSocket } from 'ws' // Node has a WebSocket of its own from version 22 on
+import { WebSocket } from 'ws' // Node.js has a WebSocket of its own from version 22
 
 const client = createClient({
   url: process.env.PRESENCE_URL ?? 'ws://localhost:3050/ws',
@@ -9,7 +9,7 @@ const client = createClient({
   WebSocket,
 })
 
-/** Who is here; whoever is in it has been greeted. */
+/** The ids of the users who are online and have been greeted. */
 const here = new Set(['greeter'])
 let isFirst = true
 
@@ -28,7 +28,7 @@ client.onChange(changed => {
       came.push(user.username ?? user.userId)
     }
   }
-  // Those of the first news were there before the bot.
+  // The users in the first changes were online before the bot.
   if (isFirst) console.log(`${here.size} are here.`)
   else if (came.length > 0) greet(came)
   isFirst = false

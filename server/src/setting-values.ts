@@ -20,8 +20,8 @@ export function text(allowed: string): Values<string> {
 }
 
 /**
- * A secret that cannot be guessed: 32 characters are as long as 24 random bytes in base64. All its characters may stand in
- * a header.
+ * A secret that cannot be guessed: 32 characters are as long as 24 random bytes in base64. All its characters may stand
+ * in a header.
  */
 export const key: Values<string> = {
   allowed: 'at least 32 printable ASCII characters without spaces',

@@ -3,8 +3,8 @@ import { wrap } from './wrap.ts'
 
 export type { TrustProxy } from './setting-values.ts'
 
-// Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made from this
-// table. A number brings its reason.
+// Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made from
+// this table. A number brings its reason.
 
 /** The groups in which the documentation shows the settings. */
 export const settingGroups = {
@@ -17,7 +17,7 @@ export const settingGroups = {
 
 interface Setting<Value> {
   readonly group: keyof typeof settingGroups
-  /** The text that an unset setting is read as; `null` if there is none. */
+  /** The text that an unset setting is read as; `null` for no default. */
   readonly default: string | null
   /** What happens when a setting without a default is unset. */
   readonly unset?: string

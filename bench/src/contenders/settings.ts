@@ -4,10 +4,16 @@
  */
 export const address = { port: Number(process.env.PORT), host: '127.0.0.1', backlog: 4_096 }
 
-/** Whether arrivals are told to nobody, where they are not what is measured: naive servers take minutes for thousands. */
+/**
+ * True if arrivals are not sent to anybody, because they are not measured: naive servers need minutes for
+ * thousands.
+ */
 export const isSilent = process.env.SILENT === '1'
 
-/** A naive server at work on a storm can't hear for a minute; Node would refuse the clients who wait, and count less work. */
+/**
+ * No time limits: a naive server in a storm does not read for a minute. With its defaults, Node would refuse
+ * the clients that wait, and the server would do less work.
+ */
 export const patience = { headersTimeout: 0, requestTimeout: 0 }
 
 /** The same for socket.io, which gives clients up that it could not hear; in ms. */

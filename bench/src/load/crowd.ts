@@ -23,7 +23,10 @@ export class Crowd {
     return [...this.listeners, ...this.drivers.map(driver => driver.client)]
   }
 
-  /** Some listeners, from first comers to last: a broadcast reaches them at different moments. None where it can't be read. */
+  /**
+   * Some listeners, from the first to the last to connect: a broadcast reaches them at different moments. Empty
+   * if the payload can't be read.
+   */
   get sampled(): Client[] {
     if (this.link.dialect.extension) return []
     const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
@@ -104,8 +107,8 @@ function numbered(letter: string, from: number, count: number): string[] {
 }
 
 /**
- * Arrivals have an order, so of n clients who came one heard 0, one 1 … one n − 1 others come, and each of those who were in
- * before heard all n; when not told all heard 0.
+ * Arrivals have an order. So of n new clients, one gets 0 arrivals, one gets 1, and so on up to n − 1, and
+ * each client that was connected before gets all n. In a silent run all get 0.
  */
 function isEveryPlaceTaken(heard: readonly number[], residents: number, told: boolean): boolean {
   const come = heard.length - residents

@@ -12,7 +12,10 @@ export interface Dialect {
   prefix: number
   /** Data frames up to this long may be the transport's own and have to be read. */
   chatterUpTo: number
-  /** What the transport itself says, beside messages; `undefined` when the text that starts with these two bytes is a message. */
+  /**
+   * What the transport itself sends besides messages; `undefined` if a text with these first two bytes is a
+   * message.
+   */
   chatter(first: number, second: number): Chatter | undefined
 }
 

@@ -17,7 +17,7 @@ export class Driver {
     client.readPayloads()
   }
 
-  /** Asks for what is so already: the server replies, and nobody else hears of it. */
+  /** Sets the status that is already set: the server replies and tells nobody else. */
   ask(): void {
     this.client.write(this.#online ? this.#frames.online : this.#frames.offline)
   }

@@ -12,7 +12,7 @@ const MASK = Buffer.from([0x5a, 0x13, 0xc7, 0x2e])
 
 /** What a `FrameReader` hands its frames to. */
 export interface FrameSink {
-  /** Data frames with a payload up to this many bytes are handed to `frame`, longer ones, and deflated ones, are only counted. */
+  /** Data frames with a payload of up to this many bytes go to `frame`. Longer and compressed ones are only counted. */
   readUpTo: number
   /** One whole frame; its payload is `chunk` from `start` to `end`, valid during the call only. */
   frame(code: number, chunk: Buffer, start: number, end: number): void

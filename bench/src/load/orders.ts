@@ -11,7 +11,7 @@ export type Order =
   | AskOrder
   | AskedOrder
 
-/** Clients connect and stay; counted are the arrivals they hear of. */
+/** Clients connect and stay. The arrivals that they receive are counted. */
 export interface ConnectOrder {
   do: 'connect'
   /** Clients that only listen, beside those connected already. */
@@ -39,7 +39,7 @@ export interface BurstsOrder {
   /** Changes in one burst; at most the number of drivers. */
   size: number
   seconds: number
-  /** The most bursts a second; as many as go where there is none. */
+  /** The most bursts a second; unset, as many as possible. */
   perSecond?: number
 }
 

@@ -1,6 +1,6 @@
 import { DiffReader, type DiffSink, letterOf } from './diff.ts'
 
-/** The letter of a user of whom nothing was said yet. */
+/** The letter of a user about whom nothing was received yet. */
 const UNTOLD = 0
 
 /** Where `presence_state` and `presence_diff` differ first: behind `{"type":"presence_`. */

@@ -93,7 +93,7 @@ export function firehose(size: Size): Scenario {
   }
 }
 
-/** Clients of v1 hear of changes at an even rate, and then as `more` says. */
+/** Clients of v1 get changes at an even rate, and then as `more` says. */
 function playV1(
   contender: Contender,
   { clients, drivers, perSecond, seconds, warmUp }: Sizes,

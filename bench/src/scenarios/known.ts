@@ -9,7 +9,10 @@ import { type Point, slope } from './slope.ts'
 
 const sizesOf = { full: [250_000, 500_000, 1_000_000], quick: [2_000, 10_000] }
 
-/** Users a server knows and who are not there: the slope of its resident bytes over three sizes, and how long it takes to start with them. */
+/**
+ * Offline users that a server remembers: the slope of its resident bytes over three sizes, and how long a
+ * start takes.
+ */
 export function known(size: Size, compared: readonly Contender[] = [ours]): Scenario {
   const sizes = sizesOf[size]
   const most = (sizes.at(-1) ?? 0).toLocaleString('en-US')

@@ -40,7 +40,7 @@ const FULL_CORE = 0.9
 /** The same server and as many clients, of v1: each is told each change, which leaves alone. */
 const alone: Contender = { ...ours, name: 'firehose' }
 
-/** Every client follows some users of many: what is told is another for each, and each is told by a write of its own. */
+/** Every client subscribes to some of many users. Each client gets other changes, in a write of its own. */
 export function watch(size: Size, compared: readonly Contender[] = [ours]): Scenario {
   const all = sizes[size]
   const { clients, follows, perSecond, memory } = all
@@ -128,7 +128,7 @@ function remember(build: Contender, { memory: { clients, users, follows } }: Siz
       points.push({ count: clients * to, bytes: await stage.residentBytes() })
     }
     const [none, some] = points
-    // Whoever follows nobody has no list yet, so the step to the first size is another than those after it.
+    // A client without subscriptions has no list yet, so the step to the first size differs from those after it.
     const last = run(slope(points.slice(1)), steps.at(-1) as Measured)
     const first = none?.bytes !== undefined && some?.bytes !== undefined ? some.bytes - none.bytes : undefined
     const remarks =
