@@ -47,8 +47,8 @@ export interface RequestPorts {
 const LIST_LIMIT = 100
 
 /**
- * Answers requests: maps a decoded request to a reply. Needs no socket. A query reads from `presence`; a command goes to the
- * `tracker` first and is confirmed after that.
+ * Answers requests: maps a decoded request to a reply. Needs no socket. A query reads from `presence`; a
+ * command goes to the `tracker` first and is confirmed after that.
  */
 export class Requests {
   readonly #ports: RequestPorts
@@ -62,8 +62,9 @@ export class Requests {
   }
 
   /**
-   * The reply to one request. What could not be decoded is refused with the reason that `decode` gave. A server that stops
-   * answers nothing more: the client asks again when it is back, and nothing is confirmed that is not saved.
+   * The reply to one request. What could not be decoded is refused with the reason that `decode` gave. A
+   * server that stops answers nothing more: the client asks again when it is back, and nothing is confirmed
+   * that is not saved.
    */
   handle(asker: Asker, request: StateRequest | Refusal): Reply {
     if (this.#ports.tracker.isStopped) return NO_REPLY

@@ -4,7 +4,10 @@ import type { ChangeFeed } from './feed.ts'
 
 const change = (userId: string): Change => ({ userId, status: 'online', previous: 'offline', at: 0 })
 
-/** What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs to `report`. */
+/**
+ * What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs
+ * to `report`.
+ */
 export function feedSuite(make: (recent: number, report: (error: unknown) => void) => ChangeFeed): void {
   const fresh = (recent = 10) => make(recent, error => expect.unreachable(String(error)))
 

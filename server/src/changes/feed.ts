@@ -1,7 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change } from '../presence/change.ts'
 
-/** Is told what happens, at once and in order. What it throws is reported, and keeps no other listener from being told. */
+/**
+ * Is told what happens, at once and in order. What it throws is reported, and keeps no other listener from
+ * being told.
+ */
 export interface FeedListener {
   /** Changes as they happen; `seq` is the number of the last of them. */
   changed(changes: readonly Change[], seq: number): void
@@ -16,8 +19,8 @@ export interface Place {
 }
 
 /**
- * The numbered changes: each has the next number, and all listeners are told them in that order. The recent ones are kept, so
- * that a client that was away is told what changed meanwhile, instead of everything.
+ * The numbered changes: each has the next number, and all listeners are told them in that order. The recent
+ * ones are kept, so that a client that was away is told what changed meanwhile, instead of everything.
  */
 export interface ChangeFeed {
   /** Names this life of the sequence: a place of another life says nothing about this one. */

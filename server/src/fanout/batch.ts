@@ -30,7 +30,10 @@ export interface BatchItem {
   readonly json: string
 }
 
-/** How many diffs of a batch may be compressed: newcomers were told up to different places, and each place has its own diff. */
+/**
+ * How many diffs of a batch may be compressed: newcomers were told up to different places, and each place has
+ * its own diff.
+ */
 const SHARED_DIFFS = 3
 
 /** What a window says in v2: each changed user once, each encoded once. */

@@ -169,7 +169,10 @@ class Fan implements SubscriberConnection {
   #wantsAll = false
   #tellsAll = false
   readonly #asked = new Map<number, readonly UserId[] | 'all'>()
-  /** With which request each user, or everybody, was asked for last: an earlier state speaks of an earlier following. */
+  /**
+   * With which request each user, or everybody, was asked for last: an earlier state speaks of an earlier
+   * following.
+   */
   readonly #latest = new Map<UserId | 'all', number>()
   #pages: User[] = []
   #nextId = 1

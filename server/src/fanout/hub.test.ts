@@ -68,7 +68,7 @@ test('[F1] changes of one window reach each member in one write, the same bytes 
   }
 })
 
-test('[F2] whoever joins within a window hears what comes after, whoever parts hears no more', async () => {
+test('[F2] a connection that joins within a window is sent what comes after; one that parts is sent no more', async () => {
   const { hub, publish } = room(7)
   const early = member(7)
   const parted = member(7)
@@ -159,7 +159,7 @@ test('[F5] a shared answer is built once per window, and never before the questi
   expect(new Set(heard.slice(1))).toEqual(new Set(['state 2']))
 })
 
-test('[F6] a change among online, away and busy, or of a text, is none in v1', async () => {
+test('[F6] a change among online, away and busy, or of a text, is no change in v1', async () => {
   const { hub, publish } = room()
   const one = member(0)
   hub.join(one)
@@ -184,8 +184,8 @@ interface Flushing {
 }
 
 /**
- * For how long the next flush is put off, in ms, when one has cost so much by a clock that only flushing and `quietMs` move;
- * empty when it goes at once.
+ * For how long the next flush is put off, in ms, when one has cost so much by a clock that only flushing and
+ * `quietMs` move; empty when it goes at once.
  */
 async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
   let now = 0

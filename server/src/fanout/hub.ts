@@ -37,9 +37,9 @@ const STORM_LONGEST_WINDOW_MS = 100
 const LOOK_EVERY = 32
 
 /**
- * Sends changes to all who are to be told: to v1 connections every change, to subscribers those they subscribed to. Changes
- * gather for a window; what a window says is encoded once; each connection gets a window in one write. The first change after
- * a quiet time goes at once.
+ * Sends changes to all who are to be told: to v1 connections every change, to subscribers those they
+ * subscribed to. Changes gather for a window; what a window says is encoded once; each connection gets a
+ * window in one write. The first change after a quiet time goes at once.
  */
 export class Hub {
   readonly #firehose = new Set<FirehoseReceiver>()
@@ -106,7 +106,10 @@ export class Hub {
     this.#slice(this.#sendAll(changes, this.#seq), begun, begun, 0)
   }
 
-  /** Sends to a slice of the connections, then gives others a turn. A connection that joins meanwhile came after the window. */
+  /**
+   * Sends to a slice of the connections, then gives others a turn. A connection that joins meanwhile came
+   * after the window.
+   */
   #slice(steps: Iterator<void>, begun: number, sliceBegun: number, spentBefore: number): void {
     for (let done = 1; ; done++) {
       if (steps.next().done) break
@@ -127,7 +130,10 @@ export class Hub {
     if (this.#gathering.length > 0) this.#schedule()
   }
 
-  /** Sends a window, one connection per step. Its content is fixed before the first step: later changes are in the next. */
+  /**
+   * Sends a window, one connection per step. Its content is fixed before the first step: later changes are in
+   * the next.
+   */
   *#sendAll(changes: readonly Change[], seq: number): Generator<void> {
     const window = new ClosedWindow(changes, seq)
     const batch = this.#subscriptions.batchOf(changes, seq)

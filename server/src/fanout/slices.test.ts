@@ -24,7 +24,7 @@ test('[F8] what fits into a slice is done at once; the rest has to wait for its 
   expect(done).toEqual([0, 1])
   await nextTurn()
   expect(done).toEqual([0, 1, 2, 3])
-  // Whoever comes now comes last, though this turn had time left.
+  // A task that comes now comes last, though this turn had time left.
   slices.do(task('late'))
   expect(done).toEqual([0, 1, 2, 3])
   await nextTurn()

@@ -1,12 +1,13 @@
 /**
- * How long one kind of work may hold the loop before input, pings and timers get a turn. With 5 ms those who are in wait a
- * third longer (p99) while 5,000 arrive.
+ * How long one kind of work may hold the loop before input, pings and timers get a turn. With 5 ms those who
+ * are in wait a third longer (p99) while 5,000 arrive.
  */
 export const SLICE_MS = 2
 
 /**
- * Does tasks at once, but holds the loop no longer than a slice: what comes beyond waits, in order, for the next turn. A
- * thousand newcomers in one turn of the loop would else be a third of a second in which nobody who is in is heard.
+ * Does tasks at once, but holds the loop no longer than a slice: what comes beyond waits, in order, for the
+ * next turn. A thousand newcomers in one turn of the loop would else be a third of a second in which nobody
+ * who is in is heard.
  */
 export class Slices {
   readonly #waiting: (() => void)[] = []

@@ -100,7 +100,7 @@ const settled = () => new Promise(resolve => setTimeout(resolve, 30))
 const lastPage = (desk: Desk) => vi.waitFor(() => expect(desk.told.at(-1)?.last).toBe(true), 10_000)
 const many = (count: number) => Array.from({ length: count }, (_, n) => `user-${n}`)
 
-test('[V2] between two slices of a window: whoever subscribes meanwhile is told everything, once', () => {
+test('[V2] a client that subscribes between two slices of a window is told everything once', () => {
   const desk = new Desk()
   desk.come('ann', 'bob', 'cid')
   desk.follow('ann', 'bob')
@@ -193,7 +193,7 @@ test('[V2] a state ends, however much changes while it is told', async () => {
   expect(desk.told.at(-1)?.last).toBe(true)
 })
 
-test('[V3] whoever falls out of the recent changes is told everybody anew, and is not cut off', async () => {
+test('[V3] a client that falls out of the recent changes is told all users again, and is not cut off', async () => {
   const desk = new Desk({ recent: 3, allUsersLimit: 2 })
   desk.come('ann', 'bob', 'cid', 'dan')
   desk.subscribeToAll()
@@ -207,12 +207,12 @@ test('[V3] whoever falls out of the recent changes is told everybody anew, and i
   await settled()
   expect(desk.behind).toBe(0)
   expect(desk.told).toMatchObject([{ recovered: false, all: true, last: true }])
-  // Whoever is subscribed by name is among them though the list has no room for more who are offline.
+  // Users subscribed to by id are among them though the list has no room for more who are offline.
   expect(desk.ids()[0]).toContain('dan')
   expect(desk.told[0]?.users.find(({ userId }) => userId === 'ann')).toMatchObject({ status: 'busy' })
 })
 
-test('[I7] whoever unsubscribes from everybody amid an unasked state is still told of those by name', async () => {
+test('[I7] a client that unsubscribes from all users during an unasked state is still told of those it subscribed to by id', async () => {
   const desk = new Desk({ recent: 3 })
   const users = many(2_500)
   desk.come(...users)
@@ -234,7 +234,7 @@ test('[I7] whoever unsubscribes from everybody amid an unasked state is still to
   expect(last?.all).toBeUndefined()
 })
 
-test('[V3] everybody that changes faster than it can be told is told anew on another connection', async () => {
+test('[V3] a state that changes faster than it can be sent is sent again on another connection', async () => {
   const desk = new Desk({ recent: 3 })
   desk.come(...many(2_500))
   desk.stallsAfter = 1
@@ -263,7 +263,7 @@ test('[V4] a state that nobody asked for waits while the client looks away', asy
   await lastPage(desk)
 })
 
-test('[K3] whoever was behind and subscribed hears again when it has read', () => {
+test('[K3] a client that was behind and subscribed is sent changes again when it has read', () => {
   const desk = new Desk()
   desk.come('ann', 'bob')
   desk.follow('ann')

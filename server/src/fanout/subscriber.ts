@@ -24,7 +24,10 @@ export interface SubscriberPorts {
   readonly maxSubscribedUsers: number
   /** How many users a state of all users lists, unless more are online. */
   readonly allUsersLimit: number
-  /** With a larger backlog, in bytes, a connection is sent no diffs; once it has read, it gets the newest state of each user. */
+  /**
+   * With a larger backlog, in bytes, a connection is sent no diffs; once it has read, it gets the newest
+   * state of each user.
+   */
   readonly highWaterMark: number
 }
 
@@ -59,7 +62,10 @@ interface State {
 /** How many users one page of a state has at most, and one diff that catches up. */
 const PAGE_USERS = 1_000
 
-/** How many states may wait for one client: a client that comes back says its 10,000 users again in 40 lists (e2e/fit.test.ts). */
+/**
+ * How many states may wait for one client: a client that comes back says its 10,000 users again in 40 lists
+ * (e2e/fit.test.ts).
+ */
 export const MAX_STATES = 50
 const RETRY_AFTER_MS = 1_000
 
@@ -67,12 +73,12 @@ const RETRY_AFTER_MS = 1_000
 const MAX_ROUNDS = 3
 
 /**
- * What one v2 connection subscribes to, and how far it was told. There is no queue of changes: a client that reads slowly,
- * is inactive or comes back is sent the newest state of every user who changed since, found by the numbers of the
- * changes. So a slow client costs as much as a quick one.
+ * What one v2 connection subscribes to, and how far it was told. There is no queue of changes: a client that
+ * reads slowly, is inactive or comes back is sent the newest state of every user who changed since, found by
+ * the numbers of the changes. So a slow client costs as much as a quick one.
  *
- * Windows are sent (`#takesBatches`) unless the client is inactive, has too large a backlog, or is being sent a state. After that
- * `#catchUp`, or the last page of the last state, sends everything up to now.
+ * Windows are sent (`#takesBatches`) unless the client is inactive, has too large a backlog, or is being sent
+ * a state. After that `#catchUp`, or the last page of the last state, sends everything up to now.
  */
 export class Subscriber implements BatchReceiver, Turn {
   readonly #ports: SubscriberPorts
@@ -274,8 +280,8 @@ export class Subscriber implements BatchReceiver, Turn {
   #unsubscribeFromAll(): void {
     this.#isSubscribedToAll = false
     this.#ports.subscriptions.unsubscribeFromAll(this)
-    // A state of all users that is being sent ends as one of the users subscribed to by id. One that was not asked for and
-    // has not begun is dropped.
+    // A state of all users that is being sent ends as one of the users subscribed to by id. One that was not
+    // asked for and has not begun is dropped.
     const users = Array.from(this.#topics ?? [], topic => topic.userId)
     this.#states = this.#states
       .filter(({ of, id, pages }) => of !== 'all' || id !== undefined || pages !== undefined)

@@ -4,8 +4,9 @@ import type { Change } from '../presence/change.ts'
 import type { Encoder } from './encoder.ts'
 
 /**
- * The changes that gathered between two flushes, in the messages of v1: one per change, in one buffer that all connections
- * share. A connection that joined within the window gets the tail of it. Encoded when the first connection asks.
+ * The changes that gathered between two flushes, in the messages of v1: one per change, in one buffer that
+ * all connections share. A connection that joined within the window gets the tail of it. Encoded when the
+ * first connection asks.
  */
 export class ClosedWindow {
   /** The number of the last change of this window. */
@@ -43,7 +44,7 @@ function messagesOf(changes: readonly Change[], before: number): Messages {
   let seq = before
   for (const { userId, status, previous, at } of changes) {
     seq++
-    // A change among online, away and busy, or of a text, is none in v1.
+    // A change among online, away and busy, or of a text, is no change in v1.
     if (basic(status) === basic(previous)) continue
     const timestamp = formatTime(at)
     texts.push(encode({ type: 'user_status_change', userId, status: basic(status), timestamp }, 'v1'))

@@ -35,8 +35,9 @@ interface AskedAnswer {
 const STUCK_MS = 10_000
 
 /**
- * What is sent to one client: replies, batches and shared answers, the backlog of a client that reads slowly, and whether it
- * moves. One large answer at a time is sent; while it moves, its bytes do not count as a backlog.
+ * What is sent to one client: replies, batches and shared answers, the backlog of a client that reads slowly,
+ * and whether it moves. One large answer at a time is sent; while it moves, its bytes do not count as a
+ * backlog.
  */
 export class Delivery implements OutboxOwner, AnswerReceiver {
   readonly #ports: DeliveryPorts
@@ -107,8 +108,8 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   }
 
   /**
-   * Looks at a backlog at this awake time: whether it is gone, and whether it moved within `STUCK_MS`. A suspended process
-   * writes nothing, so nothing can move then, and that time does not count.
+   * Looks at a backlog at this awake time: whether it is gone, and whether it moved within `STUCK_MS`. A
+   * suspended process writes nothing, so nothing can move then, and that time does not count.
    */
   check(awake: number): void {
     if (this.backlog === 0) return this.#drained()

@@ -44,7 +44,7 @@ export interface GatewayOptions {
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
-  /** The user whose connections are observers, as many as there are; undefined where there is none. */
+  /** The user whose connections are observers, as many as there are; undefined without a live page. */
   readonly observer: UserId | undefined
   readonly maxSubscribedUsers: number
   readonly maxSubscriptions: number
@@ -177,7 +177,10 @@ export class Gateway {
     })
   }
 
-  /** Time passes, in awake time: pings quiet connections, ends silent ones and those that take nothing they are sent. */
+  /**
+   * Time passes, in awake time: pings quiet connections, ends silent ones and those that take nothing they
+   * are sent.
+   */
   advance(awake: number): void {
     const { ping, silent } = this.#heartbeat.advance(awake)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
@@ -310,7 +313,10 @@ function ignore(): void {}
 const DEFLATE_OFFER =
   /^permessage-deflate(?: *; *(?:(?:server|client)_no_context_takeover|server_max_window_bits=(?:8|9|1[0-5])|client_max_window_bits(?:=(?:8|9|1[0-5]))?))*$/
 
-/** Leaves of the extensions that a client offers the first that is understood; `ws` would refuse the client for any other. */
+/**
+ * Leaves of the extensions that a client offers the first that is understood; `ws` would refuse the client
+ * for any other.
+ */
 function declineOffers({ headers }: IncomingMessage): void {
   const offers = headers['sec-websocket-extensions']?.split(',').map(offer => offer.trim())
   const understood = offers?.find(offer => DEFLATE_OFFER.test(offer))

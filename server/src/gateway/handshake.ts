@@ -52,7 +52,7 @@ export interface HandshakeOptions {
   readonly identity: Identity
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
-  /** The user whose connections are observers, as many as there are; undefined where there is none. */
+  /** The user whose connections are observers, as many as there are; undefined without a live page. */
   readonly observer: UserId | undefined
   readonly limits: ConnectionLimits
   /** Whether a session has a connection, whose place a new one takes. */

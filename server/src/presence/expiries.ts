@@ -5,14 +5,14 @@ import type { User } from './user.ts'
 const MIN_OUTDATED = 64
 
 /**
- * Ends of choices, by the wall clock. A choice may be replaced long before its end, and often: outdated entries are swept
- * out, so that their number stays in proportion to the users who have a choice with an end.
+ * Ends of choices, by the wall clock. A choice may be replaced long before its end, and often: outdated
+ * entries are swept out, so that their number stays in proportion to the users who have a choice with an end.
  */
 export class Expiries {
   readonly #users = new Set<User>()
   #deadlines = new Deadlines<User>()
 
-  /** When the earliest is due, in ms since the epoch; Infinity if there is none. */
+  /** When the earliest is due, in ms since the epoch; Infinity without one. */
   get next(): number {
     return this.#deadlines.next
   }

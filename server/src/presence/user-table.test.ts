@@ -81,7 +81,7 @@ test('[I9] however many come and are forgotten, there are no more places than we
   expect([all.size, all.end]).toEqual([10, 11])
 })
 
-test('the walk meets whoever is there throughout a round, and goes on with the next round', () => {
+test('the walk meets all users who are known throughout a round, and goes on with the next round', () => {
   const all = known('ann', 'bob', 'eve', 'joe')
   expect(all.next()?.userId).toBe('ann')
   all.forget('bob')

@@ -9,11 +9,11 @@ export interface ArchivedUser {
 }
 
 /**
- * All known users. An active user is an object. All others, most of a million, are rows in columns: some 110 bytes each, with
- * the id, where an object costs twice that.
+ * All known users. An active user is an object. All others, most of a million, are rows in columns: some 110
+ * bytes each, with the id, where an object costs twice that.
  *
- * A user has a place as long as they are known, as a row or as an object; the places of forgotten users are given to others.
- * So going through all places meets every user who is known throughout exactly once.
+ * A user has a place as long as they are known, as a row or as an object; the places of forgotten users are
+ * given to others. So going through all places meets every user who is known throughout exactly once.
  */
 export class UserTable<Active extends { readonly userId: UserId }> {
   readonly #places = new Map<UserId, number>()
