@@ -6,10 +6,10 @@ import {
   MAX_USER_IDS,
 } from '@who-is-online/protocol/words'
 import { expect, test } from 'vitest'
-import * as choice from '../client/src/choice.ts'
 import { ANSWER_MS } from '../client/src/connection.ts'
-import { IDS_PER_MESSAGE, MAX_ID_BYTES } from '../client/src/ids.ts'
+import { IDS_PER_MESSAGE } from '../client/src/ids.ts'
 import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts'
+import * as clientProtocol from '../client/src/protocol.ts'
 import { AGAIN_MS, FLUSH_MS } from '../client/src/roster.ts'
 import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
@@ -56,7 +56,7 @@ const NUMBERS = {
   AGAIN_MS,
   FLUSH_MS,
   IDS_PER_MESSAGE,
-  MAX_ID_BYTES,
+  MAX_ID_BYTES: clientProtocol.MAX_NAME_BYTES,
   EXAMPLE_WAIT_MS: number(exampleLeastMs) + number(exampleMoreMs),
   // The server.
   BACK_MS,
@@ -154,7 +154,7 @@ function reconnectWeight({ MAX_WATCHED_USERS, IDS_PER_MESSAGE }: Numbers): numbe
 }
 
 test('[J14] a text of a status has the same limit on both sides', () => {
-  expect(choice.MAX_TEXT_CHARS).toBe(MAX_TEXT_CHARS)
+  expect(clientProtocol.MAX_TEXT_CHARS).toBe(MAX_TEXT_CHARS)
 })
 
 test.each(Object.entries(RULES))('[J14] %s', (_, rule) => {

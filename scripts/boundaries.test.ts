@@ -34,6 +34,7 @@ test.each([
   ['rooms-do-not-know-the-house', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['only-main-knows-everything', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
   ['client-stands-alone', 'client/src/a.ts', 'protocol/src/decode.ts'],
+  ['client-stands-alone', 'client/src/a.ts', 'protocol/src/close-codes.ts'],
   ['client-stands-alone', 'client/src/a.ts', 'server/src/log.ts'],
   ['page-knows-the-client-only', 'dashboard/src/a.ts', 'protocol/src/words.ts'],
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/b.test.ts'],

@@ -5,6 +5,7 @@ import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
 import { allSettings, settingGroups } from '../server/src/settings.ts'
 import { wrap } from '../server/src/wrap.ts'
+import { clientCloseCodes, clientProtocol } from './client-protocol.ts'
 
 const { version } = JSON.parse(readFileSync('server/package.json', 'utf8'))
 
@@ -132,6 +133,8 @@ const files: Record<string, string> = {
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,
   'docs/protocol-v1.md': between('docs/protocol-v1.md', 'messages', messageTables('v1')),
+  'client/src/protocol.ts': clientProtocol(),
+  'client/src/close-codes.ts': clientCloseCodes(),
   'docs/protocol-v2.md': between('docs/protocol-v2.md', 'messages', v2Tables.join('\n\n')),
 }
 

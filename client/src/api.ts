@@ -1,8 +1,9 @@
 import type { MyStatus } from './choice.ts'
 import type { PresenceError } from './errors.ts'
 import type { ConnectionState } from './machine.ts'
+import type { Status, User } from './protocol.ts'
 import type { Freshness, PresenceUser } from './roster.ts'
-import type { Activity, Status, User } from './wire.ts'
+import type { Activity } from './wire.ts'
 
 /** A connection to a presence service, made by `createClient`. Its functions need no `this`. */
 export interface PresenceClient {

@@ -1,6 +1,6 @@
 import { PresenceError } from './errors.ts'
 import { PRINTABLE } from './ids.ts'
-import type { Status } from './wire.ts'
+import { MAX_TEXT_CHARS, STATUSES, type Status } from './protocol.ts'
 
 /** What this user has chosen, which may be more than what others see. */
 export interface MyStatus {
@@ -9,11 +9,6 @@ export interface MyStatus {
   /** ISO 8601: when it falls back to a plain `online`. */
   readonly expiresAt?: string | undefined
 }
-
-const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
-
-/** Longest text of a status, in UTF-16 code units. */
-export const MAX_TEXT_CHARS = 128
 
 /**
  * Checks a choice. It may travel in the URL of a connection, where a server closes the connection for a wrong one. Throws

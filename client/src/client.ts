@@ -9,10 +9,11 @@ import type { ConnectionState } from './machine.ts'
 import type { ClientOptions } from './options.ts'
 import { passport } from './passport.ts'
 import { type Platform, surroundings } from './platform.ts'
+import type { Users } from './protocol.ts'
 import { requests } from './requests.ts'
 import { COUNT, EVERYBODY, type PresenceUser, roster, type Topic } from './roster.ts'
 import { type SaidChoice, self } from './self.ts'
-import type { Message, Request, Users } from './wire.ts'
+import type { Message, Request } from './wire.ts'
 
 /** After this long without a sign of the user a device is idle: short enough to be true, long enough to read a page. */
 const IDLE_AFTER_MS = 5 * 60_000

@@ -1,9 +1,19 @@
-import * as CLOSE from './close.ts'
+import { badIdentity, normal, replaced } from './close-codes.ts'
 import { type ConnectionState, type Event, initialMachine, step } from './machine.ts'
 import type { Credentials } from './passport.ts'
 import type { Platform, WebSocketLike } from './platform.ts'
+import type { Disconnect, Welcome } from './protocol.ts'
 import { timer } from './timer.ts'
-import type { Disconnect, Message, Request, Said, Welcome } from './wire.ts'
+import type { Message, Request, SentRequest } from './wire.ts'
+
+/** Close code, reported by the platform, of a connection that was lost without a close frame. */
+const ABNORMAL = 1006
+
+/**
+ * Close code that this client sends when it drops a socket but not its session, which continues on the next socket. The
+ * server waits for its grace. No code of the server.
+ */
+export const DROPPED = 4000
 
 /** How long the server may take to answer a ping, in ms. */
 export const ANSWER_MS = 8_000
@@ -59,7 +69,7 @@ export function createConnection(
 
   function send(request: Request): number {
     const id = ++lastId
-    if (machine.state === 'open') socket?.send(JSON.stringify({ ...request, id } satisfies Said))
+    if (machine.state === 'open') socket?.send(JSON.stringify({ ...request, id } satisfies SentRequest))
     return id
   }
 
@@ -81,7 +91,7 @@ export function createConnection(
     enqueue(() => apply(event))
   }
 
-  function apply(event: Event, closeCode: number = CLOSE.broken): void {
+  function apply(event: Event, closeCode: number = ABNORMAL): void {
     const before = machine.state
     // The server's `disconnect` message overrides the browser's close code: the close frame may have been lost.
     const details = { code: closeCode, retryAfterMs: 0, ...disconnect, random: platform.random() }
@@ -92,12 +102,12 @@ export function createConnection(
     if (isChanged) {
       stateTimer.stop()
       heartbeat.stop()
-      if (state !== 'open') dropSocket(state === 'closed' ? CLOSE.normal : CLOSE.cut)
+      if (state !== 'open') dropSocket(state === 'closed' ? normal : DROPPED)
       if (before === 'open') handlers.lost()
     }
     if (timerMs !== undefined) stateTimer.set(timerMs, () => dispatch('timer'))
     // After 4409 another tab owns the session.
-    if (effect === 'open') void open(details.code === CLOSE.replaced)
+    if (effect === 'open') void open(details.code === replaced)
     if (effect === 'resume') handlers.resume(welcome)
     if (effect === 'probe') probe()
     if (isChanged) handlers.changed(state, details)
@@ -114,7 +124,7 @@ export function createConnection(
   }
 
   async function open(isNewSession: boolean): Promise<void> {
-    dropSocket(CLOSE.cut)
+    dropSocket(DROPPED)
     disconnect = undefined
     const current = attempt
     // Events of a dropped socket are ignored: its close event may arrive when the next socket is already open.
@@ -122,12 +132,12 @@ export function createConnection(
       if (current === attempt) enqueue(task)
     }
     // A missing token is treated like a missing network.
-    let code: number = CLOSE.broken
+    let code: number = ABNORMAL
     try {
       const credentials = await handlers.prepare(isNewSession)
       if (current !== attempt || !platform.WebSocket) return
       // The constructor throws for an invalid URL or subprotocol: trying again would not help.
-      code = CLOSE.badIdentity
+      code = badIdentity
       socket = new platform.WebSocket(...credentials())
       socket.onmessage = ({ data }: { readonly data: unknown }) => ifCurrent(() => receive(data))
       socket.onclose = (event: { readonly code: number }) => ifCurrent(() => apply('lost', event.code))

@@ -1,4 +1,4 @@
-import type { Refusal, RefusalCode } from './wire.ts'
+import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
 
 /**
  * What went wrong. Beside the codes of the server (see docs/protocol-v2.md), of which `too_many` (users are followed) and
@@ -13,7 +13,7 @@ import type { Refusal, RefusalCode } from './wire.ts'
  * - `no_websocket`: there is no `WebSocket` here and none was given.
  */
 export type PresenceErrorCode =
-  | RefusalCode
+  | ServerErrorCode
   | 'timeout'
   | 'closed'
   | 'refused'
@@ -39,6 +39,6 @@ export class PresenceError extends Error {
 }
 
 /** What the server said no with, as an error. */
-export function refusal({ code, message, retryAfterMs }: Refusal): PresenceError {
+export function refusal({ code, message, retryAfterMs }: ErrorMessage): PresenceError {
   return new PresenceError(code, message, retryAfterMs)
 }

@@ -6,7 +6,7 @@ import type { ClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
 import { type Connection, FakeServer } from './server.fake.ts'
 import { Events } from './simulation.model.ts'
-import type { Said } from './wire.ts'
+import type { SentRequest } from './wire.ts'
 
 // A stage for a client with a server and a clock that do as they are told; new ones for each test of whoever imports them.
 
@@ -42,7 +42,7 @@ export async function open(
 }
 
 export const connection = (): Connection => [...server.connections].at(-1) as Connection
-export const heard = (type: string): Said[] => server.heard.filter(said => said.type === type)
+export const heard = (type: string): SentRequest[] => server.heard.filter(said => said.type === type)
 export const query = (index: number): Record<string, string> =>
   Object.fromEntries(new URL(server.urls.at(index) ?? '').searchParams)
 

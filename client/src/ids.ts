@@ -1,7 +1,5 @@
 import { PresenceError } from './errors.ts'
-
-/** Longest user id, in bytes of UTF-8. */
-export const MAX_ID_BYTES = 128
+import { MAX_NAME_BYTES } from './protocol.ts'
 
 /**
  * How many ids go into one message. Each takes at most 259 bytes: as JSON escapes it, twice its length (of nothing but
@@ -15,7 +13,7 @@ export const PRINTABLE = /^[^\0-\x1f\x7f-\x9f\ud800-\udfff]+$/u
 /** Whether something can be the id of a user. */
 export function isUserId(id: unknown): id is string {
   if (typeof id !== 'string' || !PRINTABLE.test(id)) return false
-  return encodeURIComponent(id).replace(/%../g, '_').length <= MAX_ID_BYTES
+  return encodeURIComponent(id).replace(/%../g, '_').length <= MAX_NAME_BYTES
 }
 
 /** Each id once. One that is none is told from the others here: a server refuses the whole list it stands in. */

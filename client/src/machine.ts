@@ -1,4 +1,4 @@
-import * as CLOSE from './close.ts'
+import { badToken, replaced, tooFast } from './close-codes.ts'
 
 /**
  * State of the connection:
@@ -90,11 +90,11 @@ export const MAX_WAIT_MS = 10_000
 const SLOW_DOWN_MS = 10_000
 
 /** Close codes for what the client sent: sending the same again at once would be refused again. */
-const SLOW_DOWN_CODES = [1002, 1007, 1009, CLOSE.tooFast]
+const SLOW_DOWN_CODES = [1002, 1007, 1009, tooFast]
 
 /** The machine of a new client. With `canRenewToken`, close code 4401 allows one attempt with another token. */
 export function initialMachine(canRenewToken: boolean): Machine {
-  const recoverableCodes: number[] = canRenewToken ? [CLOSE.replaced, CLOSE.badToken] : [CLOSE.replaced]
+  const recoverableCodes: number[] = canRenewToken ? [replaced, badToken] : [replaced]
   const fullBudget = { failures: 0, recoverableCodes, mayRetryEarly: true }
   return { state: 'idle', ...fullBudget, fullBudget }
 }
@@ -110,7 +110,7 @@ const retry: Rule = (machine, { code, retryAfterMs, random }) => {
   const { recoverableCodes, failures } = machine
   if (recoverableCodes.includes(code))
     return connect({ ...machine, recoverableCodes: recoverableCodes.filter(each => each !== code) })
-  if (code >= 4400 && code < 4500 && code !== CLOSE.tooFast) return [{ ...machine, state: 'suspended' }]
+  if (code >= 4400 && code < 4500 && code !== tooFast) return [{ ...machine, state: 'suspended' }]
   const minWaitMs = Math.max(retryAfterMs, SLOW_DOWN_CODES.includes(code) ? SLOW_DOWN_MS : 0)
   const mayRetryEarly = machine.mayRetryEarly && !minWaitMs
   return [

@@ -155,7 +155,7 @@ const MUTANTS: readonly Mutant[] = [
     name: 'a socket is left open when it is silent',
     file: 'connection.ts',
     line: 'socket?.close(code)',
-    becomes: 'if (code === CLOSE.normal) socket?.close(code)',
+    becomes: 'if (code === normal) socket?.close(code)',
   },
   {
     name: 'a replaced session does not come back as another',

@@ -1,11 +1,11 @@
 import { PresenceError } from './errors.ts'
 import type { ClientOptions } from './options.ts'
 import type { Platform } from './platform.ts'
+import { SUBPROTOCOL } from './protocol.ts'
 import type { SaidChoice } from './self.ts'
 import { session } from './session.ts'
 import { timer } from './timer.ts'
 import { lifeMs } from './token.ts'
-import { SUBPROTOCOL } from './wire.ts'
 
 /** How long before its end a token is renewed. */
 const AHEAD_MS = 30_000
@@ -95,7 +95,7 @@ export function passport(
       }
     },
     welcomed(serverTime) {
-      // Said once: by the time of another connection the user may have another name, given on another device.
+      // SentRequest once: by the time of another connection the user may have another name, given on another device.
       username = undefined
       if (inUse) renewIn(lifeMs(inUse, serverTime, platform.atob))
     },

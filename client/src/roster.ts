@@ -2,19 +2,10 @@ import { PresenceError } from './errors.ts'
 import { split } from './ids.ts'
 import { call } from './listeners.ts'
 import type { Platform } from './platform.ts'
+import type { ErrorMessage, Position, PresenceDiff, PresenceState, User, Welcome } from './protocol.ts'
 import { isSame } from './same.ts'
 import { timer } from './timer.ts'
-import type {
-  Message,
-  Numbered,
-  Place,
-  PresenceDiff,
-  PresenceState,
-  Refusal,
-  Request,
-  User,
-  Welcome,
-} from './wire.ts'
+import type { Message, Reply, Request } from './wire.ts'
 
 /** What can be followed: a user, by the id, or one of these, as a message names them. */
 export type Topic = string | typeof EVERYBODY | typeof COUNT
@@ -52,7 +43,7 @@ interface Follow {
    * Up to where the server has told of it. That moves on with the line, as long as it is the line; when the line breaks
    * it stays, and from there it goes on.
    */
-  upTo: Place | undefined
+  upTo: Position | undefined
 }
 
 export interface Roster {
@@ -106,7 +97,7 @@ export function roster(
   /** How far this connection was told, since nothing was missed. */
   let line = { epoch: '', seq: 0 }
   /** Of the state that is being told. */
-  let pages: (PresenceState & Numbered)[] = []
+  let pages: (PresenceState & Reply)[] = []
   let isOpen = false
   let isHidden = false
   const flushing = timer(platform)
@@ -188,7 +179,7 @@ export function roster(
   }
 
   /** Says it of all these, in as many messages as it takes. */
-  function tell(type: 'subscribe' | 'unsubscribe', those: readonly Follow[], since?: Place): void {
+  function tell(type: 'subscribe' | 'unsubscribe', those: readonly Follow[], since?: Position): void {
     function ask(part: readonly Follow[], selector: object): void {
       asked.set(say({ type, since, ...selector } as Request), part)
       const note = type === 'subscribe' ? 'add' : 'delete'
@@ -213,7 +204,7 @@ export function roster(
     refresh()
   }
 
-  function state(page: PresenceState & Numbered): void {
+  function state(page: PresenceState & Reply): void {
     const { seq, last, recovered, all, id } = page
     pages.push(page)
     if (!last) return
@@ -253,7 +244,7 @@ export function roster(
    * One that may be made again is made after a while; any other waits for another connection. A long request is refused
    * unread, so nobody knows which it was: then all that wait are made again.
    */
-  function refused({ code, id, retryAfterMs = 0 }: Refusal & Numbered): boolean {
+  function refused({ code, id, retryAfterMs = 0 }: ErrorMessage & Reply): boolean {
     if (code !== 'too_fast') return false
     for (const [by, part] of asked) {
       if (id !== undefined && id !== by) continue

@@ -1,8 +1,9 @@
 import type { MyStatus } from './choice.ts'
 import type { Platform } from './platform.ts'
+import type { Status, Welcome } from './protocol.ts'
 import type { Requests } from './requests.ts'
 import { isSame } from './same.ts'
-import type { Activity, Message, Request, Status, Welcome } from './wire.ts'
+import type { Activity, Message, Request } from './wire.ts'
 
 const PLAIN: MyStatus = { status: 'online' }
 

@@ -1,6 +1,8 @@
+import { messages } from '@who-is-online/protocol/v2'
 import type { ManualClock } from './clock.fake.ts'
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts'
-import type { Message, Place, RefusalCode, Said, Status, User } from './wire.ts'
+import { type Position, type ServerErrorCode, STATUSES, type Status, type User } from './protocol.ts'
+import type { Message, SentRequest } from './wire.ts'
 
 // A server of protocol v2, as docs/protocol-v2.md has it and no further, over pairs of sockets that are no sockets: what
 // is said arrives later, in order, or never; what closes is known on each side at another time.
@@ -15,7 +17,7 @@ const GRACE_MS = 5_000
 const HIDDEN_KEEP_MS = 3_600_000
 
 /** What a client says again by itself. */
-const REFUSED: readonly Said['type'][] = [
+const REFUSED: readonly SentRequest['type'][] = [
   'subscribe',
   'unsubscribe',
   'client_state',
@@ -32,8 +34,6 @@ export interface Choice {
   readonly at: number
 }
 
-const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
-
 /** How the world behaves at the moment. */
 export interface Weather {
   /** Longest way of a message, in ms. */
@@ -44,7 +44,7 @@ export interface Weather {
   /** What share of what the client repeats by itself is refused for now. */
   tooFast: number
   /** With which code. */
-  refusal: RefusalCode
+  refusal: ServerErrorCode
 }
 
 export class FakeServer {
@@ -69,9 +69,9 @@ export class FakeServer {
   readonly urls: string[] = []
   readonly protocols: string[][] = []
   /** What the clients said, as it came. */
-  readonly heard: Said[] = []
+  readonly heard: SentRequest[] = []
   /** Hears what a client says when it says it. */
-  overhear: (said: Said) => void = () => {}
+  overhear: (said: SentRequest) => void = () => {}
   readonly #choices = new Map<string, Choice>()
   /** When the last connection of a user was gone. */
   readonly #goneAt = new Map<string, number>()
@@ -136,7 +136,7 @@ export class FakeServer {
     }, WINDOW_MS)
   }
 
-  recalls({ epoch, seq }: Place): boolean {
+  recalls({ epoch, seq }: Position): boolean {
     return epoch === this.epoch && seq <= this.seq && seq >= (this.#log[0]?.seq ?? this.seq + 1) - 1
   }
 
@@ -298,7 +298,7 @@ export class Connection {
     this.#toServerAt = Math.max(this.#toServerAt, clock.now() + this.#way())
     clock.setTimeout(() => {
       if (this.#isStalled || this.#state !== 'open') return
-      const said: Said = JSON.parse(text)
+      const said: SentRequest = JSON.parse(text)
       server.heard.push(said)
       if (!this.#isTooFast(said)) return this.#receive(said)
       // What is long is refused unread, so its number is not known.
@@ -369,7 +369,7 @@ export class Connection {
       seq,
       serverTime: new Date(server.clock.now()).toISOString(),
       heartbeatMs: 15_000,
-      limits: { maxWatchedUsers: 10_000 },
+      limits: { ...messages.welcome.example.limits, maxWatchedUsers: 10_000 },
     })
     const { status = 'online', text, expiresAt } = server.choice(this.userId) ?? {}
     if (status !== 'online' || text || expiresAt) this.tellChoice()
@@ -402,12 +402,12 @@ export class Connection {
     this.say({ type: 'status_updated', status, timestamp: new Date(at).toISOString(), text, expiresAt, id })
   }
 
-  #isTooFast({ type }: Said): boolean {
+  #isTooFast({ type }: SentRequest): boolean {
     const { random, weather } = this.#server
     return REFUSED.includes(type) && random() < weather.tooFast
   }
 
-  #receive(said: Said): void {
+  #receive(said: SentRequest): void {
     const server = this.#server
     const { id } = said
     switch (said.type) {
@@ -433,7 +433,7 @@ export class Connection {
     }
   }
 
-  #setStatus({ status, text, expiresAt, id }: Extract<Said, { type: 'set_status' }>): void {
+  #setStatus({ status, text, expiresAt, id }: Extract<SentRequest, { type: 'set_status' }>): void {
     const server = this.#server
     if (expiresAt && Date.parse(expiresAt) <= server.clock.now()) {
       return this.say({
@@ -447,7 +447,7 @@ export class Connection {
     this.tellChoice(id)
   }
 
-  #subscribe(said: Extract<Said, { type: 'subscribe' }>): void {
+  #subscribe(said: Extract<SentRequest, { type: 'subscribe' }>): void {
     const server = this.#server
     const { id, since } = said
     if ('count' in said) {

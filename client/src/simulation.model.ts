@@ -3,13 +3,12 @@ import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
 import type { createClient } from './client.ts'
 import { ManualClock } from './clock.fake.ts'
+import { STATUSES, type User } from './protocol.ts'
 import type { PresenceUser } from './roster.ts'
 import { isSame } from './same.ts'
 import { type Choice, FakeServer } from './server.fake.ts'
-import type { Status, User } from './wire.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)
-const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
 const CLOSES = [1000, 1006, 1012, 4409, 4429, 4500, 4503, 4508]
 const STEPS = 50
 

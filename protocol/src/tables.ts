@@ -36,7 +36,7 @@ export function messageTables(version: ProtocolVersion): string {
   ].join('\n')
 }
 
-const USER_FIELDS: Readonly<Record<keyof User, string>> = {
+export const USER_FIELDS: Readonly<Record<keyof User, string>> = {
   userId: 'the id of the user',
   status: 'what others see: `online`, `away`, `busy` or `offline`',
   lastSeen: 'the time of the last sign of life, ISO 8601 in UTC; `null` if the server never saw the user',
