@@ -1,5 +1,5 @@
 import { CLOSE, CLOSE_ADVICE } from '@who-is-online/protocol/close-codes'
-import { place, user } from '@who-is-online/protocol/fields'
+import { position as place, user } from '@who-is-online/protocol/fields'
 import { USER_FIELDS } from '@who-is-online/protocol/tables'
 import { ERROR_CODES, messages, requests } from '@who-is-online/protocol/v2'
 import { PROTOCOL } from '@who-is-online/protocol/version'

@@ -32,34 +32,35 @@ export type ServerErrorCode =
 
 /** One user as others see them. */
 export interface User {
-  /** Who. A string of 1 to 128 UTF-8 bytes without control characters. */
+  /** The id of the user. A string of 1 to 128 UTF-8 bytes without control characters. */
   readonly userId: string
   /** What others see: `online`, `away`, `busy` or `offline`. */
   readonly status: Status
-  /** The last proof of life, ISO 8601 in UTC; `null` for a user never seen. */
+  /** The time of the last sign of life, ISO 8601 in UTC; `null` if the server never saw the user. */
   readonly lastSeen: string | null
-  /** The name, if there is one. A string of 1 to 128 UTF-8 bytes without control characters. */
+  /** The display name, if one was set. A string of 1 to 128 UTF-8 bytes without control characters. */
   readonly username?: string | undefined
   /**
-   * The text beside the status, if the user gave one; not while offline. A string of at most 128 characters
-   * without control characters.
+   * The status text, if the user set one; absent while offline. A string of at most 128 characters without
+   * control characters.
    */
   readonly text?: string | undefined
   /**
-   * When the status falls back to `online`, if the user said so; not while offline. A time in ISO 8601, UTC.
+   * When the status returns to `online`, if the user set an expiry; absent while offline. A time in ISO 8601,
+   * UTC.
    */
   readonly expiresAt?: string | undefined
 }
 
 /** A position in the server’s sequence of changes. Numbers of different epochs cannot be compared. */
 export interface Position {
-  /** A string of at most 64 characters, the epoch of a welcome or a state. */
+  /** A string of at most 64 characters, the epoch of a welcome or presence_state. */
   readonly epoch: string
   /** A whole number from 0 to 9007199254740991, the number of a change. */
   readonly seq: number
 }
 
-/** Set your status, with a text and an end if you like; `offline` hides you. */
+/** Set your status, with an optional text and expiry; `offline` hides you from others. */
 export interface SetStatus {
   readonly type: 'set_status'
   readonly status: Status
@@ -76,19 +77,21 @@ export interface Identify {
   readonly username: string
 }
 
-/** Say whether you are active on this device; idle on all of them shows as `away`. */
+/** Report whether you are active on this device; a user who is idle on all devices is shown as `away`. */
 export interface SetActivity {
   readonly type: 'set_activity'
   readonly state: 'active' | 'idle'
 }
 
-/** Say whether anybody looks: an inactive client is told nothing until it is active again. */
+/**
+ * Report whether the client is visible; an inactive client receives only replies until it is active again.
+ */
 export interface ClientState {
   readonly type: 'client_state'
   readonly state: 'active' | 'inactive'
 }
 
-/** Get any users, known or not. */
+/** Get users by id; a user the server never saw is `offline` with `lastSeen: null`. */
 export interface GetUsers {
   readonly type: 'get_users'
   /** A list of at most 1000 user ids. */
@@ -96,8 +99,8 @@ export interface GetUsers {
 }
 
 /**
- * Follow users (`userIds`), everybody (`all`), or the number of those online (`count`), one of the three;
- * with `since`, hear only what changed after it.
+ * Subscribe to users (`userIds`), to all users (`all`) or to the number of online users (`count`); give
+ * exactly one of the three. With `since`, the reply contains only what changed after that position.
  */
 export interface Subscribe {
   readonly type: 'subscribe'
@@ -109,7 +112,7 @@ export interface Subscribe {
   readonly since?: Position | undefined
 }
 
-/** Follow them no more; one of `userIds`, `all` and `count`. */
+/** End subscriptions; give exactly one of `userIds`, `all` and `count`. */
 export interface Unsubscribe {
   readonly type: 'unsubscribe'
   /** A list of at most 1000 user ids. */
@@ -118,12 +121,12 @@ export interface Unsubscribe {
   readonly count?: true | undefined
 }
 
-/** Ask whether the server is there. */
+/** Check that the server responds. */
 export interface Ping {
   readonly type: 'ping'
 }
 
-/** Welcome message on connection: who you are, where the order of changes stands, and the limits. */
+/** First message of a connection: your user, the current position in the changes, and the limits. */
 export interface Welcome {
   readonly type: 'welcome'
   /** A string of 1 to 128 UTF-8 bytes without control characters. */
@@ -132,7 +135,7 @@ export interface Welcome {
   /** A string of 1 to 128 UTF-8 bytes without control characters. */
   readonly sessionId: string
   readonly connectionId: string
-  /** A string of at most 64 characters, the epoch of a welcome or a state. */
+  /** A string of at most 64 characters, the epoch of a welcome or presence_state. */
   readonly epoch: string
   /** A whole number from 0 to 9007199254740991, the number of a change. */
   readonly seq: number
@@ -150,12 +153,12 @@ export interface Welcome {
 }
 
 /**
- * What is so now of those you subscribed to, in pages of 1,000; with `recovered`, only what changed since you
- * were told last; with `all`, everybody: whoever is missing is offline.
+ * The current state of the users you subscribed to, in pages of 1,000. If `recovered` is true, only the users
+ * that changed after `since`. If `all` is true, all users: everyone who is missing is offline.
  */
 export interface PresenceState {
   readonly type: 'presence_state'
-  /** A string of at most 64 characters, the epoch of a welcome or a state. */
+  /** A string of at most 64 characters, the epoch of a welcome or presence_state. */
   readonly epoch: string
   /** A whole number from 0 to 9007199254740991, the number of a change. */
   readonly seq: number
@@ -167,7 +170,7 @@ export interface PresenceState {
   readonly id?: string | number | undefined
 }
 
-/** What changed: the newest of each user, once. */
+/** Changes since the last message: the newest state of each changed user, once. */
 export interface PresenceDiff {
   readonly type: 'presence_diff'
   /** A whole number from 0 to 9007199254740991, the number of a change. */
@@ -177,7 +180,7 @@ export interface PresenceDiff {
   readonly users: readonly User[]
 }
 
-/** Number of online users; pushed to its subscribers once a second at most, when it is another. */
+/** Number of online users; sent to subscribers at most once per second, when it has changed. */
 export interface OnlineCount {
   readonly type: 'online_count'
   readonly count: number
@@ -187,9 +190,7 @@ export interface OnlineCount {
   readonly id?: string | number | undefined
 }
 
-/**
- * What you have chosen: the reply to `set_status`, and unasked when it changed on another device or expired.
- */
+/** Your status: the reply to `set_status`; also sent when it changed on another device or expired. */
 export interface StatusUpdated {
   readonly type: 'status_updated'
   readonly status: Status
@@ -203,33 +204,33 @@ export interface StatusUpdated {
   readonly id?: string | number | undefined
 }
 
-/** The users you asked for. */
+/** The requested users. */
 export interface Users {
   readonly type: 'users'
   readonly users: readonly User[]
   /** A whole number from 0 to 9007199254740991, the number of a change. */
   readonly seq: number
-  /** A string of at most 64 characters, the cursor of the page before. */
+  /** A string of at most 64 characters, the cursor of the previous page. */
   readonly cursor?: string | undefined
   /** The `id` of the request that this message answers. Absent in a message that answers none. */
   readonly id?: string | number | undefined
 }
 
-/** It is done. */
+/** The request succeeded. */
 export interface Ack {
   readonly type: 'ack'
   /** The `id` of the request that this message answers. Absent in a message that answers none. */
   readonly id?: string | number | undefined
 }
 
-/** The server is there. */
+/** Reply to `ping`. */
 export interface Pong {
   readonly type: 'pong'
   /** The `id` of the request that this message answers. Absent in a message that answers none. */
   readonly id?: string | number | undefined
 }
 
-/** Something you sent was not taken; the code is for programs, the message for you. */
+/** A request failed; `code` is for programs, `message` for developers. */
 export interface ErrorMessage {
   readonly type: 'error'
   readonly message: string
@@ -241,7 +242,7 @@ export interface ErrorMessage {
   readonly id?: string | number | undefined
 }
 
-/** The server is about to close the connection: why, whether to come back, and after how long. */
+/** The server is about to close the connection: the reason, whether to reconnect, and after how long. */
 export interface Disconnect {
   readonly type: 'disconnect'
   readonly code: number
