@@ -230,7 +230,7 @@ test('[Z5] a dead server’s lock without any state is 78, and the message names
   for (const name of readdirSync(data)) if (name.startsWith('user_state')) rmSync(join(data, name))
   const { code, output } = await runServer(dir.path, {})
   expect(code).toBe(78)
-  expect(output).toContain(`delete ${join(data, 'lock')} to start with nobody`)
+  expect(output).toContain(`delete ${join(data, 'lock')} to start with an empty state`)
 })
 
 test('[Z2] a data directory removed while the server runs is made again, and everybody is in it', async () => {

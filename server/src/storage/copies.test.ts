@@ -4,7 +4,7 @@ import { StoreDamaged, type UserRecord } from './store.ts'
 import { DATA, diskWith, openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
-/* Files that are whole but in the wrong place: copies, leftovers, and what is missing though the lock names it. */
+/* Files that are complete but in the wrong place: copies, leftovers, and segments that are missing although the lock names them. */
 
 const MAIN = 'user_state.json'
 const segment = (journal: number) => `user_state_journal.${String(journal).padStart(6, '0')}.log`
@@ -12,7 +12,7 @@ const segment = (journal: number) => `user_state_journal.${String(journal).padSt
 type Files = Readonly<Record<string, Buffer | string>>
 
 /** A process that changes its users in each of several segments, and then crashes or stops. */
-async function live(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
+async function runProcess(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
   const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.start(() => users.values())
@@ -44,11 +44,11 @@ const without = (files: Files, ...names: string[]): Files =>
 const kept = (disk: SimulatedDisk, name: string) =>
   [...disk.files().keys()].some(found => found.startsWith(`${name}.damaged-`))
 
-describe('a segment is read only where it belongs', () => {
+describe('a segment is read only in its own place', () => {
   test.for(['crash', 'stop'] as const)(
     '[Z4] an old segment copied to a higher number, after a %s',
     async end => {
-      const { files, users } = await live(new SimulatedDisk(), end)
+      const { files, users } = await runProcess(new SimulatedDisk(), end)
       const names = Object.keys(files)
         .filter(name => name.includes('journal'))
         .sort()
@@ -63,8 +63,8 @@ describe('a segment is read only where it belongs', () => {
     },
   )
 
-  test('[Z4] a copy in the place of another segment: what that had is lost and said, the rest is not set back', async () => {
-    const { files, users } = await live(new SimulatedDisk(), 'crash')
+  test('[Z4] a copy in the place of another segment: its changes are reported as lost, and nothing is reset to old values', async () => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
     const { users: found, errors } = await read({ ...files, [segment(4)]: files[segment(3)] ?? '' })
     expect(errors).toContain('is a copy of segment 3')
     users.delete('newest')
@@ -79,8 +79,8 @@ describe('a segment is read only where it belongs', () => {
     ],
     ['without its first line', (content: Buffer) => content.subarray(content.indexOf('\n') + 1)],
     ['empty', () => Buffer.alloc(0)],
-  ] as const)('[Z4] a segment whose head is damaged (%s) is kept aside and not read', async ([, damage]) => {
-    const { files, users } = await live(new SimulatedDisk(), 'crash')
+  ] as const)('[Z4] a segment with a damaged head (%s) is moved aside and not read', async ([, damage]) => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
     const content = Buffer.from(files[segment(4)] ?? '')
     const { users: found, errors, disk } = await read({ ...files, [segment(4)]: damage(content) })
     expect(errors).toContain('segment 4: its head is damaged')
@@ -90,17 +90,17 @@ describe('a segment is read only where it belongs', () => {
     expect(disk.files().has(segment(4))).toBe(false)
   })
 
-  test('[Z4] a segment of another state, with the right number', async () => {
-    const { files, users } = await live(new SimulatedDisk(), 'stop')
-    const other = await live(new SimulatedDisk(), 'stop', 4)
+  test('[Z4] a segment of another state with the right number is not read', async () => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'stop')
+    const other = await runProcess(new SimulatedDisk(), 'stop', 4)
     const { users: found, errors } = await read({ ...files, [segment(5)]: other.files[segment(5)] ?? '' })
     expect(found).toEqual(users)
     expect(errors).toContain('segment 5 belongs to another state')
   })
 
-  test('[Z4] a sealed state file of another directory is not mixed with the journal that is here', async () => {
+  test('[Z4] a state file of another directory is not combined with this journal', async () => {
     const disk = new SimulatedDisk()
-    const { files } = await live(disk, 'stop')
+    const { files } = await runProcess(disk, 'stop')
     const other = new SimulatedDisk()
     const { store } = openStoreOn(other)
     const users = byId(offline('someone else', 5), offline('a', 7))
@@ -114,24 +114,24 @@ describe('a segment is read only where it belongs', () => {
     expect(errors).toContain('belongs to another state than user_state.json')
   })
 
-  test('[Z4] the backup copied over the main file: nothing is lost', async () => {
-    const { files, users } = await live(new SimulatedDisk(), 'crash')
+  test('[Z4] if the backup was copied over the main file, nothing is lost', async () => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
     const found = await read({ ...files, [MAIN]: files['user_state_backup.json'] ?? '' })
     expect(found.users).toEqual(users)
     expect(found.errors).toBe('')
   })
 
-  test('[Z4] an old main file with newer journals: said', async () => {
+  test('[Z4] an old main file with a newer journal is reported', async () => {
     const disk = new SimulatedDisk()
-    const old = await live(disk, 'stop', 1)
-    const { files } = await live(disk, 'stop')
+    const old = await runProcess(disk, 'stop', 1)
+    const { files } = await runProcess(disk, 'stop')
     const { errors } = await read({ ...files, [MAIN]: old.files[MAIN] ?? '' })
     expect(errors).toContain('segment 2 is missing')
   })
 
-  test('control: the files as they are are read whole, without a word', async () => {
+  test('control: unchanged files are read completely, without an error', async () => {
     for (const end of ['crash', 'stop'] as const) {
-      const { files, users } = await live(new SimulatedDisk(), end)
+      const { files, users } = await runProcess(new SimulatedDisk(), end)
       const found = await read(files)
       expect(found.users).toEqual(users)
       expect(found.errors).toBe('')
@@ -139,17 +139,17 @@ describe('a segment is read only where it belongs', () => {
   })
 })
 
-describe('what the lock of a crashed process names', () => {
-  test('[Z5] the newest segment was deleted: said, and the rest is loaded', async () => {
-    const { files, users } = await live(new SimulatedDisk(), 'crash')
+describe('the newest segment that the lock of a crashed process names', () => {
+  test('[Z5] was deleted: reported, and the rest is loaded', async () => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
     const found = await read(without(files, segment(4)))
-    expect(found.errors).toContain('segment 4, the newest of the process that ran last, is missing')
+    expect(found.errors).toContain('segment 4, the newest of the last process, is missing')
     users.delete('newest')
     expect(found.users).toEqual(users)
   })
 
-  test('[Z5] and its number is not used again', async () => {
-    const { files } = await live(new SimulatedDisk(), 'crash')
+  test('[Z5] was deleted: its number is not used again', async () => {
+    const { files } = await runProcess(new SimulatedDisk(), 'crash')
     const disk = diskWith(without(files, segment(4)))
     const { store } = openStoreOn(disk)
     await store.load()
@@ -157,21 +157,21 @@ describe('what the lock of a crashed process names', () => {
     expect([...disk.files().keys()]).toContain(segment(5))
   })
 
-  test('[Z5] all state files were deleted: refused, nothing changed, and the message names what to delete', async () => {
-    const { files } = await live(new SimulatedDisk(), 'crash')
+  test('[Z5] was deleted with all state files: refused without changes, and the error names the file to delete', async () => {
+    const { files } = await runProcess(new SimulatedDisk(), 'crash')
     const disk = diskWith(without(files, ...Object.keys(files).filter(name => name !== 'lock')))
     const before = disk.files()
     for (let start = 0; start < 3; start += 1) {
       const loading = openStoreOn(disk).store.load()
       await expect(loading).rejects.toThrow(StoreDamaged)
-      await expect(loading).rejects.toThrow(`delete ${DATA}/lock to start with nobody`)
+      await expect(loading).rejects.toThrow(`delete ${DATA}/lock to start with an empty state`)
       expect(disk.files()).toEqual(before)
     }
     await disk.remove(`${DATA}/lock`)
     expect((await loadFrom(openStoreOn(disk).store)).size).toBe(0)
   })
 
-  test('[Z5] a damaged lock without any state: refused', async () => {
+  test('[Z5] is unknown because the lock is damaged, and there is no state: refused', async () => {
     await expect(read({ lock: '\0'.repeat(100) })).rejects.toThrow('is damaged, so it is not known')
   })
 
@@ -199,8 +199,8 @@ describe('what the lock of a crashed process names', () => {
     expect(operations).toBeGreaterThan(20)
   })
 
-  test('[Z5] a start that dies before it has written anything keeps what the lock before named', async () => {
-    const { files } = await live(new SimulatedDisk(), 'crash')
+  test('[Z5] is kept in the lock by a start that crashes before it has written anything', async () => {
+    const { files } = await runProcess(new SimulatedDisk(), 'crash')
     const onlyLock = without(files, ...Object.keys(files).filter(name => name !== 'lock'))
     for (let cutAfter = 1; cutAfter < 40; cutAfter += 1) {
       const disk = diskWith(onlyLock)
@@ -211,19 +211,19 @@ describe('what the lock of a crashed process names', () => {
           .catch(() => {}),
         disk.powerCut,
       ])
-      await expect(openStoreOn(disk.kill()).store.load()).rejects.toThrow('to start with nobody')
+      await expect(openStoreOn(disk.kill()).store.load()).rejects.toThrow('to start with an empty state')
     }
   })
 
-  test('[Z5] a lock of an earlier version, which names nothing, changes nothing', async () => {
-    const { files, users } = await live(new SimulatedDisk(), 'crash')
+  test('[Z5] is absent in a lock of an earlier version, which has no effect', async () => {
+    const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
     const found = await read({ ...files, lock: '{"pid":1,"started":"0","boot":"x","id":"y"}\n' })
     expect(found.users).toEqual(users)
     expect(found.errors).toBe('')
   })
 
-  test('control: after a clean stop no lock is left, and nobody misses a segment that is not needed', async () => {
-    const { files } = await live(new SimulatedDisk(), 'stop')
+  test('control: after a clean stop no lock is left, and an empty directory is accepted', async () => {
+    const { files } = await runProcess(new SimulatedDisk(), 'stop')
     expect(Object.keys(files)).not.toContain('lock')
     expect((await read(without(files, ...Object.keys(files)))).users.size).toBe(0)
   })

@@ -7,29 +7,29 @@ import { openStoreOn } from './testing/open-store.ts'
 import { HOSTILE_NAMES, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /*
- * A model of what may be there after a power cut. For each user: what is durable, and everything noted since.
- * Whatever of that comes back is right; anything else, and nobody where somebody was durable, is wrong.
+ * A model of the states that are allowed after a power cut. For each user: the durable record, and every record noted
+ * since. Any of them may come back. Any other record is an error, and so is a missing user who was durable.
  */
 class Oracle {
-  /** What the process knows. */
+  /** The users as the process knows them. */
   readonly users: Map<string, UserRecord>
-  /** What each user may be, with the number of the change that made it so. */
+  /** The allowed records of each user, with the number of the change that created them. */
   readonly #possible = new Map<string, { change: number; record: UserRecord | undefined }[]>()
   #change = 0
-  /** Alive times that may count. */
+  /** Alive times that may apply. */
   readonly #alive: number[] = []
-  /** The newest that no snapshot can have made void, and the one of those that is durable. */
+  /** The newest alive time that no snapshot can have superseded, and the durable one of these. */
   #aliveSinceSaves = 0
   #aliveForSure = 0
   #saves = 0
 
-  /** `may` is what can be there of a user that a process before has left. */
-  constructor(left: Map<string, UserRecord>, may: (record: UserRecord) => UserRecord[]) {
-    this.users = new Map(Array.from(left, ([userId, record]) => [userId, asHeld(record)]))
-    for (const [userId, record] of left) {
+  /** `allowed` returns the records that may exist for a user of an earlier process. */
+  constructor(loaded: Map<string, UserRecord>, allowed: (record: UserRecord) => UserRecord[]) {
+    this.users = new Map(Array.from(loaded, ([userId, record]) => [userId, asHeld(record)]))
+    for (const [userId, record] of loaded) {
       this.#possible.set(
         userId,
-        may(record).map(record => ({ change: 0, record })),
+        allowed(record).map(record => ({ change: 0, record })),
       )
     }
   }
@@ -55,8 +55,8 @@ class Oracle {
     if (this.#saves === 0) this.#aliveSinceSaves = Math.max(now, this.#aliveSinceSaves)
   }
 
-  /** What is durable once a flush that begins now has resolved. */
-  asOfNow(): { durable(): void } {
+  /** Call `durable` of the result when a flush that begins now has resolved. */
+  snapshotOfNow(): { durable(): void } {
     const change = this.#change
     const alive = this.#aliveSinceSaves
     return {
@@ -74,7 +74,7 @@ class Oracle {
     }
   }
 
-  /** A snapshot tells when users were seen: alive times before it don't count any more, or may not. */
+  /** A snapshot has exact times: alive times before it do not apply any more, or may not. */
   saveBegins(): void {
     this.#saves += 1
     this.#aliveSinceSaves = 0
@@ -85,7 +85,7 @@ class Oracle {
     this.#saves -= 1
   }
 
-  /** `failed` when the disk did not only lose power: who was live before that may be held after. */
+  /** `failed`: an operation of the disk failed, so users who were live before may be held afterwards. */
   problems(loaded: Map<string, UserRecord>, failed: boolean): string[] {
     const problems: string[] = []
     for (const userId of new Set([...loaded.keys(), ...this.#possible.keys()])) {
@@ -93,7 +93,7 @@ class Oracle {
       const possible = this.#possible.get(userId)?.map(({ record }) => record) ?? [undefined]
       if (!possible.some(candidate => this.#isSame(record, candidate, failed))) {
         problems.push(
-          `${JSON.stringify(record)} is none of ${JSON.stringify(possible)}, alive ${this.#alive}, ${this.#aliveForSure}`,
+          `${JSON.stringify(record)} is not one of ${JSON.stringify(possible)}, alive ${this.#alive}, ${this.#aliveForSure}`,
         )
       }
     }
@@ -115,7 +115,7 @@ class Oracle {
   }
 }
 
-/** What a live user becomes when the next process has begun. */
+/** The record of a live user after the next process has started. */
 function asHeld(record: UserRecord): UserRecord {
   return record.session === 'live' ? { ...record, session: 'held' } : record
 }
@@ -130,23 +130,23 @@ function same(a: UserRecord, b: UserRecord): boolean {
   )
 }
 
-/** The disk failed while the state was read, and the log says that some of it is missing. */
-class LossSaid extends Error {}
+/** The disk failed while the state was read, and the log reported that some of it is missing. */
+class LossReported extends Error {}
 
-/** A process: what it knows at its start is noted as held, as presence holds whoever was here before a restart. */
+/** Starts a process. It notes the loaded users as held, as the core does after a restart. */
 async function begin(
   disk: SimulatedDisk,
-  duringWalk: (reached: number, oracle: Oracle, store: Store) => void = () => {},
+  duringSnapshot: (reached: number, oracle: Oracle, store: Store) => void = () => {},
 ) {
   const { store, log } = openStoreOn(disk)
   const loaded = await loadFrom(store)
-  if (log.errors.length > 0) throw new LossSaid()
+  if (log.errors.length > 0) throw new LossReported()
   let oracle = new Oracle(loaded, record => [record])
   let reached = 0
   await store.start(function* () {
     for (const record of oracle.users.values()) {
       yield record
-      duringWalk(reached++, oracle, store)
+      duringSnapshot(reached++, oracle, store)
     }
   })
   const hasBegun = store.health().state === 'ok'
@@ -175,46 +175,46 @@ const arbitraryStep = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('save' as const), wait: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('stop' as const) }) },
 )
-const arbitraryLife = fc.record({
+const arbitraryRun = fc.record({
   steps: fc.array(arbitraryStep, { maxLength: 20 }),
-  walkNotes: fc.array(arbitraryRecord, { maxLength: 3 }),
-  /** The power goes before so many operations of the disk have been done; what survives follows the seed. */
+  notesDuringSnapshot: fc.array(arbitraryRecord, { maxLength: 3 }),
+  /** The power fails before this operation of the disk; the seed decides what survives. */
   cutAfter: fc.integer({ min: 1, max: 180 }),
   seed: fc.integer(),
-  /** An operation that fails, or 0. */
+  /** The number of an operation that fails; 0 for none. */
   failAt: fc.oneof(
     { weight: 3, arbitrary: fc.constant(0) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 150 }) },
   ),
 })
-type Life = typeof arbitraryLife extends fc.Arbitrary<infer T> ? T : never
+type Run = typeof arbitraryRun extends fc.Arbitrary<infer T> ? T : never
 
-/** Lives one process until the power goes or its steps are done, and returns what may be left. */
-async function live(disk: SimulatedDisk, life: Life, failed: boolean): Promise<Oracle | undefined> {
+/** Runs one process until the power fails or all steps are done. Returns the states that are allowed afterwards. */
+async function runProcess(disk: SimulatedDisk, run: Run, failed: boolean): Promise<Oracle | undefined> {
   let oracle: Oracle | undefined
-  disk.fault = () => (disk.operations.length === life.failAt ? 'EIO' : undefined)
+  disk.fault = () => (disk.operations.length === run.failAt ? 'EIO' : undefined)
   const work = async () => {
     const process = await begin(disk, (reached, oracle, store) => {
-      const record = life.walkNotes[reached]
+      const record = run.notesDuringSnapshot[reached]
       if (!record) return
       oracle.note(record)
       store.note(record)
     })
     oracle = process.oracle
-    await walk(process.store, process.oracle, life.steps)
+    await runSteps(process.store, process.oracle, run.steps)
     if (!failed) expect(process.log.errors).toEqual([])
   }
-  const given = (error: unknown) => {
-    if (!failed || error instanceof LossSaid) throw error
+  const ignoreExpected = (error: unknown) => {
+    if (!failed || error instanceof LossReported) throw error
   }
-  await Promise.race([work().catch(given), disk.powerCut])
+  await Promise.race([work().catch(ignoreExpected), disk.powerCut])
   return oracle
 }
 
-async function walk(store: Store, oracle: Oracle, steps: Life['steps']): Promise<void> {
+async function runSteps(store: Store, oracle: Oracle, steps: Run['steps']): Promise<void> {
   const unfinished: Promise<void>[] = []
-  const keep = async (what: 'flush' | 'save', wait: boolean) => {
-    const now = oracle.asOfNow()
+  const makeDurable = async (what: 'flush' | 'save', wait: boolean) => {
+    const now = oracle.snapshotOfNow()
     const work = store[what]()
     if (what === 'save') oracle.saveBegins()
     const done = work.then(
@@ -222,7 +222,7 @@ async function walk(store: Store, oracle: Oracle, steps: Life['steps']): Promise
         now.durable()
         if (what === 'save') oracle.saveEnds()
       },
-      error => expect(error.message).toContain('EIO'), // a save that failed never ends: it may be in place or not
+      error => expect(error.message).toContain('EIO'), // after a failed save, the new file may be in place or not
     )
     if (wait) await done
     else unfinished.push(done)
@@ -240,66 +240,66 @@ async function walk(store: Store, oracle: Oracle, steps: Life['steps']): Promise
     } else if (step.do === 'stop') {
       break
     } else {
-      await keep(step.do, step.wait)
+      await makeDurable(step.do, step.wait)
     }
   }
   await Promise.all(unfinished)
   if (steps.at(-1)?.do === 'stop') {
-    await keep('save', true)
+    await makeDurable('save', true)
     await store.close()
   }
 }
 
-/** Lives several processes on one disk, with a power cut after each, and compares what is there with what may be. */
-const livesEndWell = (lies: SimulatedDisk['lies'], onCut: () => void) =>
-  fc.asyncProperty(fc.array(arbitraryLife, { minLength: 1, maxLength: 4 }), async lives => {
+/** Runs several processes on one disk, with a power cut after each, and compares the state with the allowed ones. */
+const survivesPowerCuts = (skips: SimulatedDisk['skips'], onCut: () => void) =>
+  fc.asyncProperty(fc.array(arbitraryRun, { minLength: 1, maxLength: 4 }), async runs => {
     let disk = new SimulatedDisk()
-    disk.lies = lies
+    disk.skips = skips
     let oracle: Oracle | undefined
     let failed = false
-    for (const life of lives) {
-      failed ||= life.failAt > 0
-      disk.cutAt = life.cutAfter
+    for (const run of runs) {
+      failed ||= run.failAt > 0
+      disk.cutAt = run.cutAfter
       try {
-        oracle = (await live(disk, life, failed)) ?? oracle
+        oracle = (await runProcess(disk, run, failed)) ?? oracle
       } catch (error) {
-        if (error instanceof LossSaid && failed) return // from here on nothing more is promised of what is missing
+        if (error instanceof LossReported && failed) return // nothing is guaranteed about what is missing after this
         throw error
       }
-      if (disk.operations.length >= life.cutAfter) onCut()
-      disk = disk.cutPower(seeded(life.seed))
+      if (disk.operations.length >= run.cutAfter) onCut()
+      disk = disk.cutPower(seeded(run.seed))
       const { store, log } = openStoreOn(disk)
       const loaded = await loadFrom(store)
       await store.close()
       if (!failed) expect(log.errors).toEqual([])
       expect(oracle?.problems(loaded, failed) ?? []).toEqual([])
-      if (oracle) oracle = new Oracle(loaded, record => [record, asHeld(record)]) // the next one may have begun, or not
+      if (oracle) oracle = new Oracle(loaded, record => [record, asHeld(record)]) // the next process may have started, or not
     }
   })
 
 describe('power cuts', () => {
-  test('[I8] whatever is done, and whenever the power goes, what was durable is there', async () => {
+  test('[I8] durable records survive a power cut at any time, whatever the process does', async () => {
     let cuts = 0
     await fc.assert(
-      livesEndWell(undefined, () => cuts++),
+      survivesPowerCuts(undefined, () => cuts++),
       { numRuns: 1_000 },
     )
     expect(cuts).toBeGreaterThan(300)
   })
 
   test.for(['sync', 'syncDirectory'] as const)(
-    'control: on a disk that lies about %s that is not so',
-    async lies => {
+    'control: on a disk that skips %s, records are lost',
+    async skips => {
       const { failed } = await fc.check(
-        livesEndWell(lies, () => {}),
+        survivesPowerCuts(skips, () => {}),
         { numRuns: 600, endOnFailure: true },
       )
       expect(failed).toBe(true)
     },
   )
 
-  test('[I8] the power goes before any operation of a start, a flush, a save and a stop', async () => {
-    const steps: Life['steps'] = [
+  test('[I8] durable records survive a power cut before each operation of a start, a flush, a save and a stop', async () => {
+    const steps: Run['steps'] = [
       { do: 'note', record: online('a') },
       { do: 'note', record: offline('b') },
       { do: 'flush', wait: true },
@@ -319,7 +319,11 @@ describe('power cuts', () => {
       for (let seed = 0; seed < 4; seed += 1) {
         const disk = new SimulatedDisk()
         disk.cutAt = cutAfter
-        const oracle = await live(disk, { steps, walkNotes: [], cutAfter, seed, failAt: 0 }, false)
+        const oracle = await runProcess(
+          disk,
+          { steps, notesDuringSnapshot: [], cutAfter, seed, failAt: 0 },
+          false,
+        )
         operations = disk.operations.length
         const { store, log } = openStoreOn(disk.cutPower(seeded(seed * 1_000 + cutAfter)))
         const loaded = await loadFrom(store)

@@ -22,7 +22,7 @@ const elapse = async (ms: number) => {
   }
 }
 
-/** A server's store that has saved twice, so that main, backup, journal and lock are there. */
+/** A store that has saved twice, so that the main file, the backup, the journal and the lock exist. */
 async function begin(disk = new SimulatedDisk(), host = new SimulatedHost()) {
   const process = host.process()
   const { store, log } = openStoreOn(disk, { host: process })
@@ -49,13 +49,13 @@ const newestSegment = (disk: SimulatedDisk) => {
   return `${DATA}/${name}`
 }
 
-/** What a process reads after this one was killed. */
+/** Kills the process and reads the files in another one. */
 async function afterKill(disk: SimulatedDisk) {
   const { store, log } = openStoreOn(disk.kill())
   return { users: await loadFrom(store), errors: log.errors }
 }
 
-describe('files that others remove while the server runs', () => {
+describe('files that are removed while the server runs', () => {
   test.for<readonly [what: string, act: (disk: SimulatedDisk) => void | Promise<void>]>([
     ['the directory', disk => disk.removeTree(DATA)],
     ['the directory, moved away', disk => disk.moveTree(DATA, '/elsewhere')],
@@ -67,7 +67,7 @@ describe('files that others remove while the server runs', () => {
     ['the main file, replaced', disk => disk.put(MAIN, '{"x":{"status":"offline","lastSeen":1}}')],
     ['the backup, replaced', disk => disk.put(BACKUP, '{}')],
   ])(
-    '[Z2] %s: noticed within 2 s though nothing is noted, saved again within 5 s, both said once',
+    '[Z2] %s: noticed within 2 s without any change, saved again within 5 s, each with one log line',
     async ([, act]) => {
       const { disk, store, log, users, note } = await begin()
       await act(disk)
@@ -75,10 +75,10 @@ describe('files that others remove while the server runs', () => {
       for (; store.health().state === 'ok' && log.errors.length === 0 && noticed < 5_000; noticed += 20)
         await elapse(20)
       expect(noticed).toBeLessThanOrEqual(2_000)
-      note(offline('noted meanwhile'))
+      note(offline('changed meanwhile'))
       await elapse(5_000)
       expect(store.health()).toEqual({ state: 'ok' })
-      expect(log.errors.filter(text => text.includes('can not be saved'))).toEqual([
+      expect(log.errors.filter(text => text.includes('cannot save the state'))).toEqual([
         expect.stringMatching(/was (removed|replaced) while the server was using it/),
       ])
       expect(log.infos).toEqual([expect.stringContaining('the state is saved again')])
@@ -91,7 +91,7 @@ describe('files that others remove while the server runs', () => {
     },
   )
 
-  test('[Z2] a batch is not acknowledged when its segment is gone', async () => {
+  test('[Z2] a batch is not acknowledged when its segment was removed', async () => {
     const { disk, store, note, users } = await begin()
     disk.removeTree(DATA)
     note(offline('lost?'))
@@ -101,7 +101,7 @@ describe('files that others remove while the server runs', () => {
     expect((await afterKill(disk)).users).toEqual(users)
   })
 
-  test('[Z2] a stop right after the directory was removed saves everything', async () => {
+  test('[Z2] a stop right after the removal of the directory saves everything', async () => {
     const { disk, store, note, users } = await begin()
     disk.removeTree(DATA)
     note(offline('last'))
@@ -110,7 +110,7 @@ describe('files that others remove while the server runs', () => {
     expect((await afterKill(disk)).users).toEqual(users)
   })
 
-  test('[Z2] a parent that is gone is waited for', async () => {
+  test('[Z2] if the parent directory was removed as well, the server saves when it is back', async () => {
     const disk = new SimulatedDisk()
     await disk.makeDirectory('/volume', 'with parents')
     const { store, log } = openStoreOn(disk, { dataDir: '/volume/data' })
@@ -126,7 +126,7 @@ describe('files that others remove while the server runs', () => {
     expect(store.health()).toEqual({ state: 'ok' })
   })
 
-  test('[Z2] a volume that was away and comes back, with our own files on it', async () => {
+  test('[Z2] a volume that was unmounted and is mounted again, with our own files on it', async () => {
     const { disk, store, note, users } = await begin()
     disk.moveTree(DATA, '/unmounted')
     await elapse(5_000)
@@ -143,7 +143,7 @@ describe('files that others remove while the server runs', () => {
     expect(errors).toEqual([])
   })
 
-  test('[Z2] a file that somebody put in the place of the state is kept aside', async () => {
+  test('[Z2] a file that replaces the state file is moved aside', async () => {
     const { disk } = await begin()
     const imported = '{"someone else":{"status":"offline","lastSeen":1}}'
     disk.put(MAIN, imported)
@@ -152,7 +152,7 @@ describe('files that others remove while the server runs', () => {
     expect(kept?.[1].toString()).toBe(imported)
   })
 
-  test('[Z2] killed before it could save again: the next start serves, and says what is lost', async () => {
+  test('[Z2] killed before it could save again: the next start succeeds and reports the loss', async () => {
     const { disk, store, note } = await begin()
     disk.removeTree(DATA)
     disk.fault = ({ name, path }) =>
@@ -164,10 +164,10 @@ describe('files that others remove while the server runs', () => {
     disk.fault = () => undefined
     const { users, errors } = await afterKill(disk)
     expect([...users.keys()]).toEqual(['after'])
-    expect(errors.join('\n')).toContain('the files were removed while the server ran')
+    expect(errors.join('\n')).toContain('the files were removed while the server was running')
   })
 
-  test('control: a store that nobody disturbs says nothing', async () => {
+  test('control: an undisturbed store logs nothing', async () => {
     const { store, log } = await begin()
     await elapse(30_000)
     expect(store.health()).toEqual({ state: 'ok' })
@@ -175,11 +175,11 @@ describe('files that others remove while the server runs', () => {
   })
 })
 
-describe('another process takes the place', () => {
+describe('another process takes the directory', () => {
   const filesOf = (disk: SimulatedDisk) =>
     new Map([...disk.files()].filter(([name]) => !name.startsWith('lock')))
 
-  const others = async (disk: SimulatedDisk, host: SimulatedHost) => {
+  const startOther = async (disk: SimulatedDisk, host: SimulatedHost) => {
     const process = host.process()
     const { store } = openStoreOn(disk, { host: process })
     const users = await loadFrom(store)
@@ -190,7 +190,7 @@ describe('another process takes the place', () => {
     return { store, process }
   }
 
-  const holdsOff = async ({ disk, store, log, note }: Awaited<ReturnType<typeof begin>>) => {
+  const expectNoMoreWrites = async ({ disk, store, log, note }: Awaited<ReturnType<typeof begin>>) => {
     note(offline('mine'))
     await elapse(5_000)
     const files = filesOf(disk)
@@ -212,39 +212,42 @@ describe('another process takes the place', () => {
     expect([...users.keys()]).not.toContain('mine')
   }
 
-  test('[Z3] the lock was removed and another process started: this one stops writing, and says so', async () => {
+  test('[Z3] the lock was removed and another process started: this one stops writing and reports it', async () => {
     const left = await begin()
     await left.disk.remove(`${DATA}/lock`)
-    await others(left.disk, left.host)
-    await holdsOff(left)
+    await startOther(left.disk, left.host)
+    await expectNoMoreWrites(left)
   })
 
   test('[Z3] the directory was removed and another process started in it', async () => {
     const left = await begin()
     left.disk.removeTree(DATA)
-    await others(left.disk, left.host)
-    await holdsOff(left)
+    await startOther(left.disk, left.host)
+    await expectNoMoreWrites(left)
   })
 
-  test.for(['stopped', 'crashed'] as const)('[Z3] and the other process has %s since', async end => {
-    const left = await begin()
-    await left.disk.remove(`${DATA}/lock`)
-    const { store, process } = await others(left.disk, left.host)
-    if (end === 'stopped') await store.close()
-    process.kill()
-    await holdsOff(left)
-  })
+  test.for(['stopped', 'crashed'] as const)(
+    '[Z3] the lock was removed, and another process started and has %s since',
+    async end => {
+      const left = await begin()
+      await left.disk.remove(`${DATA}/lock`)
+      const { store, process } = await startOther(left.disk, left.host)
+      if (end === 'stopped') await store.close()
+      process.kill()
+      await expectNoMoreWrites(left)
+    },
+  )
 
-  test('[Z3] in a new directory, and it has stopped since', async () => {
+  test('[Z3] the directory was removed, and another process started in a new one and has stopped since', async () => {
     const left = await begin()
     left.disk.removeTree(DATA)
-    const { store, process } = await others(left.disk, left.host)
+    const { store, process } = await startOther(left.disk, left.host)
     await store.close()
     process.kill()
-    await holdsOff(left)
+    await expectNoMoreWrites(left)
   })
 
-  test('[Z3] a save that is under way is not published', async () => {
+  test('[Z3] a save in progress is not published', async () => {
     const left = await begin()
     const { disk, store, host } = left
     let isTaken = false
@@ -263,7 +266,7 @@ describe('another process takes the place', () => {
     expect(store.health()).toMatchObject({ error: expect.stringContaining('stop one of the two') })
   })
 
-  test('control: a lock that a dead process left in its place is taken over', async () => {
+  test('control: a stale lock is taken over', async () => {
     const { disk, store, users } = await begin()
     disk.put(`${DATA}/lock`, `${JSON.stringify({ pid: 1, started: 'dead', id: 'other' })}\n`)
     await elapse(5_000)

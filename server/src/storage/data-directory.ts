@@ -2,12 +2,14 @@ import type { Disk, FileFacts } from './disk.ts'
 import { codeOf } from './disk.ts'
 import { asidePath, type Files, isState, segmentNumber } from './files.ts'
 import type { Host } from './host.ts'
-import { ExternalChange, readHead, type Segment } from './journal.ts'
 import { Lock, type StaleLock } from './lock.ts'
-import type { StoreLog } from './recovery.ts'
+import { ExternalChange, type Segment } from './segment.ts'
+import { readHead } from './segment-reader.ts'
 import { readSnapshotHead } from './snapshot.ts'
 import { StoreLocked } from './store.ts'
+import type { StoreLog } from './store-log.ts'
 
+/** What a {@link DataDirectory} needs. `now` is the wall clock, in ms since the epoch. */
 export interface DataDirectoryOptions {
   readonly disk: Disk
   readonly files: Files
@@ -16,163 +18,167 @@ export interface DataDirectoryOptions {
   readonly now: () => number
 }
 
-/** What of the state is still there; see `DataDirectory.secure`. */
+/** Which state files still exist; see `DataDirectory.ensureOwned`. */
 export interface RemainingFiles {
-  /** Whether the main file is the one this process left or found. */
+  /** Whether the main file is the one that this process wrote or found. */
   readonly main: boolean
+  /** The same for the backup. */
   readonly backup: boolean
   /** Whether there is no state file at all. */
   readonly isEmpty: boolean
 }
 
 /**
- * The data directory as this process's own: its lock, and the files this process wrote last. What was checked at the
- * start need not be so any more: a directory can be removed, unmounted, restored, or taken by another process.
+ * The data directory, owned by this process: its lock, and the state files that this process wrote last. Ownership is
+ * checked again and again, because the directory can be removed, unmounted, restored, or taken by another process.
  */
 export class DataDirectory {
   readonly #options: DataDirectoryOptions
   #lock: Lock
   #main: FileFacts | undefined
   #backup: FileFacts | undefined
-  /** Whether main and backup are being replaced by this process at this moment. */
-  #isPublishing = false
-  /** Whether it is not known which files this process left, since replacing them failed halfway. */
-  #isUnsure = false
-  /** Counts how often this process has changed its mind about main and backup. */
+  /** Whether this process is replacing the main file and the backup at this moment. */
+  #isReplacing = false
+  /** Whether it is unknown which files this process left, because replacing them failed halfway. */
+  #isUncertain = false
+  /** Increases whenever `#main` and `#backup` are read again. */
   #version = 0
   #stateId = ''
   /** The highest number of a segment that this process found or wrote. */
-  #highest = 0
+  #highestSegment = 0
 
   private constructor(options: DataDirectoryOptions, lock: Lock) {
     this.#options = options
     this.#lock = lock
   }
 
-  /** Makes the directory if need be, and takes its lock, durably. @throws StoreLocked, and what the disk throws */
-  static async take(options: DataDirectoryOptions): Promise<DataDirectory> {
+  /**
+   * Creates the directory if necessary, and acquires its lock durably.
+   *
+   * @throws StoreLocked when another process holds the lock, and errors of the disk
+   */
+  static async acquire(options: DataDirectoryOptions): Promise<DataDirectory> {
     const { disk, files, host, log } = options
     await disk.makeDirectory(files.directory, 'with parents')
     const lock = await Lock.acquire(disk, files.lock, host)
-    // Durable before the journal goes on: without a lock, a journal that just ends would look cut off.
+    // The lock must be durable before the journal: without a lock, an unfinished journal would look damaged.
     await disk.syncDirectory(files.directory).catch(async error => {
       await lock.undo()
       throw error
     })
     if (lock.socketProblem !== undefined) {
       log.info(
-        'the data directory can not hold a socket: a second server is noticed only if it is in the same container',
+        'the data directory does not support Unix sockets: a second server is detected only in the same container',
         { reason: lock.socketProblem },
       )
     }
     return new DataDirectory(options, lock)
   }
 
-  /** The lock of the process before, if that crashed. */
-  get dead(): StaleLock | undefined {
-    return this.#lock.dead
+  /** The lock of the previous process, if that crashed. */
+  get staleLock(): StaleLock | undefined {
+    return this.#lock.stale
   }
 
-  /** Names the process that writes a segment. */
-  get writer(): string {
+  /** Identifies this process as the writer of a segment. */
+  get writerId(): string {
     return this.#lock.id
   }
 
-  /** Remembers what a start found, so that changes to it are noticed. */
-  async found(stateId: string, highestSegment: number): Promise<void> {
+  /** Remembers the state that was found at the start, so that later changes to it are noticed. */
+  async recordState(stateId: string, highestSegment: number): Promise<void> {
     this.#stateId = stateId
-    this.#highest = highestSegment
-    await this.#remember()
+    this.#highestSegment = highestSegment
+    await this.#readFacts()
   }
 
-  /** A segment is durable: writes down that it is the newest. @throws StoreLocked when the lock is another's by now */
-  async begun(segment: number): Promise<void> {
-    await this.#lock.name({ stateId: this.#stateId, segment })
-    this.#highest = segment
+  /** Records that a durable segment is the newest. @throws StoreLocked when another process holds the lock now */
+  async recordSegment(segment: number): Promise<void> {
+    await this.#lock.recordNewest({ stateId: this.#stateId, segment })
+    this.#highestSegment = segment
   }
 
   /**
-   * Runs what replaces main and backup, so that it is not mistaken for a change by others.
+   * Runs `replace`, which replaces the main file and the backup, so that it is not mistaken for a change by others.
    *
-   * @throws ExternalChange when the lock or the main file is not in place any more; then nothing was run
+   * @throws ExternalChange when the lock or the main file is not in place any more; `replace` was not run then
    */
-  async publish(work: () => Promise<void>): Promise<void> {
-    await this.mustBeOurs()
-    await this.#mustBeAsLeft(this.#options.files.main, this.#main)
-    this.#isPublishing = true
-    this.#isUnsure = true // if it fails halfway, either file may be there
+  async replaceStateFiles(replace: () => Promise<void>): Promise<void> {
+    await this.#assertLockInPlace()
+    await this.#assertUnchanged(this.#options.files.main, this.#main)
+    this.#isReplacing = true
+    this.#isUncertain = true // if it fails halfway, either file may be in place
     try {
-      await work()
-      await this.#remember()
+      await replace()
+      await this.#readFacts()
     } finally {
-      this.#isPublishing = false
+      this.#isReplacing = false
     }
   }
 
-  async #remember(): Promise<void> {
+  async #readFacts(): Promise<void> {
     const { disk, files } = this.#options
     this.#main = await disk.stat(files.main)
     this.#backup = await disk.stat(files.backup)
-    this.#isUnsure = false
+    this.#isUncertain = false
     this.#version += 1
   }
 
-  /** @throws ExternalChange when the lock is not in place any more */
-  async mustBeOurs(): Promise<void> {
+  async #assertLockInPlace(): Promise<void> {
     const problem = await this.#lock.problem()
     if (problem !== undefined) throw new ExternalChange(problem)
   }
 
   /**
-   * Looks whether all is as this process left it, its open segment too.
+   * Checks that the directory, the lock, the state files and the open segment are as this process left them.
    *
    * @throws ExternalChange with a sentence that names what was removed or replaced
    */
-  async look(segment: Segment): Promise<void> {
+  async check(segment: Segment): Promise<void> {
     const { disk, files } = this.#options
     if (!(await disk.stat(files.directory))?.isDirectory)
       throw new ExternalChange(
         `the data directory ${files.directory} was removed while the server was using it`,
       )
-    await this.mustBeOurs()
-    await segment.mustBeInPlace()
+    await this.#assertLockInPlace()
+    await segment.assertInPlace()
     const version = this.#version
-    for (const [path, left] of [
+    for (const [path, facts] of [
       [files.main, this.#main],
       [files.backup, this.#backup],
     ] as const) {
-      if (this.#isPublishing || this.#isUnsure) return
-      await this.#mustBeAsLeft(path, left).catch(error => {
-        if (!this.#isPublishing && version === this.#version) throw error
+      if (this.#isReplacing || this.#isUncertain) return
+      await this.#assertUnchanged(path, facts).catch(error => {
+        if (!this.#isReplacing && version === this.#version) throw error
       })
     }
   }
 
-  async #mustBeAsLeft(path: string, left: FileFacts | undefined): Promise<void> {
+  async #assertUnchanged(path: string, expected: FileFacts | undefined): Promise<void> {
     const found = await this.#options.disk.stat(path)
-    if (!left && !found) return
+    if (!expected && !found) return
     if (!found) throw new ExternalChange(`${path} was removed while the server was using it`)
-    if (!left || !isSame(found, left))
+    if (!expected || !isSame(found, expected))
       throw new ExternalChange(`${path} was replaced while the server was using it`)
   }
 
   /**
-   * Makes sure that the directory is this process's own, before it begins a segment: makes it again where it was
-   * removed, takes the lock again where that is free, and moves a foreign main file aside.
+   * Makes sure that this process owns the directory before it begins a segment: creates the directory again if it was
+   * removed, acquires the lock again if it is free, and moves a foreign main file aside.
    *
-   * @throws StoreLocked when another process has the directory, or had it since: its files are left alone
+   * @throws StoreLocked when another process owns the directory, or owned it meanwhile; its files are left alone
    */
-  async secure(): Promise<RemainingFiles> {
-    if ((await this.#lock.problem()) !== undefined) await this.#retakeLock()
-    if (this.#isUnsure) await this.#remember()
+  async ensureOwned(): Promise<RemainingFiles> {
+    if ((await this.#lock.problem()) !== undefined) await this.#reacquireLock()
+    if (this.#isUncertain) await this.#readFacts()
     const { disk, files, log, now } = this.#options
     const main = await disk.stat(files.main)
     const isOurs = main !== undefined && this.#main !== undefined && isSame(main, this.#main)
     if (main && !isOurs) {
-      const kept = asidePath(files.main, now(), 'replaced')
-      await disk.rename(files.main, kept)
-      log.error('user_state.json was put there while the server was using the directory: it is not read', {
-        kept,
+      const movedTo = asidePath(files.main, now(), 'replaced')
+      await disk.rename(files.main, movedTo)
+      log.error('user_state.json was replaced while the server was running: it is ignored and moved aside', {
+        movedTo,
       })
     }
     const backup = await disk.stat(files.backup)
@@ -183,7 +189,7 @@ export class DataDirectory {
     return { main: isOurs, backup: hasBackup, isEmpty }
   }
 
-  async #retakeLock(): Promise<void> {
+  async #reacquireLock(): Promise<void> {
     const { disk, files, host } = this.#options
     await disk.makeDirectory(files.directory, 'in its parent')
     this.#lock = await Lock.acquire(disk, files.lock, host, this.#lock)
@@ -192,45 +198,45 @@ export class DataDirectory {
     if (foreign === undefined) return
     await this.#lock.undo()
     throw new StoreLocked(
-      `another process has used ${files.directory} in the meantime (${foreign} is not ours)`,
+      `another process has written to ${files.directory} meanwhile (${foreign} is not ours)`,
     )
   }
 
-  /** A state file that another process wrote, found when the lock was out of this process's hands. */
+  /** The name of a state file that another process wrote while this process did not hold the lock. */
   async #foreignFile(): Promise<string | undefined> {
     const { disk, files } = this.#options
     for (const name of await disk.list(files.directory)) {
       const journal = segmentNumber(name)
       const head = journal !== undefined && (await readHead(disk, files.segment(journal)))
       if (!head) continue
-      const isOther = head.stateId !== undefined && head.stateId !== this.#stateId
-      if (isOther || (journal > this.#highest && head.writer !== this.writer)) return name
+      const isForeign = head.stateId !== undefined && head.stateId !== this.#stateId
+      if (isForeign || (journal > this.#highestSegment && head.writer !== this.writerId)) return name
     }
     const main = await readSnapshotHead(disk, files.main).catch(error => {
       if (codeOf(error) === 'ENOENT') return undefined
       throw error
     })
-    const isOther = main?.stateId !== undefined && main.stateId !== this.#stateId
-    return isOther || (main?.journal ?? 0) > this.#highest ? 'user_state.json' : undefined
+    const isForeign = main?.stateId !== undefined && main.stateId !== this.#stateId
+    return isForeign || (main?.journal ?? 0) > this.#highestSegment ? 'user_state.json' : undefined
   }
 
-  /** Removes the lock. @throws what the disk throws; the next start will then see that nobody holds it. */
+  /** Removes the lock. @throws errors of the disk; the next start then detects a stale lock */
   release(): Promise<void> {
     return this.#lock.release()
   }
 
-  /** Leaves the lock as a crash would. */
+  /** Leaves the lock in place as a crash would. */
   abandon(): Promise<void> {
     return this.#lock.abandon()
   }
 
-  /** Gives the directory back as it was found. */
+  /** Gives the directory up as it was found. */
   undo(): Promise<void> {
     return this.#lock.undo()
   }
 }
 
-/** Some network file systems give a file another number when they look again; the rest is then still the same. */
+/** Some network file systems report another inode for the same file later; size and time are then unchanged. */
 function isSame(a: FileFacts, b: FileFacts): boolean {
   return a.id === b.id || (a.bytes === b.bytes && a.modifiedAt === b.modifiedAt)
 }

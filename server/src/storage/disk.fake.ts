@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import type { Disk } from './disk.ts'
 
-/** What a test may let fail, crash or count. */
+/** An operation of the disk, which a test can count or let fail. */
 export interface Operation {
   readonly name: keyof Disk | 'read' | 'write' | 'sync' | 'id' | 'close' | 'modifiedAt'
   readonly path: string
@@ -9,28 +9,28 @@ export interface Operation {
 
 interface Inode {
   readonly id: string
-  /** What a process reads. */
+  /** The content that a process reads. */
   content: Buffer
-  /** What a power cut leaves for sure: always the beginning of `content`, since files are only appended to. */
+  /** The bytes that survive a power cut. They are the start of `content`, because files are only appended to. */
   durable: Buffer
 }
 
 /**
- * A file system in memory that keeps after a power cut only what was synced: of a file the bytes before its
- * last sync and any beginning of those after; of a directory the names as of its last sync, and of each name
- * that changed since, either the old or the new meaning.
+ * A file system in memory that loses what was not synced when the power is cut. Of a file, the synced bytes survive, and a
+ * random part of those after them. Of a directory, the synced names survive; each name that changed since has either its
+ * old or its new file.
  */
 export class SimulatedDisk implements Disk {
-  /** Lets an operation fail with a code such as `EIO`. */
+  /** Returns an error code such as `EIO` for operations that must fail. */
   fault: (operation: Operation) => string | undefined = () => undefined
   /** How many bytes may still be written before `ENOSPC`. */
   free = Number.POSITIVE_INFINITY
-  /** A control: a disk that says it synced what it did not. */
-  lies: 'sync' | 'syncDirectory' | undefined
-  /** The power goes before this operation, counted from 1. */
+  /** For controls: a kind of sync that the disk only pretends to do. */
+  skips: 'sync' | 'syncDirectory' | undefined
+  /** The power is cut before this operation, counted from 1. */
   cutAt = Number.POSITIVE_INFINITY
   readonly operations: Operation[] = []
-  /** Resolves when the power is gone: nothing that waits for the disk goes on after that. */
+  /** Resolves when the power is cut. Pending operations never complete after that. */
   readonly powerCut: Promise<void>
   readonly #directories = new Set<string>(['/'])
   readonly #names = new Map<string, Inode>()
@@ -44,11 +44,11 @@ export class SimulatedDisk implements Disk {
     })
   }
 
-  /** Cuts the power and returns what is there when it is back. `random` yields numbers from 0 to 1. */
+  /** Cuts the power and returns the disk afterwards. `random` returns numbers from 0 to 1. */
   cutPower(random: () => number): SimulatedDisk {
     this.#stop()
     const after = new SimulatedDisk()
-    after.lies = this.lies
+    after.skips = this.skips
     const survivors = new Map<Inode, Inode>()
     for (const directory of this.#directories) after.#directories.add(directory)
     for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
@@ -62,7 +62,7 @@ export class SimulatedDisk implements Disk {
     return after
   }
 
-  /** The process dies, the machine does not: everything stays as it was written. */
+  /** Kills the process but not the machine: everything that was written stays. */
   kill(): SimulatedDisk {
     return this.cutPower(() => KEEP_ALL)
   }
@@ -72,12 +72,12 @@ export class SimulatedDisk implements Disk {
     this.#onCut()
   }
 
-  /** All files with their content, by name. */
+  /** The content of all files, by name. */
   files(): Map<string, Buffer> {
     return new Map(Array.from(this.#names, ([path, { content }]) => [basename(path), content]))
   }
 
-  /** Puts a file there, durably. */
+  /** Creates a durable file. */
   put(path: string, content: string | Buffer): void {
     const inode = { id: newId(), content: Buffer.from(content), durable: Buffer.from(content) }
     this.#directories.add(dirname(path))
@@ -85,7 +85,7 @@ export class SimulatedDisk implements Disk {
     this.#durableNames.set(path, inode)
   }
 
-  /** What `rm -r` does: open files go on, without a name. */
+  /** Removes a directory like `rm -r`: open files continue without a name. */
   removeTree(path: string): void {
     for (const name of [...this.#names.keys()].filter(name => name.startsWith(`${path}/`))) {
       this.#names.delete(name)
@@ -94,7 +94,7 @@ export class SimulatedDisk implements Disk {
     this.#directories.delete(path)
   }
 
-  /** What `mv` does with a directory, over nothing. */
+  /** Renames a directory like `mv`; the new name must be free. */
   moveTree(from: string, to: string): void {
     for (const names of [this.#names, this.#durableNames]) {
       for (const [name, inode] of [...names]) {
@@ -108,7 +108,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async #begin(name: Operation['name'], path: string): Promise<void> {
-    await Promise.resolve() // as with a real one, nothing has happened when the call returns
+    await Promise.resolve() // as with a real disk, nothing has happened when the call returns
     if (!this.#cut) this.operations.push({ name, path })
     if (this.operations.length >= this.cutAt) this.#stop()
     if (this.#cut) return new Promise(() => {})
@@ -172,7 +172,7 @@ export class SimulatedDisk implements Disk {
       },
       sync: async () => {
         await this.#begin('sync', path)
-        if (this.lies !== 'sync') inode.durable = inode.content
+        if (this.skips !== 'sync') inode.durable = inode.content
       },
       id: async () => {
         await this.#begin('id', path)
@@ -203,7 +203,7 @@ export class SimulatedDisk implements Disk {
 
   async syncDirectory(directory: string): Promise<void> {
     await this.#begin('syncDirectory', directory)
-    if (this.lies === 'syncDirectory') return
+    if (this.skips === 'syncDirectory') return
     for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
       if (dirname(name) !== directory) continue
       const inode = this.#names.get(name)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Disk, readWhole } from './disk.ts'
 
-/** What every disk does; so that the simulated one is no other than the real one. */
+/** The contract suite of `Disk`. It makes sure that the simulated disk behaves like the real one. */
 export function describeDisk(name: string, make: () => Promise<{ disk: Disk; directory: string }>): void {
   describe(`a disk: ${name}`, () => {
     let disk: Disk
@@ -21,19 +21,19 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       await disk.makeDirectory(directory, 'with parents')
     })
 
-    test('reads what was written, in as many pieces as were asked for', async () => {
+    test('reads what was written', async () => {
       const text = `${'x'.repeat(3_000_000)}\nlast`
       await write('a', text)
       expect(await read('a')).toBe(text)
     })
 
-    test('empties a file that is created again', async () => {
+    test('truncates a file that is created again', async () => {
       await write('a', 'long text')
       await write('a', 'short')
       expect(await read('a')).toBe('short')
     })
 
-    test('a renamed file takes the place of another, and keeps its other names', async () => {
+    test('renaming replaces an existing file, and other names of it stay', async () => {
       await write('a', 'new')
       await write('b', 'old')
       await disk.link(at('b'), at('c'))
@@ -42,7 +42,7 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       expect((await disk.list(directory)).sort()).toEqual(['b', 'c'])
     })
 
-    test('says with a code what can not be done', async () => {
+    test('fails with a code', async () => {
       await write('a', 'a')
       await write('b', 'b')
       await expect(disk.link(at('a'), at('b'))).rejects.toMatchObject({ code: 'EEXIST' })
@@ -51,7 +51,7 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       await expect(disk.rename(at('x'), at('y'))).rejects.toMatchObject({ code: 'ENOENT' })
     })
 
-    test('knows a file by its name and by its handle, until another one has the name', async () => {
+    test('identifies a file by name and by handle, also after a rename', async () => {
       const file = await disk.create(at('a'))
       const id = await file.id()
       await file.write(Buffer.from('text'))
@@ -68,7 +68,7 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       expect((await disk.stat(directory))?.isDirectory).toBe(true)
     })
 
-    test('makes a directory in its parent only, if asked to', async () => {
+    test('creates a directory only in an existing parent, if requested', async () => {
       const inner = join(at('one'), 'two')
       await expect(disk.makeDirectory(inner, 'in its parent')).rejects.toMatchObject({ code: 'ENOENT' })
       await disk.makeDirectory(at('one'), 'in its parent')
@@ -77,7 +77,7 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       expect((await disk.stat(inner))?.isDirectory).toBe(true)
     })
 
-    test('syncs a directory', async () => {
+    test('can sync a directory', async () => {
       await write('a', 'a')
       await disk.syncDirectory(directory)
       expect(await read('a')).toBe('a')

@@ -2,57 +2,65 @@ import { constants, type Stats } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** What the storage asks of a file system. Every call may fail as those of `node:fs` do: an Error with a `code`. */
+/** The port to a file system. Every call can fail like those of `node:fs`: with an Error that has a `code`. */
 export interface Disk {
-  /** Makes a directory that only its owner can enter, durably, and its parents if asked to. One that exists stays as it is. */
+  /** Creates a directory durably with mode 0700, and its parents if requested. An existing one stays as it is. */
   makeDirectory(path: string, parents: 'with parents' | 'in its parent'): Promise<void>
-  /** What is under a name, a symbolic link followed; `undefined` where there is nothing. */
+  /** Facts about a file or directory; symbolic links are followed. `undefined` if it does not exist. */
   stat(path: string): Promise<FileFacts | undefined>
+  /** The names in a directory. */
   list(directory: string): Promise<string[]>
+  /** Opens a file for reading. */
   open(path: string): Promise<ReadableFile>
-  /** Creates an empty file only its owner can read; one that is there is emptied. */
+  /** Creates an empty file with mode 0600. An existing file is truncated. */
   create(path: string): Promise<WritableFile>
-  /** Moves a name, over another one if need be. */
+  /** Renames a file, and replaces an existing file of the new name. */
   rename(from: string, to: string): Promise<void>
-  /** Gives a file a second name; fails with `EEXIST` where there is one already. */
+  /** Gives a file a second name. Fails with `EEXIST` if that name exists. */
   link(from: string, to: string): Promise<void>
+  /** Removes a name of a file. */
   remove(path: string): Promise<void>
-  /** Makes what was created, renamed and removed in a directory survive a power cut. */
+  /** Makes the names in a directory survive a power cut. */
   syncDirectory(path: string): Promise<void>
 }
 
-/** What a file system says about a file or directory. */
+/** Facts about a file or directory. */
 export interface FileFacts {
-  /** Tells files apart: the device and the number on it. */
+  /** Identifies the file: device and inode number. */
   readonly id: string
   readonly isDirectory: boolean
+  /** The size in bytes. */
   readonly bytes: number
   /** When it was last written, in ms since the epoch. */
   readonly modifiedAt: number
-  /** The owner's numbers, and the permissions. */
+  /** The numeric user and group id of the owner. */
   readonly uid: number
   readonly gid: number
+  /** The permission bits. */
   readonly mode: number
 }
 
+/** A file that is open for reading. */
 export interface ReadableFile {
-  /** Reads on from where the last read ended, up to the size of the buffer; 0 at the end. */
+  /** Reads the next bytes into a buffer. Returns their number; 0 at the end. */
   read(into: Buffer): Promise<number>
   /** When the file was last written, in milliseconds since the epoch. */
   modifiedAt(): Promise<number>
   close(): Promise<void>
 }
 
+/** A file that is open for writing. */
 export interface WritableFile {
-  /** Appends all the bytes; after a failure any part of them may be there. */
+  /** Appends all bytes. After a failure, any part of them may have been written. */
   write(bytes: Uint8Array): Promise<void>
-  /** Makes the content survive a power cut. After a failure nothing is known, and a second try proves nothing. */
+  /** Makes the content survive a power cut. After a failure the content is unknown, and a second call proves nothing. */
   sync(): Promise<void>
   /** See `FileFacts.id`. Stays the same when the file is renamed or removed. */
   id(): Promise<string>
   close(): Promise<void>
 }
 
+/** The real file system. */
 export const nodeDisk: Disk = {
   async makeDirectory(path, parents) {
     if (parents === 'in its parent') {
@@ -95,7 +103,7 @@ export const nodeDisk: Disk = {
           done += (await file.write(bytes, done, bytes.length - done, null)).bytesWritten
         }
       },
-      // Data and size are all a reader needs: fdatasync spares the write of the modification time.
+      // A reader needs only data and size, so fdatasync is enough: it does not write the modification time.
       sync: () => file.datasync(),
       id: async () => factsOf(await file.stat()).id,
       close: () => file.close(),
@@ -118,7 +126,7 @@ export const nodeDisk: Disk = {
   remove: unlink,
 
   async syncDirectory(path) {
-    if (process.platform === 'win32') return // has no such thing, and needs none
+    if (process.platform === 'win32') return // Windows can't sync directories, and does not need to
     const directory = await open(path, 'r')
     try {
       await directory.sync()
@@ -141,7 +149,7 @@ function factsOf(stats: Stats): FileFacts {
   }
 }
 
-/** What a file system without hard links answers (exFAT, SMB): there a copy has to do. */
+/** The errors of file systems without hard links, such as exFAT and SMB. A copy replaces the link there. */
 const NO_LINKS: ReadonlySet<string | undefined> = new Set([
   'EPERM',
   'ENOTSUP',
@@ -150,17 +158,17 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
   'EMLINK',
 ])
 
-/** The `code` of a failed file operation, such as `ENOENT`. */
+/** The `code` of a failed file operation, such as `ENOENT`; `undefined` for other errors. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** What to tell about an error in a log line. */
+/** The message of an error, for a log line. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Reads a small file whole; `undefined` where there is none. */
+/** Reads a small file; `undefined` if it does not exist. @throws errors of the disk */
 export async function readIfThere(disk: Disk, path: string): Promise<Buffer | undefined> {
   try {
     return await readWhole(disk, path)
@@ -170,6 +178,7 @@ export async function readIfThere(disk: Disk, path: string): Promise<Buffer | un
   }
 }
 
+/** Reads a whole file. @throws errors of the disk */
 export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
   const blocks: Buffer[] = []
   for await (const block of wholeLines(disk, path)) blocks.push(Buffer.from(block))
@@ -177,21 +186,21 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
 }
 
 /**
- * Some 600 rows. What is made of them is garbage before the next collection of the young. Of larger blocks much is
- * promoted, and dies among the ids that stay, in pages that are never given back.
+ * About 600 rows. The objects created from one block are garbage before the next minor collection. With larger blocks,
+ * many objects would move to the old generation, where they die between objects that stay and fragment the heap.
  */
-const LARGEST_BLOCK = 1 << 16
-const FIRST_BLOCK = 1 << 14
+const MAX_BLOCK_BYTES = 1 << 16
+const FIRST_BLOCK_BYTES = 1 << 14
 const NEWLINE = 0x0a
 
 /**
- * Reads a file in blocks that end with a newline; only the last one may not. A block is good until the next
- * one is asked for.
+ * Reads a file in blocks that end with a newline, except possibly the last one. A block is valid until the next one is
+ * requested. @throws errors of the disk
  */
 export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buffer, void, undefined> {
   const file = await disk.open(path)
   try {
-    let buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK)
+    let buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK_BYTES)
     let filled = 0
     for (;;) {
       const count = await file.read(buffer.subarray(filled))
@@ -202,7 +211,7 @@ export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buff
       buffer.copyWithin(0, end, filled)
       const isFull = filled === buffer.length
       filled -= end
-      if (isFull && (end === 0 || buffer.length < LARGEST_BLOCK))
+      if (isFull && (end === 0 || buffer.length < MAX_BLOCK_BYTES))
         buffer = Buffer.concat([buffer], buffer.length * 2)
     }
     if (filled > 0) yield buffer.subarray(0, filled)
@@ -211,7 +220,7 @@ export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buff
   }
 }
 
-/** Calls back for each line of a block, its newline included. */
+/** Calls `visit` with the offsets of each line of a block, including its newline. */
 export function forEachLine(block: Buffer, visit: (from: number, to: number) => void): void {
   for (let from = 0; from < block.length; ) {
     const newline = block.indexOf(NEWLINE, from)
@@ -221,7 +230,7 @@ export function forEachLine(block: Buffer, visit: (from: number, to: number) => 
   }
 }
 
-/** Removes a file that may not be there, where failing to do so does no harm. */
+/** Removes a file that may not exist. A failure is ignored, because it does no harm. */
 export async function removeQuietly(disk: Disk, path: string): Promise<void> {
   await disk.remove(path).catch(() => {})
 }

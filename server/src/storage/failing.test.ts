@@ -4,7 +4,7 @@ import type { UserRecord } from './store.ts'
 import { openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
-/** Lets what is under way on the simulated disk come to its end; no timer is needed for that. */
+/** Completes all pending operations of the simulated disk, which need no timer. */
 const settle = async () => {
   for (let turn = 0; turn < 300; turn += 1) await Promise.resolve()
 }
@@ -33,13 +33,13 @@ describe('a disk that fails', () => {
   }
 
   const elapse = async (ms: number) => {
-    for (let gone = 0; gone < ms; gone += 10) {
+    for (let elapsed = 0; elapsed < ms; elapsed += 10) {
       vi.advanceTimersByTime(10)
       await settle()
     }
   }
 
-  /** What a process reads after this one was killed. */
+  /** Kills the process and reads the files in another one. */
   const afterKill = async (disk: SimulatedDisk) => {
     disk.fault = () => undefined
     const { store, log } = openStoreOn(disk.kill())
@@ -53,7 +53,7 @@ describe('a disk that fails', () => {
     writes.includes(operation.name) ? code : undefined
 
   test.for(['ENOSPC', 'EROFS', 'EIO', 'EMFILE'])(
-    '[I8] %s: says so once, goes on, and is saved again within 5 s after it is over',
+    '[I8] %s: logged once, and the state is saved again within 5 s after the disk works again',
     async code => {
       const { disk, store, log, note } = await begin()
       disk.fault = everything(code)
@@ -79,7 +79,7 @@ describe('a disk that fails', () => {
     },
   )
 
-  test('[I8] a full disk costs neither the main file nor the backup', async () => {
+  test('[I8] a full disk damages neither the main file nor the backup', async () => {
     const { disk, store, note } = await begin()
     await store.save()
     const before = disk.files()
@@ -93,7 +93,7 @@ describe('a disk that fails', () => {
     expect(users).toEqual(byId(online('before')))
   })
 
-  test('[I8] a full disk that is freed again', async () => {
+  test('[I8] when a full disk has space again, the state is saved', async () => {
     const { disk, store, note } = await begin()
     disk.free = 150
     note(online('during'))
@@ -106,16 +106,16 @@ describe('a disk that fails', () => {
     expect((await afterKill(disk)).users).toEqual(byId(online('before'), online('during'), online('more')))
   })
 
-  test('never writes or syncs a descriptor again that failed', async () => {
+  test('never writes to or syncs a file descriptor after it failed', async () => {
     const { disk, store, note } = await begin()
     let failures = 0
-    let touchedAgain = 0
+    let usedAgain = 0
     const create = disk.create.bind(disk)
     disk.create = async path => {
       const file = await create(path)
       let failed = false
       const attempt = async (): Promise<void> => {
-        if (failed) touchedAgain += 1
+        if (failed) usedAgain += 1
         failed = true
         failures += 1
         throw Object.assign(new Error('EIO'), { code: 'EIO' })
@@ -132,10 +132,10 @@ describe('a disk that fails', () => {
     note(online('b'))
     await elapse(10_000)
     expect(failures).toBeGreaterThan(3)
-    expect(touchedAgain).toBe(0)
+    expect(usedAgain).toBe(0)
   })
 
-  test('where only snapshots fail, the journal goes on and notes stay durable', async () => {
+  test('if only snapshots fail, the journal continues and records are durable', async () => {
     const { disk, store, log, note } = await begin()
     disk.fault = ({ name, path }) =>
       name === 'create' && path.includes('user_state.json') ? 'ENOSPC' : undefined
@@ -152,7 +152,7 @@ describe('a disk that fails', () => {
     expect(errors).toEqual([])
   })
 
-  test('a journal that fails while its snapshot gets its name is not taken for well', async () => {
+  test('a journal that fails while its snapshot is renamed makes the save fail', async () => {
     const { disk, store, note } = await begin()
     let flushed: Promise<void> | undefined
     disk.fault = ({ name, path }) => {
@@ -173,7 +173,7 @@ describe('a disk that fails', () => {
     expect((await afterKill(disk)).users).toEqual(byId(online('before'), online('during')))
   })
 
-  test('what was lost while the disk failed is said at the next start, if the snapshot after it is lost too', async () => {
+  test('if the snapshot after a disk failure is lost, the next start reports the lost changes', async () => {
     const { disk, store, note } = await begin()
     await store.save()
     disk.fault = everything('EIO')
@@ -191,7 +191,7 @@ describe('a disk that fails', () => {
     expect([...users.keys()].sort()).toEqual(['after', 'before'])
   })
 
-  test('a start on a failing disk serves, and keeps as soon as it can', async () => {
+  test('a start on a failing disk succeeds, and the state is saved when the disk works', async () => {
     const disk = new SimulatedDisk()
     const { store, log } = openStoreOn(disk)
     const users = await loadFrom(store)
@@ -208,7 +208,7 @@ describe('a disk that fails', () => {
     expect((await afterKill(disk)).users).toEqual(byId(online('a')))
   })
 
-  test('any single failure is recovered from, wherever it strikes in a save', async () => {
+  test('a save recovers from a failure of any single operation', async () => {
     for (let failing = 1; ; failing += 1) {
       const { disk, store, users, note } = await begin()
       await store.save()

@@ -16,7 +16,7 @@ async function read(files: Parameters<typeof diskWith>[0]) {
   return { users, log, disk }
 }
 
-/** The files of a process that noted three users, saved twice and stopped. */
+/** The files of a process that noted three users, saved twice and stopped cleanly. */
 async function someFiles() {
   const disk = new SimulatedDisk()
   const { store } = openStoreOn(disk)
@@ -34,7 +34,7 @@ async function someFiles() {
 }
 
 describe('the state file', () => {
-  test('is JSON, one user a line, sealed', async () => {
+  test('is JSON with one user per line and a checksum', async () => {
     const { files } = await someFiles()
     const { stateId } = JSON.parse(files[MAIN]?.toString() ?? '')
     expect(stateId).toMatch(/^[-0-9a-f]{36}$/)
@@ -61,7 +61,7 @@ describe('the state file', () => {
     expect(JSON.parse(files[MAIN]?.toString() ?? '').users).toHaveLength(3)
   })
 
-  test('edited by hand: accepted without its checksum, and said; refused with it, and how to accept it', async () => {
+  test('if edited: accepted without a checksum, with a log line; refused with it, with an error that says how to accept it', async () => {
     const { files, users } = await someFiles()
     const edited = files[MAIN]?.toString().replace('"Bea"', '"Beatrix"') ?? ''
     const unsealed = edited.replace(/,\n"checksum".*/, '')
@@ -93,8 +93,8 @@ describe('the state file', () => {
     ['{"userId":"a","status":"online","lastSeen":1,"hidden":true}', 'row 2: "hidden" needs'],
     ['{"userId":"a","status":"offline","lastSeen":1,"held":true}', 'row 2: "held" needs'],
     ['{"userId":"a","status":"online","lastSeen":1,"idle":"yes"}', 'row 2: "idle" must be'],
-    ['{"userId":"a","status":"offline","lastSeen":1,"idle":true}', 'row 2: "idle" is for'],
-    ['{"userId":"a","status":"online","lastSeen":1,"choice":"busy"}', 'row 2: "choice" is for'],
+    ['{"userId":"a","status":"offline","lastSeen":1,"idle":true}', 'row 2: "idle" is only valid for'],
+    ['{"userId":"a","status":"online","lastSeen":1,"choice":"busy"}', 'row 2: "choice" is only valid for'],
     ['{"userId":"a","status":"online","lastSeen":1,"text":7}', 'row 2: "text" must be'],
     ['{"userId":"a","status":"online","lastSeen":1,"text":"a\\nb"}', 'row 2: "text" must be'],
     [`{"userId":"a","status":"online","lastSeen":1,"text":"${'x'.repeat(129)}"}`, 'row 2: "text" must be'],
@@ -102,14 +102,20 @@ describe('the state file', () => {
     ['{"userId":"a","status":"busy","lastSeen":1,"expiresAt":1e99}', 'row 2: "expiresAt" must be'],
     ['{"userId":"a","status":"busy","lastSeen":1,"chosenAt":"noon"}', 'row 2: "chosenAt" must be'],
     ['{"userId":"a","status":"busy","lastSeen":1,"inactive":1}', 'row 2: "inactive" must be'],
-    ['{"userId":"a","status":"offline","lastSeen":1,"inactive":true}', 'row 2: "inactive" is for'],
+    ['{"userId":"a","status":"offline","lastSeen":1,"inactive":true}', 'row 2: "inactive" is only valid for'],
     ['{"userId":"a","status":"offline","lastSeen":1,"keptHidden":"x"}', 'row 2: "keptHidden" must be'],
-    ['{"userId":"a","status":"busy","lastSeen":1,"keptHidden":true}', 'row 2: "keptHidden" is for'],
-    ['{"userId":"a","status":"offline","lastSeen":1,"hidden":true,"keptHidden":true}', '"keptHidden" is for'],
-    ['{"userId":"ok","status":"online","lastSeen":1}', 'row 2: "userId" "ok" is there twice'],
+    [
+      '{"userId":"a","status":"busy","lastSeen":1,"keptHidden":true}',
+      'row 2: "keptHidden" is only valid for',
+    ],
+    [
+      '{"userId":"a","status":"offline","lastSeen":1,"hidden":true,"keptHidden":true}',
+      '"keptHidden" is only valid for',
+    ],
+    ['{"userId":"ok","status":"online","lastSeen":1}', 'row 2: "userId" "ok" occurs twice'],
     ['["a"]', 'row 2: must be an object'],
     ['null', 'row 2: must be an object'],
-  ])('names the row and the field that is wrong: %s', async ([row, message]) => {
+  ])('an error names the row and the invalid field: %s', async ([row, message]) => {
     const file = `{"format":"who-is-online/1","journal":1,"users":[{"userId":"ok","status":"online","lastSeen":1},${row}]}`
     const reading = read({ [MAIN]: file })
     await expect(reading).rejects.toThrow(StoreDamaged)
@@ -118,9 +124,9 @@ describe('the state file', () => {
 
   test.for([
     ['an empty file', '', 'is empty'],
-    ['half a file', '{"format":"who-is-online/1","users":[', 'no JSON'],
-    ['a list', '[]', 'no JSON object'],
-    ['bytes that are no UTF-8', Buffer.from('{"\xff":{"status":"online"}}', 'latin1'), 'no JSON'],
+    ['half a file', '{"format":"who-is-online/1","users":[', 'not JSON'],
+    ['a list', '[]', 'must be a JSON object'],
+    ['bytes that are not UTF-8', Buffer.from('{"\xff":{"status":"online"}}', 'latin1'), 'not JSON'],
     ['a newer format', '{"format":"who-is-online/2","users":[]}', 'newer version'],
     [
       'an unknown key',
@@ -129,12 +135,16 @@ describe('the state file', () => {
     ],
     ['no list of users', '{"format":"who-is-online/1","users":{}}', '"users" must be a list'],
     [
-      'a known time that is none',
+      'an invalid known time',
       '{"format":"who-is-online/1","knownTime":"noon","users":[]}',
       '"knownTime" must be',
     ],
-    ['a strange id', '{"format":"who-is-online/1","stateId":7,"users":[]}', '"stateId" must be'],
-    ['a strange journal', '{"format":"who-is-online/1","journal":"1","users":[]}', '"journal" must be'],
+    ['an invalid state id', '{"format":"who-is-online/1","stateId":7,"users":[]}', '"stateId" must be'],
+    [
+      'an invalid journal number',
+      '{"format":"who-is-online/1","journal":"1","users":[]}',
+      '"journal" must be',
+    ],
   ] as const)('is not usable: %s', async ([, content, message]) => {
     const files = { [MAIN]: content }
     const disk = diskWith(files)
@@ -145,7 +155,7 @@ describe('the state file', () => {
     expect(disk.files()).toEqual(new Map([[MAIN, Buffer.from(content)]]))
   })
 
-  test('[Z6] a time that is yet to come stays as it was stored: this clock may be the one that is wrong', async () => {
+  test('[Z6] a time in the future stays as it was stored, because this clock may be wrong', async () => {
     const { users, disk } = await read({ [MAIN]: `{"a":{"status":"offline","lastSeen":${NOW + 5_000}}}` })
     expect(users).toEqual(byId(offline('a', NOW + 5_000)))
     const { store } = openStoreOn(disk, { now: () => 0 })
@@ -158,7 +168,7 @@ describe('the state file', () => {
 })
 
 describe('the plain form', () => {
-  test('is read: a key for each user, times as text, number or unknown, names of any kind', async () => {
+  test('is read: one key per user; times as text, as number or missing; names of any kind', async () => {
     const plain = `{
       "1": {"userId":"1","status":"online","lastSeen":"2026-01-02T03:04:05.678Z","username":"ann"},
       "2": {"userId":"2","status":"offline","lastSeen":"2026-01-02T04:04:05+01:00"},
@@ -181,7 +191,7 @@ describe('the plain form', () => {
     expect(log.infos[0]).toContain('no checksum')
   })
 
-  test('is read with names that break careless readers', async () => {
+  test('is read with hostile names', async () => {
     const rows = HOSTILE_NAMES.map(
       userId => `${JSON.stringify(userId)}: ${JSON.stringify({ userId, status: 'offline', lastSeen: 1000 })}`,
     )
@@ -190,17 +200,17 @@ describe('the plain form', () => {
     )
   })
 
-  test('is refused where key and id differ', async () => {
+  test('is refused if key and id differ', async () => {
     await expect(read({ [MAIN]: '{"a":{"userId":"b","status":"online"}}' })).rejects.toThrow(
       'user "a": "userId" must be the same',
     )
   })
 
-  test('nobody at all is a state too', async () => {
+  test('may contain no users', async () => {
     expect((await read({ [MAIN]: '{}' })).users).toEqual(new Map())
   })
 
-  test('[I8] what is noted upon it is there after a crash, and when the first snapshot is lost', async () => {
+  test('[I8] records noted after it survive a crash, even if the first snapshot is lost', async () => {
     const disk = diskWith({ [MAIN]: '{"a":{"status":"offline","lastSeen":1}}' })
     const first = openStoreOn(disk).store
     const users = await loadFrom(first)
@@ -224,7 +234,7 @@ describe('the plain form', () => {
     expect(third.log.errors).toHaveLength(1)
   })
 
-  test('put in place of another state, it is not mixed with that', async () => {
+  test('that replaces another state is not combined with it', async () => {
     const { files } = await someFiles()
     const { users, log } = await read({ ...files, [MAIN]: '{"new":{"status":"offline","lastSeen":1}}' })
     expect(users).toEqual(byId(offline('new', 1)))
@@ -232,8 +242,8 @@ describe('the plain form', () => {
   })
 })
 
-describe('what is missing', () => {
-  test('[I8] the main file: the backup and the journal stand in, and it is said', async () => {
+describe('missing files', () => {
+  test('[I8] the main file: the backup and the journal are used, with an error in the log', async () => {
     const { files, users } = await someFiles()
     const { [MAIN]: _, ...rest } = files
     const found = await read(rest)
@@ -241,13 +251,13 @@ describe('what is missing', () => {
     expect(found.log.errors).toEqual([expect.stringContaining('user_state.json is missing')])
   })
 
-  test('[I8] main and backup, with a journal that does not go back to the beginning: refused', async () => {
+  test('[I8] main file and backup, with a journal that does not go back to the beginning: refused', async () => {
     const { files } = await someFiles()
     const { [MAIN]: _, [BACKUP]: __, ...rest } = files
     await expect(read(rest)).rejects.toThrow('does not go back to the beginning')
   })
 
-  test('[I8] a segment: said', async () => {
+  test('[I8] a segment: reported', async () => {
     const { files, users } = await someFiles()
     const { 'user_state_journal.000003.log': _, ...rest } = files
     const found = await read(rest)
@@ -255,11 +265,11 @@ describe('what is missing', () => {
     expect(found.log.errors).toEqual([expect.stringContaining('segment 3 is missing')])
   })
 
-  test('only what was kept aside: refused', async () => {
+  test('only a file that was moved aside is left: refused', async () => {
     await expect(read({ 'user_state.json.damaged-20300101T000000000Z': 'x' })).rejects.toThrow(StoreDamaged)
   })
 
-  test('a temporary file is no state', async () => {
+  test('a temporary file does not count as state', async () => {
     const { users, disk } = await read({ 'user_state.json.tmp': 'half' })
     expect(users).toEqual(new Map())
     expect([...disk.files().keys()]).toEqual(['user_state.json.tmp'])

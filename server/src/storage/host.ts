@@ -3,42 +3,45 @@ import { codeOf } from './disk.ts'
 import { isListening, type LivenessSocket, listenAt } from './liveness-socket.ts'
 
 /**
- * Who holds a lock. A pid alone is not enough: pids are used again, and every container has its own pid 1. With its
- * start time, its pid namespace and the boot of the machine it names one process for good.
+ * The process that holds a lock. A pid alone is not enough: pids are reused, and every container has its own pid 1.
+ * Together with the start time, the pid namespace and the boot id it identifies one process.
  */
 export interface Owner {
   readonly pid: number
-  /** Clock ticks from the boot to its start; unknown where there is no /proc. */
+  /** Start time of the process in clock ticks since boot; unknown on systems without /proc. */
   readonly started?: string
+  /** The boot id of the machine. */
   readonly boot?: string
-  /** The pid namespace, such as `pid:[4026531836]`. Unknown on other systems than Linux, and in older locks. */
+  /** The pid namespace, such as `pid:[4026531836]`. Unknown on systems other than Linux and in older locks. */
   readonly namespace?: string
-  /** Made up for each lock. Names its socket too. */
+  /** A random id of the lock. It is part of the name of the liveness socket. */
   readonly id?: string
 }
 
-/** The processes of this machine, as a lock sees them. */
+/** The port through which a lock sees the processes of this machine. */
 export interface Host {
+  /** This process. */
   readonly self: Owner
-  /** Whether that process, and not another one with its pid, is running. `lock` is the path of the lock it holds. */
+  /** Whether exactly this process is running, and not another one with the same pid. `lock` is the path of its lock. */
   isRunning(owner: Owner, lock: string): boolean | Promise<boolean>
   /**
-   * Shows that this process is running, until it ends or closes the answer, also to processes in other containers.
-   * `undefined` where the system can't do that. @throws where the file system can't.
+   * Opens the liveness socket of a lock, through which processes in other containers see that this process is running.
+   * Returns `undefined` if the system does not support it. @throws Error if the file system does not.
    */
-  light?(lock: string, id: string): Promise<LivenessSocket | undefined>
+  openSocket?(lock: string, id: string): Promise<LivenessSocket | undefined>
 }
 
-/** The locks that this process holds, by id. */
+/** The ids of the locks that this process holds. */
 export const locksOfThisProcess = new Set<string>()
 
+/** The real host. */
 export const thisHost: Host = {
   get self() {
     return {
       pid: process.pid,
-      ...known('started', startOf('self')),
-      ...known('boot', bootId()),
-      ...known('namespace', pidNamespace()),
+      ...optionalField('started', startTimeOf('self')),
+      ...optionalField('boot', bootId()),
+      ...optionalField('namespace', pidNamespace()),
     }
   },
 
@@ -47,26 +50,26 @@ export const thisHost: Host = {
     const isHere = namespace === undefined || namespace === pidNamespace()
     if (isHere && pid === process.pid) return id !== undefined && locksOfThisProcess.has(id)
     if (id !== undefined && LOCK_ID.test(id) && (await isListening(socketOf(lock, id)))) return true
-    // Without a listener the pid decides, where it means anything: on this boot and in this namespace.
+    // Without a listener, the pid decides. It is meaningful only in the same boot and the same namespace.
     if (!isHere || (boot !== undefined && boot !== bootId())) return false
-    return started === undefined ? answers(pid) : startOf(pid) === started
+    return started === undefined ? exists(pid) : startTimeOf(pid) === started
   },
 
-  async light(lock, id) {
+  async openSocket(lock, id) {
     if (process.platform === 'win32') return undefined
     return listenAt(socketOf(lock, id))
   },
 }
 
-/** An id as locks have it. One from a garbled lock must not become part of a path. */
+/** The form of a lock id. An id from a damaged lock must not become part of a path. */
 const LOCK_ID = /^[-0-9a-f]{36}$/
 
-/** The socket on which the owner of a lock listens while it runs. */
+/** The path of the liveness socket of a lock. */
 export function socketOf(lock: string, id: string): string {
   return `${lock}.${id}.sock`
 }
 
-function known<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
+function optionalField<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
 }
 
@@ -83,13 +86,13 @@ function pidNamespace(): string | undefined {
 }
 
 /**
- * Field 22 of proc(5) stat. Field 2 is the program's name in parentheses and may hold anything, `) ` too. `self` is
- * right even where /proc shows the pids of another namespace.
+ * The start time of a process: field 22 of /proc/PID/stat, see proc(5). Field 2 is the program name in parentheses and may
+ * contain any text, even `) `. `self` works even if /proc shows the pids of another namespace.
  */
-function startOf(pid: number | 'self'): string | undefined {
+function startTimeOf(pid: number | 'self'): string | undefined {
   const stat = readProc(`/proc/${pid}/stat`)
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
-  // A zombie (state Z) or a dead process (X) holds nothing any more and only waits for its parent.
+  // A zombie (state Z) or dead process (X) holds no resources and only waits for its parent.
   return fields?.[0] === 'Z' || fields?.[0] === 'X' ? undefined : fields?.[19]
 }
 
@@ -101,11 +104,12 @@ function readProc(path: string): string | undefined {
   }
 }
 
-function answers(pid: number): boolean {
+/** Whether any process has this pid. */
+function exists(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return codeOf(error) === 'EPERM' // it is there, and belongs to another user
+    return codeOf(error) === 'EPERM' // it exists, but belongs to another user
   }
 }

@@ -1,14 +1,15 @@
 /*
- * `Date` takes a microsecond to write a time and half of one to read it: for a million users more than all the
- * rest of saving and loading. Times crowd in few days, so the day is looked up and the clock time put together.
+ * Formatting a time with `Date` takes a microsecond, and parsing takes half of one. For a million users, that would be more
+ * than everything else in saving and loading. Most times are within a few days, so this code looks up the day and
+ * computes only the time of day.
  */
 
-/** The largest time ECMAScript knows, in ms: some 270,000 years from 1970, and as many before it. */
+/** The largest time of ECMAScript in ms since the epoch, about 270,000 years; the smallest is its negative. */
 export const MAX_TIME = 8.64e15
 
 const DAY_MS = 86_400_000
-/** Known users are kept 30 days; twice that leaves room for those whose clock was wrong. */
-const MOST_DAYS = 64
+/** Users are kept for 30 days by default. Twice that leaves room for times of a wrong clock. */
+const MAX_CACHED_DAYS = 64
 
 const digits = (count: number, width: number) =>
   Array.from({ length: count }, (_, value) => String(value).padStart(width, '0'))
@@ -18,7 +19,7 @@ const MINUTES = digits(24, 2).flatMap(hour => digits(60, 2).map(minute => `T${ho
 
 const dateOfDay = new Map<number, string>()
 
-/** A time as `Date.prototype.toISOString` writes it. @throws RangeError as that does. */
+/** Formats a time (ms since the epoch) like `Date.prototype.toISOString`. @throws RangeError for a time beyond `MAX_TIME` */
 export function isoTime(time: number): string {
   const day = Math.floor(time / DAY_MS)
   const ms = Math.trunc(time - day * DAY_MS)
@@ -31,24 +32,24 @@ function dateOf(day: number): string {
   const known = dateOfDay.get(day)
   if (known !== undefined) return known
   const date = new Date(day * DAY_MS).toISOString().slice(0, -'T00:00:00.000Z'.length)
-  if (dateOfDay.size >= MOST_DAYS) dateOfDay.clear()
+  if (dateOfDay.size >= MAX_CACHED_DAYS) dateOfDay.clear()
   dateOfDay.set(day, date)
   return date
 }
 
 const ISO_TIME = /^(?:[+-]\d\d)?\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/
 
-/** Milliseconds of an ISO 8601 time with its zone; NaN for any other text. */
+/** Parses an ISO 8601 time with a zone to ms since the epoch; NaN for any other text. */
 export function parseTime(text: string): number {
-  const time = parseOurs(text)
+  const time = parseFast(text)
   if (!Number.isNaN(time)) return time
   return ISO_TIME.test(text) ? Date.parse(text) : Number.NaN
 }
 
 const dayOfDate = new Map<string, number>()
 
-/** Reads what `isoTime` writes between the years 0 and 9999; NaN for any other text. */
-function parseOurs(text: string): number {
+/** Parses the output of `isoTime` for the years 0 to 9999; NaN for any other text. */
+function parseFast(text: string): number {
   if (text.length !== 24 || text[10] !== 'T' || text[13] !== ':' || text[16] !== ':') return Number.NaN
   if (text[19] !== '.' || text[23] !== 'Z') return Number.NaN
   const hour = number(text, 11, 13)
@@ -62,7 +63,7 @@ function dayOf(date: string): number {
   const known = dayOfDate.get(date)
   if (known !== undefined) return known
   const day = ISO_TIME.test(`${date}T00:00Z`) ? Date.parse(date) : Number.NaN
-  if (dayOfDate.size >= MOST_DAYS) dayOfDate.clear()
+  if (dayOfDate.size >= MAX_CACHED_DAYS) dayOfDate.clear()
   dayOfDate.set(date, day)
   return day
 }

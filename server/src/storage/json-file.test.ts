@@ -21,7 +21,7 @@ describeStore('json-file', async () => {
   const killers = new Map<Store, () => Promise<void>>()
   return {
     open: () => {
-      const { disk, kill } = mortal(nodeDisk)
+      const { disk, kill } = killable(nodeDisk)
       const process = host.process()
       const store = createJsonFileStore({
         dataDir,
@@ -41,10 +41,10 @@ describeStore('json-file', async () => {
   }
 })
 
-/** A disk whose process can die: what it asks for after that never happens, and its files are closed. */
-function mortal(disk: Disk): { disk: Disk; kill(): Promise<void> } {
+/** A disk of a process that can be killed: later calls never complete, and its files are closed. */
+function killable(disk: Disk): { disk: Disk; kill(): Promise<void> } {
   const opened: WritableFile[] = []
-  let dead = false
+  let isKilled = false
   const create: Disk['create'] = async path => {
     const file = await disk.create(path)
     opened.push(file)
@@ -53,12 +53,12 @@ function mortal(disk: Disk): { disk: Disk; kill(): Promise<void> } {
   return {
     disk: new Proxy(disk, {
       get: (target, name: keyof Disk) => {
-        if (dead) return () => new Promise(() => {})
+        if (isKilled) return () => new Promise(() => {})
         return name === 'create' ? create : target[name]
       },
     }),
     kill: async () => {
-      dead = true
+      isKilled = true
       await Promise.allSettled(opened.map(file => file.close()))
     },
   }
@@ -76,7 +76,7 @@ describe('files on a real disk', () => {
     return { store, log, users, note }
   }
 
-  test('are for their owner only', async () => {
+  test('have mode 0700 and 0600', async () => {
     const dataDir = join(newDirectory(), 'data')
     const { store, note } = await begin(dataDir)
     note(offline('a'))
@@ -96,7 +96,7 @@ describe('files on a real disk', () => {
     await store.close()
   })
 
-  test('[I8] a directory in the place of the main file: the backup stands in', async () => {
+  test('[I8] a directory in the place of the main file: the backup is used', async () => {
     const dataDir = newDirectory()
     const first = await begin(dataDir)
     first.note(offline('a'))
@@ -116,31 +116,36 @@ describe('files on a real disk', () => {
     await third.store.close()
   })
 
-  test('a lock that can be neither made nor read ends the start', async () => {
+  test('a lock that can be neither created nor read is an error', async () => {
     const dataDir = newDirectory()
     await symlink('nowhere', join(dataDir, 'lock'))
     await expect(openStoreOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
   })
 
-  test('a large batch and a large snapshot leave the event loop to others', { retry: 3 }, async () => {
+  test('a large batch and a large snapshot do not block the event loop', async () => {
     const { store, users, note } = await begin(newDirectory())
     for (let index = 0; index < 60_000; index += 1) note(offline(`user ${index}`, index))
+    // CPU time of this thread, not elapsed time: other processes must not make the test fail.
+    const cpuMs = () => {
+      const { user, system } = process.threadCpuUsage()
+      return (user + system) / 1_000
+    }
     let longest = 0
-    let last = performance.now()
+    let last = cpuMs()
     const probe = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last)
-      last = performance.now()
+      longest = Math.max(longest, cpuMs() - last)
+      last = cpuMs()
     }, 1)
     await store.flush()
     await store.save()
     clearInterval(probe)
     expect(users.size).toBe(60_000)
-    expect(longest).toBeLessThan(25) // in one piece they take 60 ms and more
+    expect(longest).toBeLessThan(25) // without slices they take at least 60 ms
     await store.close()
   })
 })
 
-describe('saving by itself', () => {
+describe('automatic saves', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
   })
@@ -155,7 +160,7 @@ describe('saving by itself', () => {
     }
   }
 
-  test('comes when something changed, and not before it is due', async () => {
+  test('happen when something changed, and not before they are due', async () => {
     const disk = new SimulatedDisk()
     const { store } = openStoreOn(disk, { saveEveryMs: 30_000 })
     const users = byId(offline('a'))
@@ -181,7 +186,7 @@ describe('saving by itself', () => {
     await store.close()
   })
 
-  test('comes at once when a file was lost', async () => {
+  test('happen at once if a file was lost', async () => {
     const disk = diskWith({ 'user_state_backup.json': '{"a":{"status":"offline","lastSeen":1000}}' })
     const { store, log } = openStoreOn(disk)
     const users = await loadFrom(store)

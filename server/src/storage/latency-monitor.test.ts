@@ -23,38 +23,38 @@ const elapse = async (ms: number) => {
   }
 }
 
-describe('lateness', () => {
-  const watch = () => {
-    const told: string[] = []
+describe('a latency monitor', () => {
+  const start = () => {
+    const reports: string[] = []
     const late = new LatencyMonitor({
       steady: () => steady,
-      began: waitedMs => told.push(`late after ${waitedMs}`),
-      ended: lastedMs => told.push(`in time after ${lastedMs}`),
+      onLate: waitedMs => reports.push(`late after ${waitedMs}`),
+      onInTime: lastedMs => reports.push(`in time after ${lastedMs}`),
     })
-    return { late, told }
+    return { late, reports }
   }
 
-  test('is told while something waits, and when nothing has been late for a while', async () => {
-    const { late, told } = watch()
+  test('reports once while a call is late, and once when no call was late for 5 s', async () => {
+    const { late, reports } = start()
     const done = late.begin()
     await elapse(990)
-    expect(told).toEqual([])
+    expect(reports).toEqual([])
     await elapse(500)
-    expect(told).toEqual(['late after 1000'])
+    expect(reports).toEqual(['late after 1000'])
     await elapse(60_000)
-    expect(told).toHaveLength(1)
+    expect(reports).toHaveLength(1)
     done()
     done()
     await elapse(4_900)
-    expect(told).toHaveLength(1)
+    expect(reports).toHaveLength(1)
     await elapse(1_000)
-    expect(told[1]).toMatch(/^in time after 6\d{4}$/)
+    expect(reports[1]).toMatch(/^in time after 6\d{4}$/)
     await elapse(60_000)
-    expect(told).toHaveLength(2)
+    expect(reports).toHaveLength(2)
   })
 
-  test('control: what is done within a second is not late, however much of it there is', async () => {
-    const { late, told } = watch()
+  test('control: calls that take less than a second are not late', async () => {
+    const { late, reports } = start()
     for (let round = 0; round < 100; round += 1) {
       const done = late.begin()
       await elapse(900)
@@ -62,11 +62,11 @@ describe('lateness', () => {
       done()
       next()
     }
-    expect(told).toEqual([])
+    expect(reports).toEqual([])
   })
 
-  test('a disk that is late again and again is told once', async () => {
-    const { late, told } = watch()
+  test('reports a disk that is late repeatedly only once', async () => {
+    const { late, reports } = start()
     for (let round = 0; round < 20; round += 1) {
       const done = late.begin()
       await elapse(2_000)
@@ -74,23 +74,23 @@ describe('lateness', () => {
       await elapse(2_000)
     }
     await elapse(10_000)
-    expect(told).toEqual(['late after 1000', expect.stringMatching(/^in time/)])
+    expect(reports).toEqual(['late after 1000', expect.stringMatching(/^in time/)])
   })
 
-  test('time in which the process itself stood still is not counted', async () => {
-    const { late, told } = watch()
+  test('does not count time in which the process was suspended', async () => {
+    const { late, reports } = start()
     late.begin()()
     await elapse(500)
     const done = late.begin()
     steady += 15_000
-    await elapse(800) // the look is due here, and sees what a suspended process sees when it continues
+    await elapse(800) // the next check runs here, and sees the clock as after a suspension
     done()
     await elapse(20_000)
-    expect(told).toEqual([])
+    expect(reports).toEqual([])
   })
 
-  test('leaves no timer when nothing waits', async () => {
-    const { late } = watch()
+  test('has no timer when nothing waits', async () => {
+    const { late } = start()
     late.begin()()
     await elapse(1_500)
     expect(vi.getTimerCount()).toBe(0)
@@ -98,7 +98,7 @@ describe('lateness', () => {
 })
 
 describe('a disk that hangs', () => {
-  /** A disk whose operations, where a test says so, answer only when they are released. */
+  /** A disk on which selected operations hang until the test releases them. */
   const begin = async () => {
     const disk = new SimulatedDisk()
     let hangs: (operation: Pick<Operation, 'name' | 'path'>) => boolean = () => false
@@ -145,7 +145,7 @@ describe('a disk that hangs', () => {
     ['the rename of a snapshot', ({ name, path }) => name === 'rename' && path.endsWith('state.json')],
     ['the rename of the lock', ({ name, path }) => name === 'rename' && path.endsWith('lock')],
   ] as const satisfies readonly (readonly [string, (operation: Operation) => boolean])[])(
-    '[Z1] %s makes the storage late while it hangs, and is said once; then it is well again',
+    '[Z1] %s: a call that hangs makes the storage late, with one log line; afterwards it is ok again',
     async ([, which]) => {
       const { store, log, hang, release } = await begin()
       hang(which)
@@ -169,7 +169,7 @@ describe('a disk that hangs', () => {
     },
   )
 
-  test('[Z1] what a disk refuses while it is late is said as failing', async () => {
+  test('[Z1] a call that succeeds late does not fail', async () => {
     const { store, hang, release } = await begin()
     hang(({ name, path }) => name === 'sync' && path.includes('journal'))
     store.note(online('a'))

@@ -1,103 +1,104 @@
 import type { Disk, ReadableFile, WritableFile } from './disk.ts'
 
-/** What has waited for the disk this long is late: a crash would lose what was noted longer ago than promised. */
+/** A call that waits for the disk this long is late: a crash would lose changes older than the promised 150 ms. */
 const LATE_MS = 1_000
-/** A disk that was late is taken to be in time again after this; it bounds the log to a few lines a minute. */
+/** After this time without a late call the disk counts as in time again. It limits the log to a few lines a minute. */
 const QUIET_MS = 5_000
-/** How often it looks while the disk is late. */
-const LOOK_MS = 500
-/** A look that comes this late says that the process stood still, for which the disk is not to blame. */
-const STOOD_STILL_MS = 500
+/** How often to check while the disk is late. */
+const CHECK_MS = 500
+/** A check that runs this late means that the process was suspended, which is not the fault of the disk. */
+const SUSPENSION_MS = 500
 
+/** Options of {@link LatencyMonitor}. */
 export interface LatencyMonitorOptions {
-  /** Milliseconds of a clock that never jumps. */
+  /** A clock for durations, in ms, that never jumps. */
   readonly steady: () => number
-  /** The disk has begun to be late; `waitedMs` is how long the oldest has waited. */
-  readonly began: (waitedMs: number) => void
-  /** The disk is in time again; `lastedMs` is how long it was not. */
-  readonly ended: (lastedMs: number) => void
+  /** The disk has become late; `waitedMs` is how long the oldest call has waited. */
+  readonly onLate: (waitedMs: number) => void
+  /** The disk is in time again; `lastedMs` is how long it was late. */
+  readonly onInTime: (lastedMs: number) => void
 }
 
 /**
- * Notices what waits too long for the disk, while it waits: a disk that hangs answers nothing, so no answer can tell.
- * One timer runs while something waits, and holds no process.
+ * Detects calls that wait too long for the disk, while they wait: a disk that hangs never answers. One timer runs while
+ * calls wait. It does not keep the process alive.
  */
 export class LatencyMonitor {
   readonly #options: LatencyMonitorOptions
-  /** When each of those that wait began to, the oldest first. */
+  /** The start times of the waiting calls, the oldest first. */
   readonly #waiting = new Set<{ since: number }>()
   #timer: NodeJS.Timeout | undefined
   #lateSince: number | undefined
   #lateUntil = 0
-  #lookAt = 0
+  #checkAt = 0
 
   constructor(options: LatencyMonitorOptions) {
     this.#options = options
   }
 
-  /** Something begins to wait. Call the answer when it is done. */
+  /** Call this when something starts to wait. Call the returned function when it is done. */
   begin(): () => void {
     const wait = { since: this.#options.steady() }
     this.#waiting.add(wait)
-    if (!this.#timer) this.#lookIn(LATE_MS)
+    if (!this.#timer) this.#checkIn(LATE_MS)
     return () => {
       if (!this.#waiting.delete(wait)) return
-      if (this.#lateSince !== undefined) this.#note(wait.since)
+      if (this.#lateSince !== undefined) this.#record(wait.since)
     }
   }
 
-  /** Follows one call of the disk. */
+  /** Monitors one call of the disk. Returns the same promise. */
   track<T>(work: Promise<T>): Promise<T> {
     const done = this.begin()
     work.then(done, done)
     return work
   }
 
-  /** Nothing is watched any more. */
+  /** Stops monitoring. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#waiting.clear()
     this.#lateSince = undefined
   }
 
-  #lookIn(ms: number): void {
-    this.#lookAt = this.#options.steady() + ms
-    this.#timer = setTimeout(() => this.#look(), ms)
+  #checkIn(ms: number): void {
+    this.#checkAt = this.#options.steady() + ms
+    this.#timer = setTimeout(() => this.#check(), ms)
     this.#timer.unref()
   }
 
-  #look(): void {
+  #check(): void {
     this.#timer = undefined
     const now = this.#options.steady()
-    const stoodStillMs = now - this.#lookAt
-    if (stoodStillMs > STOOD_STILL_MS) for (const wait of this.#waiting) wait.since += stoodStillMs
+    const suspendedMs = now - this.#checkAt
+    if (suspendedMs > SUSPENSION_MS) for (const wait of this.#waiting) wait.since += suspendedMs
     const [oldest] = this.#waiting
-    if (oldest) this.#note(oldest.since)
+    if (oldest) this.#record(oldest.since)
     if (this.#lateSince !== undefined) {
       if (now - this.#lateUntil >= QUIET_MS) {
-        this.#options.ended(now - this.#lateSince)
+        this.#options.onInTime(now - this.#lateSince)
         this.#lateSince = undefined
       } else {
-        return this.#lookIn(LOOK_MS)
+        return this.#checkIn(CHECK_MS)
       }
     }
-    if (oldest) this.#lookIn(Math.max(1, oldest.since + LATE_MS - now))
+    if (oldest) this.#checkIn(Math.max(1, oldest.since + LATE_MS - now))
   }
 
-  /** Something waits, or waited until now, since then. */
-  #note(since: number): void {
+  /** Records a call that has waited since `since`, until now or longer. */
+  #record(since: number): void {
     const now = this.#options.steady()
     if (now - since < LATE_MS) return
     this.#lateUntil = now
     if (this.#lateSince !== undefined) return
     this.#lateSince = since
-    this.#options.began(now - since)
+    this.#options.onLate(now - since)
   }
 }
 
-/** A disk each call of which is followed. */
-export function monitored(disk: Disk, late: LatencyMonitor): Disk {
-  const track = <T>(work: Promise<T>): Promise<T> => late.track(work)
+/** Wraps a disk so that each of its calls is monitored. */
+export function monitored(disk: Disk, monitor: LatencyMonitor): Disk {
+  const track = <T>(work: Promise<T>): Promise<T> => monitor.track(work)
   return {
     makeDirectory: (path, parents) => track(disk.makeDirectory(path, parents)),
     stat: path => track(disk.stat(path)),

@@ -12,13 +12,13 @@ import { StoreLocked } from './store.ts'
 import { type Answer, type Command, inAnotherContainer } from './testing/lock-process.ts'
 import { newDirectory } from './testing/open-store.ts'
 
-const here = process.platform === 'linux'
+const isLinux = process.platform === 'linux'
 const children: ChildProcess[] = []
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
 
-/** A process in another container, as far as a lock can tell, that holds the lock. */
+/** A process that holds the lock and, as far as the lock can tell, runs in another container. */
 async function owner(path: string): Promise<ChildProcess> {
   const child = fork(join(import.meta.dirname, 'testing/lock-process.ts'), {
     execArgv: ['--conditions=@who-is-online/source'],
@@ -26,15 +26,15 @@ async function owner(path: string): Promise<ChildProcess> {
   children.push(child)
   await once(child, 'message')
   const answer = once(child, 'message')
-  child.send({ take: path, hides: true } satisfies Command)
+  child.send({ take: path, hidesPid: true } satisfies Command)
   expect((await answer)[0]).toEqual({ took: true } satisfies Answer)
   return child
 }
 
 const starter = inAnotherContainer(thisHost)
 
-describe.skipIf(!here)('an owner in another pid namespace', () => {
-  test('[Z7] that runs is respected, and its death frees the place at once', async () => {
+describe.skipIf(!isLinux)('an owner in another pid namespace', () => {
+  test('[Z7] is respected while it runs, and its lock is free as soon as it ends', async () => {
     const path = join(newDirectory(), 'lock')
     const child = await owner(path)
     await expect(Lock.acquire(nodeDisk, path, starter)).rejects.toThrow(StoreLocked)
@@ -42,13 +42,13 @@ describe.skipIf(!here)('an owner in another pid namespace', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     const lock = await Lock.acquire(nodeDisk, path, starter)
-    expect(lock.dead).toBeDefined()
+    expect(lock.stale).toBeDefined()
     expect((await readdir(join(path, '..'))).filter(name => name.endsWith('.sock'))).toHaveLength(1)
     await lock.release()
     expect(await readdir(join(path, '..'))).toEqual([])
   })
 
-  test('[Z7] that is frozen counts as running, however often somebody tries', async () => {
+  test('[Z7] counts as running while it is frozen', async () => {
     const path = join(newDirectory(), 'lock')
     const child = await owner(path)
     child.kill('SIGSTOP')
@@ -59,7 +59,7 @@ describe.skipIf(!here)('an owner in another pid namespace', () => {
     await (await Lock.acquire(nodeDisk, path, starter)).release()
   })
 
-  test('[Z7] is found in a directory whose path is too long for a socket', async () => {
+  test('[Z7] is detected in a directory whose path is too long for a socket', async () => {
     const directory = join(newDirectory(), 'x'.repeat(120), 'y'.repeat(120))
     await mkdir(directory, { recursive: true })
     const path = join(directory, 'lock')
@@ -73,7 +73,7 @@ describe.skipIf(!here)('an owner in another pid namespace', () => {
     expect(await readdir(directory)).toEqual([])
   })
 
-  test('control: without the socket, the two would not see each other', async () => {
+  test('control: without the socket it would not be detected', async () => {
     const path = join(newDirectory(), 'lock')
     await owner(path)
     const blind = { ...starter, isRunning: (...[it]: Parameters<typeof starter.isRunning>) => it.pid !== 1 }
@@ -81,17 +81,17 @@ describe.skipIf(!here)('an owner in another pid namespace', () => {
   })
 })
 
-test('[Z7] a file system without sockets is said, and the lock is taken all the same', async () => {
+test('[Z7] on a file system without sockets, the lock is acquired and reports the problem', async () => {
   const path = join(newDirectory(), 'lock')
-  const host = { ...starter, light: () => Promise.reject(new Error('ENOTSUP: no sockets here')) }
+  const host = { ...starter, openSocket: () => Promise.reject(new Error('ENOTSUP: no sockets here')) }
   const lock = await Lock.acquire(nodeDisk, path, host)
   expect(lock.socketProblem).toContain('ENOTSUP')
   await lock.release()
   expect(await readdir(join(path, '..'))).toEqual([])
 })
 
-describe.skipIf(process.platform === 'win32')('a beacon', () => {
-  test('says nothing, keeps nobody and holds no process', async () => {
+describe.skipIf(process.platform === 'win32')('a liveness socket', () => {
+  test('sends nothing and closes every connection', async () => {
     const path = join(newDirectory(), 'socket')
     const socket = await listenAt(path)
     const peer = connect({ path })
@@ -105,7 +105,7 @@ describe.skipIf(process.platform === 'win32')('a beacon', () => {
     expect(await isListening(path)).toBe(false)
   })
 
-  test('nobody listens on what is no socket, or is not there', async () => {
+  test('isListening is false for a path that is missing or not a socket', async () => {
     const directory = newDirectory()
     await writeFile(join(directory, 'file'), '')
     const long = 'x'.repeat(200)
@@ -113,7 +113,7 @@ describe.skipIf(process.platform === 'win32')('a beacon', () => {
       expect(await isListening(join(directory, name))).toBe(false)
   })
 
-  test.skipIf(process.getuid?.() === 0)('is refused where nothing can be written', async () => {
+  test.skipIf(process.getuid?.() === 0)('fails in a directory that is not writable', async () => {
     await expect(listenAt('/socket')).rejects.toThrow()
   })
 })

@@ -3,40 +3,40 @@ import { connect, createServer, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from './disk.ts'
 
-/** A sign of life that the kernel takes away with the process. */
+/** A Unix socket that shows that this process is running. The kernel closes it when the process ends. */
 export interface LivenessSocket {
-  /** Stops listening. The file stays: it may have been replaced by a newer socket. */
+  /** Stops listening. The file stays, because a newer socket may have replaced it. */
   close(): void
 }
 
-/** A frozen owner accepts nobody, so what waits here is all that the kernel keeps for it. */
+/** A frozen owner accepts no connections, so this is the number of checks that the kernel queues for it. */
 const BACKLOG = 8
 
 /**
- * Listens on a Unix socket under this path, and sends nothing to a peer that connects. A socket with a path is found
- * through the file system, so it works across pid and network namespaces, that is between the containers of one
- * host. The kernel stops listening when the process ends, however it ends; a frozen process goes on listening.
+ * Listens on a Unix socket at `path`. It sends nothing to a peer that connects. A socket with a path is found through the
+ * file system, so it works across pid and network namespaces, that is, between the containers of one host. The kernel
+ * stops listening when the process ends for any reason; a frozen process continues to listen.
  *
- * The socket file gets its name when it is listening: under its name it is never one that does not answer yet.
+ * The socket listens before its file gets this name, so a socket file under this name always answers.
  *
- * @throws where the file system can't hold sockets, or does not connect them.
+ * @throws Error when the file system does not support sockets, or does not connect them.
  */
 export async function listenAt(path: string): Promise<LivenessSocket> {
-  const fresh = `${path}.new`
+  const temporaryPath = `${path}.new`
   const server = createServer(peer => {
     peer.on('error', () => {})
     peer.destroy()
   })
   server.unref()
   try {
-    await withShortPath(fresh, short => listening(server, short))
-    server.on('error', () => {}) // a peer that could not be accepted is no one's loss
-    await chmod(fresh, 0o600)
-    await rename(fresh, path)
-    if (!(await isListening(path))) throw new Error('a socket in it does not answer')
+    await withShortPath(temporaryPath, short => listening(server, short))
+    server.on('error', () => {}) // failing to accept one peer does no harm
+    await chmod(temporaryPath, 0o600)
+    await rename(temporaryPath, path)
+    if (!(await isListening(path))) throw new Error('a socket in this directory does not answer')
   } catch (error) {
     server.close()
-    await unlink(fresh).catch(() => {})
+    await unlink(temporaryPath).catch(() => {})
     await unlink(path).catch(() => {})
     throw error
   }
@@ -53,19 +53,19 @@ function listening(server: Server, path: string): Promise<void> {
   })
 }
 
-/** How long to wait for an answer. The kernel gives it at once; a file system in between may not. */
-const ANSWER_MS = 2_000
+/** How long to wait for an answer. The kernel answers at once; a network file system in between may not. */
+const ANSWER_TIMEOUT_MS = 2_000
 
 /**
- * Whether somebody listens on the socket under this path. A full queue (EAGAIN) and a refusal by the system
- * (EACCES, EPERM: a security module lets us not talk to that container) mean that somebody does.
+ * Whether a process listens on the socket at `path`. A full queue (EAGAIN) and a refusal by the system (EACCES, EPERM:
+ * a security module may forbid connections between containers) count as listening, and so does no answer in time.
  */
 export async function isListening(path: string): Promise<boolean> {
   try {
     return await withShortPath(path, connects)
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false // the directory is not there
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false // the directory does not exist
     throw error
   }
 }
@@ -73,19 +73,19 @@ export async function isListening(path: string): Promise<boolean> {
 function connects(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const peer = connect({ path })
-    const answer = (isUp: boolean): void => {
-      clearTimeout(patience)
+    const finish = (isUp: boolean): void => {
+      clearTimeout(timeout)
       peer.destroy()
       resolve(isUp)
     }
-    const patience = setTimeout(() => answer(true), ANSWER_MS)
-    peer.once('connect', () => answer(true))
-    peer.on('error', error => answer(!NOBODY.has(codeOf(error))))
+    const timeout = setTimeout(() => finish(true), ANSWER_TIMEOUT_MS)
+    peer.once('connect', () => finish(true))
+    peer.on('error', error => finish(!NOT_LISTENING.has(codeOf(error))))
   })
 }
 
-/** What connect(2) answers where nobody listens: no listener, no file, no socket, or a name that none can have. */
-const NOBODY: ReadonlySet<string | undefined> = new Set([
+/** The errors of connect(2) when no process listens: no listener, no file, not a socket, or an impossible name. */
+const NOT_LISTENING: ReadonlySet<string | undefined> = new Set([
   'ECONNREFUSED',
   'ENOENT',
   'ENOTDIR',
@@ -94,15 +94,15 @@ const NOBODY: ReadonlySet<string | undefined> = new Set([
   'EINVAL',
 ])
 
-/** A socket's path has at most 107 bytes on Linux, and 103 on macOS. */
-const LONGEST_PATH = 100
+/** The path of a socket has at most 107 bytes on Linux, and 103 on macOS. */
+const MAX_PATH_BYTES = 100
 
 /**
- * Calls back with a path for the same file that is short enough for a socket: through a handle of its directory,
- * which Linux shows in /proc. Where there is no /proc, a path that is too long is refused by the system.
+ * Calls `use` with a path for the same file that is short enough for a socket. Longer paths go through a handle of the
+ * directory, which Linux shows in /proc. On systems without /proc, the system rejects a path that is too long.
  */
 async function withShortPath<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
-  if (Buffer.byteLength(path) <= LONGEST_PATH) return use(path)
+  if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return use(path)
   const directory: FileHandle = await open(dirname(path), 'r')
   try {
     return await use(join('/proc/self/fd', String(directory.fd), basename(path)))

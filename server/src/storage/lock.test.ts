@@ -8,15 +8,16 @@ import { SimulatedDisk } from './disk.fake.ts'
 import { type Disk, nodeDisk } from './disk.ts'
 import { SimulatedHost } from './host.fake.ts'
 import { type Host, type Owner, thisHost } from './host.ts'
-import { claimName, Lock } from './lock.ts'
+import { Lock } from './lock.ts'
+import { claimName } from './lock-takeover.ts'
 import { StoreLocked } from './store.ts'
 import type { Answer, Command } from './testing/lock-process.ts'
 import { newDirectory } from './testing/open-store.ts'
 
 const LOCK = '/data/lock'
 
-/** A lock as a process leaves it that went without a word. */
-const left = (owner: Partial<Owner>) => `${JSON.stringify({ ...owner, id: 'x' })}\n`
+/** The content of a lock whose owner ended without removing it. */
+const staleLock = (owner: Partial<Owner>) => `${JSON.stringify({ ...owner, id: 'x' })}\n`
 
 describe('a lock', () => {
   const lockWith = async (content: string | undefined) => {
@@ -26,10 +27,10 @@ describe('a lock', () => {
     return { directory, path }
   }
 
-  test('is held by one, named to all others, and let go of', async () => {
+  test('has one owner, whom the error for all others names, and can be released', async () => {
     const { directory, path } = await lockWith(undefined)
     const lock = await Lock.acquire(nodeDisk, path, thisHost)
-    expect(lock.dead).toBeUndefined()
+    expect(lock.stale).toBeUndefined()
     const second = Lock.acquire(nodeDisk, path, thisHost)
     await expect(second).rejects.toThrow(StoreLocked)
     await expect(second).rejects.toThrow(`process ${process.pid} `)
@@ -39,28 +40,31 @@ describe('a lock', () => {
 
   const { started, boot } = thisHost.self
   test.for([
-    ['a process that ended', left({ pid: 4_194_304, started: '1', ...(boot && { boot }) })],
-    ['a pid that another process has now', left({ pid: process.ppid, started: '1', ...(boot && { boot }) })],
-    ['our own pid, as in a container that was started again', left({ pid: process.pid, started: '1' })],
-    ['a process before the machine was started again', left({ pid: process.ppid, boot: 'another' })],
-    ['a process where there is no /proc', left({ pid: 4_194_304 })],
+    ['a process that ended', staleLock({ pid: 4_194_304, started: '1', ...(boot && { boot }) })],
+    [
+      'a pid that another process has now',
+      staleLock({ pid: process.ppid, started: '1', ...(boot && { boot }) }),
+    ],
+    ['our own pid, as after a restart of a container', staleLock({ pid: process.pid, started: '1' })],
+    ['a process of an earlier boot', staleLock({ pid: process.ppid, boot: 'another' })],
+    ['a process on a system without /proc', staleLock({ pid: 4_194_304 })],
     ['a power cut, empty', ''],
     ['a power cut, half', '{"pid":'],
     ['a power cut, zeros', '\0'.repeat(64)],
-    ['no pid at all', '{"pid":-1}'],
-  ] as const)("of %s is in nobody's way", async ([, content]) => {
+    ['an invalid pid', '{"pid":-1}'],
+  ] as const)('of %s does not block a start', async ([, content]) => {
     const { directory, path } = await lockWith(content)
     const lock = await Lock.acquire(nodeDisk, path, thisHost)
-    expect(lock.dead).toBeDefined()
+    expect(lock.stale).toBeDefined()
     expect(await readdir(directory)).toEqual(['lock', expect.stringMatching(/^lock\.[-0-9a-f]{36}\.sock$/)])
     await lock.release()
     expect(await readdir(directory)).toEqual([])
   })
 
-  test.skipIf(!started)('of a process that runs is respected, whatever it does', async () => {
+  test.skipIf(!started)('of a running process is respected', async () => {
     const child = spawn('sleep', ['60'])
     try {
-      const { path } = await lockWith(left({ pid: child.pid ?? 0 }))
+      const { path } = await lockWith(staleLock({ pid: child.pid ?? 0 }))
       await expect(Lock.acquire(nodeDisk, path, thisHost)).rejects.toThrow(`process ${child.pid} `)
       child.kill('SIGKILL')
       await once(child, 'exit')
@@ -70,17 +74,17 @@ describe('a lock', () => {
     }
   })
 
-  test('is not removed by who lost it', async () => {
+  test('is not removed by a process that has lost it', async () => {
     const { path } = await lockWith(undefined)
     const lock = await Lock.acquire(nodeDisk, path, thisHost)
-    const others = left({ pid: 4_194_304 })
+    const others = staleLock({ pid: 4_194_304 })
     await writeFile(path, others)
     await lock.release()
-    expect((await Lock.acquire(nodeDisk, path, thisHost)).dead).toBeDefined()
+    expect((await Lock.acquire(nodeDisk, path, thisHost)).stale).toBeDefined()
   })
 
-  test('undone is as it was found', async () => {
-    const content = left({ pid: 4_194_304 })
+  test('can be undone, which restores the stale lock', async () => {
+    const content = staleLock({ pid: 4_194_304 })
     const disk = new SimulatedDisk()
     disk.put(LOCK, content)
     await (await Lock.acquire(disk, LOCK, thisHost)).undo()
@@ -93,25 +97,25 @@ describe('a lock', () => {
 
 describe('a race for a lock', () => {
   type Acquire = (disk: Disk, host: Host) => Promise<unknown>
-  const asTheStoreDoes: Acquire = (disk, host) => Lock.acquire(disk, LOCK, host)
+  const storeAcquire: Acquire = (disk, host) => Lock.acquire(disk, LOCK, host)
 
-  /** What is written everywhere: two see the same dead lock, and the second removes what the first put there. */
-  const removeAndTake: Acquire = async (disk, host) => {
+  /** A common mistake: two processes see the same stale lock, and the second one removes the lock of the first. */
+  const removeAndLink: Acquire = async (disk, host) => {
     const own = `${LOCK}.${host.self.started}`
     const file = await disk.create(own)
-    await file.write(Buffer.from(left(host.self)))
+    await file.write(Buffer.from(staleLock(host.self)))
     await disk.remove(LOCK).catch(() => {})
     await disk.link(own, LOCK)
   }
 
-  /** Processes race in every order of their steps; some die on the way; all that won and live are counted. */
+  /** Processes race in random orders of their steps, and some are killed. Counts the running processes that won. */
   const oneWins = (acquire: Acquire) =>
     fc.asyncProperty(
       fc.scheduler(),
       fc.constantFrom(
         undefined,
         '',
-        left({ pid: 1, started: '0' }),
+        staleLock({ pid: 1, started: '0' }),
         `${JSON.stringify({ pid: 1, started: '0', id: 'x', stateId: 's', segment: 7 })}\n`,
       ),
       fc.boolean(),
@@ -121,7 +125,7 @@ describe('a race for a lock', () => {
         await disk.makeDirectory('/data', 'with parents')
         if (found !== undefined) {
           disk.put(LOCK, found)
-          if (claimed) disk.put(claimName(LOCK, Buffer.from(found), 0), left({ pid: 1, started: '0' }))
+          if (claimed) disk.put(claimName(LOCK, Buffer.from(found), 0), staleLock({ pid: 1, started: '0' }))
         }
         const host = new SimulatedHost()
         const winners = new Set<ReturnType<typeof host.process>>()
@@ -157,27 +161,27 @@ describe('a race for a lock', () => {
         const living = [...winners].filter(winner => winner.isRunning(winner.self))
         expect(living.length).toBeLessThanOrEqual(1)
         if (deaths.every(death => death === null)) expect(living).toHaveLength(1)
-        // However it went: when all are dead, the next one gets it.
+        // In every case, when all processes have ended, the next one acquires the lock.
         const last = await Lock.acquire(disk, LOCK, {
           self: { pid: 1, started: 'last' },
           isRunning: () => false,
         })
-        // And it inherits what the first one was writing, however many heirs died before they wrote anything.
-        if (found?.includes('segment') && acquire === asTheStoreDoes)
-          expect(last.dead?.newest).toEqual({ stateId: 's', segment: 7 })
+        // It also knows the newest segment of the first owner, even if later owners ended before writing anything.
+        if (found?.includes('segment') && acquire === storeAcquire)
+          expect(last.stale?.newest).toEqual({ stateId: 's', segment: 7 })
       },
     )
 
-  test('is won by exactly one, in whatever order the steps are taken', async () => {
-    await fc.assert(oneWins(asTheStoreDoes), { numRuns: 1_000 })
+  test('has exactly one winner in every order of steps', async () => {
+    await fc.assert(oneWins(storeAcquire), { numRuns: 1_000 })
   })
 
-  test('control: with remove-and-take, two win', async () => {
-    const { failed } = await fc.check(oneWins(removeAndTake), { numRuns: 1_000, endOnFailure: true })
+  test('control: with remove-and-link, two processes win', async () => {
+    const { failed } = await fc.check(oneWins(removeAndLink), { numRuns: 1_000, endOnFailure: true })
     expect(failed).toBe(true)
   })
 
-  describe('of real processes', () => {
+  describe('between real processes', () => {
     const RACERS = 10
     let racers: ChildProcess[] = []
 
@@ -193,19 +197,19 @@ describe('a race for a lock', () => {
       for (const racer of racers) racer.disconnect()
     })
 
-    const ask = async (racer: ChildProcess, order: Command): Promise<Answer> => {
+    const ask = async (racer: ChildProcess, command: Command): Promise<Answer> => {
       const answer = once(racer, 'message')
-      racer.send(order)
+      racer.send(command)
       return (await answer)[0]
     }
 
-    test('is won by exactly one, each time', async () => {
+    test('has exactly one winner each time', async () => {
       const leftovers = [
         undefined,
         '',
-        left({ pid: 4_194_304 }),
-        left({ pid: process.ppid, started: '1' }),
-        left({ pid: process.pid, boot: 'old' }),
+        staleLock({ pid: 4_194_304 }),
+        staleLock({ pid: process.ppid, started: '1' }),
+        staleLock({ pid: process.pid, boot: 'old' }),
       ]
       for (let round = 0; round < 40; round += 1) {
         const path = join(newDirectory(), 'lock')

@@ -2,11 +2,11 @@ import { createMemoryStore, type MemoryState } from './memory.ts'
 import { describeStore } from './store.suite.ts'
 
 describeStore('memory', async () => {
-  const place: MemoryState = { users: new Map() }
+  const state: MemoryState = { users: new Map() }
   return {
-    open: () => createMemoryStore(place),
+    open: () => createMemoryStore(state),
     kill: async () => {
-      place.owner = undefined
+      state.owner = undefined
     },
   }
 })

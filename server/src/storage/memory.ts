@@ -2,74 +2,76 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { Records } from './records.ts'
 import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
 
-/** What a memory store leaves to the next one, as a directory does for files. */
+/** The data that outlives one memory store, as a directory does for files. */
 export interface MemoryState {
   users: Map<UserId, UserRecord>
-  /** When the process that holds it was last known alive; absent after a snapshot, which needs no such guess. */
+  /** When the owning process was last known to be alive; absent after a snapshot, which has exact times. */
   alive?: number | undefined
   /** See `Store.alive`. */
   knownTime?: number | undefined
+  /** The store that owns the data; absent if none does. */
   owner?: object | undefined
 }
 
-/** A store for tests, and for whoever wants no disk: it keeps as long as its place is kept. */
-export function createMemoryStore(place: MemoryState = { users: new Map() }): Store {
-  return new MemoryStore(place)
+/** Creates a store in memory, for tests and for servers without a disk. Data lasts as long as `state` is kept. */
+export function createMemoryStore(state: MemoryState = { users: new Map() }): Store {
+  return new MemoryStore(state)
 }
 
 class MemoryStore implements Store {
-  readonly #place: MemoryState
+  readonly #state: MemoryState
   #everyone: () => Iterable<UserRecord> = () => []
   #knownTime: (() => number) | undefined
   #open = false
 
-  constructor(place: MemoryState) {
-    this.#place = place
+  constructor(state: MemoryState) {
+    this.#state = state
   }
 
   async load(): Promise<Records> {
-    if (this.#place.owner) throw new StoreLocked('another store has this place')
-    this.#place.owner = this
+    if (this.#state.owner)
+      throw new StoreLocked('another store in this process owns this data: close it first')
+    this.#state.owner = this
     const records = new Records()
-    for (const record of this.#place.users.values()) records.set(this.#asLastSeen(record))
-    this.#know(this.#place.knownTime ?? highestTime(records))
-    records.knownTime = this.#place.knownTime
+    for (const record of this.#state.users.values()) records.set(this.#asLastSeen(record))
+    this.#know(this.#state.knownTime ?? highestTime(records))
+    records.knownTime = this.#state.knownTime
     return records
   }
 
   async start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void> {
     this.#everyone = everyone
     this.#knownTime = knownTime
-    for (const [userId, record] of this.#place.users) {
+    for (const [userId, record] of this.#state.users) {
       if (record.session === 'live')
-        this.#place.users.set(userId, { ...this.#asLastSeen(record), session: 'held' })
+        this.#state.users.set(userId, { ...this.#asLastSeen(record), session: 'held' })
     }
-    this.#place.alive = undefined
+    this.#state.alive = undefined
     this.#open = true
   }
 
   #asLastSeen(record: UserRecord): UserRecord {
-    const { alive } = this.#place
+    const { alive } = this.#state
     if (alive === undefined || record.session !== 'live' || record.status === 'offline') return record
     return { ...record, lastSeen: Math.max(record.lastSeen, alive) }
   }
 
   note(record: UserRecord): void {
-    if (this.#open) this.#place.users.set(record.userId, record)
+    if (this.#open) this.#state.users.set(record.userId, record)
   }
 
   forget(userId: UserId): void {
-    if (this.#open) this.#place.users.delete(userId)
+    if (this.#open) this.#state.users.delete(userId)
   }
 
   alive(now: number, knownTime?: number): void {
     if (!this.#open) return
-    this.#place.alive = Math.max(now, this.#place.alive ?? now)
+    this.#state.alive = Math.max(now, this.#state.alive ?? now)
     this.#know(knownTime)
   }
 
   #know(time: number | undefined): void {
-    if (time !== undefined) this.#place.knownTime = Math.max(time, this.#place.knownTime ?? time)
+    if (time !== undefined) this.#state.knownTime = Math.max(time, this.#state.knownTime ?? time)
   }
 
   async flush(): Promise<void> {
@@ -79,9 +81,9 @@ class MemoryStore implements Store {
   async save(): Promise<void> {
     await this.flush()
     const users = new Map<UserId, UserRecord>()
-    this.#place.users = users // what is noted during the walk is newer than the row before it
+    this.#state.users = users // before the iteration: a record noted during it is newer than the one it replaces
     for (const record of this.#everyone()) users.set(record.userId, record)
-    this.#place.alive = undefined
+    this.#state.alive = undefined
     this.#know(this.#knownTime?.())
   }
 
@@ -92,7 +94,7 @@ class MemoryStore implements Store {
   async close(): Promise<void> {
     if (this.#open) this.#know(this.#knownTime?.())
     this.#open = false
-    if (this.#place.owner === this) this.#place.owner = undefined
+    if (this.#state.owner === this) this.#state.owner = undefined
   }
 }
 

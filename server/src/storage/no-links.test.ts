@@ -13,7 +13,7 @@ vi.mock('node:fs/promises', async original => ({
 
 describeDisk('node, without hard links', async () => ({ disk: nodeDisk, directory: newDirectory() }))
 
-test('a store works where there are no hard links', async () => {
+test('a store works on a file system without hard links', async () => {
   const dataDir = newDirectory()
   for (let round = 0; round < 3; round += 1) {
     const { store, log } = openStoreOn(nodeDisk, { dataDir })

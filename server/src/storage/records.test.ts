@@ -4,7 +4,7 @@ import { byId, everyKindOfRecord, HOSTILE_NAMES, offline, online } from './testi
 
 const read = (records: Records) => byId(...records)
 
-test('every record is what it was, one by one and all together', () => {
+test('records come back unchanged, one by one and all together', () => {
   const all = [
     ...everyKindOfRecord(),
     ...HOSTILE_NAMES.map(name => offline(name)),
@@ -19,7 +19,7 @@ test('every record is what it was, one by one and all together', () => {
   }
 })
 
-test('nothing is lost that only a file made by hand can say of who is gone', () => {
+test('unusual fields of an offline user, from an edited file, are kept', () => {
   const odd = { ...offline('odd'), text: 'left' }
   const busy = { ...offline('busy'), status: 'busy' } as const
   const records = new Records()
@@ -29,7 +29,7 @@ test('nothing is lost that only a file made by hand can say of who is gone', () 
 })
 
 test.each([{ chosenAt: 5 }, { keptHidden: true as const }, { inactive: true as const }])(
-  'no field of a user who is gone is lost: %o',
+  'no field of an offline user is lost: %o',
   field => {
     const record = { ...offline('ann'), ...field }
     const records = new Records()
@@ -38,7 +38,7 @@ test.each([{ chosenAt: 5 }, { keptHidden: true as const }, { inactive: true as c
   },
 )
 
-test('the newest record of a user counts, whatever kind it and the one before are', () => {
+test('the newest record of a user replaces the earlier one, whatever their kinds', () => {
   const records = new Records()
   const kinds = [
     online('a', 1, 'Ann'),
@@ -59,7 +59,7 @@ test('the newest record of a user counts, whatever kind it and the one before ar
   expect([records.size, records.get('a'), [...records]]).toEqual([0, undefined, []])
 })
 
-test('records may be replaced while all are gone through', () => {
+test('records may be replaced during an iteration', () => {
   const records = new Records()
   for (const record of [online('a'), offline('b'), online('c')]) records.set(record)
   for (const record of records) records.set({ ...record, session: 'none', status: 'offline', lastSeen: 9 })

@@ -3,44 +3,48 @@ import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 
 /**
- * The stored records, one per user, and the time that is known to have passed. Those who are gone, the most of a million, are no objects until they
- * are asked for: objects that live through a load and die after it leave their pages behind, full of holes.
+ * The stored records, one per user, and the known time. Most records belong to offline users without further state. They
+ * are kept as compact rows and become objects only when requested: objects that live until a load has ended would leave
+ * the heap fragmented.
  */
 export class Records implements Iterable<UserRecord> {
   readonly #known = new UserTable<UserRecord>()
   /**
-   * A lower bound of the real time, in ms since the epoch, that grows only by time that processes saw pass; see
-   * `Store.alive`. For files without it, the highest time stored anywhere. `undefined` where nothing was stored.
+   * A lower bound of the real time, in ms since the epoch; see `Store.alive`. If it was not stored, the highest time
+   * that was stored anywhere. `undefined` if nothing was stored.
    */
   knownTime: number | undefined
 
+  /** The number of users. */
   get size(): number {
     return this.#known.size
   }
 
+  /** The record of a user; `undefined` if there is none. */
   get(userId: UserId): UserRecord | undefined {
     const known = this.#known.get(userId)
     return known && asRecord(known)
   }
 
-  /** Keeps a record in place of that user's former one. */
+  /** Stores a record and replaces an earlier one of the same user. */
   set(record: UserRecord): void {
-    if (isRow(record)) this.#known.archive(record.userId, record.lastSeen, record.username)
+    if (fitsRow(record)) this.#known.archive(record.userId, record.lastSeen, record.username)
     else this.#known.put(record)
   }
 
+  /** Removes the record of a user. */
   delete(userId: UserId): void {
     this.#known.forget(userId)
   }
 
-  /** All records. Those that were reached may be replaced meanwhile. */
+  /** Yields all records. Records that were already yielded may be replaced during the iteration. */
   *[Symbol.iterator](): Generator<UserRecord> {
     for (const known of this.#known) yield asRecord(known)
   }
 }
 
-/** Whether there is nothing in it that a row has no column for. */
-function isRow(record: UserRecord): boolean {
+/** Whether a compact row can hold everything in this record. */
+function fitsRow(record: UserRecord): boolean {
   const { session, status, text, expiresAt, chosenAt, keptHidden, idle, inactive, newUsername } = record
   return (
     session === 'none' &&

@@ -20,32 +20,32 @@ test.each<[what: string, record: UserRecord, row: string]>([
     `"status":"away",${TIME},"idle":true,"held":true`,
   ],
   [
-    'hidden for a time, with a name and a text that nobody sees yet',
+    'hidden until a time, with a name and a text that others do not see yet',
     { ...ann, session: 'live', status: 'offline', text: 'psst', expiresAt: 2, newUsername: 'Ann' },
     `"status":"offline",${TIME},"newUsername":"Ann","text":"psst","expiresAt":"1970-01-01T00:00:00.002Z","hidden":true`,
   ],
-  ['gone', { ...ann, session: 'none', status: 'offline' }, `"status":"offline",${TIME}`],
+  ['offline', { ...ann, session: 'none', status: 'offline' }, `"status":"offline",${TIME}`],
   [
-    'gone, and hidden again on return',
+    'offline, and hidden again on return',
     { ...ann, session: 'none', status: 'offline', expiresAt: 2 },
     `"status":"offline",${TIME},"choice":"offline","expiresAt":"1970-01-01T00:00:00.002Z"`,
   ],
   [
-    'busy since a while, in a tab that nobody looks at',
+    'busy for a while, in a hidden tab',
     { ...ann, session: 'live', status: 'busy', chosenAt: 2, inactive: true },
     `"status":"busy",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","inactive":true`,
   ],
   [
-    'gone, and the choice to appear offline is kept',
+    'offline, and the choice to appear offline is kept',
     { ...ann, session: 'none', status: 'offline', keptHidden: true, chosenAt: 2 },
     `"status":"offline",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","keptHidden":true`,
   ],
-])('a row has what others see, and more only where that differs: %s', (_, record, row) => {
+])('a row contains the presence, and other fields only if they differ from it: %s', (_, record, row) => {
   expect(encodeRow(record)).toBe(`{"userId":"ann",${row}}`)
   expect(decodeRow(JSON.parse(encodeRow(record)))).toEqual(record)
 })
 
-test('every record is read as it was written, and `status` is what others see', () => {
+test('every record is decoded as it was encoded, and `status` is the presence', () => {
   for (const record of everyKindOfRecord()) {
     const row = JSON.parse(encodeRow(record))
     expect(decodeRow(row)).toEqual(record)
@@ -55,7 +55,7 @@ test('every record is read as it was written, and `status` is what others see', 
   }
 })
 
-test('rows of older versions and of other tools are read', () => {
+test('rows of older versions and of other tools are decoded', () => {
   const read = (row: object) => decodeRow({ userId: 'ann', lastSeen: 1, ...row })
   expect(read({ status: 'offline', hidden: true, held: true, newUsername: 'Ann' })).toEqual({
     ...ann,

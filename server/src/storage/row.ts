@@ -10,30 +10,35 @@ import { isoTime, MAX_TIME, parseTime } from './iso-time.ts'
 import type { UserRecord } from './store.ts'
 
 /**
- * A user as a JSON object, in snapshot and journal alike:
+ * Encodes a user as a JSON object, for snapshots and for the journal:
  *
  *     {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z","username":"ann"}
  *
- * `status` is what others see. What they don't see follows only where it differs: `"hidden":true` (connected,
- * chose to appear offline), `"held":true` (the connection is lost, the grace period runs), `"idle":true` (in every
- * session), `"inactive":true` (a session said that nobody looks at it), `"newUsername"` (they don't see it yet), and
- * `"choice"` where it is another word than `status`: for users who are away because they are idle, and for users who
- * are gone with a choice that ends later. `"keptHidden":true` is for users who are gone and whose choice `offline`
- * still counts. `"text"`, `"expiresAt"` and `"chosenAt"` belong to the choice.
+ * `status` is the presence that others see. The other fields are present only if they differ from the default:
+ *
+ * - `"hidden":true`: the user is connected and chose to appear offline.
+ * - `"held":true`: the connection is lost, and the grace period runs.
+ * - `"idle":true`: the user is idle in every session.
+ * - `"inactive":true`: a session reported that its client is not visible.
+ * - `"newUsername"`: a name that others don't see yet.
+ * - `"choice"`: the status that the user chose, if it differs from `status`: the user is away because of being idle, or
+ *   offline with a choice that ends later.
+ * - `"keptHidden":true`: the user is offline, and the choice `offline` still applies on return.
+ * - `"text"`, `"expiresAt"`, `"chosenAt"`: parts of the choice.
  */
 export function encodeRow(record: UserRecord): string {
   const { userId, session, status, text, expiresAt, chosenAt, keptHidden } = record
   const { idle, inactive, lastSeen, username, newUsername } = record
-  const gone = session === 'none'
-  const seen = gone ? 'offline' : status === 'online' && idle ? 'away' : status
-  let row = `{"userId":${JSON.stringify(userId)},"status":"${seen}","lastSeen":"${isoTime(lastSeen)}"`
+  const isOffline = session === 'none'
+  const presence = isOffline ? 'offline' : status === 'online' && idle ? 'away' : status
+  let row = `{"userId":${JSON.stringify(userId)},"status":"${presence}","lastSeen":"${isoTime(lastSeen)}"`
   if (username !== undefined) row += `,"username":${JSON.stringify(username)}`
   if (newUsername !== undefined) row += `,"newUsername":${JSON.stringify(newUsername)}`
-  if (seen !== status || (gone && expiresAt !== undefined)) row += `,"choice":"${status}"`
+  if (presence !== status || (isOffline && expiresAt !== undefined)) row += `,"choice":"${status}"`
   if (text !== undefined) row += `,"text":${JSON.stringify(text)}`
   if (expiresAt !== undefined) row += `,"expiresAt":"${isoTime(expiresAt)}"`
   if (chosenAt !== undefined) row += `,"chosenAt":"${isoTime(chosenAt)}"`
-  if (!gone && status === 'offline') row += ',"hidden":true'
+  if (!isOffline && status === 'offline') row += ',"hidden":true'
   if (keptHidden) row += ',"keptHidden":true'
   if (inactive) row += ',"inactive":true'
   if (idle) row += ',"idle":true'
@@ -41,45 +46,45 @@ export function encodeRow(record: UserRecord): string {
   return `${row}}`
 }
 
-/** A row is not what it must be. The message names the field. */
+/** A row is invalid. The message names the field and what it must be. */
 export class BadRow extends Error {
   override readonly name = 'BadRow'
 }
 
 /**
- * Reads a row. `unknownTime` stands in for a `lastSeen` that is `null` or missing, as in imported files;
- * without it there must be one.
+ * Decodes a row. `unknownTime` is used if `lastSeen` is `null` or missing, as in imported files. Without it, `lastSeen` is
+ * required.
  *
- * @throws BadRow
+ * @throws BadRow when a field is invalid
  */
 export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new BadRow('must be an object')
   const fields: Partial<Record<RowField, unknown>> = row
   const userId = nameIn('userId', fields.userId)
-  const seen = statusIn('status', fields.status)
-  const hidden = markIn('hidden', fields.hidden)
-  const held = markIn('held', fields.held)
+  const presence = statusIn('status', fields.status)
+  const hidden = flagIn('hidden', fields.hidden)
+  const held = flagIn('held', fields.held)
   const choice = fields.choice === undefined ? undefined : statusIn('choice', fields.choice)
-  const idle = markIn('idle', fields.idle)
-  const inactive = markIn('inactive', fields.inactive)
-  const keptHidden = markIn('keptHidden', fields.keptHidden)
-  const connected = seen !== 'offline' || hidden || held
-  if (hidden && seen !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
-  if (held && seen === 'offline' && !hidden)
+  const idle = flagIn('idle', fields.idle)
+  const inactive = flagIn('inactive', fields.inactive)
+  const keptHidden = flagIn('keptHidden', fields.keptHidden)
+  const connected = presence !== 'offline' || hidden || held
+  if (hidden && presence !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
+  if (held && presence === 'offline' && !hidden)
     throw new BadRow(`"held" needs a "status" other than "offline", or "hidden"`)
-  if (connected && choice !== undefined && !(idle && seen === 'away' && choice === 'online'))
-    throw new BadRow(`"choice" is for users who are gone or idle`)
-  if (idle && !connected) throw new BadRow(`"idle" is for users who are here`)
-  if (inactive && !connected) throw new BadRow(`"inactive" is for users who are here`)
-  if (keptHidden && (connected || (choice ?? seen) !== 'offline'))
-    throw new BadRow(`"keptHidden" is for users who are gone and chose "offline"`)
-  if (idle && seen === 'online') throw new BadRow(`"idle" needs "status" to be another than "online"`)
+  if (connected && choice !== undefined && !(idle && presence === 'away' && choice === 'online'))
+    throw new BadRow(`"choice" is only valid for users who are offline or idle`)
+  if (idle && !connected) throw new BadRow(`"idle" is only valid for users who are connected or held`)
+  if (inactive && !connected) throw new BadRow(`"inactive" is only valid for users who are connected or held`)
+  if (keptHidden && (connected || (choice ?? presence) !== 'offline'))
+    throw new BadRow(`"keptHidden" is only valid for users who are offline and chose "offline"`)
+  if (idle && presence === 'online') throw new BadRow(`"idle" needs a "status" other than "online"`)
   const session = held ? 'held' : connected ? 'live' : 'none'
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
   return {
     userId,
     session,
-    status: choice ?? seen,
+    status: choice ?? presence,
     ...textIn(fields.text),
     ...optionalTimeIn('expiresAt', fields.expiresAt),
     ...optionalTimeIn('chosenAt', fields.chosenAt),
@@ -140,7 +145,7 @@ function isStatus(value: unknown): value is Status {
   return (STATUSES as readonly unknown[]).includes(value)
 }
 
-function markIn(field: RowField, value: unknown): boolean {
+function flagIn(field: RowField, value: unknown): boolean {
   if (value === undefined || value === true || value === false) return value === true
   throw new BadRow(`"${field}" must be true or absent`)
 }

@@ -1,11 +1,11 @@
-/** Lets works run one after the other, in the order they came. */
+/** Runs asynchronous tasks one after the other, in the order in which they were added. */
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
 
-  /** Runs a work when all before it are done, however they ended. */
-  run<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work, work)
-    this.#last = turn.catch(() => {})
-    return turn
+  /** Runs a task after all earlier tasks have settled. Returns the result of the task, or its error. */
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task, task)
+    this.#last = result.catch(() => {})
+    return result
   }
 }

@@ -2,57 +2,55 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import type { WritableFile } from './disk.ts'
 
-/** How long saving may hold the event loop in one piece: well below the 5 ms it may add to the longest stall. */
+/** How long a slice may block the event loop. Saving may add at most 5 ms to the longest stall. */
 const SLICE_MS = 1
-/** A gentle save works one part and rests three: a quarter of one core, 4 s for a million users. */
-const GENTLE_REST = 3
+/** Pause after a slice in background work, in slice durations: a quarter of one core, 4 s for a million users. */
+const BACKGROUND_PAUSE = 3
 
-/** Divides long work into slices, so that messages, pings and timers get their turn in between. */
-export class Pace {
-  #rest: number
+/** Divides long work into time slices, so that the event loop can handle messages, pings and timers in between. */
+export class TimeSlices {
+  #pause: number
   #stopped: Error | undefined
-  #sliceBegan = performance.now()
+  #sliceStart = performance.now()
 
-  constructor(kind: 'gentle' | 'brisk') {
-    this.#rest = kind === 'gentle' ? GENTLE_REST : 0
+  /** `background` work pauses after each slice; `urgent` work only yields to the event loop. */
+  constructor(kind: 'background' | 'urgent') {
+    this.#pause = kind === 'background' ? BACKGROUND_PAUSE : 0
   }
 
-  /** From now on only gives way, without resting: somebody waits for the end. */
+  /** Makes background work urgent: a caller waits for the result. */
   hurry(): void {
-    this.#rest = 0
+    this.#pause = 0
   }
 
-  /** Ends the work at its next rest. */
-  stop(why: Error): void {
-    this.#stopped = why
+  /** Ends the work at its next `yield` with this error. */
+  stop(reason: Error): void {
+    this.#stopped = reason
   }
 
-  /** Whether this slice is used up, so that it is time to `rest`. */
-  get spent(): boolean {
-    return performance.now() - this.#sliceBegan >= SLICE_MS
+  /** Whether this slice is used up, so that the work must `yield`. */
+  get isUsedUp(): boolean {
+    return performance.now() - this.#sliceStart >= SLICE_MS
   }
 
-  /** Gives the event loop back. @throws what `stop` was called with. */
-  async rest(): Promise<void> {
-    const worked = performance.now() - this.#sliceBegan
-    if (this.#rest === 0) await setImmediate()
-    else await setTimeout(worked * this.#rest)
+  /** Yields to the event loop, and starts the next slice. @throws the error that `stop` was called with */
+  async yield(): Promise<void> {
+    const worked = performance.now() - this.#sliceStart
+    if (this.#pause === 0) await setImmediate()
+    else await setTimeout(worked * this.#pause)
     if (this.#stopped) throw this.#stopped
-    this.#sliceBegan = performance.now()
+    this.#sliceStart = performance.now()
   }
 }
 
-/** Encoded at a time: some 80 rows, 0.1 ms, so that a slice is rarely overrun by more than that. */
-const TEXT_CHARS = 8 * 1024
-/** Written at a time. One buffer serves a whole save: memory from outside the heap would call the collector. */
+/** Text encoded at once: about 80 rows or 0.1 ms, so a slice is rarely exceeded by more than that. */
+const CHUNK_CHARS = 8 * 1024
+/** Bytes written at once. A save reuses one buffer: allocating many would trigger garbage collections. */
 const BUFFER_BYTES = 256 * 1024
-/**
- * Synced at a time. A file system that has 100 MB waiting for one sync makes every other sync wait too, and
- * the journal's must not.
- */
+/** Bytes synced at once. If 100 MB wait for one sync, file systems delay every other sync, including the journal's. */
 const SYNC_BYTES = 8 * 1024 * 1024
 
-/** Appends text to a file in slices, knowing its length and checksum. */
+/** Appends text to a file in time slices, and computes its length and checksum. */
 export class SlicedWriter {
   readonly #file: WritableFile
   #buffer = Buffer.alloc(0)
@@ -65,40 +63,40 @@ export class SlicedWriter {
     this.#file = file
   }
 
-  /** CRC-32 of all that was written. */
+  /** The CRC-32 of everything written. */
   get crc(): number {
     return this.#crc
   }
 
-  /** Length of all that was written. */
+  /** The number of bytes written. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Writes the pieces, taken one by one as their turn comes. Not to be called again before it is done. */
-  async write(pieces: Iterable<string>, pace: Pace): Promise<void> {
+  /** Writes all pieces; each is taken from the iterable when it is needed. Calls must not overlap. */
+  async write(pieces: Iterable<string>, slices: TimeSlices): Promise<void> {
     let text = ''
     for (const piece of pieces) {
       text += piece
-      if (text.length < TEXT_CHARS) continue
+      if (text.length < CHUNK_CHARS) continue
       await this.#encode(text)
       text = ''
-      if (pace.spent) await pace.rest()
+      if (slices.isUsedUp) await slices.yield()
     }
     if (text !== '') await this.#encode(text)
     await this.#drain()
   }
 
   async #encode(text: string): Promise<void> {
-    const most = text.length * 3 // UTF-8 needs at most three bytes for a UTF-16 unit
-    if (this.#filled + most > BUFFER_BYTES) await this.#drain()
-    if (this.#filled + most > this.#buffer.length) this.#grow(this.#filled + most)
+    const maxBytes = text.length * 3 // UTF-8 needs at most three bytes for a UTF-16 unit
+    if (this.#filled + maxBytes > BUFFER_BYTES) await this.#drain()
+    if (this.#filled + maxBytes > this.#buffer.length) this.#grow(this.#filled + maxBytes)
     this.#filled += this.#buffer.write(text, this.#filled)
   }
 
-  /** A batch of a quiet server is a hundred bytes; it gets no quarter of a megabyte. */
+  /** Small batches get a small buffer: a batch of an idle server has about a hundred bytes. */
   #grow(need: number): void {
-    const larger = Buffer.allocUnsafeSlow(need <= TEXT_CHARS ? TEXT_CHARS : Math.max(need, BUFFER_BYTES))
+    const larger = Buffer.allocUnsafeSlow(need <= CHUNK_CHARS ? CHUNK_CHARS : Math.max(need, BUFFER_BYTES))
     this.#buffer.copy(larger, 0, 0, this.#filled)
     this.#buffer = larger
   }
@@ -114,12 +112,13 @@ export class SlicedWriter {
     if (this.#unsynced >= SYNC_BYTES) await this.sync()
   }
 
-  /** Makes all that was written durable. */
+  /** Makes everything written durable. */
   async sync(): Promise<void> {
     this.#unsynced = 0
     await this.#file.sync()
   }
 
+  /** Closes the file. */
   async close(): Promise<void> {
     await this.#file.close()
   }

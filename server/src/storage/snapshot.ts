@@ -3,57 +3,57 @@ import { type Disk, readWhole, reasonOf, wholeLines } from './disk.ts'
 import { isoTime, parseTime } from './iso-time.ts'
 import { Records } from './records.ts'
 import { decodeRow, encodeRow } from './row.ts'
-import { type Pace, SlicedWriter } from './sliced-writer.ts'
+import { SlicedWriter, type TimeSlices } from './sliced-writer.ts'
 import type { UserRecord } from './store.ts'
 
-/** Stands in every file: a later version that writes otherwise has another number and reads this one too. */
+/** The format in every file. A version with another format uses another number, and also reads this one. */
 export const FORMAT = 'who-is-online/1'
 
-/** What a snapshot says about itself. */
+/** The head of a snapshot. */
 export interface SnapshotHead {
-  /** Ms since the epoch, by the wall clock. */
+  /** When it was written: ms since the epoch, by the wall clock. */
   readonly savedAt: number
   /** See `Store.alive`. */
   readonly knownTime: number | undefined
   /** See `SegmentHead.stateId`. */
   readonly stateId: string
-  /** The first journal segment that may hold something this snapshot does not. */
+  /** The first journal segment that may contain changes which are not in this snapshot. */
   readonly journal: number
 }
 
-/** A state file as it was read. */
+/** The content of a state file. */
 export interface Snapshot {
   readonly users: Records
-  /** Absent in files of earlier versions, and in those that are not ours. */
+  /** Absent in files of earlier versions and in imported files. */
   readonly stateId: string | undefined
   readonly savedAt: number | undefined
   readonly knownTime: number | undefined
-  /** Unknown in a file that is not ours. */
+  /** See `SnapshotHead.journal`. Absent in imported files. */
   readonly journal: number | undefined
-  /** `sealed` by a checksum; otherwise somebody edited or imported it, and `fingerprint` tells it from others. */
+  /** `sealed`: it has a correct checksum. `by hand`: it was edited or imported, and `fingerprint` identifies it. */
   readonly origin: { readonly kind: 'sealed' } | { readonly kind: 'by hand'; readonly fingerprint: string }
 }
 
-/** A state file can't be used. The message says why. */
+/** A state file can't be used. The message completes the sentence "user_state.json is damaged: …". */
 export class SnapshotDamaged extends Error {
   override readonly name = 'SnapshotDamaged'
 }
 
 /**
- * Writes a snapshot: JSON for people and tools, one user a line, and sealed: the last line carries the
- * checksum of all bytes before it. When it returns, the file is whole and durable; its name is not yet.
+ * Writes a snapshot: JSON with one user per line. The last line is the checksum of all bytes before it. When it resolves,
+ * the content of the file is durable, but not yet its name. @throws errors of the disk
  */
 export async function writeSnapshot(
   disk: Disk,
   path: string,
   head: SnapshotHead,
   users: Iterable<UserRecord>,
-  pace: Pace,
+  slices: TimeSlices,
 ): Promise<void> {
   const writer = new SlicedWriter(await disk.create(path))
   try {
-    await writer.write(body(head, users), pace)
-    await writer.write([`"checksum": "${checksum(writer.crc)}"\n}\n`], pace)
+    await writer.write(body(head, users), slices)
+    await writer.write([`"checksum": "${checksum(writer.crc)}"\n}\n`], slices)
     await writer.sync()
   } finally {
     await writer.close()
@@ -73,9 +73,9 @@ function* body(head: SnapshotHead, users: Iterable<UserRecord>): Generator<strin
 }
 
 /**
- * Reads a state file: one of ours, line by line, or what somebody edited or imported, as a whole.
+ * Reads a state file: one with a checksum line by line, an edited or imported one as a whole.
  *
- * @throws SnapshotDamaged when it is not all there or not valid, and what the disk throws.
+ * @throws SnapshotDamaged when it is incomplete or invalid, and errors of the disk
  */
 export async function readSnapshot(disk: Disk, path: string): Promise<Snapshot> {
   return (
@@ -83,7 +83,7 @@ export async function readSnapshot(disk: Disk, path: string): Promise<Snapshot> 
   )
 }
 
-/** Reads a file as `writeSnapshot` makes it; `undefined` when it has no checksum where that would stand. */
+/** Reads a file of `writeSnapshot`; `undefined` if it has no checksum at the end. */
 async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefined> {
   const users = new Records()
   let head: string | undefined
@@ -115,13 +115,13 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
         users.set(record)
       }
     } catch (error) {
-      badRow ??= `row ${rows}: ${reasonOf(error)}` // whether it or the whole file is at fault, the checksum tells
+      badRow ??= `row ${rows}: ${reasonOf(error)}` // reported only if the checksum is correct
     }
   }
   if (head === undefined || seal === undefined) return undefined
   if (seal.trimEnd() !== `"checksum": "${checksum(crc)}"\n}`) {
     throw new SnapshotDamaged(
-      'its checksum is wrong (if you edited it by hand, delete the line "checksum" and the comma before it)',
+      'its checksum is wrong (if you edited the file, delete the line "checksum" and the comma before it)',
     )
   }
   if (badRow !== undefined) throw new SnapshotDamaged(badRow)
@@ -130,14 +130,14 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
 
 const HEAD_END = '"users": [\n'
 
-/** Where a line begins with this text; -1 when none does. */
+/** The offset of the first line that starts with this text; -1 if there is none. */
 function startOfLine(block: Buffer, text: string): number {
   if (block.toString('latin1', 0, text.length) === text) return 0
   const newline = block.indexOf(`\n${text}`)
   return newline < 0 ? -1 : newline + 1
 }
 
-/** Parsing thousands of rows at once takes half the time of one by one. */
+/** Parses thousands of rows at once, which takes half as long as parsing them one by one. */
 function parseRows(text: string): unknown[] {
   let end = text.endsWith('],\n') ? text.length - '],\n'.length : text.length
   while (text[end - 1] === '\n' || text[end - 1] === ',') end -= 1
@@ -158,9 +158,9 @@ async function modifiedAt(disk: Disk, path: string): Promise<number> {
 }
 
 /**
- * Reads a file without a checksum: one of ours that somebody edited, or the plain form that other tools
- * write: `{"<userId>": {"userId": …, "status": …, "lastSeen": …, "username": …}}`. Whose `lastSeen` is not
- * known was last seen when the file was written, or before.
+ * Reads a file without a checksum: one of ours that was edited, or the plain form that other tools write:
+ * `{"<userId>": {"userId": …, "status": …, "lastSeen": …, "username": …}}`. If `lastSeen` is missing, the user was last
+ * seen when the file was written, or earlier.
  */
 function readByHand(bytes: Buffer, writtenAt: number): Snapshot {
   const origin = { kind: 'by hand', fingerprint: checksum(crc32(bytes)) } as const
@@ -173,16 +173,16 @@ function readByHand(bytes: Buffer, writtenAt: number): Snapshot {
 }
 
 function parseText(bytes: Buffer): object {
-  if (bytes.length === 0) throw new SnapshotDamaged('it is empty')
+  if (bytes.length === 0) throw new SnapshotDamaged('the file is empty')
   let content: unknown
   try {
-    // Fatal: bytes that are no UTF-8 would otherwise become other names.
+    // fatal: invalid UTF-8 would otherwise silently become other names.
     content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
-    throw new SnapshotDamaged(`it is no JSON (${reasonOf(error)})`)
+    throw new SnapshotDamaged(`it is not JSON (${reasonOf(error)})`)
   }
   if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content
-  throw new SnapshotDamaged('it holds no JSON object')
+  throw new SnapshotDamaged('it must be a JSON object')
 }
 
 type ReadHead = Pick<Snapshot, 'journal' | 'stateId' | 'savedAt' | 'knownTime'>
@@ -194,7 +194,11 @@ const NO_HEAD: ReadHead = {
   knownTime: undefined,
 }
 
-/** Reads only the head of a sealed state file. `undefined` where it is not one of ours, or is damaged. */
+/**
+ * Reads only the head of a state file of `writeSnapshot`. `undefined` if it is another file, or its head is damaged.
+ *
+ * @throws errors of the disk
+ */
 export async function readSnapshotHead(disk: Disk, path: string): Promise<ReadHead | undefined> {
   for await (const block of wholeLines(disk, path)) {
     const text = block.toString()
@@ -214,7 +218,7 @@ function parseHead(text: string): ReadHead {
   try {
     content = parseText(Buffer.from(text))
   } catch (error) {
-    throw new SnapshotDamaged(`its head: ${reasonOf(error)}`)
+    throw new SnapshotDamaged(`in its head, ${reasonOf(error)}`)
   }
   return parseOurs(content).head
 }
@@ -224,17 +228,19 @@ function parseOurs(content: object): { head: ReadHead; rows: unknown[] } {
     ...content,
   }
   if (format !== FORMAT)
-    throw new SnapshotDamaged(`its format is not "${FORMAT}"; a newer version may have written it`)
+    throw new SnapshotDamaged(
+      `its "format" must be "${FORMAT}"; a newer version of the server may have written it`,
+    )
   if ('checksum' in rest) {
     throw new SnapshotDamaged(
-      'it was reformatted and its checksum can\'t be right; delete the line "checksum" to accept it as it is',
+      'it was reformatted, so its checksum can\'t be checked; delete the line "checksum" to accept the file as it is',
     )
   }
   const [unknownKey] = Object.keys(rest)
   if (unknownKey !== undefined)
-    throw new SnapshotDamaged(`it has an unknown key ${JSON.stringify(unknownKey)}`)
+    throw new SnapshotDamaged(`it has an unknown key ${JSON.stringify(unknownKey)}: remove it`)
   if (stateId !== undefined && typeof stateId !== 'string')
-    throw new SnapshotDamaged('"stateId" must be a text')
+    throw new SnapshotDamaged('"stateId" must be a string')
   if (!Array.isArray(users)) throw new SnapshotDamaged('"users" must be a list')
   const head = {
     journal: journalIn(journal),
@@ -251,9 +257,10 @@ function journalIn(value: unknown): number | undefined {
   throw new SnapshotDamaged('"journal" must be the number of a journal segment')
 }
 
-/** It is only for people and for old files, so what somebody wrote there by hand does not make the file unusable. */
+/** `savedAt` is informative, so an invalid time in an edited file is ignored. */
 function savedAtIn(value: unknown): number | undefined {
-  if (value !== undefined && typeof value !== 'string') throw new SnapshotDamaged('"savedAt" must be a time')
+  if (value !== undefined && typeof value !== 'string')
+    throw new SnapshotDamaged('"savedAt" must be a string')
   const time = value === undefined ? Number.NaN : parseTime(value)
   return Number.isNaN(time) ? undefined : time
 }
@@ -269,7 +276,7 @@ function* numbered(rows: unknown[]): Generator<readonly [place: string, row: unk
   for (const [index, row] of rows.entries()) yield [`row ${index + 1}`, row]
 }
 
-/** The plain form: the key is the user id, and a row that leaves it out takes it from there. */
+/** The rows of the plain form. The key is the user id; a row may omit it. */
 function* keyed(content: object): Generator<readonly [place: string, row: unknown]> {
   for (const [key, row] of Object.entries(content)) {
     const place = `user ${JSON.stringify(key)}`
@@ -287,7 +294,7 @@ function decodeRows(rows: Iterable<readonly [place: string, row: unknown]>, unkn
     try {
       const record = decodeRow(row, unknownTime)
       if (users.get(record.userId))
-        throw new SnapshotDamaged(`"userId" ${JSON.stringify(record.userId)} is there twice`)
+        throw new SnapshotDamaged(`"userId" ${JSON.stringify(record.userId)} occurs twice`)
       users.set(record)
     } catch (error) {
       throw new SnapshotDamaged(`${place}: ${reasonOf(error)}`)

@@ -9,15 +9,15 @@ import {
   online,
 } from './testing/sample-records.ts'
 
-/** One place and whoever comes to it. */
+/** One location and the processes that use it. */
 export interface StoreHarness {
-  /** A store of a new process, on the same place. */
+  /** Opens the store as a new process, at the same location. */
   open(): Store
-  /** The process of a store is gone, without a word. */
+  /** Kills the process of a store. */
   kill(store: Store): Promise<void>
 }
 
-/** What every store promises; see the port. */
+/** The contract suite of `Store`; the guarantees are on the port. */
 export function describeStore(name: string, makeHarness: () => Promise<StoreHarness>): void {
   describe(`a store: ${name}`, () => {
     let harness: StoreHarness
@@ -26,7 +26,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       harness = await makeHarness()
     })
 
-    /** What the next process reads. */
+    /** Reads the users as the next process does. */
     const reload = async (): Promise<Map<string, UserRecord>> => {
       const store = harness.open()
       const users = await loadFrom(store)
@@ -34,7 +34,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       return users
     }
 
-    /** A running store and the users its process knows, which are noted as they come. */
+    /** Starts a store, and keeps the users of its process. */
     const begin = async () => {
       const store = harness.open()
       const users = await loadFrom(store)
@@ -52,11 +52,11 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       return { store, users, note, forget }
     }
 
-    test('is empty where nothing was ever written', async () => {
+    test('is empty if nothing was ever written', async () => {
       expect(await reload()).toEqual(new Map())
     })
 
-    test('[I8] what was noted before a flush is there after a crash', async () => {
+    test('[I8] records noted before a flush survive a crash', async () => {
       const { store, note } = await begin()
       note(online('a'), offline('b'))
       await store.flush()
@@ -64,7 +64,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a'), offline('b')))
     })
 
-    test('[I8] what was noted 150 ms ago is there after a crash', async () => {
+    test('[I8] records noted 150 ms ago survive a crash', async () => {
       const { store, note } = await begin()
       note(online('a'))
       await new Promise(resolve => setTimeout(resolve, 150))
@@ -72,7 +72,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a')))
     })
 
-    test('keeps every combination of session, choice, activity and name', async () => {
+    test('stores every combination of session, status, activity and name', async () => {
       const { store, users, note } = await begin()
       note(...everyKindOfRecord())
       await store.flush()
@@ -87,7 +87,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(journalled)
     })
 
-    test('keeps every name there can be, as id and as username', async () => {
+    test('stores names of every kind, as user id and as username', async () => {
       const { store, note } = await begin()
       const records = HOSTILE_NAMES.map(hostile => online(hostile, 1_000, hostile))
       note(...records)
@@ -102,7 +102,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(...records))
     })
 
-    test('the newest record of a user counts, and who is forgotten is gone until noted again', async () => {
+    test('keeps the newest record of a user, and removes forgotten users until they are noted again', async () => {
       const { store, note, forget } = await begin()
       note(online('a', 1), online('b', 1), online('c', 1))
       await store.flush()
@@ -117,7 +117,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a', 3), offline('c', 4)))
     })
 
-    test('a snapshot holds everybody, and what is noted after it counts too', async () => {
+    test('a snapshot contains all users, and later records apply as well', async () => {
       const { store, note, forget } = await begin()
       note(online('a'), online('b'), online('c'))
       await store.save()
@@ -128,7 +128,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000), online('d')))
     })
 
-    test('users come, change and go while a snapshot is walked', async () => {
+    test('users can be added, changed and removed during a snapshot', async () => {
       const store = harness.open()
       const users = await loadFrom(store)
       const change = (record: UserRecord) => {
@@ -154,7 +154,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(offline('a', 2_000), online('c'), online('d'), online('e', 2_000)))
     })
 
-    test('after a crash, visible live users were last seen when the process was last alive', async () => {
+    test('after a crash, lastSeen of visible live users is the last alive time', async () => {
       const { store, note } = await begin()
       const held: UserRecord = { ...online('held'), session: 'held' }
       const hidden: UserRecord = { ...online('hidden'), status: 'offline' }
@@ -169,7 +169,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       )
     })
 
-    test('all that a record can say is there again, after a crash and after a save', async () => {
+    test('all fields of a record survive a crash and a save', async () => {
       const { store, note } = await begin()
       const text = 'in a “call” \u2028 \\ "'
       const records: UserRecord[] = [
@@ -197,7 +197,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(...records))
     })
 
-    test('after a clean stop everybody was last seen exactly when noted', async () => {
+    test('after a clean stop, lastSeen is exactly as noted', async () => {
       const { store, note } = await begin()
       note(online('a'), offline('b', 2_000))
       store.alive(5_000)
@@ -206,7 +206,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000)))
     })
 
-    test('a process does not speak for the users of the one before', async () => {
+    test('alive times of a process do not apply to users of an earlier process', async () => {
       const first = await begin()
       first.note(online('a'), online('b'))
       first.store.alive(5_000)
@@ -221,7 +221,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId({ ...online('a', 5_000), session: 'held' }, online('b', 9_000)))
     })
 
-    test('notes from a time before the epoch and far ahead of it stay what they are', async () => {
+    test('stores times before the epoch unchanged', async () => {
       const { store, note } = await begin()
       note(offline('early', -62_000_000_000_000), offline('zero', 0))
       await store.flush()
@@ -229,7 +229,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(offline('early', -62_000_000_000_000), offline('zero', 0)))
     })
 
-    test('[Z6] the known time is the highest that was stored, after a crash, a save and a clean stop', async () => {
+    test('[Z6] knownTime is the highest one that was stored, after a crash, a save and a clean stop', async () => {
       const knownTime = async () => {
         const store = harness.open()
         const time = (await store.load()).knownTime
@@ -241,7 +241,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       first.note(online('a', 7_000), offline('b', 9_000))
       await first.store.flush()
       await harness.kill(first.store)
-      expect(await knownTime()).toBe(9_000) // what is the latest of all times, where none was stored
+      expect(await knownTime()).toBe(9_000) // without a stored one, it is the latest of all times
 
       const second = await begin()
       second.store.alive(20_000, 5_000)
@@ -275,7 +275,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await knownTime()).toBe(14_000)
     })
 
-    test('[Z6] times of a clock that was ahead or behind stay what they are', async () => {
+    test('[Z6] times of a clock that was ahead or behind stay unchanged', async () => {
       const { store, note } = await begin()
       note(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3))
       await store.flush()
@@ -283,7 +283,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3)))
     })
 
-    test('many at once, a thousand times over', async () => {
+    test('a thousand rounds of concurrent notes, flushes and saves', async () => {
       const { store, users, note } = await begin()
       for (let round = 0; round < 1_000; round += 1) {
         note(online(`user ${round % 100}`, round), offline(`user ${(round * 7) % 300}`, round))
@@ -294,14 +294,14 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(users)
     })
 
-    test('one process at a time', async () => {
+    test('has one owner at a time', async () => {
       const { store } = await begin()
       await expect(harness.open().load()).rejects.toThrow(StoreLocked)
       await store.close()
       expect(await reload()).toEqual(new Map())
     })
 
-    test("a dead process is in nobody's way, again and again", async () => {
+    test('a killed process does not block the next one', async () => {
       for (let round = 0; round < 5; round += 1) {
         const { store, note } = await begin()
         note(offline(`user ${round}`, round))
@@ -311,7 +311,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect([...(await reload()).keys()]).toHaveLength(5)
     })
 
-    test('is well, and says after close that nothing is kept any more', async () => {
+    test('is ok, and rejects flush and save after close', async () => {
       const { store, note } = await begin()
       expect(store.health()).toEqual({ state: 'ok' })
       await store.close()

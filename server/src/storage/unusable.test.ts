@@ -20,8 +20,8 @@ async function messageOf(loading: Promise<unknown>): Promise<string> {
 
 const whoAmI = `runs as uid ${process.geteuid?.()}`
 
-describe('a data directory that can not be used', () => {
-  test('[Z8] a file in its place', async () => {
+describe('an error about an unusable data directory', () => {
+  test('[Z8] for a file in its place', async () => {
     const dataDir = join(newDirectory(), 'data')
     await writeFile(dataDir, 'x', { mode: 0o640 })
     const message = await messageOf(load(dataDir))
@@ -29,21 +29,21 @@ describe('a data directory that can not be used', () => {
       expect(message).toContain(part)
   })
 
-  test('[Z8] a file in the place of its parent', async () => {
+  test('[Z8] for a file in the place of its parent', async () => {
     const parent = join(newDirectory(), 'parent')
     await writeFile(parent, 'x')
     const message = await messageOf(load(join(parent, 'data')))
     expect(message).toContain(`${join(parent, 'data')} can't be used`)
-    expect(message).toContain(`${parent} is the nearest that exists`)
+    expect(message).toContain(`the nearest existing directory is ${parent}`)
   })
 
-  test('[Z8] a link that leads nowhere', async () => {
+  test('[Z8] for a broken symbolic link', async () => {
     const dataDir = join(newDirectory(), 'data')
     await symlink('/nowhere/at/all', dataDir)
     expect(await messageOf(load(dataDir))).toContain(dataDir)
   })
 
-  test.skipIf(process.getuid?.() === 0)('[Z8] a directory of which nothing can be changed', async () => {
+  test.skipIf(process.getuid?.() === 0)('[Z8] for a read-only directory', async () => {
     const dataDir = join(newDirectory(), 'data')
     await mkdir(dataDir, { mode: 0o500 })
     const message = await messageOf(load(dataDir))
@@ -60,7 +60,7 @@ describe('a data directory that can not be used', () => {
     ['EMFILE', 'ulimit -n'],
     ['EIO', 'set DATA_DIR'],
   ] as const)(
-    '[Z8] %s, at whatever operation: one sentence, and what was there stays as it was',
+    '[Z8] for %s in any operation is one sentence, and no file has changed',
     async ([code, advice]) => {
       for (let failing = 1; ; failing += 1) {
         const disk = new SimulatedDisk()
@@ -89,7 +89,7 @@ describe('a data directory that can not be used', () => {
     },
   )
 
-  test('control: a directory that can be used is, and one that is missing is made', async () => {
+  test('control: a usable directory is used, and a missing one is created', async () => {
     const dataDir = join(newDirectory(), 'one', 'two')
     const { store } = openStoreOn(nodeDisk, { dataDir })
     await store.load()

@@ -5,13 +5,13 @@ import { codeOf, nodeDisk } from './disk.ts'
 import { StoreUnusable } from './store.ts'
 
 /**
- * Makes of a failed file operation a sentence for an operator: which directory, whose it is, who this process is,
- * what failed, and what to do.
+ * Turns a failed file operation into an error for the operator: which directory, who owns it, which user this process runs
+ * as, what failed, and what to do.
  */
 export async function unusable(directory: string, error: Error): Promise<StoreUnusable> {
   const file = await foreignFile(directory, error)
   const { path, facts } = file ?? (await nearest(directory))
-  const where = path === directory || file ? '' : ` (${path} is the nearest that exists)`
+  const where = path === directory || file ? '' : ` (the nearest existing directory is ${path})`
   const isFileInstead = !file && facts?.isDirectory === false
   const whose = facts
     ? `${where}; ${file ? basename(file.path) : 'it'} ${isFileInstead ? 'is a file, not a directory, and ' : ''}belongs to ${userName(facts.uid)} and group ${facts.gid} with mode ${facts.mode.toString(8).padStart(4, '0')}`
@@ -20,7 +20,7 @@ export async function unusable(directory: string, error: Error): Promise<StoreUn
   return new StoreUnusable(text, { cause: error })
 }
 
-/** The file in the directory that was refused: it may belong to another user than the directory does. */
+/** The file to which access was denied, if it is one in the directory: it may have another owner than the directory. */
 async function foreignFile(
   directory: string,
   error: Error,
@@ -32,7 +32,7 @@ async function foreignFile(
   return found.facts && found
 }
 
-/** The directory, or the nearest directory above that exists. */
+/** The directory, or its nearest existing parent. */
 async function nearest(directory: string): ReturnType<typeof look> {
   for (let path = directory; ; path = dirname(path)) {
     const found = await look(path)
@@ -50,7 +50,7 @@ function self(): string {
   return uid === undefined ? userInfo().username : `${userName(uid)} and group ${gid}`
 }
 
-/** `uid 1000 (node)`; without the name where the system, or the container, has none for it. */
+/** Such as `uid 1000 (node)`; without the name if the system or container does not define one. */
 function userName(uid: number): string {
   const name = passwd().find(([, , number]) => number === String(uid))?.[0]
   return name === undefined ? `uid ${uid}` : `uid ${uid} (${name})`
@@ -71,9 +71,9 @@ function advice(directory: string, code: string | undefined, isFileInstead: bool
   if (isFileInstead || code === 'ENOTDIR' || code === 'EEXIST') return `move that file away, ${another}`
   switch (code) {
     case 'EACCES':
-      return `run the server as that user, or give it the directory (chown -R ${process.geteuid?.() ?? 'USER'}:${process.getegid?.() ?? 'GROUP'} ${directory}), ${another}`
+      return `run the server as that user, or make this user the owner (chown -R ${process.geteuid?.() ?? 'USER'}:${process.getegid?.() ?? 'GROUP'} ${directory}), ${another}`
     case 'EPERM':
-      return `let it be changed (lsattr shows if it is immutable; chattr -i ends that), ${another}`
+      return `allow changes to it (lsattr shows whether it is immutable; chattr -i makes it mutable), ${another}`
     case 'EROFS':
       return `mount the file system writable, ${another}`
     case 'ENOSPC':

@@ -3,7 +3,7 @@ import type { UserRecord } from './store.ts'
 import { diskWith, openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
-/* What version 0.1.0 left when it was killed: no ids, no known time, a lock that names no segment. */
+/* The files of version 0.1.0 after a kill: without ids and known time, and with a lock that names no segment. */
 
 const ANN = Date.UTC(2026, 10, 28, 7, 51, 52, 321)
 const BOB = Date.UTC(2026, 10, 28, 7, 51, 49, 813)
@@ -44,7 +44,7 @@ eaf431c8 {"userId":"ann","status":"offline","lastSeen":"2026-11-28T07:51:52.321Z
 const ann: UserRecord = { userId: 'ann', session: 'held', status: 'offline', lastSeen: ANN }
 const bob = offline('bob', BOB)
 
-test('[Z6] the files of the version before are read, and the highest time in them is the known time', async () => {
+test('[Z6] files of the previous version are read, and the highest time in them is the known time', async () => {
   const { store, log } = openStoreOn(diskWith(LEFT))
   const records = await store.load()
   expect(byId(...records)).toEqual(byId(ann, bob))
@@ -52,7 +52,7 @@ test('[Z6] the files of the version before are read, and the highest time in the
   expect(log.errors).toEqual([])
 })
 
-test('[I8] their backup and journal stand in, also after the first saves of this version', async () => {
+test('[I8] their backup and journal can replace the main file, also after the first saves of this version', async () => {
   const disk = diskWith(LEFT)
   const first = openStoreOn(disk)
   const users = await loadFrom(first.store)

@@ -4,8 +4,8 @@ import { diskWith, openStoreOn } from './open-store.ts'
 import type { ReadableLog } from './readable-log.ts'
 import { HOSTILE_NAMES, loadFrom, offline, online } from './sample-records.ts'
 
-/** The files of a data directory by name, and the state that is in them. */
-export interface Left {
+/** The files of a data directory by name, and the users that they contain. */
+export interface StateOnDisk {
   readonly files: ReadonlyMap<string, Buffer>
   readonly users: ReadonlyMap<string, UserRecord>
 }
@@ -13,10 +13,10 @@ export interface Left {
 type Places = 'main and backup' | 'main' | 'journal'
 
 /**
- * What processes leave behind that stopped in good order: with main and backup, with a first snapshot only,
- * or with a journal only. One process before the last crashed, so that the journal has seen a crash too.
+ * Creates the files of a process that stopped cleanly: with main file and backup, with a first snapshot only, or with a
+ * journal only. The process before it crashed.
  */
-export async function leave(places: Places, userCount: number): Promise<Left> {
+export async function createState(places: Places, userCount: number): Promise<StateOnDisk> {
   let disk = new SimulatedDisk()
   const users = new Map<string, UserRecord>()
   const note = (store: Store, ...records: UserRecord[]) => {
@@ -54,19 +54,20 @@ export async function leave(places: Places, userCount: number): Promise<Left> {
   }
 }
 
-/** How a start went that met damage. */
+/** The result of a start with damaged files. */
 export type Outcome =
-  | { readonly kind: 'whole' }
-  | { readonly kind: 'loss said'; readonly missing: number }
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'loss reported'; readonly missing: number }
   | { readonly kind: 'refused' }
   | { readonly kind: 'violation'; readonly what: string }
 
-/** How files are read: as the store does, or as a control that must be caught. */
+/** Reads the files: as the store does, or in a wrong way that the tests must detect. */
 export type Reader = (
   disk: SimulatedDisk,
 ) => Promise<{ users: ReadonlyMap<string, UserRecord>; log: Pick<ReadableLog, 'errors'> }>
 
-export const asTheStoreReads: Reader = async disk => {
+/** Reads the files as the store does. */
+export const storeReader: Reader = async disk => {
   const { store, log } = openStoreOn(disk)
   const users = await loadFrom(store)
   await store.close()
@@ -74,13 +75,13 @@ export const asTheStoreReads: Reader = async disk => {
 }
 
 /**
- * Starts on damaged files. Right is: the whole state; or less, and the loss is said in the log; or a refusal
- * that leaves every file as it was.
+ * Starts with damaged files. Allowed are: the complete state; a smaller state if the log reports the loss; or a refusal
+ * that changes no file.
  */
-export async function judge(
-  left: Left,
+export async function checkStart(
+  state: StateOnDisk,
   damaged: ReadonlyMap<string, Buffer>,
-  read: Reader = asTheStoreReads,
+  read: Reader = storeReader,
 ): Promise<Outcome> {
   const disk = diskWith(Object.fromEntries(damaged))
   let users: ReadonlyMap<string, UserRecord>
@@ -95,14 +96,14 @@ export async function judge(
       ? { kind: 'refused' }
       : { kind: 'violation', what: 'refused and changed files' }
   }
-  const missing = [...left.users].filter(([userId, record]) => !isEqual(users.get(userId), record)).length
-  const invented = [...users.keys()].filter(userId => !left.users.has(userId) && userId !== 'user 1')
-  if (invented.length > 0) return { kind: 'violation', what: `made up ${invented}` }
-  if (missing === 0 && users.size === left.users.size) return { kind: 'whole' }
+  const missing = [...state.users].filter(([userId, record]) => !isEqual(users.get(userId), record)).length
+  const invented = [...users.keys()].filter(userId => !state.users.has(userId) && userId !== 'user 1')
+  if (invented.length > 0) return { kind: 'violation', what: `invented ${invented}` }
+  if (missing === 0 && users.size === state.users.size) return { kind: 'complete' }
   if (errors.length === 0)
-    return { kind: 'violation', what: `${missing} records are missing or older, and no error says so` }
-  if (users.size === 0) return { kind: 'violation', what: 'started empty' }
-  return { kind: 'loss said', missing }
+    return { kind: 'violation', what: `${missing} records are missing or older, and no error reports it` }
+  if (users.size === 0) return { kind: 'violation', what: 'started with an empty state' }
+  return { kind: 'loss reported', missing }
 }
 
 function isSame(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {
@@ -113,25 +114,28 @@ function isEqual(a: UserRecord | undefined, b: UserRecord): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-export function cutOff(left: Left, name: string, bytes: number): Map<string, Buffer> {
-  return new Map(left.files).set(name, contentOf(left, name).subarray(0, bytes))
+/** The files with one of them truncated to this many bytes. */
+export function truncated(state: StateOnDisk, name: string, bytes: number): Map<string, Buffer> {
+  return new Map(state.files).set(name, contentOf(state, name).subarray(0, bytes))
 }
 
-export function flipped(left: Left, name: string, bit: number): Map<string, Buffer> {
-  const content = Buffer.from(contentOf(left, name))
+/** The files with one bit flipped in one of them. */
+export function flipped(state: StateOnDisk, name: string, bit: number): Map<string, Buffer> {
+  const content = Buffer.from(contentOf(state, name))
   content[bit >> 3] = (content[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-  return new Map(left.files).set(name, content)
+  return new Map(state.files).set(name, content)
 }
 
-export function contentOf(left: Left, name: string): Buffer {
-  const content = left.files.get(name)
-  if (!content) throw new Error(`no ${name} among ${[...left.files.keys()]}`)
+/** The content of one file. @throws Error if there is no such file */
+export function contentOf(state: StateOnDisk, name: string): Buffer {
+  const content = state.files.get(name)
+  if (!content) throw new Error(`no ${name} among ${[...state.files.keys()]}`)
   return content
 }
 
-/** Counts outcomes, so that a test can print them and expect none of a kind. */
+/** Counts outcomes, for the report and the expectations of a test. */
 export class Tally {
-  readonly counts = { whole: 0, 'loss said': 0, refused: 0, violation: 0 }
+  readonly counts = { complete: 0, 'loss reported': 0, refused: 0, violation: 0 }
   readonly violations: string[] = []
 
   add(outcome: Outcome, where: string): void {

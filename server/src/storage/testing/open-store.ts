@@ -8,13 +8,14 @@ import { createJsonFileStore, type JsonFileOptions } from '../json-file.ts'
 import type { Store } from '../store.ts'
 import { ReadableLog } from './readable-log.ts'
 
-/** Later than any time a test notes. */
+/** The wall clock of all tests; later than the times of all test records. */
 export const NOW = Date.UTC(2030, 0, 1)
+/** The data directory on a simulated disk. */
 export const DATA = '/data'
 
 let starts = 0
 
-/** A store on a simulated disk, in a process of its own; all others are dead. */
+/** Opens a store on a disk, as a new process. All other processes count as ended. */
 export function openStoreOn(
   disk: Disk,
   options: Partial<JsonFileOptions> = {},
@@ -32,7 +33,7 @@ export function openStoreOn(
   return { store, log }
 }
 
-/** A disk with one directory on it, which holds these files. */
+/** A simulated disk with one directory that contains these files. */
 export function diskWith(files: Readonly<Record<string, string | Buffer>>): SimulatedDisk {
   const disk = new SimulatedDisk()
   for (const [name, content] of Object.entries(files)) disk.put(`${DATA}/${name}`, content)
@@ -44,7 +45,7 @@ afterAll(() => {
   for (const path of directories) rmSync(path, { recursive: true, force: true })
 })
 
-/** An empty directory on the real disk, gone when the tests of a file are. */
+/** Creates an empty directory on the real disk. It is removed after the tests of the file. */
 export function newDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), 'presence-storage-'))
   directories.push(path)

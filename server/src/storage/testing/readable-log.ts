@@ -1,6 +1,6 @@
-import type { LogFields, StoreLog } from '../recovery.ts'
+import type { LogFields, StoreLog } from '../store-log.ts'
 
-/** A log that can be read. */
+/** A log that keeps its lines for a test. */
 export class ReadableLog implements StoreLog {
   readonly infos: string[] = []
   readonly errors: string[] = []

@@ -1,7 +1,7 @@
 import { STATUSES } from '@who-is-online/protocol/words'
 import type { Store, UserRecord } from '../store.ts'
 
-/** Names that break what is careless with keys, lines, quotes or bytes. */
+/** Names that break careless handling of keys, lines, quotes or bytes. */
 export const HOSTILE_NAMES: readonly string[] = [
   '__proto__',
   'constructor',
@@ -30,6 +30,7 @@ export const HOSTILE_NAMES: readonly string[] = [
   '\u{1F600}'.repeat(32),
 ]
 
+/** The record of a connected user. */
 export const online = (userId: string, lastSeen = 1_000, username?: string): UserRecord => ({
   userId,
   session: 'live',
@@ -38,6 +39,7 @@ export const online = (userId: string, lastSeen = 1_000, username?: string): Use
   ...(username !== undefined && { username }),
 })
 
+/** The record of an offline user. */
 export const offline = (userId: string, lastSeen = 1_000): UserRecord => ({
   userId,
   session: 'none',
@@ -45,13 +47,13 @@ export const offline = (userId: string, lastSeen = 1_000): UserRecord => ({
   lastSeen,
 })
 
-/** Every session with every choice, idle or not, and what may stand beside them. */
+/** Records with every combination of session, status, activity and optional fields. */
 export function everyKindOfRecord(): UserRecord[] {
   const records: UserRecord[] = []
   for (const session of ['live', 'held', 'none'] as const) {
     for (const status of STATUSES) {
       for (const idle of session === 'none' ? [{}] : [{}, { idle: true } as const]) {
-        // Who is gone has no choice but one with an end.
+        // An offline user keeps a choice only if it has an end.
         const ends =
           session === 'none' && status !== 'offline' ? [9_999] : [undefined, 9_999, 300_000_000_000_000]
         for (const expiresAt of ends) {
@@ -65,7 +67,7 @@ export function everyKindOfRecord(): UserRecord[] {
               ...idle,
               lastSeen: 1_234,
               ...more,
-              // Every other record has the rarer fields, so that each of them meets each of the others.
+              // Every second record has the rarer fields, so that they occur in many combinations.
               ...(records.length % 2 === 1 && { chosenAt: 1_111 }),
               ...(records.length % 2 === 1 && session !== 'none' && { inactive: true as const }),
               ...(session === 'none' && status === 'offline' && 'username' in more && KEPT_HIDDEN),
@@ -87,11 +89,12 @@ const EXTRAS = [
   { text: '"\\ \u2028 😀', username: 'ann', newUsername: 'Ann' },
 ] as const
 
+/** Records in a map by user id. */
 export function byId(...records: UserRecord[]): Map<string, UserRecord> {
   return new Map(records.map(record => [record.userId, record]))
 }
 
-/** What a store has kept, for a test to look at and to change. */
+/** Loads a store into a map that the test can change. */
 export async function loadFrom(store: Store): Promise<Map<string, UserRecord>> {
   return byId(...(await store.load()))
 }
