@@ -231,7 +231,7 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
   test('[G5] SIGHUP opens the log files again', async () => {
     const server = await begin()
     process.kill(server.pid, 'SIGHUP')
-    await until('they are', () => server.log().includes('log files are opened again'))
+    await until('they are', () => server.log().includes('log files reopened'))
     expect((await stopped(server)).status).toBe(0)
   })
 

@@ -45,7 +45,7 @@ test('[S5] a .env of the README does not make a production start development; --
   expect(JSON.parse(warning ?? '')).toMatchObject({
     level: 'info',
     message: expect.stringMatching(
-      /^\.env sets ENVIRONMENT=development, which does not count.*--dev \(pnpm dev\)/,
+      /^\.env sets ENVIRONMENT=development, which is ignored.*--dev \(pnpm dev\)/,
     ),
   })
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ environment: 'production' })
@@ -90,7 +90,7 @@ test('[S8] a refusal names unknown settings with the likely name', async () => {
 
 test('[L6] with 256 open files the server says how many connections it can serve, serves them, and can save', async () => {
   const server = await startServer(dir.path, { PING_MS: 60_000 }, [], { openFiles: 256 })
-  expect(server.output()).toContain('the open-file limit of 256 is enough for 128 connections: raise it')
+  expect(server.output()).toContain('the open-file limit of 256 allows only 128 connections: raise it')
   const clients = await Promise.all(
     Array.from({ length: 128 }, (_, index) => TestClient.as(server, `u${index}`)),
   )
@@ -116,7 +116,7 @@ test('[Q1] a port that is taken is said in one sentence', async () => {
   const { code, output } = await runServer(other.path, { PORT: server.port, HOST: '127.0.0.1' })
   expect(code).toBe(1)
   expect(output).toMatch(
-    new RegExp(`port ${server.port} is taken: .* PORT=${server.port} on HOST=127\\.0\\.0\\.1; .*set PORT`),
+    new RegExp(`port ${server.port} is in use: .* PORT=${server.port} on HOST=127\\.0\\.0\\.1; .*set PORT`),
   )
   await server.end('SIGTERM')
   other.remove()
@@ -141,7 +141,7 @@ async function printedLinksAnswer(HOST: string, name: string, isReachable: boole
   const client = await TestClient.open(connect)
   await client.next('welcome')
   await client.leave()
-  expect(server.output().includes('development lets others in your network connect')).toBe(isReachable)
+  expect(server.output().includes('others in your network can connect')).toBe(isReachable)
   await server.end('SIGTERM')
 }
 

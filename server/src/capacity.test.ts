@@ -16,14 +16,14 @@ test.each([
   [1_024, 768, 896],
   [4_096, 3_840, 3_968],
 ])(
-  '[L6] an open-file limit of %i is enough for %i connections, which is said',
+  '[L6] an open-file limit of %i allows %i connections, with a warning',
   (openFiles, connections, sockets) => {
-    const warning = `the open-file limit of ${openFiles} is enough for ${connections} connections: raise it (ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)`
+    const warning = `the open-file limit of ${openFiles} allows only ${connections} connections: raise it (ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)`
     expect(capacity(openFiles)).toEqual({ connections, sockets, warning })
   },
 )
 
-test('[L6] where there are enough files, or nobody knows how many, the default counts and nothing is said', () => {
+test('[L6] with enough files, or an unknown limit, the default applies without a warning', () => {
   for (const openFiles of [20_256, 1_048_576, Number.POSITIVE_INFINITY]) {
     expect(capacity(openFiles)).toEqual({
       connections: DEFAULT_CONNECTIONS,
@@ -31,15 +31,15 @@ test('[L6] where there are enough files, or nobody knows how many, the default c
       warning: undefined,
     })
   }
-  expect(capacity(20_255).warning).toContain('enough for 19999 connections')
+  expect(capacity(20_255).warning).toContain('allows only 19999 connections')
 })
 
-test('[L6] MAX_CONNECTIONS is lowered to what the open-file limit carries, which is said', () => {
+test('[L6] MAX_CONNECTIONS is reduced to what the open-file limit allows, with a warning', () => {
   expect(capacity(1_024, { MAX_CONNECTIONS: '5000' })).toEqual({
     connections: 768,
     sockets: 896,
     warning: expect.stringMatching(
-      /^MAX_CONNECTIONS is 5000, but the open-file limit of 1024 is enough for 768 /,
+      /^MAX_CONNECTIONS is 5000, but the open-file limit of 1024 allows only 768 /,
     ),
   })
   expect(capacity(1_024, { MAX_CONNECTIONS: '768' })).toMatchObject({ connections: 768, warning: undefined })
@@ -54,7 +54,7 @@ test('[L6] MAX_CONNECTIONS is lowered to what the open-file limit carries, which
   })
 })
 
-test('[L6] at least half of the files are for connections, and the server keeps the files that it needs itself', () => {
+test('[L6] at least half of the files are for connections, and the server keeps the files that it needs', () => {
   for (let openFiles = 2; openFiles < 70_000; openFiles = Math.ceil(openFiles * 1.3)) {
     const { connections, sockets } = capacity(openFiles)
     expect(connections).toBeGreaterThanOrEqual(Math.min(DEFAULT_CONNECTIONS, Math.floor(openFiles / 2)))
@@ -63,13 +63,13 @@ test('[L6] at least half of the files are for connections, and the server keeps 
   }
 })
 
-test('[L6] LIMITS=off lifts the limits; few files are said all the same', () => {
+test('[L6] LIMITS=off removes the limits, but the warning about files remains', () => {
   const off = { ENVIRONMENT: 'development', LIMITS: 'off' }
   expect(capacityOf(readSettings(off), 256)).toEqual({
     limits: UNLIMITED,
     sockets: Number.POSITIVE_INFINITY,
     warning: expect.stringMatching(
-      /^LIMITS is off, but the open-file limit of 256 is enough for 128 connections/,
+      /^LIMITS is off, but the open-file limit of 256 allows only 128 connections/,
     ),
   })
   expect(capacityOf(readSettings(off), 65_536).warning).toBeUndefined()

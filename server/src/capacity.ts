@@ -1,54 +1,54 @@
 import { type LimitOptions, UNLIMITED } from './gateway/limits.ts'
 import type { Settings } from './settings.ts'
 
-/** What the server can serve at once, from its settings and from the open files that the system allows it. */
+/** What the server can handle at the same time, computed from the settings and the open-file limit. */
 export interface Capacity {
   readonly limits: LimitOptions
-  /** The most TCP connections, WebSocket or plain HTTP; Infinity for no limit. */
+  /** Maximum number of TCP connections, WebSocket and plain HTTP together; Infinity for no limit. */
   readonly sockets: number
-  /** What an operator should know: the open-file limit allows less than the setting or its default. */
+  /** A sentence for the operator if the open-file limit allows less than the setting or its default. */
   readonly warning: string | undefined
 }
 
-/** The most connections when `MAX_CONNECTIONS` is unset. */
+/** Maximum number of connections if `MAX_CONNECTIONS` is unset. */
 export const DEFAULT_CONNECTIONS = 20_000
 
-/** Open files kept for everything but WebSockets: the state and the logs, plain HTTP requests, and what Node itself opens. */
-const FILES_KEPT = 256
+/** Open files reserved for everything except WebSockets: state, logs, plain HTTP, and files that Node opens. */
+const RESERVED_FILES = 256
 
-/** An idle server has 28 files open; saving and rotating logs open some more. Plain HTTP connections never take these. */
+/** Open files that plain HTTP connections can't use: an idle server has 28, and saving and rotating logs need more. */
 const OWN_FILES = 48
 
-/** Plain HTTP connections beside the WebSockets: health checks, metrics, handshakes, the live page. */
-const PLAIN_SOCKETS = 128
+/** Plain HTTP connections in addition to the WebSockets: health checks, metrics, handshakes, the live page. */
+const PLAIN_HTTP_SOCKETS = 128
 
 /**
- * Computes the capacity. A connection is an open file, and a process that has none left can't save its state. So `MAX_CONNECTIONS` is
- * lowered to what the open-file limit carries: all but 256 of the files, and never less than half of them.
+ * Computes the capacity. Each connection is an open file, and a process without free files can't save its state. So
+ * `MAX_CONNECTIONS` is reduced to what the open-file limit allows: the limit minus 256, and at least half of the limit.
  *
- * @param openFiles how many files the process may have open; Infinity if that is not known.
+ * @param openFiles the open-file limit of the process; Infinity if it is not known
  */
 export function capacityOf(settings: Settings, openFiles: number): Capacity {
-  const carried = Math.max(1, openFiles - FILES_KEPT, Math.floor(openFiles / 2))
+  const allowed = Math.max(1, openFiles - RESERVED_FILES, Math.floor(openFiles / 2))
   if (settings.LIMITS === 'off') {
     const warning =
-      carried < DEFAULT_CONNECTIONS ? fewFiles(carried, openFiles, 'LIMITS is off, but ') : undefined
+      allowed < DEFAULT_CONNECTIONS ? fileWarning(allowed, openFiles, 'LIMITS is off, but ') : undefined
     return { limits: UNLIMITED, sockets: Number.POSITIVE_INFINITY, warning }
   }
   const wanted = settings.MAX_CONNECTIONS ?? DEFAULT_CONNECTIONS
-  const connections = Math.min(wanted, carried)
-  const spare = Math.min(PLAIN_SOCKETS, Math.max(0, openFiles - connections - OWN_FILES))
+  const connections = Math.min(wanted, allowed)
+  const spare = Math.min(PLAIN_HTTP_SOCKETS, Math.max(0, openFiles - connections - OWN_FILES))
   const asked = settings.MAX_CONNECTIONS === undefined ? '' : `MAX_CONNECTIONS is ${wanted}, but `
   return {
     limits: limitsOf(settings, connections),
     sockets: connections + spare,
-    warning: carried < wanted ? fewFiles(carried, openFiles, asked) : undefined,
+    warning: allowed < wanted ? fileWarning(allowed, openFiles, asked) : undefined,
   }
 }
 
-function fewFiles(connections: number, openFiles: number, asked: string): string {
+function fileWarning(connections: number, openFiles: number, asked: string): string {
   return (
-    `${asked}the open-file limit of ${openFiles} is enough for ${connections} connections: raise it ` +
+    `${asked}the open-file limit of ${openFiles} allows only ${connections} connections: raise it ` +
     '(ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)'
   )
 }

@@ -28,7 +28,7 @@ const OPEN = { AUTH: 'open' }
 const DEVELOPMENT = { ENVIRONMENT: 'development' }
 const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'open' }
 
-describe('[S5] a flag goes before the environment, and that before .env', () => {
+describe('[S5] a flag overrides the environment, and the environment overrides .env', () => {
   test.each<[string, Given, 'development' | 'production', RegExp | undefined]>([
     ['nothing', { environment: OPEN }, 'production', undefined],
     ['--dev', { dev: true }, 'development', undefined],
@@ -38,13 +38,13 @@ describe('[S5] a flag goes before the environment, and that before .env', () => 
       '--dev against the environment',
       { dev: true, environment: PRODUCTION },
       'development',
-      /^the environment sets ENVIRONMENT=production, but --dev goes before it: this is development$/,
+      /^the environment sets ENVIRONMENT=production, but --dev overrides it: this is development$/,
     ],
     [
       '--dev against .env',
       { dev: true, file: 'ENVIRONMENT=production' },
       'development',
-      /^\.env sets ENVIRONMENT=production, but --dev goes before it: this is development$/,
+      /^\.env sets ENVIRONMENT=production, but --dev overrides it: this is development$/,
     ],
     [
       'the environment against .env',
@@ -62,7 +62,7 @@ describe('[S5] a flag goes before the environment, and that before .env', () => 
       '.env alone',
       { environment: OPEN, file: 'PORT=3050\nENVIRONMENT=development\n' },
       'production',
-      /^\.env sets ENVIRONMENT=development, which does not count there: this is production\. To start development, use --dev \(pnpm dev\), or/,
+      /^\.env sets ENVIRONMENT=development, which is ignored there: this is production\. To start development, use --dev \(pnpm dev\), or/,
     ],
     ['production in .env', { file: 'ENVIRONMENT=production\nAUTH=open' }, 'production', undefined],
   ])('%s', (_what, given, environment, warning) => {
@@ -72,7 +72,7 @@ describe('[S5] a flag goes before the environment, and that before .env', () => 
     expect(warnings).toEqual(warning ? [expect.stringMatching(warning)] : [])
   })
 
-  test('for any setting; an empty text is none', () => {
+  test('for every setting; an empty text counts as unset', () => {
     const { settings } = start({
       environment: { ...OPEN, PING_MS: '888', PORT: '', HOST: ' ' },
       file: 'PING_MS=777\nPORT=4000\nHOST=127.0.0.1\nOFFLINE_GRACE_MS=1234\nKEEP_DAYS=',
@@ -86,7 +86,7 @@ describe('[S5] a flag goes before the environment, and that before .env', () => 
     })
   })
 
-  test('no .env makes a production start development, however it spells it', () => {
+  test('no spelling in .env turns a production start into development', () => {
     const space = fc.constantFrom('', ' ', '\t', '\r\n')
     const word = fc.mixedCase(fc.constant('development'), { toggleCase: text => text.toUpperCase() })
     const quote = fc.constantFrom('', '"', "'", '`')
@@ -111,32 +111,32 @@ describe('[S5] a flag goes before the environment, and that before .env', () => 
     )
   })
 
-  test('what is for development only is refused in production wherever it stands', () => {
+  test('settings for development only are refused in production, in every source', () => {
     for (const line of ['LIMITS=off', 'LOG_LEVEL=debug', 'DASHBOARD=on']) {
       expect(refusal({ environment: OPEN, file: `ENVIRONMENT=development\n${line}` })).toContain('production')
     }
   })
 })
 
-describe('[S8] a refusal names everything that may explain it', () => {
-  test('a .env that does not count: the reason, and how to start development', () => {
+describe('[S8] a refusal lists everything that may explain it', () => {
+  test('an ignored line of .env: the reason, and how to start development', () => {
     expect(refusal({ file: 'PORT=3050\nENVIRONMENT=development' })).toMatch(
-      /^wrong settings:\n {2}AUTH must be "open" in production.*--dev \(pnpm dev\)\.\nthis may be why:\n {2}\.env sets ENVIRONMENT=development, which does not count there.*--dev/s,
+      /^wrong settings:\n {2}AUTH must be "open" in production.*--dev \(pnpm dev\)\.\nthis may be why:\n {2}\.env sets ENVIRONMENT=development, which is ignored there.*--dev/s,
     )
   })
 
-  test('an unreadable .env, before what it might have set', () => {
+  test('an unreadable .env, before the settings that it might contain', () => {
     const file = Buffer.from('\uFEFFENVIRONMENT=development', 'utf16le')
     expect(refusal({ file })).toMatch(
       /^wrong settings:\n {2}\.env can't be read: it looks like UTF-16: save it as UTF-8\n {2}AUTH must be/,
     )
-    // What it would have set is not known: it stops a start that has all that it needs otherwise, too.
+    // Its content is unknown, so it stops even a start that has all required settings.
     expect(refusal({ file, dev: true })).toBe(
       "wrong settings:\n  .env can't be read: it looks like UTF-16: save it as UTF-8",
     )
   })
 
-  test('unknown names, with the likely one', () => {
+  test('unknown names, with the likely name', () => {
     const file = 'ENVIROMENT=development\nset PORT=1\nDATABASE_URL=x\nauth=open\nPORT: 5\n'
     expect(
       refusal({ file, environment: { PNIG_MS: '1', HOME: '/root' } }).split('\nthis may be why:\n')[1],
@@ -152,7 +152,7 @@ describe('[S8] a refusal names everything that may explain it', () => {
     )
   })
 
-  test('the same are warnings where the start goes on; values are never told', () => {
+  test('the same are warnings if the start continues; values are never printed', () => {
     const { warnings } = start({
       environment: { ...OPEN, environment: 'SECRET' },
       file: 'API_KEYS=SECRET\nSECRET\n"SECRET\n',
@@ -164,7 +164,7 @@ describe('[S8] a refusal names everything that may explain it', () => {
     ])
   })
 
-  test('what is usual in an environment is nobody’s slip', () => {
+  test('common names of environments are not reported', () => {
     const names =
       'PATH HOME USER LOGNAME SHELL TERM LANG LC_ALL PWD OLDPWD SHLVL HOSTNAME EDITOR PAGER MAIL TZ DISPLAY TMPDIR NODE_ENV NODE_OPTIONS ' +
       'NODE_PATH npm_config_registry npm_lifecycle_event INIT_CWD CI DEBUG PORTS_OPEN HOSTTYPE OSTYPE SSH_AUTH_SOCK XDG_RUNTIME_DIR ' +
@@ -175,7 +175,7 @@ describe('[S8] a refusal names everything that may explain it', () => {
   })
 })
 
-test('[S4] flags: one that is unknown is said; the -- of a package manager is not one', () => {
+test('[S4] an unknown flag is an error; the -- of a package manager is ignored', () => {
   expect(readFlags([])).toEqual({ help: false, version: false, 'print-config': false, dev: false })
   expect(readFlags(['--', '--dev'])).toMatchObject({ dev: true })
   expect(() => readFlags(['--port'])).toThrow(/--port/)

@@ -3,33 +3,33 @@ import type { EnvFile } from './env-file.ts'
 import { nearName } from './near-name.ts'
 import { readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
 
-// Settings come from three places: a flag goes before the environment, and the environment before `.env`. Everything here is told
-// the texts and touches no process.
+// Settings come from three sources. A flag overrides the environment, and the environment overrides `.env`. The functions
+// here receive all texts as parameters and do not touch the process.
 
-/** What stands on the command line. */
+/** The flags of the command line. */
 export interface Flags {
   readonly help: boolean
   readonly version: boolean
   readonly 'print-config': boolean
-  /** Development, whatever the environment and `.env` say. */
+  /** Start development, whatever the environment and `.env` say. */
   readonly dev: boolean
 }
 
 type Texts = Readonly<Record<string, string | undefined>>
 
-/** Where settings come from. */
+/** The sources of the settings. */
 export interface Sources {
   readonly flags: Pick<Flags, 'dev'>
   readonly environment: Texts
   readonly file: EnvFile
 }
 
-/** What is in force. */
+/** The settings that apply. */
 export interface Configuration {
   readonly settings: Settings
-  /** The texts that the settings were read from, by name; for `--print-config`. */
+  /** The texts of the settings by name, for `--print-config`. */
   readonly texts: Texts
-  /** What an operator should know, a sentence each: unknown names, settings that don't count. */
+  /** One sentence for each thing that the operator should know: unknown names, and settings that are ignored. */
   readonly warnings: readonly string[]
 }
 
@@ -37,37 +37,38 @@ const flag = { type: 'boolean', default: false } as const
 const FLAGS = { help: flag, version: flag, 'print-config': flag, dev: flag }
 
 /**
- * Reads the command line, without the program's own name.
- * @throws Error that says what is wrong with it.
+ * Reads the arguments of the command line.
+ *
+ * @throws Error that names an unknown argument
  */
 export function readFlags(args: readonly string[]): Flags {
-  // `pnpm start -- --help` passes the `--` on.
+  // `pnpm start -- --help` passes the `--` to the program.
   return parseArgs({ args: args[0] === '--' ? args.slice(1) : [...args], options: FLAGS }).values
 }
 
 /**
- * Puts the sources together.
+ * Combines the sources.
  *
- * `ENVIRONMENT=development` in `.env` does not count: the file is written to try the server out, stays where it is, and would switch
- * off the checks of production later. Development is asked for by `--dev` or by the real environment. All other settings that are
- * for development only are refused in production wherever they stand.
+ * `ENVIRONMENT=development` in `.env` is ignored. The file is often written to try the server out and stays there; later it
+ * would switch off the checks of production. Use `--dev` or the environment of the process instead. Other settings that
+ * are for development only are refused in production in every source.
  *
- * @throws WrongSettings with everything that is wrong, and everything that may explain it: an unreadable `.env`, unknown names.
+ * @throws WrongSettings that lists everything that is wrong, and what may explain it: an unreadable `.env`, unknown names
  */
 export function configure({ flags, environment, file }: Sources): Configuration {
-  const [fromFile, fromEnvironment] = [given(file.texts), given(environment)]
+  const [fromFile, fromEnvironment] = [withoutEmpty(file.texts), withoutEmpty(environment)]
   const warnings: string[] = []
   const texts: Record<string, string | undefined> = { ...fromFile, ...fromEnvironment }
   if (flags.dev) {
     const other = texts['ENVIRONMENT'] ?? 'development'
     if (!isDevelopment(other)) {
       const source = fromEnvironment['ENVIRONMENT'] === undefined ? '.env sets' : 'the environment sets'
-      warnings.push(`${source} ENVIRONMENT=${other}, but --dev goes before it: this is development`)
+      warnings.push(`${source} ENVIRONMENT=${other}, but --dev overrides it: this is development`)
     }
     texts['ENVIRONMENT'] = 'development'
   } else if (fromEnvironment['ENVIRONMENT'] === undefined && isDevelopment(fromFile['ENVIRONMENT'] ?? '')) {
     warnings.push(
-      '.env sets ENVIRONMENT=development, which does not count there: this is production. ' +
+      '.env sets ENVIRONMENT=development, which is ignored there: this is production. ' +
         'To start development, use --dev (pnpm dev), or set ENVIRONMENT=development in the environment of the process',
     )
     delete texts['ENVIRONMENT']
@@ -84,13 +85,13 @@ export function configure({ flags, environment, file }: Sources): Configuration 
   throw new WrongSettings(problems, warnings)
 }
 
-/** Reads the text as `readSettings` does, without outer spaces and without case. */
+/** Compares as `readSettings` does: outer spaces and case do not matter. */
 function isDevelopment(text: string): boolean {
   return text.trim().toLowerCase() === 'development'
 }
 
-/** Without empty texts: `PORT=` in the environment does not unset what `.env` says. */
-function given(texts: Texts): Texts {
+/** Removes empty texts: `PORT=` in the environment does not unset the value of `.env`. */
+function withoutEmpty(texts: Texts): Texts {
   return Object.fromEntries(Object.entries(texts).filter(([, text]) => text?.trim()))
 }
 
@@ -100,27 +101,31 @@ function badLines({ badLines: lines }: EnvFile): string[] {
   return [`.env: ${what} ${lines.join(', ')} ${are} not NAME=value, and ignored`]
 }
 
-/** How many slips a name may have: in `.env` each unknown name is a mistake, in the environment most belong to somebody else. */
-const FILE_SLIPS = (length: number): number => (length < 5 ? 1 : length < 8 ? 2 : 3)
-const ENVIRONMENT_SLIPS = (length: number): number => (length < 8 ? 1 : 2)
+/**
+ * How many typing errors a name of a given length may have. In `.env` every unknown name is a mistake; in the environment,
+ * most unknown names belong to other programs.
+ */
+const MAX_ERRORS_IN_FILE = (length: number): number => (length < 5 ? 1 : length < 8 ? 2 : 3)
+const MAX_ERRORS_IN_ENVIRONMENT = (length: number): number => (length < 8 ? 1 : 2)
 
-/** The unknown names of `.env`, and those of the environment that are nearly one of ours. */
+/** Warnings about the unknown names of `.env`, and about names of the environment that are similar to a setting. */
 function unknownNames(inFile: readonly string[], inEnvironment: readonly string[]): string[] {
   const known = Object.keys(settingsTable)
   const isUnknown = (name: string): boolean => !known.includes(name)
   return [
     ...inFile.filter(isUnknown).map(name => {
-      // As in `set PORT=3050` of a Windows batch file, the last word is the name.
-      const near = nearName(name.split(/\s/).at(-1) ?? name, known, FILE_SLIPS)
+      // In `set PORT=3050`, as in a Windows batch file, the last word is the name.
+      const near = nearName(name.split(/\s/).at(-1) ?? name, known, MAX_ERRORS_IN_FILE)
       return `.env: ${short(name)} is unknown${near === undefined ? '' : `; did you mean ${near}?`}`
     }),
     ...inEnvironment.filter(isUnknown).flatMap(name => {
-      const near = nearName(name, known, ENVIRONMENT_SLIPS)
+      const near = nearName(name, known, MAX_ERRORS_IN_ENVIRONMENT)
       return near === undefined ? [] : [`environment: ${short(name)} is unknown; did you mean ${near}?`]
     }),
   ]
 }
 
+/** Shortens a long name for a message. */
 function short(name: string): string {
   return name.length > 60 ? `${name.slice(0, 60)}…` : name
 }

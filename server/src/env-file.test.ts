@@ -34,7 +34,7 @@ test('[S7] values are what stands there', () => {
     E: 'a\nb',
     F: 'a\nb',
     G: 'a\\nb',
-    // A key may have a # in it: half of it would be a shorter key.
+    // A key may contain a #.
     H: 'a#b',
     I: '',
     J: '# d',
@@ -87,12 +87,12 @@ test.each([
   ],
   ['a cut character', Buffer.from('# fü').subarray(0, 4), 'it is not UTF-8'],
   ['a NUL byte', Buffer.from('PORT=3050\0\n'), 'it has NUL bytes'],
-])('[S7] %s is refused, with what it seems to be and what to do', (_what, bytes, seems) => {
+])('[S7] %s is refused, with what it looks like and what to do', (_what, bytes, seems) => {
   expect(problem(bytes)).toMatch(new RegExp(`^\\.env can't be read: ${seems}.*: save it as UTF-8$`))
   expect(readEnvFile(bytes).texts).toEqual({})
 })
 
-test('[S7] no file, or an empty one, is no problem', () => {
+test('[S7] a missing or empty file is accepted', () => {
   expect(unreadableEnvFile(Object.assign(new Error(), { code: 'ENOENT' }))).toBe(NO_ENV_FILE)
   for (const empty of ['', '\uFEFF', '\n']) expect(readEnvFile(Buffer.from(empty))).toEqual(NO_ENV_FILE)
 })
@@ -100,7 +100,7 @@ test('[S7] no file, or an empty one, is no problem', () => {
 test.each([
   ['EISDIR', /^\.env can't be read: it is a directory: rename it/],
   ['EACCES', /^\.env can't be read: this user may not read it: change/],
-  ['EIO', /^\.env can't be read: the disk said no$/],
-])('[S7] a file that gives %s is a problem', (code, said) => {
-  expect(unreadableEnvFile(Object.assign(new Error('the disk said no'), { code })).problem).toMatch(said)
+  ['EIO', /^\.env can't be read: input\/output error$/],
+])('[S7] a file that can not be read because of %s is reported', (code, said) => {
+  expect(unreadableEnvFile(Object.assign(new Error('input/output error'), { code })).problem).toMatch(said)
 })

@@ -1,28 +1,31 @@
-/** What a `.env` file says. */
+/** The content of a `.env` file. */
 export interface EnvFile {
-  /** The settings by name; the last line of a name counts. */
+  /** The values by name. If a name occurs twice, the last one applies. */
   readonly texts: Readonly<Record<string, string>>
-  /** The numbers of the lines that are not `NAME=value`, or have a quote that is not closed. They are ignored. */
+  /** The numbers of ignored lines: they are not `NAME=value`, or a quote is not closed. */
   readonly badLines: readonly number[]
-  /** Why the file can't be used, and what to do. */
+  /** Why the file can't be used, and what to do; `undefined` if it can. */
   readonly problem: string | undefined
 }
 
-/** A file that does not exist. */
+/** The content of a file that does not exist. */
 export const NO_ENV_FILE: EnvFile = { texts: {}, badLines: [], problem: undefined }
 
-/** Some editors begin a file with it. */
+/** Some editors write it at the start of a file. */
 const BYTE_ORDER_MARK = /^\uFEFF/
 
-/** `NAME=`, with `export` before it as in a shell. The value is read separately. */
+/** `NAME=`, optionally after `export` as in a shell. The value is read separately. */
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([^\s=#'"][^=#\n]*?)[ \t]*=[ \t]*/
 
-/** A quoted value, which may span lines, and what may follow it on its last line. */
+/** A quoted value, which may span several lines, and an optional comment after it. */
 const QUOTED = /^(?:"([^"]*)"|'([^']*)'|`([^`]*)`)[ \t]*(?:#[^\n]*)?(?:\n|$)/
 
-/** Reads the bytes of a `.env` file: `NAME=value` lines in UTF-8, with comments, quotes and `export` as usual. */
+/**
+ * Reads the bytes of a `.env` file: `NAME=value` lines in UTF-8, with comments, quotes and `export` as usual. Never throws;
+ * see `EnvFile.problem`.
+ */
 export function readEnvFile(bytes: Uint8Array): EnvFile {
-  const encoding = misencoded(bytes)
+  const encoding = otherEncoding(bytes)
   if (encoding !== undefined) return unusable(`${encoding}: save it as UTF-8`)
   const text = new TextDecoder().decode(bytes)
   const texts = new Map<string, string>()
@@ -52,7 +55,7 @@ export function readEnvFile(bytes: Uint8Array): EnvFile {
       badLines.push(line)
       take(lineLength(rest))
     } else {
-      // A `#` begins a comment only after a space: it can stand in a key.
+      // A `#` starts a comment only after a space, because a key may contain it.
       texts.set(
         name,
         take(lineLength(rest))
@@ -64,7 +67,7 @@ export function readEnvFile(bytes: Uint8Array): EnvFile {
   return { texts: Object.fromEntries(texts), badLines, problem: undefined }
 }
 
-/** A `.env` file that the system does not let the server read. */
+/** The content of a `.env` file that could not be read; `error` is that of the file system. */
 export function unreadableEnvFile(error: Error & { readonly code?: string }): EnvFile {
   switch (error.code) {
     case 'ENOENT':
@@ -83,25 +86,23 @@ function unusable(problem: string): EnvFile {
   return { ...NO_ENV_FILE, problem: `.env can't be read: ${problem}` }
 }
 
-/** The length of the first line of a text, its end included. */
+/** The length of the first line of a text, including its newline. */
 function lineLength(text: string): number {
   const end = text.indexOf('\n')
   return end < 0 ? text.length : end + 1
 }
 
-/** What bytes seem to be that are not UTF-8 text; undefined for UTF-8. */
-function misencoded(bytes: Uint8Array): string | undefined {
+/** A sentence about bytes that are not UTF-8: what they look like; `undefined` for UTF-8. */
+function otherEncoding(bytes: Uint8Array): string | undefined {
   const [first, second, third, fourth] = bytes
   if (first === 0xff && second === 0xfe) {
     return third === 0 && fourth === 0 && bytes.length >= 4 ? 'it looks like UTF-32' : 'it looks like UTF-16'
   }
   if (first === 0xfe && second === 0xff) return 'it looks like UTF-16'
   if (bytes.includes(0)) {
-    // In UTF-16, each second byte of a text in Latin letters is 0.
+    // In UTF-16, every second byte of text in Latin letters is 0.
     const zeros = bytes.reduce((count, byte) => count + (byte === 0 ? 1 : 0), 0)
-    return zeros * 3 > bytes.length
-      ? 'it looks like UTF-16'
-      : 'it has NUL bytes, as files that are no text have'
+    return zeros * 3 > bytes.length ? 'it looks like UTF-16' : 'it has NUL bytes, so it is not a text file'
   }
   try {
     new TextDecoder('utf-8', { fatal: true }).decode(bytes)

@@ -7,7 +7,7 @@ afterEach(() => {
   for (const server of opened.splice(0)) server.close()
 })
 
-/** Listens; resolves with the error when that fails. */
+/** Listens. Resolves with the error if that fails. */
 function listen(port: number, host?: string): Promise<Error | Server> {
   return new Promise(resolve => {
     const server = createServer()
@@ -21,20 +21,20 @@ const OWN = ['127.0.0.1', '::1']
 const failed = (code: string, syscall = 'listen') =>
   Object.assign(new Error(`${syscall} ${code}`), { code, syscall })
 
-test('[Q1] a port that is taken', async () => {
+test('[Q1] a port that is in use', async () => {
   const first = await listen(0, '127.0.0.1')
   const { port } = (first as Server).address() as { port: number }
   const error = (await listen(port, '127.0.0.1')) as Error
   expect(whyNotListening(error, { host: '127.0.0.1', port }, OWN)).toBe(
-    `port ${port} is taken: another process listens at PORT=${port} on HOST=127.0.0.1; stop it, or set PORT to another port (0 takes any free one)`,
+    `port ${port} is in use: another process listens at PORT=${port} on HOST=127.0.0.1; stop it, or set PORT to another port (0 selects any free one)`,
   )
   expect(whyNotListening(error, { host: undefined, port: 3050 }, OWN)).toContain(
     'PORT=3050 on all interfaces (HOST is unset)',
   )
 })
 
-test('[Q1] an address of another machine, and a name that is not known', async () => {
-  // RFC 5737 keeps it for documentation.
+test('[Q1] an address of another machine, and an unknown host name', async () => {
+  // RFC 5737 reserves this address for documentation.
   const foreign = (await listen(0, '192.0.2.7')) as Error
   expect(whyNotListening(foreign, { host: '192.0.2.7', port: 3050 }, OWN)).toBe(
     'HOST=192.0.2.7 is not an address of this machine: set HOST to one of 127.0.0.1, ::1, or leave it unset for all of them',
@@ -56,7 +56,7 @@ test('[Q1] a port that needs a privilege', () => {
   )
 })
 
-test('[Q1] any other error of listening names HOST and PORT; errors of other things are not of this kind', () => {
+test('[Q1] other errors of listening name HOST and PORT; errors of other system calls are not handled', () => {
   expect(whyNotListening(failed('EWHAT'), { host: '::1', port: 1_234 }, OWN)).toBe(
     "can't listen at PORT=1234 on HOST=::1: listen EWHAT",
   )
@@ -96,6 +96,6 @@ test.each([
   ['::ffff:127.0.0.1', false],
   ['localhost', false],
   ['App.localhost', false],
-])('[Q8] whether others can reach HOST=%s: %s', (host, expected) => {
+])('[Q8] whether other machines can reach HOST=%s: %s', (host, expected) => {
   expect(isReachable(host)).toBe(expected)
 })

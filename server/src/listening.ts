@@ -1,30 +1,31 @@
 import { isIP } from 'node:net'
 
-// What the start says about the address that the server listens on: why it can't, and where it can be reached.
+// Messages at the start about the address of the server: why it can't listen, and where it can be reached.
 
-/** Where the server is told to listen. */
+/** The configured address of the server. */
 export interface ListenAddress {
-  /** An address or a host name; undefined for all interfaces. */
+  /** An IP address or a host name; `undefined` for all interfaces. */
   readonly host: string | undefined
   readonly port: number
 }
 
-/** The names in which the server tells its own addresses. */
+/** An error of Node's system calls. */
 interface SystemError extends Error {
   readonly code?: string
   readonly syscall?: string
 }
 
-/** What listening calls in the system. An EACCES of a file, for example, has another one. */
+/** The system calls of listening. Errors of other calls, such as EACCES of a file, are not about listening. */
 const LISTENING = new Set(['listen', 'bind', 'getaddrinfo'])
 
-/** Below, ports are reserved for privileged processes on most systems. */
-const PRIVILEGED_PORTS = 1_024
+/** On most systems, only privileged processes may use ports below this one. */
+const FIRST_UNPRIVILEGED_PORT = 1_024
 
 /**
- * Says why the server can't listen, naming HOST and PORT and what to do. Undefined for an error that has nothing to do with listening.
+ * A sentence that says why the server can't listen, with HOST, PORT and what to do. `undefined` for an error that is not
+ * about listening.
  *
- * @param ownAddresses the addresses of this machine.
+ * @param ownAddresses the addresses of this machine
  */
 export function whyNotListening(
   error: SystemError,
@@ -36,11 +37,11 @@ export function whyNotListening(
   const where = `PORT=${port} on ${host === undefined ? 'all interfaces (HOST is unset)' : `HOST=${host}`}`
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} is taken: another process listens at ${where}; stop it, or set PORT to another port (0 takes any free one)`
+      return `port ${port} is in use: another process listens at ${where}; stop it, or set PORT to another port (0 selects any free one)`
     case 'EACCES':
     case 'EPERM':
-      return port < PRIVILEGED_PORTS
-        ? `not allowed to listen at ${where}: ports below ${PRIVILEGED_PORTS} need a privilege; set PORT to a higher one and put a proxy before it, or grant CAP_NET_BIND_SERVICE`
+      return port < FIRST_UNPRIVILEGED_PORT
+        ? `not allowed to listen at ${where}: ports below ${FIRST_UNPRIVILEGED_PORT} need a privilege; set PORT to a higher one behind a proxy, or grant CAP_NET_BIND_SERVICE`
         : `not allowed to listen at ${where}: the system reserves this port or address; set PORT or HOST to another one`
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
@@ -56,10 +57,10 @@ export function whyNotListening(
   }
 }
 
-/** Addresses that stand for all interfaces. */
+/** Addresses that mean all interfaces. */
 const UNSPECIFIED = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::0'])
 
-/** Where a client on this machine reaches the server. */
+/** URLs at which a client on this machine reaches the server. */
 export interface Links {
   /** The live page, or the plain page, in a browser. */
   readonly open: string
@@ -67,15 +68,15 @@ export interface Links {
   readonly connect: string
 }
 
-/** The links to print. `port` is the one that the system gave, where PORT is 0. */
+/** The URLs to print at the start. `port` is the actual port, even if PORT is 0. */
 export function linksTo({ host, port }: ListenAddress): Links {
   const name = host === undefined || UNSPECIFIED.has(host) ? 'localhost' : host
-  // A zone is written as %25 in a URL (RFC 6874).
+  // In a URL, the % before a zone is written as %25 (RFC 6874).
   const authority = `${isIP(name) === 6 ? `[${name.replace('%', '%25')}]` : name}:${port}`
   return { open: `http://${authority}/`, connect: `ws://${authority}/ws?userId=YOUR_USER_ID` }
 }
 
-/** Tells whether other machines can connect: the address is not a loopback address. */
+/** Whether other machines can connect, that is, whether the address is not a loopback address. */
 export function isReachable(host: string | undefined): boolean {
   if (host === undefined) return true
   if (/^(.*\.)?localhost$/i.test(host)) return false

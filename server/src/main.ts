@@ -12,7 +12,7 @@ import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
 
-// With process.ts the only file that touches the process and the clock.
+// Only this file, process.ts and time/ touch the process and the clock.
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
@@ -32,7 +32,7 @@ function flagsOf(args: readonly string[]): Flags {
   try {
     return readFlags(args)
   } catch (error) {
-    return leave(EXIT.usage, `${(error as Error).message}\n\n${help()}`)
+    return exitWith(EXIT.usage, `${(error as Error).message}\n\n${help()}`)
   }
 }
 
@@ -40,7 +40,7 @@ function configurationOf(flags: Flags): Configuration {
   try {
     return configure({ flags, environment: process.env, file: envFile() })
   } catch (error) {
-    if (error instanceof WrongSettings) return leave(EXIT.config, error.message)
+    if (error instanceof WrongSettings) return exitWith(EXIT.config, error.message)
     throw error
   }
 }
@@ -85,7 +85,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     openFiles: openFileLimit(),
     droppedLines: () => log.dropped,
   })
-  end.serves(starting)
+  end.setServer(starting)
   let server: Server
   try {
     server = await starting
@@ -93,8 +93,12 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     if (error instanceof StoreLocked) return end.fail(EXIT.locked, error.message)
     if (error instanceof StoreDamaged || error instanceof StoreUnusable)
       return end.fail(EXIT.config, error.message)
-    const why = whyNotListening(error as Error, { host: settings.HOST, port: settings.PORT }, ownAddresses())
-    if (why !== undefined) return end.fail(EXIT.failed, why)
+    const reason = whyNotListening(
+      error as Error,
+      { host: settings.HOST, port: settings.PORT },
+      ownAddresses(),
+    )
+    if (reason !== undefined) return end.fail(EXIT.failed, reason)
     return end.fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
   if (end.isStopping) return
@@ -105,12 +109,12 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   })
   if (development && isReachable(settings.HOST)) {
     log.info(
-      'development lets others in your network connect, as any user; set HOST=127.0.0.1 to keep them out',
+      'in development, others in your network can connect as any user; set HOST=127.0.0.1 to prevent that',
     )
   }
 }
 
-/** How many files this process may have open, where the system tells. */
+/** The open-file limit of this process; Infinity if the system does not report it. */
 function openFileLimit(): number {
   try {
     const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
@@ -128,18 +132,18 @@ function print(text: string): void {
   write(process.stdout, text)
 }
 
-function leave(code: number, text: string): never {
+function exitWith(code: number, text: string): never {
   write(process.stderr, text)
   process.exit(code)
 }
 
-/** Writes to the console before there is a log. If that fails, nobody can be told. */
+/** Writes to the console before the log exists. A failure is ignored, because there is no other output. */
 function write(stream: NodeJS.WriteStream, text: string): void {
   stream.on('error', () => {})
   try {
     stream.write(`${text}\n`)
   } catch {
-    // Node writes to files synchronously.
+    // Node writes to files synchronously, so a failure can be thrown here.
   }
 }
 

@@ -2,12 +2,13 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ChangeFeed } from './changes/feed.ts'
 import type { StoreHealth } from './storage/store.ts'
 
-/** Log lines that did not reach an output since the start. */
+/** The number of log lines since the start that could not be written, by output. */
 export interface DroppedLines {
   readonly console: number
   readonly file: number
 }
 
+/** Where the metrics read their values. All functions return the current value. */
 export interface MetricSources {
   readonly feed: ChangeFeed
   readonly online: () => number
@@ -18,21 +19,21 @@ export interface MetricSources {
   readonly droppedLines: () => DroppedLines
 }
 
-/** Figures for Prometheus. Read when asked for, so that nothing is counted on the hot path. */
+/** Metrics for Prometheus. Values are read when requested, so the hot path counts nothing. */
 export class Metrics {
   readonly #registry = new Registry()
 
   constructor({ feed, online, known, connections, subscriptionCount, store, droppedLines }: MetricSources) {
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('wio_users_online', 'Users that others see as online', online)
-    this.#gauge('wio_users_known', 'Users that are remembered, offline ones too', known)
+    this.#gauge('wio_users_known', 'Known users, including offline ones', known)
     this.#gauge('wio_connections', 'Open WebSocket connections', connections)
     this.#gauge(
       'wio_watched_ids',
-      'User ids that connections follow, each as often as it is',
+      'Subscriptions to user ids, summed over all connections',
       subscriptionCount,
     )
-    this.#gauge('wio_storage_failing', '1 while changes do not reach the disk', () =>
+    this.#gauge('wio_storage_failing', '1 while changes can not be written to the disk', () =>
       store().state === 'failing' ? 1 : 0,
     )
     this.#gauge('wio_storage_late', '1 while changes wait for the disk for more than a second', () =>
@@ -58,7 +59,7 @@ export class Metrics {
     feed.listen({ changed: ({ length }) => changes.inc(length) })
   }
 
-  /** All figures in Prometheus' text format. */
+  /** All metrics in the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
   }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { nearName } from './near-name.ts'
 
 const NAMES = ['PORT', 'HOST', 'ENVIRONMENT', 'DATA_DIR', 'PING_MS'] as const
-const near = (given: string, slips = 2) => nearName(given, NAMES, () => slips)
+const near = (given: string, errors = 2) => nearName(given, NAMES, () => errors)
 
 test.each([
   ['ENVIROMENT', 'ENVIRONMENT'],
@@ -17,11 +17,11 @@ test.each([
   ['PINGMS', 'PING_MS'],
   ['DATABASE_URL', undefined],
   ['', undefined],
-])('[S8] %s is near %s', (given, name) => {
+])('[S8] the nearest name to %s is %s', (given, name) => {
   expect(near(given)).toBe(name)
 })
 
-test('[S8] the one with the fewest slips is taken, and none with too many', () => {
+test('[S8] the name with the fewest errors is chosen, unless it has too many', () => {
   expect(near('POST', 2)).toBe('PORT')
   expect(near('HOSTT', 2)).toBe('HOST')
   expect(near('PROT', 0)).toBeUndefined()

@@ -1,19 +1,20 @@
 /**
- * The name that somebody most likely meant: the one with the fewest slips, where a slip is a letter too much, too few, wrong, or swapped
- * with the next. Case and the separators `_`, `-` and `.` don't count. Undefined if every name has more than `maxSlips` of them.
+ * The name that was most likely meant: the one with the fewest typing errors. A typing error is a missing, additional or
+ * wrong letter, or two swapped letters. Case and the separators `_`, `-` and `.` are ignored. `undefined` if every name
+ * needs more than `maxErrors`.
  *
- * @param maxSlips how many slips a name of a given length may have.
+ * @param maxErrors how many typing errors a name of a given length may have
  */
 export function nearName(
   given: string,
   names: readonly string[],
-  maxSlips: (length: number) => number,
+  maxErrors: (length: number) => number,
 ): string | undefined {
   const bare = withoutCase(given)
   let [nearest, fewest] = [undefined as string | undefined, Number.POSITIVE_INFINITY]
   for (const name of names) {
-    const count = slips(bare, withoutCase(name))
-    if (count > maxSlips(bare.length) || count >= fewest) continue
+    const count = distance(bare, withoutCase(name))
+    if (count > maxErrors(bare.length) || count >= fewest) continue
     nearest = name
     fewest = count
   }
@@ -24,8 +25,8 @@ function withoutCase(name: string): string {
   return name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '')
 }
 
-/** The optimal string alignment distance. */
-function slips(a: string, b: string): number {
+/** The optimal string alignment distance: the number of typing errors between two texts. */
+function distance(a: string, b: string): number {
   let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)]
   for (let i = 1; i <= a.length; i++) {
     const row = [i]

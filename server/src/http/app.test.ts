@@ -41,7 +41,7 @@ interface Answer {
   readonly body: Buffer
 }
 
-/** Asks with the path as it stands: `fetch` would tidy it up. */
+/** Sends a request with the path unchanged: `fetch` would normalise it. */
 function get(port: number, path: string, headers = {}, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asking = request({ port, host: '127.0.0.1', path, headers, method }, response => {
@@ -65,7 +65,7 @@ beforeAll(async () => {
   withPage = await serve(readLivePage(pageDir))
   without = await serve(undefined, KEY)
   locked = await serve(readLivePage(pageDir), KEY)
-  // What was read is served: the files are not looked at again.
+  // The files are read once: removing one has no effect.
   rmSync(join(pageDir, 'assets/index-a1.js'))
 })
 afterAll(() => {
@@ -73,7 +73,7 @@ afterAll(() => {
   dir.remove()
 })
 
-test('the document is never kept, its assets for ever, each with its type', async () => {
+test('the document is not cached, its assets are cached without a limit, and all have their type', async () => {
   const found = await Promise.all(
     ['/', '/assets/index-a1.js', '/assets/index-b2.css'].map(path => get(withPage, path)),
   )
@@ -87,7 +87,7 @@ test('the document is never kept, its assets for ever, each with its type', asyn
   expect(found[1]?.body.toString()).toBe('console.log(1)')
 })
 
-test('packs for who can unpack', async () => {
+test('compresses for clients that accept gzip', async () => {
   const packed = await get(withPage, '/assets/index-a1.js', { 'Accept-Encoding': 'br, gzip' })
   expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
   expect(gunzipSync(packed.body).toString()).toBe('console.log(1)')
@@ -96,7 +96,7 @@ test('packs for who can unpack', async () => {
   expect(plain.headers['vary']).toBe('Accept-Encoding')
 })
 
-test('HEAD says the same and sends nothing', async () => {
+test('HEAD has the same headers and no body', async () => {
   for (const path of ['/', '/assets/index-a1.js']) {
     const [head, whole] = await Promise.all([get(withPage, path, {}, 'HEAD'), get(withPage, path)])
     expect(head.status).toBe(200)
@@ -118,7 +118,7 @@ test.each([
   '/assets/__proto__',
   '/assets/constructor',
   '/index.html',
-])('there is nothing at %s', async path => {
+])('%s is a 404', async path => {
   const { status, headers, body } = await get(withPage, path)
   expect(status).toBe(404)
   expect(headers['content-type']).toMatch(/^application\/problem\+json/)
@@ -131,7 +131,7 @@ const ASSETS = ['/assets/index-a1.js', '/assets/index-b2.css'] as const
 const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const
 
 test.each([...SERVED, '/healthz/', '/ws/', '/HEALTHZ', '/ws?userId=ann', ...ASSETS])(
-  '[T7] %s answers OPTIONS with 204, and methods that it has not with 405',
+  '[T7] %s answers OPTIONS with 204, and other methods with 405',
   async path => {
     const options = await get(withPage, path, {}, 'OPTIONS')
     expect([options.status, options.body.length]).toEqual([204, 0])
@@ -144,13 +144,13 @@ test.each([...SERVED, '/healthz/', '/ws/', '/HEALTHZ', '/ws?userId=ann', ...ASSE
       expect(JSON.parse(body.toString())).toEqual({
         title: 'Method Not Allowed',
         status: 405,
-        detail: `this path takes GET, HEAD, OPTIONS, not ${method}`,
+        detail: `this path allows GET, HEAD, OPTIONS, not ${method}`,
       })
     }
   },
 )
 
-test('[T7] an unknown path is 404 for every method, and the answer says where to connect', async () => {
+test('[T7] an unknown path is a 404 for every method, and the response says where to connect', async () => {
   for (const path of [
     '/nothing',
     '/ws/x',
@@ -169,7 +169,7 @@ test('[T7] an unknown path is 404 for every method, and the answer says where to
   }
 })
 
-test('[T7] without a live page its assets are unknown; OPTIONS * asks about the server', async () => {
+test('[T7] without a live page, its assets are unknown; OPTIONS * is about the server', async () => {
   expect((await get(without, ASSETS[0], {}, 'OPTIONS')).status).toBe(404)
   const all = await get(without, '*', {}, 'OPTIONS')
   expect([all.status, all.headers['allow']]).toEqual([204, 'GET, HEAD, OPTIONS'])
@@ -184,7 +184,7 @@ test.each([
   expect((await get(withPage, path)).status).toBe(200)
 })
 
-test('[T7] /ws without an upgrade says how to connect, whatever its spelling', async () => {
+test('[T7] /ws without an upgrade says how to connect, in every spelling', async () => {
   for (const path of ['/ws', '/ws/', '/WS', '/ws?userId=ann']) {
     const { status, headers, body } = await get(withPage, path)
     expect([path, status, headers['upgrade']]).toEqual([path, 426, 'websocket'])
@@ -192,13 +192,13 @@ test('[T7] /ws without an upgrade says how to connect, whatever its spelling', a
   }
 })
 
-test('a path that is no UTF-8 is the client’s mistake, and the answer says what is wrong', async () => {
+test('a path that is not UTF-8 is a 400 that says what is wrong', async () => {
   const { status, body } = await get(withPage, '/assets/%ff')
   expect(status).toBe(400)
   expect(JSON.parse(body.toString()).detail).toBe("Failed to decode param '%ff'")
 })
 
-test('pages run what is ours and nothing else: no inline script, no inline style but the plain page’s own', async () => {
+test('pages load only files of the server: no inline script, and no inline style except that of the plain page', async () => {
   for (const port of [withPage, without]) {
     const { headers, body } = await get(port, '/')
     const policy = String(headers['content-security-policy'])
@@ -212,7 +212,7 @@ test('pages run what is ours and nothing else: no inline script, no inline style
   }
 })
 
-test('without a live page the plain one stands at /, and there are no assets', async () => {
+test('without a live page, / is the plain page, and there are no assets', async () => {
   const { headers, body } = await get(without, '/')
   expect(body.toString()).toContain(`<code>${consoleLine}</code>`)
   expect(headers['cache-control']).toBe('no-store')
@@ -227,15 +227,15 @@ const basic = (text: string) => ({ Authorization: `Basic ${base64(text)}` })
 test.each([
   ['a Bearer token', { Authorization: `Bearer ${KEY}` }],
   ['a password with colons in it', basic(`ann:${KEY}`)],
-  ['the password of nobody', basic(`:${KEY}`)],
-  ['the password of a name of any script', basic(`Jörg 🙂:${KEY}`)],
-  ['a scheme in small letters', { authorization: `bearer ${KEY}` }],
-  ['a scheme in capitals and more than one space', { Authorization: `BASIC   ${base64(`a:${KEY}`)}` }],
+  ['the password of an empty user name', basic(`:${KEY}`)],
+  ['the password of a user name in another script', basic(`Jörg 🙂:${KEY}`)],
+  ['a scheme in lower case', { authorization: `bearer ${KEY}` }],
+  ['a scheme in upper case and several spaces', { Authorization: `BASIC   ${base64(`a:${KEY}`)}` }],
 ])('[T5] the page is shown for the key as %s', async (_what, headers) => {
   const found = await Promise.all(PAGE.map(path => get(locked, path, headers)))
   expect(found.map(({ status, headers }) => [status, headers['cache-control']])).toEqual([
     [200, 'no-store'],
-    // It may stay with the reader who had the key, in no cache between.
+    // Only the browser of the user who had the key may cache it.
     [200, 'private, max-age=31536000, immutable'],
     [404, undefined],
   ])
@@ -250,21 +250,24 @@ test.each([
   ['the key alone', { Authorization: KEY }],
   ['the key in another scheme', { Authorization: `Digest ${KEY}` }],
   ['a wrong token', { Authorization: `Bearer ${KEY.slice(1)}` }],
-  ['the key and something more', { Authorization: `Bearer ${KEY} ${KEY}` }],
-  ['the key in other letters', { Authorization: `Bearer ${KEY.toUpperCase()}` }],
+  ['the key and more text', { Authorization: `Bearer ${KEY} ${KEY}` }],
+  ['the key in another case', { Authorization: `Bearer ${KEY.toUpperCase()}` }],
   ['a wrong password', basic(`ann:${KEY}!`)],
   ['an empty password', basic('ann:')],
   ['the key as a user name', basic(`${KEY.replaceAll(':', '')}:`)],
   ['a password without a user name before it', basic(KEY.replaceAll(':', ''))],
   ['a password of another script', basic(`ann:${'ключ🙂'.repeat(8)}`)],
-  ['what is no base64', { Authorization: 'Basic %%%' }],
-  ['base64 of what is no UTF-8', { Authorization: `Basic ${Buffer.alloc(40, 255).toString('base64')}` }],
-  ['the plain key where base64 is due', { Authorization: `Basic ann:${KEY}` }],
-  ['bytes that are no ASCII', { Authorization: `Bearer ${'\u00e9'.repeat(40)}` }],
+  ['invalid base64', { Authorization: 'Basic %%%' }],
+  ['base64 of invalid UTF-8', { Authorization: `Basic ${Buffer.alloc(40, 255).toString('base64')}` }],
+  ['the plain key instead of base64', { Authorization: `Basic ann:${KEY}` }],
+  ['bytes that are not ASCII', { Authorization: `Bearer ${'\u00e9'.repeat(40)}` }],
   ['a header of 12 kB', { Authorization: `Bearer ${'k'.repeat(12_000)}` }],
-  ['as many spaces', { Authorization: `Bearer${' '.repeat(12_000)}k ${KEY}` }],
-  ['a copy of an earlier answer', { 'If-None-Match': '*', 'If-Modified-Since': new Date().toUTCString() }],
-])('[T5] the page asks for the key when it is given %s', async (_what, headers) => {
+  ['12,000 spaces', { Authorization: `Bearer${' '.repeat(12_000)}k ${KEY}` }],
+  [
+    'the headers of a conditional request',
+    { 'If-None-Match': '*', 'If-Modified-Since': new Date().toUTCString() },
+  ],
+])('[T5] the page requires the key: %s', async (_what, headers) => {
   for (const path of PAGE) {
     const { status, headers: said, body } = await get(locked, path, headers)
     expect(status).toBe(401)
@@ -279,12 +282,12 @@ test.each([
   }
 })
 
-test('[T5] a header longer than the server reads is refused before anybody looks for a key', async () => {
+test('[T5] a header that is too long is refused before the key is checked', async () => {
   const { status } = await get(locked, '/', { Authorization: `Bearer ${'k'.repeat(20_000)}` })
   expect(status).toBe(431)
 })
 
-test('[T5] what is no part of the live page is there without the key', async () => {
+test('[T5] other paths do not require the key', async () => {
   for (const path of ['/healthz', '/readyz', '/metrics', '/asyncapi.json']) {
     const { status, headers } = await get(locked, path)
     expect([path, status, headers['www-authenticate']]).toEqual([path, 200, undefined])
@@ -294,7 +297,7 @@ test('[T5] what is no part of the live page is there without the key', async () 
   expect((await get(without, '/')).body.toString()).toContain(consoleLine)
 })
 
-test('the page as it is built has the console line, loads its own files only, and fits into 60 kB', () => {
+test('the built page has the console line, loads only its own files, and is smaller than 60 kB', () => {
   const built = readLivePage(BUILT_PAGE)
   const html = built?.index.plain.toString() ?? ''
   expect(html).toContain(`<code>${consoleLine}</code>`)
@@ -307,7 +310,7 @@ test('the page as it is built has the console line, loads its own files only, an
   expect(files.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)).toBeLessThan(60_000)
 })
 
-test('[Z1] /readyz says how the storage is, and is 200 as long as clients are served', () => {
+test('[Z1] /readyz reports the state of the storage, and is 200 while clients are accepted', () => {
   const since = Date.UTC(2026, 0, 1)
   const time = '2026-01-01T00:00:00.000Z'
   const storage = (store: StoreHealth) => readiness({ stopping: false, store })

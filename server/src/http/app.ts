@@ -9,18 +9,20 @@ import { page } from './page.ts'
 import { policy } from './policy.ts'
 import { problem } from './problem.ts'
 
+/** Options of {@link createApp}. */
 export interface AppOptions {
   readonly health: Health
   readonly metrics: Metrics
   readonly log: Log
+  /** The version of the server package. */
   readonly version: string
-  /** Undefined where it is not to be seen, or was not built. */
+  /** `undefined` if the live page is off or was not built. */
   readonly livePage: LivePage | undefined
-  /** What the live page is shown for; undefined where everybody may see it. */
+  /** The key that the live page requires; `undefined` if it requires none. */
   readonly apiKey: string | undefined
 }
 
-/** Everything that the server answers over plain HTTP. */
+/** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
 export function createApp(options: AppOptions): Express {
   const { health, metrics, log, version, livePage, apiKey } = options
   const app = express()
@@ -47,17 +49,17 @@ export function createApp(options: AppOptions): Express {
   })
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')
-    problem(response, 426, 'connect to /ws?userId=ID with a WebSocket')
+    problem(response, 426, 'this endpoint accepts WebSocket connections only: connect to /ws?userId=ID')
   })
   app.use((_request, response) => {
-    problem(response, 404, 'there is nothing at this path; WebSocket clients connect to /ws?userId=ID')
+    problem(response, 404, 'unknown path: WebSocket clients connect to /ws?userId=ID')
   })
   app.use(((error: Error & { status?: number }, request, response, next) => {
     if (response.headersSent) return next(error)
     if (error.status !== undefined && error.status < 500)
       return problem(response, error.status, error.message)
-    log.error('a request failed', { path: request.path, error: error.stack ?? error.message })
-    problem(response, 500, 'our fault; the log has it')
+    log.error('an HTTP request failed', { path: request.path, error: error.stack ?? error.message })
+    problem(response, 500, 'internal error: see the log of the server')
   }) satisfies ErrorRequestHandler)
   return app
 }

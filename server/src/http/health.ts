@@ -1,14 +1,15 @@
 import type { StoreHealth } from '../storage/store.ts'
 
-/** What the server knows of its own state. */
+/** The state of the server. */
 export interface Health {
+  /** Whether the server is stopping. */
   readonly stopping: boolean
   readonly store: StoreHealth
 }
 
 /**
- * The answer of /readyz: 503 while the server does not take clients. A disk that is late or fails is reported here and
- * does not make the server unready: it serves on from memory, and taking its clients away would help nobody.
+ * The response of /readyz: 503 while the server does not accept clients. A disk that is late or fails is reported but does not
+ * make the server unready: it continues in memory, and moving its clients elsewhere would not help.
  */
 export function readiness({ stopping, store }: Health): { status: 200 | 503; body: object } {
   if (stopping) return { status: 503, body: { status: 'stopping' } }

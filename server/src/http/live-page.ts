@@ -2,23 +2,23 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
-import { needsKey } from './api-key.ts'
+import { requireKey } from './api-key.ts'
 import { readOnly } from './methods.ts'
 
-/** A file of the live page, as it was when the server started. */
+/** A file of the live page, read at the start of the server. */
 interface PageFile {
   readonly type: string
   readonly plain: Buffer
   readonly gzip: Buffer
 }
 
-/** The built live page: its document, and the files that it loads, by the name they have in `/assets/`. */
+/** The built live page: its document, and its assets by their names in `/assets/`. */
 export interface LivePage {
   readonly index: PageFile
   readonly assets: ReadonlyMap<string, PageFile>
 }
 
-/** Where the build puts the page, seen from here: the same whether this runs from the sources or from `dist`. */
+/** The output directory of the page build. It is the same for code in `src` and in `dist`. */
 export const BUILT_PAGE = fileURLToPath(new URL('../../dist/page/', import.meta.url))
 
 const TYPES: ReadonlyMap<string, string> = new Map([
@@ -27,12 +27,12 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['css', 'text/css; charset=utf-8'],
 ])
 
-/** The name of an asset has the hash of what is in it: under this name it is the same for ever. */
-const FOR_EVER = 'max-age=31536000, immutable'
+/** The name of an asset contains a hash of its content, so it can be cached without a limit. */
+const CACHE_FOREVER = 'max-age=31536000, immutable'
 
 /**
- * Reads the page into memory: it is small, a build while the server runs must not mix two pages, and a path that a client
- * made up is looked up in a map and never on the disk. `undefined` where there is none that can be read.
+ * Reads the page into memory. It is small; a build during operation must not mix two versions; and paths of clients are
+ * looked up in a map instead of on the disk. `undefined` if the page does not exist or can't be read.
  */
 export function readLivePage(dir: string): LivePage | undefined {
   try {
@@ -49,14 +49,14 @@ function read(path: string): PageFile {
   return { type, plain, gzip: gzipSync(plain) }
 }
 
-/** Serves the page, to whoever has the key where there is one. */
+/** Serves the page. With an `apiKey`, requests must have it. */
 export function servePage({ index, assets }: LivePage, apiKey: string | undefined): RequestHandler {
   const router = Router({ strict: true, caseSensitive: true })
-  if (apiKey !== undefined) router.get(['/', '/assets/:name'], needsKey(apiKey))
-  // What one reader was given the key for, a cache between must not give to the next.
-  const assetsAreFor = apiKey === undefined ? 'public' : 'private'
+  if (apiKey !== undefined) router.get(['/', '/assets/:name'], requireKey(apiKey))
+  // A shared cache must not return a file that required the key to other users.
+  const cacheScope = apiKey === undefined ? 'public' : 'private'
   readOnly(router, '/', (_request, response) => {
-    // A document of yesterday would ask for assets that are no more.
+    // An outdated document would refer to assets that no longer exist.
     send(response, index, 'no-store')
   })
   router.all('/assets/:name', (request, _response, next) => {
@@ -64,7 +64,7 @@ export function servePage({ index, assets }: LivePage, apiKey: string | undefine
   })
   readOnly(router, '/assets/:name', (request, response) => {
     const asset = assets.get(String(request.params['name']))
-    if (asset) send(response, asset, `${assetsAreFor}, ${FOR_EVER}`)
+    if (asset) send(response, asset, `${cacheScope}, ${CACHE_FOREVER}`)
   })
   return router
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** A line to paste into a browser's console, on a page of this server. */
+/** A line of JavaScript to paste into the console of a browser, on a page of this server. */
 export const consoleLine =
   "ws = new WebSocket(location.origin.replace('http', 'ws') + '/ws?userId=ann'); ws.onmessage = e => console.log(e.data)"
 
@@ -10,10 +10,10 @@ body { font: 1.125rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem 
 code { overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 10%, transparent); padding: 0.1em 0.3em; border-radius: 0.3em }
 `
 
-/** By which the policy of the server's pages lets the style in that stands in the page below. */
+/** The hash with which the content security policy allows the inline style of the page below. */
 export const styleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
-/** The page at `/` where there is no live page: says what this is, and how to try it at once; nothing of anybody. */
+/** The page at `/` if there is no live page: it says what this server is and how to try it. It shows no user data. */
 export const page = `<!doctype html>
 <html lang="en">
 <head>
@@ -27,8 +27,8 @@ export const page = `<!doctype html>
 <p>
 <strong>Who Is Online</strong> is running here. Open this browser’s console (F12) and paste
 <code>${consoleLine}</code>
-to be online as ann; do the same in a second tab with another name, and the first tab hears of it.
-Then send <code>ws.send('{"type":"get_all_users"}')</code> to see everybody.
+to be online as <code>ann</code>. Do the same in a second tab with another name: the first tab receives the change.
+Then run <code>ws.send('{"type":"get_all_users"}')</code> to list all users.
 </p>
 </body>
 </html>

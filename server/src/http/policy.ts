@@ -3,12 +3,13 @@ import helmet from 'helmet'
 import { styleHash } from './page.ts'
 
 /**
- * What our pages may do: run our own files, and nothing else. `ws:` and `wss:` are there because not every browser counts a
- * WebSocket to the same host as `'self'`, and so that the lines in our documents work in a page's console.
+ * The security headers of all pages: they may load files of this server and nothing else. `ws:` and `wss:` are allowed because
+ * some browsers do not count a WebSocket to the same host as `'self'`, and so that the examples of the docs work in the
+ * console of a page.
  */
 export function policy(): RequestHandler {
   return helmet({
-    // Whether there is TLS before us is not ours to know.
+    // The server does not know whether a proxy terminates TLS.
     strictTransportSecurity: false,
     contentSecurityPolicy: {
       useDefaults: false,

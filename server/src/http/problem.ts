@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Response } from 'express'
 
-/** Answers with what went wrong, as RFC 9457 (problem details) says it. */
+/** Sends an error response in the format of RFC 9457 (problem details). `detail` says what was wrong and what to do. */
 export function problem(response: Response, status: number, detail: string): void {
   response
     .status(status)

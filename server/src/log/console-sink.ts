@@ -6,11 +6,11 @@ import type { Sink } from './line-writer.ts'
 /**
  * A sink for `process.stdout` or `process.stderr` (or another stream, in tests) that never blocks the process.
  *
- * Node writes to terminals synchronously: Ctrl-S would stop the server. It writes to files synchronously: a disk that
- * hangs would. Only pipes and sockets are asynchronous.
+ * Node writes to terminals and files synchronously. Ctrl-S in a terminal, or a disk that hangs, would block the server.
+ * Only pipes and sockets are asynchronous.
  */
 export function consoleSink(stream: Writable): Sink {
-  stream.on('error', () => {}) // the callback of the write has it
+  stream.on('error', () => {}) // the callback of `write` receives it too
   if (!(stream instanceof Socket) && 'fd' in stream && typeof stream.fd === 'number') {
     return fileSink(stream.fd)
   }
@@ -24,7 +24,7 @@ export function consoleSink(stream: Writable): Sink {
   }
 }
 
-/** Writes to an open file by the thread pool. */
+/** Writes to an open file in the thread pool. */
 function fileSink(fd: number): Sink {
   return {
     write: text =>

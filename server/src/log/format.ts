@@ -1,18 +1,19 @@
 import type { LogFields } from '../log.ts'
 
+/** The level of a log line. */
 export type Level = 'error' | 'info' | 'debug'
 
-/** Makes a line, with its newline, of what is logged at `time` (wall clock, ms). */
+/** Formats a log line, including its newline. `time` is the wall clock in ms since the epoch. */
 export type FormatLine = (time: number, level: Level, text: string, fields: LogFields) => string
 
-/** Longest value of a field: an id fits, a document does not. Our own `error`, the stack of a bug, has more room. */
+/** Maximum length of a field value. The field `error` contains stack traces of this server, so it may be longer. */
 const MAX_FIELD_LENGTH = 256
 const MAX_ERROR_LENGTH = 8_192
 
-/** Control and format characters, and the line separators that only some programs know. */
+/** Control and format characters, and the Unicode line separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 
-/** One JSON object a line, for programs. */
+/** One JSON object per line, for programs. */
 export const jsonLine: FormatLine = (time, level, message, fields) =>
   `${JSON.stringify({ timestamp: isoTime(time), level, message, ...escaped(fields) })}\n`
 

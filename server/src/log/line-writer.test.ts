@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LineWriter, type Sink } from './line-writer.ts'
 
-/** A sink whose calls the test answers. */
+/** A sink that fails or hangs when the test wants it to. */
 class FakeSink implements Sink {
   readonly written: string[] = []
   readonly checks: number[] = []
@@ -29,7 +29,7 @@ function begin() {
 
 const settle = () => new Promise(resolve => setImmediate(resolve))
 
-test('[G3] lines are written in order, and those that come during a write go together', async () => {
+test('[G3] lines are written in order, and lines that come during a write are written together', async () => {
   const { sink, writer } = begin()
   for (const line of ['a\n', 'b\n', 'c\n']) writer.write(line)
   await writer.idle()
@@ -37,7 +37,7 @@ test('[G3] lines are written in order, and those that come during a write go tog
   expect(writer.dropped).toBe(0)
 })
 
-test('[G3] a failing sink: said once, tried once a tick, every lost line counted', async () => {
+test('[G3] a failing sink is reported once and tried once per tick, and every lost line is counted', async () => {
   const { sink, reasons, writer, tick } = begin()
   sink.error = new Error('EPIPE')
   for (const line of ['a\n', 'b\n', 'c\n']) writer.write(line)
@@ -62,7 +62,7 @@ test('[G3] a failing sink: said once, tried once a tick, every lost line counted
   expect(writer.dropped).toBe(11)
 })
 
-test('[G3] a trial that succeeds by chance does not end the trouble when lines are lost after it', async () => {
+test('[G3] the trouble does not end if lines are lost after a successful trial', async () => {
   const { sink, reasons, writer, tick } = begin()
   sink.error = new Error('ENOSPC')
   writer.write('a\n')
@@ -77,12 +77,12 @@ test('[G3] a trial that succeeds by chance does not end the trouble when lines a
   expect(reasons).toHaveLength(1)
 })
 
-test('[G3] a sink that never answers costs a bounded buffer, and what it took is written when it answers', async () => {
+test('[G3] a sink that hangs needs limited memory, and the waiting lines are written when it continues', async () => {
   const { sink, reasons, writer, tick } = begin()
   sink.isHanging = true
   const line = `${'x'.repeat(999)}\n`
   for (let n = 0; n < 5_000; n++) writer.write(line)
-  expect(reasons).toEqual(['what reads it is too slow'])
+  expect(reasons).toEqual(['the reader is too slow'])
   await tick()
   sink.isHanging = false
   sink.release()
@@ -96,16 +96,16 @@ test('[G3] a sink that never answers costs a bounded buffer, and what it took is
   expect(sink.written.at(-1)).toBe('trial\n')
 })
 
-test('[G3] a write that hangs is said after some ticks, though few lines wait', async () => {
+test('[G3] a write that hangs is reported after some ticks, even if few lines wait', async () => {
   const { sink, reasons, writer, tick } = begin()
   sink.isHanging = true
   writer.write('a\n')
   for (let n = 0; n < 20; n++) await tick()
-  expect(reasons).toEqual(['it does not answer'])
+  expect(reasons).toEqual(['it does not respond'])
   expect(writer.dropped).toBe(0)
 })
 
-test('[G3] a sink that throws is one that fails', async () => {
+test('[G3] a sink that throws counts as failing', async () => {
   const reasons: string[] = []
   const sink: Sink = {
     write() {
@@ -119,7 +119,7 @@ test('[G3] a sink that throws is one that fails', async () => {
   expect(writer.dropped).toBe(1)
 })
 
-test('[G4] a check that fails is trouble before any line is lost', async () => {
+test('[G4] a failed check is reported before any line is lost', async () => {
   const { sink, reasons, writer, tick } = begin()
   const failing = Object.assign(sink, { check: () => Promise.reject(new Error('ENOTDIR')) })
   await tick()

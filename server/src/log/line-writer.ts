@@ -1,23 +1,23 @@
-/** Where lines go: a terminal, a pipe, a file. It is asked for one thing at a time. */
+/** An output for lines: a terminal, a pipe or a file. Calls never overlap. */
 export interface Sink {
   /**
-   * Writes text. Resolves when the output has taken all of it; rejects when a part may be missing.
-   * A call may never settle: a pipe that nobody reads, a disk that hangs.
+   * Writes text. Resolves when the output has accepted all of it; rejects when a part may be missing. A call may never
+   * settle, for example if nobody reads a pipe or a disk hangs.
    */
   write(text: string): Promise<void>
-  /** Makes the output ready for the next write. Rejects with the reason when it can't. */
+  /** Prepares the output for the next write. Rejects with the reason if it can't. */
   check?(): Promise<void>
 }
 
-/** The most characters that wait while a write is under way: some thousand lines. Beyond, lines are dropped. */
-const MAX_WAITING = 256 * 1024
+/** Maximum number of characters that wait during a write, about a thousand lines. Further lines are dropped. */
+const MAX_WAITING_CHARS = 256 * 1024
 
-/** After so many ticks without an answer a write counts as hanging. */
+/** A write that has not settled after this many ticks counts as hanging. */
 const HANGING_TICKS = 5
 
 /**
- * Writes lines to an output that may fail or hang at any time. It never throws and never waits, and its memory is
- * bounded: what can't be written is dropped and counted. While the output is in trouble it is tried once a tick.
+ * Writes lines to an output that may fail or hang at any time. It never throws and never waits, and its memory is limited:
+ * lines that can't be written are dropped and counted. An output in trouble is tried again once per tick.
  */
 export class LineWriter {
   readonly #sink: Sink
@@ -25,37 +25,37 @@ export class LineWriter {
   #waiting: string[] = []
   #waitingLength = 0
   #busy = false
-  /** Ticks since the call under way began. */
+  /** Ticks since the current call began. */
   #ticks = 0
-  /** The last call was rejected: lines are dropped until a trial succeeds. */
+  /** The last call failed: lines are dropped until a trial succeeds. */
   #failing = false
   #inTrouble = false
-  /** `dropped` at the last successful trial; undefined without one since the trouble began. */
-  #triedAt: number | undefined
+  /** `dropped` at the last successful trial; `undefined` if there was none since the trouble began. */
+  #droppedAtTrial: number | undefined
   #dropped = 0
   #idle: (() => void)[] = []
 
-  /** `onTrouble` is told the reason when lines begin to be lost. It may write to other outputs. */
+  /** `onTrouble` is called with the reason when lines start to be lost. It may write to other outputs. */
   constructor(sink: Sink, onTrouble: (reason: string) => void) {
     this.#sink = sink
     this.#onTrouble = onTrouble
   }
 
-  /** Whether lines were lost lately, or nothing can be written now. */
+  /** Whether lines were lost recently, or nothing can be written now. */
   get inTrouble(): boolean {
     return this.#inTrouble
   }
 
-  /** How many lines were lost since the start. */
+  /** The number of lines lost since the start. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** Writes a line, which ends with a newline, now or after those that wait; or drops it. */
+  /** Writes a line, which must end with a newline, after the lines that wait; or drops it. */
   write(line: string): void {
-    if (this.#failing || this.#waitingLength + line.length > MAX_WAITING) {
+    if (this.#failing || this.#waitingLength + line.length > MAX_WAITING_CHARS) {
       this.#dropped++
-      this.#troubled('what reads it is too slow')
+      this.#enterTrouble('the reader is too slow')
       return
     }
     this.#waiting.push(line)
@@ -64,29 +64,29 @@ export class LineWriter {
   }
 
   /**
-   * Call once a second. Looks whether a call hangs, makes the output ready, and tries it while it is in trouble,
-   * by writing `trial`. The trouble is over when a tick after a successful trial finds that nothing more was lost.
+   * Call this once per second. It detects a call that hangs, and prepares the output. If the output is in trouble, it
+   * writes `trial`. The trouble is over if no further line was lost until the tick after a successful trial.
    */
   tick(trial: () => string): void {
     if (this.#busy) {
       this.#ticks++
-      if (this.#ticks === HANGING_TICKS) this.#troubled('it does not answer')
+      if (this.#ticks === HANGING_TICKS) this.#enterTrouble('it does not respond')
     } else if (!this.#inTrouble) {
       const { check } = this.#sink
       if (check) void this.#run(() => check.call(this.#sink), 0)
-    } else if (this.#triedAt === this.#dropped) {
+    } else if (this.#droppedAtTrial === this.#dropped) {
       this.#inTrouble = false
-      this.#triedAt = undefined
+      this.#droppedAtTrial = undefined
     } else {
       const dropped = this.#dropped
       void this.#run(async () => {
         await this.#sink.write(trial())
-        this.#triedAt = dropped
+        this.#droppedAtTrial = dropped
       }, 0)
     }
   }
 
-  /** Resolves when nothing waits to be written. May take for ever. */
+  /** Resolves when no line waits. It may never resolve. */
   idle(): Promise<void> {
     return this.#busy ? new Promise(resolve => this.#idle.push(resolve)) : Promise.resolve()
   }
@@ -103,7 +103,7 @@ export class LineWriter {
     void this.#run(() => this.#sink.write(text), lines)
   }
 
-  /** Runs one call of the sink; `lines` are lost when it fails. */
+  /** Runs one call of the sink. If it fails, `lines` lines are lost. */
   async #run(call: () => Promise<void>, lines: number): Promise<void> {
     this.#busy = true
     this.#ticks = 0
@@ -115,13 +115,13 @@ export class LineWriter {
       this.#dropped += lines + this.#waiting.length
       this.#waiting = []
       this.#waitingLength = 0
-      this.#troubled(error instanceof Error ? error.message : String(error))
+      this.#enterTrouble(error instanceof Error ? error.message : String(error))
     }
     this.#busy = false
     this.#next()
   }
 
-  #troubled(reason: string): void {
+  #enterTrouble(reason: string): void {
     if (this.#inTrouble) return
     this.#inTrouble = true
     this.#onTrouble(reason)

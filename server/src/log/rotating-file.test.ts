@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { SerialQueue } from '../storage/serial-queue.ts'
+import { SerialQueue } from '../serial-queue.ts'
 import { RotatingFile } from './rotating-file.ts'
 
 let dir: ReturnType<typeof temporaryDir>
@@ -26,13 +26,13 @@ afterEach(async () => {
 })
 
 function open(maxBytes = 1_000): RotatingFile {
-  const file = new RotatingFile({ path: join(logs, 'a.log'), maxBytes, files: 3, turns: new SerialQueue() })
+  const file = new RotatingFile({ path: join(logs, 'a.log'), maxBytes, files: 3, queue: new SerialQueue() })
   opened.push(file)
   return file
 }
 const read = (name = 'a.log') => readFileSync(join(logs, name), 'utf8')
 
-test('[G4] it is made with its directory, and appended to', async () => {
+test('[G4] the file is created with its directory, and lines are appended', async () => {
   const file = open()
   await file.check()
   expect(read()).toBe('')
@@ -41,20 +41,20 @@ test('[G4] it is made with its directory, and appended to', async () => {
   expect(read()).toBe('one\ntwo\n')
 })
 
-test('[G4] it is renamed when it is full, and the oldest is dropped', async () => {
+test('[G4] a full file is renamed, and the oldest one is deleted', async () => {
   const file = open(10)
   for (const text of ['1234567\n', 'second\n', 'third\n', '4\n', 'fourth\n']) await file.write(text)
   expect(readdirSync(logs).sort()).toEqual(['a.log', 'a1.log', 'a2.log'])
   expect([read(), read('a1.log'), read('a2.log')]).toEqual(['fourth\n', 'third\n4\n', 'second\n'])
 })
 
-test('[G4] a text that is longer than a file makes no empty files', async () => {
+test('[G4] a text longer than the maximum size does not create empty files', async () => {
   const file = open(10)
   await file.write('longer than ten bytes\n')
   expect(readdirSync(logs)).toEqual(['a.log'])
 })
 
-test('[G4] removed, renamed, replaced, with its directory: the next write goes to the path', async () => {
+test('[G4] if the file or its directory was removed, renamed or replaced, the next write creates it again', async () => {
   const file = open()
   await file.write('lost\n')
   rmSync(join(logs, 'a.log'))
@@ -69,7 +69,7 @@ test('[G4] removed, renamed, replaced, with its directory: the next write goes t
   expect(read()).toBe('')
 })
 
-test('[G4] a file that was truncated has its size from then on', async () => {
+test('[G4] a truncated file counts with its new size', async () => {
   const file = open(10)
   await file.write('12345678\n')
   truncateSync(join(logs, 'a.log'))
@@ -77,7 +77,7 @@ test('[G4] a file that was truncated has its size from then on', async () => {
   expect(readdirSync(logs)).toEqual(['a.log'])
 })
 
-test('[G4] where it can’t be made, or can’t be renamed, the call is rejected, and the next one tries again', async () => {
+test('[G4] if the file can not be created or renamed, the call rejects and the next one tries again', async () => {
   const file = open(10)
   writeFileSync(logs, 'a file')
   await expect(file.write('lost\n')).rejects.toThrow(/ENOTDIR|EEXIST/)
@@ -91,7 +91,7 @@ test('[G4] where it can’t be made, or can’t be renamed, the call is rejected
   expect([read(), read('a1.log')]).toEqual(['abc\n', '12345678\n'])
 })
 
-test('[G5] closed, it is opened again as the file that is at the path then', async () => {
+test('[G5] after close, the file at the path is opened again', async () => {
   const file = open()
   await file.write('a\n')
   renameSync(join(logs, 'a.log'), join(logs, 'b.log'))

@@ -1,41 +1,44 @@
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, parse } from 'node:path'
-import type { SerialQueue } from '../storage/serial-queue.ts'
+import type { SerialQueue } from '../serial-queue.ts'
 import type { Sink } from './line-writer.ts'
 
 const NEWLINE = Buffer.from('\n')
 
+/** Options of {@link RotatingFile}. */
 export interface RotatingFileOptions {
   readonly path: string
-  /** A file that would grow beyond this is renamed, and a new one is begun. */
+  /** Maximum size in bytes. A file that would become larger is renamed, and a new one is started. */
   readonly maxBytes: number
-  /** How many files there are, the current one included; the oldest is dropped. */
+  /** Maximum number of files, including the current one. The oldest is deleted. */
   readonly files: number
   /**
-   * Shared by files of one directory, so that they hold one thread when the disk hangs: the pool has four, and the
-   * state must be saved as well.
+   * Shared by all files of a directory, so that they block only one thread if the disk hangs. The thread pool has four, and
+   * the storage needs them as well.
    */
-  readonly turns: SerialQueue
+  readonly queue: SerialQueue
 }
 
 /**
- * A log file. Before each write it looks whether the path still leads to the open file, so that a file that was
- * removed, renamed or mounted over is there again with the next check. `log`, `log1`, `log2`, …: the higher, the older.
+ * A log file. Before each write it checks whether the path still refers to the open file, so a file that was removed, renamed
+ * or mounted over exists again after the next check. Older files are named `log1`, `log2` and so on; the highest number is
+ * the oldest.
  */
 export class RotatingFile implements Sink {
   readonly #options: RotatingFileOptions
   #file: { readonly handle: FileHandle; readonly dev: bigint; readonly ino: bigint } | undefined
   #size = 0
-  /** The last write stopped within a line. */
+  /** The last write ended in the middle of a line. */
   #isTorn = false
 
   constructor(options: RotatingFileOptions) {
     this.#options = options
   }
 
+  /** Appends text, after rotating the files if necessary. @throws errors of the file system */
   write(text: string): Promise<void> {
-    return this.#options.turns.run(async () => {
+    return this.#options.queue.run(async () => {
       const bytes = Buffer.from(text)
       let handle = await this.#ready()
       if (this.#size > 0 && this.#size + bytes.length > this.#options.maxBytes) {
@@ -47,18 +50,19 @@ export class RotatingFile implements Sink {
     })
   }
 
+  /** Creates the file if it does not exist. @throws errors of the file system */
   check(): Promise<void> {
-    return this.#options.turns.run(async () => {
+    return this.#options.queue.run(async () => {
       await this.#ready()
     })
   }
 
-  /** Closes the file. The next check or write opens the one that is at the path then. */
+  /** Closes the file. The next check or write opens the file that is at the path then. */
   close(): Promise<void> {
-    return this.#options.turns.run(() => this.#close())
+    return this.#options.queue.run(() => this.#close())
   }
 
-  /** The open file at the path, made if it is not there. */
+  /** Opens the file at the path if it is not open, and creates it if it does not exist. */
   async #ready(): Promise<FileHandle> {
     const { path } = this.#options
     if (this.#file) {
@@ -96,7 +100,7 @@ export class RotatingFile implements Sink {
   async #close(): Promise<void> {
     const handle = this.#file?.handle
     this.#file = undefined
-    await handle?.close().catch(() => {}) // what it did not take is lost either way
+    await handle?.close().catch(() => {}) // whatever was not written is lost in any case
   }
 }
 
@@ -104,7 +108,7 @@ async function statIfThere(path: string): Promise<BigIntStats | undefined> {
   try {
     return await stat(path, { bigint: true })
   } catch {
-    return undefined // opening it will say why
+    return undefined // opening the file will report the reason
   }
 }
 

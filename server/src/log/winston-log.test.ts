@@ -17,7 +17,7 @@ afterEach(async () => {
   dir.remove()
 })
 
-/** A stream that keeps what it is told, or fails. */
+/** A stream that keeps its text, or fails. */
 class Console extends Writable {
   text = ''
   fails = false
@@ -26,7 +26,7 @@ class Console extends Writable {
     this.text += chunk
     done()
   }
-  /** Like `process.stdout`, it can be written again after an error. */
+  /** Like `process.stdout`, it can be written to after an error. */
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     done(error)
     ;(this as unknown as { _undestroy(): void })._undestroy()
@@ -73,7 +73,7 @@ test('[G1] info lines go to stdout and the file, error lines to stderr and both 
   expect(log.dropped).toEqual({ console: 0, file: 0 })
 })
 
-test('[G1] limited lines are limited by the steady clock, those that are logged once come once', async () => {
+test('[G1] `limited` uses the steady clock, and `once` logs a line once', async () => {
   const { log, stdout } = begin()
   for (const at of [0, 999, 1_000, 1_001]) {
     steady = at
@@ -86,7 +86,7 @@ test('[G1] limited lines are limited by the steady clock, those that are logged 
   expect(messages).toEqual(['at 0', 'other at 0', 'once', 'at 1000', 'other at 1000'])
 })
 
-test('[G3] a dead stdout: stderr and the file say so once, with LOG_LEVEL=error too', async () => {
+test('[G3] a broken stdout is reported once, on stderr and in the file', async () => {
   const { log, stdout, stderr } = begin()
   stdout.fails = true
   log.info('lost')
@@ -104,7 +104,7 @@ test('[G3] a dead stdout: stderr and the file say so once, with LOG_LEVEL=error 
   expect(log.dropped).toEqual({ console: 2, file: 0 })
 })
 
-test('[G3] everything dead: nothing throws, and every line is counted', async () => {
+test('[G3] if all outputs are broken, nothing throws, and every lost line is counted', async () => {
   writeFileSync(join(dir.path, 'logs'), 'a file')
   const { log, stdout, stderr } = begin({ level: 'debug' })
   stdout.fails = stderr.fails = true
@@ -120,7 +120,7 @@ test('[G3] everything dead: nothing throws, and every line is counted', async ()
   expect(log.dropped.file).toBeGreaterThanOrEqual(4_000)
 })
 
-test('[G3] a console that nobody reads delays the close by a second and no more', async () => {
+test('[G3] a console that nobody reads delays close by at most a second', async () => {
   const stdout = new PassThrough({ highWaterMark: 1 })
   stdout.write('x')
   const { log } = begin({ stdout })
@@ -129,7 +129,7 @@ test('[G3] a console that nobody reads delays the close by a second and no more'
   expect(file()).toContain('waits')
 })
 
-test('[G4] files come back: both outputs say how many lines are missing', async () => {
+test('[G4] when log files work again, both outputs log how many lines are missing', async () => {
   writeFileSync(join(dir.path, 'logs'), 'a file')
   const { log, stdout, stderr } = begin()
   log.info('lost')

@@ -2,70 +2,71 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import winston from 'winston'
 import type { Log, LogFields } from '../log.ts'
-import { SerialQueue } from '../storage/serial-queue.ts'
+import { SerialQueue } from '../serial-queue.ts'
 import { consoleSink } from './console-sink.ts'
 import { type FormatLine, jsonLine, type Level, textLine } from './format.ts'
 import { Output } from './output.ts'
 import { RotatingFile } from './rotating-file.ts'
 
+/** Options of {@link WinstonLog}. */
 export interface LogOptions {
   readonly level: Level
-  /** Lines of JSON for programs, or of text for people. */
+  /** Whether lines are JSON for programs, or text for people. */
   readonly json: boolean
-  /** The directory of the log files; made when it is not there. */
+  /** The directory of the log files. It is created if it does not exist. */
   readonly dir: string
-  /** `process.stdout`: info and debug lines. */
+  /** `process.stdout`, for info and debug lines. */
   readonly stdout: Writable
-  /** `process.stderr`: error lines. */
+  /** `process.stderr`, for error lines. */
   readonly stderr: Writable
-  /** Wall clock, ms: the time of a line. */
+  /** The wall clock in ms since the epoch, for the time of a line. */
   readonly now: () => number
-  /** A clock that never jumps, ms. */
+  /** A clock for durations, in ms, that never jumps. */
   readonly steady: () => number
 }
 
 const FILE_BYTES = 10 * 1024 * 1024
 const FILES = 5
 const LIMITED_EVERY_MS = 1_000
-/** How often outputs are checked: log files are there again within about a second. */
+/** How often outputs are checked. A removed log file exists again within about a second. */
 const TICK_MS = 1_000
-/** How long the last lines may take: the process must end even if nobody takes them. */
+/** How long the last lines may take. The process must end even if they can't be written. */
 const CLOSE_MS = 1_000
 
-/** Where Winston puts the formatted line. */
+/** The key under which Winston stores the formatted line. */
 const MESSAGE = Symbol.for('message')
 
 /**
- * Winston with outputs that may fail: the console, and files in `dir`. Winston filters and formats; each output takes
- * what it can and drops the rest, so that Winston never waits. When an output fails, the other ones say so, once; and
- * again when it is back.
+ * A log on Winston whose outputs may fail: the console, and files in `dir`. Winston filters and formats lines. Each output
+ * writes what it can and drops the rest, so Winston never waits. When an output fails or works again, the other output
+ * logs it once.
  */
 export class WinstonLog implements Log {
   readonly #logger: winston.Logger
   readonly #format: FormatLine
   readonly #now: () => number
   readonly #steady: () => number
-  readonly #debugs: boolean
+  readonly #isDebug: boolean
   readonly #limitedAt = new Map<string, number>()
-  readonly #said = new Set<string>()
+  readonly #loggedOnce = new Set<string>()
   readonly #console: Output
   readonly #files: Output
   readonly #logFiles: readonly RotatingFile[]
-  readonly #ticking: NodeJS.Timeout
+  readonly #ticker: NodeJS.Timeout
 
   constructor({ level, json, dir, stdout, stderr, now, steady }: LogOptions) {
     this.#now = now
     this.#steady = steady
     this.#format = json ? jsonLine : textLine
-    // A disabled debug() of Winston costs 4 µs; a boolean costs nothing.
-    this.#debugs = level === 'debug'
+    // A disabled debug() call of Winston takes 4 µs; checking a boolean takes almost nothing.
+    this.#isDebug = level === 'debug'
 
-    const turns = new SerialQueue()
+    const queue = new SerialQueue()
     const file = (name: string) =>
-      new RotatingFile({ path: join(dir, name), maxBytes: FILE_BYTES, files: FILES, turns })
+      new RotatingFile({ path: join(dir, name), maxBytes: FILE_BYTES, files: FILES, queue })
     const [all, errors] = [file('who-is-online.log'), file('error.log')]
     this.#logFiles = [all, errors]
-    const onTrouble = (output: Output, reason: string) => this.#sayTrouble(output, reason)
+    const onTrouble = (output: Output, reason: string) => this.#logTrouble(output, reason)
     this.#console = new Output('console output', onTrouble)
     this.#console.add(consoleSink(stdout), isError => !isError)
     this.#console.add(consoleSink(stderr), isError => isError)
@@ -82,7 +83,7 @@ export class WinstonLog implements Log {
       transports: [new winston.transports.Stream({ stream: this.#intake() })],
     })
     this.#tick()
-    this.#ticking = setInterval(() => this.#tick(), TICK_MS).unref()
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
   error(text: string, fields: LogFields = {}): void {
@@ -94,7 +95,7 @@ export class WinstonLog implements Log {
   }
 
   debug(text: string, fields: LogFields = {}): void {
-    if (this.#debugs) this.#logger.log('debug', text, { fields })
+    if (this.#isDebug) this.#logger.log('debug', text, { fields })
   }
 
   limited(kind: string, text: string, fields: LogFields = {}): void {
@@ -105,39 +106,39 @@ export class WinstonLog implements Log {
   }
 
   once(text: string): void {
-    if (this.#said.has(text)) return
-    this.#said.add(text)
+    if (this.#loggedOnce.has(text)) return
+    this.#loggedOnce.add(text)
     this.info(text)
   }
 
-  /** How many lines did not reach an output since the start. */
+  /** The number of lines since the start that an output did not accept. */
   get dropped(): { readonly console: number; readonly file: number } {
     return { console: this.#console.dropped, file: this.#files.dropped }
   }
 
-  /** Closes the log files and opens those that are at their paths now, as after logrotate has renamed them. */
+  /** Closes the log files and opens their paths again. Call it after a tool such as logrotate has renamed them. */
   reopen(): void {
     for (const file of this.#logFiles) void file.close()
-    this.info('log files are opened again')
+    this.info('log files reopened')
     this.#tick()
   }
 
-  /** Resolves when every line is written, or after a second. Lines that come later are still written if they can be. */
+  /** Resolves when all lines are written, at the latest after 1 s. Later lines are still written if possible. */
   async close(): Promise<void> {
-    clearInterval(this.#ticking)
-    await new Promise(resolve => setImmediate(resolve)) // Winston may hand a line on in a later turn
+    clearInterval(this.#ticker)
+    await new Promise(resolve => setImmediate(resolve)) // Winston may pass a line on in a later turn of the event loop
     await new Promise<void>(resolve => {
-      const patience = setTimeout(resolve, CLOSE_MS)
+      const timeout = setTimeout(resolve, CLOSE_MS)
       void Promise.all([this.#console.idle(), this.#files.idle()])
         .then(() => Promise.all(this.#logFiles.map(file => file.close())))
         .then(() => {
-          clearTimeout(patience)
+          clearTimeout(timeout)
           resolve()
         })
     })
   }
 
-  /** What Winston writes to. It takes each line at once, so nothing piles up before it. */
+  /** The stream that Winston writes to. It accepts each line at once, so no lines queue up in Winston. */
   #intake(): Writable {
     return new Writable({
       objectMode: true,
@@ -163,14 +164,14 @@ export class WinstonLog implements Log {
       const dropped = output.droppedInTrouble
       return this.#format(this.#now(), 'info', `${output.name} can be written again`, { dropped })
     }
-    output.tick(back, () => other.writeIfWell(false, back()))
+    output.tick(back, () => other.writeIfWorking(false, back()))
   }
 
-  #sayTrouble(output: Output, reason: string): void {
+  #logTrouble(output: Output, reason: string): void {
     const dropped = output.droppedInTrouble
     const text = `${output.name} can not be written: lines are dropped`
     const line = this.#format(this.#now(), 'error', text, { reason, dropped })
-    this.#console.writeIfWell(true, line) // with the other stream, if the console itself is in trouble
-    if (output !== this.#files) this.#files.writeIfWell(true, line)
+    this.#console.writeIfWorking(true, line) // if the console is in trouble, this uses its other stream
+    if (output !== this.#files) this.#files.writeIfWorking(true, line)
   }
 }

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { SerialQueue } from '../serial-queue.ts'
 import type { RemainingFiles } from './data-directory.ts'
 import { type Disk, reasonOf, removeQuietly } from './disk.ts'
 import type { Files } from './files.ts'
@@ -7,7 +8,6 @@ import type { Batch, FORGOTTEN, SegmentHead } from './journal.ts'
 import type { LatencyMonitor } from './latency-monitor.ts'
 import type { Recovered } from './recovery.ts'
 import { Segment } from './segment.ts'
-import { SerialQueue } from './serial-queue.ts'
 import { StoreLocked, type UserRecord } from './store.ts'
 
 /** What a {@link JournalWriter} needs. */
