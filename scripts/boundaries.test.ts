@@ -7,15 +7,15 @@ import config from '../.dependency-cruiser.mjs'
 
 const FOLDERS = ['protocol', 'server', 'client', 'dashboard']
 
-async function look(baseDir: string): Promise<ICruiseResult> {
+async function check(baseDir: string): Promise<ICruiseResult> {
   const { forbidden = [], options } = config
   const { tsConfig: _, ...others } = options ?? {}
   const { output } = await cruise(FOLDERS, { ...others, baseDir, validate: true, ruleSet: { forbidden } })
   return output as ICruiseResult
 }
 
-test('[X1] the house keeps to the arrow, and all of it was looked at', async () => {
-  const { summary } = await look(process.cwd())
+test('[X1] all files follow the import rules, and all files were checked', async () => {
+  const { summary } = await check(process.cwd())
   expect(summary.violations.map(({ from, to, rule }) => `${rule.name}: ${from} -> ${to}`)).toEqual([])
   expect(summary.totalCruised).toBeGreaterThan(50)
   expect(summary.totalDependenciesCruised).toBeGreaterThan(150)
@@ -42,7 +42,7 @@ test.each([
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/storage/testing/b.ts'],
   ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.fake.ts'],
   ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.contract.ts'],
-])('[X2] %s bites when %s imports %s', async (rule, from, to) => {
+])('[X2] %s detects that %s imports %s', async (rule, from, to) => {
   const dir = temporaryDir()
   const write = (path: string, text: string) => {
     mkdirSync(dirname(join(dir.path, path)), { recursive: true })
@@ -54,7 +54,7 @@ test.each([
   write(from, `import '${specifier(from, to)}'\n`)
   if (!to.startsWith('node:'))
     write(to, rule === 'no-cycles' ? `import '${specifier(to, from)}'\n` : 'export {}\n')
-  const { summary } = await look(dir.path)
+  const { summary } = await check(dir.path)
   expect(summary.violations.map(violation => violation.rule.name)).toContain(rule)
   dir.remove()
 })

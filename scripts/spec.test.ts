@@ -12,11 +12,11 @@ const titles = globSync(
 ).flatMap(path => [...readFileSync(path, 'utf8').matchAll(/\[((?:[A-Z]\d+)(?:,? ?[A-Z]\d+)*)\]/g)])
 const shown = new Set(titles.flatMap(match => (match[1] as string).split(/,? ?(?=[A-Z])/)))
 
-test('every rule of SPEC.md has a test that carries its id', () => {
+test('every rule of SPEC.md has a test with its id in the title', () => {
   expect(rules.size).toBeGreaterThan(60)
   expect([...rules].filter(rule => !shown.has(rule as string))).toEqual([])
 })
 
-test('every id in a test’s title is a rule of SPEC.md', () => {
+test('every id in the title of a test is a rule of SPEC.md', () => {
   expect([...shown].filter(id => !rules.has(id))).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 
-/** How long a test waits for what must come, in ms. */
+/** How long a test waits for a message, in ms. */
 const PATIENCE_MS = 10_000
 
 interface Closed {
@@ -8,11 +8,12 @@ interface Closed {
   readonly reason: string
 }
 
-/** A plain WebSocket client that keeps the texts it was sent until somebody asks for them. */
+/** A WebSocket client that keeps the texts it received until the test takes them. */
 export class TestClient {
   readonly socket: WebSocket
-  /** Texts that nobody has taken yet, oldest first. */
+  /** Received texts that the test has not taken, oldest first. */
   readonly texts: string[] = []
+  /** Resolves with the close code and reason when the connection is closed. */
   readonly closed: Promise<Closed>
   #wake: () => void = () => {}
 
@@ -31,7 +32,7 @@ export class TestClient {
     socket.on('error', () => {})
   }
 
-  /** Connects; rejects with the HTTP status when the server refuses the upgrade. */
+  /** Connects. Rejects with the HTTP status if the server refuses the upgrade. */
   static open(
     url: string,
     options: { headers?: Record<string, string>; protocols?: string[] } = {},
@@ -49,14 +50,14 @@ export class TestClient {
     })
   }
 
-  /** Connects as a user and takes the welcome. */
+  /** Connects as a user with protocol v1, and takes the welcome. */
   static async as(server: { readonly url: string }, userId: string): Promise<TestClient> {
     const client = await TestClient.open(`${server.url}?userId=${encodeURIComponent(userId)}`)
     await client.next('welcome')
     return client
   }
 
-  /** Connects as a user who speaks v2, and takes the welcome. `query` is what else the URL says. */
+  /** Connects as a user with protocol v2, and takes the welcome. `query` are further parameters of the URL. */
   static async v2(
     server: { readonly url: string },
     userId: string,
@@ -68,29 +69,31 @@ export class TestClient {
     return client
   }
 
-  /** Stops reading from the socket, or goes on. */
+  /** Stops or continues reading from the socket. */
   stall(isStalled: boolean): void {
     if (isStalled) this.socket.pause()
     else this.socket.resume()
   }
 
+  /** Sends a text as it is, or any other value as JSON. */
   send(message: unknown): void {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }
 
-  /** The next text, whatever it is. Rejects when none comes in time. */
+  /** Takes the next text. Rejects if none comes within 10 s. */
   async text(): Promise<string> {
     const until = Date.now() + PATIENCE_MS
     while (this.texts.length === 0) {
-      if (Date.now() > until) throw new Error('nothing came')
-      if (this.socket.readyState === WebSocket.CLOSED) throw new Error('closed before anything came')
+      if (Date.now() > until) throw new Error('no message came')
+      if (this.socket.readyState === WebSocket.CLOSED)
+        throw new Error('the connection was closed before a message came')
       await this.#change(until)
     }
     return this.texts.shift() as string
   }
 
-  /** The next message of a type; takes and drops those before it. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever it expects
+  /** Takes the next message of a type, and drops the messages before it. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test accesses the fields that it expects
   async next(type: string): Promise<any> {
     for (;;) {
       const message = JSON.parse(await this.text())
@@ -98,20 +101,20 @@ export class TestClient {
     }
   }
 
-  /** Sends and takes the next message of a type. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks at whatever it expects
+  /** Sends a message, and takes the next message of a type. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test accesses the fields that it expects
   async ask(message: unknown, type: string): Promise<any> {
     this.send(message)
     return this.next(type)
   }
 
-  /** Says goodbye, with a code or without. */
+  /** Closes the connection, with or without a code. Resolves when it is closed. */
   async leave(code?: number): Promise<void> {
     this.socket.close(code)
     await this.closed
   }
 
-  /** Breaks the TCP connection without a word (a reset). */
+  /** Resets the TCP connection. */
   reset(): void {
     const { _socket: socket } = this.socket as unknown as { _socket: { resetAndDestroy(): void } }
     socket.resetAndDestroy()
@@ -119,16 +122,16 @@ export class TestClient {
 
   #change(until: number): Promise<void> {
     return new Promise(resolve => {
-      const patience = setTimeout(resolve, Math.max(0, until - Date.now()) + 1)
+      const timeout = setTimeout(resolve, Math.max(0, until - Date.now()) + 1)
       this.#wake = () => {
-        clearTimeout(patience)
+        clearTimeout(timeout)
         resolve()
       }
     })
   }
 }
 
-/** Waits `ms` milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export function sleep(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
 }

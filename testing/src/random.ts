@@ -1,4 +1,4 @@
-/** Numbers from 0 to before 1 that are the same for the same seed (mulberry32), so that a failure can be repeated. */
+/** A random number generator (mulberry32) for numbers in [0, 1). The same seed gives the same numbers, so a failure can be repeated. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 
-// A WebSocket client without a WebSocket library: it says exactly the bytes it is told to, right or wrong,
-// and reports exactly the bytes that come back. Nothing here corrects, retries or answers by itself.
+// A WebSocket client without a WebSocket library. It sends exactly the bytes that a test wants, valid or not, and reports
+// exactly the bytes that come back. It never corrects, retries or answers anything by itself.
 
-/** The opcodes of RFC 6455, section 5.2; 3–7 and 11–15 are reserved. */
+/** The opcodes of RFC 6455, section 5.2. 3–7 and 11–15 are reserved. */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** A frame as somebody wants it, whether RFC 6455 has such frames or not. */
+/** A frame to send; it may violate RFC 6455. */
 export interface FrameShape {
   readonly opcode: number
   /** A string is sent as UTF-8. */
   readonly payload?: Uint8Array | string
-  /** The last one of its message; true unless said otherwise. */
+  /** Whether it is the last frame of its message. Default: true. */
   readonly fin?: boolean
   /** The three reserved bits as a number: 4 is RSV1, 2 is RSV2, 1 is RSV3. */
   readonly rsv?: number
-  /** Four bytes, or none. A client must mask, so unless told otherwise a fixed mask is used. */
+  /** Four bytes, or `none`. Clients must mask. Default: a fixed mask. */
   readonly mask?: Uint8Array | 'none'
-  /** In which of the three forms the length is written; the shortest that fits unless told otherwise. */
+  /** The form of the length field. Default: the shortest that fits. */
   readonly lengthBits?: 7 | 16 | 64
-  /** The length that is written, if not that of the payload. */
+  /** The value of the length field. Default: the length of the payload. */
   readonly length?: bigint
 }
 
-/** What the examples of RFC 6455 mask with. */
+/** The mask of the examples in RFC 6455. */
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 
-/** The bytes of a frame. */
+/** Encodes a frame. */
 export function frame(shape: FrameShape): Buffer {
   const { opcode, payload = '', fin = true, rsv = 0, mask = MASK } = shape
   const data = Buffer.from(payload as string)
@@ -51,34 +51,34 @@ function body(data: Buffer, mask: Uint8Array | 'none'): Buffer {
   return masked
 }
 
-/** A whole text message in one frame. */
+/** Encodes a text message in one frame. */
 export function textFrame(payload: Uint8Array | string): Buffer {
   return frame({ opcode: OPCODE.text, payload })
 }
 
-/** A close frame; the code may be one that must not be sent, and the reason may be any bytes. */
+/** Encodes a close frame. The code may be invalid, and the reason may be any bytes. */
 export function closeFrame(code?: number, reason: Uint8Array | string = ''): Buffer {
   if (code === undefined) return frame({ opcode: OPCODE.close })
   const payload = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason as string)])
   return frame({ opcode: OPCODE.close, payload })
 }
 
-/** A frame as it came. */
+/** A received frame. */
 export interface ReceivedFrame {
   readonly opcode: number
   readonly fin: boolean
   readonly rsv: number
   readonly masked: boolean
-  /** Whether its length is written in the shortest form, as RFC 6455 demands of whoever sends it. */
+  /** Whether the length has its shortest form, as RFC 6455 requires. */
   readonly minimal: boolean
   readonly payload: Buffer
 }
 
-/** Takes frames out of a stream of bytes. Judges nothing. */
+/** Splits a stream of bytes into frames, without validating them. */
 export class FrameParser {
   #bytes = Buffer.alloc(0)
 
-  /** The frames that are whole with these bytes. */
+  /** Adds bytes, and returns the frames that are now complete. */
   push(bytes: Uint8Array): ReceivedFrame[] {
     this.#bytes = this.#bytes.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#bytes, bytes])
     const frames: ReceivedFrame[] = []
@@ -113,21 +113,21 @@ export class FrameParser {
 /** The key of the example in RFC 6455, section 1.3. */
 export const SAMPLE_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-/** What a server must answer to a key (RFC 6455, section 4.2.2). */
+/** The `Sec-WebSocket-Accept` for a key (RFC 6455, section 4.2.2). */
 export function acceptOf(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 
-/** A request as it is written, line by line; each part can be wrong. */
+/** An HTTP request; each part may be invalid. */
 export interface RequestShape {
   readonly method?: string
   readonly target?: string
   readonly version?: string
-  /** Replaces headers of the well-formed handshake by name, or adds some; undefined leaves one out, a list repeats it. */
+  /** Headers that replace those of a valid handshake, or are added. `undefined` removes one; a list repeats it. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
-/** The bytes of a handshake, well-formed but for what `shape` says. Text is written as Latin-1: a byte a character. */
+/** Encodes a valid handshake with the changes of `shape`. Text is Latin-1: one byte per character. */
 export function handshake(shape: RequestShape = {}): Buffer {
   const { method = 'GET', target = '/ws?userId=raw', version = 'HTTP/1.1' } = shape
   const headers = {
@@ -144,20 +144,21 @@ export function handshake(shape: RequestShape = {}): Buffer {
   return Buffer.from(`${method} ${target} ${version}\r\n${lines.join('')}\r\n`, 'latin1')
 }
 
+/** An HTTP response. */
 export interface RawResponse {
   readonly status: number
-  /** Names in lower case. */
+  /** Headers by name in lower case. */
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
 }
 
-/** How the TCP connection ended: in order, or broken off. */
+/** How the server ended the TCP connection: closed or reset. */
 export type End = 'end' | 'reset'
 
-/** How long a client waits for what must come, in ms. */
+/** How long a client waits for data, in ms. */
 const PATIENCE_MS = 8_000
 
-/** One TCP connection. Reads a response first and, once that has said 101, frames. */
+/** A TCP connection. It reads HTTP responses, and frames after a response with status 101. */
 export class RawClient {
   readonly #socket: Socket
   readonly #parser = new FrameParser()
@@ -185,8 +186,8 @@ export class RawClient {
   }
 
   /**
-   * Connects to a port of this machine. Says nothing yet. With `halfOpen` it keeps its side of the TCP
-   * connection when the server has ended the other one, as a client does that is no longer there.
+   * Connects to a port of this machine, and sends nothing. With `halfOpen`, the client keeps its side of TCP open when the
+   * server ends its side, as a client that has vanished does.
    */
   static connect(port: number, { halfOpen = false } = {}): Promise<RawClient> {
     return new Promise((resolve, reject) => {
@@ -199,11 +200,12 @@ export class RawClient {
     })
   }
 
+  /** Sends bytes. */
   write(bytes: Uint8Array): void {
     if (this.#socket.writable) this.#socket.write(bytes)
   }
 
-  /** Writes pieces so that each is a TCP segment, and for the other end a read, of its own. */
+  /** Sends each piece in its own TCP segment, so that the server reads them separately. */
   async writeApart(pieces: Iterable<Uint8Array>): Promise<void> {
     for (const piece of pieces) {
       this.write(piece)
@@ -212,8 +214,8 @@ export class RawClient {
   }
 
   /**
-   * The next HTTP response; the end of the connection if there is none; undefined if nothing comes in time.
-   * The response to a HEAD request has no body, whatever length it names.
+   * Takes the next HTTP response. Returns how the connection ended if none comes, and `undefined` after a timeout. Set
+   * `toHead` for the response to a HEAD request, which has no body in spite of its Content-Length.
    */
   async response({ toHead = false } = {}): Promise<RawResponse | End | undefined> {
     const head = await this.#until(() => {
@@ -242,32 +244,32 @@ export class RawClient {
     return { status, headers, body }
   }
 
-  /** The next frame; how the connection ended if no more come; undefined if nothing happens in time. */
+  /** Takes the next frame. Returns how the connection ended if none comes, and `undefined` after a timeout. */
   frame(patienceMs = PATIENCE_MS): Promise<ReceivedFrame | End | undefined> {
     return this.#until(() => this.#frames.shift(), patienceMs)
   }
 
-  /** How the connection ended, or undefined if it does not in time. */
+  /** Waits for the end of the connection. Returns `undefined` after a timeout. */
   ended(patienceMs = PATIENCE_MS): Promise<End | undefined> {
     return this.#until(() => this.#end, patienceMs)
   }
 
-  /** Says that nothing more will be said, and goes on reading. */
+  /** Ends the sending side, and continues reading. */
   finish(): void {
     this.#socket.end()
   }
 
-  /** Breaks the connection. */
+  /** Resets the connection. */
   reset(): void {
     this.#socket.resetAndDestroy()
   }
 
-  /** Ends the connection without a word. */
+  /** Destroys the socket. */
   destroy(): void {
     this.#socket.destroy()
   }
 
-  /** What `look` finds as soon as it finds something, else how the connection ended. */
+  /** Calls `look` until it returns a result. Returns how the connection ended if it has, and `undefined` after a timeout. */
   async #until<Found>(
     look: () => Found | undefined,
     patienceMs = PATIENCE_MS,
@@ -280,9 +282,9 @@ export class RawClient {
       const left = until - performance.now()
       if (left <= 0) return undefined
       await new Promise<void>(resolve => {
-        const patience = setTimeout(resolve, left)
+        const timeout = setTimeout(resolve, left)
         this.#wake = () => {
-          clearTimeout(patience)
+          clearTimeout(timeout)
           resolve()
         }
       })

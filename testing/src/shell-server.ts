@@ -4,36 +4,36 @@ import { join } from 'node:path'
 import { sleep } from './client.ts'
 import { type ServerSettings, serverCommand, serverEnv } from './start-server.ts'
 
-/** A server that a shell runs, so that its console is a pipe, a terminal or a file as on a command line. */
+/** A server that runs in a shell, so that its console is a pipe, a terminal or a file. */
 export interface ShellServer {
   readonly port: number
-  /** Of the server, not of the shell. */
+  /** The pid of the server, not of the shell. */
   readonly pid: number
   readonly url: string
   readonly origin: string
-  /** What is in the log file now; empty when there is none. */
+  /** The content of the log file; empty if it does not exist. */
   readonly log: () => string
-  /** The status that the shell saw when the server ended; waits for it. */
+  /** Resolves with the exit status of the server when it has ended. */
   readonly status: () => Promise<number>
-  /** Ends everything that the shell started. */
+  /** Kills everything that the shell started. */
   readonly destroy: () => void
 }
 
-/** How long a condition may take to come true, in ms: a busy machine is slow. */
+/** How long to wait for a condition, in ms. It is generous, because the machine may be busy. */
 const PATIENCE_MS = 15_000
 
 const CONSOLE_FILE = 'console.txt'
 
-/** What the shells that still run are killed by. */
+/** The functions that kill the running shells. */
 const running = new Set<() => void>()
 process.on('exit', () => {
   for (const destroy of running) destroy()
 })
 
 /**
- * Runs a shell script in `dir`, in which `./server` runs the server and notes its exit status: `./server | head -n 1`.
- * `$SERVER` is the bare command. Settings and directories are as with `startServer`. Resolves when the server
- * listens, as its log file says, or the file `console.txt`.
+ * Runs a shell script in `dir`. In the script, `./server` runs the server and stores its exit status, for example
+ * `./server | head -n 1`. `$SERVER` is the command itself. Settings and directories are those of `startServer`. Resolves
+ * when the log file or the file `console.txt` says that the server listens.
  */
 export async function startInShell(
   dir: string,
@@ -54,7 +54,7 @@ export async function startInShell(
   }
 }
 
-/** Does the same without waiting for anything. */
+/** Runs a shell script like `startInShell`, without waiting for the server. */
 export function runInShell(
   dir: string,
   script: string,
@@ -73,7 +73,7 @@ export function runInShell(
   const destroy = () => {
     running.delete(destroy)
     kill(-(shell.pid ?? 0))
-    // A terminal or a namespace of its own takes the server out of the shell's group.
+    // In its own terminal or namespace, the server is not in the process group of the shell.
     const server = serverIn(dir)
     if (server !== undefined) kill(server)
   }
@@ -85,20 +85,20 @@ export function runInShell(
   }
 }
 
-/** The process that runs in `dir`, by the number that it has here: in a container of its own it is pid 1. */
+/** The pid of the server that runs in `dir`, as seen from here; in its own pid namespace it may be 1. */
 export function serverIn(dir: string): number | undefined {
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     try {
       const [program] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
       if (program === process.execPath && readlinkSync(`/proc/${pid}/cwd`) === dir) return Number(pid)
     } catch {
-      // it has ended
+      // the process has ended
     }
   }
   return undefined
 }
 
-/** Waits until `look` finds something, and returns it. */
+/** Calls `look` until it returns a result, and returns that. Rejects after `patienceMs` with `what` in the message. */
 export async function until<Found>(
   what: string,
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
@@ -108,7 +108,7 @@ export async function until<Found>(
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
-    if (performance.now() > end) throw new Error(`in vain: ${what}`)
+    if (performance.now() > end) throw new Error(`timed out waiting until ${what}`)
     await sleep(20)
   }
 }
@@ -121,6 +121,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // it has ended
+    // the process has ended
   }
 }

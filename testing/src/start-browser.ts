@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import packaged, { inflate } from '@sparticuz/chromium'
 import { type Browser, chromium, type LaunchOptions } from 'playwright-core'
 
-/** What a browser under test has no use for, and what a container or root does not allow. */
+/** Switches off what tests do not need, and the sandbox, which containers and root do not allow. */
 const ARGS = [
   '--no-sandbox',
   '--disable-background-networking',
@@ -12,7 +12,7 @@ const ARGS = [
   '--disable-sync',
 ]
 
-/** How long a browser may take to come up, in ms: a busy machine reads a program of 200 MB. */
+/** How long a browser may take to start, in ms. It has 200 MB, and the machine may be busy. */
 const START_MS = 30_000
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
@@ -23,9 +23,11 @@ interface Candidate {
 }
 
 /**
- * Starts a browser: the one that `CHROME_PATH` names, and no other; else a Chromium or Chrome of this machine; else the one
- * that comes in an npm package, so that a bare clone needs none. Where none starts, the reasons are written to the
- * console and the answer is `undefined`, for tests to be skipped; with `CI` set that is an error, since nobody looks.
+ * Starts a browser. If `CHROME_PATH` is set, it starts that one and no other. Otherwise it starts a Chromium or Chrome of this
+ * machine, or the one of an npm package, so that no browser needs to be installed. If none starts, it prints the reasons and
+ * resolves with `undefined`, so that tests can be skipped.
+ *
+ * @throws Error if none starts and `CI` is set, because nobody would notice skipped tests there
  */
 export async function startBrowser(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -38,15 +40,15 @@ export async function startBrowser(
       reasons.push(`${name}: ${firstLines(error)}`)
     }
   }
-  const problem = `no browser could be started, set CHROME_PATH to one:\n${reasons.join('\n')}`
+  const problem = `no browser could be started; set CHROME_PATH to one:\n${reasons.join('\n')}`
   if (env['CI']) throw new Error(problem)
   process.stderr.write(`Tests are skipped: ${problem}\n`)
   return undefined
 }
 
 function candidates(env: Readonly<Record<string, string | undefined>>): Candidate[] {
-  const given = env['CHROME_PATH']
-  if (given) return [{ name: 'CHROME_PATH', options: () => ({ executablePath: given }) }]
+  const configured = env['CHROME_PATH']
+  if (configured) return [{ name: 'CHROME_PATH', options: () => ({ executablePath: configured }) }]
   const found = (env['PATH'] ?? '')
     .split(':')
     .filter(dir => dir !== '')
@@ -54,18 +56,18 @@ function candidates(env: Readonly<Record<string, string | undefined>>): Candidat
     .find(path => existsSync(path))
   return [
     ...(found ? [{ name: found, options: () => ({ executablePath: found }) }] : []),
-    // Where it is installed on a Mac, which has no programs with windows on its PATH.
+    // On macOS, applications are not in PATH.
     ...(process.platform === 'darwin' ? [{ name: 'Chrome', options: () => ({ channel: 'chrome' }) }] : []),
     { name: '@sparticuz/chromium', options: unpacked },
   ]
 }
 
 /**
- * The browser out of the npm package, with the libraries and the font that a machine without a browser may lack. Unpacked
- * once, under a name that is there only when all of it is: tests run in several processes.
+ * Unpacks the browser of the npm package once, with the libraries and the font that a machine without a browser may lack.
+ * The directory gets its name when it is complete, because several test processes may unpack at the same time.
  */
 async function unpacked(): Promise<LaunchOptions> {
-  if (process.platform !== 'linux') throw new Error('this package has a browser for Linux only')
+  if (process.platform !== 'linux') throw new Error('this package contains a browser for Linux only')
   const source = dirname(dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium'))))
   const cache = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url))
   const { version } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
@@ -78,7 +80,7 @@ async function unpacked(): Promise<LaunchOptions> {
     try {
       renameSync(draft, home)
     } catch {
-      // Another process was first.
+      // Another process has created it.
       rmSync(draft, { recursive: true })
     }
   }
@@ -89,7 +91,7 @@ async function unpacked(): Promise<LaunchOptions> {
   }
 }
 
-/** The package unpacks into the directory for temporary files, whichever that is. */
+/** The package unpacks into the temporary directory, so `TMPDIR` is set to `dir` meanwhile. */
 async function unpackInto(dir: string, source: string): Promise<void> {
   const before = process.env['TMPDIR']
   process.env['TMPDIR'] = dir

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url))
 
-/** A real server process that a test has started. */
+/** A server process that a test has started. */
 export interface RunningServer {
   readonly port: number
   readonly pid: number
@@ -14,21 +14,22 @@ export interface RunningServer {
   readonly url: string
   /** `http://127.0.0.1:PORT` */
   readonly origin: string
-  /** Everything it has written to the console so far. */
+  /** The console output of the server so far. */
   readonly output: () => string
-  /** Sends a signal and resolves with the exit code, null when a signal ended it. */
+  /** Sends a signal. Resolves with the exit code, or `null` if a signal ended the process. */
   readonly end: (signal: NodeJS.Signals) => Promise<number | null>
 }
 
-/** What a test says of a server: settings by name, and where it keeps its state. */
+/** Settings of a server by name. */
 export type ServerSettings = Readonly<Record<string, string | number>>
 
+/** A server process that has ended. `code` is `null` if a signal ended it. */
 export interface ExitedServer {
   readonly code: number | null
   readonly output: string
 }
 
-/** How long a server may take to come up, in ms: a million users are read in less. */
+/** How long a server may take to start, in ms. Reading a million users takes less. */
 const START_MS = 30_000
 
 const running = new Set<ChildProcess>()
@@ -36,24 +37,24 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** A directory of its own for a test; `remove` takes it away. */
+/** Creates a temporary directory; `remove` deletes it. */
 export function temporaryDir(): { readonly path: string; readonly remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'who-is-online-'))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** How the system starts a server. */
+/** How a server process is started. */
 export interface Launch {
-  /** How many files it may have open, as `ulimit -n` sets it. */
+  /** Its open-file limit, as `ulimit -n` sets it. */
   readonly openFiles?: number
-  /** A command that starts it, such as `unshare`; then `pid` is the one of that command. */
+  /** A command that starts it, such as `unshare`; `pid` is then the pid of that command. */
   readonly through?: readonly string[]
 }
 
-/** The program and the arguments that run the server from its sources. */
+/** The command that runs the server from its sources. */
 export const serverCommand = [process.execPath, '--conditions=@who-is-online/source', main] as const
 
-/** The environment of a server that keeps its state and logs in `dir`. */
+/** The environment of a server whose state and logs are in `dir`. */
 export function serverEnv(dir: string, settings: ServerSettings): Record<string, string> {
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
@@ -90,7 +91,7 @@ function launch(
   return { child, output: () => output }
 }
 
-/** Starts the server on a free port, with its state and logs in `dir`. Rejects when it does not come up. */
+/** Starts the server on a free port, with its state and logs in `dir`. Rejects if it does not listen within 30 s. */
 export function startServer(
   dir: string,
   settings: ServerSettings = {},
@@ -99,18 +100,18 @@ export function startServer(
 ): Promise<RunningServer> {
   const { child, output } = launch(dir, { HOST: '127.0.0.1', LOG_LEVEL: 'info', ...settings }, args, how)
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => {
+    const timeout = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`the server did not come up:\n${output()}`))
+      reject(new Error(`the server did not start in time:\n${output()}`))
     }, START_MS)
     child.once('exit', code => {
-      clearTimeout(patience)
+      clearTimeout(timeout)
       reject(new Error(`the server ended with ${code}:\n${output()}`))
     })
     const look = (): void => {
       const port = /listening on .*?, port (\d+)/.exec(output())?.[1]
       if (port === undefined) return
-      clearTimeout(patience)
+      clearTimeout(timeout)
       child.stdout?.off('data', look)
       resolve({
         port: Number(port),
@@ -125,7 +126,7 @@ export function startServer(
   })
 }
 
-/** Starts a server that is expected to end by itself. */
+/** Starts a server that is expected to end by itself, and waits for that. */
 export async function runServer(
   dir: string,
   settings: ServerSettings,
