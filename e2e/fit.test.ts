@@ -10,7 +10,7 @@ import { ANSWER_MS } from '../client/src/connection.ts'
 import { IDS_PER_MESSAGE } from '../client/src/ids.ts'
 import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts'
 import * as clientProtocol from '../client/src/protocol.ts'
-import { AGAIN_MS, FLUSH_MS } from '../client/src/roster.ts'
+import { FLUSH_MS, TOO_FAST_RETRY_MS } from '../client/src/subscriptions.ts'
 import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
 import { BACK_MS, weightOf } from '../server/src/gateway/connection.ts'
@@ -53,7 +53,7 @@ const NUMBERS = {
   FIRST_WAIT_MS,
   MAX_WAIT_MS,
   ANSWER_MS,
-  AGAIN_MS,
+  TOO_FAST_RETRY_MS,
   FLUSH_MS,
   IDS_PER_MESSAGE,
   MAX_ID_BYTES: clientProtocol.MAX_NAME_BYTES,
@@ -131,7 +131,10 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
   'a list has no more ids than a message may have': n => [n.IDS_PER_MESSAGE, MAX_USER_IDS],
   'the client takes no longer ids than the server': n => [n.MAX_ID_BYTES, MAX_NAME_BYTES],
   'the client takes all ids that the server takes': n => [MAX_NAME_BYTES, n.MAX_ID_BYTES],
-  'the pause after a refusal is long enough to be forgiven': n => [n.TOO_FAST_PAUSE_MS + 1, n.AGAIN_MS],
+  'the pause after a refusal is long enough to be forgiven': n => [
+    n.TOO_FAST_PAUSE_MS + 1,
+    n.TOO_FAST_RETRY_MS,
+  ],
   'the longest URL of the client is not too long': n => [
     // User id, name and session, each byte percent-encoded, and what the application's own URL has.
     3 * (3 * n.MAX_ID_BYTES + '&sessionId='.length) + CHOICE_BYTES + 2_048,
@@ -167,7 +170,7 @@ test.each<Partial<Record<keyof Numbers, number>>>([
   { FIRST_WAIT_MS: 4_000 },
   { MAX_WAIT_MS: 30_000 },
   { ANSWER_MS: 15_000 },
-  { AGAIN_MS: 1_000 },
+  { TOO_FAST_RETRY_MS: 1_000 },
   { FLUSH_MS: 50 },
   { IDS_PER_MESSAGE: 100 },
   { IDS_PER_MESSAGE: 1_000 },

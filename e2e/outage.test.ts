@@ -87,7 +87,7 @@ function play({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: nu
     const client: Client = { machine: { ...initialMachine(false), state: 'open' }, attempt: 0, due: 0 }
     const noticedMs = { stopped: 0, killed: 0, unplugged: SETTINGS.PING_MS * random() + ANSWER_MS }[end]
     const retryAfterMs = end === 'stopped' ? CLIENTS * AWAY_MS_PER_CLIENT * random() : 0
-    events.add(now + noticedMs, () => happen(client, end === 'unplugged' ? 'abandon' : 'lost', retryAfterMs))
+    events.add(now + noticedMs, () => happen(client, 'lost', retryAfterMs))
   }
   while (back.length < CLIENTS) {
     now = events.next

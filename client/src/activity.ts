@@ -2,52 +2,56 @@ import type { PresenceClient } from './api.ts'
 import type { Platform } from './platform.ts'
 import { timer } from './timer.ts'
 
-/** What shows that somebody is there. */
-const SIGNS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll']
+/** DOM events that show that somebody uses the page. */
+const INPUT_EVENTS = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll']
 
 const OPTIONS = { passive: true, capture: true }
 
-/** A tab that is hidden for less is not worth a word: people flip through their tabs. */
+/** How long a page must be hidden before the server is told, in ms: people switch tabs for a moment. */
 const HIDDEN_FOR_MS = 5_000
 
-/** Watches for whether somebody is at this device and looks, and for a network that is back. Returns what ends the watch. */
-export function watchPage(
+/**
+ * Observes the page: input, visibility, and a network that comes back, which calls `wake`. The user is idle after
+ * `idleAfterMs` without input; `false`: never. Returns the function that stops observing. Without a `document` only the
+ * network is observed.
+ */
+export function observePage(
   platform: Platform,
   idleAfterMs: number | false,
   { setActivity, setVisible }: Pick<PresenceClient, 'setActivity' | 'setVisible'>,
   wake: () => void,
 ): () => void {
   const { document, network } = platform
-  const idling = timer(platform)
-  const hiding = timer(platform)
+  const idleTimer = timer(platform)
+  const hiddenTimer = timer(platform)
 
-  function each(what: 'addEventListener' | 'removeEventListener'): void {
-    network?.[what]('online', wake, OPTIONS)
-    document?.[what]('visibilitychange', turn, OPTIONS)
-    for (const type of SIGNS) document?.[what](type, sign, OPTIONS)
+  function forAllEvents(method: 'addEventListener' | 'removeEventListener'): void {
+    network?.[method]('online', wake, OPTIONS)
+    document?.[method]('visibilitychange', visibilityChanged, OPTIONS)
+    for (const type of INPUT_EVENTS) document?.[method](type, used, OPTIONS)
   }
 
-  function sign(): void {
+  function used(): void {
     setActivity('active')
-    if (idleAfterMs) idling.set(idleAfterMs, () => setActivity('idle'))
+    if (idleAfterMs) idleTimer.set(idleAfterMs, () => setActivity('idle'))
   }
 
-  // A page that is turned to shows that somebody is there; it is hidden by a screen that locks itself, too.
-  function turn(): void {
-    if (document?.visibilityState === 'hidden') return hiding.set(HIDDEN_FOR_MS, () => setVisible(false))
-    hiding.stop()
+  // A page that becomes visible is used. A locked screen hides the page too.
+  function visibilityChanged(): void {
+    if (document?.visibilityState === 'hidden') return hiddenTimer.set(HIDDEN_FOR_MS, () => setVisible(false))
+    hiddenTimer.stop()
     setVisible(true)
-    sign()
+    used()
   }
 
-  each('addEventListener')
+  forAllEvents('addEventListener')
   if (document) {
-    sign()
-    turn()
+    used()
+    visibilityChanged()
   }
   return () => {
-    each('removeEventListener')
-    idling.stop()
-    hiding.stop()
+    forAllEvents('removeEventListener')
+    idleTimer.stop()
+    hiddenTimer.stop()
   }
 }

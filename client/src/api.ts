@@ -2,118 +2,130 @@ import type { MyStatus } from './choice.ts'
 import type { PresenceError } from './errors.ts'
 import type { ConnectionState } from './machine.ts'
 import type { Status, User } from './protocol.ts'
-import type { Freshness, PresenceUser } from './roster.ts'
+import type { Freshness, PresenceUser } from './user-view.ts'
 import type { Activity } from './wire.ts'
 
-/** A connection to a presence service, made by `createClient`. Its functions need no `this`. */
+/** A client of the presence service, made by `createClient`. Its functions can be called without `this`. */
 export interface PresenceClient {
-  // Users
+  // Other users
 
   /**
-   * Follows users, as long as the function that is returned has not been called. Each id costs the server once, however
-   * often it is followed here, and as many messages as it takes are sent. `listener` is called when one of these users
-   * has changed; {@link PresenceClient.onChange} hears of all.
+   * Subscribes to users until the returned function is called. A user costs one subscription however often the
+   * application subscribes; long lists are sent in several messages. `listener` is called when one of these users has
+   * changed; {@link PresenceClient.onChange} hears of all users.
    *
-   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond what a connection may follow (10,000, once the
-   * server has said so; {@link PresenceClient.watchAll} and {@link PresenceClient.watchCount} count as one each).
+   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond the server's limit of subscriptions a connection
+   * (by default 10,000; known after the first connection). {@link PresenceClient.watchAll} and
+   * {@link PresenceClient.watchCount} count as one each.
    */
   subscribe(userIds: Iterable<string>, listener?: () => void): () => void
 
-  /** Follows everybody, as long as the function that is returned has not been called. */
+  /** Subscribes to all users until the returned function is called. */
   watchAll(): () => void
 
-  /** Follows the number of users who are online, as long as the function that is returned has not been called. */
+  /** Subscribes to the number of users who are online until the returned function is called. */
   watchCount(): () => void
 
   /**
-   * A user who is followed; `undefined` until the server has told of them, and for one who is not followed. The same
-   * object until something about the user changes.
+   * Returns a user; `undefined` without a subscription, and until the server has sent the user's state. The same object
+   * until something about the user changes.
    */
   get(userId: string): PresenceUser | undefined
 
-  /** All users who are followed and known. The same array until one of them changes. */
+  /** Returns all users whom this client knows from its subscriptions. The same array until one of them changes. */
   users(): readonly PresenceUser[]
 
-  /** How many users are online, as {@link PresenceClient.watchCount} was told last; `undefined` until then. */
+  /** How many users are online, as last received for {@link PresenceClient.watchCount}; `undefined` until then. */
   readonly count: number | undefined
 
   /**
-   * Whether all that is followed is as the server has it at this moment. While it is `stale`, the connection is down,
-   * states are on their way, or the page is hidden; each user says so too.
+   * `live` if all subscriptions are up to date. `stale` if the connection is lost, the page is hidden, or a state has not
+   * arrived yet. Each user has a freshness of its own.
    */
   readonly freshness: Freshness
 
-  /** Asks for users, followed or not, as they are at this moment, in the order of the ids. Nobody is followed by it. */
+  /**
+   * Asks for the current state of any users, once and without a subscription. Resolves in the order of the ids. Rejects
+   * with a {@link PresenceError}, for example `bad_user_id` or `timeout`.
+   */
   getUsers(userIds: Iterable<string>): Promise<User[]>
 
   // This user
 
   /**
-   * What this user has chosen, here or on another device. Others may see less: `away` when every device is idle,
-   * `offline` when that was chosen.
+   * What this user has chosen, here or on another device. Others may see less: `away` if all devices are idle, `offline` if
+   * that was chosen.
    */
   readonly myStatus: MyStatus
 
   /**
-   * Chooses a status, on all devices of this user: until it is changed, until `expiresAt`, or until the client is closed.
-   * `offline` hides the user. Resolves when the server has it; rejects with a {@link PresenceError}, `bad_message` for a
-   * wrong value.
+   * Sets the status on all devices of this user: until it is changed, until `expiresAt`, or until the client is closed.
+   * `offline` hides the user. `text` has at most 128 characters; `expiresAt` is a `Date` or ISO 8601, in the future.
+   * Resolves when the server has the status; rejects with a {@link PresenceError}, `bad_message` for an invalid value.
    *
    * The client keeps the choice and begins each connection with it, unless another device has chosen since. So a choice
-   * that is made before the first connection, or without one, is in force before anybody sees the user. That also holds
-   * for one whose promise was rejected with `timeout`.
+   * made before the first connection, or without one, is in force before anybody sees the user. That also holds for a
+   * choice whose promise was rejected with `timeout`.
    */
   setStatus(
     status: Status,
     more?: { readonly text?: string | undefined; readonly expiresAt?: Date | string | undefined },
   ): Promise<MyStatus>
 
-  /** Names this user. Resolves when the server has it; rejects with a {@link PresenceError}. */
+  /**
+   * Sets the name that others see, of 1 to 128 UTF-8 bytes. Resolves when the server has it; rejects with a
+   * {@link PresenceError}, for example `not_allowed` if the token has the name.
+   */
   identify(username: string): Promise<void>
 
   /**
-   * Says whether somebody is at this device. In a browser the client sees that by itself; elsewhere (React Native's
-   * `AppState`, Electron's `powerMonitor`) the application says so.
+   * Tells whether somebody uses this device. In a browser the client detects that itself; elsewhere the application calls
+   * this, for example with React Native's `AppState` or Electron's `powerMonitor`.
    */
   setActivity(state: Activity): void
 
   /**
-   * Says whether anybody looks. While nobody does, the server keeps what changes to itself, and {@link PresenceClient.get} stands still;
-   * and is `stale`; when somebody does again, the newest comes at once, and all is `live`. Say it when it changes: each time that somebody looks the line is tried. In a browser the client sees that by itself.
+   * Tells whether the user can see this page. While it is hidden, the server sends no changes and all users are `stale`.
+   * When it is visible again, the newest state arrives at once and the connection is checked. Call it only when it changes.
+   * In a browser the client detects that itself.
    */
   setVisible(isVisible: boolean): void
 
   // The connection
 
-  /** Where the connection is. */
+  /** The state of the connection. */
   readonly connectionStatus: ConnectionState
 
-  /** Why the server did not want this client back, while the connection is `suspended`. */
+  /** Why the server refuses this client, while the connection is `suspended`; otherwise `undefined`. */
   readonly refusal: PresenceError | undefined
 
   /**
-   * Connects, if that is not done or under way; ends a wait, once until a connection has held. Not needed where `autoConnect` is; needed after the server has refused
-   * this client. Throws a {@link PresenceError}: `no_websocket`, or `closed`.
+   * Connects now. During backoff it retries at once, but only once until a connection has been stable. Needed with
+   * `autoConnect: false`, and after the server has refused this client. Throws a {@link PresenceError}: `no_websocket`, or
+   * `closed`.
    */
   connect(): void
 
-  /** Leaves, at once and for good: others see it now. Requests that wait are rejected with `closed`. */
+  /** Closes the client for good. Others see it at once. Pending requests reject with `closed`. */
   close(): void
 
-  // Listeners; each returns what takes it off again
+  // Listeners. Each function returns the one that removes the listener.
 
-  /** Hears of changes: those users who have changed, each once, as they are now. */
+  /** Calls `listener` with the users who have changed, each once and in its newest state. */
   onChange(listener: (changed: readonly PresenceUser[]) => void): () => void
 
-  /** Hears of the number of users who are online; see {@link PresenceClient.watchCount}. */
+  /** Calls `listener` with the number of users who are online; see {@link PresenceClient.watchCount}. */
   onCount(listener: (count: number) => void): () => void
 
-  /** Hears of what this user has chosen, wherever that was. */
+  /** Calls `listener` when this user's choice changes, here or on another device. */
   onMyStatus(listener: (status: MyStatus) => void): () => void
 
-  /** Hears of where the connection is, each time that is another. */
+  /** Calls `listener` when the state of the connection changes. */
   onConnectionChange(listener: (state: ConnectionState) => void): () => void
 
-  /** Hears of what went wrong where no promise could say so: the server refused this client, or a subscription; there is no `WebSocket`; `getToken` gave no token. */
+  /**
+   * Calls `listener` with errors that no promise reports: the server refuses this client or a subscription, there is no
+   * `WebSocket`, or `getToken` failed.
+   */
   onError(listener: (error: PresenceError) => void): () => void
 }

@@ -1,33 +1,30 @@
-import { PresenceError } from './errors.ts'
+import { invalid } from './errors.ts'
 import { PRINTABLE } from './ids.ts'
 import { MAX_TEXT_CHARS, STATUSES, type Status } from './protocol.ts'
 
-/** What this user has chosen, which may be more than what others see. */
+/** What this user has chosen. Others may see less, see `PresenceClient.myStatus`. */
 export interface MyStatus {
   readonly status: Status
+  /** A text beside the status, of at most 128 UTF-16 code units. */
   readonly text?: string | undefined
-  /** ISO 8601: when it falls back to a plain `online`. */
+  /** When the status falls back to `online` without a text. ISO 8601, UTC. */
   readonly expiresAt?: string | undefined
 }
 
 /**
- * Checks a choice. It may travel in the URL of a connection, where a server closes the connection for a wrong one. Throws
- * a {@link PresenceError} `bad_message` that names the field.
+ * Checks a choice before it is sent: in the URL of a connection, an invalid one would make the server close it. Throws a
+ * `PresenceError` `bad_message` that names the field.
  */
-export function choiceOf(
+export function validChoice(
   status: Status,
   text: string | undefined,
   expiresAt: Date | string | undefined,
 ): MyStatus {
-  const end = expiresAt == null ? undefined : String(new Date(expiresAt).toJSON())
-  if (!STATUSES.includes(status)) throw wrong('status', STATUSES.join(', '))
+  const end = expiresAt == null ? undefined : `${new Date(expiresAt).toJSON()}`
+  if (!STATUSES.includes(status)) throw invalid('status', `one of ${STATUSES.join(', ')}`)
   if (text && !(PRINTABLE.test(text) && text.length <= MAX_TEXT_CHARS))
-    throw wrong('text', `${MAX_TEXT_CHARS} characters at most, without control characters`)
-  // A year of more than four digits begins with a sign.
-  if (end && !/^\d/.test(end)) throw wrong('expiresAt', 'a Date or a time in ISO 8601')
+    throw invalid('text', `at most ${MAX_TEXT_CHARS} characters without control characters`)
+  // An invalid date is "null", and a year of more than four digits begins with a sign, which the server refuses.
+  if (end && !/^\d/.test(end)) throw invalid('expiresAt', 'a Date or a time in ISO 8601')
   return { status, text, expiresAt: end }
-}
-
-function wrong(field: string, expected: string): PresenceError {
-  return new PresenceError('bad_message', `"${field}" must be ${expected}`)
 }

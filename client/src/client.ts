@@ -1,173 +1,192 @@
-import { watchPage } from './activity.ts'
+import { observePage } from './activity.ts'
 import type { PresenceClient } from './api.ts'
-import { choiceOf, type MyStatus } from './choice.ts'
+import { type MyStatus, validChoice } from './choice.ts'
 import { createConnection } from './connection.ts'
-import { PresenceError, refusal } from './errors.ts'
-import { checked, split } from './ids.ts'
+import { credentialsProvider } from './credentials.ts'
+import { errorFrom, PresenceError } from './errors.ts'
+import { chunk, validUserIds } from './ids.ts'
 import { listeners } from './listeners.ts'
 import type { ConnectionState } from './machine.ts'
 import type { ClientOptions } from './options.ts'
-import { passport } from './passport.ts'
-import { type Platform, surroundings } from './platform.ts'
+import { ownStatus, type UrlChoice } from './own-status.ts'
+import { pendingRequests } from './pending-requests.ts'
+import { detectPlatform, type Platform } from './platform.ts'
 import type { Users } from './protocol.ts'
-import { requests } from './requests.ts'
-import { COUNT, EVERYBODY, type PresenceUser, roster, type Topic } from './roster.ts'
-import { type SaidChoice, self } from './self.ts'
+import { ALL_USERS, createSubscriptions, ONLINE_COUNT, type Topic } from './subscriptions.ts'
+import type { PresenceUser } from './user-view.ts'
 import type { Message, Request } from './wire.ts'
 
-/** After this long without a sign of the user a device is idle: short enough to be true, long enough to read a page. */
+/** Default of `idleAfterMs`: long enough to read a page. */
 const IDLE_AFTER_MS = 5 * 60_000
 
+/** Default of `timeoutMs`: an attempt to connect takes as long at most. */
 const TIMEOUT_MS = 10_000
 
-/** Makes a client. Throws a {@link PresenceError} `bad_options` for options that can't be meant. */
+/**
+ * Makes a client for one user; see {@link ClientOptions}. Throws a {@link PresenceError} `bad_options` without a `url` or
+ * an identity.
+ */
 export function createClient(options: ClientOptions): PresenceClient {
-  const { url, userId, token, getToken, WebSocket, autoConnect } = options
-  const { idleAfterMs = IDLE_AFTER_MS, timeoutMs = TIMEOUT_MS } = options
+  const {
+    url,
+    userId,
+    token,
+    getToken,
+    WebSocket,
+    autoConnect,
+    idleAfterMs = IDLE_AFTER_MS,
+    timeoutMs = TIMEOUT_MS,
+  } = options
   if (!url || !(userId || token || getToken)) {
-    throw new PresenceError('bad_options', 'url and identity are needed')
+    throw new PresenceError('bad_options', 'set "url" and one of "userId", "token" and "getToken"')
   }
-  const platform: Platform = { ...surroundings(), ...(WebSocket && { WebSocket }), ...options.platform }
-  const [onChange, tellChanged] = listeners<[readonly PresenceUser[]]>()
-  const [onCount, tellCount] = listeners<[number]>()
-  const [onMyStatus, tellChoice] = listeners<[MyStatus]>()
-  const [onConnectionChange, tellState] = listeners<[ConnectionState]>()
-  const [onError, tellError] = listeners<[PresenceError]>()
-  /** What the URL of the newest connection says. */
-  let said: SaidChoice = {}
-  /** Why nothing can be asked. */
-  let over: PresenceError | undefined
+  const platform: Platform = { ...detectPlatform(WebSocket), ...options.platform }
+  const [onChange, emitChanged] = listeners<[readonly PresenceUser[]]>()
+  const [onCount, emitCount] = listeners<[number]>()
+  const [onMyStatus, emitStatus] = listeners<[MyStatus]>()
+  const [onConnectionChange, emitState] = listeners<[ConnectionState]>()
+  const [onError, emitError] = listeners<[PresenceError]>()
+  /** What the URL of the newest connection says of the choice. */
+  let sentChoice: UrlChoice = {}
+  /** Why requests cannot be sent: the client is closed, or the server refuses it. */
+  let failure: PresenceError | undefined
 
-  const connection = createConnection(platform, !!getToken, {
-    prepare: newSession => papers.present(newSession),
-    resume(welcome) {
-      papers.welcomed(welcome.serverTime)
-      me.resume(welcome)
-      asking.resume()
-      followed.resume(welcome)
-    },
-    receive(message) {
-      const isAnswer = asking.receive(message)
-      me.receive(message)
-      if (isAnswer || followed.receive(message)) return
-      if (message.type === 'error') tellError(refusal(message))
-    },
-    lost() {
-      papers.lost()
-      followed.lost()
-    },
-    changed(state, { code, reason }) {
-      if (state === 'suspended') fail(new PresenceError('refused', reason, undefined, code))
-      tellState(state)
-    },
-  })
-  const { send: say, dispatch } = connection
-  const papers = passport(
+  const credentials = credentialsProvider(
     options,
     platform,
     () => {
-      said = me.forUrl()
-      return said
+      sentChoice = own.urlChoice()
+      return sentChoice
     },
-    () => dispatch('abandon'),
-    tellError,
+    () => dispatch('lost'),
+    emitError,
   )
-  const asking = requests(platform, timeoutMs, say)
-  const followed = roster(platform, say, sayAgain, tellChanged, tellCount)
-  const me = self(platform, say, asking, tellChoice, followed.hide)
+  const connection = createConnection(platform, !!getToken, {
+    prepare: credentials.prepare,
+    resume(welcome) {
+      credentials.resume(welcome)
+      own.resume(welcome)
+      requests.resend()
+      subscriptions.resume(welcome)
+    },
+    receive(message) {
+      const isReply = requests.receive(message)
+      own.receive(message)
+      if (isReply || subscriptions.receive(message)) return
+      if (message.type === 'error') emitError(errorFrom(message))
+    },
+    lost() {
+      credentials.lost()
+      subscriptions.lost()
+    },
+    changed(state, { code, reason = `close code ${code}` }) {
+      if (state === 'suspended') fail(new PresenceError('refused', reason, undefined, code))
+      emitState(state)
+    },
+  })
+  const { send, dispatch } = connection
+  const requests = pendingRequests(platform, timeoutMs, send)
+  const subscriptions = createSubscriptions(platform, send, resend, emitChanged, emitCount)
+  const own = ownStatus(platform, send, requests, emitStatus, subscriptions.setVisible)
 
-  function sayAgain(): void {
-    me.sayAll()
-    asking.sayChoice()
-    asking.resume()
+  function resend(): void {
+    own.resend()
+    requests.sendChoice()
+    requests.resend()
   }
 
-  function end(why: PresenceError): void {
-    over = why
-    asking.failAll(why)
+  function stop(error: PresenceError): void {
+    failure = error
+    requests.close(error)
   }
 
-  function fail(why: PresenceError): void {
-    end(why)
-    tellError(why)
+  function fail(error: PresenceError): void {
+    stop(error)
+    emitError(error)
   }
 
-  /** Something is wanted for which a connection is needed. */
-  function need(): void {
-    if (connection.state !== 'idle' || over || autoConnect === false) return
-    if (platform.WebSocket) client.connect()
-    else fail(new PresenceError('no_websocket'))
+  /** Connects if this is the first call that needs a connection. */
+  function ensureConnection(): void {
+    if (connection.state() !== 'idle' || failure || autoConnect === false) return
+    try {
+      client.connect()
+    } catch (error) {
+      fail(error as PresenceError)
+    }
   }
 
-  function follow(topics: Iterable<Topic>, listener?: () => void): () => void {
-    const unfollow = followed.follow(topics, listener)
-    need()
-    return unfollow
+  function subscribe(topics: Iterable<Topic>, listener?: () => void): () => void {
+    const unsubscribe = subscriptions.subscribe(topics, listener)
+    ensureConnection()
+    return unsubscribe
   }
 
-  async function ask<Answer extends Message>(request: Request): Promise<Answer> {
-    need()
-    if (over) throw over
-    return asking.ask(request) as Promise<Answer>
+  async function request<Reply extends Message>(request: Request): Promise<Reply> {
+    ensureConnection()
+    if (failure) throw failure
+    return requests.request(request) as Promise<Reply>
   }
 
   const client: PresenceClient = {
-    subscribe: (userIds, listener) => follow(checked(userIds), listener),
-    watchAll: () => follow([EVERYBODY]),
-    watchCount: () => follow([COUNT]),
-    get: followed.get,
-    users: followed.users,
+    subscribe: (userIds, listener) => subscribe(validUserIds(userIds), listener),
+    watchAll: () => subscribe([ALL_USERS]),
+    watchCount: () => subscribe([ONLINE_COUNT]),
+    get: subscriptions.get,
+    users: subscriptions.users,
     get count() {
-      return followed.count
+      return subscriptions.count()
     },
     get freshness() {
-      return followed.freshness
+      return subscriptions.freshness()
     },
     async getUsers(userIds) {
-      const lists = split(checked(userIds))
-      const answers = await Promise.all(lists.map(list => ask<Users>({ type: 'get_users', userIds: list })))
-      return answers.flatMap(({ users }) => users)
+      const lists = chunk(validUserIds(userIds))
+      const replies = await Promise.all(
+        lists.map(list => request<Users>({ type: 'get_users', userIds: list })),
+      )
+      return replies.flatMap(({ users }) => users)
     },
 
     get myStatus() {
-      return me.status
+      return own.status()
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      const choice = choiceOf(status, text, expiresAt)
-      me.choose(status)
-      const asked = ask({ type: 'set_status', ...choice })
-      // A connection that is about to begin must not show a user who hides: it is made again.
-      if (status === 'offline' && said.status !== status && connection.isHandshaking) dispatch('abandon')
-      await asked
-      return me.status
+      const choice = validChoice(status, text, expiresAt)
+      own.setStatus(status)
+      const reply = request({ type: 'set_status', ...choice })
+      // An attempt whose URL does not hide the user would show the user for a moment: start another one.
+      if (status === 'offline' && sentChoice.status !== status && connection.isOpening()) dispatch('lost')
+      await reply
+      return own.status()
     },
     async identify(username) {
-      await ask({ type: 'identify', username })
+      await request({ type: 'identify', username })
     },
-    setActivity: me.setActivity,
+    setActivity: own.setActivity,
     setVisible(isVisible) {
-      me.setVisible(isVisible)
-      // Whoever looks again after a while should not look at a connection that died meanwhile.
+      own.setVisible(isVisible)
+      // The connection may have died while the page was hidden.
       if (isVisible) dispatch('wake')
     },
 
     get connectionStatus() {
-      return connection.state
+      return connection.state()
     },
     get refusal() {
-      return connection.state === 'suspended' ? over : undefined
+      return connection.state() === 'suspended' ? failure : undefined
     },
     connect() {
-      if (!platform.WebSocket) throw new PresenceError('no_websocket')
-      if (over?.code === 'closed') throw over
-      over = undefined
+      if (!platform.WebSocket)
+        throw new PresenceError('no_websocket', 'set "WebSocket": this platform has none')
+      if (failure?.code === 'closed') throw failure
+      failure = undefined
       dispatch('connect')
     },
     close() {
-      end(new PresenceError('closed'))
+      stop(new PresenceError('closed', 'closed: make a new client'))
       dispatch('close')
-      papers.end()
-      unwatch()
+      credentials.close()
+      stopObserving()
     },
 
     onChange,
@@ -177,7 +196,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     onError,
   }
 
-  const unwatch = watchPage(platform, idleAfterMs, client, () => dispatch('wake'))
-  if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) need()
+  const stopObserving = observePage(platform, idleAfterMs, client, () => dispatch('wake'))
+  if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) ensureConnection()
   return client
 }

@@ -1,7 +1,7 @@
 import { badIdentity, normal, replaced } from './close-codes.ts'
+import type { Credentials } from './credentials.ts'
 import { type ConnectionState, type Event, initialMachine, step } from './machine.ts'
-import type { Credentials } from './passport.ts'
-import type { Platform, WebSocketLike } from './platform.ts'
+import type { Platform, WebSocketConstructor, WebSocketLike } from './platform.ts'
 import type { Disconnect, Welcome } from './protocol.ts'
 import { timer } from './timer.ts'
 import type { Message, Request, SentRequest } from './wire.ts'
@@ -37,9 +37,9 @@ export interface ConnectionHandlers {
 
 /** The connection to the server: carries out what the state machine decides, with one socket at a time. */
 export interface Connection {
-  readonly state: ConnectionState
-  /** Whether a socket was opened, so that its URL is fixed, and the server has not sent its `welcome`. */
-  readonly isHandshaking: boolean
+  state(): ConnectionState
+  /** Returns whether a socket was opened, so that its URL is fixed, and the server has not sent its `welcome`. */
+  isOpening(): boolean
   /**
    * Sends a request if the connection is open; otherwise does nothing. Returns the request's `id` in both cases: ids
    * are unique for this client.
@@ -81,7 +81,7 @@ export function createConnection(
         each()
       } catch {
         // The socket cannot be used, or the server sent an invalid message.
-        queue.push(() => apply('abandon'))
+        queue.push(() => apply('lost'))
       }
     }
     queue = []
@@ -119,7 +119,7 @@ export function createConnection(
    * laptop that slept and a tab with throttled timers ask first.
    */
   function probe(): void {
-    heartbeat.set(ANSWER_MS, () => dispatch('abandon'))
+    heartbeat.set(ANSWER_MS, () => dispatch('lost'))
     send({ type: 'ping' })
   }
 
@@ -131,21 +131,22 @@ export function createConnection(
     const ifCurrent = (task: () => void): void => {
       if (current === attempt) enqueue(task)
     }
-    // A missing token is treated like a missing network.
-    let code: number = ABNORMAL
+    // A missing token is treated like a missing network: an abnormal close.
+    let code: number | undefined
     try {
       const credentials = await handlers.prepare(isNewSession)
-      if (current !== attempt || !platform.WebSocket) return
+      if (current !== attempt) return
       // The constructor throws for an invalid URL or subprotocol: trying again would not help.
       code = badIdentity
-      socket = new platform.WebSocket(...credentials())
+      // `connect()` has checked that there is a WebSocket.
+      socket = new (platform.WebSocket as WebSocketConstructor)(...credentials())
       socket.onmessage = ({ data }: { readonly data: unknown }) => ifCurrent(() => receive(data))
       socket.onclose = (event: { readonly code: number }) => ifCurrent(() => apply('lost', event.code))
       // A close event with a code follows each error event.
       socket.onerror = () => {}
     } catch (error) {
       ifCurrent(() => {
-        disconnect = { reason: String(error) }
+        disconnect = { reason: `${error}` }
         apply('lost', code)
       })
     }
@@ -168,12 +169,8 @@ export function createConnection(
   }
 
   return {
-    get state() {
-      return machine.state
-    },
-    get isHandshaking() {
-      return machine.state === 'connecting' && !!socket
-    },
+    state: () => machine.state,
+    isOpening: () => machine.state === 'connecting' && !!socket,
     send,
     dispatch,
   }

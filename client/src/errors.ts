@@ -1,16 +1,16 @@
 import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
 
 /**
- * What went wrong. Beside the codes of the server (see docs/protocol-v2.md), of which `too_many` (users are followed) and
- * `bad_token` (`getToken` gave none) are said here too:
+ * What went wrong. The server's codes are described in docs/protocol-v2.md. The client itself uses two of them: `too_many`
+ * (more subscriptions than a connection may have) and `bad_token` (`getToken` failed). It adds:
  *
- * - `timeout`: no answer in time. The request may have been done.
- * - `closed`: the client was closed.
- * - `refused`: the server does not want this client back as it is; `closeCode` says why (4400 bad identity, 4401 bad
- *   token, 4403 not allowed, 4409 replaced). Mend it and call `connect()`.
- * - `bad_user_id`: not a user id (1–128 bytes of UTF-8 without control characters).
- * - `bad_options`: a client can't be made of these options.
- * - `no_websocket`: there is no `WebSocket` here and none was given.
+ * - `timeout`: no reply in time. The server may have carried out the request.
+ * - `closed`: the client was closed. Make a new one.
+ * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad token, 4403 not
+ *   allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
+ * - `bad_user_id`: not a user id, which is a string of 1 to 128 UTF-8 bytes without control characters.
+ * - `bad_options`: `createClient` got no `url`, or no identity.
+ * - `no_websocket`: the platform has no `WebSocket`. Pass one as the option `WebSocket`.
  */
 export type PresenceErrorCode =
   | ServerErrorCode
@@ -21,13 +21,16 @@ export type PresenceErrorCode =
   | 'bad_options'
   | 'no_websocket'
 
-/** Every error that this client throws, rejects with or reports. Tell them apart by `code`. */
+/**
+ * The error that this client throws, rejects with and passes to `onError`. Programs tell errors apart by `code`; `message`
+ * is a sentence for people.
+ */
 export class PresenceError extends Error {
   override readonly name = 'PresenceError'
   declare readonly code: PresenceErrorCode
-  /** Ask again after this many milliseconds, where the server said so. */
+  /** How many milliseconds to wait before trying again, if the server said so. */
   declare readonly retryAfterMs: number | undefined
-  /** With `refused`: the code that the connection was closed with. */
+  /** The WebSocket close code, if `code` is `refused`. */
   declare readonly closeCode: number | undefined
 
   constructor(code: PresenceErrorCode, message: string = code, retryAfterMs?: number, closeCode?: number) {
@@ -38,7 +41,16 @@ export class PresenceError extends Error {
   }
 }
 
-/** What the server said no with, as an error. */
-export function refusal({ code, message, retryAfterMs }: ErrorMessage): PresenceError {
+/** An error for a value of the application that is not what it must be. */
+export function invalid(
+  name: string,
+  expected: string,
+  code: PresenceErrorCode = 'bad_message',
+): PresenceError {
+  return new PresenceError(code, `"${name}" must be ${expected}`)
+}
+
+/** The server's `error` message as an error. */
+export function errorFrom({ code, message, retryAfterMs }: ErrorMessage): PresenceError {
   return new PresenceError(code, message, retryAfterMs)
 }

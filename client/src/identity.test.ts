@@ -36,7 +36,7 @@ describe('[J8] tokens that are none', () => {
     })
     client.onError(error => errors.push(error))
     await clock.run(2_000)
-    expect(errors).toMatchObject([{ code: 'bad_token', message: 'Error: 401' }])
+    expect(errors).toMatchObject([{ code: 'bad_token', message: 'getToken failed: Error: 401' }])
     expect(client.connectionStatus).toBe('open')
   })
 

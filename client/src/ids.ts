@@ -1,34 +1,41 @@
-import { PresenceError } from './errors.ts'
+import { invalid } from './errors.ts'
 import { MAX_NAME_BYTES } from './protocol.ts'
 
 /**
- * How many ids go into one message. Each takes at most 259 bytes: as JSON escapes it, twice its length (of nothing but
- * quotes), two quotes and a comma. So many fit into the 64 KiB that a server takes, and are fewer than the 1,000 it takes.
+ * Most user ids in one message. An id takes at most 259 bytes as JSON: 128 quotes, each escaped to two bytes, two quotes
+ * around them and a comma. So many ids fit into the server's limits of 64 KiB and 1,000 ids a message.
  */
 export const IDS_PER_MESSAGE = 250
 
-/** Neither empty, nor with control characters, nor with a lone surrogate, which UTF-8 can't carry. */
+/** At least one character, no control characters, and no lone surrogates, which UTF-8 cannot encode. */
 export const PRINTABLE = /^[^\0-\x1f\x7f-\x9f\ud800-\udfff]+$/u
 
-/** Whether something can be the id of a user. */
+/** Returns whether a value can be a user id: a string of 1 to 128 UTF-8 bytes without control characters. */
 export function isUserId(id: unknown): id is string {
-  if (typeof id !== 'string' || !PRINTABLE.test(id)) return false
-  return encodeURIComponent(id).replace(/%../g, '_').length <= MAX_NAME_BYTES
+  return (
+    typeof id === 'string' &&
+    PRINTABLE.test(id) &&
+    encodeURIComponent(id).replace(/%../g, '_').length <= MAX_NAME_BYTES
+  )
 }
 
-/** Each id once. One that is none is told from the others here: a server refuses the whole list it stands in. */
-export function checked(ids: Iterable<string>): Set<string> {
-  const each = new Set(ids)
-  for (const id of each) {
-    if (!isUserId(id)) throw new PresenceError('bad_user_id', `not a user id: ${id}`)
+/**
+ * Returns the ids without duplicates. Throws a `PresenceError` `bad_user_id` for an invalid one: the server would
+ * refuse the whole list, and with it valid ids from elsewhere in the application.
+ */
+export function validUserIds(ids: Iterable<string>): Set<string> {
+  const unique = new Set(ids)
+  for (const id of unique) {
+    if (!isUserId(id))
+      throw invalid(id, `a user id: 1 to ${MAX_NAME_BYTES} bytes without control characters`, 'bad_user_id')
   }
-  return each
+  return unique
 }
 
-/** Ids, or what has them, in as many lists as messages need. */
-export function split<Item>(items: Iterable<Item>): Item[][] {
-  const left = [...items]
+/** Splits items into lists of at most {@link IDS_PER_MESSAGE}. */
+export function chunk<Item>(items: Iterable<Item>): Item[][] {
+  const rest = [...items]
   const lists: Item[][] = []
-  while (left.length > 0) lists.push(left.splice(0, IDS_PER_MESSAGE))
+  while (rest.length) lists.push(rest.splice(0, IDS_PER_MESSAGE))
   return lists
 }

@@ -1,5 +1,8 @@
-/** Calls a function of the application. What it throws is the application's: it is reported, and stops nothing here. */
-export function call<Args extends readonly unknown[]>(
+/**
+ * Calls a function of the application. An error that it throws is the application's: it is reported as an unhandled
+ * rejection, and the client goes on.
+ */
+export function callListener<Args extends readonly unknown[]>(
   listener: (...args: Args) => void,
   ...args: Args
 ): void {
@@ -10,23 +13,23 @@ export function call<Args extends readonly unknown[]>(
   }
 }
 
-/** Those who want to hear of something: adds one, and returns what takes it off again; and tells them all. */
+/** Adds a listener and returns the function that removes it; and calls all listeners. */
 export type Listeners<Args extends readonly unknown[]> = readonly [
   add: (listener: (...args: Args) => void) => () => void,
-  tell: (...args: Args) => void,
+  emit: (...args: Args) => void,
 ]
 
+/** Makes an empty set of listeners. A function that is added twice is called twice. */
 export function listeners<Args extends readonly unknown[]>(): Listeners<Args> {
-  const each = new Set<(...args: Args) => void>()
+  const entries = new Set<readonly [(...args: Args) => void]>()
   return [
     listener => {
-      // The same function may be added twice.
-      const own = (...args: Args): void => listener(...args)
-      each.add(own)
-      return () => each.delete(own)
+      const entry = [listener] as const
+      entries.add(entry)
+      return () => entries.delete(entry)
     },
     (...args) => {
-      for (const listener of each) call(listener, ...args)
+      for (const [listener] of entries) callListener(listener, ...args)
     },
   ]
 }

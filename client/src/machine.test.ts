@@ -27,7 +27,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: opens,
     welcome: 'idle:',
     lost: 'idle:',
-    abandon: 'idle:',
     timer: 'idle:',
     wake: 'idle:',
     close: 'closed:',
@@ -36,7 +35,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: 'connecting:',
     welcome: 'open: resume, timer 10000',
     lost: waits,
-    abandon: waits,
     timer: waits,
     wake: 'connecting:',
     close: 'closed:',
@@ -45,7 +43,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: 'open:',
     welcome: 'open:',
     lost: waits,
-    abandon: waits,
     timer: 'open:',
     wake: 'open: probe',
     close: 'closed:',
@@ -54,7 +51,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: opens,
     welcome: 'waiting:',
     lost: 'waiting:',
-    abandon: 'waiting:',
     timer: opens,
     wake: opens,
     close: 'closed:',
@@ -63,7 +59,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: opens,
     welcome: 'suspended:',
     lost: 'suspended:',
-    abandon: 'suspended:',
     timer: 'suspended:',
     wake: 'suspended:',
     close: 'closed:',
@@ -72,7 +67,6 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     connect: 'closed:',
     welcome: 'closed:',
     lost: 'closed:',
-    abandon: 'closed:',
     timer: 'closed:',
     wake: 'closed:',
     close: 'closed:',
@@ -203,7 +197,7 @@ describe('[J4] waits', () => {
   })
 
   test('start again from 1 s when the application connects after a refusal', () => {
-    const refused = machine('suspended', { failures: 4, recoverableCodes: [], mayRetryEarly: false })
-    expect(step(refused, 'connect', DETAILS)[0]).toMatchObject(base.fullBudget)
+    const refused = machine('suspended', { failures: 4, retryCodes: [], mayWake: false })
+    expect(step(refused, 'connect', DETAILS)[0]).toMatchObject(base.full)
   })
 })

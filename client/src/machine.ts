@@ -19,16 +19,16 @@ interface RetryBudget {
   /** Number of failed attempts and lost connections since the last stable connection. */
   readonly failures: number
   /** Close codes that still allow one more attempt, with another token or another session. */
-  readonly recoverableCodes: readonly number[]
-  /** Whether `wake` or `connect` may end the current wait early. Never for a wait that the server asked for. */
-  readonly mayRetryEarly: boolean
+  readonly retryCodes: readonly number[]
+  /** Whether `wake` and `connect` may end the current wait early. Never for a wait that the server asked for. */
+  readonly mayWake: boolean
 }
 
 /** The connection's state and its retry budget. */
 export interface Machine extends RetryBudget {
   readonly state: ConnectionState
   /** The budget to restore when a connection has been stable. */
-  readonly fullBudget: RetryBudget
+  readonly full: RetryBudget
 }
 
 /**
@@ -36,13 +36,12 @@ export interface Machine extends RetryBudget {
  *
  * - `connect`, `close`: the application asks for it.
  * - `welcome`: the server has accepted the connection.
- * - `lost`: the socket has closed, or could not be opened.
- * - `abandon`: the socket is open, but of no use: silent for too long, sending invalid messages, or opened with a token
- *   or a choice that must be replaced.
+ * - `lost`: the socket has closed or could not be opened; or it is of no use, whatever its state: silent for too long,
+ *   sending invalid messages, or opened with a token or a status that must be replaced.
  * - `timer`: the delay that the last step returned has passed.
  * - `wake`: the network or the user is back.
  */
-export type Event = 'connect' | 'welcome' | 'lost' | 'abandon' | 'timer' | 'wake' | 'close'
+export type Event = 'connect' | 'welcome' | 'lost' | 'timer' | 'wake' | 'close'
 
 /** Further data of an event. */
 export interface EventDetails {
@@ -94,27 +93,27 @@ const SLOW_DOWN_CODES = [1002, 1007, 1009, tooFast]
 
 /** The machine of a new client. With `canRenewToken`, close code 4401 allows one attempt with another token. */
 export function initialMachine(canRenewToken: boolean): Machine {
-  const recoverableCodes: number[] = canRenewToken ? [replaced, badToken] : [replaced]
-  const fullBudget = { failures: 0, recoverableCodes, mayRetryEarly: true }
-  return { state: 'idle', ...fullBudget, fullBudget }
+  const retryCodes: number[] = canRenewToken ? [replaced, badToken] : [replaced]
+  const full = { failures: 0, retryCodes, mayWake: true }
+  return { state: 'idle', ...full, full }
 }
 
 type Rule = (machine: Machine, details: EventDetails) => Step
 
 const connect = (machine: Machine): Step => [{ ...machine, state: 'connecting' }, 'open', CONNECT_MS]
 
-const early: Rule = machine =>
-  machine.mayRetryEarly ? connect({ ...machine, mayRetryEarly: false }) : [machine]
+const early: Rule = machine => (machine.mayWake ? connect({ ...machine, mayWake: false }) : [machine])
 
 const retry: Rule = (machine, { code, retryAfterMs, random }) => {
-  const { recoverableCodes, failures } = machine
-  if (recoverableCodes.includes(code))
-    return connect({ ...machine, recoverableCodes: recoverableCodes.filter(each => each !== code) })
-  if (code >= 4400 && code < 4500 && code !== tooFast) return [{ ...machine, state: 'suspended' }]
-  const minWaitMs = Math.max(retryAfterMs, SLOW_DOWN_CODES.includes(code) ? SLOW_DOWN_MS : 0)
-  const mayRetryEarly = machine.mayRetryEarly && !minWaitMs
+  const { retryCodes, failures } = machine
+  if (retryCodes.includes(code))
+    return connect({ ...machine, retryCodes: retryCodes.filter(each => each !== code) })
+  const isTooMuch = SLOW_DOWN_CODES.includes(code)
+  if (code >= 4400 && code < 4500 && !isTooMuch) return [{ ...machine, state: 'suspended' }]
+  const minWaitMs = Math.max(retryAfterMs, isTooMuch ? SLOW_DOWN_MS : 0)
+  const mayWake = machine.mayWake && !minWaitMs
   return [
-    { ...machine, state: 'waiting', failures: failures + 1, mayRetryEarly },
+    { ...machine, state: 'waiting', failures: failures + 1, mayWake },
     undefined,
     // Full jitter: clients that lost their connections at the same moment come back spread over the whole wait.
     minWaitMs + random * Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** failures),
@@ -123,19 +122,19 @@ const retry: Rule = (machine, { code, retryAfterMs, random }) => {
 
 const close: Rule = machine => [{ ...machine, state: 'closed' }]
 
-const stable: Rule = machine => [{ ...machine, ...machine.fullBudget }]
+const stable: Rule = machine => [{ ...machine, ...machine.full }]
 
 const welcome: Rule = machine => [{ ...machine, state: 'open' }, 'resume', STABLE_MS]
 
-const restart: Rule = machine => connect({ ...machine, ...machine.fullBudget })
+const restart: Rule = machine => connect({ ...machine, ...machine.full })
 
 const probe: Rule = machine => [machine, 'probe']
 
 /** What each event does in each state. An event that is not listed changes nothing. */
 const RULES: Readonly<Record<ConnectionState, Readonly<Partial<Record<Event, Rule>>>>> = {
   idle: { connect, close },
-  connecting: { welcome, lost: retry, abandon: retry, timer: retry, close },
-  open: { lost: retry, abandon: retry, timer: stable, wake: probe, close },
+  connecting: { welcome, lost: retry, timer: retry, close },
+  open: { lost: retry, timer: stable, wake: probe, close },
   waiting: { connect: early, timer: connect, wake: early, close },
   suspended: { connect: restart, close },
   closed: {},

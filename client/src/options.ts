@@ -1,39 +1,40 @@
 import type { Platform, WebSocketConstructor } from './platform.ts'
 
-/** Who connects: a user id where the server takes it on trust (development), else a token. */
+/** Who connects: a token, or a plain user id where the server accepts one (`AUTH=open`, for development). */
 export type Identity =
+  /** A user id of 1 to 128 UTF-8 bytes without control characters. */
   | { readonly userId: string; readonly token?: never; readonly getToken?: never }
-  /** A token that lasts as long as the client does. */
+  /** A token that is valid as long as the client is used. */
   | { readonly token: string; readonly userId?: string; readonly getToken?: never }
   /**
-   * Called before every connection, and in time before a token ends. Should answer with one that is good now. When it
-   * rejects, or answers with what can't be a token, that is told to `onError`, and the client tries again later. A token should be
-   * good for more than ten seconds.
+   * Returns a valid token. Called before each connection, and 30 s before the token in use expires. If it rejects, or
+   * returns something that cannot be a token, `onError` gets a `bad_token` and the client calls it again later. A token
+   * should be valid for more than ten seconds.
    */
   | { readonly getToken: () => string | Promise<string>; readonly userId?: string; readonly token?: never }
 
-/** What a client is made of. */
+/** The options of `createClient`. */
 export type ClientOptions = Identity & {
-  /** Where the server is, such as `wss://presence.example.com/ws`. */
+  /** The server's address, such as `wss://presence.example.com/ws`. `https:` and `http:` are accepted too. */
   readonly url: string
-  /** The name that others see beside the user id, said with the first connection; `identify` changes it. */
+  /** The name that others see beside the user id. Sent with the first connection only; `identify` changes it. */
   readonly username?: string
   /**
-   * Names this tab or device, the same over reconnects, another one for each. Left out, the client makes one and keeps
-   * it in `sessionStorage` where there is one.
+   * The id of this tab or device: the same over reconnects, and unique. Default: a random id, kept in `sessionStorage`
+   * where there is one.
    */
   readonly sessionId?: string
-  /** For platforms without a global `WebSocket` (Node before 22): for example that of the package `ws`. */
+  /** The WebSocket class, for platforms without a global one (Node before 22): for example that of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor
   /**
-   * Whether to connect at once. Left out: yes where a user is (browser, React Native) or a `WebSocket` was given; else with the
-   * first thing asked for, so that rendering a page on a server opens nothing. `false`: not before `connect`.
+   * Whether to connect by itself. Default: at once in browsers, in React Native and if `WebSocket` is given; otherwise with
+   * the first call that needs a connection, so that rendering a page on a server opens none. `false`: only by `connect()`.
    */
   readonly autoConnect?: boolean
-  /** After how many milliseconds without a sign of the user this device is idle; 5 minutes. `false`: never. */
+  /** After how many milliseconds without input this device is idle. Default: 300,000 (5 minutes). `false`: never. */
   readonly idleAfterMs?: number | false
-  /** How many milliseconds a request waits for a connection and its reply; 10,000. */
+  /** How many milliseconds a request waits for a connection and its reply. Default: 10,000. */
   readonly timeoutMs?: number
-  /** Replaces parts of the platform: for tests, and for platforms that have their own. */
+  /** Replaces parts of the platform, in tests and on platforms with other APIs. Default: taken from the globals. */
   readonly platform?: Partial<Platform>
 }

@@ -1,9 +1,9 @@
-// All that this client takes from where it runs. Nothing of it is needed but timers, so it is there in a browser, on a
-// server while a page is rendered, in a worker and on a phone. No other file looks at a global.
+// Everything that this client takes from its platform; no other file reads a global. Only timers are required, so the
+// client can be loaded in a browser, during server-side rendering, in a worker and in React Native.
 
 /**
- * The part of a WebSocket that is used: the browsers', `ws`, undici's and React Native's have it. They do not agree on
- * the types of their events, so nothing is said of them here.
+ * The part of a WebSocket that is used. Browsers, `ws`, undici and React Native have it, but with different types of
+ * events, so the events are not typed here.
  */
 export interface WebSocketLike {
   onmessage: ((event: never) => void) | null
@@ -13,10 +13,10 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void
 }
 
-/** Whatever makes a WebSocket. */
+/** A WebSocket class. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
-/** Something that tells of events. */
+/** An object that emits DOM events. */
 export interface EventSourceLike {
   addEventListener(type: string, listener: () => void, options?: { passive: boolean; capture: boolean }): void
   removeEventListener(
@@ -26,7 +26,7 @@ export interface EventSourceLike {
   ): void
 }
 
-/** The part of `document` that tells whether somebody is there. */
+/** The part of `document` that is used: its events and its visibility. */
 export interface DocumentLike extends EventSourceLike {
   readonly visibilityState?: string
 }
@@ -37,35 +37,39 @@ export interface StorageLike {
   setItem(key: string, value: string): void
 }
 
-/** The part of `navigator.locks` that is used. */
+/** The part of `navigator.locks` (Web Locks API) that is used. */
 export interface LocksLike {
   request(name: string, options: { ifAvailable: true }, held: (lock: unknown) => unknown): Promise<unknown>
 }
 
 /**
- * Where a client runs. Each part can be replaced: in tests, and on platforms that have their own. Timers and `atob` are
- * called without their `this`.
+ * What the client needs from its platform. By default it is taken from the globals; the option `platform` replaces parts,
+ * in tests and on platforms with other APIs. Timers and `atob` are called without `this`.
  */
 export interface Platform {
+  /** Opens connections. Undefined: every call that needs a connection fails with `no_websocket`. */
   readonly WebSocket: WebSocketConstructor | undefined
+  /** Shows input and visibility. Undefined: the application calls `setActivity` and `setVisible`. */
   readonly document: DocumentLike | undefined
-  /** Tells `online` and `offline`. */
+  /** Emits `online` when the network is back. */
   readonly network: EventSourceLike | undefined
+  /** Keeps the session id over a reload. Undefined: the id lasts as long as the client. */
   readonly storage: StorageLike | undefined
+  /** Detects a duplicated tab before it connects. */
   readonly locks: LocksLike | undefined
-  /** Whether a user sits in front of this, so that a client connects without being asked. */
+  /** Whether a user sits in front of this device, so that the client connects without being asked. */
   readonly isUsers: boolean
-  /** Reads base64, to see when a token ends. */
+  /** Decodes base64, to read when a token expires. Undefined: tokens are not renewed before the server asks. */
   readonly atob: ((text: string) => string) | undefined
-  /** From 0 up to 1. */
+  /** Returns a random number from 0 up to 1. */
   random(): number
-  /** Ms since the epoch, by the clock of this device. */
+  /** Returns the time of this device in ms since the epoch. */
   now(): number
   readonly setTimeout: (task: () => void, ms: number) => unknown
   readonly clearTimeout: (timer: unknown) => void
 }
 
-/** What the usual globals are called. */
+/** The globals by their usual names. */
 type Globals = Partial<EventSourceLike> & {
   readonly WebSocket?: WebSocketConstructor
   readonly document?: DocumentLike
@@ -74,21 +78,21 @@ type Globals = Partial<EventSourceLike> & {
   readonly atob?: (text: string) => string
 } & Pick<Platform, 'setTimeout' | 'clearTimeout'>
 
-/** This platform, as the globals show it. */
-export function surroundings(): Platform {
+/** Returns the platform that the globals describe, with another WebSocket class if one is given. */
+export function detectPlatform(WebSocket?: WebSocketConstructor): Platform {
   const globals = globalThis as unknown as Globals
-  const { WebSocket, document, navigator, atob, setTimeout, clearTimeout } = globals
+  const { document, navigator, atob, setTimeout, clearTimeout } = globals
   let storage: StorageLike | undefined
   try {
     storage = globals.sessionStorage
   } catch {
-    // A page that may keep nothing: the session lives as long as the page.
+    // The browser forbids storage for this page.
   }
   return {
-    WebSocket,
+    WebSocket: WebSocket ?? globals.WebSocket,
     document,
     network: globals.addEventListener && (globals as EventSourceLike),
-    // On a server, where there is no document, "session" storage would be shared by all users.
+    // Node has a global `sessionStorage` too, which all users of a rendering server would share.
     storage: document && storage,
     locks: document && navigator?.locks,
     isUsers: !!document || navigator?.product === 'ReactNative',

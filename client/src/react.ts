@@ -12,7 +12,7 @@ import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
 import { isUserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
-import type { PresenceUser } from './roster.ts'
+import type { PresenceUser } from './user-view.ts'
 
 // Each hook reads the client as an external store: what it returns is the client's own object, the same until it
 // changes, so a component renders again only when what it shows has changed. No hook owns a connection, and what one

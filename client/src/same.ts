@@ -1,4 +1,4 @@
-/** Whether two objects say the same, as far as JSON goes: what is undefined is as good as not there. */
+/** Returns whether two objects are equal as JSON: a key that is undefined counts as absent. The order of the keys counts. */
 export function isSame<Item extends object>(one: Item | undefined, other: Item): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }

@@ -1,16 +1,17 @@
 import type { Platform } from './platform.ts'
 
+/** The session of this client: one tab or device of the user. */
 export interface Session {
-  /** The id; with `isNew`, another one than before. */
+  /** Resolves with the session id; with `isNew`, with another one than before. */
   id(isNew: boolean): Promise<string>
-  /** Others may take the id from now on. */
-  end(): void
+  /** Releases the lock on the id, so that another client can use it. */
+  close(): void
 }
 
 /**
- * The id of this tab or device. It is the same over reconnects and reloads, by which the server knows a new connection
- * for the old one's. A browser that duplicates a tab copies its storage too: the lock tells the copy, and where there
- * are no locks the server does, with close code 4409.
+ * Finds the session id: `given`, or the one stored under `key`, or a random one. It stays the same over reconnects and
+ * reloads, so that the server recognizes the session. A duplicated tab has a copy of the storage, and so the same id: the
+ * lock (Web Locks API) detects that, and where there are no locks the server does (close code 4409).
  */
 export function session(
   { storage, locks, random }: Platform,
@@ -18,42 +19,42 @@ export function session(
   given: string | undefined,
 ): Session {
   let id: Promise<string> | string | undefined = given
-  let end = (): void => {}
-  const over = new Promise<void>(resolve => {
-    end = resolve
+  let close = (): void => {}
+  const released = new Promise<void>(resolve => {
+    close = resolve
   })
 
   async function find(isNew: boolean): Promise<string> {
-    const made = String(random()).slice(2)
+    const randomId = String(random()).slice(2)
     try {
-      const stored = isNew ? undefined : storage?.getItem(key)
+      const stored = !isNew && storage?.getItem(key)
       if (stored && (await lock(stored))) return stored
-      storage?.setItem(key, made)
+      storage?.setItem(key, randomId)
     } catch {
-      // A storage that is full or forbidden: the id lives as long as the page.
+      // The storage is full or forbidden: the id lasts as long as the page.
     }
-    await lock(made)
-    return made
+    await lock(randomId)
+    return randomId
   }
 
-  /** Whether the id is ours alone, as far as that can be known here. Held until the client or the page is gone. */
+  /** Locks the id until the client is closed or the page is gone. Resolves with something false if another tab has it. */
   function lock(name: string): unknown {
     if (!locks) return true
     return new Promise(resolve => {
-      const held = (lock: unknown): unknown => {
+      const granted = (lock: unknown): unknown => {
         resolve(lock)
-        return lock && over
+        return lock && released
       }
-      locks.request(`${key} ${name}`, { ifAvailable: true }, held).catch(() => resolve(true))
+      locks.request(`${key} ${name}`, { ifAvailable: true }, granted).catch(() => resolve(true))
     })
   }
 
   return {
     async id(isNew) {
-      // The first time it is needed: a client that is never connected locks nobody out.
+      // Not before the first connection: a client that never connects must not keep others from using the id.
       if (isNew || !id) id = find(isNew)
       return id
     },
-    end,
+    close,
   }
 }

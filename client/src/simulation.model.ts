@@ -4,9 +4,9 @@ import type { MyStatus } from './choice.ts'
 import type { createClient } from './client.ts'
 import { ManualClock } from './clock.fake.ts'
 import { STATUSES, type User } from './protocol.ts'
-import type { PresenceUser } from './roster.ts'
 import { isSame } from './same.ts'
 import { type Choice, FakeServer } from './server.fake.ts'
+import type { PresenceUser } from './user-view.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)
 const CLOSES = [1000, 1006, 1012, 4409, 4429, 4500, 4503, 4508]

@@ -1,15 +1,16 @@
 import type { Platform } from './platform.ts'
 
-/** The longest that a timer can wait: told to wait longer, it does not wait at all. */
+/** Longest delay of a timer, in ms. A longer one would fire at once. */
 const MAX_MS = 0x7fff_ffff
 
-/** Something that is done later, and once: what is set anew is no longer due as it was. */
+/** A timer that runs one task once. */
 export interface Timer {
+  /** Runs `task` after `ms` milliseconds, instead of the task that was set before. */
   set(ms: number, task: () => void): void
   stop(): void
 }
 
-/** Takes the two from their object: those of a browser are called on the window, or on nothing. */
+/** Makes a timer that is not running. */
 export function timer({ setTimeout, clearTimeout }: Platform): Timer {
   let handle: unknown
   const stop = (): void => clearTimeout(handle)
