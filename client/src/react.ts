@@ -14,17 +14,19 @@ import { isUserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
 import type { PresenceUser } from './user-view.ts'
 
-// Each hook reads the client as an external store: what it returns is the client's own object, the same until it
-// changes, so a component renders again only when what it shows has changed. No hook owns a connection, and what one
-// follows it lets go of when its component goes. While a page is rendered on a server nothing is followed, and each hook
-// answers as for a client that knows nothing yet.
+// Each hook reads the client as an external store. It returns the client's own object, which is the same until it changes,
+// so a component renders again only when what it shows has changed. A hook subscribes while its component is mounted; the
+// client and its connection belong to the application. Server-side rendering subscribes to nothing and returns what a new
+// client returns.
 
 const Context = createContext<PresenceClient | undefined>(undefined)
 
-const NOBODY: readonly PresenceUser[] = []
-const PLAIN: MyStatus = { status: 'online' }
+const NO_USERS: readonly PresenceUser[] = []
+const DEFAULT: MyStatus = { status: 'online' }
 
-/** Lends a client to the hooks below it. The application makes it, outside of components, and closes it. */
+/**
+ * Provides a client to the hooks in its subtree. The application makes the client, outside of components, and closes it.
+ */
 export function PresenceProvider({
   client,
   children,
@@ -35,16 +37,17 @@ export function PresenceProvider({
   return createElement(Context.Provider, { value: client }, children)
 }
 
-/** The client of the nearest {@link PresenceProvider}. */
+/** Returns the client of the nearest {@link PresenceProvider}. Throws an `Error` if there is none. */
 export function usePresenceClient(): PresenceClient {
   const client = useContext(Context)
-  if (!client) throw new Error('there is no <PresenceProvider> above this component')
+  if (!client) throw new Error('no presence client: wrap the component in a <PresenceProvider>')
   return client
 }
 
 /**
- * One user, followed while the component is there; `undefined` until the server has told of them. An id that can't be
- * one, such as that of a row that is still loading, follows nobody.
+ * Returns a user and subscribes to it while the component is mounted. `undefined` until the server has sent the user's state.
+ * An invalid id, such as that of a row that is still loading, subscribes to nothing. Throws a `PresenceError` `too_many`
+ * beyond the server's limit of subscriptions.
  */
 export function usePresence(userId: string | undefined): PresenceUser | undefined {
   const client = usePresenceClient()
@@ -56,15 +59,15 @@ export function usePresence(userId: string | undefined): PresenceUser | undefine
 }
 
 /**
- * Some users, followed while the component is there: those who are known, in the order of the ids. The same array until
- * one of them changes; the ids may come in a new array at each render. Ids that can't be any are passed over; more than a
- * connection may follow throw `too_many`, for an error boundary.
+ * Returns users and subscribes to them while the component is mounted: those whose state has arrived, in the order of the
+ * ids. The same array until one of them changes, also if each render passes a new array of the same ids. Invalid ids are
+ * ignored. Throws a `PresenceError` `too_many` beyond the server's limit of subscriptions, for an error boundary.
  */
 export function useUsers(userIds: readonly (string | undefined)[]): readonly PresenceUser[] {
   const client = usePresenceClient()
   const key = JSON.stringify(userIds)
   const ids = useMemo(() => (JSON.parse(key) as unknown[]).filter(isUserId), [key])
-  const last = useRef(NOBODY)
+  const last = useRef(NO_USERS)
   return useSyncExternalStore(
     useCallback(changed => client.subscribe(ids, changed), [client, ids]),
     () => {
@@ -74,11 +77,11 @@ export function useUsers(userIds: readonly (string | undefined)[]): readonly Pre
       if (!isSame) last.current = users
       return last.current
     },
-    () => NOBODY,
+    () => NO_USERS,
   )
 }
 
-/** Everybody who is online, away or busy. Follows everybody while the component is there. */
+/** Returns all users who are online, away or busy, and subscribes to all users while the component is mounted. */
 export function useOnlineUsers(): readonly PresenceUser[] {
   const client = usePresenceClient()
   const users = useSyncExternalStore(
@@ -94,12 +97,15 @@ export function useOnlineUsers(): readonly PresenceUser[] {
       [client],
     ),
     () => client.users(),
-    () => NOBODY,
+    () => NO_USERS,
   )
   return useMemo(() => users.filter(user => user.status !== 'offline'), [users])
 }
 
-/** How many users are online; `undefined` until the server has told. */
+/**
+ * Returns how many users are online and subscribes to the number while the component is mounted. `undefined` until it has
+ * arrived.
+ */
 export function useOnlineCount(): number | undefined {
   const client = usePresenceClient()
   return useSyncExternalStore(
@@ -119,19 +125,19 @@ export function useOnlineCount(): number | undefined {
   )
 }
 
-/** What this user has chosen, here or on another device, and what chooses. */
+/** Returns what this user has chosen, here or on another device, and `setStatus` to change it. */
 export function useMyStatus(): readonly [MyStatus, PresenceClient['setStatus']] {
   const client = usePresenceClient()
   const status = useSyncExternalStore(
     useCallback(changed => client.onMyStatus(changed), [client]),
     () => client.myStatus,
-    () => PLAIN,
+    () => DEFAULT,
   )
   const setStatus = useCallback<PresenceClient['setStatus']>((...args) => client.setStatus(...args), [client])
   return [status, setStatus]
 }
 
-/** Where the connection is. */
+/** Returns the state of the connection. */
 export function useConnectionStatus(): ConnectionState {
   const client = usePresenceClient()
   return useSyncExternalStore(
