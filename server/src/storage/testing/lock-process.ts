@@ -1,5 +1,5 @@
 /*
- * A child process that acquires and releases locks on command. `lock.test.ts` starts many of them, which race.
+ * A child process that acquires and releases locks on command. `lock.process.test.ts` starts many of them, which race.
  */
 import { randomUUID } from 'node:crypto'
 import { nodeDisk } from '../disk.ts'
