@@ -90,7 +90,7 @@ export function serverIn(dir: string): number | undefined {
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     try {
       const [program] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-      if (program === process.execPath && readlinkSync(`/proc/${pid}/cwd`) === dir) return Number(pid)
+      if (program === serverCommand[0] && readlinkSync(`/proc/${pid}/cwd`) === dir) return Number(pid)
     } catch {
       // the process has ended
     }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url))
+const sources = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url))
+const built = fileURLToPath(new URL('../../server/dist/main.js', import.meta.url))
 
 /** A server process that a test has started. */
 export interface RunningServer {
@@ -51,8 +52,13 @@ export interface Launch {
   readonly through?: readonly string[]
 }
 
-/** The command that runs the server from its sources. */
-export const serverCommand = [process.execPath, '--conditions=@who-is-online/source', main] as const
+/**
+ * The command that runs the server from its sources; with `SERVER_NODE` in the environment, the built server on that
+ * Node.js, since not every supported Node.js can run the sources.
+ */
+export const serverCommand: readonly [string, ...string[]] = process.env['SERVER_NODE']
+  ? [process.env['SERVER_NODE'], built]
+  : [process.execPath, '--conditions=@who-is-online/source', sources]
 
 /** The environment of a server whose state and logs are in `dir`. */
 export function serverEnv(dir: string, settings: ServerSettings): Record<string, string> {
