@@ -1,24 +1,18 @@
 import { createClient, type PresenceClient } from '@who-is-online/client'
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { afterAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
 // A connection begins with the choice of its user: what others see of it, from a real server and real clients.
 
 const GRACE_MS = 500
-const dir = temporaryDir()
 const clients: PresenceClient[] = []
-let server: RunningServer
 
-beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS })
-})
+const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS })
 
 afterAll(async () => {
   for (const client of clients) client.close()
-  await server.end('SIGTERM')
-  dir.remove()
 })
 
 /** A client whose line a test can cut. */

@@ -11,8 +11,8 @@ import {
   SAMPLE_KEY,
   textFrame,
 } from '@who-is-online/testing/raw-client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { Case } from './conformance/case.ts'
 import { shown } from './conformance/frames.ts'
 import { groups } from './conformance/groups.ts'
@@ -20,16 +20,8 @@ import { groups } from './conformance/groups.ts'
 // RFC 6455 on the server's endpoint, over raw TCP. The files in conformance/ hold the cases.
 // The cases of a group run in parallel first; then each case is compared in a test of its own.
 
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  // The server must not send a ping of its own during a case.
-  server = await startServer(dir.path, { LIMITS: 'off', PING_MS: 3_600_000, OFFLINE_GRACE_MS: 0 })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+// The server must not send a ping of its own during a case.
+const server = useServer({ LIMITS: 'off', PING_MS: 3_600_000, OFFLINE_GRACE_MS: 0 })
 
 /** How many cases run at the same time. */
 const BATCH = 24

@@ -4,24 +4,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
 import { Window } from 'happy-dom'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
 // Each example as a newcomer gets it, against a real server. The pages run in a document without a browser; what they
 // look like is seen elsewhere.
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: 300 })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer({ OFFLINE_GRACE_MS: 300 })
 
 async function until(holds: () => boolean, what: () => string): Promise<void> {
   const end = Date.now() + 8_000
@@ -90,7 +82,7 @@ test('html: two pages see each other, a choice and a goodbye', async () => {
 })
 
 test('react-chat: builds, shows the team as it is and how it changes', async () => {
-  const outDir = join(dir.path, 'react-chat')
+  const outDir = join(server.dir, 'react-chat')
   // As by `pnpm build`: in this process it would be made for tests.
   await promisify(execFile)(
     process.execPath,

@@ -1,22 +1,17 @@
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
+import { beforeAll, expect, test } from 'vitest'
 
 // Users who chose something, lose their line for longer than the grace, and come back. The grace is short, so that
 // the suite is quick.
 
 const GRACE_MS = 300
-const dir = temporaryDir()
-let server: RunningServer
 let observer: TestClient
 
+const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS, RESTART_GRACE_MS: GRACE_MS })
 beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS, RESTART_GRACE_MS: GRACE_MS })
   observer = await TestClient.as(server, 'observer')
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
 })
 
 const open = { v1: TestClient.as, v2: TestClient.v2 }

@@ -1,20 +1,12 @@
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect, test } from 'vitest'
 
 // Exact invisibility (XEP-0186): whatever anybody asks, a hidden user, one who left at the same moment and one
 // who was never there are told apart by nothing but their ids and `lastSeen`, which is documented: the moment of
 // hiding or leaving, and null.
 
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path)
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer()
 
 /** Three users whose ids have the same length, so that even the length of an answer must be the same. */
 const [HIDDEN, ABSENT, UNKNOWN] = ['user-h', 'user-a', 'user-u']

@@ -1,6 +1,7 @@
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { beforeAll, describe, expect, test } from 'vitest'
 
 // Names that have broken programs before. They are names like any other: on the wire, in the list, on the disk.
 
@@ -86,16 +87,10 @@ async function everybodyArrives(server: RunningServer): Promise<TestClient[]> {
 }
 
 describe('[W8] hostile names', () => {
-  const dir = temporaryDir()
-  let server: RunningServer
   let watcher: TestClient
+  const server = useServer()
   beforeAll(async () => {
-    server = await startServer(dir.path)
     watcher = await TestClient.as(server, 'watcher')
-  })
-  afterAll(async () => {
-    await server.end('SIGTERM')
-    dir.remove()
   })
 
   for (const [what, name] of NAMES) {
@@ -201,16 +196,8 @@ describe('[W8] hostile names on the disk', () => {
 })
 
 describe('[W8] what is no name', () => {
-  const dir = temporaryDir()
-  let server: RunningServer
-  beforeAll(async () => {
-    // One user comes and goes a dozen times here, which would be held back.
-    server = await startServer(dir.path, { LIMITS: 'off' })
-  })
-  afterAll(async () => {
-    await server.end('SIGTERM')
-    dir.remove()
-  })
+  // One user comes and goes a dozen times here, which would be held back.
+  const server = useServer({ LIMITS: 'off' })
 
   const RULE = 'must be a string of 1 to 128 UTF-8 bytes without control characters'
   const NOT_UTF8 = 'the query is not well-formed percent-encoded UTF-8'

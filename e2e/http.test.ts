@@ -1,18 +1,10 @@
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, RawClient } from '@who-is-online/testing/raw-client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path)
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer()
 
 const get = (path: string) => fetch(server.origin + path)
 

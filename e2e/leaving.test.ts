@@ -1,22 +1,17 @@
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
 // Who comes, goes, breaks off and falls silent, on real sockets. Grace and heartbeat are shortened so that the
 // suite is quick; [I1] at the end has a server with its defaults.
 
 const GRACE_MS = 1_000
-const dir = temporaryDir()
-let server: RunningServer
 let watcher: TestClient
+const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS, PING_MS: 400, PONG_TIMEOUT_MS: 300 })
 beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS, PING_MS: 400, PONG_TIMEOUT_MS: 300 })
   watcher = await TestClient.as(server, 'watcher')
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
 })
 
 /** What the watcher hears of a user from now on, until nothing came for `quietMs`. */
@@ -30,7 +25,7 @@ async function heardOf(userId: string, quietMs: number): Promise<string[]> {
 }
 
 /** A client that answers no ping: what is left of one whose network is gone. */
-function openSilent(userId: string, at = server): Promise<WebSocket> {
+function openSilent(userId: string, at: RunningServer = server): Promise<WebSocket> {
   const socket = new WebSocket(`${at.url}?userId=${userId}`, { autoPong: false })
   return new Promise((resolve, reject) => socket.once('message', () => resolve(socket)).once('error', reject))
 }

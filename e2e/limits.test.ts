@@ -1,21 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect, test } from 'vitest'
 
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path, {
-    TRUST_PROXY: 1,
-    MAX_CONNECTIONS_PER_USER: 3,
-    MAX_CONNECTIONS_PER_ADDRESS: 5,
-  })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
+const server = useServer({
+  TRUST_PROXY: 1,
+  MAX_CONNECTIONS_PER_USER: 3,
+  MAX_CONNECTIONS_PER_ADDRESS: 5,
 })
 
 const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } })

@@ -1,19 +1,12 @@
 import { TestClient } from '@who-is-online/testing/client'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect, test } from 'vitest'
 
 // Every row of the two message tables of the mission, on a real socket, byte for byte: times and the user's
 // own id apart, a text must be exactly the mission's example.
 
-const dir = temporaryDir()
-let server: Awaited<ReturnType<typeof startServer>>
-beforeAll(async () => {
-  server = await startServer(dir.path)
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer()
 
 /** The text with its times replaced; a time that is not ISO 8601 in UTC with milliseconds stays as it is. */
 const shape = (text: string) => text.replaceAll(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g, '"TIME"')

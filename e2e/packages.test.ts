@@ -5,9 +5,9 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
 import { build, type Rolldown } from 'vite'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 
 // What is published, used by a stranger: packed, installed in an empty folder, and run, bundled and typed from there.
 
@@ -17,8 +17,8 @@ const CORE_BYTES = 5_700
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
 const client = join(root, 'client')
-const dir = temporaryDir()
-const folder = join(dir.path, 'stranger')
+const server = useServer()
+const folder = join(server.dir, 'stranger')
 const installed = join(folder, 'node_modules/@who-is-online/client')
 /** Where programs are that this workspace has not brought along. */
 const outside = (process.env['PATH'] ?? '')
@@ -26,13 +26,11 @@ const outside = (process.env['PATH'] ?? '')
   .filter(path => !path.includes('node_modules'))
   .join(delimiter)
 let tarball = ''
-let server: RunningServer
 
 beforeAll(async () => {
-  server = await startServer(dir.path)
   mkdirSync(folder)
   // Built before the tests began; `pnpm check:packages` packs with a build.
-  const packed = await run('pnpm', ['pack', '--json', '--pack-destination', dir.path], {
+  const packed = await run('pnpm', ['pack', '--json', '--pack-destination', server.dir], {
     cwd: client,
     env: { ...process.env, npm_config_ignore_scripts: 'true' },
   })
@@ -53,11 +51,6 @@ beforeAll(async () => {
     )
   }
 }, 60_000)
-
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
 
 function write(name: string, text: string): void {
   writeFileSync(join(folder, name), text)

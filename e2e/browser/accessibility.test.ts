@@ -1,31 +1,22 @@
 import { TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { beforeAll, describe, expect } from 'vitest'
 import { browserTest, connectAs, newContext, openLivePage, shown } from './stage.ts'
 
 // axe looks at the live page as it is drawn: colours, names, roles and order.
 
-const dir = temporaryDir()
-const emptyDir = temporaryDir()
-let server: RunningServer
-let empty: RunningServer
 const clients: TestClient[] = []
+const server = useServer()
+const empty = useServer()
 beforeAll(async () => {
-  server = await startServer(dir.path)
-  empty = await startServer(emptyDir.path)
   for (const status of ['online', 'away', 'busy', 'offline']) {
     const client = await TestClient.v2(server, `is-${status}`, { username: `Is ${status}` })
     await client.ask({ type: 'set_status', status, text: 'a text' }, 'status_updated')
     clients.push(client)
   }
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  await empty.end('SIGTERM')
-  dir.remove()
-  emptyDir.remove()
 })
 
 /** What axe finds, a line each. */

@@ -1,36 +1,29 @@
 import { TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runServer } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect, test } from 'vitest'
 import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
 
 // The live page in production: for whoever has the key.
 
 const API_KEY = 'not-to-be-printed:k3y/k3y+k3y=~k3y'
 const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'open', DASHBOARD: 'on' }
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path, { ...PRODUCTION, API_KEY })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer({ ...PRODUCTION, API_KEY })
 
 const secrets = (text: string) => text.includes(API_KEY) || text.includes('not-to-be-printed')
 
 test('[S3] without a key the server does not start in production with the page on, and says what to set', async () => {
-  const { code, output } = await runServer(dir.path, PRODUCTION)
+  const { code, output } = await runServer(server.dir, PRODUCTION)
   expect(code).toBe(78)
   expect(output).toMatch(/API_KEY must be set in production if DASHBOARD is "on": .*openssl rand -base64 32/)
 })
 
 test('[S6] the key is in nothing that the server prints', async () => {
   const short = API_KEY.slice(0, 31)
-  const wrong = await runServer(dir.path, { ...PRODUCTION, API_KEY: short })
+  const wrong = await runServer(server.dir, { ...PRODUCTION, API_KEY: short })
   expect(wrong.code).toBe(78)
   expect(wrong.output).toContain('API_KEY must be at least 32 printable ASCII characters')
-  const printed = await runServer(dir.path, { ...PRODUCTION, API_KEY }, ['--print-config'])
+  const printed = await runServer(server.dir, { ...PRODUCTION, API_KEY }, ['--print-config'])
   expect(printed.output).toMatch(/^API_KEY=\(set, hidden\)$/m)
   for (const Authorization of [`Bearer ${API_KEY}`, `Bearer ${API_KEY}!`]) {
     await fetch(server.origin, { headers: { Authorization } })

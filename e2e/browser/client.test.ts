@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
 import type { BrowserContext, Page } from 'playwright-core'
 import { build, defaultClientConditions } from 'vite'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -12,19 +13,15 @@ import { browserTest, newContext } from './stage.ts'
 // The SDK in pages of its own, as an application has it: what the live page does not do, and what only a browser has.
 
 const GRACE_MS = 700
-const dir = temporaryDir()
-let server: RunningServer
 let sdk = ''
 let application: Server
+const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS })
 beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS })
   sdk = await bundle()
   application = await serveApplication()
 })
 afterAll(async () => {
   application.close()
-  await server.end('SIGTERM')
-  dir.remove()
 })
 
 /** The SDK as one module for a page, made by a bundler. */
@@ -65,7 +62,11 @@ async function serveApplication(): Promise<Server> {
   return http
 }
 
-async function openApplication(context: BrowserContext, userId: string, at = server): Promise<Page> {
+async function openApplication(
+  context: BrowserContext,
+  userId: string,
+  at: RunningServer = server,
+): Promise<Page> {
   const page = await context.newPage()
   const { port } = application.address() as AddressInfo
   await page.goto(`http://127.0.0.1:${port}/?${new URLSearchParams({ url: at.url, userId })}`)

@@ -1,20 +1,12 @@
 import { TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect } from 'vitest'
 import { browserTest, newContext } from './stage.ts'
 
 // A real browser’s own decoder takes what the server deflates.
 
 const USERS = 150
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path, { COMPRESSION: 'on', LIMITS: 'off' })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer({ COMPRESSION: 'on', LIMITS: 'off' })
 
 browserTest('[B8] a browser that deflates folds the same view as a client that does not', async () => {
   const page = await (await newContext()).newPage()

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { useServer } from '@who-is-online/testing/use-server'
+import { expect } from 'vitest'
 import {
   browserTest,
   connectAs,
@@ -20,15 +21,7 @@ import {
 const LIST = '[aria-label="List of users"]'
 const NAMES = { ann: 'Ann Arbor', bob: 'Bob' } as const
 const GRACE_MS = 700
-const dir = temporaryDir()
-let server: RunningServer
-beforeAll(async () => {
-  server = await startServer(dir.path, { OFFLINE_GRACE_MS: GRACE_MS })
-})
-afterAll(async () => {
-  await server.end('SIGTERM')
-  dir.remove()
-})
+const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS })
 
 browserTest('two tabs that connect as two users see each other within a second', async () => {
   const context = await newContext()
