@@ -1,17 +1,27 @@
 import { describe, expect, test } from 'vitest'
 import { createClient } from './client.ts'
+import { FakeConnection } from './connection.fake.ts'
 import { PresenceError } from './errors.ts'
-import { clock, connection, heard, make, network, open, query, server, settle } from './harness.fake.ts'
+import { FakeEvents } from './events.fake.ts'
+import {
+  clock,
+  connection,
+  makeClient,
+  network,
+  openClient,
+  query,
+  received,
+  server,
+  settle,
+} from './harness.fake.ts'
 import type { Platform } from './platform.ts'
-import { Connection } from './server.fake.ts'
-import { Events } from './simulation.model.ts'
 
 // What a client asks, what it says of its user, and where it runs.
 
 describe('[J7] requests', () => {
   test('get their own replies', async () => {
-    const client = await open()
-    server.change('ann', 'busy')
+    const client = await openClient()
+    server.users.change('ann', 'busy')
     const [users, status] = await settle(
       Promise.all([client.getUsers(['ann', 'bob']), client.setStatus('away', { text: 'lunch' })]),
     )
@@ -22,25 +32,25 @@ describe('[J7] requests', () => {
   })
 
   test('have an end: a date becomes a time', async () => {
-    const client = await open()
+    const client = await openClient()
     const expiresAt = new Date('2035-01-01T00:00:00Z')
     await settle(client.setStatus('busy', { expiresAt }))
-    expect(heard('set_status')).toMatchObject([{ status: 'busy', expiresAt: '2035-01-01T00:00:00.000Z' }])
-    expect(heard('set_status')[0]).not.toHaveProperty('text')
+    expect(received('set_status')).toMatchObject([{ status: 'busy', expiresAt: '2035-01-01T00:00:00.000Z' }])
+    expect(received('set_status')[0]).not.toHaveProperty('text')
   })
 
   test('are refused with the server’s code', async () => {
-    const client = await open()
+    const client = await openClient()
     const asked = client.identify('Ann')
     await Promise.resolve()
     // The third that is said: before it stands what there is to say of this device.
-    connection().say({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 50, id: 3 })
+    connection().send({ type: 'error', code: 'too_fast', message: 'too fast', retryAfterMs: 50, id: 3 })
     await expect(settle(asked)).rejects.toMatchObject({ code: 'too_fast', retryAfterMs: 50 })
   })
 
   test('time out, and are rejected when the client is closed', async () => {
-    server.weather.vanished = 1
-    const client = make()
+    server.conditions.unanswered = 1
+    const client = makeClient()
     await expect(settle(client.getUsers(['ann']), 10_000)).rejects.toMatchObject({ code: 'timeout' })
     const asked = client.getUsers(['ann'])
     await Promise.resolve()
@@ -51,7 +61,7 @@ describe('[J7] requests', () => {
   })
 
   test('are asked again when the connection breaks before the reply', async () => {
-    const client = await open()
+    const client = await openClient()
     connection().stall()
     const asked = client.setStatus('busy')
     await Promise.resolve()
@@ -62,10 +72,10 @@ describe('[J7] requests', () => {
 
 describe('[J9] this user', () => {
   test('a choice of another device is told; after a welcome without one it is a plain one', async () => {
-    const client = await open()
+    const client = await openClient()
     const told: string[] = []
     client.onMyStatus(({ status }) => told.push(status))
-    connection().say({ type: 'status_updated', status: 'busy' } as never)
+    connection().send({ type: 'status_updated', status: 'busy' } as never)
     await clock.run(10)
     connection().cut()
     await clock.run(1)
@@ -75,38 +85,38 @@ describe('[J9] this user', () => {
   })
 
   test('idle and hidden are seen, told, and told again after a reconnect', async () => {
-    const document = Object.assign(new Events(), { visibilityState: 'visible' })
-    const client = await open({ idleAfterMs: 60_000 }, { document })
+    const document = Object.assign(new FakeEvents(), { visibilityState: 'visible' })
+    const client = await openClient({ idleAfterMs: 60_000 }, { document })
     const id = expect.any(Number)
     // A session may have been left idle by the page before a reload.
-    expect(heard('set_activity')).toEqual([{ type: 'set_activity', state: 'active', id }])
-    server.heard.length = 0
+    expect(received('set_activity')).toEqual([{ type: 'set_activity', state: 'active', id }])
+    server.received.length = 0
     await clock.run(59_000)
-    document.tell('keydown')
+    document.emit('keydown')
     await clock.run(59_000)
-    expect(heard('set_activity')).toEqual([])
+    expect(received('set_activity')).toEqual([])
     await clock.run(2_000)
     const said = (activity: string, state: string) => [
       { type: 'set_activity', state: activity, id },
       { type: 'client_state', state, id },
     ]
-    const heardOfDevice = () => server.heard.filter(({ type }) => type !== 'ping')
+    const heardOfDevice = () => server.received.filter(({ type }) => type !== 'ping')
     expect(heardOfDevice()).toEqual(said('idle', 'active'))
-    server.heard.length = 0
+    server.received.length = 0
     document.visibilityState = 'hidden'
-    document.tell('visibilitychange')
+    document.emit('visibilitychange')
     await clock.run(6_000)
     expect(heardOfDevice()).toEqual(said('idle', 'inactive'))
-    server.heard.length = 0
+    server.received.length = 0
     connection().cut()
     await clock.run(2_000)
-    expect(server.heard).toEqual(said('idle', 'inactive'))
-    server.heard.length = 0
+    expect(server.received).toEqual(said('idle', 'inactive'))
+    server.received.length = 0
     document.visibilityState = 'visible'
-    document.tell('visibilitychange')
+    document.emit('visibilitychange')
     await clock.run(10)
     expect(heardOfDevice()).toEqual([...said('idle', 'active'), ...said('active', 'active')])
-    expect(heard('ping')).toHaveLength(1)
+    expect(received('ping')).toHaveLength(1)
     client.close()
     await clock.run(60_000)
     expect(document.size).toBe(0)
@@ -115,13 +125,13 @@ describe('[J9] this user', () => {
   })
 
   test('what a hidden tab shows is stale, until the server has told what it kept to itself', async () => {
-    const client = await open()
+    const client = await openClient()
     client.subscribe(['ann'])
     await clock.run(300)
     client.setVisible(false)
     expect(client.get('ann')?.freshness).toBe('stale')
     expect(client.freshness).toBe('stale')
-    server.change('ann', 'busy')
+    server.users.change('ann', 'busy')
     await clock.run(1_000)
     const told: string[] = []
     client.onChange(([ann]) => told.push(`${ann?.status} ${ann?.freshness}`))
@@ -142,13 +152,13 @@ describe('[J9] this user', () => {
   })
 
   test('a tab that is hidden for a moment says nothing', async () => {
-    const document = Object.assign(new Events(), { visibilityState: 'hidden' })
-    await open({ idleAfterMs: false }, { document })
-    server.heard.length = 0
+    const document = Object.assign(new FakeEvents(), { visibilityState: 'hidden' })
+    await openClient({ idleAfterMs: false }, { document })
+    server.received.length = 0
     document.visibilityState = 'visible'
-    document.tell('visibilitychange')
+    document.emit('visibilitychange')
     await clock.run(600_000)
-    expect(server.heard.every(({ type }) => type === 'ping')).toBe(true)
+    expect(server.received.every(({ type }) => type === 'ping')).toBe(true)
   })
 })
 
@@ -159,13 +169,13 @@ describe('[J10] a server that talks nonsense', () => {
     { type: 'presence_state', last: true, users: [null] },
     { type: 'presence_diff', prevSeq: 100, seq: 107 },
   ])('%j: the line is as good as broken, and nothing is missed', async message => {
-    const client = await open()
+    const client = await openClient()
     client.subscribe(['ann'])
     await clock.run(300)
-    connection().say(message as never)
+    connection().send(message as never)
     await clock.run(1)
     expect(client.connectionStatus).toBe('waiting')
-    server.change('ann', 'busy')
+    server.users.change('ann', 'busy')
     await clock.run(3_000)
     expect(client.connectionStatus).toBe('open')
     expect(client.get('ann')).toMatchObject({ status: 'busy', freshness: 'live' })
@@ -174,8 +184,8 @@ describe('[J10] a server that talks nonsense', () => {
   })
 
   test('a farewell that lacks everything, and a socket that can’t be used, are a broken line', async () => {
-    const client = await open()
-    connection().say({ type: 'disconnect' })
+    const client = await openClient()
+    connection().send({ type: 'disconnect' })
     await clock.run(1)
     connection().cut()
     await clock.run(1)
@@ -187,7 +197,7 @@ describe('[J10] a server that talks nonsense', () => {
         throw new Error('not open')
       }
     }
-    const broken = make({ WebSocket: Broken })
+    const broken = makeClient({ WebSocket: Broken })
     await clock.run(1)
     expect(broken.connectionStatus).toBe('waiting')
     broken.close()
@@ -200,8 +210,8 @@ describe('[J10] a server that talks nonsense', () => {
       waits.push(ms)
       return clock.setTimeout(task, ms)
     }
-    await open({}, { setTimeout })
-    connection().end(4503, 3e9)
+    await openClient({}, { setTimeout })
+    connection().close(4503, 3e9)
     await clock.run(1)
     expect(Math.max(...waits)).toBe(2 ** 31 - 1)
   })
@@ -209,16 +219,16 @@ describe('[J10] a server that talks nonsense', () => {
 
 describe('[J10] a welcome', () => {
   test('that lacks what it must have is no welcome', async () => {
-    const say = Connection.prototype.say
-    const client = make()
-    Connection.prototype.say = function (message) {
-      say.call(this, message.type === 'welcome' ? { type: 'welcome' } : message)
+    const send = FakeConnection.prototype.send
+    const client = makeClient()
+    FakeConnection.prototype.send = function (message) {
+      send.call(this, message.type === 'welcome' ? { type: 'welcome' } : message)
     }
     try {
       await clock.run(1)
       expect(client.connectionStatus).toBe('waiting')
     } finally {
-      Connection.prototype.say = say
+      FakeConnection.prototype.send = send
     }
     client.subscribe(['ann'])
     await clock.run(3_000)
@@ -229,7 +239,7 @@ describe('[J10] a welcome', () => {
 describe('[J10] where it runs', () => {
   test('on a server nothing is opened until something is wanted', async () => {
     const WebSocket = server.WebSocket
-    const client = make({ WebSocket: undefined as never }, { WebSocket })
+    const client = makeClient({ WebSocket: undefined as never }, { WebSocket })
     await clock.run(1_000)
     expect(client.connectionStatus).toBe('idle')
     client.subscribe(['ann'])
@@ -238,8 +248,8 @@ describe('[J10] where it runs', () => {
   })
 
   test('in front of a user it connects at once, unless it must not', async () => {
-    await open({ WebSocket: undefined as never }, { WebSocket: server.WebSocket, isUsers: true })
-    const shy = make({ autoConnect: false })
+    await openClient({ WebSocket: undefined as never }, { WebSocket: server.WebSocket, isUsers: true })
+    const shy = makeClient({ autoConnect: false })
     shy.subscribe(['ann'])
     await clock.run(1_000)
     expect(shy.connectionStatus).toBe('idle')
@@ -249,14 +259,14 @@ describe('[J10] where it runs', () => {
   })
 
   test('without a WebSocket it knows nothing, and says so', async () => {
-    const client = make({ WebSocket: undefined as never }, { WebSocket: undefined })
+    const client = makeClient({ WebSocket: undefined as never }, { WebSocket: undefined })
     client.subscribe(['ann'])
     expect(client.users()).toEqual([])
     expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'no_websocket' }))
   })
 
   test('without a WebSocket whatever needs one says so at once', async () => {
-    const client = make({ WebSocket: undefined as never }, { WebSocket: undefined, isUsers: true })
+    const client = makeClient({ WebSocket: undefined as never }, { WebSocket: undefined, isUsers: true })
     const errors: string[] = []
     client.onError(error => errors.push(error.code))
     await expect(client.setStatus('busy')).rejects.toMatchObject({ code: 'no_websocket' })
@@ -283,18 +293,18 @@ describe('[J10] where it runs', () => {
         held.delete(name)
       },
     }
-    make({ autoConnect: false }, { storage, locks })
+    makeClient({ autoConnect: false }, { storage, locks })
     await clock.run(50)
     expect(asked).toBe(0)
-    make({}, { storage, locks }).close()
+    makeClient({}, { storage, locks }).close()
     await clock.run(50)
     expect(held.size).toBe(0)
-    const late = make({}, { storage, locks })
+    const late = makeClient({}, { storage, locks })
     await clock.run(1)
     late.close()
     await clock.run(50)
     expect(held.size).toBe(0)
-    await open({}, { storage, locks: { request: (...args) => Promise.resolve(args[2]({})) } })
+    await openClient({}, { storage, locks: { request: (...args) => Promise.resolve(args[2]({})) } })
     expect(query(-1)['sessionId']).toBe('tab-1')
   })
 

@@ -4,7 +4,7 @@ interface Task {
   readonly task: () => void
 }
 
-/** Time that passes when a test says so. */
+/** A clock with timers, moved by the test. */
 export class ManualClock {
   #now = 1_000_000
   #order = 0
@@ -22,11 +22,12 @@ export class ManualClock {
     this.#tasks.delete(entry as Task)
   }
 
+  /** How many timers are running. */
   get pending(): number {
     return this.#tasks.size
   }
 
-  /** Lets time pass, with everything that is due in it, in its order, each with the promises that follow from it. */
+  /** Moves the clock by `ms` and runs the timers that are due, in their order, each with the promises that follow. */
   async run(ms: number): Promise<void> {
     const until = this.#now + ms
     await settled()
@@ -46,7 +47,7 @@ export class ManualClock {
   }
 }
 
-/** Promises that follow from what just happened are done. Ten turns are more than the longest chain of ours has. */
+/** Waits for the promises that follow from what just happened. Ten turns are more than the client's longest chain needs. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve()
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PresenceError } from './errors.ts'
-import { clock, connection, make, open, query, server, settle } from './harness.fake.ts'
+import { clock, connection, makeClient, openClient, query, server, settle } from './harness.fake.ts'
 import type { Platform } from './platform.ts'
 
 // Who a client says it is, and for how long.
@@ -13,7 +13,7 @@ describe('[J8] tokens that are none', () => {
     async none => {
       const errors: PresenceError[] = []
       let asked = 0
-      const client = make({ getToken: () => (++asked === 1 ? none : 'good.token.x') as string })
+      const client = makeClient({ getToken: () => (++asked === 1 ? none : 'good.token.x') as string })
       client.onError(error => errors.push(error))
       await clock.run(1)
       expect(client.connectionStatus).toBe('waiting')
@@ -28,7 +28,7 @@ describe('[J8] tokens that are none', () => {
   test('a getToken that fails is told, with its reason', async () => {
     const errors: PresenceError[] = []
     let asked = 0
-    const client = make({
+    const client = makeClient({
       async getToken() {
         if (++asked === 1) throw new Error('401')
         return 'good.token.x'
@@ -42,7 +42,7 @@ describe('[J8] tokens that are none', () => {
 
   test('a renewal that comes when there is another connection already touches nothing', async () => {
     let asked = 0
-    const client = make({
+    const client = makeClient({
       async getToken() {
         // The second is the renewal, which is slow; meanwhile the line breaks, and the third goes with another one.
         if (++asked === 2) await new Promise(resolve => clock.setTimeout(() => resolve(undefined), 6_000))
@@ -63,7 +63,7 @@ describe('[J8] tokens that are none', () => {
         throw new SyntaxError('bad subprotocol')
       }
     }
-    const client = make({ token: 'a b', WebSocket: Picky as never })
+    const client = makeClient({ token: 'a b', WebSocket: Picky as never })
     await clock.run(10)
     expect(client.refusal).toMatchObject({ closeCode: 4400, message: 'SyntaxError: bad subprotocol' })
   })
@@ -71,7 +71,7 @@ describe('[J8] tokens that are none', () => {
   test('the same token as before is no reason to connect anew, and is not asked for in a loop', async () => {
     const token = jwt(clock.now() / 1_000 + 40)
     let asked = 0
-    await open({
+    await openClient({
       getToken() {
         asked++
         return token
@@ -85,18 +85,18 @@ describe('[J8] tokens that are none', () => {
 
   test('one that has ended already, and one that ends soon, are not renewed in a loop', async () => {
     let asked = 0
-    await open({ getToken: () => jwt(clock.now() / 1_000 - ++asked) })
+    await openClient({ getToken: () => jwt(clock.now() / 1_000 - ++asked) })
     await clock.run(60_000)
     expect(server.attempts).toBe(1)
     const getToken = () => jwt(clock.now() / 1_000 + 2 + ++asked / 1_000)
-    await open({ getToken, sessionId: 'other' })
+    await openClient({ getToken, sessionId: 'other' })
     await clock.run(60_000)
     expect(server.attempts).toBeLessThanOrEqual(8)
   })
 
   test('a renewal that fails is tried again before the end, and not after the client is closed', async () => {
     let asked = 0
-    const client = await open({
+    const client = await openClient({
       async getToken() {
         if (++asked === 2 || asked === 3 || asked > 4) throw new Error('502')
         return jwt(clock.now() / 1_000 + 120 + asked)
@@ -115,7 +115,7 @@ describe('[J8] tokens that are none', () => {
 
 describe('[J8] who this is', () => {
   test('the session stays over reconnects; the name is said once, since it may be another by then', async () => {
-    const client = await open({ username: 'Old' })
+    const client = await openClient({ username: 'Old' })
     await settle(client.identify('New'))
     connection().cut()
     await clock.run(2_000)
@@ -132,8 +132,8 @@ describe('[J8] who this is', () => {
     }
     let next = 0
     const random = () => ++next / 1_000
-    const first = await open({}, { storage, random })
-    const copy = make({}, { storage, random })
+    const first = await openClient({}, { storage, random })
+    const copy = makeClient({}, { storage, random })
     await clock.run(10_000)
     expect(copy.connectionStatus).toBe('open')
     expect(first.connectionStatus).toBe('open')
@@ -154,8 +154,8 @@ describe('[J8] who this is', () => {
         held.delete(name)
       },
     }
-    const first = await open({}, { storage, locks })
-    await open({}, { storage, locks })
+    const first = await openClient({}, { storage, locks })
+    await openClient({}, { storage, locks })
     expect(query(0)['sessionId']).toBe('tab-1')
     expect(query(1)['sessionId']).not.toBe('tab-1')
     first.close()
@@ -164,10 +164,10 @@ describe('[J8] who this is', () => {
   })
 
   test('replaced twice in a row: the client stays away until it is asked to come back', async () => {
-    const client = await open()
-    connection().end(4409)
+    const client = await openClient()
+    connection().close(4409)
     await clock.run(10)
-    connection().end(4409)
+    connection().close(4409)
     await clock.run(60_000)
     expect(client.connectionStatus).toBe('suspended')
     expect(client.refusal).toMatchObject({ code: 'refused', closeCode: 4409, message: 'because' })
@@ -180,7 +180,7 @@ describe('[J8] who this is', () => {
 
   test('a token travels as a subprotocol, fetched for each connection', async () => {
     let fetched = 0
-    await open({ getToken: () => `token-${++fetched}` })
+    await openClient({ getToken: () => `token-${++fetched}` })
     connection().cut()
     await clock.run(2_000)
     expect(server.protocols).toEqual([1, 2].map(n => ['who-is-online.v2', `bearer.token-${n}`]))
@@ -190,7 +190,7 @@ describe('[J8] who this is', () => {
   test('a token is renewed before it ends, on another connection of the same session', async () => {
     let fetched = 0
     const getToken = async () => jwt(clock.now() / 1_000 + 600 + ++fetched)
-    await open({ getToken })
+    await openClient({ getToken })
     await clock.run(560_000)
     expect(server.attempts).toBe(1)
     await clock.run(20_000)
@@ -202,14 +202,14 @@ describe('[J8] who this is', () => {
 
   test('4401: another token, once; no token to be had is no network', async () => {
     let fetched = 0
-    const client = await open({ getToken: () => `token-${++fetched}` })
-    connection().end(4401)
+    const client = await openClient({ getToken: () => `token-${++fetched}` })
+    connection().close(4401)
     await clock.run(10)
     expect(client.connectionStatus).toBe('open')
-    connection().end(4401)
+    connection().close(4401)
     await clock.run(10)
     expect(client.connectionStatus).toBe('suspended')
-    const offline = make({ getToken: () => Promise.reject(new Error('offline')) })
+    const offline = makeClient({ getToken: () => Promise.reject(new Error('offline')) })
     await clock.run(10)
     expect(offline.connectionStatus).toBe('waiting')
   })
@@ -220,7 +220,7 @@ describe('[J8] who this is', () => {
         throw new SyntaxError('bad subprotocol')
       }
     }
-    const client = make({ token: 'a b', WebSocket: Picky as never })
+    const client = makeClient({ token: 'a b', WebSocket: Picky as never })
     await clock.run(60_000)
     expect(client.connectionStatus).toBe('suspended')
   })

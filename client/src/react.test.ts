@@ -98,7 +98,7 @@ describe('[J12] hooks', () => {
     expect(page.text()).toBe('ann:? ')
     await pass()
     expect(page.text()).toBe('ann:offline ')
-    server.change('ann', 'busy')
+    server.users.change('ann', 'busy')
     await pass()
     expect(page.text()).toBe('ann:busy ')
     page.rerender(createElement(Row, { userId: 'bob' }))
@@ -117,11 +117,11 @@ describe('[J12] hooks', () => {
 
     show(ids.map(userId => createElement(PureRow, { key: userId, userId, seen })))
     await pass(60_000)
-    expect(server.heard.filter(({ type }) => type === 'subscribe')).toHaveLength(4)
+    expect(server.received.filter(({ type }) => type === 'subscribe')).toHaveLength(4)
     expect(client.users()).toHaveLength(1_000)
     rendered.clear()
-    server.change('row-7', 'busy')
-    server.change('row-8', 'away')
+    server.users.change('row-7', 'busy')
+    server.users.change('row-8', 'away')
     await pass()
     expect(Object.fromEntries(rendered)).toEqual({ 'row-7': 1, 'row-8': 1 })
   })
@@ -134,10 +134,10 @@ describe('[J12] hooks', () => {
     expect(page.text()).toBe('offline,offline')
     const before = lists.at(-1)
     page.rerender(createElement(List, { seen }))
-    server.change('eve', 'busy')
+    server.users.change('eve', 'busy')
     await pass()
     expect(lists.at(-1)).toBe(before)
-    server.change('bob', 'busy')
+    server.users.change('bob', 'busy')
     await pass()
     expect(page.text()).toBe('offline,busy')
   })
@@ -145,8 +145,8 @@ describe('[J12] hooks', () => {
   test('everybody online, the count, the connection, and this user’s own status', async () => {
     const page = show(createElement(Everything))
     expect(page.text()).toBe('|undefined|connecting|online')
-    server.change('ann', 'busy')
-    server.change('bob', 'offline')
+    server.users.change('ann', 'busy')
+    server.users.change('bob', 'offline')
     await pass()
     expect(page.text()).toBe('ann|1|open|online')
     await act(async () => {
@@ -166,11 +166,11 @@ describe('[J12] hooks', () => {
     const page = show(createElement(StrictMode, undefined, createElement(Row, { userId: 'ann' })))
     await pass(500)
     expect(page.text()).toBe('ann:offline ')
-    expect(server.heard.map(({ type }) => type)).toEqual(['set_activity', 'client_state', 'subscribe'])
+    expect(server.received.map(({ type }) => type)).toEqual(['set_activity', 'client_state', 'subscribe'])
     expect(server.attempts).toBe(1)
     page.unmount()
     await pass(500)
-    expect(server.heard.map(({ type }) => type)).toEqual([
+    expect(server.received.map(({ type }) => type)).toEqual([
       'set_activity',
       'client_state',
       'subscribe',

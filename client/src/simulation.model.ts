@@ -1,11 +1,13 @@
 import { seeded } from '@who-is-online/testing/random'
 import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
+import type { Choice } from './choices.fake.ts'
 import type { createClient } from './client.ts'
 import { ManualClock } from './clock.fake.ts'
+import { FakeEvents } from './events.fake.ts'
 import { STATUSES, type User } from './protocol.ts'
 import { isSame } from './same.ts'
-import { type Choice, FakeServer } from './server.fake.ts'
+import { FakeServer } from './server.fake.ts'
 import type { PresenceUser } from './user-view.ts'
 
 const USERS = Array.from({ length: 12 }, (_, n) => `u${n}`)
@@ -36,9 +38,9 @@ export async function play(create: typeof createClient, seed: number): Promise<s
   const wrong: string[] = []
   const clock = new ManualClock()
   const server = new FakeServer(clock, random)
-  const network = new Events()
+  const network = new FakeEvents()
   const skewMs = pick([0, 0, -600_000, 600_000])
-  for (const userId of USERS.slice(0, 8)) server.change(userId, pick(STATUSES))
+  for (const userId of USERS.slice(0, 8)) server.users.change(userId, pick(STATUSES))
   const client = create({
     url: 'ws://fake/ws',
     userId: 'me',
@@ -72,12 +74,12 @@ export async function play(create: typeof createClient, seed: number): Promise<s
   }
 
   const steps: readonly (readonly [weight: number, step: () => void])[] = [
-    [30, () => server.change(pick(USERS), pick(STATUSES))],
+    [30, () => server.users.change(pick(USERS), pick(STATUSES))],
     [
       2,
       () => {
         // More than the server remembers.
-        for (let n = 0; n < 15; n++) server.change(pick(USERS), pick(STATUSES))
+        for (let n = 0; n < 15; n++) server.users.change(pick(USERS), pick(STATUSES))
       },
     ],
     [
@@ -96,23 +98,23 @@ export async function play(create: typeof createClient, seed: number): Promise<s
     [2, user.returnElsewhere],
     [6, () => each(connection => connection.cut())],
     [3, () => each(connection => connection.stall())],
-    [4, () => each(connection => connection.end(pick(CLOSES), random() < 0.5 ? 0 : random() * 3_000))],
-    [5, () => each(connection => connection.loseDiff())],
+    [4, () => each(connection => connection.close(pick(CLOSES), random() < 0.5 ? 0 : random() * 3_000))],
+    [5, () => each(connection => connection.feed.loseNextDiff())],
     [
       2,
       () => {
         server.restart()
-        if (random() < 0.5) server.forgetChoices()
+        if (random() < 0.5) server.choices.forgetAll()
       },
     ],
-    [2, () => network.tell('online')],
+    [2, () => network.emit('online')],
     [
       3,
       () => {
-        server.weather.delayMs = pick([0, 20, 500, 3_000, 12_000])
-        server.weather.refused = pick([0, 0, 0.5, 1])
-        server.weather.vanished = pick([0, 0, 0.3])
-        server.weather.tooFast = pick([0, 0.3])
+        server.conditions.maxDelayMs = pick([0, 20, 500, 3_000, 12_000])
+        server.conditions.refused = pick([0, 0, 0.5, 1])
+        server.conditions.unanswered = pick([0, 0, 0.3])
+        server.conditions.tooFast = pick([0, 0.3])
       },
     ],
   ]
@@ -132,7 +134,7 @@ export async function play(create: typeof createClient, seed: number): Promise<s
       wrong.push('a user is live without a connection')
   }
 
-  Object.assign(server.weather, { delayMs: 20, refused: 0, vanished: 0, tooFast: 0 })
+  Object.assign(server.conditions, { maxDelayMs: 20, refused: 0, unanswered: 0, tooFast: 0 })
   client.setVisible(true)
   // What is on its way still may be what was said in bad weather.
   await clock.run(30_000)
@@ -142,15 +144,15 @@ export async function play(create: typeof createClient, seed: number): Promise<s
     client.connect()
   }
   await clock.run(HEALING_MS)
-  each(connection => connection.showHole())
+  each(connection => connection.feed.revealGap())
   await clock.run(5_000)
 
   if (client.connectionStatus !== 'open') wrong.push(`the connection is ${client.connectionStatus}`)
   if (client.freshness !== 'live') wrong.push('the client is stale')
   const wanted = new Set(followed.flatMap(({ userIds }) => userIds))
-  for (const userId of wanted) compare(client.get(userId), server.see(userId))
+  for (const userId of wanted) compare(client.get(userId), server.users.get(userId))
   if (everybody.length > 0) {
-    for (const user of server.users.values()) {
+    for (const user of server.users.byId.values()) {
       if (user.status !== 'offline') compare(client.get(user.userId), user)
       else if ((client.get(user.userId)?.status ?? 'offline') !== 'offline')
         wrong.push(`${user.userId} is a ghost`)
@@ -159,15 +161,15 @@ export async function play(create: typeof createClient, seed: number): Promise<s
     for (const { userId } of client.users()) if (!wanted.has(userId)) wrong.push(`${userId} is not followed`)
   }
   user.compare()
-  if (counting.length > 0 && client.count !== server.onlineCount) wrong.push('the count is wrong')
-  const topics = new Set([...server.connections].flatMap(connection => [...connection.topics]))
+  if (counting.length > 0 && client.count !== server.users.onlineCount) wrong.push('the count is wrong')
+  const topics = new Set([...server.connections].flatMap(connection => [...connection.feed.topics]))
   if (topics.size !== wanted.size || ![...topics].every(userId => wanted.has(userId)))
     wrong.push('the server has other subscriptions')
   if (server.connections.size !== 1) wrong.push(`${server.connections.size} connections`)
   client.close()
   await clock.run(60_000)
   if (server.connections.size > 0) wrong.push('a connection outlived the client')
-  if (server.held.size > 0) wrong.push('a socket was left open')
+  if (server.openSockets.size > 0) wrong.push('a socket was left open')
   if (clock.pending > 0) wrong.push(`${clock.pending} timers outlived the client`)
   return wrong
 
@@ -219,10 +221,10 @@ function userOf(client: PresenceClient, server: FakeServer, wrong: string[], ran
     const { before, forgets = 0 } = wanted
     // The text that goes with the choice in the URL was on its way already.
     if (Math.abs(wanted.at - textAt) < 12_000) return true
-    return !wanted.isHeard && forgets < server.forgets && (!before || fits(before, known))
+    return !wanted.isHeard && forgets < server.choices.forgotten && (!before || fits(before, known))
   }
 
-  server.overhear = said => {
+  server.onRequest = said => {
     if (said.type === 'set_status' && said.status !== 'offline' && hides())
       wrong.push('it showed a user who hid')
     if (said.type === 'set_status' && last?.isAnswered) textAt = now()
@@ -264,8 +266,8 @@ function userOf(client: PresenceClient, server: FakeServer, wrong: string[], ran
     chooseElsewhere(): void {
       const choice = some()
       const isSure = last?.isAnswered ?? true
-      server.choose('me', choice)
-      other = server.choice('me')
+      server.choices.choose('me', choice)
+      other = server.choices.get('me')
       // A choice of this device that is on its way may come after it.
       const before = intent
       intent = isSure
@@ -276,15 +278,15 @@ function userOf(client: PresenceClient, server: FakeServer, wrong: string[], ran
             isAnswered: true,
             at: now(),
             before,
-            forgets: server.forgets,
+            forgets: server.choices.forgotten,
           }
         : undefined
     },
     returnElsewhere(): void {
-      if (other && !isOver(other)) server.choose('me', other, other.at)
+      if (other && !isOver(other)) server.choices.choose('me', other, other.at)
     },
     compare(): void {
-      const known = plain(server.choice('me') ?? { status: 'online' })
+      const known = plain(server.choices.get('me') ?? { status: 'online' })
       if (!isSame(plain(client.myStatus), known))
         wrong.push(`the choice is ${JSON.stringify(known)}, not ${JSON.stringify(client.myStatus)}`)
       if (!intent || fits(intent, known)) return
@@ -299,25 +301,4 @@ function plain({ status, text, expiresAt }: MyStatus): MyStatus {
 
 function versionOf(user: User): number {
   return Number(user.text?.slice(1) ?? 0)
-}
-
-/** Something that tells of events when a test says so. */
-export class Events {
-  readonly #listeners = new Map<string, Set<() => void>>()
-
-  addEventListener(type: string, listener: () => void): void {
-    this.#listeners.set(type, (this.#listeners.get(type) ?? new Set()).add(listener))
-  }
-
-  removeEventListener(type: string, listener: () => void): void {
-    this.#listeners.get(type)?.delete(listener)
-  }
-
-  tell(type: string): void {
-    for (const listener of this.#listeners.get(type) ?? []) listener()
-  }
-
-  get size(): number {
-    return [...this.#listeners.values()].reduce((sum, each) => sum + each.size, 0)
-  }
 }

@@ -1,0 +1,21 @@
+/** An event target whose events a test emits. */
+export class FakeEvents {
+  readonly #listeners = new Map<string, Set<() => void>>()
+
+  addEventListener(type: string, listener: () => void): void {
+    this.#listeners.set(type, (this.#listeners.get(type) ?? new Set()).add(listener))
+  }
+
+  removeEventListener(type: string, listener: () => void): void {
+    this.#listeners.get(type)?.delete(listener)
+  }
+
+  emit(type: string): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener()
+  }
+
+  /** How many listeners there are. */
+  get size(): number {
+    return [...this.#listeners.values()].reduce((sum, each) => sum + each.size, 0)
+  }
+}
