@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { createClient } from './client.ts'
-import { play } from './simulation.model.ts'
+import { simulate } from './simulation.model.ts'
 
 /**
  * The negative control of the simulation: each mutant is the client with one wrong line, which the simulation must detect.
@@ -276,7 +276,7 @@ async function load(name: string, mutant?: Mutant): Promise<typeof createClient>
 
 /** Returns how many runs it takes to find a violation; undefined if none is found. */
 async function runsToViolation(create: typeof createClient, runs: number): Promise<number | undefined> {
-  for (let run = 0; run < runs; run++) if ((await play(create, 7_000 + run)).length > 0) return run + 1
+  for (let run = 0; run < runs; run++) if ((await simulate(create, 7_000 + run)).length > 0) return run + 1
   return undefined
 }
 
