@@ -13,7 +13,7 @@ export interface Choice {
   readonly at: number
 }
 
-/** A connection of a user, which hears of the user's choices. */
+/** A connection of a user, which gets the user's choices. */
 export interface ChoiceListener {
   readonly userId: string
   sendChoice(): void
@@ -36,7 +36,7 @@ export class FakeChoices {
     this.#connections = connections
   }
 
-  /** Returns a user's choice; undefined if there is none, or if it is forgotten. */
+  /** Returns a user's choice; undefined if the user has no choice, or if it is forgotten. */
   get(userId: string): Choice | undefined {
     const keepMs = this.#choices.get(userId)?.status === 'offline' ? KEEP_HIDDEN_MS : KEEP_MS
     const hasLeft = this.#of(userId).length === 0
@@ -45,8 +45,8 @@ export class FakeChoices {
   }
 
   /**
-   * Takes a choice that was made at `at`, by default now. Returns false, and ignores it, if the server has a newer one. All
-   * connections of the user except `by` hear of it.
+   * Takes a choice that was made at `at`, by default now. Returns false, and ignores it, if the server has a
+   * newer one. All connections of the user except `by` are told.
    */
   choose(userId: string, choice: Omit<Choice, 'at'>, at = this.#later(userId), by?: ChoiceListener): boolean {
     const known = this.get(userId)

@@ -47,7 +47,10 @@ export class ManualClock {
   }
 }
 
-/** Waits for the promises that follow from what just happened. Ten turns are more than the client's longest chain needs. */
+/**
+ * Waits for the promises that follow from what just happened. Ten turns are more than the client's longest
+ * chain needs.
+ */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve()
 }

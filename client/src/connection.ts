@@ -21,8 +21,9 @@ export const ANSWER_MS = 8_000
 /** What the connection needs from its owner, and what it reports. */
 export interface ConnectionHandlers {
   /**
-   * Called for each attempt; `isNewSession` asks for another session id. The returned function is called right before the
-   * socket is opened, so that the URL has the newest choice. A rejection counts as a failed attempt.
+   * Called for each attempt; `isNewSession` asks for another session id. The returned function is called
+   * right before the socket is opened, so that the URL has the newest choice. A rejection counts as a failed
+   * attempt.
    */
   prepare(isNewSession: boolean): Promise<() => Credentials>
   /** The server has accepted the connection: send what must be sent on each connection. */
@@ -49,7 +50,10 @@ export interface Connection {
   dispatch(event: Event): void
 }
 
-/** Makes a connection in the state `idle`. With `canRenewToken`, close code 4401 leads to one attempt with a new token. */
+/**
+ * Makes a connection in the state `idle`. With `canRenewToken`, close code 4401 leads to one attempt with a
+ * new token.
+ */
 export function createConnection(
   platform: Platform,
   canRenewToken: boolean,
@@ -114,9 +118,9 @@ export function createConnection(
   }
 
   /**
-   * Detects a dead server behind a half-open TCP connection, which a browser reports as open for minutes: sends a ping
-   * and abandons the socket if nothing at all arrives within {@link ANSWER_MS}. Only the time after the ping counts, so a
-   * laptop that slept and a tab with throttled timers ask first.
+   * Detects a dead server behind a half-open TCP connection, which a browser reports as open for minutes:
+   * sends a ping and abandons the socket if nothing at all arrives within {@link ANSWER_MS}. Only the time
+   * after the ping counts, so a laptop that slept and a tab with throttled timers ask first.
    */
   function probe(): void {
     heartbeat.set(ANSWER_MS, () => dispatch('lost'))

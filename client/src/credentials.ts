@@ -22,8 +22,9 @@ export type Credentials = readonly [url: string, protocols: string[]]
 /** Prepares the credentials of each connection, and renews the token. */
 export interface CredentialsProvider {
   /**
-   * Fetches what the next connection needs: the token and the session id, with `isNewSession` another one. The returned
-   * function is called when the socket is opened. Rejects with a {@link PresenceError} `bad_token` if `getToken` failed.
+   * Fetches what the next connection needs: the token and the session id, with `isNewSession` another one.
+   * The returned function is called when the socket is opened. Rejects with a {@link PresenceError}
+   * `bad_token` if `getToken` failed.
    */
   prepare(isNewSession: boolean): Promise<() => Credentials>
   /** The connection is open: plans the renewal of the token. */
@@ -35,8 +36,9 @@ export interface CredentialsProvider {
 }
 
 /**
- * Makes the provider. `choice` returns what the URL says of the user's status. `renewed` is called when a new token is
- * there before the old one expires: the connection must then be made again. `emitError` gets each failure of `getToken`.
+ * Makes the provider. `choice` returns what the URL says of the user's status. `renewed` is called when a new
+ * token is there before the old one expires: the connection must then be made again. `emitError` gets each
+ * failure of `getToken`.
  */
 export function credentialsProvider(
   options: ClientOptions,
@@ -69,8 +71,9 @@ export function credentialsProvider(
   }
 
   /**
-   * Renews the token before it expires in `leftMs`; does nothing for `NaN`. A renewal that fails, or that returns the same token, is repeated while
-   * there is time. After that the server closes with 4401, and the next attempt fetches a token.
+   * Renews the token before it expires in `leftMs`; does nothing for `NaN`. A renewal that fails, or that
+   * returns the same token, is repeated while there is time. After that the server closes with 4401, and the
+   * next attempt fetches a token.
    */
   function renewIn(leftMs: number): void {
     if (!(leftMs > 0)) return
@@ -96,7 +99,8 @@ export function credentialsProvider(
         for (const [key, value] of Object.entries(query)) {
           if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`
         }
-        // Browsers cannot set headers of a WebSocket, so the token is sent as a subprotocol, which the server never selects.
+        // Browsers cannot set headers of a WebSocket, so the token is sent as a subprotocol, which the server
+        // never selects.
         return [address, current ? [SUBPROTOCOL, `bearer.${current}`] : [SUBPROTOCOL]]
       }
     },

@@ -161,7 +161,8 @@ export class FakeFeed {
       return
     }
     if (this.#all && !users.recalls({ epoch, seq: this.#seq })) {
-      // The log lacks changes since the first page: send all users. A state by id follows; another one ends as this one.
+      // The log lacks changes since the first page: send all users. A state by id follows; another one ends
+      // as this one.
       state.rest = undefined
       if (state.all) this.#states[0] = this.#allUsers(id, recovered ? [] : state.sent)
       else this.#states.unshift(this.#allUsers(undefined))

@@ -70,7 +70,8 @@ export function choiceModel(
   /** Returns whether the server may have this choice if the user wants that one. */
   function isAllowed(wanted: Intent, known: MyStatus): boolean {
     if (isOver(wanted) || isSame(plain(wanted), known)) return true
-    // A plain `online` is not sent after a welcome, so the client cannot know that it is its own: the text is not sent again.
+    // A plain `online` is not sent after a welcome, so the client cannot know that it is its own: the text is
+    // not sent again.
     const isPlain = isSame(plain({ status: 'online' }), known)
     if (isPlain && isSame({ ...plain(wanted), text: undefined }, known)) return true
     // The client has the server's time from a late welcome: a hiding on another device may count as the later one.

@@ -34,9 +34,10 @@ export interface OwnStatus {
 }
 
 /**
- * Makes the status of this user. The client keeps the choice, because the server forgets it some time after the user has
- * left. `requests` has the choice that the server has not answered. `emitStatus` gets each new choice; `emitVisible` is
- * told when the server stops and resumes sending changes because this device is hidden or visible.
+ * Makes the status of this user. The client keeps the choice, because the server forgets it some time after
+ * the user has left. `requests` has the choice that the server has not answered. `emitStatus` gets each new
+ * choice; `emitVisible` is told when the server stops and resumes sending changes because this device is
+ * hidden or visible.
  */
 export function ownStatus(
   { now }: Platform,
@@ -48,11 +49,17 @@ export function ownStatus(
   let choice = DEFAULT
   /** When `choice` was made, by the server's clock; undefined while nothing has been chosen. */
   let chosenAt: string | undefined
-  /** When the unanswered choice was made, by the server's clock; nothing if it counts as made when the server gets it. */
+  /**
+   * When the unanswered choice was made, by the server's clock; nothing if it counts as made when the server
+   * gets it.
+   */
   let pendingChosenAt: string | null | undefined
   /** How far the server's clock is ahead of this device's, in ms; `NaN` before the first welcome. */
   let aheadMs = Number.NaN
-  /** After a welcome the server sends the choice, unless that is a plain `online`: then the next message is another one. */
+  /**
+   * After a welcome the server sends the choice, unless that is a plain `online`: then the next message is
+   * another one.
+   */
   let isChoiceExpected = false
   /** The server has taken the choice from the URL, and its text must follow. */
   let isTextMissing = false
@@ -87,10 +94,10 @@ export function ownStatus(
       if (!isVisible) emitVisible(false)
     },
     setStatus(status) {
-      // Hiding counts as made when the server gets it, so that it always wins, and so does a choice that replaces a hiding
-      // that is not yet confirmed. Any other choice has a time: the server may read the URL of an abandoned attempt late,
-      // and that must not show a user who has hidden since. The time is an estimate and may be a bit too early, so it is at
-      // least later than the time of the choice before.
+      // Hiding counts as made when the server gets it, so that it always wins, and so does a choice that
+      // replaces a hiding that is not yet confirmed. Any other choice has a time: the server may read the URL
+      // of an abandoned attempt late, and that must not show a user who has hidden since. The time is an
+      // estimate and may be a bit too early, so it is at least later than the time of the choice before.
       const time = Math.max(now() + aheadMs, (Date.parse(chosenAt as string) || 0) + 1)
       const isNow = [status, requests.choice()?.status].includes('offline')
       pendingChosenAt = isNow ? undefined : new Date(time).toJSON()
@@ -99,7 +106,8 @@ export function ownStatus(
       const pending = requests.choice()
       const { status, expiresAt } = pending ?? choice
       const isOver = Date.parse(expiresAt as string) <= now() + aheadMs
-      // A plain `online` too, if it was chosen: otherwise an older choice of another device would count as the last one.
+      // A plain `online` too, if it was chosen: otherwise an older choice of another device would count as
+      // the last one.
       if (isOver || !(pending || chosenAt)) return {}
       return { status, expiresAt, chosenAt: pending ? pendingChosenAt : chosenAt }
     },

@@ -13,8 +13,8 @@ export interface PendingRequests {
   /** Settles that request with `message`, which tells of a newer choice, without sending it again. */
   settleChoice(message: Message): void
   /**
-   * Sends a request, now or with the next connection. Resolves with the reply; rejects with a {@link PresenceError}: the
-   * server's refusal, `timeout`, or the error of {@link PendingRequests.close}.
+   * Sends a request, now or with the next connection. Resolves with the reply; rejects with a {@link
+   * PresenceError}: the server's refusal, `timeout`, or the error of {@link PendingRequests.close}.
    */
   request(request: Request): Promise<Message>
   /** Sends all requests again, except `set_status`. */
@@ -26,11 +26,12 @@ export interface PendingRequests {
 }
 
 /**
- * Makes the list. A request rejects with `timeout` after `timeoutMs`. Requests that a lost connection left without a reply
- * are sent again on the next one, in the same order: doing one of them twice does no harm.
+ * Makes the list. A request rejects with `timeout` after `timeoutMs`. Requests that a lost connection left
+ * without a reply are sent again on the next one, in the same order: doing one of them twice does no harm.
  *
- * Of several `set_status` requests only the newest is sent again, after the server has told which choice it has; its reply
- * settles the older ones too. It is kept when its own promise has timed out: a user who hid must stay hidden.
+ * Of several `set_status` requests only the newest is sent again, after the server has told which choice it
+ * has; its reply settles the older ones too. It is kept when its own promise has timed out: a user who hid
+ * must stay hidden.
  */
 export function pendingRequests(
   platform: Platform,

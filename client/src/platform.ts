@@ -43,8 +43,8 @@ export interface LocksLike {
 }
 
 /**
- * What the client needs from its platform. By default it is taken from the globals; the option `platform` replaces parts,
- * in tests and on platforms with other APIs. Timers and `atob` are called without `this`.
+ * What the client needs from its platform. By default it is taken from the globals; the option `platform`
+ * replaces parts, in tests and on platforms with other APIs. Timers and `atob` are called without `this`.
  */
 export interface Platform {
   /** Opens connections. Undefined: every call that needs a connection fails with `no_websocket`. */

@@ -9,9 +9,10 @@ export interface Session {
 }
 
 /**
- * Finds the session id: `given`, or the one stored under `key`, or a random one. It stays the same over reconnects and
- * reloads, so that the server recognizes the session. A duplicated tab has a copy of the storage, and so the same id: the
- * lock (Web Locks API) detects that, and where there are no locks the server does (close code 4409).
+ * Finds the session id: `given`, or the one stored under `key`, or a random one. It stays the same over
+ * reconnects and reloads, so that the server recognizes the session. A duplicated tab has a copy of the
+ * storage, and so the same id: the lock (Web Locks API) detects that, and where there are no locks the server
+ * does (close code 4409).
  */
 export function session(
   { storage, locks, random }: Platform,
@@ -37,7 +38,10 @@ export function session(
     return randomId
   }
 
-  /** Locks the id until the client is closed or the page is gone. Resolves with something false if another tab has it. */
+  /**
+   * Locks the id until the client is closed or the page is gone. Resolves with something false if another tab
+   * has it.
+   */
   function lock(name: string): unknown {
     if (!locks) return true
     return new Promise(resolve => {

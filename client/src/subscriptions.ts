@@ -13,7 +13,10 @@ export const ALL_USERS = { all: true } as const
 /** Without a position: the server always sends the whole number. */
 export const ONLINE_COUNT = { count: true, since: undefined } as const
 
-/** Shortest time between two rounds of subscriptions, in ms: a list that scrolls stays below the server's message rate. */
+/**
+ * Shortest time between two rounds of subscriptions, in ms: a list that scrolls stays below the server's
+ * message rate.
+ */
 export const FLUSH_MS = 200
 
 /**
@@ -28,8 +31,8 @@ interface Subscription {
   /** One function for each subscriber, called when the user has changed. */
   readonly subscribers: Set<() => void>
   /**
-   * The position from which the subscription is resumed. While the subscription is up to date this is the current position,
-   * the same object, so that both move on together. Undefined before the first state.
+   * The position from which the subscription is resumed. While the subscription is up to date this is the
+   * current position, the same object, so that both move on together. Undefined before the first state.
    */
   since?: Position
 }
@@ -59,12 +62,12 @@ export interface Subscriptions {
 }
 
 /**
- * Makes an empty list of subscriptions, which keeps the server's subscriptions equal to the application's. `resendOthers`
- * sends all other requests again that a `too_fast` error may have been for.
+ * Makes an empty list of subscriptions, which keeps the server's subscriptions equal to the application's.
+ * `resendOthers` sends all other requests again that a `too_fast` error may have been for.
  *
- * A state of several pages is applied when its last page has arrived. Each page is of its own moment, and only the last one
- * has what changed meanwhile. So the application never sees half a state, and a connection that is lost in between leaves
- * the old state together with its position.
+ * A state of several pages is applied when its last page has arrived. Each page is of its own moment, and
+ * only the last one has what changed meanwhile. So the application never sees half a state, and a connection
+ * that is lost in between leaves the old state together with its position.
  */
 export function createSubscriptions(
   platform: Platform,
@@ -106,7 +109,10 @@ export function createSubscriptions(
 
   // Sending
 
-  /** Flushes after the current task: a thousand rows that appear together need one round; one that blinks needs none. */
+  /**
+   * Flushes after the current task: a thousand rows that appear together need one round; one that blinks
+   * needs none.
+   */
   function flushSoon(): void {
     if (!isThrottled) flushTimer.set(0, flush)
   }
@@ -167,7 +173,8 @@ export function createSubscriptions(
     const { seq, last, recovered, all, id } = page
     pages.push(page)
     if (!last) return
-    // A state that turned out to be too long ends as another one, with other flags, which is complete without its pages.
+    // A state that turned out to be too long ends as another one, with other flags, which is complete without
+    // its pages.
     const users = pages.flatMap(each => (each.id === id && each.recovered === recovered ? each.users : []))
     pages = []
     // Before anything is applied: this throws for an invalid list.
@@ -198,8 +205,9 @@ export function createSubscriptions(
   }
 
   /**
-   * After a `too_fast` everything that may have been refused is sent again. Other errors are final for this connection. The
-   * server refuses a long message unread, so the error may have no `id`: then all requests in flight are sent again.
+   * After a `too_fast` everything that may have been refused is sent again. Other errors are final for this
+   * connection. The server refuses a long message unread, so the error may have no `id`: then all requests in
+   * flight are sent again.
    */
   function receiveError({ code, id, retryAfterMs = 0 }: ErrorMessage & Reply): boolean {
     if (code !== 'too_fast') return false

@@ -1,6 +1,6 @@
 /**
- * Returns how many milliseconds after `serverTime` a JWT expires; `NaN` if it does not say so, is no JWT, or is undefined.
- * Does not verify the signature: that is the server's task.
+ * Returns how many milliseconds after `serverTime` a JWT expires; `NaN` if it does not say so, is no JWT, or
+ * is undefined. Does not verify the signature: that is the server's task.
  */
 export function remainingMs(
   token: string | undefined,

@@ -3,12 +3,15 @@ import type { User } from './protocol.ts'
 import { isSame } from './same.ts'
 
 /**
- * Whether a user's state is up to date. `stale`: the connection is lost, the page is hidden, or the server has not yet sent
- * what changed meanwhile. Do not draw a stale user like a live one.
+ * Whether a user's state is up to date. `stale`: the connection is lost, the page is hidden, or the server
+ * has not yet sent what changed meanwhile. Do not draw a stale user like a live one.
  */
 export type Freshness = 'live' | 'stale'
 
-/** The state of a user that the application subscribed to. Immutable: a change makes another object, so compare with `===`. */
+/**
+ * The state of a user that the application subscribed to. Immutable: a change makes another object, so
+ * compare with `===`.
+ */
 export interface PresenceUser extends User {
   readonly freshness: Freshness
 }
@@ -18,7 +21,10 @@ export interface UserView {
   get(userId: string): PresenceUser | undefined
   /** Returns all users: the same array until one of them changes. */
   all(): readonly PresenceUser[]
-  /** Takes the state of a user, and removes a user without a subscription. Listeners hear of it with {@link UserView.emit}. */
+  /**
+   * Takes the state of a user, and removes a user without a subscription. {@link UserView.emit} tells the
+   * listeners.
+   */
   receive(user: User): void
   /** Updates the freshness of all users, removes those without a subscription, and calls the listeners. */
   refresh(): void

@@ -7,9 +7,9 @@ import { DROPPED } from './connection.ts'
 import type { User } from './protocol.ts'
 import type { Message, SentRequest } from './wire.ts'
 
-// protocol.ts and close-codes.ts are generated, and `pnpm generate --check` compares them with the catalogue. This is what
-// that check does not show: that the generated types are those of the catalogue's own type system, and that what the client
-// composes of them is valid.
+// protocol.ts and close-codes.ts are generated, and `pnpm generate --check` compares them with the catalogue.
+// This is what that check does not show: that the generated types are those of the catalogue's own type
+// system, and that what the client composes of them is valid.
 
 /** A message of the catalogue as this client parses it: v2 only, with its users as values. */
 type Parsed<Type> =
@@ -58,6 +58,6 @@ test('[J11] the server accepts each request that the client composes', () => {
   for (const request of requests) expect(decode(JSON.stringify(request), 'v2')).toEqual(request)
 })
 
-test('[J11] the close code of a dropped socket is none of the server’s', () => {
+test('[J11] the close code of a dropped socket is not a close code of the server', () => {
   expect(Object.values(CLOSE)).not.toContain(DROPPED)
 })

@@ -107,7 +107,7 @@ export const identities: readonly Case[] = [
   ),
   refused('a userId in bytes that are not ASCII', { target: '/ws?userId=Ã¤' }, 400),
   turnedAway('a malformed name beside a good userId', '/ws?userId=raw&x=%FF', ''),
-  accepted('an empty username, which is none', { target: '/ws?userId=raw&username=' }),
+  accepted('an empty username, which means no username', { target: '/ws?userId=raw&username=' }),
   turnedAway('a username with a line end', '/ws?userId=raw&username=a%0Ab', 'username'),
   accepted('userId percent-encoded in its name', { target: '/ws?user%49d=raw' }),
   accepted('a username', { target: '/ws?userId=raw&username=Ann' }),

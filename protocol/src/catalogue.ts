@@ -4,7 +4,10 @@ import type { Json } from './json.ts'
 import * as v1 from './v1.ts'
 import * as v2 from './v2.ts'
 
-/** The protocol version of a connection: v1, or its superset v2, which a client requests with the subprotocol `who-is-online.v2`. */
+/**
+ * The protocol version of a connection: v1, or its superset v2, which a client requests with the subprotocol
+ * `who-is-online.v2`.
+ */
 export type ProtocolVersion = 'v1' | 'v2'
 
 /** The former name of {@link ProtocolVersion}. */

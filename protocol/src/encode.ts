@@ -72,8 +72,8 @@ export function encodeUser(seen: User): string {
 }
 
 /**
- * Encodes a `presence_diff` from users that are already encoded and joined by commas. Same result as {@link encode}, but
- * cheaper: this is the one message that is different for every subscriber.
+ * Encodes a `presence_diff` from users that are already encoded and joined by commas. Same result as {@link
+ * encode}, but cheaper: this is the one message that is different for every subscriber.
  */
 export function encodeDiff(prevSeq: number, seq: number, items: string): string {
   return `{"type":"presence_diff","prevSeq":${prevSeq},"seq":${seq},"users":[${items}]}`

@@ -21,8 +21,8 @@ const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([^\s=#'"][^=#\n]*?)[ \t]*=[ \t]*/
 const QUOTED = /^(?:"([^"]*)"|'([^']*)'|`([^`]*)`)[ \t]*(?:#[^\n]*)?(?:\n|$)/
 
 /**
- * Reads the bytes of a `.env` file: `NAME=value` lines in UTF-8, with comments, quotes and `export` as usual. Never throws;
- * see `EnvFile.problem`.
+ * Reads the bytes of a `.env` file: `NAME=value` lines in UTF-8, with comments, quotes and `export` as usual.
+ * Never throws; see `EnvFile.problem`.
  */
 export function readEnvFile(bytes: Uint8Array): EnvFile {
   const encoding = otherEncoding(bytes)

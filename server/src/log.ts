@@ -2,8 +2,8 @@
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
 /**
- * The port for log lines to the operator. Fields may contain text of clients: it is escaped and shortened. No method throws,
- * waits, or depends on whether the line can be written.
+ * The port for log lines to the operator. Fields may contain text of clients: it is escaped and shortened. No
+ * method throws, waits, or depends on whether the line can be written.
  */
 export interface Log {
   /** Something failed or needs the attention of the operator. */

@@ -1,4 +1,7 @@
-/** A random number generator (mulberry32) for numbers in [0, 1). The same seed gives the same numbers, so a failure can be repeated. */
+/**
+ * A random number generator (mulberry32) for numbers in [0, 1). The same seed gives the same numbers, so a
+ * failure can be repeated.
+ */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {

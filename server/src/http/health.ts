@@ -8,8 +8,9 @@ export interface Health {
 }
 
 /**
- * The response of /readyz: 503 while the server does not accept clients. A disk that is late or fails is reported but does not
- * make the server unready: it continues in memory, and moving its clients elsewhere would not help.
+ * The response of /readyz: 503 while the server does not accept clients. A disk that is late or fails is
+ * reported but does not make the server unready: it continues in memory, and moving its clients elsewhere
+ * would not help.
  */
 export function readiness({ stopping, store }: Health): { status: 200 | 503; body: object } {
   if (stopping) return { status: 503, body: { status: 'stopping' } }

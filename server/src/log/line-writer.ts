@@ -16,8 +16,9 @@ const MAX_WAITING_CHARS = 256 * 1024
 const HANGING_TICKS = 5
 
 /**
- * Writes lines to an output that may fail or hang at any time. It never throws and never waits, and its memory is limited:
- * lines that can't be written are dropped and counted. An output in trouble is tried again once per tick.
+ * Writes lines to an output that may fail or hang at any time. It never throws and never waits, and its
+ * memory is limited: lines that can't be written are dropped and counted. An output in trouble is tried again
+ * once per tick.
  */
 export class LineWriter {
   readonly #sink: Sink

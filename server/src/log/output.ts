@@ -4,8 +4,8 @@ import { LineWriter, type Sink } from './line-writer.ts'
 type Accepts = (isError: boolean) => boolean
 
 /**
- * A group of sinks that are one output for the operator: the two streams of the console, or the log files. It is in trouble
- * from the first line that a sink loses until all of them work again.
+ * A group of sinks that are one output for the operator: the two streams of the console, or the log files. It
+ * is in trouble from the first line that a sink loses until all of them work again.
  */
 export class Output {
   /** The name in log lines. */

@@ -14,16 +14,16 @@ export interface RotatingFileOptions {
   /** Maximum number of files, including the current one. The oldest is deleted. */
   readonly files: number
   /**
-   * Shared by all files of a directory, so that they block only one thread if the disk hangs. The thread pool has four, and
-   * the storage needs them as well.
+   * Shared by all files of a directory, so that they block only one thread if the disk hangs. The thread pool
+   * has four, and the storage needs them as well.
    */
   readonly queue: SerialQueue
 }
 
 /**
- * A log file. Before each write it checks whether the path still refers to the open file, so a file that was removed, renamed
- * or mounted over exists again after the next check. Older files are named `log1`, `log2` and so on; the highest number is
- * the oldest.
+ * A log file. Before each write it checks whether the path still refers to the open file, so a file that was
+ * removed, renamed or mounted over exists again after the next check. Older files are named `log1`, `log2`
+ * and so on; the highest number is the oldest.
  */
 export class RotatingFile implements Sink {
   readonly #options: RotatingFileOptions

@@ -37,9 +37,9 @@ const CLOSE_MS = 1_000
 const MESSAGE = Symbol.for('message')
 
 /**
- * A log on Winston whose outputs may fail: the console, and files in `dir`. Winston filters and formats lines. Each output
- * writes what it can and drops the rest, so Winston never waits. When an output fails or works again, the other output
- * logs it once.
+ * A log on Winston whose outputs may fail: the console, and files in `dir`. Winston filters and formats
+ * lines. Each output writes what it can and drops the rest, so Winston never waits. When an output fails or
+ * works again, the other output logs it once.
  */
 export class WinstonLog implements Log {
   readonly #logger: winston.Logger

@@ -4,7 +4,10 @@ import { StoreDamaged, type UserRecord } from './store.ts'
 import { DATA, diskWith, openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
-/* Files that are complete but in the wrong place: copies, leftovers, and segments that are missing although the lock names them. */
+/*
+ * Files that are complete but in the wrong place: copies, leftovers, and segments that are missing although the lock
+ * names them.
+ */
 
 const MAIN = 'user_state.json'
 const segment = (journal: number) => `user_state_journal.${String(journal).padStart(6, '0')}.log`

@@ -16,9 +16,9 @@ interface Inode {
 }
 
 /**
- * A file system in memory that loses what was not synced when the power is cut. Of a file, the synced bytes survive, and a
- * random part of those after them. Of a directory, the synced names survive; each name that changed since has either its
- * old or its new file.
+ * A file system in memory that loses what was not synced when the power is cut. Of a file, the synced bytes
+ * survive, and a random part of those after them. Of a directory, the synced names survive; each name that
+ * changed since has either its old or its new file.
  */
 export class SimulatedDisk implements Disk {
   /** Returns an error code such as `EIO` for operations that must fail. */

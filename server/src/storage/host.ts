@@ -86,8 +86,9 @@ function pidNamespace(): string | undefined {
 }
 
 /**
- * The start time of a process: field 22 of /proc/PID/stat, see proc(5). Field 2 is the program name in parentheses and may
- * contain any text, even `) `. `self` works even if /proc shows the pids of another namespace.
+ * The start time of a process: field 22 of /proc/PID/stat, see proc(5). Field 2 is the program name in
+ * parentheses and may contain any text, even `) `. `self` works even if /proc shows the pids of another
+ * namespace.
  */
 function startTimeOf(pid: number | 'self'): string | undefined {
   const stat = readProc(`/proc/${pid}/stat`)

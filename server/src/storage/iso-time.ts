@@ -1,7 +1,7 @@
 /*
- * Formatting a time with `Date` takes a microsecond, and parsing takes half of one. For a million users, that would be more
- * than everything else in saving and loading. Most times are within a few days, so this code looks up the day and
- * computes only the time of day.
+ * Formatting a time with `Date` takes a microsecond, and parsing takes half of one. For a million users, that
+ * would be more than everything else in saving and loading. Most times are within a few days, so this code
+ * looks up the day and computes only the time of day.
  */
 
 /** The largest time of ECMAScript in ms since the epoch, about 270,000 years; the smallest is its negative. */
@@ -19,7 +19,10 @@ const MINUTES = digits(24, 2).flatMap(hour => digits(60, 2).map(minute => `T${ho
 
 const dateOfDay = new Map<number, string>()
 
-/** Formats a time (ms since the epoch) like `Date.prototype.toISOString`. @throws RangeError for a time beyond `MAX_TIME` */
+/**
+ * Formats a time (ms since the epoch) like `Date.prototype.toISOString`. @throws RangeError for a time beyond
+ * `MAX_TIME`
+ */
 export function isoTime(time: number): string {
   const day = Math.floor(time / DAY_MS)
   const ms = Math.trunc(time - day * DAY_MS)

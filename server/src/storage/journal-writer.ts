@@ -33,8 +33,8 @@ export interface JournalWriterOptions {
 }
 
 /**
- * Writes changed records to the journal, in batches. After a failure it accepts no records until the next segment begins,
- * which a snapshot does: the snapshot contains the records that were lost.
+ * Writes changed records to the journal, in batches. After a failure it accepts no records until the next
+ * segment begins, which a snapshot does: the snapshot contains the records that were lost.
  */
 export class JournalWriter {
   readonly #options: JournalWriterOptions
@@ -162,8 +162,8 @@ export class JournalWriter {
   }
 
   /**
-   * Writes the pending batch and a last line, and closes. `stamp` is called after the batch and returns the current time
-   * in ms since the epoch. Returns whether all records are durable. @throws errors of the disk
+   * Writes the pending batch and a last line, and closes. `stamp` is called after the batch and returns the
+   * current time in ms since the epoch. Returns whether all records are durable. @throws errors of the disk
    */
   end(stamp: () => number): Promise<boolean> {
     return this.#queue.run(async () => {

@@ -237,8 +237,8 @@ class JsonFileStore implements Store {
 
   async #release(isComplete: boolean): Promise<void> {
     try {
-      // The next process must learn of a crash: of an unclean end of this one, or, if this one has written nothing, of an
-      // unclean end of the one before.
+      // The next process must learn of a crash: of an unclean end of this one, or, if this one has written
+      // nothing, of an unclean end of the one before.
       if (!this.#journal?.hasWritten) await this.#directory?.undo()
       else if (isComplete) await this.#directory?.release()
       else await this.#directory?.abandon()
@@ -285,11 +285,12 @@ class JsonFileStore implements Store {
   }
 
   /**
-   * Writes a snapshot. Iterating over all users takes a while, and users change meanwhile, so the rows do not belong to
-   * one moment. The journal corrects this: a new segment begins before the iteration, so it contains every later change.
-   * A line of the journal is a complete record, so applying it to a row that contains the change already has no effect.
-   * The last line of each changed user must be there, though, because an earlier line would undo the row. Therefore the
-   * journal is written before the snapshot gets its name.
+   * Writes a snapshot. Iterating over all users takes a while, and users change meanwhile, so the rows do not
+   * belong to one moment. The journal corrects this: a new segment begins before the iteration, so it
+   * contains every later change. A line of the journal is a complete record, so applying it to a row that
+   * contains the change already has no effect. The last line of each changed user must be there, though,
+   * because an earlier line would undo the row. Therefore the journal is written before the snapshot gets its
+   * name.
    */
   async #snapshot(slices: TimeSlices): Promise<void> {
     const { journal, directory, stateFiles } = this.#loaded()
@@ -349,7 +350,10 @@ class JsonFileStore implements Store {
     }
   }
 
-  /** Another process owns the directory. From now on this one never writes there, because its state is not the newer one. */
+  /**
+   * Another process owns the directory. From now on this one never writes there, because its state is not the
+   * newer one.
+   */
   async #giveUp(error: StoreLocked): Promise<StoreLocked> {
     this.#takenOver = new StoreLocked(
       `${error.message}. This server no longer writes there and keeps its state in memory only: stop one of the two servers`,

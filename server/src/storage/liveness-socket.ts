@@ -13,9 +13,10 @@ export interface LivenessSocket {
 const BACKLOG = 8
 
 /**
- * Listens on a Unix socket at `path`. It sends nothing to a peer that connects. A socket with a path is found through the
- * file system, so it works across pid and network namespaces, that is, between the containers of one host. The kernel
- * stops listening when the process ends for any reason; a frozen process continues to listen.
+ * Listens on a Unix socket at `path`. It sends nothing to a peer that connects. A socket with a path is found
+ * through the file system, so it works across pid and network namespaces, that is, between the containers of
+ * one host. The kernel stops listening when the process ends for any reason; a frozen process continues to
+ * listen.
  *
  * The socket listens before its file gets this name, so a socket file under this name always answers.
  *

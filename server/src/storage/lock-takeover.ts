@@ -12,11 +12,12 @@ const MAX_ATTEMPTS = 1_000
 /**
  * Puts the own lock in place, and returns the content of the stale lock that was there, if any.
  *
- * The lock is linked into place complete, which only one process can do. To take over from a stale lock, a process first
- * links its own lock to a claim: a name derived from the content of the stale lock, which is unique. Again only one
- * process can do that. The process then checks that the stale lock is still in place, and renames its claim over it. A
- * process that comes later finds the claim, or another lock in place. If a process ends before the rename, its claim is a
- * stale lock like the first, and the next process claims that one.
+ * The lock is linked into place complete, which only one process can do. To take over from a stale lock, a
+ * process first links its own lock to a claim: a name derived from the content of the stale lock, which is
+ * unique. Again only one process can do that. The process then checks that the stale lock is still in place,
+ * and renames its claim over it. A process that comes later finds the claim, or another lock in place. If a
+ * process ends before the rename, its claim is a stale lock like the first, and the next process claims that
+ * one.
  *
  * @throws StoreLocked when another running process holds the lock
  */
@@ -73,8 +74,8 @@ async function takeOver(
 }
 
 /**
- * The name of a claim on a stale lock. It contains the number of claims before it, because locks that a power cut emptied
- * all have the same content.
+ * The name of a claim on a stale lock. It contains the number of claims before it, because locks that a power
+ * cut emptied all have the same content.
  */
 export function claimName(path: string, stale: Buffer, generation: number): string {
   return `${path}.${crc32(stale).toString(16).padStart(8, '0')}.${generation}`

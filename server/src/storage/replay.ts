@@ -30,8 +30,9 @@ export interface Replayed {
 }
 
 /**
- * Applies the segments to the base in their order, and reports what is missing in them. `hasCrashed`: the last process did
- * not stop cleanly, so an incomplete last line is expected. @throws errors of the disk other than a damaged file
+ * Applies the segments to the base in their order, and reports what is missing in them. `hasCrashed`: the
+ * last process did not stop cleanly, so an incomplete last line is expected. @throws errors of the disk other
+ * than a damaged file
  */
 export async function replay(
   { disk, log, hasCrashed }: { disk: Disk; log: StoreLog; hasCrashed: boolean },

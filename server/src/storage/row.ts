@@ -52,8 +52,8 @@ export class BadRow extends Error {
 }
 
 /**
- * Decodes a row. `unknownTime` is used if `lastSeen` is `null` or missing, as in imported files. Without it, `lastSeen` is
- * required.
+ * Decodes a row. `unknownTime` is used if `lastSeen` is `null` or missing, as in imported files. Without it,
+ * `lastSeen` is required.
  *
  * @throws BadRow when a field is invalid
  */

@@ -68,8 +68,8 @@ export function highestSegment(segments: readonly SegmentFile[]): number {
 }
 
 /**
- * Separates the segments of this state from foreign files. A row contains all fields of a user, so a segment in the wrong
- * place would reset users to old values.
+ * Separates the segments of this state from foreign files. A row contains all fields of a user, so a segment
+ * in the wrong place would reset users to old values.
  */
 export function sortSegments(
   listed: readonly SegmentFile[],
@@ -113,7 +113,10 @@ export function sortSegments(
   return { segments, foreign, stateId }
 }
 
-/** Compares the segments with the newest one that the stale lock names. If it is missing, the state is older than it looks. */
+/**
+ * Compares the segments with the newest one that the stale lock names. If it is missing, the state is older
+ * than it looks.
+ */
 export function findMissingNewest(
   listed: readonly SegmentFile[],
   stateId: string | undefined,

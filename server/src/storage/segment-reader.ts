@@ -13,7 +13,7 @@ export interface SegmentReport {
   readonly bytes: number
   /** The number of damaged lines. */
   readonly badLines: number
-  /** The size of an incomplete last line, as a crash leaves it; 0 if there is none. */
+  /** The size of an incomplete last line, as a crash leaves it; 0 without one. */
   readonly tornBytes: number
   /** Whether the last line says that the process stopped cleanly. */
   readonly closed: boolean
@@ -29,8 +29,8 @@ export async function readHead(disk: Disk, path: string): Promise<SegmentHead | 
 }
 
 /**
- * Reads a segment line by line, and calls `visit` for each line with a correct checksum. `written` is the number of bytes
- * that are known to have been durable. Invalid lines before it count as damaged.
+ * Reads a segment line by line, and calls `visit` for each line with a correct checksum. `written` is the
+ * number of bytes that are known to have been durable. Invalid lines before it count as damaged.
  *
  * @throws errors of the disk
  */

@@ -40,8 +40,8 @@ export class SnapshotDamaged extends Error {
 }
 
 /**
- * Writes a snapshot: JSON with one user per line. The last line is the checksum of all bytes before it. When it resolves,
- * the content of the file is durable, but not yet its name. @throws errors of the disk
+ * Writes a snapshot: JSON with one user per line. The last line is the checksum of all bytes before it. When
+ * it resolves, the content of the file is durable, but not yet its name. @throws errors of the disk
  */
 export async function writeSnapshot(
   disk: Disk,
@@ -130,7 +130,7 @@ async function readSealed(disk: Disk, path: string): Promise<Snapshot | undefine
 
 const HEAD_END = '"users": [\n'
 
-/** The offset of the first line that starts with this text; -1 if there is none. */
+/** The offset of the first line that starts with this text; -1 without one. */
 function startOfLine(block: Buffer, text: string): number {
   if (block.toString('latin1', 0, text.length) === text) return 0
   const newline = block.indexOf(`\n${text}`)

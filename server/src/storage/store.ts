@@ -16,17 +16,17 @@ export type StoreHealth =
   | { readonly state: 'failing'; readonly since: number; readonly error: string }
 
 /**
- * The port for storage that survives a restart. It has one caller in one process, which calls `load`, then `start`, then
- * the other methods in any order, and finally `close`.
+ * The port for storage that survives a restart. It has one caller in one process, which calls `load`, then
+ * `start`, then the other methods in any order, and finally `close`.
  */
 export interface Store {
   /**
    * Takes exclusive ownership of the stored data, and reads what an earlier process stored.
    *
-   * If the earlier process did not stop cleanly, `lastSeen` of its live, visible users is the last time that the process
-   * was known to be alive. All other times are returned as they were stored, whatever the clock says now. Every record
-   * comes from a `note` or a snapshot: damaged data is never returned as valid, and an empty result means that nothing
-   * was ever written. `knownTime` of the result is explained at `alive`.
+   * If the earlier process did not stop cleanly, `lastSeen` of its live, visible users is the last time that
+   * the process was known to be alive. All other times are returned as they were stored, whatever the clock
+   * says now. Every record comes from a `note` or a snapshot: damaged data is never returned as valid, and an
+   * empty result means that nothing was ever written. `knownTime` of the result is explained at `alive`.
    *
    * @throws StoreLocked when another process owns the data; StoreDamaged when nothing of what was written is readable;
    * StoreUnusable when the location can't be read or written. In all three cases no file has changed.
@@ -34,14 +34,15 @@ export interface Store {
   load(): Promise<Records>
 
   /**
-   * Starts writing. `everyone` yields the current record of every user. It is iterated in slices, and users may be added,
-   * changed and removed meanwhile. `knownTime` is called for each snapshot and at the end; see `alive`.
+   * Starts writing. `everyone` yields the current record of every user. It is iterated in slices, and users
+   * may be added, changed and removed meanwhile. `knownTime` is called for each snapshot and at the end; see
+   * `alive`.
    */
   start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void>
 
   /**
-   * Stores the newest record of a user. Never throws and never waits. The record is durable within 150 ms, or when a later
-   * `flush` has resolved.
+   * Stores the newest record of a user. Never throws and never waits. The record is durable within 150 ms, or
+   * when a later `flush` has resolved.
    */
   note(record: UserRecord): void
 
@@ -49,11 +50,12 @@ export interface Store {
   forget(userId: UserId): void
 
   /**
-   * Records that the process is alive at `now`, in ms since the epoch; see `load`. Call it at least every 5 s while a user
-   * is online. Never throws and never waits.
+   * Records that the process is alive at `now`, in ms since the epoch; see `load`. Call it at least every 5 s
+   * while a user is online. Never throws and never waits.
    *
-   * `knownTime` is a lower bound of the real time, in ms since the epoch. It grows only by time that a process measured,
-   * never by a jump of the wall clock. The next `load` returns the highest value that was stored.
+   * `knownTime` is a lower bound of the real time, in ms since the epoch. It grows only by time that a
+   * process measured, never by a jump of the wall clock. The next `load` returns the highest value that was
+   * stored.
    */
   alive(now: number, knownTime?: number): void
 
@@ -64,8 +66,8 @@ export interface Store {
   save(): Promise<void>
 
   /**
-   * Whether noted records become durable. A failing store accepts further records and recovers by itself. The exception:
-   * after another process has taken ownership, this store never writes again.
+   * Whether noted records become durable. A failing store accepts further records and recovers by itself. The
+   * exception: after another process has taken ownership, this store never writes again.
    */
   health(): StoreHealth
 
@@ -86,7 +88,10 @@ export class StoreDamaged extends Error {
   override readonly name = 'StoreDamaged'
 }
 
-/** The location can't be read or written: full, read-only, wrong owner, not a directory. The message says what to do. */
+/**
+ * The location can't be read or written: full, read-only, wrong owner, not a directory. The message says what
+ * to do.
+ */
 export class StoreUnusable extends Error {
   override readonly name = 'StoreUnusable'
 }

@@ -5,8 +5,8 @@ import { codeOf, nodeDisk } from './disk.ts'
 import { StoreUnusable } from './store.ts'
 
 /**
- * Turns a failed file operation into an error for the operator: which directory, who owns it, which user this process runs
- * as, what failed, and what to do.
+ * Turns a failed file operation into an error for the operator: which directory, who owns it, which user this
+ * process runs as, what failed, and what to do.
  */
 export async function unusable(directory: string, error: Error): Promise<StoreUnusable> {
   const file = await foreignFile(directory, error)
