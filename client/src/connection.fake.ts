@@ -160,6 +160,12 @@ export class FakeConnection {
     clock.setTimeout(() => this.#closeAtClient(code), this.#toClientAt - clock.now() + this.#delay())
   }
 
+  /** The server closes the connection without a `disconnect` message. */
+  closeSilently(code: number): void {
+    this.#gone()
+    this.#later(() => this.#closeAtClient(code))
+  }
+
   // The server
 
   #open(): void {

@@ -190,8 +190,8 @@ describe('[J4] waits', () => {
   )
 
   test('do not end early after a wait that the server asked for, until a connection has been stable', () => {
-    const [asked] = step(machine('open'), 'lost', { ...DETAILS, retryAfterMs: 800 })
-    const [again] = step(asked, 'timer', DETAILS)
+    const [delayed] = step(machine('open'), 'lost', { ...DETAILS, retryAfterMs: 800 })
+    const [again] = step(delayed, 'timer', DETAILS)
     const [waiting] = step(again, 'lost', DETAILS)
     expect(outcome(waiting, 'wake')).toBe('waiting:')
   })

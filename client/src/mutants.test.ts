@@ -182,7 +182,7 @@ const MUTANTS: readonly Mutant[] = [
       'if (!subscribers.size && onServer.has(subscriptions.get(topic) as Subscription)) subscriptions.set(topic, { topic, subscribers })\n      else if (!subscribers.size) subscriptions.delete(topic)',
   },
   {
-    name: 'a page that becomes visible does not tell the server',
+    name: 'a page that becomes visible sends nothing',
     file: 'own-status.ts',
     line: "state: isVisible ? 'active' : 'inactive'",
     becomes: "state: 'inactive'",

@@ -35,9 +35,9 @@ beforeEach(() => {
 
 afterEach(cleanup)
 
-const pass = (ms = 50) => act(() => clock.run(ms))
+const run = (ms = 50) => act(() => clock.run(ms))
 
-function show(node: ReactNode) {
+function mount(node: ReactNode) {
   const { container, rerender, unmount } = render(createElement(PresenceProvider, { client }, node))
   return {
     text: () => (container as unknown as { textContent: string }).textContent,
@@ -46,21 +46,21 @@ function show(node: ReactNode) {
   }
 }
 
-function Row({ userId, seen }: { userId: string; seen?: (userId: string) => void }): ReactNode {
+function Row({ userId, onRender }: { userId: string; onRender?: (userId: string) => void }): ReactNode {
   const user = usePresence(userId)
-  seen?.(userId)
+  onRender?.(userId)
   return `${userId}:${user?.status ?? '?'} `
 }
 
 const PureRow = memo(Row)
 
-function List({ seen }: { seen: (users: unknown) => void }): ReactNode {
+function List({ onRender }: { onRender: (users: unknown) => void }): ReactNode {
   const users = useUsers(['ann', 'bob'])
-  seen(users)
+  onRender(users)
   return users.map(user => user.status).join()
 }
 
-function Everything(): ReactNode {
+function AllHooks(): ReactNode {
   const users = useOnlineUsers()
   const count = useOnlineCount()
   const connection = useConnectionStatus()
@@ -74,80 +74,83 @@ function Dot(): ReactNode {
   return usePresence('ann')?.freshness
 }
 
-function Lost(): ReactNode {
+function Status(): ReactNode {
   return usePresenceClient().connectionStatus
 }
 
-function Odd({ userId }: { userId: string | undefined }): ReactNode {
+function WithInvalid({ userId }: { userId: string | undefined }): ReactNode {
   const user = usePresence(userId)
   const users = useUsers([userId, 'ann'])
-  return `odd:${user?.status ?? '?'} ${users.map(each => each.userId).join()}`
+  return `invalid:${user?.status ?? '?'} ${users.map(each => each.userId).join()}`
 }
 
-describe('[J12] ids that can’t be any', () => {
-  test.each(['', undefined, 'x'.repeat(129), null])('%j follows nobody, and the rest stays', async id => {
-    const { text } = show(createElement(Odd, { userId: id as string | undefined }))
-    await pass(300)
-    expect(text()).toBe('odd:? ann')
-  })
+describe('[J12] invalid ids', () => {
+  test.each(['', undefined, 'x'.repeat(129), null])(
+    '%j subscribes to nothing, and valid ids stay subscribed',
+    async id => {
+      const { text } = mount(createElement(WithInvalid, { userId: id as string | undefined }))
+      await run(300)
+      expect(text()).toBe('invalid:? ann')
+    },
+  )
 })
 
 describe('[J12] hooks', () => {
-  test('a user, as the server tells', async () => {
-    const page = show(createElement(Row, { userId: 'ann' }))
+  test('usePresence returns the user that the server sends', async () => {
+    const page = mount(createElement(Row, { userId: 'ann' }))
     expect(page.text()).toBe('ann:? ')
-    await pass()
+    await run()
     expect(page.text()).toBe('ann:offline ')
     server.users.change('ann', 'busy')
-    await pass()
+    await run()
     expect(page.text()).toBe('ann:busy ')
     page.rerender(createElement(Row, { userId: 'bob' }))
     expect(page.text()).toBe('bob:? ')
-    await pass(500)
+    await run(500)
     expect(page.text()).toBe('bob:offline ')
     page.unmount()
-    await pass(500)
+    await run(500)
     expect(client.users()).toEqual([])
   })
 
-  test('of a thousand rows only those render again that show something else', async () => {
+  test('of a thousand rows only those whose user has changed render again', async () => {
     const rendered = new Map<string, number>()
-    const seen = (userId: string) => void rendered.set(userId, (rendered.get(userId) ?? 0) + 1)
+    const onRender = (userId: string) => void rendered.set(userId, (rendered.get(userId) ?? 0) + 1)
     const ids = Array.from({ length: 1_000 }, (_, n) => `row-${n}`)
 
-    show(ids.map(userId => createElement(PureRow, { key: userId, userId, seen })))
-    await pass(60_000)
+    mount(ids.map(userId => createElement(PureRow, { key: userId, userId, onRender })))
+    await run(60_000)
     expect(server.received.filter(({ type }) => type === 'subscribe')).toHaveLength(4)
     expect(client.users()).toHaveLength(1_000)
     rendered.clear()
     server.users.change('row-7', 'busy')
     server.users.change('row-8', 'away')
-    await pass()
+    await run()
     expect(Object.fromEntries(rendered)).toEqual({ 'row-7': 1, 'row-8': 1 })
   })
 
-  test('a list of users: the same array until one of them changes', async () => {
+  test('useUsers returns the same array until one of the users changes', async () => {
     const lists: unknown[] = []
-    const seen = (users: unknown) => void lists.push(users)
-    const page = show(createElement(List, { seen }))
-    await pass()
+    const onRender = (users: unknown) => void lists.push(users)
+    const page = mount(createElement(List, { onRender }))
+    await run()
     expect(page.text()).toBe('offline,offline')
     const before = lists.at(-1)
-    page.rerender(createElement(List, { seen }))
+    page.rerender(createElement(List, { onRender }))
     server.users.change('eve', 'busy')
-    await pass()
+    await run()
     expect(lists.at(-1)).toBe(before)
     server.users.change('bob', 'busy')
-    await pass()
+    await run()
     expect(page.text()).toBe('offline,busy')
   })
 
-  test('everybody online, the count, the connection, and this user’s own status', async () => {
-    const page = show(createElement(Everything))
+  test('the hooks for all users, the count, the connection and this user’s status', async () => {
+    const page = mount(createElement(AllHooks))
     expect(page.text()).toBe('|undefined|connecting|online')
     server.users.change('ann', 'busy')
     server.users.change('bob', 'offline')
-    await pass()
+    await run()
     expect(page.text()).toBe('ann|1|open|online')
     await act(async () => {
       const { document } = globalThis as unknown as {
@@ -158,18 +161,18 @@ describe('[J12] hooks', () => {
     })
     expect(page.text()).toBe('ann|1|open|busy')
     page.unmount()
-    await pass(500)
+    await run(500)
     expect(client.users()).toEqual([])
   })
 
-  test('StrictMode mounts twice and costs nothing', async () => {
-    const page = show(createElement(StrictMode, undefined, createElement(Row, { userId: 'ann' })))
-    await pass(500)
+  test('StrictMode mounts twice and subscribes once', async () => {
+    const page = mount(createElement(StrictMode, undefined, createElement(Row, { userId: 'ann' })))
+    await run(500)
     expect(page.text()).toBe('ann:offline ')
     expect(server.received.map(({ type }) => type)).toEqual(['set_activity', 'client_state', 'subscribe'])
     expect(server.attempts).toBe(1)
     page.unmount()
-    await pass(500)
+    await run(500)
     expect(server.received.map(({ type }) => type)).toEqual([
       'set_activity',
       'client_state',
@@ -178,18 +181,18 @@ describe('[J12] hooks', () => {
     ])
   })
 
-  test('a row goes grey when the connection is lost', async () => {
-    const page = show(createElement(Dot))
-    await pass()
+  test('users are stale while the connection is lost', async () => {
+    const page = mount(createElement(Dot))
+    await run()
     expect(page.text()).toBe('live')
     for (const connection of server.connections) connection.cut()
-    await pass(1)
+    await run(1)
     expect(page.text()).toBe('stale')
-    await pass(2_000)
+    await run(2_000)
     expect(page.text()).toBe('live')
   })
 
-  test('a page that is rendered on a server opens and follows nothing', async () => {
+  test('server-side rendering opens no connection and subscribes to nothing', async () => {
     const other = new FakeServer(clock)
     const lazy = createClient({
       url: 'ws://fake/ws',
@@ -200,7 +203,7 @@ describe('[J12] hooks', () => {
       createElement(
         PresenceProvider,
         { client: lazy },
-        createElement(Everything),
+        createElement(AllHooks),
         createElement(Row, { userId: 'ann' }),
       ),
     )
@@ -210,7 +213,7 @@ describe('[J12] hooks', () => {
     expect(other.attempts).toBe(0)
   })
 
-  test('without a provider a hook says what is missing', () => {
-    expect(() => renderToString(createElement(Lost))).toThrow('<PresenceProvider>')
+  test('without a provider a hook throws and names it', () => {
+    expect(() => renderToString(createElement(Status))).toThrow('<PresenceProvider>')
   })
 })
