@@ -73,13 +73,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxKnown: settings.MAX_KNOWN_USERS,
     keepMs: settings.KEEP_DAYS * DAY_MS,
   })
-  presence.restore(records, clock.now(), records.knownTime)
-  const restoredAt = clock.awake()
-  await store.start(
-    () => presence.records(),
-    () => presence.knownTime(clock.now()),
-  )
-
   const { limits, sockets, warning } = capacityOf(settings, options.openFiles)
   if (warning !== undefined) log.info(warning)
   const report = (error: unknown): void =>
@@ -91,6 +84,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
   const tracker = new Tracker({ presence, feed, store, clock, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
+  // Read before presence listens: what the clock did while the store was loading does not matter to it. From here on it
+  // does: a jump while the store starts would count as time that passed, and users would be forgotten.
+  const restoredNow = clock.now()
   clock.listen({
     suspended(ms, now) {
       tracker.suspended(ms, now)
@@ -101,6 +97,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log.info('the wall clock was set; times follow it, durations do not', { ms })
     },
   })
+  presence.restore(records, restoredNow, records.knownTime)
+  const restoredAt = clock.awake()
+  await store.start(
+    () => presence.records(),
+    () => presence.knownTime(clock.now()),
+  )
+
   const gateway = new Gateway({
     tracker,
     requests,
