@@ -37,10 +37,8 @@ test('[R9 R11] a wall clock that is set while the store starts forgets nobody', 
     openFiles: Number.POSITIVE_INFINITY,
     droppedLines: () => ({ console: 0, file: 0 }),
   })
-  const { promise: welcomed, resolve } = Promise.withResolvers<void>()
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ws?userId=bob`)
-  socket.onmessage = () => resolve()
-  await welcomed
+  await new Promise(resolve => socket.addEventListener('message', resolve))
   // The store is told that the process is alive after everybody due was looked at.
   await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(0)
   expect(forgotten).toEqual([])

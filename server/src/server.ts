@@ -96,6 +96,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       tracker.jumped(ms, now)
       log.info('the wall clock was set; times follow it, durations do not', { ms })
     },
+    corrected: ms => presence.corrected(ms),
   })
   presence.restore(records, restoredNow, records.knownTime)
   const restoredAt = clock.awake()

@@ -486,6 +486,17 @@ test('[R18] a return from hiding looks like an arrival', () => {
   expect(hidden.see('ann')).toEqual(gone.see('ann'))
 })
 
+test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T)
+  presence.lose('ann', 's1', T + 1_000)
+  presence.corrected(step)
+  expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
+  expect(presence.nextDeadline).toBe(T + 6_000 + step)
+  expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])
+  expect(presence.knownTime(T + 10_000 + step)).toBe(T + 10_000 + step)
+})
+
 test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
   for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
     const presence = new Presence(OPTIONS)

@@ -113,7 +113,7 @@ export class Presence {
   readonly #stampedOff = new Map<UserId, number>()
   /**
    * The wall clock minus awake time: changes when the process was suspended and nobody could come back, and when the
-   * clock was set. Deadlines are in awake time.
+   * clock was set or corrected. Deadlines are in awake time.
    */
   #offsetMs = 0
   /** Until when, in awake time, clients are on their way back after a suspension. */
@@ -319,6 +319,11 @@ export class Presence {
     }
     if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now))) dirty.push(...this.#setStampsRight())
     return { changes: [], dirty, choices: [] }
+  }
+
+  /** The wall clock was corrected by `ms`, which is less than a jump. No duration changes. */
+  corrected(ms: number): void {
+    this.#offsetMs += ms
   }
 
   /**

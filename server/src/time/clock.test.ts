@@ -12,6 +12,7 @@ function newClock() {
   clock.listen({
     suspended: (ms, now) => found.push(`suspended ${ms} until ${now}`),
     jumped: (ms, now) => found.push(`jumped ${ms} to ${now}`),
+    corrected: ms => found.push(`corrected ${ms}`),
   })
   const pass = (ms: number, step = 0) => {
     hands.wall += ms + step
@@ -32,8 +33,37 @@ test('[R11] the clock follows small corrections without going back', () => {
   expect(after(900)).toBe(1_002_475)
   expect(after(900)).toBe(1_002_925)
   expect(after(900)).toBe(1_003_730)
-  expect(found).toEqual([])
+  expect(found).toEqual([
+    'corrected 2000',
+    'corrected -5',
+    'corrected -450',
+    'corrected -450',
+    'corrected -95',
+  ])
 })
+
+test.each([4_500, -4_500])(
+  '[R11] what the clock tells of a small correction of %d ms adds up to it',
+  async step => {
+    const hands = { wall: 1_000_000, steady: 0 }
+    const clock = new SystemClock(
+      () => Math.floor(hands.wall),
+      () => hands.steady,
+    )
+    let corrected = 0
+    const never = () => expect.unreachable()
+    clock.listen({ suspended: never, jumped: never, corrected: ms => (corrected += ms) })
+    const start = clock.now() - clock.awake()
+    hands.wall += step
+    for (let read = 0; read < 4_000; read++) {
+      hands.wall += 7.3
+      hands.steady += 7.3
+      const awake = clock.now() - start - corrected
+      expect(Math.abs(awake - clock.awake())).toBeLessThan(7)
+    }
+    expect(Math.abs(corrected - step)).toBeLessThan(7)
+  },
+)
 
 test.each([3_600_000, -3_600_000, 40 * 86_400_000, -1_000_000, 5_001, -5_001])(
   '[R11] the clock follows a jump of %d ms at once and says so, and durations notice nothing',
@@ -93,7 +123,11 @@ test('whoever hears of a jump may read the clock', () => {
     () => hands.steady,
   )
   const heard: number[] = []
-  clock.listen({ suspended: () => heard.push(clock.awake()), jumped: () => heard.push(clock.now()) })
+  clock.listen({
+    suspended: () => heard.push(clock.awake()),
+    jumped: () => heard.push(clock.now()),
+    corrected: () => heard.push(clock.now()),
+  })
   hands.wall = 100_000
   expect(clock.now()).toBe(100_000)
   hands.wall = 200_000

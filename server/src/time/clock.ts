@@ -25,10 +25,18 @@ export interface ClockEvents {
   suspended(ms: number, now: number): void
   /** The wall clock was set by `ms`, forward or back; `now` is the new time. */
   jumped(ms: number, now: number): void
+  /**
+   * The wall clock has moved by `ms` against the steady clock, by less than a jump: somebody sets it by a few seconds, or NTP
+   * slews it. Whoever measures durations as differences of `now()` takes it off.
+   */
+  corrected(ms: number): void
 }
 
 /** A difference between the two clocks that no drift or correction by NTP makes: somebody has set the wall clock. */
 const JUMP_MS = 5_000
+
+/** Corrections are told when they come to this, in ms: below are only the roundings of the two clocks. */
+const CORRECTION_MS = 5
 
 /** How long nobody may read the clock before that counts as a suspension. The ticker reads it ten times a second. */
 const SUSPENDED_MS = 1_000
@@ -46,6 +54,8 @@ export class SystemClock implements Clock {
   readonly #startedAt: number
   /** How long the process was suspended. */
   #suspendedMs = 0
+  /** Corrections that nobody was told of yet. */
+  #correctedMs = 0
 
   /**
    * @param wall ms since the epoch, may jump: `Date.now`.
@@ -75,7 +85,9 @@ export class SystemClock implements Clock {
       this.#told = wall
       for (const listener of this.#listeners) listener.jumped(Math.round(jump), Math.floor(wall))
     } else {
-      this.#told = Math.max(wall, this.#told + passed / 2)
+      const told = Math.max(wall, this.#told + passed / 2)
+      this.#correct(told - this.#told - passed)
+      this.#told = told
     }
     return Math.floor(this.#told)
   }
@@ -86,6 +98,14 @@ export class SystemClock implements Clock {
 
   steady(): number {
     return this.#read() - this.#startedAt
+  }
+
+  #correct(ms: number): void {
+    this.#correctedMs += ms
+    if (Math.abs(this.#correctedMs) < CORRECTION_MS) return
+    const correctedMs = this.#correctedMs
+    this.#correctedMs = 0
+    for (const listener of this.#listeners) listener.corrected(correctedMs)
   }
 
   #read(): number {

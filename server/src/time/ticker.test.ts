@@ -15,6 +15,7 @@ test('[R8 R11] the ticker reads the clock ten times a second, so that nothing th
   clock.listen({
     suspended: ms => found.push(`suspended ${ms}`),
     jumped: ms => found.push(`jumped ${ms}`),
+    corrected: ms => found.push(`corrected ${ms}`),
   })
   const ticks: [number, number][] = []
   const ticker = new Ticker(clock, (now, awake) => {
