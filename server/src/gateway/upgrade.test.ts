@@ -1,5 +1,7 @@
+import { EventEmitter } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { offersWebSocket, PlainRequests } from './upgrade.ts'
 
@@ -102,6 +104,24 @@ test.each([
   ['Connection: close', [`GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${H2C}\r\n`], ['<GET /a >']],
 ])('[T6] another offer is ignored: %s', async (_what, segments, expected) => {
   for (slowness of [0, 30]) expect(await responses(segments, expected.length)).toEqual(expected)
+})
+
+test('[T6] a request is read again only when the server has let go of the response before it', () => {
+  const http = new EventEmitter()
+  const given: unknown[] = []
+  http.on('connection', socket => given.push(socket))
+  const plainRequests = new PlainRequests(http as Server)
+  const socket = new PassThrough() as unknown as Socket
+  socket.setTimeout = () => socket
+  const request = { method: 'GET', url: '/a', httpVersion: '1.1', rawHeaders: [], socket } as unknown
+  // As on Node 20 when a response is written at once.
+  const response = Object.assign(new EventEmitter(), { writableFinished: true, closed: false })
+  http.emit('request', request, response)
+  plainRequests.giveBack(request as IncomingMessage, socket, Buffer.alloc(0))
+  expect(given).toEqual([])
+  response.closed = true
+  response.emit('close')
+  expect(given).toEqual([socket])
 })
 
 test('[T6] a broken request after it gets 400', async () => {

@@ -29,7 +29,8 @@ export class PlainRequests {
   /** @param head what the client sent after the headers, as the 'upgrade' event has it. */
   giveBack(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const before = this.#responses.get(socket)
-    if (!before || before.writableFinished || before.destroyed) return this.#read(request, socket, head)
+    // Not `writableFinished`: on Node 20 that is so before the server has let go of the response, and the next one is never sent.
+    if (!before || before.closed) return this.#read(request, socket, head)
     // Pipelined behind a request that is still being answered: responses keep the order of the requests.
     const destroy = (): void => void socket.destroy()
     socket.on('error', destroy)
