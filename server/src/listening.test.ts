@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { isReachable, linksTo, whyNotListening } from './listening.ts'
+import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
+import { readSettings } from './settings.ts'
 
 const opened: Server[] = []
 afterEach(() => {
@@ -45,6 +46,18 @@ test('[Q1] an address of another machine, and an unknown host name', async () =>
       `HOST=nowhere.invalid can't be resolved (${code}): set HOST to an IP address of this machine, to localhost, or leave it unset for all interfaces`,
     )
   }
+})
+
+test('[Q1] the addresses that are offered for HOST are accepted: a link-local one has its zone', () => {
+  const rest = { family: 'IPv6' as const, netmask: '', mac: '', internal: false, cidr: null }
+  const own = [
+    { address: 'fe80::1', scopeid: 2, ...rest },
+    { address: 'fd00::2', scopeid: 0, ...rest },
+  ]
+  const offered = addressesOf({ eth0: own, lo: undefined })
+  expect(offered).toEqual(['fe80::1%eth0', 'fd00::2'])
+  for (const HOST of offered)
+    expect(readSettings({ ENVIRONMENT: 'development', HOST })).toMatchObject({ HOST })
 })
 
 test('[Q1] a port that needs a privilege', () => {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import type { NetworkInterfaceInfo } from 'node:os'
 
 // Messages at the start about the address of the server: why it can't listen, and where it can be reached.
 
@@ -20,6 +21,13 @@ const LISTENING = new Set(['listen', 'bind', 'getaddrinfo'])
 
 /** On most systems, only privileged processes may use ports below this one. */
 const FIRST_UNPRIVILEGED_PORT = 1_024
+
+/** Lists the addresses of interfaces as HOST takes them: a link-local IPv6 address only with the zone that it belongs to. */
+export function addressesOf(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): string[] {
+  return Object.entries(interfaces).flatMap(([name, all = []]) =>
+    all.map(({ address, scopeid }) => (scopeid ? `${address}%${name}` : address)),
+  )
+}
 
 /**
  * A sentence that says why the server can't listen, with HOST, PORT and what to do. `undefined` for an error that is not

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { type EnvFile, readEnvFile, unreadableEnvFile } from './env-file.ts'
-import { isReachable, linksTo, whyNotListening } from './listening.ts'
+import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log/winston-log.ts'
 import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
@@ -93,11 +93,8 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     if (error instanceof StoreLocked) return end.fail(EXIT.locked, error.message)
     if (error instanceof StoreDamaged || error instanceof StoreUnusable)
       return end.fail(EXIT.config, error.message)
-    const reason = whyNotListening(
-      error as Error,
-      { host: settings.HOST, port: settings.PORT },
-      ownAddresses(),
-    )
+    const { HOST: host, PORT: port } = settings
+    const reason = whyNotListening(error as Error, { host, port }, addressesOf(networkInterfaces()))
     if (reason !== undefined) return end.fail(EXIT.failed, reason)
     return end.fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
@@ -122,10 +119,6 @@ function openFileLimit(): number {
   } catch {
     return Number.POSITIVE_INFINITY
   }
-}
-
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap(all => (all ?? []).map(({ address }) => address))
 }
 
 function print(text: string): void {
