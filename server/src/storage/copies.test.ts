@@ -160,6 +160,25 @@ describe('the newest segment that the lock of a crashed process names', () => {
     expect([...disk.files().keys()]).toContain(segment(5))
   })
 
+  test.each([1e15, Number.MAX_SAFE_INTEGER])(
+    '[Z5] is %d in a damaged lock: reported, and the state can still be saved and read',
+    async segment => {
+      const { files, users } = await runProcess(new SimulatedDisk(), 'crash')
+      const stateId = 'a state that never was'
+      const disk = diskWith({ ...files, lock: JSON.stringify({ pid: 1, boot: 'x', stateId, segment }) })
+      for (let start = 0; start < 3; start += 1) {
+        const { store, log } = openStoreOn(disk)
+        expect(await loadFrom(store)).toEqual(users)
+        expect(log.errors.join()).toContain(start === 0 ? `segment ${segment}, the newest` : '')
+        await store.start(() => users.values())
+        users.set(`in ${start}`, offline(`in ${start}`, 10_000))
+        store.note(offline(`in ${start}`, 10_000))
+        await store.save()
+        await store.close()
+      }
+    },
+  )
+
   test('[Z5] was deleted with all state files: refused without changes, and the error names the file to delete', async () => {
     const { files } = await runProcess(new SimulatedDisk(), 'crash')
     const disk = diskWith(without(files, ...Object.keys(files).filter(name => name !== 'lock')))

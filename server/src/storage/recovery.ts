@@ -10,6 +10,7 @@ import {
   highestSegment,
   isUnreadable,
   listSegments,
+  namedSegment,
   type SegmentFile,
   sortSegments,
 } from './segment-files.ts'
@@ -92,7 +93,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   return {
     users,
     stateId,
-    nextSegment: Math.max(base.needs, 1 + highestSegment(listed), 1 + (staleLock?.newest?.segment ?? 0)),
+    nextSegment: Math.max(base.needs, 1 + highestSegment(listed), 1 + namedSegment(staleLock)),
     highestSegment: listed.findLast(({ head, isCopy }) => head !== undefined && !isCopy)?.journal ?? 0,
     lastSegment,
     imported: base.fingerprint,

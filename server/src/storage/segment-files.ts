@@ -67,6 +67,12 @@ export function highestSegment(segments: readonly SegmentFile[]): number {
   return plausible.at(-1)?.journal ?? 0
 }
 
+/** The segment that a stale lock names; 0 if it names none that a server can have reached. */
+export function namedSegment(staleLock: StaleLock | undefined): number {
+  const segment = staleLock?.newest?.segment ?? 0
+  return segment < HIGHEST_PLAUSIBLE ? segment : 0
+}
+
 /**
  * Separates the segments of this state from foreign files. A row contains all fields of a user, so a segment
  * in the wrong place would reset users to old values.
