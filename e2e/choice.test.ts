@@ -4,7 +4,7 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { afterAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// A connection begins with the choice of its user: what others see of it, from a real server and real clients.
+// A connection starts with the choice of its user. These tests check what others see, with a real server and real clients.
 
 const GRACE_MS = 500
 const clients: PresenceClient[] = []
@@ -15,7 +15,7 @@ afterAll(async () => {
   for (const client of clients) client.close()
 })
 
-/** A client whose line a test can cut. */
+/** A client whose connection a test can break. */
 class Device {
   readonly client: PresenceClient
   #isDown = false
@@ -25,7 +25,7 @@ class Device {
     const device = this
     class Line extends WebSocket {
       constructor(url: string, protocols: string[]) {
-        // Nobody listens there.
+        // No server listens on this port.
         super(device.#isDown ? 'ws://127.0.0.1:9/' : url, protocols)
         device.#socket = this
       }
@@ -41,8 +41,8 @@ class Device {
     }
   }
 
-  /** The line breaks, and is back after the grace is over. */
-  async loseLine(): Promise<void> {
+  /** Breaks the connection, and lets it reconnect after the grace. */
+  async loseConnection(): Promise<void> {
     this.#isDown = true
     this.#socket?.terminate()
     await sleep(GRACE_MS + 1_000)
@@ -51,13 +51,13 @@ class Device {
   }
 }
 
-/** What an observer is told of a user from now on, until `stop`. */
+/** Records what an observer receives about a user, until `stop`. */
 async function observe(userId: string): Promise<{ stop: () => Promise<string[]> }> {
   const observer = await TestClient.v2(server, `observer of ${userId}`)
   await observer.ask({ type: 'subscribe', userIds: [userId] }, 'presence_state')
   return {
     async stop() {
-      // What is on its way has come when a later answer has.
+      // A later reply arrives after everything that was sent before it.
       await sleep(300)
       const seen: string[] = []
       observer.send({ type: 'ping' })
@@ -71,14 +71,14 @@ async function observe(userId: string): Promise<{ stop: () => Promise<string[]> 
   }
 }
 
-/** Offline, since the line was down for longer than the grace; then back, and never as anything but busy. */
+/** Expects `offline`, because the grace is over, and then only the choice: never another status. */
 function expectBack(seen: readonly string[], last: string): void {
   expect(seen[0]).toBe('offline')
   expect(seen.at(-1)).toBe(last)
   for (const each of seen.slice(1)) expect(each).toMatch(/^busy/)
 }
 
-test('[J15] a user who hid before the first connection is never shown', async () => {
+test('[J15] a user who hides before the first connection is never seen', async () => {
   const observer = await observe('shy')
   const device = new Device('shy', false)
   const asked = device.client.setStatus('offline')
@@ -87,30 +87,30 @@ test('[J15] a user who hid before the first connection is never shown', async ()
   expect(await observer.stop()).toEqual([])
 })
 
-test('[J15] a user who hid is not shown after a lost line, as long as it takes', async () => {
+test('[J15] a hidden user is not seen after a lost connection of any length', async () => {
   const device = new Device('hidden')
   await device.client.setStatus('offline')
   const observer = await observe('hidden')
-  await device.loseLine()
+  await device.loseConnection()
   expect(device.client.myStatus.status).toBe('offline')
   expect(await observer.stop()).toEqual([])
 })
 
-test('[J15] a choice comes back with its text', async () => {
+test('[J15] a choice is restored with its text', async () => {
   const device = new Device('talker')
   await device.client.setStatus('busy', { text: 'in a talk' })
   const observer = await observe('talker')
-  await device.loseLine()
+  await device.loseConnection()
   expectBack(await observer.stop(), 'busy in a talk')
   expect(device.client.myStatus).toEqual({ status: 'busy', text: 'in a talk' })
 })
 
-test('[J15] another device has chosen since: its choice stays', async () => {
+test('[J15] a newer choice of another device stays', async () => {
   const laptop = new Device('two')
   await laptop.client.setStatus('busy', { text: 'in a talk' })
   const phone = new Device('two')
   await phone.until('open')
-  const lost = laptop.loseLine()
+  const lost = laptop.loseConnection()
   await laptop.until('waiting')
   await phone.client.setStatus('away')
   const observer = await observe('two')
@@ -119,11 +119,11 @@ test('[J15] another device has chosen since: its choice stays', async () => {
   expect(laptop.client.myStatus).toEqual({ status: 'away' })
 })
 
-test('[J15] a choice that was made while the line was down is in force from the first moment', async () => {
+test('[J15] a choice made while disconnected applies from the start of the connection', async () => {
   const device = new Device('later')
   await device.until('open')
   const observer = await observe('later')
-  const lost = device.loseLine()
+  const lost = device.loseConnection()
   await device.until('waiting')
   const asked = device.client.setStatus('busy', { text: 'on a train' })
   await lost
@@ -131,7 +131,7 @@ test('[J15] a choice that was made while the line was down is in force from the 
   expectBack(await observer.stop(), 'busy on a train')
 })
 
-test('[J15] a control: a client that says nothing in its URL is shown for a moment', async () => {
+test('[J15] control: a client without a choice in its URL is seen for a moment', async () => {
   const observer = await observe('control')
   const client = await TestClient.v2(server, 'control')
   await sleep(100)

@@ -6,8 +6,8 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
-// Disks that are slow, hang, are full or read-only; directories that are removed or shared between containers: on a
-// real server, with real mounts and namespaces. What a machine can't do is skipped, and shown as skipped.
+// Disks that are slow, hang, are full or read-only, and directories that are removed or shared between containers, with a real
+// server, real mounts and namespaces. Tests that this machine can't run are skipped visibly.
 
 const can = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
 const isRoot = process.getuid?.() === 0
@@ -48,7 +48,7 @@ const gauge = async ({ origin }: RunningServer, name: string) =>
 const lines = (server: RunningServer, text: string) => server.output().split(text).length - 1
 
 describe.skipIf(!canTrace)('a disk that is slow', () => {
-  /** Delays a system call of a running server until the answer is called. */
+  /** Delays a system call of a running server until the returned function is called. */
   const delay = async (server: RunningServer, call: string, ms: number) => {
     const inject = `inject=${call}:delay_enter=${ms * 1_000}`
     const tracer = spawn('strace', ['-f', '-o', '/dev/null', '-p', String(server.pid), '-e', inject])
@@ -63,7 +63,7 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
   }
 
   test.for(['fdatasync', 'rename', 'fsync'] as const)(
-    '[Z1] %s takes 3 s: late in /readyz, in the gauge and in one line, until it is over; control: before that it is ok',
+    '[Z1] %s takes 3 s: /readyz, the gauge and one log line report `late` until it is over; control: before that, ok',
     async call => {
       const server = await startServer(dir.path, { SAVE_EVERY_MS: 1_000 })
       const client = await TestClient.as(server, 'ann')
@@ -86,7 +86,7 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
   )
 
   test.for(['fdatasync', 'rename'] as const)(
-    '[Z1] %s hangs for 40 s: a stop waits for it no longer than 10 s',
+    '[Z1] %s hangs for 40 s: a stop ends within 10 s',
     async call => {
       const server = await startServer(dir.path)
       const client = await TestClient.as(server, 'ann')
@@ -96,7 +96,7 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
       await until(async () => (await storage(server)) === 'late' || call === 'rename')
       const ended = server.end('SIGTERM')
       const waited = await until(() => server.output().includes('the last save failed'))
-      console.log(`${call} hangs: the stop gave up after ${waited} ms`)
+      console.log(`${call} hangs: the stop stopped waiting after ${waited} ms`)
       expect(waited).toBeLessThan(10_000)
       tracer?.kill('SIGKILL')
       await server.end('SIGKILL')
@@ -105,10 +105,10 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
   )
 })
 
-describe.skipIf(!canUnshare)('two containers, one volume', () => {
+describe.skipIf(!canUnshare)('two containers with one volume', () => {
   const container = ['unshare', '-pf', '--mount-proc', '--kill-child']
 
-  test('[Z7] the second server, pid 1 of its own, exits with 75; the death of the first frees the place', async () => {
+  test('[Z7] the second server, also pid 1, exits with 75; when the first one is killed, another can start', async () => {
     const first = await startServer(dir.path, {}, [], { through: container })
     const client = await TestClient.as(first, 'ann')
     const own = await runServer(dir.path, {}, [], { through: container })
@@ -126,7 +126,7 @@ describe.skipIf(!canUnshare)('two containers, one volume', () => {
     await next.end('SIGKILL')
   })
 
-  test('[Z7] also with the /proc of the host, another network, and a frozen owner', async () => {
+  test('[Z7] the same with the /proc of the host, another network and a frozen owner', async () => {
     const first = await startServer(dir.path, {}, [], { through: ['unshare', '-pf', '--kill-child'] })
     const [pid] = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8').split(' ')
     process.kill(Number(pid), 'SIGSTOP')
@@ -138,7 +138,7 @@ describe.skipIf(!canUnshare)('two containers, one volume', () => {
     await first.end('SIGKILL')
   })
 
-  test('control: a lock whose socket is gone does not hold off another container', async () => {
+  test('control: a lock without its socket does not stop another container', async () => {
     const first = await startServer(dir.path, {}, [], { through: container })
     for (const name of readdirSync(data)) if (name.endsWith('.sock')) rmSync(join(data, name))
     const second = await startServer(dir.path, {}, [], { through: container })
@@ -168,7 +168,7 @@ describe('a directory that is removed while the server runs', () => {
     ['rm data/lock', data => rmSync(join(data, 'lock'))],
     ['rm data/*.log', data => removeFrom(data, '.log')],
   ])(
-    '[Z2] %s: noticed, said, saved again within 5 s, and a kill after that loses nothing',
+    '[Z2] %s: noticed, logged, saved again within 5 s, and a kill after that loses nothing',
     async ([what, act]) => {
       const { server } = await serve()
       act(data)
@@ -187,9 +187,9 @@ describe('a directory that is removed while the server runs', () => {
     },
   )
 
-  test('[Z3] and another server starts in a new one: the first says so and leaves its files alone', async () => {
+  test('[Z3] and another server starts in a new one: the first one logs it and does not touch the files', async () => {
     const { server } = await serve()
-    // Frozen, so that the second is certainly there first.
+    // Frozen, so that the second server is certainly first.
     process.kill(server.pid, 'SIGSTOP')
     rmSync(data, { recursive: true })
     const second = await startServer(dir.path)
@@ -205,7 +205,7 @@ describe('a directory that is removed while the server runs', () => {
   })
 })
 
-describe('a start that can not use its directory', () => {
+describe('a start with an unusable directory', () => {
   const refused = async (parts: readonly string[], through: readonly string[] = []) => {
     const { code, output } = await runServer(dir.path, {}, [], { through })
     expect(code).toBe(78)
@@ -214,7 +214,7 @@ describe('a start that can not use its directory', () => {
     expect(output.trim().split('\n')).toHaveLength(1)
   }
 
-  /** In a mount namespace of its own, so that nothing is left mounted. */
+  /** Runs in its own mount namespace, so that no mount is left. */
   const mounted = (prepare: string) => ['unshare', '-m', 'sh', '-c', `${prepare}; exec "$@"`, 'sh']
 
   test.skipIf(!canMount)('[Z8] a full file system', async () => {
@@ -239,7 +239,7 @@ describe('a start that can not use its directory', () => {
       process.execPath,
       '-v',
     ])
-    if (node.status !== 0) return // that user can't even run this Node
+    if (node.status !== 0) return // that user can't run this Node
     const { code, output } = await runServer(dir.path, { LOG_DIR: '/dev/null/none' }, [], {
       through: [
         ...mounted(`chmod 711 ${dir.path}`),
@@ -272,8 +272,8 @@ describe('a start that can not use its directory', () => {
   })
 })
 
-describe('what was there when the server was killed', () => {
-  test('[Z5] all state files deleted, the lock left: refused with 78, and deleting the lock starts with nobody', async () => {
+describe('files changed after the server was killed', () => {
+  test('[Z5] all state files deleted, but not the lock: refused with 78; without the lock, an empty start', async () => {
     const server = await startServer(dir.path)
     await TestClient.as(server, 'ann')
     await sleep(300)
@@ -286,7 +286,7 @@ describe('what was there when the server was killed', () => {
     await (await startServer(dir.path)).end('SIGTERM')
   })
 
-  test('[Z4, Z5] segments copied and deleted after kills: said, and nobody is set back', async () => {
+  test('[Z4, Z5] segments copied and deleted: reported, and no user is reset to old values', async () => {
     let server = await startServer(dir.path, { SAVE_EVERY_MS: 1_000 })
     for (const user of ['ann', 'bob', 'eve']) await (await TestClient.as(server, user)).leave()
     await sleep(1_500)
@@ -311,6 +311,6 @@ describe('what was there when the server was killed', () => {
 })
 
 test.skipIf(canTrace && canUnshare && canMount && canRead('/proc/self/stat'))(
-  'this machine lacks strace, namespaces or mounts: some of the above was skipped',
+  'this machine lacks strace, namespaces or mounts: some tests were skipped',
   () => {},
 )

@@ -2,22 +2,22 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkFaketime, findFaketime } from './chaos/faketime.ts'
-import { Host } from './chaos/host.ts'
 import { type Outcome, run } from './chaos/run.ts'
 import { count, describe, only, schedule } from './chaos/schedule.ts'
+import { Host } from './chaos/server-host.ts'
 
-// A server under 100 clients, while its console, clock, disk and process are broken by a seeded schedule. Observers
-// see from outside whether the invariants hold. docs/testing.md says how to repeat a run.
+// A server with 100 clients, while a seeded schedule breaks its console, clock, disk and process. Observers check the
+// invariants from outside. docs/testing.md describes how to repeat a run.
 
 const MS = Number(process.env['EDGES_MS'] ?? 5 * 60_000)
 const SEED = Number(process.env['EDGES_SEED'] ?? Date.now() % 1_000_000)
 const ONLY = process.env['EDGES_ONLY']?.split(',')
 const PROGRAM = process.env['EDGES_SERVER'] ?? join(import.meta.dirname, '../server/src/main.ts')
 
-/** How many violations of each rule are printed. */
+/** Maximum number of printed violations per rule. */
 const PRINTED = 12
 
-/** How long the run takes beyond the schedule: a start, the way back of all clients, and two stops. */
+/** Time of a run in addition to the schedule: a start, the reconnects, and two stops. */
 const BEYOND_MS = 4 * 60_000
 
 const unable = await whyNot()
@@ -40,7 +40,7 @@ test.skipIf(unable)(
     print(['', ...report(outcome), `repeat with EDGES_SEED=${SEED} EDGES_MS=${MS}`])
     print(Object.entries(count(plan)).map(([fault, times]) => `${String(times).padStart(4)} × ${fault}`))
     expect(someOfEach(outcome.violations).map(({ rule, text }) => `${rule}: ${text}`)).toEqual([])
-    // The control: the judges see each kind of violation in what was falsified on purpose.
+    // The control: each kind of violation is found in the falsified observations.
     for (const rule of ['I1', 'I2', 'I8', 'hidden', 'forgotten']) {
       expect(outcome.control.get(rule) ?? 0, `control: ${rule}`).toBeGreaterThan(0)
     }
@@ -51,7 +51,7 @@ test.skipIf(unable)(
   MS + BEYOND_MS,
 )
 
-/** What a machine lacks for this test. */
+/** What this machine lacks for the test; `undefined` if nothing. */
 async function whyNot(): Promise<string | undefined> {
   try {
     await checkFaketime(findFaketime())
@@ -80,14 +80,14 @@ function report(outcome: Outcome): string[] {
     ),
     `checks: ${list(checks)}`,
     `violations: ${violations.length} (${list(byRule)})`,
-    `control, of what was falsified on purpose: ${list(control)}`,
+    `control, with falsified observations: ${list(control)}`,
     ...Object.entries(detections).map(([how, ms]) => `seen offline after leaving (${how}): ${quantiles(ms)}`),
     `/healthz: ${quantiles(answersMs)}`,
     `resident at most ${Math.round(mostBytes / 1024 / 1024)} MiB; ${starts} starts, ${rescues} of them because the server had ended or hung`,
   ]
 }
 
-/** The first violations of each rule, in order. */
+/** The first violations of each rule, in their order. */
 function someOfEach(violations: Outcome['violations']): Outcome['violations'] {
   const seen = new Map<string, number>()
   return violations.filter(({ rule }) => {
@@ -107,8 +107,8 @@ function print(lines: readonly string[]): void {
 }
 
 /**
- * A port below those that the kernel gives to clients: a client that calls a port of its own range while no server is
- * there may be connected with itself.
+ * A free port below the range that the kernel uses for clients. A client that connects to a port of that range while no
+ * server listens may be connected to itself.
  */
 async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {

@@ -9,8 +9,8 @@ import { Window } from 'happy-dom'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// Each example as a newcomer gets it, against a real server. The pages run in a document without a browser; what they
-// look like is seen elsewhere.
+// Runs each example unchanged against a real server. The pages run in a DOM without a browser, so their appearance is not
+// tested here.
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 const server = useServer({ OFFLINE_GRACE_MS: 300 })
@@ -18,12 +18,12 @@ const server = useServer({ OFFLINE_GRACE_MS: 300 })
 async function until(holds: () => boolean, what: () => string): Promise<void> {
   const end = Date.now() + 8_000
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`it never came to ${holds}; there was: ${what()}`)
+    if (Date.now() > end) throw new Error(`timed out waiting for ${holds}; last state: ${what()}`)
     await sleep(10)
   }
 }
 
-/** What happy-dom lacks, and what does not keep a test running. */
+/** A BroadcastChannel, which happy-dom lacks, that does not keep the test process alive. */
 class Channel extends BroadcastChannel {
   constructor(name: string) {
     super(name)
@@ -31,7 +31,7 @@ class Channel extends BroadcastChannel {
   }
 }
 
-/** A page of one example, opened as a user. */
+/** Opens a page of an example as a user. */
 function open(html: string, user: string): Window {
   const window = new Window({
     url: `http://localhost/?${new URLSearchParams({ user, url: server.url })}`,
@@ -43,12 +43,12 @@ function open(html: string, user: string): Window {
   return window
 }
 
-/** What a page says where it has this name. */
+/** The text of the element with this label. */
 function said(window: Window, label: string): string {
   return window.document.querySelector(`[aria-label="${label}"]`)?.textContent ?? ''
 }
 
-test('html: two pages see each other, a choice and a goodbye', async () => {
+test('html: two pages see each other, a status and a disconnect', async () => {
   const html = readFileSync(join(examples, 'html/index.html'), 'utf8')
   const address = /<script src="([^"]+\.js)"/.exec(html)?.[1] ?? ''
   const bundle = readFileSync(join(examples, 'html', address), 'utf8')
@@ -64,7 +64,7 @@ test('html: two pages see each other, a choice and a goodbye', async () => {
     () => ann.document.body.innerHTML,
   )
   const select = bob.document.querySelector('select')
-  if (!select) throw new Error('there is no select')
+  if (!select) throw new Error('the page has no <select>')
   select.value = 'busy'
   select.dispatchEvent(new bob.Event('change'))
   await until(
@@ -81,9 +81,9 @@ test('html: two pages see each other, a choice and a goodbye', async () => {
   for (const window of windows) await window.happyDOM.close()
 })
 
-test('react-chat: builds, shows the team as it is and how it changes', async () => {
+test('react-chat: builds, and shows the team and its changes', async () => {
   const outDir = join(server.dir, 'react-chat')
-  // As by `pnpm build`: in this process it would be made for tests.
+  // As `pnpm build` does: in this process, Vite would build for tests.
   await promisify(execFile)(
     process.execPath,
     ['node_modules/vite/bin/vite.js', 'build', '--outDir', outDir, '--emptyOutDir'],
@@ -116,7 +116,7 @@ test('react-chat: builds, shows the team as it is and how it changes', async () 
   await window.happyDOM.close()
 })
 
-test('node-bot: greets who comes, where everybody sees it, once, and leaves at once', async () => {
+test('node-bot: greets each user who comes once, and disconnects cleanly', async () => {
   const fan = await TestClient.v2(server, 'early')
   const bot = spawn(process.execPath, ['bot.js'], {
     cwd: join(examples, 'node-bot'),

@@ -19,28 +19,28 @@ import { MAX_URL_CHARS } from '../server/src/gateway/handshake.ts'
 import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
 import { readSettings } from '../server/src/settings.ts'
 
-// Constants of the client and of the server that must fit together. Each rule says what is needed and what there is;
-// the controls change one side at a time and must break a rule.
+// Constants of the client and the server that must fit together. Each rule compares what is needed with what is available.
+// The controls change one side and must break a rule.
 
-/** From the TCP handshake to the welcome on a slow mobile network: five round trips of 400 ms. */
+/** The time from the TCP handshake to the welcome on a slow mobile network: five round trips of 400 ms. */
 const HANDSHAKE_MS = 2_000
 
-/** The clients behind one counted address, such as an office. */
+/** The number of clients behind one address, such as an office. */
 const CLIENTS = 1_000
 
 /** A browser runs the timers of a hidden tab once a minute. */
 const HIDDEN_TIMER_MS = 60_000
 
-/** The promise of SPEC I1 for a client that vanished. */
+/** When a vanished client must be offline (SPEC I1). */
 const GONE_MS = 30_000
 
-/** Messages of a new connection beside its subscriptions: activity, visibility, status, text, name, everybody, count. */
+/** Messages of a new connection besides its subscriptions: activity, visibility, status, text, name, all users, count. */
 const OTHER_MESSAGES = 10
 
-/** The longest status, times and separators that the client adds to its URL. */
+/** The longest status with its times that the client adds to its URL. */
 const CHOICE_BYTES = '&status=offline&expiresAt=&chosenAt='.length + 2 * '2035-01-01T00%3A00%3A00.000Z'.length
 
-/** The longest wait in the example of the protocol's page. */
+/** The longest wait in the example of docs/protocol-v2.md. */
 const [, exampleLeastMs, exampleMoreMs] =
   /setTimeout\(connect, ([\d_]+) \+ ([\d_]+) \* Math\.random\(\)\)/.exec(
     readFileSync('docs/protocol-v2.md', 'utf8'),
@@ -48,7 +48,7 @@ const [, exampleLeastMs, exampleMoreMs] =
 const number = (text?: string): number => Number(text?.replaceAll('_', ''))
 
 const NUMBERS = {
-  // The client.
+  // Constants of the client
   CONNECT_MS,
   FIRST_WAIT_MS,
   MAX_WAIT_MS,
@@ -58,26 +58,26 @@ const NUMBERS = {
   IDS_PER_MESSAGE,
   MAX_ID_BYTES: clientProtocol.MAX_NAME_BYTES,
   EXAMPLE_WAIT_MS: number(exampleLeastMs) + number(exampleMoreMs),
-  // The server.
+  // Constants of the server
   BACK_MS,
   MAX_STATES,
   TOO_FAST_PAUSE_MS,
   MAX_URL_CHARS,
   AWAY_MS_PER_CLIENT,
-  // Its settings.
+  // Settings of the server
   ...readSettings({ AUTH: 'open' }),
 }
 type Numbers = { readonly [Name in keyof typeof NUMBERS]: (typeof NUMBERS)[Name] }
 
-/** What must not be more than what. */
+/** In each rule, `needed` must not be more than `available`. */
 const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: number, available: number]>> = {
-  'an attempt that hangs when the server comes back, the longest wait and a handshake fit into the restart grace':
+  'an attempt that hangs when the server is back, the longest wait and a handshake fit into the restart grace':
     n => [n.CONNECT_MS + n.MAX_WAIT_MS + HANDSHAKE_MS, n.RESTART_GRACE_MS],
-  'a client that was not told of the stop notices it and is back within the restart grace': n => [
+  'a client that received no close frame notices the stop and is back within the restart grace': n => [
     n.PING_MS + n.ANSWER_MS + n.FIRST_WAIT_MS + HANDSHAKE_MS,
     n.RESTART_GRACE_MS,
   ],
-  'a stopping server sends no client away for longer than the restart grace': n => [
+  'a stopping server asks no client to wait longer than the restart grace': n => [
     (n.MAX_CONNECTIONS ?? DEFAULT_CONNECTIONS) * n.AWAY_MS_PER_CLIENT + n.FIRST_WAIT_MS + HANDSHAKE_MS,
     n.RESTART_GRACE_MS,
   ],
@@ -91,7 +91,7 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
     n.HANDSHAKES_BURST_PER_ADDRESS,
     2 * n.HANDSHAKES_PER_SECOND,
   ],
-  'a lost line, a refused attempt and a handshake fit into the grace': n => [
+  'a lost connection, a refused attempt and a handshake fit into the grace': n => [
     3 * n.FIRST_WAIT_MS + HANDSHAKE_MS,
     n.OFFLINE_GRACE_MS,
   ],
@@ -103,46 +103,46 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
     n.EXAMPLE_WAIT_MS + HANDSHAKE_MS,
     n.OFFLINE_GRACE_MS,
   ],
-  'the client leaves a dead line before the server has given it up and the grace is over': n => [
+  'the client gives up a dead connection before the server does and the grace is over': n => [
     n.PING_MS + n.ANSWER_MS + n.FIRST_WAIT_MS + HANDSHAKE_MS,
     0.9 * n.PING_MS + n.PONG_TIMEOUT_MS + n.OFFLINE_GRACE_MS,
   ],
-  'the server shows a client that vanished as offline in time': n => [
+  'a vanished client is offline in time': n => [
     1.1 * n.PING_MS + n.PONG_TIMEOUT_MS + n.OFFLINE_GRACE_MS,
     GONE_MS,
   ],
-  'all subscriptions of a reconnect are one burst of messages': n => [
+  'all subscriptions of a reconnect fit into the message burst': n => [
     reconnectWeight(n) + OTHER_MESSAGES,
     n.MESSAGES_BURST,
   ],
-  'all states of a reconnect may wait': n => [
+  'all replies of a reconnect fit into the buffer limit': n => [
     Math.ceil(n.MAX_WATCHED_USERS / n.IDS_PER_MESSAGE) + 1,
     n.MAX_STATES,
   ],
-  'a list that scrolls stays below the rate of messages': n => [
+  'a scrolling list stays below the message rate': n => [
     (1_000 / n.FLUSH_MS) * 2 * listWeight(n.IDS_PER_MESSAGE / 5),
     n.MESSAGES_PER_SECOND,
   ],
-  'a list of the longest ids fits into a message': n => [
-    // JSON escapes an id of quotes to twice its length; two quotes and a comma; and the rest of the message.
+  'a list of the longest ids fits into one message': n => [
+    // An id of quotes has twice its length in JSON, plus two quotes and a comma; 200 bytes for the rest of the message.
     n.IDS_PER_MESSAGE * (2 * n.MAX_ID_BYTES + 3) + 200,
     MAX_MESSAGE_BYTES,
   ],
-  'a list has no more ids than a message may have': n => [n.IDS_PER_MESSAGE, MAX_USER_IDS],
-  'the client takes no longer ids than the server': n => [n.MAX_ID_BYTES, MAX_NAME_BYTES],
-  'the client takes all ids that the server takes': n => [MAX_NAME_BYTES, n.MAX_ID_BYTES],
-  'the pause after a refusal is long enough to be forgiven': n => [
+  'a list has no more ids than a message allows': n => [n.IDS_PER_MESSAGE, MAX_USER_IDS],
+  'the client accepts no longer ids than the server': n => [n.MAX_ID_BYTES, MAX_NAME_BYTES],
+  'the client accepts all ids that the server accepts': n => [MAX_NAME_BYTES, n.MAX_ID_BYTES],
+  'the pause after too_fast is long enough to reset the limit': n => [
     n.TOO_FAST_PAUSE_MS + 1,
     n.TOO_FAST_RETRY_MS,
   ],
-  'the longest URL of the client is not too long': n => [
-    // User id, name and session, each byte percent-encoded, and what the application's own URL has.
+  'the longest URL of the client is allowed': n => [
+    // User id, name and session id with each byte percent-encoded, and 2 KiB for the URL of the application.
     3 * (3 * n.MAX_ID_BYTES + '&sessionId='.length) + CHOICE_BYTES + 2_048,
     n.MAX_URL_CHARS,
   ],
 }
 
-/** What the server counts a list of so many ids as. */
+/** How many messages a list of ids counts as. */
 function listWeight(ids: number): number {
   return weightOf({
     type: 'subscribe',
@@ -156,7 +156,7 @@ function reconnectWeight({ MAX_WATCHED_USERS, IDS_PER_MESSAGE }: Numbers): numbe
   return Math.ceil(MAX_WATCHED_USERS / IDS_PER_MESSAGE) * listWeight(IDS_PER_MESSAGE)
 }
 
-test('[J14] a text of a status has the same limit on both sides', () => {
+test('[J14] status texts have the same limit on both sides', () => {
   expect(clientProtocol.MAX_TEXT_CHARS).toBe(MAX_TEXT_CHARS)
 })
 
@@ -195,7 +195,7 @@ test.each<Partial<Record<keyof Numbers, number>>>([
   { MESSAGES_BURST: 100 },
   { MESSAGES_PER_SECOND: 5 },
   { MAX_WATCHED_USERS: 20_000 },
-])('[J14] a control: %j does not fit', change => {
+])('[J14] control: %j does not fit', change => {
   const changed = { ...NUMBERS, ...change } as Numbers
   const broken = Object.values(RULES).filter(rule => {
     const [needed, available] = rule(changed)

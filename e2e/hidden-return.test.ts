@@ -3,8 +3,8 @@ import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, expect, test } from 'vitest'
 
-// Users who chose something, lose their line for longer than the grace, and come back. The grace is short, so that
-// the suite is quick.
+// Users with a choice who lose the connection for longer than the grace, and come back. The grace is short to keep the tests
+// fast.
 
 const GRACE_MS = 300
 let observer: TestClient
@@ -16,8 +16,8 @@ beforeAll(async () => {
 
 const open = { v1: TestClient.as, v2: TestClient.v2 }
 
-/** What the observer is told of a user, up to now. */
-async function told(userId: string): Promise<string[]> {
+/** What the observer has received about a user so far. */
+async function receivedAbout(userId: string): Promise<string[]> {
   const { online } = await observer.ask({ type: 'check_user_status', targetUserId: userId }, 'user_status')
   const changes = observer.texts.splice(0).map(text => JSON.parse(text))
   const heard = changes.filter(change => change.userId === userId).map(change => change.status)
@@ -30,19 +30,19 @@ test.each([
   ['v1', 3 * GRACE_MS],
   ['v2', 3 * GRACE_MS],
 ] as const)(
-  '[R4] a hidden user of %s whose line was lost is not shown after %d ms more',
+  '[R4] a hidden user of %s with a lost connection is not seen after %d ms',
   async (version, ms) => {
     const userId = `hidden ${version} ${ms}`
     const client = await open[version](server, userId)
     await client.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
     client.reset()
     await sleep(GRACE_MS + 200 + ms)
-    expect(await told(userId)).toEqual(['is offline'])
+    expect(await receivedAbout(userId)).toEqual(['is offline'])
     const back = await open[version](server, userId)
     await sleep(200)
-    expect(await told(userId)).toEqual(['is offline'])
+    expect(await receivedAbout(userId)).toEqual(['is offline'])
     if (version === 'v2') expect(await back.next('status_updated')).toMatchObject({ status: 'offline' })
-    // Leaving on purpose ends the hiding.
+    // A clean close ends the hiding.
     await back.leave()
     const again = await open[version](server, userId)
     expect(await observer.next('user_status_change')).toMatchObject({ userId, status: 'online' })
@@ -51,7 +51,7 @@ test.each([
   },
 )
 
-test('[R4 R5] a hidden user whose line was lost is hidden on returning to the next process', async () => {
+test('[R4 R5] a hidden user with a lost connection is still hidden after a restart of the server', async () => {
   const other = temporaryDir()
   const settings = { OFFLINE_GRACE_MS: GRACE_MS, RESTART_GRACE_MS: GRACE_MS }
   const first = await startServer(other.path, settings)
@@ -72,7 +72,7 @@ test('[R4 R5] a hidden user whose line was lost is hidden on returning to the ne
   other.remove()
 })
 
-test('[R17 D3] a connection that begins with a choice shows it from the first moment', async () => {
+test('[R17 D3] a connection that starts with a choice shows it from the start', async () => {
   const hidden = await TestClient.open(`${server.url}?userId=first-hidden&status=offline`)
   await hidden.next('welcome')
   const busy = await TestClient.v2(server, 'first-busy', {
@@ -82,13 +82,13 @@ test('[R17 D3] a connection that begins with a choice shows it from the first mo
   const confirmed = await busy.next('status_updated')
   expect(confirmed).toMatchObject({ status: 'busy', expiresAt: '2099-01-01T00:00:00.000Z' })
   await sleep(200)
-  expect(await told('first-hidden')).toEqual(['is offline'])
-  expect(await told('first-busy')).toEqual(['is online'])
+  expect(await receivedAbout('first-hidden')).toEqual(['is offline'])
+  expect(await receivedAbout('first-busy')).toEqual(['is online'])
   const { users } = await busy.ask({ type: 'get_users', userIds: ['first-busy', 'first-hidden'] }, 'users')
   expect(users.map((user: { status: string }) => user.status)).toEqual(['busy', 'offline'])
 })
 
-test('[R17 D3] a device that returns with an older choice does not undo what another one has chosen since', async () => {
+test('[R17 D3] a device that returns with an older choice does not replace a newer one of another device', async () => {
   const tablet = await TestClient.v2(server, 'ann', { sessionId: 'tablet' })
   const { timestamp } = await tablet.ask(
     { type: 'set_status', status: 'busy', text: 'call' },
@@ -103,7 +103,7 @@ test('[R17 D3] a device that returns with an older choice does not undo what ano
   await sleep(GRACE_MS + 200)
   const old = await TestClient.v2(server, 'ann', { status: 'busy', chosenAt: timestamp })
   const status = async () => (await old.ask({ type: 'get_users', userIds: ['ann'] }, 'users')).users[0].status
-  // The choice itself is over, since nobody was connected any more; the older one is not in force again.
+  // The choice ended when the last connection closed. The older choice does not apply again.
   expect(await status()).toBe('online')
   const newer = await TestClient.v2(server, 'ann', { status: 'busy', chosenAt: new Date().toISOString() })
   expect(await newer.next('status_updated')).toMatchObject({ status: 'busy' })

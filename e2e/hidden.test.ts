@@ -2,17 +2,16 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
-// Exact invisibility (XEP-0186): whatever anybody asks, a hidden user, one who left at the same moment and one
-// who was never there are told apart by nothing but their ids and `lastSeen`, which is documented: the moment of
-// hiding or leaving, and null.
+// Exact invisibility (XEP-0186). For every request, the replies about a hidden user, about one who left at the same time and
+// about an unknown one differ only in ids and `lastSeen`. That difference is documented: the time of hiding or leaving, or null.
 
 const server = useServer()
 
-/** Three users whose ids have the same length, so that even the length of an answer must be the same. */
+/** Three user ids of the same length, so that even the lengths of replies must be equal. */
 const [HIDDEN, ABSENT, UNKNOWN] = ['user-h', 'user-a', 'user-u']
 
-/** With the ids, the ids of requests, the times and the numbers taken out, nothing may be left to differ. */
-function veiled(text: string): string {
+/** Removes what may differ: ids, request ids, times and numbers. */
+function normalised(text: string): string {
   return text
     .replaceAll(/user-[hau]/g, 'USER')
     .replaceAll(/"lastSeen":("[^"]*"|null)/g, '"lastSeen":SEEN')
@@ -20,7 +19,7 @@ function veiled(text: string): string {
     .replaceAll(/"(seq|prevSeq)":\d+/g, '"$1":N')
 }
 
-/** Every way to ask about one user, in both dialects. */
+/** Every request about one user, in both protocol versions. */
 const questions: readonly [string, 'v1' | 'v2', (userId: string) => readonly object[]][] = [
   ['check_user_status', 'v1', userId => [{ type: 'check_user_status', targetUserId: userId }]],
   ['check_user_status', 'v2', userId => [{ type: 'check_user_status', targetUserId: userId }]],
@@ -29,7 +28,7 @@ const questions: readonly [string, 'v1' | 'v2', (userId: string) => readonly obj
   ['unsubscribe', 'v2', userId => [{ type: 'unsubscribe', userIds: [userId] }]],
 ]
 
-test('[R4 V13] no answer tells a hidden user from one who has left, nor from one who never was', async () => {
+test('[R4 V13] replies about a hidden user equal those about one who left and about an unknown one', async () => {
   const asker = { v1: await TestClient.as(server, 'v1-asker'), v2: await TestClient.v2(server, 'v2-asker') }
   const list = async (client: TestClient, message: object) => {
     client.send(message)
@@ -37,7 +36,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   }
   const hidden = await TestClient.v2(server, HIDDEN)
   const absent = await TestClient.v2(server, ABSENT)
-  // The other asker, the hidden and the absent.
+  // The arrivals of the other client, the hidden user and the absent user.
   for (let arrivals = 0; arrivals < 3; arrivals++) await asker.v1.next('user_status_change')
   const begun = Date.now()
   await hidden.ask({ type: 'set_status', status: 'offline', text: 'nobody sees this' }, 'status_updated')
@@ -45,7 +44,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   await asker.v1.next('user_status_change')
   await asker.v1.next('user_status_change')
   const ended = Date.now()
-  // What a hidden user does later moves nothing.
+  // Later activity of a hidden user changes nothing.
   await sleep(30)
   hidden.send({ type: 'identify', username: 'Nobody' })
   hidden.send({ type: 'set_activity', state: 'idle' })
@@ -58,7 +57,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
     for (const userId of [HIDDEN, ABSENT, UNKNOWN] as string[]) {
       for (const message of ask(userId)) asker[version].send(message)
       const text = await asker[version].text()
-      answers.push(veiled(text))
+      answers.push(normalised(text))
       const { lastSeen } = JSON.parse(text).users?.[0] ?? JSON.parse(text)
       if (lastSeen === undefined) continue
       if (userId === UNKNOWN) expect(lastSeen).toBeNull()
@@ -72,7 +71,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   }
   expect(table).toMatchObject({ 'v1 check_user_status': expect.stringContaining('"online":false') })
 
-  // The lists: the hidden and the absent side by side, alike; the unknown in none.
+  // Lists contain the hidden and the absent user in the same form, and not the unknown one.
   for (const [client, message] of [
     [asker.v1, { type: 'get_all_users' }],
     [asker.v2, { type: 'get_all_users' }],
@@ -82,7 +81,9 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   ] as const) {
     const { users } = await list(client, message)
     const items = [HIDDEN, ABSENT].map(id => users.find((user: { userId: string }) => user.userId === id))
-    expect(veiled(JSON.stringify(items[0])), JSON.stringify(message)).toBe(veiled(JSON.stringify(items[1])))
+    expect(normalised(JSON.stringify(items[0])), JSON.stringify(message)).toBe(
+      normalised(JSON.stringify(items[1])),
+    )
     expect(users.some((user: { userId: string }) => user.userId === UNKNOWN)).toBe(false)
   }
   const { users } = await list(asker.v2, { type: 'list_users', status: 'online' })
@@ -91,7 +92,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
     expect((await list(client, { type: 'get_online_count' })).count).toBe(2)
   }
 
-  // A hidden user who really leaves, and one who comes back hidden, are no news.
+  // Neither the leaving nor the hidden return of a hidden user is a change.
   const gone = await TestClient.v2(server, 'user-x')
   await gone.leave()
   await sleep(100)
@@ -102,7 +103,7 @@ test('[R4 V13] no answer tells a hidden user from one who has left, nor from one
   expect([...asker.v1.texts, ...asker.v2.texts]).toEqual([])
 })
 
-test('[V13] the metrics count a hidden user as known, not as online', async () => {
+test('[V13] metrics count a hidden user as known, but not as online', async () => {
   const hidden = await TestClient.v2(server, 'user-m')
   const online = async () =>
     Number(/^wio_users_online (\d+)$/m.exec(await (await fetch(`${server.origin}/metrics`)).text())?.[1])
@@ -112,7 +113,7 @@ test('[V13] the metrics count a hidden user as known, not as online', async () =
   await hidden.leave()
 })
 
-test('[V13] the user’s own connections are told the truth', async () => {
+test('[V13] the own connections of a hidden user receive the real status', async () => {
   const laptop = await TestClient.v2(server, 'user-o')
   await laptop.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
   const phone = await TestClient.v2(server, 'user-o')

@@ -3,15 +3,15 @@ import { type RunningServer, startServer, temporaryDir } from '@who-is-online/te
 import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, describe, expect, test } from 'vitest'
 
-// Names that have broken programs before. They are names like any other: on the wire, in the list, on the disk.
+// Names that have broken programs before. They must work like any other name: on the wire, in lists and on the disk.
 
 const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['the key of all prototypes', '__proto__'],
   ['a property of every object', 'constructor'],
   ['a method of every object', 'hasOwnProperty'],
-  ['a method JSON looks for', 'toJSON'],
-  ['a method promises are told by', 'then'],
-  ['what a missing value reads as', 'undefined'],
+  ['a method that JSON.stringify calls', 'toJSON'],
+  ['a method that promises call', 'then'],
+  ['the text of a missing value', 'undefined'],
   ['null', 'null'],
   ['a number', '0'],
   ['a number in another form', '1e3'],
@@ -21,7 +21,7 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['a line separator', 'a\u2028b'],
   ['a paragraph separator', 'a\u2029b'],
   ['a byte order mark', '\ufeffa'],
-  ['nothing to be seen', '\u200b'],
+  ['an invisible character', '\u200b'],
   ['a non-character', '\uffff'],
   ['the replacement character', '\ufffd'],
   ['the last code point', '\u{10ffff}'],
@@ -37,7 +37,7 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['double quotes', '"a"'],
   ['single quotes', "'a' OR 1=1 --"],
   ['a backslash', '\\'],
-  ['an escape that is none', '\\u0000\\n'],
+  ['text that looks like an escape', '\\u0000\\n'],
   ['a script', '<script>alert(1)</script>'],
   ['an entity', '&lt;&amp;'],
   ['a path', '../../etc/passwd'],
@@ -52,13 +52,13 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['a letter', 'a'],
   ['the same letter, larger', 'A'],
   ['a letter that looks the same', 'а'],
-  ['a letter as wide as two', 'ａ'],
+  ['a full-width letter', 'ａ'],
   ['a dotless i', 'ı'],
 ]
 
 const byName = ([, name]: readonly [string, string]) => name
 
-/** What is listed: who, and under which name. Sorted as bytes are, since the list itself promises no order here. */
+/** The users in the list with their names. Sorted, because the order of the list is not defined here. */
 async function listed(server: RunningServer): Promise<string[]> {
   const client = await TestClient.as(server, 'reader')
   const { users } = await client.ask({ type: 'get_all_users' }, 'all_users')
@@ -69,7 +69,7 @@ async function listed(server: RunningServer): Promise<string[]> {
     .sort()
 }
 
-/** The list as it must be when everybody has taken their own id as their name. */
+/** The expected list if every user has their own id as username. */
 const expected = NAMES.map(byName)
   .map(name => JSON.stringify([name, name]))
   .sort()
@@ -79,7 +79,7 @@ async function everybodyArrives(server: RunningServer): Promise<TestClient[]> {
   for (const [, name] of NAMES) {
     const client = await TestClient.as(server, name)
     client.send({ type: 'identify', username: name })
-    // Its answer says that the name before it was taken.
+    // This reply means that the name has been processed.
     await client.ask({ type: 'get_online_count' }, 'online_count')
     clients.push(client)
   }
@@ -94,7 +94,7 @@ describe('[W8] hostile names', () => {
   })
 
   for (const [what, name] of NAMES) {
-    test(`[W8] ${what} (${JSON.stringify(name).slice(0, 40)}) comes, is seen and named, and goes`, async () => {
+    test(`[W8] ${what} (${JSON.stringify(name).slice(0, 40)}) connects, is seen with its name, and leaves`, async () => {
       const ask = async () => {
         const { userId, online, lastSeen } = await watcher.ask(
           { type: 'check_user_status', targetUserId: name },
@@ -125,8 +125,8 @@ describe('[W8] hostile names', () => {
     })
   }
 
-  test('[W8] names in query parameters are taken as those in messages', async () => {
-    // A user each: how often one user's name may change is limited.
+  test('[W8] names in query parameters work like those in messages', async () => {
+    // One user for each name, because the changes of one user are rate-limited.
     for (const [n, [, name]] of [...NAMES.entries()]) {
       const client = await TestClient.open(`${server.url}?userId=q${n}&username=${encodeURIComponent(name)}`)
       await client.next('welcome')
@@ -137,8 +137,8 @@ describe('[W8] hostile names', () => {
     }
   })
 
-  // A timer may fire early by the clock that the hub builds by: once, one list in twelve was an old one.
-  test('[W8] [F5] a name that was just taken shows in the next list, however soon', async () => {
+  // Timers may fire early by the clock of the hub. Because of that, one list in twelve was once outdated.
+  test('[W8] [F5] a new name is in the next list, however soon', async () => {
     const own = temporaryDir()
     const unlimited = await startServer(own.path, { LIMITS: 'off' })
     const client = await TestClient.as(unlimited, 'q')
@@ -153,7 +153,7 @@ describe('[W8] hostile names', () => {
     expect(stale).toEqual([])
   })
 
-  test('[W8] they reached neither the log as they are nor any prototype', async () => {
+  test('[W8] no hostile name was logged unescaped or changed a prototype', async () => {
     expect(server.output()).not.toMatch(/[\u200b\u2028\u2029\u202e\ufeff\0]/)
     expect(server.output()).not.toMatch(/ error |a bug/)
     const count = await watcher.ask({ type: 'get_online_count', toString: 1 }, 'online_count')
@@ -172,7 +172,7 @@ describe('[W8] hostile names on the disk', () => {
 
     const again = await startServer(dir.path)
     expect(await listed(again)).toEqual(expected)
-    // And once more, from a snapshot that was made from a snapshot.
+    // Once more, from a snapshot of a snapshot.
     expect(await again.end('SIGTERM')).toBe(0)
     const oncemore = await startServer(dir.path)
     expect(await listed(oncemore)).toEqual(expected)
@@ -184,7 +184,7 @@ describe('[W8] hostile names on the disk', () => {
     const dir = temporaryDir()
     const server = await startServer(dir.path)
     await everybodyArrives(server)
-    // What was acknowledged more than 150 ms before a crash is kept.
+    // Changes acknowledged more than 150 ms before a crash survive it.
     await sleep(400)
     expect(await server.end('SIGKILL')).toBe(null)
 
@@ -195,8 +195,8 @@ describe('[W8] hostile names on the disk', () => {
   })
 })
 
-describe('[W8] what is no name', () => {
-  // One user comes and goes a dozen times here, which would be held back.
+describe('[W8] invalid names', () => {
+  // One user connects many times here, which the rate limit would delay.
   const server = useServer({ LIMITS: 'off' })
 
   const RULE = 'must be a string of 1 to 128 UTF-8 bytes without control characters'
@@ -217,11 +217,11 @@ describe('[W8] what is no name', () => {
     ['a low surrogate', '%ED%B1%A9', NOT_UTF8],
     ['a pair of surrogates', '%ED%A0%BD%ED%B1%A9', NOT_UTF8],
     ['an overlong NUL', '%C0%80', NOT_UTF8],
-    ['a byte that is no UTF-8', '%FF', NOT_UTF8],
+    ['a byte that is not UTF-8', '%FF', NOT_UTF8],
     ['a percent sign alone', '100%', NOT_UTF8],
   ]
   for (const [what, query, text] of IN_URL) {
-    test(`[W8] ${what} as userId is told why and closed with 4400`, async () => {
+    test(`[W8] ${what} as userId gets an error and close 4400`, async () => {
       const client = await TestClient.open(`${server.url}?userId=${query}`)
       expect(JSON.parse(await client.text())).toEqual({
         type: 'error',
@@ -241,7 +241,7 @@ describe('[W8] what is no name', () => {
     ['a control character of Latin-1', '"\\u009b"'],
     ['a high surrogate', '"\\ud83d"'],
     ['a low surrogate', '"\\udc69"'],
-    ['surrogates the wrong way round', '"\\udc69\\ud83d"'],
+    ['surrogates in the wrong order', '"\\udc69\\ud83d"'],
     ['an emoji and half of one', '"👋\\ud83d"'],
     ['129 bytes', `"${'x'.repeat(129)}"`],
     ['129 bytes in 43 characters', `"${'€'.repeat(43)}"`],

@@ -8,12 +8,12 @@ const server = useServer()
 
 const get = (path: string) => fetch(server.origin + path)
 
-test('[T1] /healthz and /readyz say that all is well', async () => {
+test('[T1] /healthz and /readyz report that the server is healthy', async () => {
   expect(await (await get('/healthz')).json()).toEqual({ status: 'alive' })
   expect(await (await get('/readyz')).json()).toEqual({ status: 'ready', storage: 'ok' })
 })
 
-test('[T2] / has a console line that works as it stands', async () => {
+test('[T2] the console line on / works unchanged', async () => {
   const html = await (await get('/')).text()
   const line = /<code>(ws = new WebSocket.*?)<\/code>/.exec(html)?.[1] ?? ''
   const heard: string[] = []
@@ -27,7 +27,7 @@ test('[T2] / has a console line that works as it stands', async () => {
   socket.close()
 })
 
-test('[T3] /metrics has the figures of the moment', async () => {
+test('[T3] /metrics has the current values', async () => {
   const client = await TestClient.as(server, 'metric')
   const text = await (await get('/metrics')).text()
   expect(text).toMatch(/^wio_connections 1$/m)
@@ -37,7 +37,7 @@ test('[T3] /metrics has the figures of the moment', async () => {
   await client.leave()
 })
 
-test('[T4] /asyncapi.json is there; what is not is a problem in JSON', async () => {
+test('[T4] /asyncapi.json exists; an unknown path is a JSON problem', async () => {
   expect(await (await get('/asyncapi.json')).json()).toMatchObject({ asyncapi: '3.0.0' })
   const missing = await get('/nothing')
   expect(missing.status).toBe(404)
@@ -48,7 +48,7 @@ test('[T4] /asyncapi.json is there; what is not is a problem in JSON', async () 
 
 test.each(['h2c', 'TLS/1.0', 'h2c, HTTP/2.0'])('[T6] /healthz is 200 with Upgrade: %s', async upgrade => {
   const client = await RawClient.connect(server.port)
-  // As curl --http2 sends it; then as a client that knows no better with each request of a connection.
+  // First as curl --http2 sends it, then with each further request of the connection.
   for (let request = 0; request < 3; request++) {
     const headers = {
       Connection: 'Upgrade, HTTP2-Settings',

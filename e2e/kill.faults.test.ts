@@ -5,8 +5,8 @@ import { seeded } from '@who-is-online/testing/random'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
-// kill -9 under load. The oracle is what the server acknowledged: whatever was acknowledged more than 150 ms
-// before the kill must be in the state of the next process.
+// kill -9 under load. Every change that the server acknowledged more than 150 ms before the kill must be in the state of the
+// next process.
 
 const KILLS = Number(process.env['KILLS'] ?? 50)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
@@ -16,12 +16,12 @@ const DURABLE_MS = 150
 const SETTINGS = { LIMITS: 'off', RESTART_GRACE_MS: 60_000, SAVE_EVERY_MS: 1_000 }
 
 /**
- * What each user chose, in order, and when it was acknowledged. With the n-th choice a user takes the name n, so
- * that the state found later says exactly how far it goes.
+ * The choices of each user in their order, and when they were acknowledged. The n-th choice also sets the name n, so that the
+ * state shows how far it goes.
  */
 type Choices = Map<string, { readonly status: string; acknowledgedAt?: number }[]>
 
-/** Lets users choose at random, `CHANGES_PER_SECOND` in all, for `ms`. */
+/** Lets users choose at random for `ms`, with `CHANGES_PER_SECOND` choices per second in all. */
 async function load(clients: Map<string, TestClient>, ms: number, random: () => number): Promise<Choices> {
   const choices: Choices = new Map()
   for (const [userId, { socket }] of clients) {
@@ -48,7 +48,7 @@ async function load(clients: Map<string, TestClient>, ms: number, random: () => 
   return choices
 }
 
-/** Which users the state found contradicts: it lacks a choice it must have, or has one that was never made. */
+/** The users for whom the state is wrong: it lacks a durable choice, or contains one that was never made. */
 async function contradicted(server: RunningServer, choices: Choices, killedAt: number): Promise<string[]> {
   const looker = await TestClient.as(server, 'looker')
   const list = async (): Promise<Map<string, { status: string; username?: string }>> => {
@@ -56,7 +56,7 @@ async function contradicted(server: RunningServer, choices: Choices, killedAt: n
     return new Map(users.map((user: { userId: string }) => [user.userId, user]))
   }
   const found = await list()
-  // A name taken while hidden shows when the user does.
+  // A name set while hidden becomes visible together with the user.
   for (const userId of choices.keys()) {
     const client = await TestClient.as(server, userId)
     await client.ask({ type: 'set_status', status: 'online' }, 'status_updated')
@@ -73,7 +73,7 @@ async function contradicted(server: RunningServer, choices: Choices, killedAt: n
     const status = found.get(userId)?.status
     const username = shown.get(userId)?.username
     const reached = Number(username)
-    // The name reaches the disk before the choice it goes with, or with it.
+    // The name is stored before its choice, or together with it.
     const possible = [mine[reached]?.status, reached > durable ? mine[reached - 1]?.status : undefined]
     if (!(reached >= durable) || !possible.includes(status)) {
       wrong.push(`${userId}: choice ${durable} was durable, found ${username} ${status}`)
@@ -92,10 +92,10 @@ test(`[I8] kill -9 ×${KILLS} under ${CHANGES_PER_SECOND} changes/s loses nothin
   for (let kill = 0; kill < KILLS; kill++) {
     const clients = new Map<string, TestClient>()
     for (let n = 0; n < USERS; n++) clients.set(`u${n}`, await TestClient.as(server, `u${n}`))
-    // What an older state looks like: the journal as it is before the load. The control below restores it.
+    // A copy of the state before the load, for the control below.
     if (kill === 0) await sleep(200)
     const older = temporaryDir()
-    // Node does not copy sockets.
+    // Node can't copy sockets.
     const filter = (path: string) => !path.includes('.sock')
     cpSync(join(dir.path, 'data'), join(older.path, 'data'), { recursive: true, filter })
     const choices = await load(clients, 300 + random() * 1_200, random)
@@ -114,15 +114,15 @@ test(`[I8] kill -9 ×${KILLS} under ${CHANGES_PER_SECOND} changes/s loses nothin
   dir.remove()
   console.log(
     `kill -9: seed ${SEED}, N ${KILLS}, users checked ${checked}, violations ${violations.length}, ` +
-      `negative control (the state of before the load): ${missed} violations`,
+      `negative control (the state before the load): ${missed} violations`,
   )
   expect(violations).toEqual([])
   expect(checked).toBeGreaterThan(KILLS * USERS * 0.5)
-  // Negative control: a store that had lost the load would have been caught.
+  // Negative control: a store that lost the load is detected.
   expect(missed).toBeGreaterThan(0)
 })
 
-/** Starts a server on a state that lacks all of the load and counts what the oracle says of it. */
+/** Starts a server with the state before the load, and counts the users whose state is wrong. */
 async function controlSees(dir: string, choices: Choices, killedAt: number): Promise<number> {
   rmSync(join(dir, 'data', 'lock'), { force: true })
   expect(readdirSync(join(dir, 'data')).length).toBeGreaterThan(0)

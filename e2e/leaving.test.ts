@@ -4,8 +4,8 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// Who comes, goes, breaks off and falls silent, on real sockets. Grace and heartbeat are shortened so that the
-// suite is quick; [I1] at the end has a server with its defaults.
+// Clients that connect, leave, reset and fall silent, on real sockets. Grace and heartbeat are short to keep the tests fast;
+// the last test uses the defaults.
 
 const GRACE_MS = 1_000
 let watcher: TestClient
@@ -14,8 +14,8 @@ beforeAll(async () => {
   watcher = await TestClient.as(server, 'watcher')
 })
 
-/** What the watcher hears of a user from now on, until nothing came for `quietMs`. */
-async function heardOf(userId: string, quietMs: number): Promise<string[]> {
+/** The changes of a user that the observer receives from now on, until none comes for `quietMs`. */
+async function changesOf(userId: string, quietMs: number): Promise<string[]> {
   await sleep(quietMs)
   return watcher.texts
     .splice(0)
@@ -24,31 +24,34 @@ async function heardOf(userId: string, quietMs: number): Promise<string[]> {
     .map(message => message.status)
 }
 
-/** A client that answers no ping: what is left of one whose network is gone. */
+/** A client that answers no ping, like one whose network has failed. */
 function openSilent(userId: string, at: RunningServer = server): Promise<WebSocket> {
   const socket = new WebSocket(`${at.url}?userId=${userId}`, { autoPong: false })
   return new Promise((resolve, reject) => socket.once('message', () => resolve(socket)).once('error', reject))
 }
 
-test('[R1] two tabs are one user: the second makes no change, closing one makes none', async () => {
+test('[R1] two tabs are one user: opening the second and closing one cause no change', async () => {
   const first = await TestClient.as(server, 'tabs')
   const second = await TestClient.as(server, 'tabs')
   await first.leave()
-  expect(await heardOf('tabs', GRACE_MS + 300)).toEqual(['online'])
+  expect(await changesOf('tabs', GRACE_MS + 300)).toEqual(['online'])
   await second.leave()
-  expect(await heardOf('tabs', 300)).toEqual(['offline'])
+  expect(await changesOf('tabs', 300)).toEqual(['offline'])
 })
 
-test.each([undefined, 1000])('[I1] a clean close (code %s) is offline within a second', async code => {
-  const client = await TestClient.as(server, 'clean')
-  await watcher.next('user_status_change')
-  const begun = Date.now()
-  client.socket.close(code)
-  expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'clean', status: 'offline' })
-  expect(Date.now() - begun).toBeLessThan(1_000)
-})
+test.each([undefined, 1000])(
+  '[I1] after a clean close (code %s) the user is offline within a second',
+  async code => {
+    const client = await TestClient.as(server, 'clean')
+    await watcher.next('user_status_change')
+    const begun = Date.now()
+    client.socket.close(code)
+    expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'clean', status: 'offline' })
+    expect(Date.now() - begun).toBeLessThan(1_000)
+  },
+)
 
-test('[I1] a clean close counts when its frame comes, though the client keeps the TCP connection', async () => {
+test('[I1] a clean close takes effect with its frame, even if the client keeps TCP open', async () => {
   const client = await TestClient.as(server, 'lingering')
   await watcher.next('user_status_change')
   const { _socket: socket } = client.socket as unknown as {
@@ -62,12 +65,12 @@ test('[I1] a clean close counts when its frame comes, though the client keeps th
   socket.destroy()
 })
 
-test('[R2] a reset is offline after the grace, with the last seen of before', async () => {
+test('[R2] after a reset the user is offline when the grace ends, with the earlier lastSeen', async () => {
   const client = await TestClient.as(server, 'reset')
   await client.ask({ type: 'get_online_count' }, 'online_count')
   client.reset()
   const reset = Date.now()
-  expect(await heardOf('reset', GRACE_MS - 300)).toEqual(['online'])
+  expect(await changesOf('reset', GRACE_MS - 300)).toEqual(['online'])
   expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'reset', status: 'offline' })
   expect(Date.now() - reset).toBeLessThan(GRACE_MS + 1_000)
   const { lastSeen } = await watcher.ask({ type: 'check_user_status', targetUserId: 'reset' }, 'user_status')
@@ -76,30 +79,30 @@ test('[R2] a reset is offline after the grace, with the last seen of before', as
 })
 
 test.each(['reset', 1001, 4000] as const)(
-  '[I6] back within the grace after %s, nobody hears anything',
+  '[I6] a user who is back within the grace after %s causes no change',
   async how => {
     const client = await TestClient.as(server, 'back')
     if (how === 'reset') client.reset()
     else await client.leave(how)
     await sleep(GRACE_MS / 2)
     const again = await TestClient.as(server, 'back')
-    expect(await heardOf('back', 2 * GRACE_MS)).toEqual(['online'])
+    expect(await changesOf('back', 2 * GRACE_MS)).toEqual(['online'])
     await again.leave()
-    expect(await heardOf('back', 300)).toEqual(['offline'])
+    expect(await changesOf('back', 300)).toEqual(['offline'])
   },
 )
 
-test('[H1] whoever stops answering is offline after the pong timeout and the grace', async () => {
+test('[H1] a client that stops answering is offline after the pong timeout and the grace', async () => {
   const socket = await openSilent('silent')
   const closed = new Promise<number>(resolve => socket.once('close', resolve))
   const begun = Date.now()
-  expect(await heardOf('silent', 200)).toEqual(['online'])
+  expect(await changesOf('silent', 200)).toEqual(['online'])
   expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'silent', status: 'offline' })
   expect(Date.now() - begun).toBeLessThan(400 * 1.1 + 300 + GRACE_MS + 500)
   expect(await closed).toBe(4508)
 })
 
-test('[I2] whoever answers pings stays online however quiet, and lastSeen keeps moving', async () => {
+test('[I2] an idle client that answers pings stays online, and its lastSeen advances', async () => {
   const client = await TestClient.as(server, 'quiet')
   await sleep(2_000)
   const { online, lastSeen } = await watcher.ask(
@@ -111,7 +114,7 @@ test('[I2] whoever answers pings stays online however quiet, and lastSeen keeps 
   await client.leave()
 })
 
-test('[R2] whoever talks all the time was last seen at the last word, now and after a restart', async () => {
+test('[R2] lastSeen of an active client is its last message, also after a restart', async () => {
   const own = temporaryDir()
   const settings = { PING_MS: 60_000, RESTART_GRACE_MS: 500 }
   let chatty = await startServer(own.path, settings)
@@ -135,7 +138,7 @@ test('[R2] whoever talks all the time was last seen at the last word, now and af
   own.remove()
 })
 
-test('[I2] a pause of the server cuts nobody', async () => {
+test('[I2] a suspension of the server closes no connection', async () => {
   const own = temporaryDir()
   const paused = await startServer(own.path, { PING_MS: 400, PONG_TIMEOUT_MS: 400, OFFLINE_GRACE_MS: 500 })
   const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => TestClient.as(paused, `u${n}`)))

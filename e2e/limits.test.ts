@@ -13,7 +13,7 @@ const server = useServer({
 
 const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } })
 
-test('[L3] a client that talks too fast hears so, and is closed with 4429 after ten seconds of it', async () => {
+test('[L3] a client that sends too fast gets too_fast, and is closed with 4429 after ten seconds', async () => {
   const client = await TestClient.as(server, 'fast')
   const begun = Date.now()
   const flood = setInterval(() => {
@@ -29,7 +29,7 @@ test('[L3] a client that talks too fast hears so, and is closed with 4429 after 
   )
 })
 
-test('[L5] get_all_users has a pace of its own', async () => {
+test('[L5] get_all_users has its own rate limit', async () => {
   const client = await TestClient.as(server, 'lister')
   for (let n = 0; n < 12; n++) client.send({ type: 'get_all_users' })
   const texts: string[] = []
@@ -39,7 +39,7 @@ test('[L5] get_all_users has a pace of its own', async () => {
   await client.leave()
 })
 
-test('[L5] whoever goes on asking for lists too fast is closed with 4429', async () => {
+test('[L5] a client that keeps requesting lists too fast is closed with 4429', async () => {
   const client = await TestClient.as(server, 'greedy')
   const asking = setInterval(() => client.send({ type: 'get_all_users' }), 150)
   const { code } = await client.closed
@@ -47,7 +47,7 @@ test('[L5] whoever goes on asking for lists too fast is closed with 4429', async
   expect(code).toBe(4429)
 })
 
-test('[L2] connections per user and per address end where the settings say', async () => {
+test('[L2] connections per user and per address are limited by the settings', async () => {
   const clients = [await TestClient.as(server, 'many'), await TestClient.as(server, 'many')]
   clients.push(await TestClient.as(server, 'many'))
   await expect(TestClient.as(server, 'many')).rejects.toThrow('HTTP 429')
@@ -61,14 +61,14 @@ test('[L2] connections per user and per address end where the settings say', asy
   await (await TestClient.open(`${server.url}?userId=o5`, from('8.8.8.8'))).leave()
 })
 
-test('[O5] a page from elsewhere is refused with 403, and the log has the line to set', async () => {
+test('[O5] a page of another host is refused with 403, and the log has the setting that allows it', async () => {
   const evil = { headers: { Origin: 'https://evil.example' } }
   await expect(TestClient.open(`${server.url}?userId=x`, evil)).rejects.toThrow('HTTP 403')
   await sleep(50)
   expect(server.output()).toContain('set="ALLOWED_ORIGINS=https://evil.example"')
 })
 
-test('[K1] a reader that takes nothing is closed with 4508, and others notice nothing', async () => {
+test('[K1] a client that reads nothing is closed with 4508, and others are not affected', async () => {
   const own = temporaryDir()
   const crowded = await startServer(own.path, { LIMITS: 'off', MAX_BUFFERED_BYTES: 65_536 })
   const stalled = await TestClient.as(crowded, 'stalled')
@@ -94,7 +94,7 @@ test('[K1] a reader that takes nothing is closed with 4508, and others notice no
   own.remove()
 })
 
-test('[K2] a large answer on its way is no backlog: ten lists of 10,000 users reach a reader that is slow to begin', async () => {
+test('[K2] a large reply in progress does not count as backlog: ten lists of 10,000 users reach a client that starts reading late', async () => {
   const own = temporaryDir()
   const lastSeen = new Date().toISOString()
   const users = Array.from({ length: 10_000 }, (_, n) => {
@@ -111,7 +111,7 @@ test('[K2] a large answer on its way is no backlog: ten lists of 10,000 users re
   await sleep(1_500)
   socket.resume()
   for (let n = 0; n < 10; n++) expect((await client.next('all_users')).users).toHaveLength(10_000)
-  // The same while names change all the time, so that every list is a new one.
+  // The same while names change all the time, so that no list can be reused.
   const other = await TestClient.as(full, 'other')
   let names = 0
   const naming = setInterval(() => other.send({ type: 'identify', username: `name ${names++}` }), 60)

@@ -3,15 +3,15 @@ import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
-// Every row of the two message tables of the mission, on a real socket, byte for byte: times and the user's
-// own id apart, a text must be exactly the mission's example.
+// Every message of protocol v1 on a real socket, byte for byte: except for times and the user id, a text must equal its
+// documented example.
 
 const server = useServer()
 
-/** The text with its times replaced; a time that is not ISO 8601 in UTC with milliseconds stays as it is. */
+/** Replaces the times in a text. A time that is not ISO 8601 in UTC with milliseconds is not replaced. */
 const shape = (text: string) => text.replaceAll(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g, '"TIME"')
 
-test('[W1] welcome is the first thing a client hears', async () => {
+test('[W1] welcome is the first message', async () => {
   const client = await TestClient.open(`${server.url}?userId=123`)
   expect(await client.text()).toBe('{"type":"welcome","userId":"123","message":"Connected to server"}')
   await client.leave()
@@ -37,7 +37,7 @@ test('[W3] check_user_status is answered with user_status, for users online, off
   await client.leave()
 })
 
-test('[W4] set_status is answered with status_updated, and everybody hears user_status_change', async () => {
+test('[W4] set_status is answered with status_updated, and all clients receive user_status_change', async () => {
   const watcher = await TestClient.as(server, 'watcher')
   const client = await TestClient.as(server, '1234')
   expect(shape(await watcher.text())).toBe(
@@ -62,7 +62,7 @@ test('[W4] set_status is answered with status_updated, and everybody hears user_
   await watcher.leave()
 })
 
-test('[W5] identify is silent, and the name shows in all_users', async () => {
+test('[W5] identify has no reply, and the name is in all_users', async () => {
   const client = await TestClient.as(server, 'w5')
   client.send('{ "type": "identify", "username": "john_doe" }')
   const { users } = await client.ask('{ "type": "get_all_users" }', 'all_users')
@@ -92,7 +92,7 @@ test('[W6] get_all_users is answered with all_users: every known user, online on
   own.remove()
 })
 
-test('[W7] what can’t be taken is answered with error, and the connection stays open', async () => {
+test('[W7] an invalid message is answered with error, and the connection stays open', async () => {
   const client = await TestClient.as(server, 'w7')
   const refused = async (text: string) => {
     client.send(text)

@@ -14,10 +14,10 @@ import {
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, expect, test } from 'vitest'
 
-// Valid sessions, damaged: bits flipped, pieces cut out, doubled, swapped, put in from elsewhere. Whatever comes
-// of them for the one who sent them, the process lives, honest clients are answered, and nothing is left behind.
+// Valid sessions with damage: flipped bits; pieces removed, repeated, swapped or inserted. Whatever happens to the sender, the
+// process must live, ordinary clients must be answered, and nothing must be left afterwards.
 //
-// SEED=… N=… plays other games; a sequence is made from the seed and its own number alone.
+// SEED=… N=… changes the run. A sequence depends only on the seed and its number.
 
 const SEED = Number(process.env['SEED'] ?? 6_455)
 const N = Number(process.env['N'] ?? 100_000)
@@ -25,27 +25,27 @@ const N = Number(process.env['N'] ?? 100_000)
 /** How many connections send at the same time. */
 const AT_ONCE = 48
 
-/** After so many sequences the honest clients and the health of the server are looked at. */
+/** After this many sequences, the ordinary clients and the health of the server are checked. */
 const ROUND = 1_000
 
-const HONEST = 4
+const ORDINARY = 4
 
-/** How long an honest client may wait for an answer, in ms. */
+/** How long an ordinary client may wait for a reply, in ms. */
 const ANSWER_MS = 2_000
 
-/** How long the server may take to be back at the honest clients alone: grace, one tick, a closing handshake. */
+/** How long the server may take until only the ordinary clients are left: grace, one tick, a closing handshake. */
 const QUIET_MS = 10_000
 
-/** How much more memory the process may need at the end, garbage not counted: caches, compiled code, 300 users. */
+/** How much the used memory may grow, without garbage: caches, compiled code, 300 users. */
 const GROWTH_BYTES = 24 * 1024 * 1024
 
-/** How long what is no longer needed may be kept: the longest deadline of the server's. */
+/** How long unneeded memory may be kept: the longest deadline of the server. */
 const FORGET_MS = 20_000
 
-/** The most the process may have from the system, garbage counted. */
+/** Maximum resident memory of the process, with garbage. */
 const RESIDENT_BYTES = 768 * 1024 * 1024
 
-/** What makes a process of Node tell where its debugger listens; only that collects garbage when asked to. */
+/** Starts the debugger of Node, which can trigger a garbage collection. */
 const INSPECTED = '--inspect=127.0.0.1:0'
 
 type Random = () => number
@@ -57,29 +57,29 @@ const oneOf = <Item>(random: Random, items: readonly Item[]) => items[below(rand
 
 const TEXTS = [
   '{"type":"get_online_count"}',
-  '{"type":"check_user_status","targetUserId":"honest 1"}',
+  '{"type":"check_user_status","targetUserId":"ordinary 1"}',
   '{"type":"check_user_status","targetUserId":123}',
   '{"type":"get_all_users"}',
   '{"type":"set_status","status":"online"}',
   '{"type":"set_status","status":"offline"}',
   '{"type":"identify","username":"👩‍💻 é \\u2028"}',
   '{"type":"dance","x":{"y":[1,{"z":null}]}}',
-  // What only v2 knows; v1 refuses it.
+  // Defined only in v2; v1 refuses it.
   '{"type":"set_status","status":"busy","text":"in a call","expiresAt":"2999-01-01T00:00:00Z","id":1}',
   '{"type":"set_activity","state":"idle"}',
-  '{"type":"subscribe","userIds":["honest 1","honest 2",3],"id":"a"}',
+  '{"type":"subscribe","userIds":["ordinary 1","ordinary 2",3],"id":"a"}',
   '{"type":"subscribe","all":true,"since":{"epoch":"x","seq":1}}',
   '{"type":"subscribe","count":true}',
-  '{"type":"unsubscribe","userIds":["honest 1"]}',
+  '{"type":"unsubscribe","userIds":["ordinary 1"]}',
   '{"type":"unsubscribe","all":true}',
-  '{"type":"get_users","userIds":["honest 1","nobody"]}',
+  '{"type":"get_users","userIds":["ordinary 1","nobody"]}',
   '{"type":"list_users","status":"online","limit":3}',
   '{"type":"client_state","state":"inactive"}',
   '{"type":"client_state","state":"active"}',
   '{"type":"ping","id":7}',
 ]
 
-/** Around the places where the form of a length changes, and the limit of 64 KiB. */
+/** Lengths around the changes of the length form, and around the limit of 64 KiB. */
 const LENGTHS: readonly ((random: Random) => number)[] = [
   random => 120 + below(random, 12),
   random => below(random, 4_000),
@@ -102,7 +102,7 @@ const KINDS: readonly ((random: Random, mask: Buffer) => Buffer[])[] = [
   random => [closeFrame(oneOf(random, [1000, 1001, 3000, 4999]), 'bye')],
 ]
 
-/** A text of ours; one time in three with bytes changed before it is framed, so that the frame stays whole. */
+/** A text message. In one of three, bytes are changed before framing, so that the frame is valid. */
 function maybeDamaged(random: Random): Buffer {
   const text = Buffer.from(oneOf(random, TEXTS))
   if (random() < 2 / 3) return text
@@ -131,7 +131,7 @@ function session(random: Random): Buffer[] {
 
 // Damage
 
-/** Damages whole frames, or the bytes of them. */
+/** Ways to damage the sequence of frames, or their bytes. */
 const FRAME_DAMAGE: readonly ((frames: Buffer[], random: Random) => Buffer[])[] = [
   (frames, random) => {
     const [a, b] = [below(random, frames.length), below(random, frames.length)]
@@ -140,7 +140,7 @@ const FRAME_DAMAGE: readonly ((frames: Buffer[], random: Random) => Buffer[])[] 
   (frames, random) => frames.toSpliced(below(random, frames.length), 1),
   (frames, random) => frames.toSpliced(below(random, frames.length), 0, oneOf(random, frames)),
   (frames, random) => frames.toSpliced(below(random, frames.length), 1, ...session(random)),
-  // In a header: opcode and flags, or mask bit and length.
+  // Changes a header: opcode and flags, or mask bit and length.
   (frames, random) =>
     frames.with(below(random, frames.length), withByte(oneOf(random, frames), below(random, 2), random)),
 ]
@@ -187,10 +187,10 @@ function withByte(bytes: Buffer, at: number, random: Random): Buffer {
 
 interface Sequence {
   readonly userId: string
-  /** What is written, each piece on its own. */
+  /** The bytes to send, in pieces. */
   readonly pieces: readonly Buffer[]
-  /** How its sender goes: says no more and reads to the end, breaks off, or waits for the server to end it. */
-  readonly going: 'finishes' | 'breaks off' | 'waits'
+  /** How the sender ends: it ends its side and reads on, resets TCP, or waits for the server. */
+  readonly ending: 'finishes' | 'breaks off' | 'waits'
 }
 
 function sequence(number: number, seed: number): Sequence {
@@ -207,13 +207,13 @@ function sequence(number: number, seed: number): Sequence {
   return {
     userId: `m${below(random, 300)}`,
     pieces: [bytes.subarray(0, cut), bytes.subarray(cut)].filter(({ length }) => length > 0),
-    going: random() < 0.6 ? 'finishes' : random() < 0.5 ? 'breaks off' : 'waits',
+    ending: random() < 0.6 ? 'finishes' : random() < 0.5 ? 'breaks off' : 'waits',
   }
 }
 
 // Playing them
 
-/** Whoever is attacked. */
+/** The server under attack. */
 interface Target {
   readonly port: number
   readonly pid: number
@@ -225,21 +225,21 @@ interface Target {
 interface Verdict {
   readonly played: number
   readonly violations: readonly string[]
-  /** How the connections ended, by close code; `none` where no close frame came. */
+  /** How the connections ended, by close code; `none` without a close frame. */
   readonly ends: Readonly<Record<string, number>>
-  /** What honest clients waited, in ms. */
+  /** The response times of ordinary clients, in ms. */
   readonly waits: readonly number[]
   readonly before: Memory
   readonly after: Memory | undefined
 }
 
-/** Sends `n` damaged sequences, looks at honest clients and at the server's health all the while, and judges. */
+/** Sends `n` damaged sequences, and checks ordinary clients and the health of the server meanwhile. */
 async function bombard(target: Target, { n, seed }: { n: number; seed: number }): Promise<Verdict> {
   const violations: string[] = []
   const ends: Record<string, number> = {}
   const waits: number[] = []
-  const honest = await Promise.all(
-    Array.from({ length: HONEST }, (_, index) => TestClient.as(target, `honest ${index}`)),
+  const ordinary = await Promise.all(
+    Array.from({ length: ORDINARY }, (_, index) => TestClient.as(target, `ordinary ${index}`)),
   )
   const playing = new Set<number>()
   let next = 0
@@ -258,15 +258,15 @@ async function bombard(target: Target, { n, seed }: { n: number; seed: number })
     }
   }
   const look = async (): Promise<void> => {
-    for (const client of honest) {
+    for (const client of ordinary) {
       const begun = performance.now()
       const answer = client.ask({ type: 'get_online_count' }, 'online_count').then(() => 'answered')
       const outcome = await Promise.race([answer, sleep(ANSWER_MS).then(() => 'no answer')]).catch(String)
       waits.push(performance.now() - begun)
-      if (outcome !== 'answered') violations.push(`an honest client: ${outcome}`)
+      if (outcome !== 'answered') violations.push(`an ordinary client: ${outcome}`)
     }
     if (!isAlive(target.pid))
-      violations.push(`the process is gone, playing ${[...playing].join()} or just before`)
+      violations.push(`the process ended, during or shortly before sequence ${[...playing].join()}`)
     const ready = await get(target, '/readyz')
     if (!ready.startsWith('200 ')) violations.push(`/readyz: ${ready}`)
     const bug = /^.*( error |a bug|rror:).*$/m.exec(target.output())
@@ -288,15 +288,18 @@ async function bombard(target: Target, { n, seed }: { n: number; seed: number })
       after = { ...(await memory(target)), resident }
     }
     const grown = after.used - before.used
-    if (grown > GROWTH_BYTES) violations.push(`memory in use grew by ${mib(grown)}`)
+    if (grown > GROWTH_BYTES) violations.push(`used memory grew by ${mib(grown)}`)
     if (after.resident > RESIDENT_BYTES) violations.push(`${mib(after.resident)} are resident`)
   }
-  for (const client of honest) client.reset()
+  for (const client of ordinary) client.reset()
   return { played: next, violations, ends, waits, before, after }
 }
 
-/** Plays one sequence on a connection of its own and judges what comes back. */
-function play(port: number, { userId, pieces, going }: Sequence): Promise<{ end: string; faults: string[] }> {
+/** Runs one sequence on a new connection, and checks what comes back. */
+function play(
+  port: number,
+  { userId, pieces, ending }: Sequence,
+): Promise<{ end: string; faults: string[] }> {
   return new Promise(resolve => {
     const faults: string[] = []
     const parser = new FrameParser()
@@ -317,7 +320,7 @@ function play(port: number, { userId, pieces, going }: Sequence): Promise<{ end:
         socket.end()
       }
     }
-    socket.on('connect', () => void send(socket, userId, pieces, going))
+    socket.on('connect', () => void send(socket, userId, pieces, ending))
     socket.on('data', bytes => {
       if (head.endsWith('\r\n\r\n')) return take(bytes)
       const text = head + bytes.toString('latin1')
@@ -339,10 +342,10 @@ async function send(
   socket: Socket,
   userId: string,
   pieces: readonly Buffer[],
-  going: Sequence['going'],
+  ending: Sequence['ending'],
 ): Promise<void> {
   const [first = Buffer.alloc(0), ...others] = pieces
-  // Every other user speaks v2, all of one user in the same session: each connection replaces the one before.
+  // Every second user uses v2 with one session, so each connection replaces the previous one.
   const isV2 = userId.length % 2 === 0
   const headers = isV2 ? { 'Sec-WebSocket-Protocol': 'who-is-online.v2' } : {}
   const target = `/ws?userId=${userId}${isV2 ? '&sessionId=s' : ''}`
@@ -351,15 +354,15 @@ async function send(
     await sleep(1)
     socket.write(piece)
   }
-  if (going === 'finishes') return void socket.end()
-  await sleep(going === 'waits' ? 30 : 2)
-  if (going === 'waits') socket.end()
+  if (ending === 'finishes') return void socket.end()
+  await sleep(ending === 'waits' ? 30 : 2)
+  if (ending === 'waits') socket.end()
   else socket.resetAndDestroy()
 }
 
-/** What is wrong with a frame of the server's, whatever it answers. */
+/** What is wrong with a frame from the server; `undefined` if nothing. */
 function faultOf({ opcode, fin, rsv, masked, minimal, payload }: ReceivedFrame): string | undefined {
-  if (!fin || rsv !== 0 || masked || !minimal) return `a frame a server must not send, opcode ${opcode}`
+  if (!fin || rsv !== 0 || masked || !minimal) return `a frame that a server must not send, opcode ${opcode}`
   if (opcode === OPCODE.ping || opcode === OPCODE.pong) {
     return payload.length > 125 ? 'a control frame of more than 125 bytes' : undefined
   }
@@ -382,12 +385,12 @@ interface Figures {
   readonly files: number
 }
 
-/** What must be as it was when all but the honest clients have gone. */
-async function whatIsLeft(target: Target, filesBefore: number, honest = HONEST): Promise<string[]> {
+/** What is left after all other clients have disconnected, and must not be. */
+async function whatIsLeft(target: Target, filesBefore: number, ordinary = ORDINARY): Promise<string[]> {
   const problems = ({ connections, online, files }: Figures): string[] => [
-    ...(connections === honest ? [] : [`${connections} connections are left, ${honest} are honest`]),
-    ...(online === honest ? [] : [`${online} users are online, ${honest} are honest`]),
-    ...(files <= filesBefore + honest ? [] : [`${files} files are open, ${filesBefore} were before`]),
+    ...(connections === ordinary ? [] : [`${connections} connections are left, ${ordinary} are ordinary`]),
+    ...(online === ordinary ? [] : [`${online} users are online, ${ordinary} are ordinary`]),
+    ...(files <= filesBefore + ordinary ? [] : [`${files} files are open, ${filesBefore} were before`]),
   ]
   const until = performance.now() + QUIET_MS
   for (;;) {
@@ -399,13 +402,13 @@ async function whatIsLeft(target: Target, filesBefore: number, honest = HONEST):
 
 /** Memory of the process in bytes. */
 interface Memory {
-  /** What is still needed: on the heap and outside of it, after a collection. */
+  /** Used memory after a garbage collection, on and outside the heap. */
   readonly used: number
-  /** What the process had from the system before the collection. */
+  /** Resident memory before the garbage collection. */
   readonly resident: number
 }
 
-/** Collects the garbage of a process and tells what it needs, through its debugger. */
+/** Triggers a garbage collection through the debugger, and measures the memory. */
 async function memory(target: Target): Promise<Memory> {
   const [url] = /ws:\/\/127\.0\.0\.1:\d+\/[0-9a-f-]{36}/.exec(target.output()) ?? []
   const inspector = await TestClient.open(String(url))
@@ -436,7 +439,7 @@ async function figures(target: Target): Promise<Figures> {
 async function get({ port }: Target, path: string): Promise<string> {
   try {
     const signal = AbortSignal.timeout(ANSWER_MS)
-    // Not kept alive: a connection of ours is none of the server's that may be left.
+    // Without keep-alive, so that this connection does not count as left over.
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       signal,
       headers: { connection: 'close' },
@@ -468,7 +471,7 @@ function print(
   console.log(
     [
       `${what}: seed ${seed}, N ${played}, violations ${violations.length}`,
-      `  honest answers p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`,
+      `  ordinary answers p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)}`,
       `  memory in use ${mib(before.used)} before, ${mib(after?.used)} after`,
       `  memory resident ${mib(before.resident)} before, ${mib(after?.resident)} after`,
       `  ended with ${JSON.stringify(ends)}`,
@@ -477,7 +480,7 @@ function print(
   )
 }
 
-test('[I9] [I10] the server outlives damaged frames, serves honest clients meanwhile, and keeps nothing', {
+test('[I9] [I10] the server survives damaged frames, serves ordinary clients meanwhile, and keeps nothing', {
   timeout: 300_000,
 }, async () => {
   const dir = temporaryDir()
@@ -486,7 +489,7 @@ test('[I9] [I10] the server outlives damaged frames, serves honest clients meanw
   print('damaged frames', verdict, SEED)
   expect(verdict.violations).toEqual([])
   expect(verdict.played).toBe(N)
-  // The damage is of all kinds: some sequences are still valid, some break each rule.
+  // All kinds of damage occurred: some sequences are still valid, others violate each rule.
   expect(Object.keys(verdict.ends)).toEqual(
     expect.arrayContaining(['none', '1000', '1002', '1003', '1007', '1009']),
   )
@@ -494,14 +497,14 @@ test('[I9] [I10] the server outlives damaged frames, serves honest clients meanw
   dir.remove()
 })
 
-test('[I9] half a message is forgotten with its connection', async () => {
+test('[I9] an incomplete message is freed with its connection', async () => {
   const dir = temporaryDir()
   const server = await startServer(dir.path, { LIMITS: 'off', OFFLINE_GRACE_MS: 0, NODE_OPTIONS: INSPECTED })
   const before = await memory(server)
   const half = frame({ opcode: OPCODE.text, payload: Buffer.alloc(65_536, 0x20) }).subarray(0, 60_000)
   for (let round = 0; round < 40; round++) {
     const connections = Array.from({ length: 50 }, () =>
-      play(server.port, { userId: 'half', pieces: [half], going: 'finishes' }),
+      play(server.port, { userId: 'half', pieces: [half], ending: 'finishes' }),
     )
     expect((await Promise.all(connections)).flatMap(({ faults }) => faults)).toEqual([])
   }
@@ -515,7 +518,7 @@ test('[I9] half a message is forgotten with its connection', async () => {
   expect(after.used - before.used).toBeLessThan(GROWTH_BYTES)
 })
 
-// Negative controls: the same checker on a small server that is sound, or has one of the faults it must find.
+// Negative controls: the same checks on a small server that is correct, or has one of the faults that must be found.
 
 const TINY = `
 const { createServer } = require('node:http')
@@ -577,13 +580,13 @@ async function startTiny(fault: string): Promise<Target> {
 test.for([
   ['sound', undefined],
   ['dies', /^the process is gone/],
-  ['hangs', /^an honest client: no answer|^\/readyz: TimeoutError/],
+  ['hangs', /^an ordinary client: no answer|^\/readyz: TimeoutError/],
   ['logs', /^the log: Error: a bug/],
   ['leaks', /connections are left/],
   ['hoards', /^memory in use grew/],
   ['stammers', /^sequence \d+: a text that is not JSON/],
 ] as const)(
-  'control: a tiny server that is “%s” is told for what it is',
+  'control: a small server with the fault “%s” is detected',
   {
     timeout: 60_000,
   },

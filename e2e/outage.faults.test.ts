@@ -4,21 +4,21 @@ import { type ServerSettings, startServer, temporaryDir } from '@who-is-online/t
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// A real server is away for longer than a minute, with real clients that keep trying.
+// A real server is down for more than a minute, while real clients keep reconnecting.
 
 const CLIENTS = 40
 const AWAY_MS = Number(process.env['AWAY_MS'] ?? 75_000)
-/** After the longest grace and some more it is clear who was shown as offline. */
+/** After the longest grace and some margin, it is known who was shown as offline. */
 const WATCHED_MS = 40_000
 
 interface Outcome {
-  /** Who was shown as offline after the server was back. */
+  /** Users who were shown as offline after the server was back. */
   readonly offline: readonly string[]
-  /** When each client was back, in ms after the server was, in rising order. */
+  /** When each client was back, in ms after the server, in ascending order. */
   readonly back: readonly number[]
 }
 
-/** Takes the server away from its clients, and watches what others see of them when it is back. */
+/** Stops the server, starts it again, and observes what others see of the clients. */
 async function outage(settings: ServerSettings, slower: number): Promise<Outcome> {
   const dir = temporaryDir()
   const before = await startServer(dir.path, settings)
@@ -27,7 +27,7 @@ async function outage(settings: ServerSettings, slower: number): Promise<Outcome
       url: before.url,
       userId: `user-${n}`,
       WebSocket,
-      // Scales all waits: three times as long, up to 30 s, is how the client once waited.
+      // Scales all waits. With a factor of three, up to 30 s, the client waits as an earlier version did.
       platform: { random: () => slower * Math.random() },
     }),
   )
@@ -60,12 +60,12 @@ function isOpen(client: PresenceClient): boolean {
 async function until(holds: () => boolean, patienceMs: number): Promise<void> {
   const end = Date.now() + patienceMs
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`it never came to ${holds}`)
+    if (Date.now() > end) throw new Error(`timed out waiting for ${holds}`)
     await sleep(20)
   }
 }
 
-test(`[J14] a server that is away for ${AWAY_MS} ms shows nobody as offline whose client keeps trying`, async () => {
+test(`[J14] after ${AWAY_MS} ms of downtime, no user whose client keeps reconnecting is shown as offline`, async () => {
   const [now, tight, control] = await Promise.all([
     outage({}, 1),
     outage({ RESTART_GRACE_MS: 15_000 }, 1),
@@ -78,7 +78,7 @@ test(`[J14] a server that is away for ${AWAY_MS} ms shows nobody as offline whos
   )
   expect(now.back).toHaveLength(CLIENTS)
   expect(now.offline).toEqual([])
-  // The same grace, and only the client's waits differ.
+  // The same grace; only the waits of the client differ.
   expect(tight.offline).toEqual([])
   expect(control.offline).not.toEqual([])
 })

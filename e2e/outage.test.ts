@@ -7,27 +7,27 @@ import { ConnectionLimits, UNLIMITED } from '../server/src/gateway/limits.ts'
 import { Deadlines } from '../server/src/presence/deadlines.ts'
 import { readSettings } from '../server/src/settings.ts'
 
-// A thousand clients behind one address while their server is away, on virtual time: the client's own state machine,
-// the server's own limits of handshakes.
+// A thousand clients behind one address while their server is down, in virtual time, with the state machine of the client and
+// the handshake limits of the server.
 
 const SEED = Number(process.env['SEED'] ?? 20_261_201)
 const CLIENTS = 1_000
 
 const SETTINGS = readSettings({ AUTH: 'open' })
 
-/** Longest time in ms until a refusal, and until a welcome. */
+/** The longest times until a refusal and until a welcome, in ms. */
 const REFUSED_MS = 200
 const WELCOME_MS = 2_000
 
-/** How the server goes: it says goodbye, its connections break, or the line goes dead. */
+/** How the server ends: it closes the connections, they are reset, or the network fails. */
 type End = 'stopped' | 'killed' | 'unplugged'
 
 interface Outage {
   readonly end: End
   readonly awayMs: number
-  /** Share of the attempts that get no answer at all while the server is away; the others are refused. */
+  /** The share of attempts that get no answer while the server is down; the others are refused. */
   readonly hangs: number
-  /** How many times longer than today a client waits. */
+  /** A factor for all waits of the client. */
   readonly slower: number
   readonly burst: number
   readonly perSecond: number
@@ -35,13 +35,13 @@ interface Outage {
 
 interface Client {
   machine: Machine
-  /** Changes with each attempt, and with each time that is set: what was due before is not due any more. */
+  /** Increases with each attempt and each timer, which cancels earlier timers. */
   attempt: number
   due: number
 }
 
-/** Plays an outage; returns after how many ms from its end each client is back, in rising order. */
-function play({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: number): number[] {
+/** Simulates an outage. Returns when each client is back, in ms after its end, in ascending order. */
+function simulate({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: number): number[] {
   const random = seeded(seed)
   const events = new Deadlines<() => void>()
   const limits = new ConnectionLimits({
@@ -77,7 +77,7 @@ function play({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed: nu
     const later = (ms: number, event: Event): void =>
       events.add(now + ms, () => own === client.attempt && happen(client, event))
     const isAway = now < returnsAt
-    // It hangs until the client gives up, though the server is back by then.
+    // The attempt hangs until the client gives up, even if the server is back by then.
     if (isAway && random() < hangs) return
     if (isAway || limits.handshake('one address', now)) later(REFUSED_MS * random(), 'lost')
     else later(WELCOME_MS * random(), 'welcome')
@@ -113,7 +113,7 @@ test.each(OUTAGES)(
   '[J14] a thousand clients are back within the restart grace: server $end for $awayMs ms',
   outage => {
     const figures = [0, 0.5, 1].map(hangs => {
-      const back = play({ ...usual, ...outage, hangs }, SEED)
+      const back = simulate({ ...usual, ...outage, hangs }, SEED)
       expect(at(back, 1), `SEED=${SEED}, ${hangs} of the attempts hang`).toBeLessThanOrEqual(
         SETTINGS.RESTART_GRACE_MS,
       )
@@ -126,7 +126,7 @@ test.each(OUTAGES)(
 test.each([
   ['waits of up to 30 s', { slower: 3 }],
   ['20 handshakes a second and 100 at once', { burst: 100, perSecond: 20 }],
-])('[J14] a control: with %s they are not', (_, change) => {
-  const back = play({ ...usual, end: 'killed', awayMs: 75_000, ...change }, SEED)
+])('[J14] control: with %s they are not', (_, change) => {
+  const back = simulate({ ...usual, end: 'killed', awayMs: 75_000, ...change }, SEED)
   expect(at(back, 1)).toBeGreaterThan(SETTINGS.RESTART_GRACE_MS)
 })

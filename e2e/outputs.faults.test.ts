@@ -12,9 +12,9 @@ import {
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
-// Disks that hang and fill up, and a process that is pid 1. Needs strace, and root for namespaces and mounts.
+// Disks that hang or are full, and a server that is pid 1. Needs strace, and root for namespaces and mounts.
 
-/** The promise is 10 s; a busy machine may take a little longer to notice. */
+/** The promise is 10 s; a busy machine may measure slightly more. */
 const STOPPED_MS = 11_000
 
 const canTrace = spawnSync('strace', ['-f', 'true']).status === 0
@@ -34,8 +34,8 @@ async function shell(script: string, settings = {}): Promise<ShellServer> {
 }
 
 /**
- * Makes each of these system calls of a running process take so long from now on. Returns what ends that: a thread
- * that strace delays can be killed, but strace keeps it from vanishing.
+ * Delays these system calls of a running process. Returns a function that ends the delay: a delayed thread can be killed, but
+ * stays visible while strace is attached.
  */
 async function delay(pid: number, calls: string, ms: number): Promise<() => void> {
   const inject = `inject=${calls}:delay_enter=${ms * 1_000}`
@@ -49,7 +49,7 @@ async function delay(pid: number, calls: string, ms: number): Promise<() => void
   return () => void strace.kill('SIGKILL')
 }
 
-/** How long a server takes to end after SIGTERM, in ms, and its status. `release` is called when it was killed. */
+/** Sends SIGTERM. Returns the exit status and how long it took, in ms. `release` is called when the process was killed. */
 async function stopped(server: { pid: number; status: ShellServer['status'] }, release = () => {}) {
   const begun = performance.now()
   process.kill(server.pid, 'SIGTERM')
@@ -59,7 +59,7 @@ async function stopped(server: { pid: number; status: ShellServer['status'] }, r
   return { status: await server.status(), ms }
 }
 
-/** Whether a process has ended. Until its parent has asked for its status it is a zombie. */
+/** Whether a process has ended. It is a zombie until its parent has read its status. */
 function isGone(pid: number): boolean {
   try {
     return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -68,13 +68,13 @@ function isGone(pid: number): boolean {
   }
 }
 
-/** Makes the next start wait for ever: it reads the state from a pipe in which nothing is. */
+/** Makes the next start hang: the state file is an empty pipe. */
 function hangTheStart(): void {
   mkdirSync(join(dir.path, 'data'), { recursive: true })
   execFileSync('mkfifo', [join(dir.path, 'data', 'user_state.json')])
 }
 
-/** The server whose start hangs, when it has come so far. */
+/** Waits for the server whose start hangs. Returns its pid. */
 function hangingServer(): Promise<number> {
   const lock = join(dir.path, 'data', 'lock')
   return until('the start has begun', () => existsSync(lock) && serverIn(dir.path))
@@ -107,7 +107,7 @@ describe.skipIf(!canTrace)('[Q7] a disk that hangs', () => {
     },
   )
 
-  test('negative control: with a delay that is short the process ends with 0', async () => {
+  test('negative control: with a short delay the process ends with 0', async () => {
     const server = await shell('./server')
     await delay(server.pid, 'fdatasync,fsync,rename', 5)
     await TestClient.as(server, 'bob')
@@ -136,7 +136,7 @@ describe('[Q7] without strace', () => {
     expect(ms).toBeLessThan(5_000)
   })
 
-  test('[G4] log files that hang: the console says so, the server serves, saves and ends within 10 s', async () => {
+  test('[G4] log files that hang are reported on the console; the server continues, saves and ends within 10 s', async () => {
     mkdirSync(join(dir.path, 'logs'))
     execFileSync('mkfifo', [join(dir.path, 'logs', 'who-is-online.log')])
     const server = await startServer(dir.path)
@@ -162,13 +162,13 @@ describe.skipIf(!canMount)('[G4] the volume of the log files', () => {
   const logs = (server: ShellServer) => `/proc/${server.pid}/root${dir.path}/logs`
   const inside = (server: ShellServer, ...command: string[]) =>
     execFileSync('nsenter', ['-t', String(server.pid), '-m', ...command])
-  /** Makes the server log a line, a long one: a full volume still has room for the rest of a page. */
+  /** Makes the server log a long line: a full volume still has space for the rest of a page. */
   const refusedPage = ({ url }: ShellServer) =>
     TestClient.open(`${url}?userId=eve`, {
       headers: { origin: `https://${'evil.'.repeat(100)}example` },
     }).catch(() => {})
 
-  test('is full, and has room again', async () => {
+  test('is full, and has space again', async () => {
     const server = await begin('-o size=256k')
     const file = join(logs(server), 'who-is-online.log')
     await until('the file is there', () => existsSync(file))
@@ -191,7 +191,7 @@ describe.skipIf(!canMount)('[G4] the volume of the log files', () => {
       )
     })
     expect(text).not.toMatch(/^ +at /m)
-    // No line runs into another one, though one was cut.
+    // No line continues another one, even if one was cut.
     expect(
       text.split('\n').filter(line => line.match(/\d\d:\d\d:\d\d\.\d\d\d /g)?.length !== 1).length,
     ).toBeLessThanOrEqual(2)
@@ -199,7 +199,7 @@ describe.skipIf(!canMount)('[G4] the volume of the log files', () => {
     console.log(`full log volume: N 1, said ${consoleText().split('log files can not').length - 1} times`)
   })
 
-  test('can not be written from the start, then it can, then it is gone', async () => {
+  test('is read-only at the start, then writable, then unmounted', async () => {
     const server = await begin('-o ro')
     await until('the console says so', () => /log files can not be written.*EROFS/.test(consoleText()))
     inside(server, 'mount', '-o', 'remount,rw', join(dir.path, 'logs'))
@@ -228,14 +228,14 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
     expect(saved()).toContain('"ann"')
   })
 
-  test('[G5] SIGHUP opens the log files again', async () => {
+  test('[G5] SIGHUP reopens the log files', async () => {
     const server = await begin()
     process.kill(server.pid, 'SIGHUP')
     await until('they are', () => server.log().includes('log files reopened'))
     expect((await stopped(server)).status).toBe(0)
   })
 
-  test('[Q7] it ends within 10 s though a thread hangs and it can’t kill itself', async () => {
+  test('[Q7] it ends within 10 s even if a thread hangs and it can not kill itself', async () => {
     hangTheStart()
     const { status, destroy } = runInShell(dir.path, PID_1)
     onTestFinished(destroy)
@@ -245,7 +245,7 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
   })
 })
 
-/** What the state file and the journal hold. */
+/** The content of the state file and the journal. */
 function saved(): string {
   return execFileSync('sh', ['-c', 'cat data/*'], { cwd: dir.path, encoding: 'utf8' })
 }

@@ -12,8 +12,8 @@ import {
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
-// What the server writes to, console and log files, may fail at any time: nobody reads the pipe any more, the
-// terminal is gone, the files were removed.
+// The outputs of the server, console and log files, may fail at any time: the reader of a pipe ends, the terminal is closed,
+// the files are removed.
 
 let dir = temporaryDir()
 afterEach(() => {
@@ -27,13 +27,13 @@ async function shell(script: string, settings = {}): Promise<ShellServer> {
   return server
 }
 
-/** Connects as a web page that the server refuses: it logs a line. */
+/** Connects as a web page that the server refuses, so that it logs a line. */
 async function refusedPage({ url }: { url: string }): Promise<void> {
   const page = TestClient.open(`${url}?userId=eve`, { headers: { origin: 'https://evil.example' } })
   await expect(page).rejects.toThrow('HTTP 403')
 }
 
-/** Waits until the server has told the console more than it takes, and says so in its log file. */
+/** Waits until the log file reports that the console fails. */
 async function consoleFails(server: ShellServer): Promise<void> {
   await until('the log file says that the console fails', async () => {
     await refusedPage(server)
@@ -52,7 +52,7 @@ async function servesAndStops(server: ShellServer): Promise<void> {
   expect(server.log()).toMatch(/info {2}stopped\n$/)
 }
 
-/** A metric with its value, such as `console`: 3. */
+/** The dropped lines by output, from the metrics. */
 async function droppedLines({ origin }: { origin: string }): Promise<Record<string, number>> {
   const text = await (await fetch(`${origin}/metrics`)).text()
   const lines = text.matchAll(/^wio_log_lines_dropped_total\{output="(\w+)"\} (\d+)$/gm)
@@ -66,7 +66,7 @@ describe('[G3] a console that fails', () => {
     ['its reader has ended', './server | head -n 1'],
     ['the reader of both streams has ended', './server 2>&1 | head -n 1'],
     ['it is a full disk', './server > /dev/full 2>&1'],
-  ])('%s: the server serves on, says so once in the log file, and stops', async (_name, script) => {
+  ])('%s: the server continues, logs it once in the file, and can be stopped', async (_name, script) => {
     const server = await shell(script)
     await consoleFails(server)
     await refusedPage(server)
@@ -78,7 +78,7 @@ describe('[G3] a console that fails', () => {
 
   const unread = async (script: string) => {
     const server = await shell(script, { LOG_LEVEL: 'debug', LIMITS: 'off' })
-    const longId = '\u202e'.repeat(42) // becomes 378 characters of a line
+    const longId = '\u202e'.repeat(42) // becomes 378 characters in the log line
     await until('lines are dropped', async () => {
       for (let n = 0; n < 50; n++) await (await TestClient.as(server, longId)).leave()
       return ((await droppedLines(server))['console'] ?? 0) > 500
@@ -96,7 +96,7 @@ describe('[G3] a console that fails', () => {
     unread('script -qfec ./server /dev/null | sleep 1000'),
   )
 
-  test('it has a reader again: it is written again, and both outputs say how much is missing', async () => {
+  test('when it has a reader again, lines are written again, and both outputs log how many are missing', async () => {
     const pipe = join(dir.path, 'console')
     execFileSync('mkfifo', [pipe])
     const server = await shell('head -n 1 < console & ./server > console 2>&1')
@@ -117,7 +117,7 @@ describe('[G3] a console that fails', () => {
 })
 
 describe('[G4] log files', () => {
-  test('that were removed or renamed are there again', async () => {
+  test('that were removed or renamed are created again', async () => {
     const server = await startServer(dir.path)
     const logs = join(dir.path, 'logs')
     const [file, errors, renamed] = ['who-is-online.log', 'error.log', 'renamed.log'].map(name =>
@@ -133,7 +133,7 @@ describe('[G4] log files', () => {
 
     rmSync(file)
     rmSync(errors)
-    await isThere(file) // with nothing to write
+    await isThere(file) // without any line to write
     await isThere(errors)
     await writes()
 
@@ -148,7 +148,7 @@ describe('[G4] log files', () => {
     expect(server.output()).not.toContain('log files')
   })
 
-  test('that can’t be written: the console says so once, and again when they can', async () => {
+  test('that can not be written are reported once on the console, and again when they can', async () => {
     const server = await startServer(dir.path)
     const logs = join(dir.path, 'logs')
     await until('the file is there', () => existsSync(join(logs, 'who-is-online.log')))
@@ -169,7 +169,7 @@ describe('[G4] log files', () => {
     expect(text).toMatch(/info {2}stopped\n$/)
   })
 
-  test('[G5] SIGHUP opens the log files again, and clients stay connected', async () => {
+  test('[G5] SIGHUP reopens the log files, and clients stay connected', async () => {
     const server = await startServer(dir.path)
     const ann = await TestClient.as(server, 'ann')
     const file = join(dir.path, 'logs', 'who-is-online.log')
@@ -184,7 +184,7 @@ describe('[G4] log files', () => {
 })
 
 describe('stopping', () => {
-  test('[Q3] the documents start production with the server’s own process, not with a package manager', () => {
+  test('[Q3] the docs start production with the server process itself, not with a package manager', () => {
     for (const path of ['README.md', 'docs/operating.md']) {
       const text = readFileSync(path, 'utf8')
       expect(text).toMatch(/```bash\n[^`]*^AUTH=open node server\/dist\/main\.js$/m)
@@ -193,10 +193,10 @@ describe('stopping', () => {
     expect(JSON.parse(readFileSync('package.json', 'utf8')).scripts.start).toBe('node server/dist/main.js')
   })
 
-  test.skipIf(!has('script'))('[Q5] a server whose terminal is gone saves and ends', async () => {
+  test.skipIf(!has('script'))('[Q5] a server whose terminal was closed saves and ends', async () => {
     const server = await shell('script -qfec ./server /dev/null')
     const ann = await TestClient.as(server, 'ann')
-    process.kill(parentOf(parentOf(server.pid)), 'SIGKILL') // script; sh is between
+    process.kill(parentOf(parentOf(server.pid)), 'SIGKILL') // the process `script`; `sh` is between
     expect((await ann.closed).code).toBe(1012)
     await until('it stopped', () => server.log().includes('stopped'))
   })
@@ -237,7 +237,7 @@ describe('stopping', () => {
     expect(existsSync(lock)).toBe(false)
   })
 
-  test('[Q6] a bug is logged once and ends the server, though its console is dead', async () => {
+  test('[Q6] an uncaught exception is logged once and ends the server, even if its console is broken', async () => {
     const bug = join(dir.path, 'bug.mjs')
     writeFileSync(bug, `process.once('SIGUSR2', () => setInterval(() => { throw new Error('injected') }, 1))`)
     const server = await shell('./server 2>&1 | head -n 1', { NODE_OPTIONS: `--import=${bug}` })

@@ -9,9 +9,9 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { build, type Rolldown } from 'vite'
 import { beforeAll, expect, test } from 'vitest'
 
-// What is published, used by a stranger: packed, installed in an empty folder, and run, bundled and typed from there.
+// The published package as a user gets it: packed, installed into an empty directory, and run, bundled and type-checked there.
 
-/** What the core may weigh in a page, minified and gzipped. */
+/** Maximum size of the core, minified and gzipped. */
 const CORE_BYTES = 5_700
 
 const run = promisify(execFile)
@@ -20,7 +20,7 @@ const client = join(root, 'client')
 const server = useServer()
 const folder = join(server.dir, 'stranger')
 const installed = join(folder, 'node_modules/@who-is-online/client')
-/** Where programs are that this workspace has not brought along. */
+/** The PATH without the programs of this workspace. */
 const outside = (process.env['PATH'] ?? '')
   .split(delimiter)
   .filter(path => !path.includes('node_modules'))
@@ -29,7 +29,7 @@ let tarball = ''
 
 beforeAll(async () => {
   mkdirSync(folder)
-  // Built before the tests began; `pnpm check:packages` packs with a build.
+  // The package was built before the tests. `pnpm check:packages` builds and packs.
   const packed = await run('pnpm', ['pack', '--json', '--pack-destination', server.dir], {
     cwd: client,
     env: { ...process.env, npm_config_ignore_scripts: 'true' },
@@ -56,7 +56,7 @@ function write(name: string, text: string): void {
   writeFileSync(join(folder, name), text)
 }
 
-/** The machine's own Node, where it is one that the package says it runs on; else this one. */
+/** The installed Node, if the package supports its version; otherwise the current one. */
 async function ownNode(): Promise<string> {
   const env = { ...process.env, PATH: outside }
   const version = await run('node', ['-p', 'process.versions.node + " " + process.execPath'], { env }).catch(
@@ -67,7 +67,7 @@ async function ownNode(): Promise<string> {
   return path && isNewEnough ? path : process.execPath
 }
 
-test('has no dependencies, and no test or tool in it', async () => {
+test('has no dependencies, and contains no tests or tools', async () => {
   const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
   expect(dependencies).toBeUndefined()
   for (const name of [
@@ -82,7 +82,7 @@ test('has no dependencies, and no test or tool in it', async () => {
   expect(stdout).not.toMatch(/\.(test|suite|fake|model|contract)\.|\/testing\/|tsbuildinfo|node_modules/)
 })
 
-test('runs on the machine’s own Node against a server', async () => {
+test('runs with the installed Node against a server', async () => {
   write(
     'run.js',
     `import { createClient } from '@who-is-online/client'
@@ -104,7 +104,7 @@ test('runs on the machine’s own Node against a server', async () => {
   expect(stdout).toMatch(/^\d+\.\d+\.\d+ ann busy packed\n$/)
 })
 
-/** What a bundler makes of a module in the folder. */
+/** Bundles a module in the directory. */
 async function bundle(text: string): Promise<string> {
   write('entry.js', text)
   const { output } = (await build({
@@ -122,7 +122,7 @@ async function bundle(text: string): Promise<string> {
   return output[0].code
 }
 
-test('a bundler takes the core, the hooks, and of what is not used nothing', async () => {
+test('a bundler includes the core and the hooks, but nothing unused', async () => {
   const core = await bundle("export { createClient } from '@who-is-online/client'")
   expect(core).not.toMatch(/\bimport\b/)
   const hooks = await bundle("export { usePresence } from '@who-is-online/client/react'")
@@ -139,7 +139,7 @@ test('the core is small', async () => {
 test.each([
   ['esnext', 'bundler'],
   ['nodenext', 'nodenext'],
-])('the types hold, module %s, resolution %s', async (module, moduleResolution) => {
+])('the types are correct with module %s and resolution %s', async (module, moduleResolution) => {
   write(
     'consumer.ts',
     `import { createClient, PresenceError, type PresenceUser } from '@who-is-online/client'
@@ -148,9 +148,9 @@ test.each([
     client.onChange((users: readonly PresenceUser[]) => users.map(user => user.lastSeen?.length))
     client.onError(error => error instanceof PresenceError && error.code satisfies string)
     export const Dot = (id: string): string | undefined => usePresence(id)?.status
-    // @ts-expect-error: there is no such status
+    // @ts-expect-error: not a status
     void client.setStatus('asleep')
-    // @ts-expect-error: nobody is named
+    // @ts-expect-error: userId is missing
     createClient({ url: 'ws://localhost/ws' })`,
   )
   const options = {

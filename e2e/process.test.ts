@@ -27,7 +27,7 @@ test('[S3] a production start without AUTH=open names the setting and says why',
   expect(await server.end('SIGTERM')).toBe(0)
 })
 
-test('[S5] .env is read, and the environment goes before it', async () => {
+test('[S5] .env is read, and the environment overrides it', async () => {
   writeFileSync(join(dir.path, '.env'), '\uFEFFOFFLINE_GRACE_MS=1234\nPING_MS=777\nPROT=1\n')
   const { code, output } = await runServer(dir.path, { PING_MS: 888 }, ['--print-config'])
   expect(code).toBe(0)
@@ -38,7 +38,7 @@ test('[S5] .env is read, and the environment goes before it', async () => {
   await server.end('SIGTERM')
 })
 
-test('[S5] a .env of the README does not make a production start development; --dev does, and goes before all', async () => {
+test('[S5] the .env of the README does not turn a production start into development; --dev does, and overrides everything', async () => {
   writeFileSync(join(dir.path, '.env'), 'PORT=0\nENVIRONMENT=development\n')
   const production = await startServer(dir.path, { ENVIRONMENT: '', AUTH: 'open' })
   const [warning, ...lines] = production.output().trim().split('\n')
@@ -64,7 +64,7 @@ test.each([
     Buffer.from('# f\u00fcr mich\nPORT=3050\n', 'latin1'),
     'it is not UTF-8; it looks like Latin-1',
   ],
-])('[S7] a refusal names a .env in %s', async (_what, bytes, seems) => {
+])('[S7] an error names a .env in %s', async (_what, bytes, seems) => {
   writeFileSync(join(dir.path, '.env'), bytes)
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: '' })
   expect(code).toBe(78)
@@ -72,14 +72,14 @@ test.each([
   expect(output).toContain('AUTH must be "open"')
 })
 
-test('[S7] a refusal names a .env that is a directory', async () => {
+test('[S7] an error names a .env that is a directory', async () => {
   mkdirSync(join(dir.path, '.env'))
   const { code, output } = await runServer(dir.path, {})
   expect(code).toBe(78)
   expect(output).toContain(".env can't be read: it is a directory")
 })
 
-test('[S8] a refusal names unknown settings with the likely name', async () => {
+test('[S8] an error names unknown settings with the likely name', async () => {
   writeFileSync(join(dir.path, '.env'), 'ENVIROMENT=development\n')
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: '', PROT: 3051 })
   expect(code).toBe(78)
@@ -88,14 +88,14 @@ test('[S8] a refusal names unknown settings with the likely name', async () => {
   expect(output).toContain('environment: PROT is unknown; did you mean PORT?')
 })
 
-test('[L6] with 256 open files the server says how many connections it can serve, serves them, and can save', async () => {
+test('[L6] with 256 open files the server logs how many connections it allows, serves them, and can save', async () => {
   const server = await startServer(dir.path, { PING_MS: 60_000 }, [], { openFiles: 256 })
   expect(server.output()).toContain('the open-file limit of 256 allows only 128 connections: raise it')
   const clients = await Promise.all(
     Array.from({ length: 128 }, (_, index) => TestClient.as(server, `u${index}`)),
   )
   await expect(TestClient.as(server, 'one too many')).rejects.toThrow(/503/)
-  // Plain HTTP and the disk have files of their own.
+  // Files are reserved for plain HTTP and the disk.
   const ready = await Promise.all(Array.from({ length: 40 }, () => fetch(`${server.origin}/readyz`)))
   for (const response of ready) expect(await response.json()).toEqual({ status: 'ready', storage: 'ok' })
   await (clients[0] as TestClient).ask({ type: 'set_status', status: 'offline' }, 'status_updated')
@@ -104,13 +104,13 @@ test('[L6] with 256 open files the server says how many connections it can serve
   expect(state.users).toHaveLength(128)
 })
 
-test('[S4] --version and --help answer and end', async () => {
+test('[S4] --version and --help print and exit', async () => {
   expect((await runServer(dir.path, {}, ['--version'])).output).toMatch(/^\d+\.\d+\.\d+\n$/)
   expect((await runServer(dir.path, {}, ['--help'])).output).toContain('OFFLINE_GRACE_MS=5000')
   expect((await runServer(dir.path, {}, ['--helP'])).code).toBe(64)
 })
 
-test('[Q1] a port that is taken is said in one sentence', async () => {
+test('[Q1] a port in use is reported in one sentence', async () => {
   const server = await startServer(dir.path)
   const other = temporaryDir()
   const { code, output } = await runServer(other.path, { PORT: server.port, HOST: '127.0.0.1' })
@@ -122,7 +122,7 @@ test('[Q1] a port that is taken is said in one sentence', async () => {
   other.remove()
 })
 
-test('[Q1] a HOST that is not of this machine is named with its value', async () => {
+test('[Q1] a HOST of another machine is reported with its value', async () => {
   const { code, output } = await runServer(dir.path, { HOST: '192.0.2.7' })
   expect(code).toBe(1)
   expect(output).toMatch(
@@ -154,7 +154,7 @@ test.skipIf(!hasIpv6)('[Q8] with HOST=[::1] the printed links answer', () =>
   printedLinksAnswer('[::1]', '[::1]', false),
 )
 
-test('[Q2] a second process on the same data exits with 75 and leaves the first alone', async () => {
+test('[Q2] a second process on the same data exits with 75 and does not affect the first', async () => {
   const server = await startServer(dir.path)
   const { code, output } = await runServer(dir.path, {})
   expect(code).toBe(75)
@@ -164,7 +164,7 @@ test('[Q2] a second process on the same data exits with 75 and leaves the first 
   expect(await server.end('SIGTERM')).toBe(0)
 })
 
-test('[Q3] a stop saves, closes with 1012 and exits with 0; meanwhile nobody is let in', async () => {
+test('[Q3] a stop saves, closes with 1012 and exits with 0; meanwhile no connection is accepted', async () => {
   const server = await startServer(dir.path)
   const client = await TestClient.as(server, 'ann')
   const ended = server.end('SIGTERM')
@@ -175,7 +175,7 @@ test('[Q3] a stop saves, closes with 1012 and exits with 0; meanwhile nobody is 
   expect(existsSync(join(dir.path, 'data', 'lock'))).toBe(false)
 })
 
-test('[Q4] a second signal exits at once, though a client never answers the goodbye', async () => {
+test('[Q4] a second signal exits at once, even if a client does not answer the close frame', async () => {
   const server = await startServer(dir.path)
   const client = await TestClient.as(server, 'ann')
   const { _socket: socket } = client.socket as unknown as { _socket: { pause(): void } }
@@ -189,7 +189,7 @@ test('[Q4] a second signal exits at once, though a client never answers the good
   client.socket.terminate()
 })
 
-test('[I8] a damaged state file gives way to its backup and is kept aside', async () => {
+test('[I8] a damaged state file is replaced by its backup and moved aside', async () => {
   for (const user of ['ann', 'bob']) {
     const server = await startServer(dir.path)
     await (await TestClient.as(server, user)).leave()
@@ -206,7 +206,7 @@ test('[I8] a damaged state file gives way to its backup and is kept aside', asyn
   await server.end('SIGTERM')
 })
 
-test('[I8] with state and backup both unreadable the server refuses with 78 and says what to do', async () => {
+test('[I8] if state and backup are unreadable, the server exits with 78 and says what to do', async () => {
   mkdirSync(join(dir.path, 'data'))
   writeFileSync(join(dir.path, 'data', 'user_state.json'), '{"users": [')
   const { code, output } = await runServer(dir.path, {})
@@ -215,7 +215,7 @@ test('[I8] with state and backup both unreadable the server refuses with 78 and 
   expect(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8')).toBe('{"users": [')
 })
 
-test('[Z8] a data directory that can’t be used is one sentence and 78, without a stack', async () => {
+test('[Z8] an unusable data directory is one sentence and exit code 78, without a stack trace', async () => {
   writeFileSync(join(dir.path, 'data'), 'a file where a directory should be')
   const { code, output } = await runServer(dir.path, {})
   expect(code).toBe(78)
@@ -224,7 +224,7 @@ test('[Z8] a data directory that can’t be used is one sentence and 78, without
   expect(output).toContain('set DATA_DIR to another directory')
 })
 
-test('[Z5] a dead server’s lock without any state is 78, and the message names what to delete', async () => {
+test('[Z5] a stale lock without any state is exit code 78, and the error names the file to delete', async () => {
   await (await startServer(dir.path)).end('SIGKILL')
   const data = join(dir.path, 'data')
   for (const name of readdirSync(data)) if (name.startsWith('user_state')) rmSync(join(data, name))
@@ -233,7 +233,7 @@ test('[Z5] a dead server’s lock without any state is 78, and the message names
   expect(output).toContain(`delete ${join(data, 'lock')} to start with an empty state`)
 })
 
-test('[Z2] a data directory removed while the server runs is made again, and everybody is in it', async () => {
+test('[Z2] a data directory removed while the server runs is created again with all users', async () => {
   const server = await startServer(dir.path)
   await (await TestClient.as(server, 'ann')).leave()
   rmSync(join(dir.path, 'data'), { recursive: true })
@@ -242,7 +242,7 @@ test('[Z2] a data directory removed while the server runs is made again, and eve
   expect(readFileSync(join(dir.path, 'data', 'user_state.json'), 'utf8')).toContain('"userId":"ann"')
 })
 
-test('[I8] a file of the plain form is taken over', async () => {
+test('[I8] a file in the plain form is imported', async () => {
   mkdirSync(join(dir.path, 'data'))
   const lastSeen = new Date(Date.now() - 86_400_000).toISOString()
   const ann = { userId: 'ann', status: 'offline', lastSeen, username: 'Ann' }
@@ -254,7 +254,7 @@ test('[I8] a file of the plain form is taken over', async () => {
   await server.end('SIGTERM')
 })
 
-test('[G1] the log goes to the console and to files; a stranger’s text can’t forge a line', async () => {
+test('[G1] the log goes to the console and to files; text of clients can not forge a line', async () => {
   const server = await startServer(dir.path, { LOG_LEVEL: 'debug' })
   const client = await TestClient.as(server, '\u2028error forged \u202e line')
   await client.leave()
@@ -267,7 +267,7 @@ test('[G1] the log goes to the console and to files; a stranger’s text can’t
   }
 })
 
-test('[G2] in production lines are JSON; where files can’t be written the console goes on', async () => {
+test('[G2] in production lines are JSON; if files can not be written, the console continues', async () => {
   writeFileSync(join(dir.path, 'logs'), 'a file where a directory should be')
   const server = await startServer(dir.path, { ENVIRONMENT: 'production', AUTH: 'open' })
   await server.end('SIGTERM')

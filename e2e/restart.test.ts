@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 const SETTINGS = { RESTART_GRACE_MS: 4_000 }
 const CLIENTS = 1_000
 
-test('[R3] a restart under 1,000 clients: who comes back is no news, the others leave once, as last seen before', {
+test('[R3] a restart with 1,000 clients: users who come back cause no change; the others leave once, with their earlier lastSeen', {
   timeout: 60_000,
 }, async () => {
   const dir = temporaryDir()
@@ -15,7 +15,7 @@ test('[R3] a restart under 1,000 clients: who comes back is no news, the others 
   const clients = await connect(before, ids(0, CLIENTS))
   const stopped = Date.now()
   expect(await before.end('SIGTERM')).toBe(0)
-  // A pong that was on its way is a last proof of life.
+  // A pong in transit is a last sign of life.
   const ended = Date.now()
   expect(ended - stopped).toBeLessThan(10_000)
   expect(new Set(await Promise.all(clients.map(async client => (await client.closed).code)))).toEqual(
@@ -42,7 +42,7 @@ test('[R3] a restart under 1,000 clients: who comes back is no news, the others 
   dir.remove()
 })
 
-test('[R5] names, choices and last seen survive a stop and a kill', async () => {
+test('[R5] names, choices and lastSeen survive a stop and a kill', async () => {
   const dir = temporaryDir()
   let server = await startServer(dir.path)
   const hidden = await TestClient.as(server, 'hidden')

@@ -3,9 +3,9 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
-// Readers that stall while thousands of users change: what they cost the server, and whether their view is right
-// when they read again. What waits for a v2 client is not a queue of changes but the number of the last one it
-// was told, so a stalled reader costs a bounded buffer.
+// Clients that stop reading while thousands of users change: how much memory they need, and whether their view is right when
+// they read again. For a v2 client the server keeps only the number of the last change it sent, not a queue, so a stalled
+// client needs a limited buffer.
 
 const USERS = 5_000
 const PER_SECOND = 500
@@ -13,7 +13,7 @@ const STALL_MS = 20_000
 const STALLED = 20
 const MIB = 1024 * 1024
 
-/** A client that follows everybody and folds; when it is cut off it comes back and names its place. */
+/** A client that subscribes to all users and applies the diffs. When it is closed, it reconnects and resumes with `since`. */
 class Roster {
   readonly view = new Map<string, string>()
   readonly #url: { readonly url: string }
@@ -34,7 +34,7 @@ class Roster {
     this.client = client
     client.socket.on('message', () => this.#read(client))
     client.socket.on('close', code => {
-      // Who does not even read the goodbye hears nothing but a reset.
+      // A client that does not read the close frame sees a reset.
       if (code !== 4508 && code !== 1006) return
       this.returns++
       void this.connect()
@@ -65,15 +65,15 @@ class Roster {
   }
 }
 
-/** Resident bytes of a process, and what of them is its own heap rather than the kernel's. */
+/** Resident memory of a process, and the part of it that is not used by the kernel. */
 const resident = (pid: number) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 
-test('[I7 I9 K3] readers stalled for 20 s under 500 changes/s over 5,000 users: bounded memory, and right in the end', async () => {
+test('[I7 I9 K3] clients that stall for 20 s under 500 changes/s of 5,000 users: limited memory, and a correct view in the end', async () => {
   const own = temporaryDir()
   const server = await startServer(own.path, {
     LIMITS: 'off',
-    // A process that may grow as it likes would hide what a reader costs in garbage.
+    // Without this limit, garbage would hide the memory that a client needs.
     NODE_OPTIONS: '--max-semi-space-size=2',
   })
   const truth = new Map<string, string>()
@@ -86,7 +86,7 @@ test('[I7 I9 K3] readers stalled for 20 s under 500 changes/s over 5,000 users: 
   await healthy.connect()
   const stalled = Array.from({ length: STALLED }, (_, n) => new Roster(server, `stalled-${n}`))
 
-  /** Changes for a while; each has a text of its own, so that nothing can be right by chance. */
+  /** Makes changes for a while. Each has a different text, so that a view can't be right by chance. */
   let made = 0
   const change = async (ms: number) => {
     const until = Date.now() + ms
@@ -104,7 +104,7 @@ test('[I7 I9 K3] readers stalled for 20 s under 500 changes/s over 5,000 users: 
     }
   }
 
-  // The control: the same load with the same readers, who read.
+  // The control: the same load with the same clients, which read.
   for (const roster of stalled) await roster.connect()
   await change(STALL_MS)
   const before = resident(server.pid)
@@ -129,7 +129,7 @@ test('[I7 I9 K3] readers stalled for 20 s under 500 changes/s over 5,000 users: 
   expect(wrong).toEqual(wrong.map(() => 0))
   expect(holes).toBe(0)
 
-  // The negative control: a view that took no part in the last changes is seen to be wrong.
+  // The negative control: a view without the last changes is detected.
   const asleep = new Map(healthy.view)
   await change(1_000)
   await sleep(1_000)

@@ -3,20 +3,23 @@ import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
-// Protocol v2 on real sockets: what is followed, what is told, what is chosen, and who is who.
+// Protocol v2 on real sockets: subscriptions, messages, choices and sessions.
 
 const GRACE_MS = 700
 const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS })
 
 const shape = (text: string) => text.replaceAll(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g, '"TIME"')
 
-/** All that comes within `quietMs`. */
-async function heard(client: TestClient, quietMs = 150): Promise<{ type: string; [key: string]: unknown }[]> {
+/** All messages until none comes for `quietMs`. */
+async function received(
+  client: TestClient,
+  quietMs = 150,
+): Promise<{ type: string; [key: string]: unknown }[]> {
   await sleep(quietMs)
   return client.texts.splice(0).map(text => JSON.parse(text))
 }
 
-test('[V1] v2 is chosen by its subprotocol, and its welcome tells the terms', async () => {
+test('[V1] v2 is selected by its subprotocol, and its welcome contains session, position and limits', async () => {
   const client = await TestClient.open(`${server.url}?userId=terms&sessionId=tab-1`, {
     protocols: ['who-is-online.v1', 'who-is-online.v2'],
   })
@@ -31,7 +34,7 @@ test('[V1] v2 is chosen by its subprotocol, and its welcome tells the terms', as
   await client.leave()
 })
 
-test('[V2] subscribe tells the state of those who were named, then what changes, each in a diff that joins', async () => {
+test('[V2] subscribe sends the state of the selected users, then diffs without gaps', async () => {
   const fan = await TestClient.v2(server, 'fan')
   const bob = await TestClient.v2(server, 'bob', { username: 'Bob' })
   fan.send({ type: 'subscribe', userIds: ['bob', 'nobody', 42], id: 's' })
@@ -56,7 +59,7 @@ test('[V2] subscribe tells the state of those who were named, then what changes,
   expect(gone.users).toEqual([
     { userId: 'bob', status: 'offline', lastSeen: expect.any(String), username: 'Bob' },
   ])
-  // Who follows nobody yet is told so, and may follow later.
+  // An empty subscription has an empty state, and can be extended later.
   expect(await fan.ask({ type: 'subscribe', userIds: [] }, 'presence_state')).toMatchObject({
     users: [],
     last: true,
@@ -64,12 +67,12 @@ test('[V2] subscribe tells the state of those who were named, then what changes,
   fan.send({ type: 'unsubscribe', userIds: ['bob'], id: 7 })
   expect(await fan.next('ack')).toEqual({ type: 'ack', id: 7 })
   const back = await TestClient.v2(server, 'bob')
-  expect(await heard(fan)).toEqual([])
+  expect(await received(fan)).toEqual([])
   await back.leave()
   await fan.leave()
 })
 
-test('[V2] whoever follows everybody is told of everybody, the own user included', async () => {
+test('[V2] a subscription to all users includes the own user', async () => {
   const fan = await TestClient.v2(server, 'all-fan')
   const ann = await TestClient.v2(server, 'all-ann')
   fan.send({ type: 'subscribe', all: true })
@@ -84,12 +87,12 @@ test('[V2] whoever follows everybody is told of everybody, the own user included
   fan.send({ type: 'unsubscribe', all: true })
   await fan.next('ack')
   ann.send({ type: 'set_status', status: 'online' })
-  expect(await heard(fan)).toEqual([])
+  expect(await received(fan)).toEqual([])
   await ann.leave()
   await fan.leave()
 })
 
-test('[V3] a place in the same epoch gets what changed since; one of another epoch gets everything', async () => {
+test('[V3] `since` in the same epoch returns what changed after it; in another epoch everything', async () => {
   const ann = await TestClient.v2(server, 'since-ann')
   const bob = await TestClient.v2(server, 'since-bob')
   const userIds = ['since-ann', 'since-bob']
@@ -117,7 +120,7 @@ test('[V3] a place in the same epoch gets what changed since; one of another epo
   for (const client of [ann, bob, again]) await client.leave()
 })
 
-test('[V4] an inactive client is told nothing; when it looks again, one diff has the newest of each', async () => {
+test('[V4] an inactive client receives nothing; when it is active again, one diff has the newest state of each user', async () => {
   const fan = await TestClient.v2(server, 'looker')
   const ann = await TestClient.v2(server, 'look-ann')
   const bob = await TestClient.v2(server, 'look-bob')
@@ -128,9 +131,9 @@ test('[V4] an inactive client is told nothing; when it looks again, one diff has
     bob.send({ type: 'set_status', status })
     await sleep(60)
   }
-  expect(await heard(fan)).toEqual([])
+  expect(await received(fan)).toEqual([])
   fan.send({ type: 'client_state', state: 'active', id: 2 })
-  const told = await heard(fan)
+  const told = await received(fan)
   expect(told).toMatchObject([
     { type: 'presence_diff', users: [{ status: 'busy' }, { status: 'busy' }] },
     { type: 'ack', id: 2 },
@@ -138,7 +141,7 @@ test('[V4] an inactive client is told nothing; when it looks again, one diff has
   for (const client of [ann, bob, fan]) await client.leave()
 })
 
-test('[V5] the number of those online is told at most once a second, and only when it is another', async () => {
+test('[V5] the number of online users is sent at most once per second, and only if it changed', async () => {
   const fan = await TestClient.v2(server, 'counter')
   const { count } = await fan.ask({ type: 'subscribe', count: true, id: 'c' }, 'online_count')
   const clients: TestClient[] = []
@@ -146,17 +149,17 @@ test('[V5] the number of those online is told at most once a second, and only wh
     clients.push(await TestClient.v2(server, `counted-${n}`))
     await sleep(30)
   }
-  const first = await heard(fan, 1_300)
+  const first = await received(fan, 1_300)
   expect(first.length).toBeLessThanOrEqual(2)
   expect(first.at(-1)).toMatchObject({ type: 'online_count', count: count + 10 })
-  expect(await heard(fan, 1_200)).toEqual([])
+  expect(await received(fan, 1_200)).toEqual([])
   await fan.ask({ type: 'unsubscribe', count: true }, 'ack')
   for (const client of clients) await client.leave()
-  expect(await heard(fan, 1_200)).toEqual([])
+  expect(await received(fan, 1_200)).toEqual([])
   await fan.leave()
 })
 
-test('[V6] every request’s reply, and its error, carries the id that it came with', async () => {
+test('[V6] every reply and error has the id of its request', async () => {
   const client = await TestClient.v2(server, 'ids')
   const requests: [object, string][] = [
     [{ type: 'get_online_count' }, 'online_count'],
@@ -191,7 +194,7 @@ test('[V6] every request’s reply, and its error, carries the id that it came w
   await client.leave()
 })
 
-test('[V7] get_users answers for any users, list_users goes through all of them page by page', async () => {
+test('[V7] get_users returns any users, list_users returns all users in pages', async () => {
   const client = await TestClient.v2(server, 'lister')
   const crowd = await Promise.all(Array.from({ length: 25 }, (_, n) => TestClient.v2(server, `page-${n}`)))
   const { users, seq } = await client.ask({ type: 'get_users', userIds: ['page-3', 'nobody'] }, 'users')
@@ -220,7 +223,7 @@ test('[V7] get_users answers for any users, list_users goes through all of them 
   await client.leave()
 })
 
-test('[V8] the same session again takes the place of the dead socket at once: no change, nobody twice', async () => {
+test('[V8] a new connection of a session replaces the dead one at once, without a change or a duplicate', async () => {
   const fan = await TestClient.v2(server, 'replace-fan')
   await fan.ask({ type: 'subscribe', userIds: ['twice'] }, 'presence_state')
   const old = await TestClient.v2(server, 'twice', { sessionId: 'tab' })
@@ -230,13 +233,13 @@ test('[V8] the same session again takes the place of the dead socket at once: no
   expect(old.texts.map(text => JSON.parse(text))).toMatchObject([
     { type: 'disconnect', code: 4409, reconnect: false },
   ])
-  expect(await heard(fan, GRACE_MS + 300)).toEqual([])
+  expect(await received(fan, GRACE_MS + 300)).toEqual([])
   await fresh.leave()
   expect((await fan.next('presence_diff')).users).toMatchObject([{ userId: 'twice', status: 'offline' }])
   await fan.leave()
 })
 
-test('[V8] a full user can come back with the same session', async () => {
+test('[V8] a user at the connection limit can reconnect with the same session', async () => {
   const own = temporaryDir()
   const small = await startServer(own.path, { MAX_CONNECTIONS_PER_USER: 2 })
   await TestClient.v2(small, 'full', { sessionId: '1' })
@@ -248,7 +251,7 @@ test('[V8] a full user can come back with the same session', async () => {
   own.remove()
 })
 
-test('[V9] a choice is told to the own connections, with its text and end, and falls back when it expires', async () => {
+test('[V9] own connections receive a choice with its text and expiry, and its end', async () => {
   const fan = await TestClient.v2(server, 'choice-fan')
   const v1 = await TestClient.as(server, 'choice-v1')
   await fan.ask({ type: 'subscribe', userIds: ['chooser'] }, 'presence_state')
@@ -276,9 +279,9 @@ test('[V9] a choice is told to the own connections, with its text and end, and f
   expect((await fan.next('presence_diff')).users).toEqual([
     { userId: 'chooser', status: 'online', lastSeen: expect.any(String) },
   ])
-  // In v1 a busy user is online: there was nothing to tell.
+  // In v1 a busy user is online, so there was no change.
   expect(v1.texts).toEqual([])
-  // A plain online with an end is a choice as well.
+  // The status online with an expiry is a choice as well.
   const soon = new Date(Date.now() + 60_000).toISOString()
   await laptop.ask({ type: 'set_status', status: 'online', expiresAt: soon }, 'status_updated')
   const third = await TestClient.v2(server, 'chooser')
@@ -289,14 +292,14 @@ test('[V9] a choice is told to the own connections, with its text and end, and f
   for (const client of [laptop, phone, late, fan, v1]) await client.leave()
 })
 
-test('[V10] whoever is idle everywhere is away; one active device is enough to be online', async () => {
+test('[V10] a user who is idle on all devices is away; one active device is enough to be online', async () => {
   const fan = await TestClient.v2(server, 'idle-fan')
   await fan.ask({ type: 'subscribe', userIds: ['idler'] }, 'presence_state')
   const laptop = await TestClient.v2(server, 'idler')
   const phone = await TestClient.v2(server, 'idler')
   await fan.next('presence_diff')
   await laptop.ask({ type: 'set_activity', state: 'idle' }, 'ack')
-  expect(await heard(fan)).toEqual([])
+  expect(await received(fan)).toEqual([])
   await phone.ask({ type: 'set_activity', state: 'idle' }, 'ack')
   expect((await fan.next('presence_diff')).users).toMatchObject([{ userId: 'idler', status: 'away' }])
   await laptop.ask({ type: 'set_activity', state: 'active' }, 'ack')
@@ -322,7 +325,7 @@ test('[L3] a thousand ids count as eleven messages', async () => {
   own.remove()
 })
 
-test('[V14] who watches as the live page does is nobody: not counted, not listed, without a status', async () => {
+test('[V14] a client that observes like the live page is not a user: not counted, not listed, without a status', async () => {
   const v1 = await TestClient.as(server, 'spectated')
   const before = (await v1.ask({ type: 'get_all_users' }, 'all_users')).users.length
   const pages = await Promise.all(
@@ -347,7 +350,7 @@ test('[V14] who watches as the live page does is nobody: not counted, not listed
   await v1.leave()
 })
 
-test('[V11] more ids than a connection may follow are refused whole, with too_many', async () => {
+test('[V11] a subscription to more users than allowed is refused completely with too_many', async () => {
   const own = temporaryDir()
   const small = await startServer(own.path, { MAX_WATCHED_USERS: 5 })
   const fan = await TestClient.v2(small, 'fan')
@@ -358,7 +361,7 @@ test('[V11] more ids than a connection may follow are refused whole, with too_ma
   const gauge = async () =>
     /^wio_watched_ids (\d+)$/m.exec(await (await fetch(`${small.origin}/metrics`)).text())?.[1]
   expect(await gauge()).toBe('4')
-  // The same again costs nothing.
+  // Subscribing to the same users again counts nothing.
   await fan.ask({ type: 'subscribe', userIds: ids(0, 5) }, 'presence_state')
   expect(await gauge()).toBe('5')
   await fan.leave()
@@ -368,7 +371,7 @@ test('[V11] more ids than a connection may follow are refused whole, with too_ma
   own.remove()
 })
 
-test('[V12] before the server closes it says why, and whether and when to come back', async () => {
+test('[V12] before it closes, the server sends the reason, and whether and when to reconnect', async () => {
   const own = temporaryDir()
   const ending = await startServer(own.path)
   const clients = await Promise.all(Array.from({ length: 50 }, (_, n) => TestClient.v2(ending, `u${n}`)))
@@ -386,7 +389,7 @@ test('[V12] before the server closes it says why, and whether and when to come b
   expect((await unusable.closed).code).toBe(4400)
 })
 
-test('[P11] an id that would come back with other digits is refused, and the connection stays open', async () => {
+test('[P11] an id that would be rounded is refused, and the connection stays open', async () => {
   const client = await TestClient.v2(server, 'digits')
   client.socket.send('{"type":"ping","id":1767225600123456789}')
   const error = await client.next('error')
@@ -404,7 +407,7 @@ test('[P11] an id that would come back with other digits is refused, and the con
   await client.leave()
 })
 
-test('[P12] null in an optional field is the same as no field', async () => {
+test('[P12] null in an optional field is the same as an absent field', async () => {
   const client = await TestClient.v2(server, 'nulls')
   client.send({ type: 'set_status', status: 'busy', text: null, expiresAt: null, id: null })
   const updated = await client.next('status_updated')

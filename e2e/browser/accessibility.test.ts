@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect } from 'vitest'
 import { browserTest, connectAs, newContext, openLivePage, shown } from './stage.ts'
 
-// axe looks at the live page as it is drawn: colours, names, roles and order.
+// Checks the rendered live page with axe: colours, names, roles and order.
 
 const clients: TestClient[] = []
 const server = useServer()
@@ -19,7 +19,7 @@ beforeAll(async () => {
   }
 })
 
-/** What axe finds, a line each. */
+/** The violations that axe finds, one line each. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
   const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
@@ -64,7 +64,7 @@ browserTest('axe finds nothing while the connection is lost', async () => {
   own.remove()
 })
 
-browserTest('axe sees what is wrong with a page', async () => {
+browserTest('control: axe finds the violations of a bad page', async () => {
   const page = await (await newContext()).newPage()
   await page.setContent('<p style="color: #ccc">hardly to be read</p><input>')
   expect((await violations(page)).map(line => line.split(':')[0])).toEqual(

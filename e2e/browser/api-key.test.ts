@@ -4,7 +4,7 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
 
-// The live page in production: for whoever has the key.
+// The live page in production, which requires the API key.
 
 const API_KEY = 'not-to-be-printed:k3y/k3y+k3y=~k3y'
 const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'open', DASHBOARD: 'on' }
@@ -12,13 +12,13 @@ const server = useServer({ ...PRODUCTION, API_KEY })
 
 const secrets = (text: string) => text.includes(API_KEY) || text.includes('not-to-be-printed')
 
-test('[S3] without a key the server does not start in production with the page on, and says what to set', async () => {
+test('[S3] in production, the server does not start with the page but without a key, and says what to set', async () => {
   const { code, output } = await runServer(server.dir, PRODUCTION)
   expect(code).toBe(78)
   expect(output).toMatch(/API_KEY must be set in production if DASHBOARD is "on": .*openssl rand -base64 32/)
 })
 
-test('[S6] the key is in nothing that the server prints', async () => {
+test('[S6] the server never prints the key', async () => {
   const short = API_KEY.slice(0, 31)
   const wrong = await runServer(server.dir, { ...PRODUCTION, API_KEY: short })
   expect(wrong.code).toBe(78)
@@ -35,10 +35,10 @@ test('[S6] the key is in nothing that the server prints', async () => {
 browserTest.each([
   ['no key', {}],
   ['a wrong key', { httpCredentials: { username: 'ann', password: `${API_KEY}!` } }],
-])('[T5] a browser with %s is asked for it and shows nothing', async (_what, options) => {
+])('[T5] a browser with %s is asked for the key and shows nothing', async (_what, options) => {
   const page = await (await newContext(options)).newPage()
   const answered = page.waitForResponse(`${server.origin}/`)
-  // Without anybody to ask, a browser may show the answer or give up.
+  // Without a user to ask, a browser may show the response or fail.
   await page.goto(`${server.origin}/`).catch(() => {})
   const answer = await answered
   expect(answer.status()).toBe(401)
@@ -46,7 +46,7 @@ browserTest.each([
   expect(await page.locator('main').count()).toBe(0)
 })
 
-browserTest('[T5] with the key as password the page is live, its own connections too', async () => {
+browserTest('[T5] with the key as password the page works, including its connections', async () => {
   const context = await newContext({ httpCredentials: { username: 'anybody', password: API_KEY } })
   const page = await openLivePage(server, context)
   const ann = await TestClient.as(server, 'ann')

@@ -10,7 +10,7 @@ import { build, defaultClientConditions } from 'vite'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { browserTest, newContext } from './stage.ts'
 
-// The SDK in pages of its own, as an application has it: what the live page does not do, and what only a browser has.
+// The SDK in the pages of an application: features that the live page does not use, and behaviour that needs a browser.
 
 const GRACE_MS = 700
 let sdk = ''
@@ -24,7 +24,7 @@ afterAll(async () => {
   application.close()
 })
 
-/** The SDK as one module for a page, made by a bundler. */
+/** Bundles the SDK into one module for a page. */
 async function bundle(): Promise<string> {
   const result = await build({
     configFile: false,
@@ -44,14 +44,14 @@ async function bundle(): Promise<string> {
   return output.output[0].code
 }
 
-/** An application's page. It has a client as `client`. */
+/** The page of an application, with a client in `client`. */
 const APPLICATION = `<!doctype html><title>An application</title><script type="module">
   import { createClient } from '/sdk.js'
   const { url, userId } = Object.fromEntries(new URL(location.href).searchParams)
   window.client = createClient({ url, userId })
 </script>`
 
-/** A host of its own for the application, as it is where the presence service is not the one that serves pages. */
+/** Serves the application from its own host, different from that of the presence server. */
 async function serveApplication(): Promise<Server> {
   const http = createServer((request, response) => {
     const isSdk = request.url === '/sdk.js'
@@ -78,7 +78,7 @@ async function isOpen(page: Page): Promise<void> {
   await page.waitForFunction('window.client?.connectionStatus === "open"')
 }
 
-browserTest('whom a page follows, it knows; it hears of nobody else', async () => {
+browserTest('a page receives only the users it is subscribed to', async () => {
   const page = await openApplication(await newContext(), 'reader')
   const told = () => page.evaluate<string[]>('told.splice(0)')
   await page.evaluate(`
@@ -108,7 +108,7 @@ browserTest('whom a page follows, it knows; it hears of nobody else', async () =
   await bob.leave()
 })
 
-browserTest('what a page chooses others see, in the words it was chosen with', async () => {
+browserTest('others see the status and text that a page sets', async () => {
   const page = await openApplication(await newContext(), 'writer')
   const witness = await TestClient.v2(server, 'witness')
   await witness.ask({ type: 'subscribe', userIds: ['writer'] }, 'presence_state')
@@ -128,7 +128,7 @@ browserTest('what a page chooses others see, in the words it was chosen with', a
   await witness.leave()
 })
 
-browserTest('a tab is one session over a reload, a duplicated tab is another', async () => {
+browserTest('a tab keeps its session over a reload, a duplicated tab gets another one', async () => {
   const urls: string[] = []
   const context = await newContext()
   context.on('page', page => page.on('websocket', socket => urls.push(socket.url())))
@@ -139,7 +139,7 @@ browserTest('a tab is one session over a reload, a duplicated tab is another', a
   await isOpen(tab)
   expect(new Set(sessions()).size).toBe(1)
 
-  // A window that a page opens gets a copy of what the page has stored, as a duplicated tab does.
+  // A window opened by a page gets a copy of its session storage, like a duplicated tab.
   const [copy] = await Promise.all([
     context.waitForEvent('page'),
     tab.evaluate('void window.open(location.href)'),
@@ -158,7 +158,7 @@ browserTest('a tab is one session over a reload, a duplicated tab is another', a
 })
 
 browserTest(
-  'a server that restarts is come back to, and what is followed is followed on',
+  'after a restart of the server, the page reconnects and keeps its subscriptions',
   { timeout: 30_000 },
   async () => {
     const own = temporaryDir()

@@ -3,15 +3,15 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { expect } from 'vitest'
 import { browserTest, newContext } from './stage.ts'
 
-// A real browser’s own decoder takes what the server deflates.
+// A real browser decodes what the server compresses.
 
 const USERS = 150
 const server = useServer({ COMPRESSION: 'on', LIMITS: 'off' })
 
-browserTest('[B8] a browser that deflates folds the same view as a client that does not', async () => {
+browserTest('[B8] a browser with compression gets the same view as a client without', async () => {
   const page = await (await newContext()).newPage()
   await page.goto(`${server.origin}/`)
-  // What is followed is folded in the page, as any client of v2 does it.
+  // The page applies states and diffs like any v2 client.
   await page.evaluate(`
     window.view = {}
     window.socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws?userId=page', 'who-is-online.v2')

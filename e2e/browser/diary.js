@@ -1,5 +1,5 @@
-// Runs in the page, before its own scripts. Writes down each state that the page's document goes through, also those that
-// are gone before anybody could look, so that a flicker is found afterwards.
+// Runs in the page before its own scripts. Records every state of the document, including those that last too briefly to be
+// polled, so that a flicker is found afterwards.
 
 window.whatWasShown = (() => {
   const shown = []
@@ -23,7 +23,7 @@ window.whatWasShown = (() => {
   return shown
 })()
 
-// When something was done last, by the page's own clock: the tool that clicks takes its time before and after.
+// The time of the last action by the clock of the page: the tool that clicks adds delays before and after.
 for (const type of ['click', 'change']) {
   addEventListener(
     type,

@@ -8,7 +8,7 @@ import {
   browserTest,
   connectAs,
   diary,
-  lastDeedAt,
+  lastActionAt,
   lineOf,
   newContext,
   openLivePage,
@@ -32,7 +32,7 @@ browserTest('two tabs that connect as two users see each other within a second',
   ] as const) {
     await connectAs(page, userId, NAMES[userId])
     const entry = await shown(other, ({ users }) => users[userId] === 'online')
-    expect(entry.at - (await lastDeedAt(page))).toBeLessThan(1_000)
+    expect(entry.at - (await lastActionAt(page))).toBeLessThan(1_000)
     await lineOf(other, userId).getByText(NAMES[userId], { exact: true }).waitFor()
   }
   expect(await lineOf(one, 'ann').getByText('you').count()).toBe(1)
@@ -40,37 +40,34 @@ browserTest('two tabs that connect as two users see each other within a second',
 
   await two.getByLabel('Status').selectOption('busy')
   const busy = await shown(one, ({ users }) => users['bob'] === 'busy')
-  expect(busy.at - (await lastDeedAt(two))).toBeLessThan(1_000)
+  expect(busy.at - (await lastActionAt(two))).toBeLessThan(1_000)
 
   await two.getByRole('button', { name: 'Leave' }).click()
   const gone = await shown(one, ({ users }) => users['bob'] === 'offline')
-  expect(gone.at - (await lastDeedAt(two))).toBeLessThan(1_000)
+  expect(gone.at - (await lastActionAt(two))).toBeLessThan(1_000)
   await one.getByRole('list', { name: 'Changes, newest first' }).getByText('offline').waitFor()
 })
 
-browserTest(
-  '[R2] a tab that is closed is shown after the grace, one that is reloaded is no news',
-  async () => {
-    const onlooker = await openLivePage(server)
-    const tab = await openLivePage(server)
-    await connectAs(tab, 'carl')
-    await shown(onlooker, ({ users }) => users['carl'] === 'online')
+browserTest('[R2] a closed tab is shown after the grace, a reloaded one causes no change', async () => {
+  const onlooker = await openLivePage(server)
+  const tab = await openLivePage(server)
+  await connectAs(tab, 'carl')
+  await shown(onlooker, ({ users }) => users['carl'] === 'online')
 
-    await tab.reload()
-    await tab.getByText('Here as carl').waitFor()
-    await sleep(GRACE_MS + 500)
-    const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
-    expect(new Set(words)).toEqual(new Set(['online']))
+  await tab.reload()
+  await tab.getByText('Here as carl').waitFor()
+  await sleep(GRACE_MS + 500)
+  const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
+  expect(new Set(words)).toEqual(new Set(['online']))
 
-    const closedAt = Date.now()
-    await tab.close()
-    const { at } = await shown(onlooker, ({ users }) => users['carl'] === 'offline')
-    expect(at - closedAt).toBeGreaterThanOrEqual(GRACE_MS - 100)
-    expect(at - closedAt).toBeLessThan(GRACE_MS + 1_000)
-  },
-)
+  const closedAt = Date.now()
+  await tab.close()
+  const { at } = await shown(onlooker, ({ users }) => users['carl'] === 'offline')
+  expect(at - closedAt).toBeGreaterThanOrEqual(GRACE_MS - 100)
+  expect(at - closedAt).toBeLessThan(GRACE_MS + 1_000)
+})
 
-browserTest('nobody who only looks is a user', async () => {
+browserTest('an observer is not a user', async () => {
   const witness = await TestClient.v2(server, 'witness')
   await witness.ask({ type: 'subscribe', all: true }, 'presence_state')
   const page = await openLivePage(server)
@@ -83,7 +80,7 @@ browserTest('nobody who only looks is a user', async () => {
 })
 
 browserTest(
-  '[R3] a restart of the server greys the list, and who comes back never flickers',
+  '[R3] a restart of the server greys the list, and users who come back do not flicker',
   { timeout: 40_000 },
   async () => {
     const own = temporaryDir()
@@ -92,7 +89,7 @@ browserTest(
     const pages = [await openLivePage(before), await openLivePage(before)] as const
     await connectAs(pages[0], 'ann')
     await connectAs(pages[1], 'bob')
-    // Somebody who will not come back: what the diary must catch.
+    // A user who will not come back: the diary must record it.
     await TestClient.as(before, 'eve')
     for (const page of pages) {
       await shown(page, ({ users }) => ['ann', 'bob', 'eve'].every(id => users[id] === 'online'))
@@ -121,52 +118,56 @@ browserTest(
   },
 )
 
-browserTest('a hidden tab is told nothing, and then all at once', { timeout: 30_000 }, async () => {
-  const context = await newContext()
-  const texts: string[] = []
-  context.on('page', page => {
-    page.on('websocket', socket => socket.on('framereceived', ({ payload }) => texts.push(String(payload))))
-  })
-  const page = await openLivePage(server, context)
-  const turn = (state: string) =>
-    page.evaluate(`
+browserTest(
+  'a hidden tab receives nothing, and everything at once when it is visible again',
+  { timeout: 30_000 },
+  async () => {
+    const context = await newContext()
+    const texts: string[] = []
+    context.on('page', page => {
+      page.on('websocket', socket => socket.on('framereceived', ({ payload }) => texts.push(String(payload))))
+    })
+    const page = await openLivePage(server, context)
+    const turn = (state: string) =>
+      page.evaluate(`
       Object.defineProperty(document, 'visibilityState', { configurable: true, value: '${state}' })
       document.dispatchEvent(new Event('visibilitychange'))
     `)
-  const diffs = () =>
-    texts
-      .splice(0)
-      .filter(text => text.includes('"presence_diff"'))
-      .map(text => JSON.parse(text))
-  const flapping = await Promise.all(['f1', 'f2', 'f3'].map(id => TestClient.v2(server, id)))
-  await shown(page, ({ users }) => users['f3'] === 'online')
-  expect(diffs()).not.toEqual([])
-  await turn('hidden')
-  await sleep(5_500)
-  diffs()
-  for (const status of ['busy', 'away', 'online', 'busy']) {
-    for (const client of flapping) await client.ask({ type: 'set_status', status }, 'status_updated')
-    await sleep(100)
-  }
-  expect(diffs()).toEqual([])
-  expect(await lineOf(page, 'f1').locator('.word').textContent()).toBe('online')
-  await turn('visible')
-  await shown(page, ({ users }) => ['f1', 'f2', 'f3'].every(id => users[id] === 'busy'))
-  await sleep(300)
-  const [merged, ...others] = diffs()
-  expect(others).toEqual([])
-  const told = merged.users.filter(({ userId }: { userId: string }) => userId.startsWith('f'))
-  expect(told.map(({ userId, status }: Record<string, string>) => [userId, status])).toEqual([
-    ['f1', 'busy'],
-    ['f2', 'busy'],
-    ['f3', 'busy'],
-  ])
-  const seen = (await diary(page)).map(({ users }) => users['f1'])
-  expect(seen).not.toContain('away')
-  for (const client of flapping) await client.leave()
-})
+    const diffs = () =>
+      texts
+        .splice(0)
+        .filter(text => text.includes('"presence_diff"'))
+        .map(text => JSON.parse(text))
+    const flapping = await Promise.all(['f1', 'f2', 'f3'].map(id => TestClient.v2(server, id)))
+    await shown(page, ({ users }) => users['f3'] === 'online')
+    expect(diffs()).not.toEqual([])
+    await turn('hidden')
+    await sleep(5_500)
+    diffs()
+    for (const status of ['busy', 'away', 'online', 'busy']) {
+      for (const client of flapping) await client.ask({ type: 'set_status', status }, 'status_updated')
+      await sleep(100)
+    }
+    expect(diffs()).toEqual([])
+    expect(await lineOf(page, 'f1').locator('.word').textContent()).toBe('online')
+    await turn('visible')
+    await shown(page, ({ users }) => ['f1', 'f2', 'f3'].every(id => users[id] === 'busy'))
+    await sleep(300)
+    const [merged, ...others] = diffs()
+    expect(others).toEqual([])
+    const told = merged.users.filter(({ userId }: { userId: string }) => userId.startsWith('f'))
+    expect(told.map(({ userId, status }: Record<string, string>) => [userId, status])).toEqual([
+      ['f1', 'busy'],
+      ['f2', 'busy'],
+      ['f3', 'busy'],
+    ])
+    const seen = (await diary(page)).map(({ users }) => users['f1'])
+    expect(seen).not.toContain('away')
+    for (const client of flapping) await client.leave()
+  },
+)
 
-browserTest('of ten thousand users those are in the page that can be seen', { timeout: 40_000 }, async () => {
+browserTest('of ten thousand users only the visible ones are in the DOM', { timeout: 40_000 }, async () => {
   const own = temporaryDir()
   const users = 10_000
   seed(own.path, users)
@@ -176,7 +177,7 @@ browserTest('of ten thousand users those are in the page that can be seen', { ti
   await page.getByRole('heading', { name: '10,000 online' }).waitFor()
   const viewport = page.locator(LIST)
   const box = await viewport.boundingBox()
-  if (!box) throw new Error('the list is not to be seen')
+  if (!box) throw new Error('the list is not visible')
   await page.mouse.move(box.x + 50, box.y + 50)
   for (let n = 0; n < 20; n++) await page.mouse.wheel(0, 700)
   const patience = { timeout: 10_000 }
@@ -207,7 +208,7 @@ browserTest('of ten thousand users those are in the page that can be seen', { ti
   own.remove()
 })
 
-/** As many users who were online when the server was stopped. */
+/** Writes a state file with this many users who were online when the server stopped. */
 function seed(dir: string, count: number): void {
   const lastSeen = new Date().toISOString()
   const users = Array.from({ length: count }, (_, n) => {

@@ -6,18 +6,18 @@ import { type RunningServer, startServer, temporaryDir } from '@who-is-online/te
 import type { Browser, Page } from 'playwright-core'
 import { setup as buildLivePage } from '../../scripts/page.mjs'
 
-// `pnpm screenshots`: the pictures of the live page in docs/screenshots. The page's clock is ours, so that five minutes
-// pass in some seconds, and the same five minutes each time.
+// `pnpm screenshots` creates the pictures of the live page in docs/screenshots. The clock of the page is simulated, so that
+// the same five minutes pass in some seconds.
 
 const PICTURES = join(import.meta.dirname, '../../docs/screenshots')
 const WIDTHS = { wide: 1_000, narrow: 360 }
 const HEIGHT = 760
 
-/** When the page is opened, for the page; a Thursday morning. */
+/** The simulated time when the page is opened, a Thursday morning. */
 const OPENED_AT = Date.parse('2026-01-15T10:00:00.000Z')
 const SECOND = 1_000
 
-/** Who was here before the page was opened: seen last as many minutes ago, or still here. */
+/** The users before the page is opened, with the minutes since they were last seen; 0 for online. */
 const BEFORE: readonly (readonly [userId: string, username: string, minutesAgo: number])[] = [
   ['ada', 'Ada Lovelace', 0],
   ['grace', 'Grace Hopper', 0],
@@ -50,7 +50,7 @@ const STORY: readonly Doing[] = [
 ]
 const LASTS_SECONDS = 300
 
-/** The real time of the page's `OPENED_AT`, and how far the page's clock has gone: what a server says is told in its time. */
+/** The real time of `OPENED_AT`, and the elapsed simulated time: times from the server are converted with them. */
 let openedAt = 0
 let passed = 0
 
@@ -95,14 +95,14 @@ async function openPage(browser: Browser, server: RunningServer, width: number):
   return page
 }
 
-/** The page's time of a moment: of what was before it was opened as long ago as it is, of what happens now, now. */
+/** Converts a time of the server to simulated time. */
 function inPageTime(quoted: string): string {
   const at = Date.parse(quoted.slice(1, -1))
   const shifted = at < openedAt ? OPENED_AT + at - openedAt : OPENED_AT + passed * SECOND
   return at > openedAt + 3_600_000 ? quoted : `"${new Date(shifted).toISOString()}"`
 }
 
-/** Lets seconds pass in the page, and what is sent meanwhile arrive. */
+/** Advances the simulated time, and waits for the messages of that time. */
 async function pass(page: Page, seconds: number): Promise<void> {
   for (let n = 0; n < seconds; n++) {
     passed++
@@ -116,7 +116,7 @@ async function until(page: Page, isSo: () => Promise<boolean>): Promise<void> {
     await page.clock.runFor(20)
     await sleep(20)
   }
-  if (!(await isSo())) throw new Error('the page does not get as far as it should')
+  if (!(await isSo())) throw new Error('the page did not reach the expected state')
 }
 
 async function play(page: Page, server: RunningServer): Promise<void> {
@@ -127,7 +127,7 @@ async function play(page: Page, server: RunningServer): Promise<void> {
   await until(page, () => page.getByText('Here as').isVisible())
   for (const [second, userId, username, status, text] of STORY) {
     await pass(page, second - passed)
-    // Somebody sits there: without a sign of life, who watches for five minutes would be away.
+    // Without mouse moves, the user would be idle after five minutes.
     await page.mouse.move(second % 300, second % 200)
     const client = clients.get(userId) ?? (await TestClient.v2(server, userId, { username }))
     clients.set(userId, client)

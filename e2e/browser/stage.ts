@@ -5,11 +5,11 @@ import type { RunningServer } from '@who-is-online/testing/start-server'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, expect, test } from 'vitest'
 
-// What the tests with a real browser have in common: one browser a file, and a page that keeps a diary of what it shows.
+// Helpers of the tests with a real browser: one browser per file, and a page that keeps a diary of what it shows.
 
 const browser = await startBrowser()
 
-/** A test that is skipped, and counted so, where there is no browser. */
+/** A test that is skipped visibly if there is no browser. */
 export const browserTest = test.skipIf(browser === undefined)
 
 const contexts: BrowserContext[] = []
@@ -20,7 +20,7 @@ afterEach(async () => {
 })
 afterAll(() => browser?.close())
 
-/** Windows of one browser profile, as one person has them. They are closed at the end of the test. */
+/** A browser profile. Its windows are closed at the end of the test. */
 export async function newContext(options: BrowserContextOptions = {}): Promise<BrowserContext> {
   const context = await (browser as Browser).newContext({ locale: 'en-US', ...options })
   contexts.push(context)
@@ -32,7 +32,7 @@ export async function newContext(options: BrowserContextOptions = {}): Promise<B
   return context
 }
 
-/** Opens the live page, and waits until it shows what is so. */
+/** Opens the live page, and waits until it shows the current state. */
 export async function openLivePage(server: RunningServer, context?: BrowserContext): Promise<Page> {
   const page = await (context ?? (await newContext())).newPage()
   await page.goto(`${server.origin}/`)
@@ -40,19 +40,19 @@ export async function openLivePage(server: RunningServer, context?: BrowserConte
   return page
 }
 
-/** Fills in the form of the live page, and sends it. */
+/** Fills in and submits the form of the live page. */
 export async function connectAs(page: Page, userId: string, name = ''): Promise<void> {
   await page.getByLabel('User id').fill(userId)
   await page.getByLabel('Name').fill(name)
   await page.getByRole('button', { name: 'Connect' }).click()
 }
 
-/** The line of a user in the list. */
+/** The row of a user in the list. */
 export function lineOf(page: Page, userId: string): Locator {
   return page.locator(`[data-user="${userId}"]`)
 }
 
-/** What a page has shown at some time; `users` has the status of each line, by the words on it. */
+/** What a page showed at a time; `users` has the status of each row by its label. */
 export interface Shown {
   readonly at: number
   readonly trust: string
@@ -60,23 +60,23 @@ export interface Shown {
   readonly users: Readonly<Record<string, string>>
 }
 
-/** When something was clicked or chosen in a page last, in ms since the epoch. */
-export function lastDeedAt(page: Page): Promise<number> {
-  return page.evaluate<number>('window.lastDeedAt')
+/** The time of the last click or selection in a page, in ms since the epoch. */
+export function lastActionAt(page: Page): Promise<number> {
+  return page.evaluate<number>('window.lastActionAt')
 }
 
-/** How something in a page is drawn: a property of its style, or of what is generated before it. */
+/** A computed style of an element, or of its pseudo-element. */
 export function styleOf(page: Page, selector: string, property: string, pseudo = ''): Promise<string> {
   const [element, part] = [`document.querySelector(${JSON.stringify(selector)})`, JSON.stringify(pseudo)]
   return page.evaluate<string>(`getComputedStyle(${element}, ${part})[${JSON.stringify(property)}]`)
 }
 
-/** All that a page has shown so far, oldest first; see diary.js. */
+/** Everything that a page has shown so far, oldest first; see diary.js. */
 export function diary(page: Page): Promise<Shown[]> {
   return page.evaluate<Shown[]>('window.whatWasShown')
 }
 
-/** Waits for the first entry of the diary after `since` that is as wanted. Rejects when none comes in time. */
+/** Waits for the first matching diary entry after `since`. Rejects if none comes in time. */
 export async function shown(page: Page, isWanted: (entry: Shown) => boolean, since = 0): Promise<Shown> {
   const until = Date.now() + 15_000
   for (;;) {

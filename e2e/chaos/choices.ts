@@ -1,15 +1,15 @@
-// What users chose and were told is done, and what the server knows of it after a crash.
+// The acknowledged choices of users, and whether the server still has them after a crash.
 
-/** What was acknowledged this long before a crash must be there after it (SPEC [I8]), in ms. */
+/** A choice acknowledged this long before a crash must survive it (SPEC [I8]), in ms. */
 export const DURABLE_MS = 150
 
-/** The n-th choice of a user: with it the user takes the name `name-n` and, where the protocol has texts, the text `text-n`. */
+/** The n-th choice of a user. It also sets the name `name-n` and, in protocol v2, the text `text-n`. */
 export interface Choice {
   readonly status: string
   acknowledgedAt?: number
 }
 
-/** What the server says of a user. */
+/** A user as the server reports it. */
 export interface Found {
   readonly status: string
   readonly lastSeen: string | null
@@ -18,9 +18,9 @@ export interface Found {
 }
 
 /**
- * Says what is missing of a user's choices, or `undefined` when all is there.
+ * Compares the choices of a user with what the server reports. Returns a sentence about what is missing, or `undefined`.
  *
- * @param isBack whether the user's client has come back and may have said the choice again
+ * @param isBack whether the client of the user has reconnected and may have sent the choice again
  */
 export function missing(
   choices: readonly Choice[],

@@ -6,19 +6,19 @@ import type { ClockOffset } from './schedule.ts'
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/faketime')
 
-/** Where Debian keeps the library for programs with several threads, here and where it was unpacked. */
+/** The paths of the library for multi-threaded programs: of the Debian package, and of a local installation. */
 const PLACES = ['/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketime/libfaketimeMT.so.1']
 
-/** A clock of one process and its children, which can be set while they run. */
+/** A fake clock of a process and its children. It can be set while they run. */
 export interface FakeClock {
-  /** What the process needs in its environment. */
+  /** The environment variables that the process needs. */
   readonly env: Readonly<Record<string, string>>
-  /** Sets the wall clock of the process; the steady clock goes on as it was. */
+  /** Sets the wall clock of the process. The steady clock is not affected. */
   set(offset: ClockOffset): void
 }
 
 /**
- * Finds libfaketime: an installed one, else the package of Debian, unpacked into `node_modules/.cache`.
+ * Finds libfaketime: an installed one, or the Debian package, unpacked into `node_modules/.cache`.
  *
  * @throws Error that says what is missing
  */
@@ -40,11 +40,11 @@ export function findFaketime(): string {
   return unpacked
 }
 
-/** A clock that is right until it is set. `file` is where its offset stands. */
+/** Creates a clock that is correct until it is set. Its offset is stored in `file`. */
 export function createFakeClock(library: string, file: string): FakeClock {
   const set = (offset: ClockOffset): void => {
     const seconds = offset === '1970' ? 10 - Math.floor(Date.now() / 1_000) : offset
-    // Renamed, so that nobody reads half of it.
+    // Renamed into place, so that no process reads a partial file.
     writeFileSync(`${file}.tmp`, `${seconds < 0 ? '' : '+'}${seconds}\n`)
     renameSync(`${file}.tmp`, file)
   }
@@ -55,20 +55,20 @@ export function createFakeClock(library: string, file: string): FakeClock {
       LD_PRELOAD: library,
       FAKETIME_TIMESTAMP_FILE: file,
       FAKETIME_NO_CACHE: '1',
-      // The steady clock is the kernel's. The name differs between versions.
+      // Do not fake the steady clock. The name of the variable differs between versions.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
       DONT_FAKE_MONOTONIC: '1',
-      // Times of files are the kernel's.
+      // Do not fake the times of files.
       NO_FAKE_STAT: '1',
     },
   }
 }
 
-/** Prints the wall clock and the steady clock whenever it reads a line. */
+/** A program that prints the wall clock and the steady clock for each line that it reads. */
 const CLOCKS = `process.stdin.on('data', () => process.stdout.write(Date.now() + ' ' + performance.now() + '\\n'))`
 
 /**
- * Checks that Node sees the clock that is set, and a steady clock that does not jump.
+ * Checks that Node sees the fake wall clock, and a steady clock that does not jump.
  *
  * @throws Error that says what Node saw instead
  */
@@ -80,7 +80,7 @@ export async function checkFaketime(library: string): Promise<void> {
     env: { ...clock.env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const look = async (): Promise<{ wall: number; steady: number }> => {
+  const readClocks = async (): Promise<{ wall: number; steady: number }> => {
     const line = new Promise<string>((resolve, reject) => {
       child.stdout.once('data', data => resolve(String(data)))
       child.once('exit', () => reject(new Error('Node does not start with libfaketime')))
@@ -90,10 +90,10 @@ export async function checkFaketime(library: string): Promise<void> {
     return { wall, steady }
   }
   try {
-    const first = await look()
+    const first = await readClocks()
     for (const offset of [3_600, '1970', -3_600, 0] as const) {
       clock.set(offset)
-      const { wall, steady } = await look()
+      const { wall, steady } = await readClocks()
       const right = offset === '1970' ? 10_000 : Date.now() + offset * 1_000
       if (Math.abs(wall - right) > 5_000) throw new Error(`with the clock at ${offset} Node saw ${wall}`)
       if (steady < first.steady || steady > first.steady + 60_000)

@@ -1,29 +1,29 @@
-/** `/healthz` answers within this time whenever the process runs, in ms. */
+/** The maximum response time of `/healthz` while the process runs, in ms. */
 const ANSWER_MS = 2_000
 
-/** With next to nothing to do no process uses its whole core for this long, in ms. */
+/** An almost idle process must not use a whole core for longer than this, in ms. */
 const BUSY_MS = 10_000
 const WHOLE_CORE = 0.95
 
-/** A server of a few hundred users needs a fraction of this. */
+/** Maximum resident memory. A server with a few hundred users needs a fraction of it. */
 const RESIDENT_BYTES = 400 * 1024 * 1024
 
-/** Says what is wrong with a process, from what can be seen from outside. */
+/** Detects problems of a process from outside: slow responses, a busy CPU, high memory. Methods return a problem or `undefined`. */
 export class Health {
-  /** How long each answer took, in ms. */
+  /** The response times, in ms. */
   readonly answersMs: number[] = []
   mostBytes = 0
   #busyMs = 0
   #isBusyReported = false
   #isLarge = false
 
-  /** Takes how long an answer took. `lateMs` is how late this process was itself. */
+  /** Records a response time. `lateMs` is the delay of this process itself. */
   answered(ms: number, lateMs: number): string | undefined {
     this.answersMs.push(ms)
     return ms - lateMs > ANSWER_MS ? `/healthz took ${Math.round(ms)} ms` : undefined
   }
 
-  /** Takes the CPU time of a process in a while, both in ms. */
+  /** Records the CPU time of a process during `wallMs`, both in ms. */
   used(cpuMs: number, wallMs: number): string | undefined {
     if (cpuMs / wallMs < WHOLE_CORE) {
       this.#busyMs = 0
@@ -33,10 +33,10 @@ export class Health {
     this.#busyMs += wallMs
     if (this.#busyMs <= BUSY_MS || this.#isBusyReported) return undefined
     this.#isBusyReported = true
-    return `the CPU was used up for ${Math.round(this.#busyMs / 1_000)} s`
+    return `the process used a whole core for ${Math.round(this.#busyMs / 1_000)} s`
   }
 
-  /** Takes the resident bytes. */
+  /** Records the resident memory in bytes. */
   resident(bytes: number): string | undefined {
     this.mostBytes = Math.max(this.mostBytes, bytes)
     if (bytes <= RESIDENT_BYTES) {

@@ -1,44 +1,45 @@
-import { Line, type Message, type Version } from './line.ts'
+import { ClientConnection, type Message, type Version } from './client-connection.ts'
 
-/** What an observer hears. */
-export interface Hearing {
-  /** The state of everybody; whoever is missing is offline. */
+/** The events of an observer. */
+export interface ObserverEvents {
+  /** The observer received the state of all users; users who are missing are offline. */
   synced(observer: string, state: ReadonlyMap<string, string>): void
-  /** From now on the observer hears nothing. */
+  /** The observer lost its connection. */
   lost(observer: string): void
+  /** The observer received the status of one user. */
   shown(observer: string, userId: string, status: string): void
 }
 
-/** A client that watches everybody: in v1 by the changes that every client is told, in v2 by `subscribe`. */
+/** A client that observes all users: in v1 by the changes that every client receives, in v2 by `subscribe`. */
 export function observe(
   options: { readonly url: string; readonly version: Version; readonly userId: string },
   random: () => number,
-  hearing: Hearing,
+  events: ObserverEvents,
   onOpen: () => void,
-): Line {
+): ClientConnection {
   const { version, userId } = options
   let pages: Message[] = []
   let isSynced = false
-  const line: Line = new Line({
+  const connection: ClientConnection = new ClientConnection({
     ...options,
     random,
     onWelcome: () => {
       pages = []
       isSynced = false
-      line.send(version === 'v1' ? { type: 'get_all_users' } : { type: 'subscribe', all: true })
+      connection.send(version === 'v1' ? { type: 'get_all_users' } : { type: 'subscribe', all: true })
       onOpen()
     },
-    onMessage: message => (version === 'v1' ? hearV1(message) : hearV2(message)),
-    onClose: () => hearing.lost(userId),
+    onMessage: message => (version === 'v1' ? receiveV1(message) : receiveV2(message)),
+    onClose: () => events.lost(userId),
   })
-  return line
+  return connection
 
-  function hearV1(message: Message): void {
+  function receiveV1(message: Message): void {
     if (message.type === 'all_users') state(message.users)
     if (message.type === 'user_status_change' && isSynced) shown(message)
   }
 
-  function hearV2(message: Message): void {
+  function receiveV2(message: Message): void {
     if (message.type === 'presence_diff') for (const user of message.users) shown(user)
     if (message.type !== 'presence_state') return
     pages.push(...message.users)
@@ -50,10 +51,10 @@ export function observe(
 
   function state(users: readonly Message[]): void {
     isSynced = true
-    hearing.synced(userId, new Map(users.map(({ userId: id, status }) => [id, status])))
+    events.synced(userId, new Map(users.map(({ userId: id, status }) => [id, status])))
   }
 
   function shown({ userId: id, status }: Message): void {
-    hearing.shown(userId, id, status)
+    events.shown(userId, id, status)
   }
 }

@@ -2,92 +2,92 @@ import { sleep } from '@who-is-online/testing/client'
 import { seeded } from '@who-is-online/testing/random'
 import { WebSocket } from 'ws'
 import { type Found, missing } from './choices.ts'
+import type { ClientConnection, Version } from './client-connection.ts'
 import { Health } from './health.ts'
-import { Host } from './host.ts'
-import { Judge, NOTICED_SUSPENSION_MS, type Violation } from './judge.ts'
-import { forgotten, knownUsers, stateOf } from './known.ts'
-import type { Line, Version } from './line.ts'
-import { type Hearing, observe } from './observer.ts'
+import { InvariantChecker, NOTICED_SUSPENSION_MS, type Violation } from './invariants.ts'
+import { forgotten, knownUsers, stateOf } from './known-users.ts'
+import { type ObserverEvents, observe } from './observer.ts'
 import { ALL_BACK_MS, type Fault, type Lane, SAVED_AGAIN_MS, type Schedule, type Volume } from './schedule.ts'
-import { Comer, Hidden, Steady, type Town } from './users.ts'
+import { Host } from './server-host.ts'
+import { HiddenUser, type RunContext, SteadyUser, Visitor } from './simulated-users.ts'
 
 export interface RunOptions {
   readonly seed: number
   readonly ms: number
   readonly schedule: Schedule
-  /** The program of the server. */
+  /** The server to run. */
   readonly program: string
   readonly port: number
-  /** The library for the fake clock. */
+  /** The path of libfaketime. */
   readonly faketime: string
 }
 
 export interface Outcome {
   readonly violations: readonly Violation[]
-  /** What the same judges say of what an observer saw that was falsified on purpose, by rule. */
+  /** The number of violations by rule that the control checker found; its observations are falsified on purpose. */
   readonly control: ReadonlyMap<string, number>
-  /** How often something was held against a rule. */
+  /** How often each rule was checked. */
   readonly checks: ReadonlyMap<string, number>
-  /** How long after a leaving it was seen, in ms, by how the client left. */
-  readonly detections: Judge['detections']
+  /** How long it took until observers saw that a user left, in ms. */
+  readonly detections: InvariantChecker['detections']
   readonly answersMs: readonly number[]
   readonly mostBytes: number
-  /** Starts of the server, and how often it had to be started because it had ended or hung. */
+  /** The number of starts, and how many of them because the server had ended or hung. */
   readonly starts: number
   readonly rescues: number
 }
 
-/** The clients, 100 in all. */
+/** The numbers of clients of each kind, 100 in all. */
 const STEADY = 25
 const OBSERVERS = 5
 const HIDDEN = 5
-const COMERS = 15
+const VISITORS = 15
 
 const KNOWN = 200
 
-/** Saved again within this time after it is possible (SPEC [S7]), in ms of a process that runs. */
+/** The state must be saved within this time after the disk works again, in ms of a running process. */
 const SAVES_MS = 5_000
-/** "Within seconds" for a log file, in ms. */
+/** A log file must be written again within this time (SPEC [G4]), in ms. */
 const LOGS_AGAIN_MS = 10_000
 const STOPS_MS = 10_000
 const HANGS_MS = 20_000
 
-/** How far `lastSeen` may be from when a client left: a proof of life before it, or the answer that did not come. */
+/** How far `lastSeen` may be from the time at which a client left, in ms: it is the last sign of life. */
 const SEEN_MS = 45_000
 
-/** Runs a schedule against a server under 100 clients, and says what was violated. */
+/** Runs a schedule against a server with 100 clients. Returns the violations. */
 export function run(options: RunOptions): Promise<Outcome> {
   return new Run(options).go()
 }
 
-class Run implements Town, Hearing {
+class Run implements RunContext, ObserverEvents {
   readonly url: string
   readonly #options: RunOptions
-  readonly #judge = new Judge()
-  /** Is told the same facts, and falsified observations. */
-  readonly #control = new Judge()
-  readonly judges = [this.#judge, this.#control]
+  readonly #checker = new InvariantChecker()
+  /** Receives the same facts but falsified observations, so it must find violations. */
+  readonly #control = new InvariantChecker()
+  readonly checkers = [this.#checker, this.#control]
   readonly #health = new Health()
   readonly #schedule: Schedule
   readonly #known = knownUsers(KNOWN, Date.now())
-  readonly #steady: Steady[] = []
-  readonly #observers: Line[] = []
-  readonly #hidden: Hidden[] = []
-  readonly #comers: Comer[] = []
+  readonly #steady: SteadyUser[] = []
+  readonly #observers: ClientConnection[] = []
+  readonly #hidden: HiddenUser[] = []
+  readonly #visitors: Visitor[] = []
   #host!: Host
   #begun = 0
   #isOver = false
   #isEnded = false
-  /** Actions on the process, one at a time. */
+  /** The last action on the process; actions run one at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   #starts = 0
   #rescues = 0
   #clockChanges = 0
-  /** When the server was started, and when a fault of its data was undone, by `awake()`. */
+  /** When the server started, and when the last fault of its data ended, by `awake()`. */
   #startedAt = 0
   #dataFaultAt = Number.NEGATIVE_INFINITY
   #faultsOf: Record<Volume, number> = { data: 0, log: 0 }
-  /** How late this process is, at most, in the last seconds, in ms. */
+  /** The longest delay of this process in the last seconds, in ms. */
   #lateMs = 0
   #lastAnswerMs = 0
 
@@ -98,7 +98,7 @@ class Run implements Town, Hearing {
     this.#populate(options.seed)
   }
 
-  // Town
+  // RunContext
 
   awake(): number {
     return this.#host.awake()
@@ -117,24 +117,24 @@ class Run implements Town, Hearing {
   }
 
   onCut(userId: string, code: number): void {
-    this.#judge.violate('I2', this.awake(), `the server closed the connection of ${userId} with ${code}`)
+    this.#checker.violate('I2', this.awake(), `the server closed the connection of ${userId} with ${code}`)
   }
 
-  // Hearing
+  // ObserverEvents
 
   synced(observer: string, state: ReadonlyMap<string, string>): void {
-    this.#judge.synced(observer, state, this.awake())
+    this.#checker.synced(observer, state, this.awake())
     this.#control.synced(observer, state, this.awake())
   }
 
   lost(observer: string): void {
-    for (const judge of this.judges) judge.lost(observer)
+    for (const checker of this.checkers) checker.lost(observer)
   }
 
   shown(observer: string, userId: string, status: string): void {
-    this.#judge.shown(observer, userId, status, this.awake())
-    // The control never hears that somebody left.
-    if (observer === FALSE && userId.startsWith('comer') && status === 'offline') return
+    this.#checker.shown(observer, userId, status, this.awake())
+    // The control never sees this user leave.
+    if (observer === FALSIFIED_OBSERVER && userId.startsWith('visitor') && status === 'offline') return
     this.#control.shown(observer, userId, status, this.awake())
   }
 
@@ -151,8 +151,10 @@ class Run implements Town, Hearing {
     try {
       this.#host.importState(stateOf(this.#known))
       await this.#start()
-      const lives = Promise.all([...this.#steady, ...this.#hidden, ...this.#comers].map(user => user.live()))
-      // Awaited at the end; what fails before is no unhandled rejection.
+      const lives = Promise.all(
+        [...this.#steady, ...this.#hidden, ...this.#visitors].map(user => user.live()),
+      )
+      // Awaited at the end; a failure before that must not be an unhandled rejection.
       lives.catch(() => {})
       for (const observer of this.#observers) observer.open()
       await this.#allOpen()
@@ -175,10 +177,10 @@ class Run implements Town, Hearing {
     const control = new Map<string, number>()
     for (const { rule } of this.#control.violations) control.set(rule, (control.get(rule) ?? 0) + 1)
     return {
-      violations: this.#judge.violations,
+      violations: this.#checker.violations,
       control,
-      checks: this.#judge.checks,
-      detections: this.#judge.detections,
+      checks: this.#checker.checks,
+      detections: this.#checker.detections,
       answersMs: this.#health.answersMs,
       mostBytes: this.#health.mostBytes,
       starts: this.#starts,
@@ -188,40 +190,44 @@ class Run implements Town, Hearing {
 
   #populate(seed: number): void {
     let index = 0
-    const random = () => seeded(seed + CLIENTS + index++)
+    const random = () => seeded(seed + FIRST_CLIENT_SEED + index++)
     for (const version of ['v1', 'v2'] as const) {
       const id = (kind: string, n: number) => `${kind}-${version}-${n}`
-      for (let n = 0; n < STEADY; n++) this.#steady.push(new Steady(this, id('steady', n), version, random()))
+      for (let n = 0; n < STEADY; n++)
+        this.#steady.push(new SteadyUser(this, id('steady', n), version, random()))
       for (let n = 0; n < OBSERVERS; n++)
         this.#observers.push(this.#observer(id('observer', n), version, random()))
       for (let n = 0; n < HIDDEN; n++) {
-        this.#hidden.push(new Hidden(this, id('hidden', n), version, { says: n % 2 === 0, random: random() }))
+        this.#hidden.push(
+          new HiddenUser(this, id('hidden', n), version, { repeats: n % 2 === 0, random: random() }),
+        )
       }
-      for (let n = 0; n < COMERS; n++) this.#comers.push(new Comer(this, id('comer', n), version, random()))
+      for (let n = 0; n < VISITORS; n++)
+        this.#visitors.push(new Visitor(this, id('visitor', n), version, random()))
     }
   }
 
-  #observer(userId: string, version: Version, random: () => number): Line {
+  #observer(userId: string, version: Version, random: () => number): ClientConnection {
     let isKnown = false
     return observe({ url: this.url, version, userId }, random, this, () => {
       if (isKnown) return
       isKnown = true
-      for (const judge of this.judges) judge.present(userId, this.awake())
+      for (const checker of this.checkers) checker.present(userId, this.awake())
     })
   }
 
   async #allOpen(): Promise<void> {
-    const lines = [
-      ...this.#steady.map(({ line }) => line),
-      ...this.#hidden.map(({ line }) => line),
+    const connections = [
+      ...this.#steady.map(({ connection }) => connection),
+      ...this.#hidden.map(({ connection }) => connection),
       ...this.#observers,
     ]
     for (const until = performance.now() + 60_000; performance.now() < until; ) {
-      if (lines.every(({ isOpen }) => isOpen)) return
+      if (connections.every(({ isOpen }) => isOpen)) return
       await sleep(100)
     }
-    const closed = lines.filter(({ isOpen }) => !isOpen).map(({ userId }) => userId)
-    this.#violate('I10', `not connected after a minute: ${closed.join(', ')}`)
+    const closed = connections.filter(({ isOpen }) => !isOpen).map(({ userId }) => userId)
+    this.#violate('I10', `not connected after one minute: ${closed.join(', ')}`)
   }
 
   // Faults
@@ -257,7 +263,7 @@ class Run implements Town, Hearing {
           await sleep(fault.forMs)
           host.resume()
           if (fault.forMs <= NOTICED_SUSPENSION_MS) return
-          for (const judge of this.judges) judge.resumed(this.awake())
+          for (const checker of this.checkers) checker.resumed(this.awake())
         })
       case 'fill':
         await this.#fill(fault.volume, fault.forMs)
@@ -283,7 +289,7 @@ class Run implements Town, Hearing {
     }
   }
 
-  /** Waits for a time of the running process: on a slow machine the schedule runs late, and gaps get shorter. */
+  /** Waits until the process has run for this time. On a slow machine, the schedule is late and its gaps are too short. */
   async #untilAwake(awakeMs: number): Promise<void> {
     while (this.isRunning() && this.awake() < awakeMs) await sleep(50)
   }
@@ -302,7 +308,7 @@ class Run implements Town, Hearing {
     this.#host.empty(volume)
   }
 
-  /** Looks whether what is on a volume is written again, without waiting for it. */
+  /** Starts a check that the files of a volume are written again. */
   #expectBack(volume: Volume): void {
     this.#faultsOf[volume]++
     if (volume === 'data') this.#dataFaultAt = this.awake()
@@ -324,14 +330,19 @@ class Run implements Town, Hearing {
     })
   }
 
-  /** Looks for something in time, as long as the process lives and nothing else happens to the volume. */
-  async #expect(volume: Volume, withinMs: number, text: string, isSo: () => Promise<boolean>): Promise<void> {
+  /** Waits for a condition, unless the process ends or the volume has another fault. */
+  async #expect(
+    volume: Volume,
+    withinMs: number,
+    text: string,
+    isMet: () => Promise<boolean>,
+  ): Promise<void> {
     const [starts, faults, since] = [this.#starts, this.#faultsOf[volume], this.awake()]
     const isSame = () => starts === this.#starts && faults === this.#faultsOf[volume] && !this.#isEnded
     const rule = volume === 'data' ? 'saved again' : 'log'
     while (isSame()) {
       if (this.isRunning()) {
-        if (await isSo()) return this.#judge.checked(rule)
+        if (await isMet()) return this.#checker.checked(rule)
         if (isSame() && this.awake() - since > withinMs + this.#toleranceMs)
           return this.#violate(rule, `${text} within ${withinMs} ms`)
       }
@@ -341,7 +352,7 @@ class Run implements Town, Hearing {
 
   // The process
 
-  /** Takes its turn: two actions on the process never overlap. */
+  /** Runs an action on the process after the previous ones. */
   #exclusive(action: () => Promise<void>): Promise<void> {
     const turn = this.#turn.then(action)
     this.#turn = turn.catch(() => {})
@@ -351,12 +362,12 @@ class Run implements Town, Hearing {
   async #stop(): Promise<void> {
     const begun = performance.now()
     const result = await this.#host.terminate(STOPS_MS + this.#toleranceMs)
-    this.#judge.checked('I10')
+    this.#checker.checked('I10')
     if (result === undefined) this.#violate('I10', `SIGTERM did not end the server within ${STOPS_MS} ms`)
     else if (result !== 0)
       this.#violate(
         'I10',
-        `after SIGTERM the server ended with ${result}, ${Math.round(performance.now() - begun)} ms later`,
+        `after SIGTERM the server ended with ${result} after ${Math.round(performance.now() - begun)} ms`,
       )
   }
 
@@ -367,14 +378,14 @@ class Run implements Town, Hearing {
     await this.#inspect('after a restart', killedAt)
   }
 
-  /** Starts the server; a start that fails is a violation and is tried again. */
+  /** Starts the server. A failed start is a violation, and is repeated. */
   async #start(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#host.start()
         this.#starts++
         this.#startedAt = this.awake()
-        for (const judge of this.judges) judge.started(this.awake())
+        for (const checker of this.checkers) checker.started(this.awake())
         return
       } catch (error) {
         this.#violate('I10', `a start failed: ${(error as Error).message}`)
@@ -390,16 +401,16 @@ class Run implements Town, Hearing {
     this.#rescues++
     const killedAt = performance.now()
     void this.#exclusive(async () => {
-      // It may be over already, by a fault that was under way.
+      // Another fault may have restarted the server meanwhile.
       if (this.isRunning() && !reason.startsWith('no answer')) return
       await this.#host.kill()
       await this.#startAgain(killedAt, 0)
     })
   }
 
-  // Watching
+  // Monitoring
 
-  /** Looks, ten times a second, for what did not happen in time, and how late this process itself is. */
+  /** Checks all deadlines ten times per second, and measures the delay of this process. */
   async #watchTime(): Promise<void> {
     let recent: number[] = []
     let falsifiedAt = performance.now()
@@ -409,15 +420,15 @@ class Run implements Town, Hearing {
       recent = [...recent.slice(-30), performance.now() - begun - 100]
       this.#lateMs = Math.max(0, ...recent)
       if (!this.isRunning()) continue
-      for (const judge of this.judges) judge.tick(this.awake(), this.#toleranceMs)
+      for (const checker of this.checkers) checker.tick(this.awake(), this.#toleranceMs)
       if (performance.now() - falsifiedAt < 5_000) continue
       falsifiedAt = performance.now()
-      this.#control.shown(FALSE, 'steady-v2-0', 'offline', this.awake())
-      this.#control.shown(FALSE, 'hidden-v2-0', 'online', this.awake())
+      this.#control.shown(FALSIFIED_OBSERVER, 'steady-v2-0', 'offline', this.awake())
+      this.#control.shown(FALSIFIED_OBSERVER, 'hidden-v2-0', 'online', this.awake())
     }
   }
 
-  /** How late something may be seen on this machine now, in ms. */
+  /** The delay that this machine may cause now, in ms. */
   get #toleranceMs(): number {
     return 250 + 2 * this.#lateMs + Math.min(2_000, this.#lastAnswerMs)
   }
@@ -432,12 +443,12 @@ class Run implements Town, Hearing {
         .ask('/healthz', 5_000)
         .then(({ ms }) => ({ ms }))
         .catch((error: Error) => ({ error: error.message }))
-      // What was asked of a process that was suspended or ended meanwhile says nothing.
+      // Ignore the result if the process was suspended or ended meanwhile.
       if (era !== this.#host.era || this.#isEnded) {
         failingSince = undefined
         continue
       }
-      this.#judge.checked('I10')
+      this.#checker.checked('I10')
       if ('ms' in answer) {
         failingSince = undefined
         this.#lastAnswerMs = answer.ms
@@ -475,7 +486,7 @@ class Run implements Town, Hearing {
     }
   }
 
-  /** Lets a foreign web page knock, so that the server has something to log. */
+  /** Opens connections with a foreign Origin, so that the server has something to log. */
   async #makeNoise(): Promise<void> {
     while (!this.#isEnded) {
       await sleep(400)
@@ -488,33 +499,33 @@ class Run implements Town, Hearing {
     }
   }
 
-  // Looking into the state
+  // Inspecting the state
 
-  /** Asks the server for everybody and holds what it says against what must be known. */
+  /** Queries all users and compares them with what must be known. */
   async #inspect(when: string, killedAt: number): Promise<ReadonlyMap<string, Found> | undefined> {
     const clock = this.clock()
-    const found = await ask(this.url, this.#everybody()).catch((error: Error) => error)
+    const found = await ask(this.url, this.#allUserIds()).catch((error: Error) => error)
     if (found instanceof Error) {
-      this.#violate('I10', `${when} the server could not be asked: ${found.message}`)
+      this.#violate('I10', `${when} the query failed: ${found.message}`)
       return undefined
     }
     const t = this.awake()
     const statuses = new Map([...found].map(([userId, { status }]) => [userId, status]))
-    this.#judge.synced('inspector', statuses, t)
-    this.#judge.lost('inspector')
+    this.#checker.synced('inspector', statuses, t)
+    this.#checker.lost('inspector')
     const isRight = clock.startsWith('right') && clock === this.clock()
-    this.#judge.checked('forgotten', this.#known.size)
+    this.#checker.checked('forgotten', this.#known.size)
     for (const text of forgotten(this.#known, found, isRight)) this.#violate('forgotten', `${when}: ${text}`)
     if (forgotten(this.#known, without(found, 'known-0'), isRight).length > 0)
       this.#control.violate('forgotten', t, when)
-    for (const { line, choices, isBack } of this.#steady) {
-      const user = found.get(line.userId)
+    for (const { connection, choices, isBack } of this.#steady) {
+      const user = found.get(connection.userId)
       if (!user) continue
-      const how = { killedAt, hasText: line.version === 'v2', isBack }
-      this.#judge.checked('I8')
+      const how = { killedAt, hasText: connection.version === 'v2', isBack }
+      this.#checker.checked('I8')
       const text = missing(choices, user, how)
-      if (text !== undefined) this.#violate('I8', `${when}: ${line.userId}: ${text}`)
-      // The control finds the state of before the last choice.
+      if (text !== undefined) this.#violate('I8', `${when}: ${connection.userId}: ${text}`)
+      // The control sees the state before the last choice.
       const older = { ...user, username: `name-${Number(user.username?.slice('name-'.length)) - 1}` }
       if (missing(choices, older, how) !== undefined) this.#control.violate('I8', t, when)
     }
@@ -528,7 +539,7 @@ class Run implements Town, Hearing {
     for (const volume of ['data', 'log'] as const) host.empty(volume)
     this.#setClock(0)
     await this.#allOpen()
-    // Long enough for the pace of visible changes and the last expectations.
+    // Long enough for the rate limit of visible changes and the last checks.
     await sleep(6_000)
     const now = Date.now()
     const found = await this.#inspect('at the end', performance.now())
@@ -541,10 +552,10 @@ class Run implements Town, Hearing {
     })
   }
 
-  /** The clock is right again: so is when users were seen. */
+  /** The clock is right again, so `lastSeen` must be right. */
   #checkSeen(found: ReadonlyMap<string, Found>, now: number): void {
-    const hold = (userId: string, from: number, to: number) => {
-      this.#judge.checked('lastSeen')
+    const check = (userId: string, from: number, to: number) => {
+      this.#checker.checked('lastSeen')
       const seen = Date.parse(found.get(userId)?.lastSeen ?? '')
       if (seen >= from && seen <= to) return
       const expected = `from ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`
@@ -553,38 +564,38 @@ class Run implements Town, Hearing {
         `${userId} was seen ${expected}, the server says ${found.get(userId)?.lastSeen}`,
       )
     }
-    for (const { line } of this.#steady) hold(line.userId, now - SEEN_MS, now + 2_000)
-    for (const { userId, leftAt } of this.#comers) {
-      if (leftAt !== undefined) hold(userId, leftAt - SEEN_MS, leftAt + SEEN_MS)
+    for (const { connection } of this.#steady) check(connection.userId, now - SEEN_MS, now + 2_000)
+    for (const { userId, leftAt } of this.#visitors) {
+      if (leftAt !== undefined) check(userId, leftAt - SEEN_MS, leftAt + SEEN_MS)
     }
   }
 
-  #everybody(): string[] {
+  #allUserIds(): string[] {
     return [
       ...this.#known.keys(),
-      ...this.#steady.map(({ line }) => line.userId),
-      ...this.#hidden.map(({ line }) => line.userId),
-      ...this.#comers.map(({ userId }) => userId),
+      ...this.#steady.map(({ connection }) => connection.userId),
+      ...this.#hidden.map(({ connection }) => connection.userId),
+      ...this.#visitors.map(({ userId }) => userId),
       ...this.#observers.map(({ userId }) => userId),
     ]
   }
 
   #violate(rule: string, text: string): void {
-    this.#judge.violate(rule, this.awake(), text)
+    this.#checker.violate(rule, this.awake(), text)
   }
 
   #destroyClients(): void {
-    for (const { line } of [...this.#steady, ...this.#hidden]) line.destroy()
-    for (const { line } of this.#comers) line?.destroy()
+    for (const { connection } of [...this.#steady, ...this.#hidden]) connection.destroy()
+    for (const { connection } of this.#visitors) connection?.destroy()
     for (const observer of this.#observers) observer.destroy()
   }
 }
 
-/** The observer whose sight is falsified for the control. */
-const FALSE = 'observer-v2-0'
+/** The observer whose observations are falsified for the control. */
+const FALSIFIED_OBSERVER = 'observer-v2-0'
 
-/** Seeds of clients begin here, far from those of the schedule. */
-const CLIENTS = 100_000
+/** The first seed of the clients, far from those of the schedule. */
+const FIRST_CLIENT_SEED = 100_000
 
 function without<Value>(map: ReadonlyMap<string, Value>, key: string): ReadonlyMap<string, Value> {
   const less = new Map(map)
@@ -592,7 +603,7 @@ function without<Value>(map: ReadonlyMap<string, Value>, key: string): ReadonlyM
   return less
 }
 
-/** Asks for users on a connection of its own. Rejects when there is no answer within ten seconds. */
+/** Queries users on a new connection. Rejects if there is no reply within ten seconds. */
 function ask(url: string, userIds: readonly string[]): Promise<Map<string, Found>> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${url}?userId=inspector`, ['who-is-online.v2'], { handshakeTimeout: 5_000 })

@@ -8,12 +8,12 @@ const endOf = ({ at, fault }: Step) =>
   at + ('forMs' in fault ? fault.forMs : 'outageMs' in fault ? fault.outageMs : 0)
 const stepsOf = (all: Schedule) => Object.values(all).flat()
 
-test('a schedule is a function of the seed and the length', () => {
+test('a schedule depends only on the seed and the length', () => {
   expect(schedule(7, FIVE_MINUTES)).toEqual(schedule(7, FIVE_MINUTES))
   expect(describe(schedule(7, FIVE_MINUTES))).not.toEqual(describe(schedule(8, FIVE_MINUTES)))
 })
 
-test('in a lane nothing overlaps, and everything is undone before the end', () => {
+test('faults of a lane do not overlap, and all are undone before the end', () => {
   for (const seed of SEEDS) {
     for (const lane of Object.values(schedule(seed, FIVE_MINUTES))) {
       for (const [index, step] of lane.entries()) {
@@ -25,7 +25,7 @@ test('in a lane nothing overlaps, and everything is undone before the end', () =
   }
 })
 
-test('nothing ends the process within 7 s in which it could save what it lost from the disk', () => {
+test('the process is not ended within 7 s after a fault of its data, so that it can save again', () => {
   let close = 0
   for (const seed of SEEDS) {
     let couldSaveMs = Number.POSITIVE_INFINITY
@@ -41,11 +41,11 @@ test('nothing ends the process within 7 s in which it could save what it lost fr
       before = endOf(step)
     }
   }
-  // There are some to be checked.
+  // Enough cases were checked.
   expect(close).toBeGreaterThan(100)
 })
 
-test('nothing suspends the process within 12 s after its start, when clients may be on their way back', () => {
+test('the process is not suspended within 12 s after its start, while clients reconnect', () => {
   for (const seed of SEEDS) {
     let startedAt = Number.NEGATIVE_INFINITY
     for (const step of schedule(seed, FIVE_MINUTES)['process and data']) {
@@ -65,7 +65,7 @@ test('suspensions are between 5 and 40 s', () => {
   expect(Math.max(...lengths)).toBeGreaterThan(30_000)
 })
 
-test('five minutes have most kinds of fault, and every kind comes in some', () => {
+test('five minutes contain most kinds of faults, and every kind occurs for some seed', () => {
   const kinds = new Set(SEEDS.flatMap(seed => Object.keys(count(schedule(seed, FIVE_MINUTES)))))
   expect([...kinds].sort()).toEqual([
     'clock +1 h',
@@ -93,7 +93,7 @@ test('five minutes have most kinds of fault, and every kind comes in some', () =
   }
 })
 
-test('what is left out leaves the rest where it was', () => {
+test('leaving out some kinds does not move the others', () => {
   const all = schedule(3, FIVE_MINUTES)
   const kills = stepsOf(only(all, ['kill']))
   expect(kills).toEqual(stepsOf(all).filter(({ fault }) => fault.do === 'kill'))

@@ -1,60 +1,60 @@
 import { seeded } from '@who-is-online/testing/random'
 
-// What happens to the server and when. A pure function of the seed, so that a run can be repeated.
+// The faults of a run and their times: a pure function of the seed, so that a run can be repeated.
 
 export type Volume = 'data' | 'log'
 export type Output = 'stdout' | 'stderr'
 
-/** Something done to the server. Times are in ms; `forMs` is how long it lasts until it is undone. */
+/** A fault. Times are in ms; `forMs` is how long it lasts. */
 export type Fault =
-  /** SIGKILL, and a start on the same data after the outage. */
+  /** SIGKILL, and a start with the same data after the outage. */
   | { readonly do: 'kill'; readonly outageMs: number }
   /** SIGTERM, and a start after the outage. */
   | { readonly do: 'terminate'; readonly outageMs: number }
   /** SIGSTOP, later SIGCONT. */
   | { readonly do: 'suspend'; readonly forMs: number }
-  /** No byte is left on a volume, until it is emptied. */
+  /** A volume is completely full. */
   | { readonly do: 'fill'; readonly volume: Volume; readonly forMs: number }
-  /** `rm -r` of directories; nobody makes them again but the server. */
+  /** `rm -r` of directories. Only the server creates them again. */
   | { readonly do: 'remove'; readonly directories: readonly Volume[] }
-  /** The reader of the console goes away, until the next start. */
+  /** The reader of the console is closed, until the next start. */
   | { readonly do: 'close'; readonly outputs: readonly Output[] }
-  /** The reader of the console stops reading, with the pipe full. */
+  /** The reader of the console stops reading, and the pipe is full. */
   | { readonly do: 'stall'; readonly outputs: readonly Output[]; readonly forMs: number }
-  /** The wall clock of the server is off by so many seconds; `1970` is the start of the epoch. */
+  /** The wall clock of the server is wrong by `offset`. */
   | { readonly do: 'clock'; readonly offset: ClockOffset; readonly forMs: number }
 
-/** How far off the wall clock is, in seconds. */
+/** The error of the wall clock in seconds; `1970` sets it to the start of the epoch. */
 export type ClockOffset = number | '1970'
 
 export interface Step {
-  /** After the beginning of the run, in ms. */
+  /** The time since the start of the run, in ms. */
   readonly at: number
   readonly fault: Fault
 }
 
 /**
- * Steps that happen one after the other; several lanes run at the same time. The process and the data share one: a
- * kill before what was lost could be saved again would lose it, and rightly so.
+ * A sequence of faults; all lanes run at the same time. The process and the data share one lane: if the process were killed
+ * before it could save lost data again, the data would rightly be lost.
  */
 export type Lane = 'process and data' | 'log' | 'console' | 'clock'
 
 export type Schedule = Readonly<Record<Lane, readonly Step[]>>
 
-/** After a fault of the data, time to save again (5 s, SPEC [S7]) and some more, before the process may be killed. */
+/** The time after a fault of the data before the process may be killed: it saves again within 5 s. */
 export const SAVED_AGAIN_MS = 7_000
 
 /**
- * After a start, time for every client to be back before the process is suspended, in ms. A handshake that a client
- * gave up meanwhile is a lost connection when the process goes on, and has the grace of one, not that of a restart.
+ * The time after a start before the process may be suspended, in ms, so that all clients are back. If a client gives up a
+ * handshake during a suspension, the process later sees a lost connection, to which the restart grace does not apply.
  */
 export const ALL_BACK_MS = 12_000
 
-/** After so many steps the process is left alone for so long, in ms: a client that fell silent must be found out. */
+/** After this many steps, the process is left alone for a while (ms), so that silent clients can be detected. */
 const STEPS_BEFORE_REST = 7
 const REST_MS = 33_000
 
-/** Everything is undone this long before the end. */
+/** All faults are undone this long before the end, in ms. */
 const QUIET_MS = 3_000
 
 const HOUR = 3_600
@@ -62,11 +62,11 @@ const DAY = 24 * HOUR
 const OFFSETS: readonly ClockOffset[] = [HOUR, -HOUR, 40 * DAY, -40 * DAY, '1970']
 const OUTPUTS: readonly (readonly Output[])[] = [['stdout'], ['stderr'], ['stdout', 'stderr']]
 
-/** The longest suspension, in ms; in a short run a sixth of it, so that there is room for the rest. */
+/** The longest suspension, in ms. In a short run it is a sixth of this, so that there is time for other faults. */
 const SUSPENDED_MS = 40_000
 const SHORTEST_SUSPENDED_MS = 5_000
 
-/** What happens in `ms` milliseconds with this seed. */
+/** The schedule of a run of `ms` milliseconds with this seed. */
 export function schedule(seed: number, ms: number): Schedule {
   const longest = Math.max(SHORTEST_SUSPENDED_MS, Math.min(SUSPENDED_MS, ms / 6))
   const lane = (index: number, deck: Draw[], gapMs: [number, number], hasRests = false) =>
@@ -79,7 +79,7 @@ export function schedule(seed: number, ms: number): Schedule {
   }
 }
 
-/** More than there are lanes, so that no two generators have the same seed. */
+/** More than the number of lanes, so that all generators have different seeds. */
 const LANES = 1_000
 
 type Draw = (random: () => number) => Fault
@@ -88,7 +88,7 @@ const processAndData = (longestMs: number): Draw[] => [
   random => ({ do: 'kill', outageMs: between(random, 0, 6_000) }),
   random => ({ do: 'kill', outageMs: between(random, 0, 12_000) }),
   random => ({ do: 'terminate', outageMs: between(random, 0, 8_000) }),
-  // Short ones more often: a long one tells no more.
+  // Mostly short ones: long ones do not test more.
   random => ({
     do: 'suspend',
     forMs: SHORTEST_SUSPENDED_MS + Math.round((longestMs - SHORTEST_SUSPENDED_MS) * random() ** 2),
@@ -112,7 +112,7 @@ const clocks: Draw[] = OFFSETS.map(
   offset => random => ({ do: 'clock', offset, forMs: between(random, 1_000, 20_000) }) as const,
 )
 
-/** Deals every fault once before any of them again, each time in another order. */
+/** Returns every fault once, in random order, before any of them again. */
 function dealer(deck: Draw[], random: () => number): () => Fault {
   let rest: Draw[] = []
   return () => {
@@ -143,13 +143,13 @@ function lay(
     if (at + lengthOf(fault) > endMs) return steps
     steps.push({ at, fault })
     free = at + lengthOf(fault)
-    // What passes while the process stands still is no time in which it could save.
+    // A suspended process can't save, so this time does not count.
     if (ends) allBackAt = free + ALL_BACK_MS
     needsSave = touchesData(fault) || (needsSave && fault.do === 'suspend')
   }
 }
 
-/** From the beginning of a fault until it is undone, in ms. */
+/** How long a fault lasts, in ms. */
 function lengthOf(fault: Fault): number {
   if ('forMs' in fault) return fault.forMs
   return 'outageMs' in fault ? fault.outageMs : 0
@@ -165,7 +165,7 @@ function between(random: () => number, from: number, to: number): number {
   return Math.round(from + random() * (to - from))
 }
 
-/** The same with some kinds of fault left out, and everything else at the same time: to find out which one does it. */
+/** The schedule with only some kinds of faults, at unchanged times. Use it to find the fault that causes a failure. */
 export function only(all: Schedule, kinds: readonly string[]): Schedule {
   const keep = (steps: readonly Step[]) => steps.filter(({ fault }) => kinds.includes(fault.do))
   return Object.fromEntries(
@@ -173,7 +173,7 @@ export function only(all: Schedule, kinds: readonly string[]): Schedule {
   ) as unknown as Schedule
 }
 
-/** The schedule as a list, in the order in which it happens. */
+/** The schedule as a list of lines in chronological order. */
 export function describe(all: Schedule): string[] {
   return Object.values(all)
     .flat()
@@ -181,7 +181,7 @@ export function describe(all: Schedule): string[] {
     .map(({ at, fault }) => `${(at / 1_000).toFixed(1).padStart(6)} s  ${sentence(fault)}`)
 }
 
-/** How often each fault happens. */
+/** How often each kind of fault occurs. */
 export function count(all: Schedule): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { fault } of Object.values(all).flat()) {
@@ -191,7 +191,7 @@ export function count(all: Schedule): Record<string, number> {
   return counts
 }
 
-/** What a fault is called in reports. */
+/** The name of a fault in reports. */
 export function nameOf(fault: Fault): string {
   switch (fault.do) {
     case 'fill':

@@ -39,7 +39,7 @@ export const binary: readonly Case[] = [
     expect: ['online_count', ...notText],
   },
   {
-    title: 'a binary message, and it never answers the close',
+    title: 'a binary message, and the client never answers the close',
     send: [frame({ opcode: 2 })],
     last: 'nothing',
     expect: notText,

@@ -36,7 +36,7 @@ export const closing: readonly Case[] = [
     'an overlong slash': 'c0 af',
     'a surrogate': 'ed a0 80',
     'a code point beyond U+10FFFF': 'f4 90 80 80',
-    'a cut sequence at its end': '62 79 65 e2 82',
+    'an incomplete sequence at its end': '62 79 65 e2 82',
   }).map(([what, bytes]) => ({
     title: `a reason with ${what}`,
     send: [closeFrame(1000, hex(bytes))],
@@ -73,19 +73,19 @@ export const closing: readonly Case[] = [
     expect: ['online_count', 'close 1000', 'end'],
   },
   {
-    title: 'half a close, then the end',
+    title: 'half a close, then the end of TCP',
     send: [closeFrame(1000).subarray(0, 5)],
     last: 'finish',
     expect: ['end'],
   },
   {
-    title: 'a close, then the end at once',
+    title: 'a close, then the end of TCP at once',
     send: [closeFrame(1000)],
     last: 'finish',
     expect: ['close 1000', 'end'],
   },
   {
-    title: 'a violation, and it never answers the close',
+    title: 'a violation, and the client never answers the close',
     send: [frame({ opcode: 3 })],
     last: 'nothing',
     expect: violation,

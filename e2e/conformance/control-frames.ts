@@ -7,7 +7,7 @@ const bytesOf = (length: number) => Buffer.from(repeat(length, index => index & 
 /** RFC 6455, section 5.5: ping and pong frames, and what all control frames have in common. */
 export const control: readonly Case[] = [
   ...[0, 1, 2, 7, 8, 31, 63, 64, 100, 124, 125].map(length => ({
-    title: `a ping of ${length} bytes comes back whole`,
+    title: `a ping of ${length} bytes comes back completely`,
     send: [ping(bytesOf(length))],
     expect: [`pong ${shown(bytesOf(length))}`.trimEnd(), 'open'],
   })),
@@ -17,7 +17,7 @@ export const control: readonly Case[] = [
     expect: [`pong ${shown(Buffer.alloc(125, 0xff))}`, 'open'],
   },
   ...[0, 1, 125].map(length => ({
-    title: `a pong of ${length} bytes that nobody asked for`,
+    title: `a pong of ${length} bytes without a ping`,
     send: [pong(bytesOf(length))],
     expect: ['open'],
   })),
@@ -65,18 +65,18 @@ export const control: readonly Case[] = [
   },
   {
     // If pings come faster than pongs can be sent, the queue of pongs must not grow without limit.
-    title: '200 pings in one segment: 60 pongs, and it is broken off',
+    title: '200 pings in one segment: 60 pongs, and the server destroys the connection',
     send: together(...repeat(200, index => ping(`${index}`))),
     last: 'nothing',
     expect: [...repeat(60, index => `pong ${index}`), 'end'],
   },
   {
-    title: 'an echo of a ping that never was',
+    title: 'pongs without pings, and a text',
     send: [pong(''), pong('x'), text(COUNT)],
     expect: ['online_count', 'open'],
   },
   {
-    title: 'a ping with bytes that are no UTF-8',
+    title: 'a ping with bytes that are not UTF-8',
     send: [ping(hex('ff fe c0 80'))],
     expect: ['pong fffec080', 'open'],
   },

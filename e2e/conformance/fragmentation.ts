@@ -85,7 +85,7 @@ export const fragmentation: readonly Case[] = [
     expect: ['online_count', 'open'],
   },
   {
-    title: 'the limit is of each message',
+    title: 'the limit applies to each message',
     send: [...fragments([countOf(60_000), ' ']), ...fragments([countOf(60_000), ' '])],
     expect: ['online_count', 'online_count', 'open'],
   },
@@ -113,7 +113,7 @@ export const fragmentation: readonly Case[] = [
     expect: ['pong 1', 'pong 2', 'online_count', 'open'],
   },
   {
-    title: '20 pings between fragments are no fragments',
+    title: '20 pings between fragments do not count as fragments',
     send: [first(''), ...repeat(20, index => ping(`${index}`)), more(COUNT)],
     expect: [...repeat(20, index => `pong ${index}`), 'online_count', 'open'],
   },
@@ -156,5 +156,5 @@ export const fragmentation: readonly Case[] = [
     send: [first('{'), closeFrame(1000, 'bye')],
     expect: ['close 1000 bye', 'end'],
   },
-  { title: 'an unfinished text, then the end', send: [first('{')], last: 'finish', expect: ['end'] },
+  { title: 'an unfinished text, then the end of TCP', send: [first('{')], last: 'finish', expect: ['end'] },
 ]

@@ -99,7 +99,7 @@ export const framing: readonly Case[] = [
     0x8000000000000000n,
     0xffffffffffffffffn,
   ].map(length => ({
-    title: `a length of 0x${length.toString(16)} and nothing behind it`,
+    title: `a length of 0x${length.toString(16)} and no payload`,
     send: [text('', { lengthBits: 64, length })],
     expect: ['close 1009', 'end'],
   })),
@@ -147,7 +147,7 @@ export const framing: readonly Case[] = [
   },
   {
     // Control frames may overtake messages (section 5.4). Replies are sent after the whole read is processed.
-    title: 'texts and pings mixed in one segment: pongs go first, answers are in order',
+    title: 'texts and pings mixed in one segment: pongs come first, replies are in order',
     send: together(ping('a'), text(COUNT), ping('b'), text('{'), ping('c')),
     expect: ['pong a', 'pong b', 'pong c', 'online_count', 'error bad_json', 'open'],
   },
@@ -157,7 +157,7 @@ export const framing: readonly Case[] = [
     expect: ['online_count', ...violation],
   },
   {
-    title: 'nothing counts after a violation',
+    title: 'everything after a violation is ignored',
     send: together(frame({ opcode: 3 }), text(COUNT), ping('x'), closeFrame(1000)),
     expect: violation,
   },
@@ -167,14 +167,19 @@ export const framing: readonly Case[] = [
     expect: violation,
   },
   { title: 'zeros', send: [Buffer.alloc(64)], expect: violation },
-  { title: 'half a header, then the end', send: [Uint8Array.of(0x81)], last: 'finish', expect: ['end'] },
   {
-    title: 'half a payload, then the end',
+    title: 'half a header, then the end of TCP',
+    send: [Uint8Array.of(0x81)],
+    last: 'finish',
+    expect: ['end'],
+  },
+  {
+    title: 'half a payload, then the end of TCP',
     send: [text(COUNT).subarray(0, 20)],
     last: 'finish',
     expect: ['end'],
   },
-  { title: 'the end without a close', last: 'finish', expect: ['end'] },
+  { title: 'the end of TCP without a close frame', last: 'finish', expect: ['end'] },
 ]
 
 function pieces(bytes: Buffer, size: number): Buffer[] {

@@ -16,7 +16,7 @@ export const groups: readonly Group[] = [
   { name: 'subprotocols and extensions', opened: false, cases: negotiation },
   { name: 'paths', opened: false, cases: paths },
   { name: 'plain HTTP', opened: false, cases: plainHttp },
-  { name: 'who it is', opened: false, cases: identities },
+  { name: 'identities', opened: false, cases: identities },
   { name: 'origins', opened: false, cases: origins },
   { name: 'framing', opened: true, cases: framing },
   { name: 'fragmentation', opened: true, cases: fragmentation },

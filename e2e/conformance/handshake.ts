@@ -33,7 +33,7 @@ export const answered = (
 })
 
 /** The handshake succeeds, then the server sends an `error` that names `field`, and closes with 4400. */
-export const turnedAway = (title: string, target: string, field = 'userId'): Case => ({
+export const refusedAfterUpgrade = (title: string, target: string, field = 'userId'): Case => ({
   title,
   request: { target },
   expect: ['101', `error bad_message${field && ` "${field}"`}`, 'close 4400 bad identity', 'end'],

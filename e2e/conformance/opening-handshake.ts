@@ -47,20 +47,20 @@ export const requestLine: readonly Case[] = [
     last: 'finish',
     expect: ['HTTP 400', 'end'],
   },
-  { title: 'a connection without a word', raw: [], last: 'finish', expect: ['end'] },
+  { title: 'a connection without any bytes', raw: [], last: 'finish', expect: ['end'] },
   {
-    title: 'a handshake with frames right behind it, in one segment',
+    title: 'a handshake followed by frames in the same segment',
     raw: together(handshake(), text(COUNT), text('{')),
     expect: ['101', 'welcome raw', 'online_count', 'error bad_json', 'open'],
   },
   {
-    title: 'a handshake with half a frame right behind it',
+    title: 'a handshake followed by half a frame',
     raw: together(handshake(), text(COUNT).subarray(0, 9)),
     send: [text(COUNT).subarray(9)],
     expect: ['101', 'welcome raw', 'online_count', 'open'],
   },
   {
-    title: 'a handshake with an unmasked frame right behind it',
+    title: 'a handshake followed by an unmasked frame',
     raw: together(handshake(), text(COUNT, { mask: 'none' })),
     expect: ['101', 'welcome raw', ...violation],
   },
@@ -133,7 +133,7 @@ export const headers: readonly Case[] = [
   refused('a NUL in a header', header('X-Test', 'a\0b'), 400),
   refused('a header continued on the next line', header('X-Test', 'a\r\n b'), 400),
   accepted('a header with bytes that are not ASCII', header('X-Test', 'ä\u00ff')),
-  accepted('a header nobody knows', header('Sec-WebSocket-Accept', 'x')),
+  accepted('an unknown header', header('Sec-WebSocket-Accept', 'x')),
   accepted('12 KiB of headers', header('X-Test', 'x'.repeat(12 * 1024))),
   refused('a header of 16 KiB', header('X-Test', 'x'.repeat(16 * 1024)), 431),
   refused(
@@ -161,7 +161,7 @@ export const negotiation: readonly Case[] = [
     '101 who-is-online.v1',
   ),
   accepted(
-    'a bearer token beside the subprotocol is never echoed',
+    'a bearer token next to the subprotocol is not echoed',
     header('Sec-WebSocket-Protocol', 'bearer.secret, who-is-online.v1'),
     '101 who-is-online.v1',
   ),

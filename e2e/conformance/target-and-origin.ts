@@ -1,7 +1,7 @@
 import type { RequestShape } from '@who-is-online/testing/raw-client'
 import type { Case } from './case.ts'
 import { COUNT, ping, text } from './frames.ts'
-import { accepted, answered, refused, turnedAway } from './handshake.ts'
+import { accepted, answered, refused, refusedAfterUpgrade } from './handshake.ts'
 
 /** The path and the length of the request target. */
 export const paths: readonly Case[] = [
@@ -83,7 +83,7 @@ export const identities: readonly Case[] = [
     ] as const
   ).map(([query, userId]) =>
     userId === undefined
-      ? turnedAway(`userId=${query} has a control character`, `/ws?userId=${query}`)
+      ? refusedAfterUpgrade(`userId=${query} has a control character`, `/ws?userId=${query}`)
       : accepted(
           `userId=${query} is ${JSON.stringify(userId)}`,
           { target: `/ws?userId=${query}` },
@@ -92,32 +92,32 @@ export const identities: readonly Case[] = [
         ),
   ),
   accepted('userId of 128 bytes', { target: `/ws?userId=${'x'.repeat(128)}` }, '101', 'x'.repeat(128)),
-  turnedAway('userId of 129 bytes', `/ws?userId=${'x'.repeat(129)}`),
-  turnedAway('userId of 65 characters and 130 bytes', `/ws?userId=${'%C3%A4'.repeat(65)}`),
-  turnedAway('no query', '/ws'),
-  turnedAway('an empty query', '/ws?'),
-  turnedAway('no userId in the query', '/ws?user=raw'),
-  turnedAway('USERID', '/ws?USERID=raw'),
-  turnedAway('an empty userId', '/ws?userId='),
-  turnedAway('userId without =', '/ws?userId'),
-  turnedAway('two userIds', '/ws?userId=a&userId=b'),
-  turnedAway('the same userId twice', '/ws?userId=raw&userId=raw'),
+  refusedAfterUpgrade('userId of 129 bytes', `/ws?userId=${'x'.repeat(129)}`),
+  refusedAfterUpgrade('userId of 65 characters and 130 bytes', `/ws?userId=${'%C3%A4'.repeat(65)}`),
+  refusedAfterUpgrade('no query', '/ws'),
+  refusedAfterUpgrade('an empty query', '/ws?'),
+  refusedAfterUpgrade('no userId in the query', '/ws?user=raw'),
+  refusedAfterUpgrade('USERID', '/ws?USERID=raw'),
+  refusedAfterUpgrade('an empty userId', '/ws?userId='),
+  refusedAfterUpgrade('userId without =', '/ws?userId'),
+  refusedAfterUpgrade('two userIds', '/ws?userId=a&userId=b'),
+  refusedAfterUpgrade('the same userId twice', '/ws?userId=raw&userId=raw'),
   ...['%', '%4', '%zz', '%FF', '%C3', '%C0%AF', '%ED%A0%80', '%F4%90%80%80', '%u0041'].map(query =>
-    turnedAway(`userId=${query} is no UTF-8`, `/ws?userId=${query}`, ''),
+    refusedAfterUpgrade(`userId=${query} is not UTF-8`, `/ws?userId=${query}`, ''),
   ),
   refused('a userId in bytes that are not ASCII', { target: '/ws?userId=Ã¤' }, 400),
-  turnedAway('a malformed name beside a good userId', '/ws?userId=raw&x=%FF', ''),
+  refusedAfterUpgrade('a malformed parameter next to a valid userId', '/ws?userId=raw&x=%FF', ''),
   accepted('an empty username, which means no username', { target: '/ws?userId=raw&username=' }),
-  turnedAway('a username with a line end', '/ws?userId=raw&username=a%0Ab', 'username'),
+  refusedAfterUpgrade('a username with a line end', '/ws?userId=raw&username=a%0Ab', 'username'),
   accepted('userId percent-encoded in its name', { target: '/ws?user%49d=raw' }),
   accepted('a username', { target: '/ws?userId=raw&username=Ann' }),
-  accepted('parameters nobody knows', { target: '/ws?v=1&&userId=raw&__proto__=x&constructor' }),
+  accepted('unknown parameters', { target: '/ws?v=1&&userId=raw&__proto__=x&constructor' }),
   {
-    ...turnedAway('turned away, and it never answers the close', '/ws'),
+    ...refusedAfterUpgrade('refused, and the client never answers the close', '/ws'),
     last: 'nothing',
   },
   {
-    title: 'turned away, and it goes on talking',
+    title: 'refused, and the client continues to send',
     request: { target: '/ws' },
     send: [text(COUNT), ping('x'), text(COUNT)],
     expect: ['101', 'error bad_message "userId"', 'close 4400 bad identity', 'end'],

@@ -3,7 +3,7 @@ import type { Case } from './case.ts'
 import { COUNT, countOf, repeat, text, together } from './frames.ts'
 
 /** A text message, and the lines that it is answered with. */
-const says = (title: string, message: string | Uint8Array, ...lines: string[]): Case => ({
+const answered = (title: string, message: string | Uint8Array, ...lines: string[]): Case => ({
   title,
   send: [text(message)],
   expect: [...lines, 'open'],
@@ -35,15 +35,15 @@ export const texts: readonly Case[] = [
     '\ufeff{"type":"get_online_count"}',
     '\0',
     'undefined',
-  ].map(message => says(`not JSON: ${JSON.stringify(message)}`, message, BAD_JSON)),
+  ].map(message => answered(`not JSON: ${JSON.stringify(message)}`, message, BAD_JSON)),
   ...['null', 'true', '0', '-1e999', '"get_online_count"', '[]', '[{"type":"get_online_count"}]'].map(
-    message => says(`JSON, but no object: ${message}`, message, BAD),
+    message => answered(`JSON, but not an object: ${message}`, message, BAD),
   ),
   ...['{}', '{"Type":"get_online_count"}', '{"__proto__":{"type":"get_online_count"}}'].map(message =>
-    says(`no type: ${message}`, message, `${BAD} "type"`),
+    answered(`no type: ${message}`, message, `${BAD} "type"`),
   ),
   ...['null', '1', 'true', '[]', '{}', '["get_online_count"]', '{"toString":"get_online_count"}'].map(type =>
-    says(`a type of ${type}`, `{"type":${type}}`, `${BAD} "type"`),
+    answered(`a type of ${type}`, `{"type":${type}}`, `${BAD} "type"`),
   ),
   ...[
     '',
@@ -57,62 +57,74 @@ export const texts: readonly Case[] = [
     'refusal',
     'subscribe',
   ].map(type =>
-    says(`an unknown type, ${JSON.stringify(type)}`, JSON.stringify({ type }), 'error unknown_type "type"'),
+    answered(
+      `an unknown type, ${JSON.stringify(type)}`,
+      JSON.stringify({ type }),
+      'error unknown_type "type"',
+    ),
   ),
-  says(
-    'an unknown type with a quote, a line end and half an emoji at the cut',
+  answered(
+    'an unknown type with a quote, a line end and half an emoji at the point of truncation',
     JSON.stringify({ type: `"\n${'x'.repeat(37)}👋` }),
     'error unknown_type "type"',
   ),
-  says('an unknown type with a lone surrogate', '{"type":"\\ud800"}', 'error unknown_type "type"'),
-  says(
+  answered('an unknown type with a lone surrogate', '{"type":"\\ud800"}', 'error unknown_type "type"'),
+  answered(
     'an unknown type of 60,000 characters',
     JSON.stringify({ type: 'x'.repeat(60_000) }),
     'error unknown_type "type"',
   ),
-  says('white space around', ` \t\r\n${COUNT}\r\n `, 'online_count'),
-  says('a type in escapes', '{"type":"\\u0067et_online_count"}', 'online_count'),
-  says(
+  answered('white space around', ` \t\r\n${COUNT}\r\n `, 'online_count'),
+  answered('a type in escapes', '{"type":"\\u0067et_online_count"}', 'online_count'),
+  answered(
     'the type last, unknown keys before',
     '{"id":1,"userId":"x","__proto__":{"a":1},"type":"get_online_count"}',
     'online_count',
   ),
-  says('two types: the last one counts', '{"type":"dance","type":"get_online_count"}', 'online_count'),
-  says('nested 4 deep', '{"type":"get_online_count","x":[[[1]]]}', 'online_count'),
-  says('nested 5 deep', '{"type":"get_online_count","x":[[[[]]]]}', BAD),
-  says(
+  answered('two types: the last one applies', '{"type":"dance","type":"get_online_count"}', 'online_count'),
+  answered('nested 4 deep', '{"type":"get_online_count","x":[[[1]]]}', 'online_count'),
+  answered('nested 5 deep', '{"type":"get_online_count","x":[[[[]]]]}', BAD),
+  answered(
     'nested 10,000 deep in arrays',
     `{"type":"get_online_count","x":${'['.repeat(10_000)}${']'.repeat(10_000)}}`,
     BAD,
   ),
-  says(
+  answered(
     'nested 5,000 deep in objects',
     `{"type":"get_online_count","x":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`,
     BAD,
   ),
-  says('30,000 brackets that never close', '['.repeat(30_000), BAD_JSON),
-  says(
+  answered('30,000 brackets that never close', '['.repeat(30_000), BAD_JSON),
+  answered(
     '20,000 keys',
     `{"type":"get_online_count",${repeat(5_000, index => `"k${index}":0`).join()}}`,
     'online_count',
   ),
   { title: '65 KiB of JSON', send: [text(countOf(65 * 1024))], expect: ['close 1009', 'end'] },
-  says('check_user_status', '{"type":"check_user_status","targetUserId":"raw"}', 'user_status raw true'),
-  says(
+  answered('check_user_status', '{"type":"check_user_status","targetUserId":"raw"}', 'user_status raw true'),
+  answered(
     'check_user_status of an unknown user',
     '{"type":"check_user_status","targetUserId":"?"}',
     'user_status ? false',
   ),
-  says('check_user_status of 7', '{"type":"check_user_status","targetUserId":7}', 'user_status 7 false'),
-  says('check_user_status of 7.0', '{"type":"check_user_status","targetUserId":7.0}', 'user_status 7 false'),
-  says('check_user_status of -0', '{"type":"check_user_status","targetUserId":-0}', 'user_status 0 false'),
-  says(
+  answered('check_user_status of 7', '{"type":"check_user_status","targetUserId":7}', 'user_status 7 false'),
+  answered(
+    'check_user_status of 7.0',
+    '{"type":"check_user_status","targetUserId":7.0}',
+    'user_status 7 false',
+  ),
+  answered(
+    'check_user_status of -0',
+    '{"type":"check_user_status","targetUserId":-0}',
+    'user_status 0 false',
+  ),
+  answered(
     'check_user_status of the largest safe integer',
     '{"type":"check_user_status","targetUserId":9007199254740991}',
     'user_status 9007199254740991 false',
   ),
   ...['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'valueOf'].map(id =>
-    says(
+    answered(
       `check_user_status of ${id}`,
       `{"type":"check_user_status","targetUserId":"${id}"}`,
       `user_status ${id} false`,
@@ -136,13 +148,13 @@ export const texts: readonly Case[] = [
     ',"userId":"raw"',
     ',"__proto__":{"targetUserId":"raw"}',
   ].map(field =>
-    says(
+    answered(
       `check_user_status with ${field.slice(1, 40) || 'nothing'}`,
       `{"type":"check_user_status"${field}}`,
       `${BAD} "targetUserId"`,
     ),
   ),
-  says('set_status online', '{"type":"set_status","status":"online"}', 'status_updated online'),
+  answered('set_status online', '{"type":"set_status","status":"online"}', 'status_updated online'),
   ...[
     '',
     ',"status":null',
@@ -153,13 +165,13 @@ export const texts: readonly Case[] = [
     ',"status":["online"]',
     ',"status":"constructor"',
   ].map(field =>
-    says(
+    answered(
       `set_status with ${field.slice(1) || 'nothing'}`,
       `{"type":"set_status"${field}}`,
       `${BAD} "status"`,
     ),
   ),
-  says('identify', '{"type":"identify","username":"Ann"}'),
+  answered('identify', '{"type":"identify","username":"Ann"}'),
   ...[
     '',
     ',"username":null',
@@ -170,14 +182,14 @@ export const texts: readonly Case[] = [
     ',"username":"\\udc00"',
     `,"username":"${'ä'.repeat(65)}"`,
   ].map(field =>
-    says(
+    answered(
       `identify with ${field.slice(1, 40) || 'nothing'}`,
       `{"type":"identify"${field}}`,
       `${BAD} "username"`,
     ),
   ),
-  says('identify with 128 bytes in 64 characters', `{"type":"identify","username":"${'ä'.repeat(64)}"}`),
-  says('get_all_users', '{"type":"get_all_users"}', 'all_users'),
+  answered('identify with 128 bytes in 64 characters', `{"type":"identify","username":"${'ä'.repeat(64)}"}`),
+  answered('get_all_users', '{"type":"get_all_users"}', 'all_users'),
   {
     title: 'requests of every type in one segment are answered in order',
     send: together(

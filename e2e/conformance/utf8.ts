@@ -18,7 +18,7 @@ export const utf8: readonly Case[] = [
     'the last of 2 bytes, U+07FF': 'df bf',
     'the first of 3 bytes, U+0800': 'e0 a0 80',
     'the last before the surrogates, U+D7FF': 'ed 9f bf',
-    'the first behind the surrogates, U+E000': 'ee 80 80',
+    'the first after the surrogates, U+E000': 'ee 80 80',
     'U+FFFD': 'ef bf bd',
     'the non-characters U+FFFE and U+FFFF': 'ef bf be ef bf bf',
     'the first of 4 bytes, U+10000': 'f0 90 80 80',
@@ -72,7 +72,7 @@ export const utf8: readonly Case[] = [
   })),
   { title: 'bad UTF-8 as the whole text', send: [text(hex('ff'))], expect: ['close 1007', 'end'] },
   {
-    title: 'bad UTF-8 behind good JSON',
+    title: 'bad UTF-8 after valid JSON',
     send: [text(Buffer.concat([Buffer.from(COUNT), hex('20 c3')]))],
     expect: ['close 1007', 'end'],
   },

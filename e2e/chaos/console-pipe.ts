@@ -1,18 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs'
 
-/** What a full pipe is full of: nothing that a log writes. */
+/** Fills a pipe; no log line contains it. */
 const FILLER = '\0'
 
 const READ_EVERY_MS = 50
 const KEPT_CHARACTERS = 20_000
 
 /**
- * One output of a process: a named pipe whose reader can go away or stop reading. A pipe of `spawn` would not do: it
- * is a socket pair, which nobody else can fill.
+ * An output of a process: a named pipe whose reader can close it or stop reading. The pipes of `spawn` can't be used: they
+ * are socket pairs, which no other process can fill.
  */
 export class ConsolePipe {
-  /** The end for the process; closed by the caller once the process has it. */
+  /** The write end, for the process. The caller closes it after the process has inherited it. */
   readonly writeEnd: number
   readonly #path: string
   #readEnd: number | undefined
@@ -28,19 +28,19 @@ export class ConsolePipe {
     this.resume()
   }
 
-  /** The last of what was read, without what a stall put in. */
+  /** The last part of the text that was read, without the filler of a stall. */
   get text(): string {
     return this.#text
   }
 
-  /** The reader goes away: who writes gets EPIPE. */
+  /** Closes the reader: writes fail with EPIPE. */
   close(): void {
     clearInterval(this.#timer)
     if (this.#readEnd !== undefined) closeSync(this.#readEnd)
     this.#readEnd = undefined
   }
 
-  /** The reader stops reading, and the pipe is full at once: who writes gets EAGAIN, or waits. */
+  /** Stops reading and fills the pipe: writes fail with EAGAIN, or block. */
   stall(): void {
     clearInterval(this.#timer)
     if (this.#readEnd === undefined) return
@@ -52,7 +52,7 @@ export class ConsolePipe {
     }
   }
 
-  /** Reads again. */
+  /** Continues reading. */
   resume(): void {
     clearInterval(this.#timer)
     if (this.#readEnd === undefined) return
@@ -60,7 +60,7 @@ export class ConsolePipe {
     this.#timer.unref()
   }
 
-  /** Reads what is left, when the process has ended. */
+  /** Reads the rest after the process has ended. */
   drain(): void {
     this.#read()
     this.close()
@@ -78,7 +78,7 @@ export class ConsolePipe {
           -KEPT_CHARACTERS,
         )
       } catch {
-        return // nothing there now
+        return // there is nothing to read now
       }
     }
   }

@@ -1,9 +1,10 @@
-// Says which invariants were violated, from what clients did and what observers saw. Told the time: `t` is in ms in
-// which the server ran and was not suspended.
+// Finds violated invariants from what clients did and what observers saw. The time is a parameter: `t` is in ms, and does not
+// include time in which the server was suspended or stopped.
 
-/** How a client leaves: a close, a reset of its TCP connection, or no answer any more on an open one. */
+/** How a client leaves: it closes the connection, resets TCP, or stops answering on an open connection. */
 export type Leaving = 'clean' | 'reset' | 'silent'
 
+/** A violated invariant. */
 export interface Violation {
   /** The invariant, by its id in SPEC.md or a short name. */
   readonly rule: string
@@ -11,29 +12,29 @@ export interface Violation {
   readonly text: string
 }
 
-/** Until when who left must be offline for every observer, in ms (SPEC [I1]). */
+/** When a user who left must be offline for every observer, in ms (SPEC [I1]). */
 export const BOUNDS_MS: Readonly<Record<Leaving, number>> = { clean: 1_000, reset: 6_000, silent: 30_000 }
 
-/** The same after a start of the server, for who left while it was away: the restart grace and a second. */
+/** The same after a start of the server, for users who left while it was down: the restart grace plus one second. */
 export const RESTART_BOUND_MS = 31_000
 
-/** A suspension longer than the server's grace is followed by the restart grace as well (SPEC [R8]), in ms. */
+/** After a suspension longer than this, the restart grace applies as well (SPEC [R8]), in ms. */
 export const NOTICED_SUSPENSION_MS = 5_000
 
-/** A change seen less than this before a crash may be lost with it (SPEC [I8]), and some time to be seen. */
+/** A change seen less than this before a crash may be lost (SPEC [I8]); it includes the time until it is seen. */
 const MAY_BE_LOST_MS = 1_000
 
-/** A state that was asked for before a change may come after it. */
+/** A state that was requested before a change may arrive after it. */
 const SETTLE_MS = 1_500
 
-/** A violation that several observers see, or one of them again, counts once in this time. */
+/** A violation that is seen repeatedly, or by several observers, counts once in this time. */
 const REPEAT_MS = 10_000
 
 interface Tracked {
-  /** What must be seen of a user: online, offline or, for who appears offline by choice, offline although connected. */
+  /** What observers must see: `be hidden` is a connected user who chose to appear offline. */
   must: 'be online' | 'be offline' | 'be hidden'
   since: number
-  /** For who left: how, and until when observers must have seen it. */
+  /** For a user who left: how, and when observers must have seen it. */
   how: Leaving
   deadline: number
   firstSeenAt: number | undefined
@@ -41,35 +42,36 @@ interface Tracked {
 }
 
 interface Observer {
-  /** What it was told of each user. */
+  /** The status of each user, as the observer received it. */
   readonly view: Map<string, string>
   syncedAt: number | undefined
 }
 
-export class Judge {
+/** Collects what clients did and observers saw, and finds violations. */
+export class InvariantChecker {
   readonly violations: Violation[] = []
-  /** How long after a leaving each observer saw it, in ms, by how the client left. */
+  /** How long it took until observers saw that a user left, in ms. */
   readonly detections: Readonly<Record<Leaving, number[]>> = { clean: [], reset: [], silent: [] }
-  /** How often something was held against a rule. */
+  /** How often each rule was checked. */
   readonly checks = new Map<string, number>()
   readonly #users = new Map<string, Tracked>()
   readonly #observers = new Map<string, Observer>()
   readonly #reported = new Map<string, number>()
   #startedAt = Number.NEGATIVE_INFINITY
-  /** Until when users whose line was lost may be held after a suspension. */
+  /** Until when users with a lost connection may be held after a suspension. */
   #returnUntil = Number.NEGATIVE_INFINITY
 
-  /** From now on the user is there and must be seen online. */
+  /** The user is connected and must be seen online from now on. */
   present(userId: string, t: number): void {
     this.#track(userId, 'be online', t)
   }
 
-  /** From now on the user must never be seen online. */
+  /** The user is hidden and must not be seen online from now on. */
   hidden(userId: string, t: number): void {
     this.#track(userId, 'be hidden', t)
   }
 
-  /** The user has left and must be seen offline in time. */
+  /** The user left and must be seen offline in time. */
   left(userId: string, how: Leaving, t: number): void {
     const tracked = this.#track(userId, 'be offline', t)
     tracked.how = how
@@ -77,12 +79,12 @@ export class Judge {
     tracked.deadline = how === 'clean' ? until : Math.max(until, this.#returnUntil)
   }
 
-  /** Nothing is expected of a user who is on the way back. */
+  /** The user is about to connect again: nothing is expected meanwhile. */
   returning(userId: string): void {
     this.#users.delete(userId)
   }
 
-  /** The server was started again: who left shortly before or meanwhile is held for the restart grace. */
+  /** The server started again: users who left shortly before or meanwhile are held for the restart grace. */
   started(t: number): void {
     this.#startedAt = t
     for (const user of this.#users.values()) {
@@ -92,7 +94,7 @@ export class Judge {
     }
   }
 
-  /** The server goes on after a suspension that clients have noticed: who was lost is held for the restart grace. */
+  /** The server continues after a suspension that clients can notice: lost users are held for the restart grace. */
   resumed(t: number): void {
     this.#returnUntil = t + RESTART_BOUND_MS
     for (const user of this.#users.values()) {
@@ -101,19 +103,20 @@ export class Judge {
     }
   }
 
-  /** An observer was told the state of everybody; whoever is missing is offline. */
+  /** An observer received the state of all users; users who are missing are offline. */
   synced(observer: string, state: ReadonlyMap<string, string>, t: number): void {
     this.#observers.set(observer, { view: new Map(state), syncedAt: t })
-    for (const userId of this.#users.keys()) this.#see(observer, userId, state.get(userId) ?? 'offline', t)
+    for (const userId of this.#users.keys())
+      this.#observe(observer, userId, state.get(userId) ?? 'offline', t)
   }
 
-  /** An observer lost its connection: what it was told is old. */
+  /** An observer lost its connection, so its view is outdated. */
   lost(observer: string): void {
     const known = this.#observers.get(observer)
     if (known) known.syncedAt = undefined
   }
 
-  /** An observer was told of one user. */
+  /** An observer received the status of one user. */
   shown(observer: string, userId: string, status: string, t: number): void {
     const known = this.#observers.get(observer)
     if (known?.syncedAt === undefined) return
@@ -121,15 +124,15 @@ export class Judge {
     const user = this.#users.get(userId)
     if (user?.must === 'be offline' && status === 'offline') {
       user.firstSeenAt ??= t
-      // Who left while the server was away is held for the restart grace, which says nothing of how they left.
+      // Users who left while the server was down are held for the restart grace, so their times are not comparable.
       if (known.syncedAt < user.since && this.#startedAt < user.since && this.#returnUntil < user.since) {
         this.detections[user.how].push(t - user.since)
       }
     }
-    this.#see(observer, userId, status, t)
+    this.#observe(observer, userId, status, t)
   }
 
-  /** Looks for what did not happen in time. `toleranceMs` is how late things may be seen on this machine now. */
+  /** Checks all deadlines. `toleranceMs` is the delay that this machine may cause now. */
   tick(t: number, toleranceMs: number): void {
     for (const [userId, user] of this.#users) {
       if (user.isSettled) continue
@@ -138,18 +141,18 @@ export class Judge {
       user.isSettled = true
       for (const [observer, { view, syncedAt }] of this.#observers) {
         if (syncedAt === undefined || t - syncedAt < SETTLE_MS) continue
-        this.#see(observer, userId, view.get(userId) ?? 'offline', t)
+        this.#observe(observer, userId, view.get(userId) ?? 'offline', t)
       }
     }
   }
 
-  /** Whether every observer that is connected sees the user offline, and there is one. */
-  isGoneForAll(userId: string): boolean {
+  /** Whether at least one observer is connected, and all connected observers see the user offline. */
+  isOfflineForAll(userId: string): boolean {
     const views = [...this.#observers.values()].filter(({ syncedAt }) => syncedAt !== undefined)
     return views.length > 0 && views.every(({ view }) => (view.get(userId) ?? 'offline') === 'offline')
   }
 
-  /** Whether it was looked in time at who left, or at who came. */
+  /** Whether the deadline of the user has been checked. */
   isSettled(userId: string): boolean {
     return this.#users.get(userId)?.isSettled ?? true
   }
@@ -177,13 +180,13 @@ export class Judge {
     return tracked
   }
 
-  #see(observer: string, userId: string, status: string, t: number): void {
+  #observe(observer: string, userId: string, status: string, t: number): void {
     const user = this.#users.get(userId)
     if (!user) return
     const rule = { 'be online': 'I2', 'be offline': 'I1', 'be hidden': 'hidden' }[user.must]
     this.checked(rule)
     if ((status === 'offline') === (user.must !== 'be online')) return
-    // Before that the sight may be of what was before.
+    // Before the deadline, the observation may be about the previous state.
     if (!user.isSettled) return
     const key = `${rule} ${userId}`
     if (t - (this.#reported.get(key) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return

@@ -15,36 +15,37 @@ import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep } from '@who-is-online/testing/client'
-import { ConsolePipe } from './console.ts'
+import { ConsolePipe } from './console-pipe.ts'
 import { createFakeClock, type FakeClock } from './faketime.ts'
 import type { ClockOffset, Output, Volume } from './schedule.ts'
 
 const READY_WITHIN_MS = 30_000
 const SIZES_MIB: Readonly<Record<Volume, number>> = { data: 8, log: 4 }
 
-/** Arguments of `setpriv`: nothing is left over when the test is killed. */
+/** Arguments of `setpriv`: the children end with the test process. */
 const DIES_WITH_PARENT = ['--pdeathsig', 'KILL']
 
-/** What a request for a path came to: how long it took, and its body. */
+/** An HTTP response, and how long it took. */
 export interface Answer {
   readonly status: number
   readonly ms: number
   readonly body: string
 }
 
+/** Options of {@link Host}. */
 export interface HostOptions {
-  /** The program of the server: `main.ts` in the sources or a built `main.js`. */
+  /** The server to run: `main.ts` of the sources, or a built `main.js`. */
   readonly program: string
   readonly port: number
-  /** The library for the fake clock. */
+  /** The path of libfaketime. */
   readonly faketime: string
-  /** Told when the process ends although nobody ended it. */
+  /** Called when the process ends unexpectedly. */
   readonly onUnexpectedExit: (reason: string) => void
 }
 
 /**
- * Where the server runs: two small volumes in a mount namespace of its own, a console and a clock, all of which can be
- * broken. Needs root.
+ * The environment of the server: two small volumes in a mount namespace, a console and a clock. All of them can be broken.
+ * Needs root.
  */
 export class Host {
   readonly #options: HostOptions
@@ -54,12 +55,12 @@ export class Host {
   #offset: ClockOffset = 0
   #child: ChildProcess | undefined
   #isEnding = false
-  #cameUp = false
+  #hasResponded = false
   #pipes: Partial<Record<Output, ConsolePipe>> = {}
   #starts = 0
   #suspensions = 0
   #isSuspended = false
-  /** The time in which the server ran, as far as it is over, and since when it has run. */
+  /** How long the server has run in earlier periods, and the start of the current one. */
   #awakeMs = 0
   #runningSince: number | undefined
 
@@ -70,13 +71,13 @@ export class Host {
     this.#clock = createFakeClock(options.faketime, join(dir, 'clock'))
   }
 
-  /** Makes the namespace and mounts the volumes. Rejects when that is not allowed here. */
+  /** Creates the namespace and mounts the volumes. Rejects if that is not allowed here. */
   static async create(options: HostOptions): Promise<Host> {
     const dir = mkdtempSync(join(tmpdir(), 'who-is-online-edges-'))
     for (const volume of ['data', 'log']) mkdirSync(join(dir, volume))
     const mount = (volume: Volume) =>
       `mount -t tmpfs -o size=${SIZES_MIB[volume]}m,mode=700 tmpfs "${join(dir, volume)}"`
-    // The namespace and its mounts are gone when nobody is in it any more.
+    // The namespace and its mounts end with the last process in it.
     const script = `${mount('data')} && ${mount('log')} && echo ready && exec sleep infinity`
     const command = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script]
     const holder = spawn('setpriv', [...DIES_WITH_PARENT, ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -96,12 +97,12 @@ export class Host {
     })
     if (!isReady) {
       rmSync(dir, { recursive: true, force: true })
-      throw new Error(`no mount namespace with volumes of its own: ${output.trim()}`)
+      throw new Error(`can't create a mount namespace with volumes: ${output.trim()}`)
     }
     return new Host(options, dir, holder)
   }
 
-  /** A path on a volume, as it can be reached from outside the namespace. */
+  /** A path on a volume, as seen from outside the namespace. */
   path(volume: Volume, ...names: string[]): string {
     return join(`/proc/${this.#holder.pid}/root`, this.#dir, volume, ...names)
   }
@@ -114,27 +115,27 @@ export class Host {
     return this.#offset
   }
 
-  /** Whether the server has come up and is neither suspended nor ended. */
+  /** Whether the server has started and is neither suspended nor ended. */
   get isRunning(): boolean {
     return this.#runningSince !== undefined
   }
 
-  /** Milliseconds in which the server ran and was not suspended. */
+  /** How long the server has run without being suspended, in ms. */
   awake(): number {
     return this.#awakeMs + (this.#runningSince === undefined ? 0 : performance.now() - this.#runningSince)
   }
 
-  /** Changes whenever the process is started, ended, suspended or continued. */
+  /** A text that changes whenever the process is started, ended, suspended or resumed. */
   get era(): string {
     return `${this.#starts} ${this.#suspensions} ${this.isRunning}`
   }
 
-  /** The last of what the server wrote to its console, as far as somebody read it. */
+  /** The last part of the console output, as far as it was read. */
   get output(): string {
     return `${this.#pipes.stdout?.text ?? ''}${this.#pipes.stderr?.text ?? ''}`
   }
 
-  /** Starts the server and waits until it answers. Rejects when it ends or does not come up. */
+  /** Starts the server and waits until it responds. Rejects if it ends or does not respond in time. */
   async start(): Promise<void> {
     const number = ++this.#starts
     const pipes = {
@@ -143,7 +144,7 @@ export class Host {
     }
     this.#pipes = pipes
     this.#isEnding = false
-    this.#cameUp = false
+    this.#hasResponded = false
     const { program, port } = this.#options
     const child = spawn(
       'setpriv',
@@ -163,7 +164,7 @@ export class Host {
           ...this.#clock.env,
           HOST: '127.0.0.1',
           PORT: String(port),
-          // Debug lines: a console and a log file that are written to all the time.
+          // Debug lines, so that the console and the log file are written all the time.
           ENVIRONMENT: 'development',
           LOG_LEVEL: 'debug',
           DATA_DIR: join(this.#dir, 'data', 'state'),
@@ -183,14 +184,15 @@ export class Host {
       this.#stopClock()
       this.#child = undefined
       this.#isSuspended = false
-      // Before it came up, whoever started it is told.
-      if (this.#cameUp && !this.#isEnding) this.#options.onUnexpectedExit(`${reason}; ${this.#lastLine()}`)
+      // Before it responds, `start` reports the end.
+      if (this.#hasResponded && !this.#isEnding)
+        this.#options.onUnexpectedExit(`${reason}; ${this.#lastLine()}`)
     })
     for (const until = performance.now() + READY_WITHIN_MS; performance.now() < until; ) {
       if (this.#child !== child) throw new Error(`the server did not start: ${this.#lastLine()}`)
       const answer = await this.ask('/healthz', 1_000).catch(() => undefined)
       if (answer?.status === 200) {
-        this.#cameUp = true
+        this.#hasResponded = true
         this.#runningSince = performance.now()
         return
       }
@@ -200,17 +202,17 @@ export class Host {
     throw new Error(`the server did not answer within ${READY_WITHIN_MS} ms: ${this.#lastLine()}`)
   }
 
-  /** Ends the process at once. */
+  /** Kills the process. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL', 10_000)
   }
 
   /**
-   * Asks the process to end. Resolves with its exit code, or with the name of the signal that ended it; with
-   * `undefined` when it did not end within `patienceMs` and was killed.
+   * Sends SIGTERM. Resolves with the exit code, with the name of the signal that ended the process, or with `undefined` if it
+   * did not end within `timeoutMs` and was killed.
    */
-  async terminate(patienceMs: number): Promise<number | string | undefined> {
-    return this.#end('SIGTERM', patienceMs)
+  async terminate(timeoutMs: number): Promise<number | string | undefined> {
+    return this.#end('SIGTERM', timeoutMs)
   }
 
   suspend(): void {
@@ -227,7 +229,7 @@ export class Host {
     if (this.#child) this.#runningSince = performance.now()
   }
 
-  /** Takes every byte of a volume. */
+  /** Fills a volume completely. */
   fill(volume: Volume): void {
     const file = openSync(this.path(volume, 'filler'), 'a')
     try {
@@ -247,10 +249,10 @@ export class Host {
     rmSync(this.path(volume, 'filler'), { force: true })
   }
 
-  /** Removes a directory of the server with all that is in it, while the server may be writing there. */
+  /** Removes a directory of the server with its content, while the server may write to it. */
   remove(volume: Volume): void {
     const directory = this.path(volume, volume === 'data' ? 'state' : 'files')
-    // Not by this process: with a slow disk, that would be a pause of the observers.
+    // In another process: with a slow disk, it would block the observers of this one.
     execFileSync('sh', ['-c', 'for n in 1 2 3 4 5; do rm -rf "$0" && exit 0; done; exit 1', directory])
   }
 
@@ -271,7 +273,7 @@ export class Host {
     this.#clock.set(offset)
   }
 
-  /** Puts a state file where the server will find it at its first start. */
+  /** Writes a state file for the first start of the server. */
   importState(text: string): void {
     mkdirSync(this.path('data', 'state'), { mode: 0o700 })
     writeFileSync(this.path('data', 'state', 'user_state.json'), text, { mode: 0o600 })
@@ -281,13 +283,13 @@ export class Host {
     return existsSync(this.path('data', 'state', 'user_state.json'))
   }
 
-  /** Which log file there is and how long it is, so that one can see that it grows. */
+  /** The inode and size of the log file; `undefined` if it does not exist. */
   logFile(): { readonly inode: number; readonly bytes: number } | undefined {
     const stat = statSync(this.path('log', 'files', 'who-is-online.log'), { throwIfNoEntry: false })
     return stat && { inode: stat.ino, bytes: stat.size }
   }
 
-  /** Resident bytes and CPU seconds of the process; `undefined` when there is none. */
+  /** The resident memory and CPU time of the process; `undefined` if none runs. */
   usage(): { readonly bytes: number; readonly cpuSeconds: number } | undefined {
     try {
       const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
@@ -302,12 +304,12 @@ export class Host {
     }
   }
 
-  /** Asks the server by HTTP, on a connection of its own. Rejects when no answer comes in time. */
-  ask(path: string, patienceMs: number): Promise<Answer> {
+  /** Sends an HTTP request on a new connection. Rejects after `timeoutMs`. */
+  ask(path: string, timeoutMs: number): Promise<Answer> {
     const begun = performance.now()
     return new Promise((resolve, reject) => {
       const request = get(
-        { host: '127.0.0.1', port: this.#options.port, path, agent: false, timeout: patienceMs },
+        { host: '127.0.0.1', port: this.#options.port, path, agent: false, timeout: timeoutMs },
         response => {
           let body = ''
           response.setEncoding('utf8')
@@ -320,12 +322,12 @@ export class Host {
           response.on('error', reject)
         },
       )
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${patienceMs} ms`)))
+      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)))
       request.on('error', reject)
     })
   }
 
-  /** Ends all processes; the volumes go with the last one. */
+  /** Ends all processes, and so the volumes, and removes the directory. */
   async dispose(): Promise<void> {
     this.resume()
     await this.kill()
@@ -337,26 +339,26 @@ export class Host {
     rmSync(this.#dir, { recursive: true, force: true })
   }
 
-  /** The same at once, for the way out of this process. */
+  /** Does the same synchronously, for the exit of this process. */
   destroy(): void {
     this.#child?.kill('SIGKILL')
     this.#holder.kill('SIGKILL')
     rmSync(this.#dir, { recursive: true, force: true })
   }
 
-  async #end(signal: NodeJS.Signals, patienceMs: number): Promise<number | string | undefined> {
+  async #end(signal: NodeJS.Signals, timeoutMs: number): Promise<number | string | undefined> {
     const child = this.#child
     if (!child) return undefined
     this.#isEnding = true
     const gone = new Promise<number | string>(resolve =>
       child.once('exit', (code, by) => resolve(code ?? by ?? 'nothing')),
     )
-    // What it does while it stops is its own matter; clients are not served.
+    // While it stops, it does not count as running.
     this.#stopClock()
     child.kill(signal)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<undefined>((resolve: (value: undefined) => void) => {
-      timer = setTimeout(() => resolve(undefined), patienceMs)
+      timer = setTimeout(() => resolve(undefined), timeoutMs)
     })
     const result = await Promise.race([gone, late])
     clearTimeout(timer)

@@ -1,48 +1,51 @@
 import { WebSocket } from 'ws'
-import type { Leaving } from './judge.ts'
+import type { Leaving } from './invariants.ts'
 
+/** The protocol version of a client. */
 export type Version = 'v1' | 'v2'
 
-/** How long an attempt to connect may take, and the longest wait before the next one, in ms: as in the SDK. */
+/** The connect timeout and the waits before the next attempt, in ms, as in the SDK. */
 const CONNECT_WITHIN_MS = 10_000
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 10_000
 
-// biome-ignore lint/suspicious/noExplicitAny: a client reads whatever the server sends
+/** A message, parsed. */
+// biome-ignore lint/suspicious/noExplicitAny: a client accesses the fields that it expects
 export type Message = any
 
-export interface LineOptions {
+/** Options of {@link ClientConnection}. */
+export interface ClientConnectionOptions {
   /** `ws://HOST:PORT/ws` */
   readonly url: string
   readonly version: Version
   readonly userId: string
   readonly random: () => number
-  /** What else the URL says, asked before each attempt. */
+  /** Returns further parameters of the URL; called before each attempt. */
   readonly query?: () => Readonly<Record<string, string>>
   readonly onWelcome?: (message: Message) => void
   readonly onMessage?: (message: Message) => void
   readonly onClose?: (code: number) => void
 }
 
-/** A user's connection, which comes back by itself with full jitter. Plain WebSocket: it does what any client could. */
-export class Line {
+/** The connection of a user on a plain WebSocket. It reconnects by itself with full jitter. */
+export class ClientConnection {
   readonly userId: string
   readonly version: Version
-  /** Whether the server has welcomed this connection, and it has not ended. */
+  /** Whether the connection has received its `welcome` and has not ended. */
   isOpen = false
-  readonly #options: LineOptions
+  readonly #options: ClientConnectionOptions
   #socket: WebSocket | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
   #isWanted = false
 
-  constructor(options: LineOptions) {
+  constructor(options: ClientConnectionOptions) {
     this.#options = options
     this.userId = options.userId
     this.version = options.version
   }
 
-  /** Connects now, and again whenever the connection ends. */
+  /** Connects now, and reconnects whenever the connection ends. */
   open(): void {
     this.#isWanted = true
     this.#connect()
@@ -52,7 +55,7 @@ export class Line {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message))
   }
 
-  /** Leaves and stays away. Who leaves silently keeps the TCP connection and reads nothing more. */
+  /** Leaves without reconnecting. `silent`: keeps TCP open and stops reading. */
   leave(how: Leaving): void {
     this.#isWanted = false
     clearTimeout(this.#timer)
@@ -61,7 +64,7 @@ export class Line {
     else this.#end(how)
   }
 
-  /** Resets the connection and comes back after a while. */
+  /** Resets the connection, and reconnects after `awayMs`. */
   lose(awayMs: number): void {
     if (this.isOpen) this.#options.onClose?.(1006)
     this.isOpen = false
@@ -70,7 +73,7 @@ export class Line {
     this.#timer = setTimeout(() => this.#connect(), awayMs)
   }
 
-  /** Ends the connection at once, also a silent one. */
+  /** Destroys the connection, also a silent one. */
   destroy(): void {
     this.#isWanted = false
     clearTimeout(this.#timer)

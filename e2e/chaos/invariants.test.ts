@@ -1,0 +1,181 @@
+import { expect, test } from 'vitest'
+import { type Choice, missing } from './choices.ts'
+import { Health } from './health.ts'
+import { InvariantChecker } from './invariants.ts'
+import { forgotten, knownUsers } from './known-users.ts'
+
+/** A checker with two observers who see that Ann is online. */
+function checkerWithAnn(): InvariantChecker {
+  const checker = new InvariantChecker()
+  for (const observer of ['one', 'two']) checker.synced(observer, new Map(), 0)
+  checker.present('ann', 0)
+  for (const observer of ['one', 'two']) checker.shown(observer, 'ann', 'online', 10)
+  checker.tick(2_000, 0)
+  return checker
+}
+
+const rules = (checker: InvariantChecker) => checker.violations.map(({ rule }) => rule)
+
+test('a connected user who is seen offline once violates I2, in a change and in a state', () => {
+  const changed = checkerWithAnn()
+  changed.shown('two', 'ann', 'offline', 5_000)
+  changed.shown('two', 'ann', 'online', 5_010)
+  expect(rules(changed)).toEqual(['I2'])
+  const restarted = checkerWithAnn()
+  restarted.lost('one')
+  restarted.started(6_000)
+  restarted.synced('one', new Map([['ann', 'busy']]), 6_100)
+  expect(rules(restarted)).toEqual([])
+  restarted.lost('one')
+  restarted.synced('one', new Map(), 9_000)
+  expect(rules(restarted)).toEqual(['I2'])
+})
+
+test('a user who is not seen soon after connecting violates I2', () => {
+  const checker = new InvariantChecker()
+  checker.synced('one', new Map(), 0)
+  checker.present('bob', 5_000)
+  checker.tick(6_000, 0)
+  expect(rules(checker)).toEqual([])
+  checker.tick(7_000, 0)
+  expect(rules(checker)).toEqual(['I2'])
+})
+
+for (const [how, bound] of [
+  ['clean', 1_000],
+  ['reset', 6_000],
+  ['silent', 30_000],
+] as const) {
+  test(`a user who left (${how}) must be offline for all observers after ${bound} ms`, () => {
+    const checker = checkerWithAnn()
+    checker.left('ann', how, 10_000)
+    checker.shown('one', 'ann', 'offline', 10_500)
+    checker.tick(10_000 + bound - 1, 0)
+    checker.tick(10_000 + bound + 300, 400)
+    expect(rules(checker)).toEqual([])
+    expect(checker.isOfflineForAll('ann')).toBe(false)
+    checker.tick(10_000 + bound + 400, 400)
+    expect(rules(checker)).toEqual(['I1'])
+    expect(checker.detections[how]).toEqual([500])
+  })
+}
+
+test('a user who left and is seen online again violates I1, unless the server restarted', () => {
+  const checker = checkerWithAnn()
+  checker.left('ann', 'clean', 10_000)
+  for (const observer of ['one', 'two']) checker.shown(observer, 'ann', 'offline', 10_100)
+  checker.tick(11_000, 0)
+  expect(checker.isOfflineForAll('ann')).toBe(true)
+  checker.shown('one', 'ann', 'online', 20_000)
+  expect(rules(checker)).toEqual(['I1'])
+
+  const restarted = checkerWithAnn()
+  restarted.left('ann', 'reset', 10_000)
+  restarted.started(12_000)
+  restarted.tick(40_000, 0)
+  expect(rules(restarted)).toEqual([])
+  restarted.tick(43_001, 0)
+  expect(rules(restarted)).toEqual(['I1'])
+})
+
+test('a user whose leaving was seen long before a crash must stay offline after the restart', () => {
+  const checker = checkerWithAnn()
+  checker.left('ann', 'clean', 10_000)
+  for (const observer of ['one', 'two']) checker.shown(observer, 'ann', 'offline', 10_100)
+  checker.tick(11_000, 0)
+  checker.lost('one')
+  checker.started(15_000)
+  checker.synced('one', new Map([['ann', 'online']]), 15_100)
+  expect(rules(checker)).toEqual(['I1'])
+})
+
+test('a hidden user who is seen is a violation, counted once for all observers', () => {
+  const checker = checkerWithAnn()
+  checker.hidden('ann', 3_000)
+  for (const observer of ['one', 'two']) checker.shown(observer, 'ann', 'offline', 3_100)
+  checker.tick(5_000, 0)
+  expect(rules(checker)).toEqual([])
+  for (const observer of ['one', 'two']) checker.shown(observer, 'ann', 'online', 8_000)
+  expect(rules(checker)).toEqual(['hidden'])
+})
+
+test('observations of a disconnected observer are ignored', () => {
+  const checker = checkerWithAnn()
+  checker.left('ann', 'clean', 10_000)
+  checker.lost('one')
+  checker.shown('two', 'ann', 'offline', 10_100)
+  checker.tick(12_000, 0)
+  checker.shown('one', 'ann', 'online', 12_100)
+  expect(rules(checker)).toEqual([])
+  expect(checker.isOfflineForAll('ann')).toBe(true)
+})
+
+test('a choice acknowledged 150 ms before a crash must be found, with its name and text', () => {
+  const choices: Choice[] = [
+    { status: 'busy', acknowledgedAt: 100 },
+    { status: 'away', acknowledgedAt: 1_000 },
+    { status: 'online' },
+  ]
+  const found = (n: number, status: string) => ({
+    status,
+    lastSeen: null,
+    username: `name-${n}`,
+    text: `text-${n}`,
+  })
+  const how = { killedAt: 2_000, hasText: true, isBack: false }
+  expect(missing(choices, found(1, 'away'), how)).toBeUndefined()
+  // Not acknowledged, but found: allowed.
+  expect(missing(choices, found(2, 'online'), how)).toBeUndefined()
+  expect(missing(choices, found(0, 'busy'), how)).toMatch('choice 1 was durable, the name is name-0')
+  expect(missing(choices, { status: 'offline', lastSeen: null }, how)).toMatch('the name is undefined')
+  expect(missing(choices, { ...found(1, 'away'), text: 'text-0' }, how)).toMatch('the text is text-0')
+  expect(missing(choices, found(1, 'online'), how)).toMatch('choice 1 was away')
+  expect(missing(choices, found(0, 'busy'), { ...how, killedAt: 1_100 })).toBeUndefined()
+  expect(missing([{ status: 'busy' }], found(0, 'busy'), how)).toBeUndefined()
+})
+
+test('an unknown user counts as forgotten; lastSeen is compared only while the clock is right', () => {
+  const known = knownUsers(10, Date.parse('2026-06-01T00:00:00.000Z'))
+  expect([...known.values()].at(-1)).toBe('2026-05-03T00:00:00.000Z')
+  const found = new Map([...known].map(([id, lastSeen]) => [id, { status: 'offline', lastSeen }]))
+  expect(forgotten(known, found, true)).toEqual([])
+  found.set('known-3', { status: 'offline', lastSeen: '1970-01-01T00:00:10.000Z' })
+  expect(forgotten(known, found, false)).toEqual([])
+  expect(forgotten(known, found, true)).toHaveLength(1)
+  found.delete('known-9')
+  expect(forgotten(known, found, false)).toEqual([expect.stringContaining('known-9')])
+})
+
+test('a process has a problem if it responds late, uses a whole core for more than 10 s, or grows', () => {
+  const health = new Health()
+  expect(health.answered(1_900, 0)).toBeUndefined()
+  expect(health.answered(2_100, 200)).toBeUndefined()
+  expect(health.answered(2_100, 0)).toMatch('took 2100 ms')
+  const busy = Array.from({ length: 30 }, (_, second) => health.used(second === 15 ? 500 : 1_000, 1_000))
+  expect(busy.filter(problem => problem !== undefined)).toHaveLength(2)
+  expect(busy.findIndex(problem => problem !== undefined)).toBe(10)
+  expect(health.resident(100 * 1024 * 1024)).toBeUndefined()
+  expect(health.resident(500 * 1024 * 1024)).toMatch('500 MiB')
+  expect(health.mostBytes).toBe(500 * 1024 * 1024)
+})
+
+test('after a suspension that clients can notice, users with a lost connection may be held for the restart grace', () => {
+  const checker = new InvariantChecker()
+  checker.synced(
+    'o',
+    new Map([
+      ['ann', 'online'],
+      ['bob', 'online'],
+      ['eve', 'online'],
+    ]),
+    0,
+  )
+  checker.left('ann', 'reset', 1_000)
+  checker.resumed(3_000)
+  checker.left('bob', 'reset', 4_000)
+  checker.left('eve', 'clean', 4_000)
+  checker.tick(33_000, 0)
+  expect(checker.violations.map(({ text }) => text)).toEqual([expect.stringContaining('eve')])
+  checker.tick(34_001, 0)
+  expect(checker.violations).toHaveLength(3)
+})
