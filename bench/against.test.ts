@@ -11,8 +11,8 @@ import { savingBeside } from './src/scenarios/saving.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-// Counts only, never times: other tests run beside this one.
-test('a quick run beside the own build compares every form and reaches every client', async () => {
+// Checks counts only, not times: other tests run at the same time.
+test('a quick comparison with the own build compares every form and reaches every client', async () => {
   const { contenders } = findBuilds(ROOT)
   const conditions = { contenders: [...contenders], rounds: 1, alternate: true, progress: () => {} }
   const results = [
@@ -27,7 +27,7 @@ test('a quick run beside the own build compares every form and reaches every cli
   expect(comparisons.filter(({ verdict }) => verdict === 'not measured')).toEqual([])
 }, 60_000)
 
-test('saving is compared by the worker of each build, and not at all where one has none', async () => {
+test('saving is measured by the worker of each build, and not compared if one has none', async () => {
   const found = findBuilds(ROOT)
   const result = await savingBeside('quick', found, 1)
   expect(result.problems).toEqual([])
@@ -60,19 +60,19 @@ const verdictOf = (mine: number[], theirs: number[]) =>
     5,
   )[0]?.verdict
 
-test('a figure is worse only when it is so in the whole spread of the rounds', () => {
+test('a figure is worse only if it is worse in the whole spread of the rounds', () => {
   expect(verdictOf([106, 110, 120], [100, 100, 100])).toBe('worse')
   expect(verdictOf([104, 110, 120], [100, 100, 100])).toBe('same')
   expect(verdictOf([90, 80, 94], [100, 100, 100])).toBe('better')
-  // The machine was slow in one round, for both.
+  // The machine was slow in one round for both.
   expect(verdictOf([100, 300, 100], [100, 300, 100])).toBe('same')
   expect(verdictOf([110, 330, 110], [100, 300, 100])).toBe('worse')
-  // From six rounds on a single lucky one does not hide what is worse.
+  // With six or more rounds, a single fast one does not hide a worse figure.
   expect(verdictOf([110, 110, 90, 110, 110, 110], [100, 100, 100, 100, 100, 100])).toBe('worse')
   expect(verdictOf([110, 90, 90, 110, 110, 110], [100, 100, 100, 100, 100, 100])).toBe('same')
 })
 
-test('a round that failed or was miscounted is left out, and a form without any is said to be not measured', () => {
+test('an invalid round is left out, and a form without valid rounds is reported as not measured', () => {
   const invalid = { ...run(1), invalid: ['miscounted'] }
   const some = compareBuilds(resultOf([run(100), null, run(100)], [run(100), run(1), invalid]), 5)
   expect(some.map(({ ratio, verdict }) => [ratio?.median, verdict])).toEqual(some.map(() => [1, 'same']))
@@ -82,7 +82,7 @@ test('a round that failed or was miscounted is left out, and a form without any 
   expect(printComparisons(result, compareBuilds(result, 5))).toMatch(/120 +100 +1\.200 +1\.200–1\.200 +worse/)
 })
 
-test('the command says what it can not do, and --fail-over makes the exit code', async () => {
+test('the command reports wrong arguments, and --fail-over sets the exit code', async () => {
   expect(await bench('--against', '/nowhere')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('neither server/src/main.ts'),

@@ -3,7 +3,7 @@ import { compare } from './src/compare.ts'
 import { floor, ws } from './src/contenders/contenders.ts'
 import { firehose } from './src/scenarios/firehose.ts'
 
-// Counts only, never times: other tests run beside this one.
+// Checks counts only, not times: other tests run at the same time.
 test('a quick firehose reaches every client of floor and ws, exactly once each', async () => {
   const result = await compare(firehose('quick'), { contenders: [floor, ws], rounds: 1, progress: () => {} })
   expect(result.problems).toEqual([])

@@ -4,7 +4,8 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { afterAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// A connection starts with the choice of its user. These tests check what others see, with a real server and real clients.
+// A connection starts with the choice of its user. These tests check what others see, with a real server and
+// real clients.
 
 const GRACE_MS = 500
 const clients: PresenceClient[] = []

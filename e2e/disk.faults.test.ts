@@ -6,8 +6,9 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
-// Disks that are slow, hang, are full or read-only, and directories that are removed or shared between containers, with a real
-// server, real mounts and namespaces. Tests that this machine can't run are skipped visibly.
+// Disks that are slow, hang, are full or read-only, and directories that are removed or shared between
+// containers, with a real server, real mounts and namespaces. Tests that this machine can't run are skipped
+// visibly.
 
 const can = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
 const isRoot = process.getuid?.() === 0

@@ -6,8 +6,8 @@ import { type Outcome, run } from './chaos/run.ts'
 import { count, describe, only, schedule } from './chaos/schedule.ts'
 import { Host } from './chaos/server-host.ts'
 
-// A server with 100 clients, while a seeded schedule breaks its console, clock, disk and process. Observers check the
-// invariants from outside. docs/testing.md describes how to repeat a run.
+// A server with 100 clients, while a seeded schedule breaks its console, clock, disk and process. Observers
+// check the invariants from outside. docs/testing.md describes how to repeat a run.
 
 const MS = Number(process.env['EDGES_MS'] ?? 5 * 60_000)
 const SEED = Number(process.env['EDGES_SEED'] ?? Date.now() % 1_000_000)
@@ -107,8 +107,8 @@ function print(lines: readonly string[]): void {
 }
 
 /**
- * A free port below the range that the kernel uses for clients. A client that connects to a port of that range while no
- * server listens may be connected to itself.
+ * A free port below the range that the kernel uses for clients. A client that connects to a port of that
+ * range while no server listens may be connected to itself.
  */
 async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {

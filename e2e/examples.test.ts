@@ -9,8 +9,8 @@ import { Window } from 'happy-dom'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// Runs each example unchanged against a real server. The pages run in a DOM without a browser, so their appearance is not
-// tested here.
+// Runs each example unchanged against a real server. The pages run in a DOM without a browser, so their
+// appearance is not tested here.
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 const server = useServer({ OFFLINE_GRACE_MS: 300 })

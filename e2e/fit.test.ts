@@ -19,8 +19,8 @@ import { MAX_URL_CHARS } from '../server/src/gateway/handshake.ts'
 import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
 import { readSettings } from '../server/src/settings.ts'
 
-// Constants of the client and the server that must fit together. Each rule compares what is needed with what is available.
-// The controls change one side and must break a rule.
+// Constants of the client and the server that must fit together. Each rule compares what is needed with what
+// is available. The controls change one side and must break a rule.
 
 /** The time from the TCP handshake to the welcome on a slow mobile network: five round trips of 400 ms. */
 const HANDSHAKE_MS = 2_000
@@ -34,7 +34,10 @@ const HIDDEN_TIMER_MS = 60_000
 /** When a vanished client must be offline (SPEC I1). */
 const GONE_MS = 30_000
 
-/** Messages of a new connection besides its subscriptions: activity, visibility, status, text, name, all users, count. */
+/**
+ * Messages of a new connection besides its subscriptions: activity, visibility, status, text, name, all
+ * users, count.
+ */
 const OTHER_MESSAGES = 10
 
 /** The longest status with its times that the client adds to its URL. */
@@ -124,7 +127,8 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
     n.MESSAGES_PER_SECOND,
   ],
   'a list of the longest ids fits into one message': n => [
-    // An id of quotes has twice its length in JSON, plus two quotes and a comma; 200 bytes for the rest of the message.
+    // An id of quotes has twice its length in JSON, plus two quotes and a comma; 200 bytes for the rest of
+    // the message.
     n.IDS_PER_MESSAGE * (2 * n.MAX_ID_BYTES + 3) + 200,
     MAX_MESSAGE_BYTES,
   ],

@@ -3,8 +3,8 @@ import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, expect, test } from 'vitest'
 
-// Users with a choice who lose the connection for longer than the grace, and come back. The grace is short to keep the tests
-// fast.
+// Users with a choice who lose the connection for longer than the grace, and come back. The grace is short to
+// keep the tests fast.
 
 const GRACE_MS = 300
 let observer: TestClient

@@ -2,8 +2,9 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
-// Exact invisibility (XEP-0186). For every request, the replies about a hidden user, about one who left at the same time and
-// about an unknown one differ only in ids and `lastSeen`. That difference is documented: the time of hiding or leaving, or null.
+// Exact invisibility (XEP-0186). For every request, the replies about a hidden user, about one who left at
+// the same time and about an unknown one differ only in ids and `lastSeen`. That difference is documented:
+// the time of hiding or leaving, or null.
 
 const server = useServer()
 

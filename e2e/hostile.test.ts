@@ -3,7 +3,8 @@ import { type RunningServer, startServer, temporaryDir } from '@who-is-online/te
 import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, describe, expect, test } from 'vitest'
 
-// Names that have broken programs before. They must work like any other name: on the wire, in lists and on the disk.
+// Names that have broken programs before. They must work like any other name: on the wire, in lists and on
+// the disk.
 
 const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['the key of all prototypes', '__proto__'],

@@ -5,8 +5,8 @@ import { seeded } from '@who-is-online/testing/random'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
-// kill -9 under load. Every change that the server acknowledged more than 150 ms before the kill must be in the state of the
-// next process.
+// kill -9 under load. Every change that the server acknowledged more than 150 ms before the kill must be in
+// the state of the next process.
 
 const KILLS = Number(process.env['KILLS'] ?? 50)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
@@ -16,8 +16,8 @@ const DURABLE_MS = 150
 const SETTINGS = { LIMITS: 'off', RESTART_GRACE_MS: 60_000, SAVE_EVERY_MS: 1_000 }
 
 /**
- * The choices of each user in their order, and when they were acknowledged. The n-th choice also sets the name n, so that the
- * state shows how far it goes.
+ * The choices of each user in their order, and when they were acknowledged. The n-th choice also sets the
+ * name n, so that the state shows how far it goes.
  */
 type Choices = Map<string, { readonly status: string; acknowledgedAt?: number }[]>
 

@@ -4,8 +4,8 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// Clients that connect, leave, reset and fall silent, on real sockets. Grace and heartbeat are short to keep the tests fast;
-// the last test uses the defaults.
+// Clients that connect, leave, reset and fall silent, on real sockets. Grace and heartbeat are short to keep
+// the tests fast; the last test uses the defaults.
 
 const GRACE_MS = 1_000
 let watcher: TestClient

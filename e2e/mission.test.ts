@@ -3,8 +3,8 @@ import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
-// Every message of protocol v1 on a real socket, byte for byte: except for times and the user id, a text must equal its
-// documented example.
+// Every message of protocol v1 on a real socket, byte for byte: except for times and the user id, a text must
+// equal its documented example.
 
 const server = useServer()
 

@@ -14,8 +14,9 @@ import {
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, expect, test } from 'vitest'
 
-// Valid sessions with damage: flipped bits; pieces removed, repeated, swapped or inserted. Whatever happens to the sender, the
-// process must live, ordinary clients must be answered, and nothing must be left afterwards.
+// Valid sessions with damage: flipped bits; pieces removed, repeated, swapped or inserted. Whatever happens
+// to the sender, the process must live, ordinary clients must be answered, and nothing must be left
+// afterwards.
 //
 // SEED=… N=… changes the run. A sequence depends only on the seed and its number.
 
@@ -33,7 +34,10 @@ const ORDINARY = 4
 /** How long an ordinary client may wait for a reply, in ms. */
 const ANSWER_MS = 2_000
 
-/** How long the server may take until only the ordinary clients are left: grace, one tick, a closing handshake. */
+/**
+ * How long the server may take until only the ordinary clients are left: grace, one tick, a closing
+ * handshake.
+ */
 const QUIET_MS = 10_000
 
 /** How much the used memory may grow, without garbage: caches, compiled code, 300 users. */
@@ -518,7 +522,8 @@ test('[I9] an incomplete message is freed with its connection', async () => {
   expect(after.used - before.used).toBeLessThan(GROWTH_BYTES)
 })
 
-// Negative controls: the same checks on a small server that is correct, or has one of the faults that must be found.
+// Negative controls: the same checks on a small server that is correct, or has one of the faults that must be
+// found.
 
 const TINY = `
 const { createServer } = require('node:http')

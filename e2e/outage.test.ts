@@ -7,8 +7,8 @@ import { ConnectionLimits, UNLIMITED } from '../server/src/gateway/limits.ts'
 import { Deadlines } from '../server/src/presence/deadlines.ts'
 import { readSettings } from '../server/src/settings.ts'
 
-// A thousand clients behind one address while their server is down, in virtual time, with the state machine of the client and
-// the handshake limits of the server.
+// A thousand clients behind one address while their server is down, in virtual time, with the state machine
+// of the client and the handshake limits of the server.
 
 const SEED = Number(process.env['SEED'] ?? 20_261_201)
 const CLIENTS = 1_000

@@ -34,8 +34,8 @@ async function shell(script: string, settings = {}): Promise<ShellServer> {
 }
 
 /**
- * Delays these system calls of a running process. Returns a function that ends the delay: a delayed thread can be killed, but
- * stays visible while strace is attached.
+ * Delays these system calls of a running process. Returns a function that ends the delay: a delayed thread
+ * can be killed, but stays visible while strace is attached.
  */
 async function delay(pid: number, calls: string, ms: number): Promise<() => void> {
   const inject = `inject=${calls}:delay_enter=${ms * 1_000}`
@@ -49,7 +49,10 @@ async function delay(pid: number, calls: string, ms: number): Promise<() => void
   return () => void strace.kill('SIGKILL')
 }
 
-/** Sends SIGTERM. Returns the exit status and how long it took, in ms. `release` is called when the process was killed. */
+/**
+ * Sends SIGTERM. Returns the exit status and how long it took, in ms. `release` is called when the process
+ * was killed.
+ */
 async function stopped(server: { pid: number; status: ShellServer['status'] }, release = () => {}) {
   const begun = performance.now()
   process.kill(server.pid, 'SIGTERM')

@@ -12,8 +12,8 @@ import {
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
-// The outputs of the server, console and log files, may fail at any time: the reader of a pipe ends, the terminal is closed,
-// the files are removed.
+// The outputs of the server, console and log files, may fail at any time: the reader of a pipe ends, the
+// terminal is closed, the files are removed.
 
 let dir = temporaryDir()
 afterEach(() => {

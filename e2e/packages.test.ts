@@ -9,7 +9,8 @@ import { useServer } from '@who-is-online/testing/use-server'
 import { build, type Rolldown } from 'vite'
 import { beforeAll, expect, test } from 'vitest'
 
-// The published package as a user gets it: packed, installed into an empty directory, and run, bundled and type-checked there.
+// The published package as a user gets it: packed, installed into an empty directory, and run, bundled and
+// type-checked there.
 
 /** Maximum size of the core, minified and gzipped. */
 const CORE_BYTES = 5_700

@@ -3,9 +3,9 @@ import { sleep, TestClient } from '@who-is-online/testing/client'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
-// Clients that stop reading while thousands of users change: how much memory they need, and whether their view is right when
-// they read again. For a v2 client the server keeps only the number of the last change it sent, not a queue, so a stalled
-// client needs a limited buffer.
+// Clients that stop reading while thousands of users change: how much memory they need, and whether their
+// view is right when they read again. For a v2 client the server keeps only the number of the last change it
+// sent, not a queue, so a stalled client needs a limited buffer.
 
 const USERS = 5_000
 const PER_SECOND = 500
@@ -13,7 +13,10 @@ const STALL_MS = 20_000
 const STALLED = 20
 const MIB = 1024 * 1024
 
-/** A client that subscribes to all users and applies the diffs. When it is closed, it reconnects and resumes with `since`. */
+/**
+ * A client that subscribes to all users and applies the diffs. When it is closed, it reconnects and resumes
+ * with `since`.
+ */
 class Roster {
   readonly view = new Map<string, string>()
   readonly #url: { readonly url: string }

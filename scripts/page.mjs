@@ -15,7 +15,10 @@ const sources = [
   'client/src',
 ]
 
-/** When a file, or the newest file in a folder, was last written, in ms since the epoch; 0 if it does not exist. */
+/**
+ * When a file, or the newest file in a folder, was last written, in ms since the epoch; 0 if it does not
+ * exist.
+ */
 function writtenAt(path) {
   const status = statSync(path, { throwIfNoEntry: false })
   if (!status) return 0
@@ -31,7 +34,9 @@ function build() {
   })
 }
 
-/** Called before the server runs from its sources, and before tests. The server also runs without the page. */
+/**
+ * Called before the server runs from its sources, and before tests. The server also runs without the page.
+ */
 export function setup() {
   const builtAt = writtenAt(built)
   if (sources.every(path => writtenAt(join(root, path)) <= builtAt)) return

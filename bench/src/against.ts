@@ -3,10 +3,13 @@ import { type Entry, type FigureName, type Result, ratios, type Spread, spread }
 import { number, percent } from './goals.ts'
 import { toText } from './table.ts'
 
-/** What is reported as worse when `--fail-over` does not say otherwise. */
+/** The default limit: a figure that is worse by more than this is reported. */
 export const REPORTED_PERCENT = 5
 
-/** The figures that are compared, with what is better. The shares of CPU are not: `cost` says the same per delivery. */
+/**
+ * The compared figures, and whether less or more is better. Shares of CPU are not compared: `cost` measures
+ * the same per delivery.
+ */
 const figures: [FigureName, string, 'less' | 'more', (value: number) => string][] = [
   ['cost', '', 'less', number],
   ['p50', 'p50 ms', 'less', number],
@@ -17,32 +20,32 @@ const figures: [FigureName, string, 'less' | 'more', (value: number) => string][
   ['carried', 'of the rate', 'more', percent],
 ]
 
-/** What v2 merges: one delivery may stand for several changes, so that fewer of them a second are not worse. */
+/** In v2 one delivery may contain several changes, so fewer deliveries per second are not worse. */
 const MERGED = 'deliveries'
 
-/** Fewer rounds show no spread. */
+/** With fewer rounds, the spread is not meaningful. */
 const ROUNDS_OF_A_SPREAD = 3
 
-/** With more rounds than this the most extreme ones count no more. */
+/** With more rounds than this, the most extreme ones are ignored. */
 const ROUNDS_WITHOUT_OUTLIER = 5
 
-/** One figure of ours beside that of the older build. */
+/** One figure of our build compared with the older build. */
 export interface Comparison {
   readonly scenario: string
   readonly form: string
   readonly figure: string
   readonly ours: string
   readonly older: string
-  /** Ours as a multiple of the older build's, within each round; `undefined` when no round has both. */
+  /** Our figure as a multiple of the older one, within each round; `undefined` if no round has both. */
   readonly ratio: Spread | undefined
-  /** `worse` and `better` only when the whole spread is beyond the limit. */
+  /** `worse` and `better` only if the whole spread is beyond the limit. */
   readonly verdict: 'same' | 'worse' | 'better' | 'not measured'
 }
 
 /**
- * Compares every figure of a result. The spread of the ratios goes from the lowest to the highest round; from six
- * rounds on, the most extreme sixth at either end is left out. A figure is worse when even the best end of the
- * spread is worse than the older build's by more than `limitPercent`.
+ * Compares every figure of a result. The spread of the ratios is from the lowest to the highest round; with
+ * six or more rounds, the most extreme sixth at each end is ignored. A figure is worse if even the best end
+ * of the spread is worse than the older build by more than `limitPercent`.
  */
 export function compareBuilds(result: Result, limitPercent: number): Comparison[] {
   const factor = 1 + limitPercent / 100
@@ -54,7 +57,7 @@ export function compareBuilds(result: Result, limitPercent: number): Comparison[
       if (costOnly && figure !== 'cost') return []
       if (figure === 'perSecond' && counted === MERGED) return []
       const [here, there] = [spread(mine, figure), spread(theirs, figure)]
-      // The figure that every form has is said to be missing; the others are not part of this form.
+      // Every form has `cost`, so it is reported as missing. Other figures may not be part of this form.
       if (!here && !there && figure !== 'cost') return []
       const ratio = trimmed(ratios(mine, theirs, figure))
       return [
@@ -65,14 +68,18 @@ export function compareBuilds(result: Result, limitPercent: number): Comparison[
           ours: here ? show(here.median) : '–',
           older: there ? show(there.median) : '–',
           ratio,
-          verdict: judge(ratio, better, factor),
+          verdict: checkGoal(ratio, better, factor),
         },
       ]
     })
   })
 }
 
-function judge(ratio: Spread | undefined, better: 'less' | 'more', factor: number): Comparison['verdict'] {
+function checkGoal(
+  ratio: Spread | undefined,
+  better: 'less' | 'more',
+  factor: number,
+): Comparison['verdict'] {
   if (!ratio) return 'not measured'
   const [isAbove, isBelow] = [ratio.min > factor, ratio.max < 1 / factor]
   if (!isAbove && !isBelow) return 'same'
@@ -88,7 +95,7 @@ function trimmed(values: readonly number[]): Spread | undefined {
   return { median: (low + high) / 2, min, max }
 }
 
-/** The comparisons of a scenario for a terminal: a line for each figure, those that are worse last. */
+/** The comparisons of a scenario as text: a line per figure, worse ones last. */
 export function printComparisons(
   { title, forms, problems, notes }: Result,
   comparisons: readonly Comparison[],
@@ -112,12 +119,12 @@ export function printComparisons(
   return [...lines, ''].join('\n')
 }
 
-/** A figure in one line. */
+/** A comparison in one line. */
 export function sentence({ scenario, form, figure, ratio }: Comparison): string {
   return `${scenario}, ${form}, ${figure}: ${ratio ? `${ratio.median.toFixed(3)} ×` : '–'}`
 }
 
-/** What came of the whole comparison. */
+/** The summary of the whole comparison. */
 export function summary(worse: readonly string[], limitPercent: number, rounds: number): string {
   const verdict = worse.length === 0 ? 'Nothing is' : `${worse.length} of the figures are`
   return [
@@ -125,7 +132,7 @@ export function summary(worse: readonly string[], limitPercent: number, rounds: 
     `${verdict} worse by more than ${number(limitPercent)} % beyond the spread.`,
     ...worse,
     ...(rounds < ROUNDS_OF_A_SPREAD
-      ? [`With fewer than ${ROUNDS_OF_A_SPREAD} rounds the spread says little.`]
+      ? [`With fewer than ${ROUNDS_OF_A_SPREAD} rounds the spread is not meaningful.`]
       : []),
     '',
   ].join('\n')

@@ -2,30 +2,32 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Contender, OLDER, ours } from './contenders/contenders.ts'
 
-/** The repository of this bench. */
+/** The root directory of this repository. */
 const ROOT = join(import.meta.dirname, '../..')
 
-/** The source of the server, and what the build makes of it. */
+/** The main file of the server: source and build output. */
 const SOURCE = 'server/src/main.ts'
 const BUILT = 'server/dist/main.js'
 
-/** The worker of the scenario `saving`, in every build that has it. */
+/** The worker of the scenario `saving`, in builds that have it. */
 const SAVING = 'bench/src/saving.ts'
 
-/** Two builds of this product that are compared, ours first, both started in the same way. */
+/** Two builds of this product to compare, ours first. Both are started in the same way. */
 export interface Builds {
   readonly contenders: readonly [ours: Contender, older: Contender]
-  /** The worker that measures the older build's storage; `undefined` when the folder has none. */
+  /** The worker that measures the storage of the older build; `undefined` if it has none. */
   readonly savingWorker: string | undefined
-  /** What readers of the figures should know. */
+  /** Notes for the reader of the figures. */
   readonly notes: readonly string[]
 }
 
 /**
- * Finds the older build in a folder: a checkout whose packages are installed, or one with `server/dist/main.js`.
- * Both builds run from their sources where both have them, otherwise both run as they were built.
+ * Finds the older build in a directory: a checkout with installed packages, or one with
+ * `server/dist/main.js`. Both builds run from their sources if both have them; otherwise both run their build
+ * output.
  *
- * @throws Error when the folder holds no build, or when ours has not been built and the older one has no sources
+ * @throws Error when the directory contains no build, or when ours is not built and the older one has no
+ * sources
  */
 export function findBuilds(dir: string): Builds {
   const older = resolve(dir)
@@ -35,17 +37,19 @@ export function findBuilds(dir: string): Builds {
   if (!has(older, 'server/node_modules'))
     throw new Error(`--against: ${dir} has no server/node_modules: install its packages first`)
   if (!has(ROOT, program))
-    throw new Error(`--against: ${dir} has no sources, so ours runs as built too: run "pnpm build" first`)
+    throw new Error(
+      `--against: ${dir} has no sources, so both builds must run their build output: run "pnpm build" first`,
+    )
   return {
     contenders: [
       { ...ours, program: join(ROOT, program) },
-      { ...ours, name: OLDER, title: 'an older build of it', program: join(older, program) },
+      { ...ours, name: OLDER, title: 'an older build', program: join(older, program) },
     ],
     savingWorker: has(older, SAVING) ? join(older, SAVING) : undefined,
     notes:
       has(older, SAVING) && text(join(older, SAVING)) !== text(join(ROOT, SAVING))
         ? [
-            `${SAVING} differs between the builds, and each measures with its own: see what differs before you trust the figures of saving`,
+            `${SAVING} differs between the builds, and each build measures with its own: check the differences before you trust the figures of saving`,
           ]
         : [],
   }

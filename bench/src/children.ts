@@ -3,21 +3,21 @@ import { closeSync, openSync } from 'node:fs'
 
 const running = new Set<ChildProcess>()
 
-/** What to start: a Node program and where it runs. */
+/** A Node program to start. */
 interface Start {
   program: string
   nodeArgs: string[]
   args: string[]
   env: Record<string, string>
-  /** The core it is pinned to, if any. */
+  /** The core to pin it to; `undefined` for none. */
   core: number | undefined
-  /** A file that takes what it prints. */
+  /** The file for its output. */
   output: string
 }
 
 /**
- * Starts a Node process with a message channel. `taskset` pins it to a core and becomes the process, so the
- * pid is right.
+ * Starts a Node process with a message channel. `taskset` pins it and then becomes the process, so the pid is
+ * that of Node.
  */
 export function start({ program, nodeArgs, args, env, core, output }: Start): ChildProcess {
   const node = [process.execPath, ...nodeArgs, program, ...args]
@@ -30,11 +30,12 @@ export function start({ program, nodeArgs, args, env, core, output }: Start): Ch
   closeSync(out)
   running.add(child)
   child.once('exit', () => running.delete(child))
-  child.on('error', () => running.delete(child)) // could not be started: its pid is undefined, callers see no answer
+  // The start failed: its pid is undefined, and callers get no answer.
+  child.on('error', () => running.delete(child))
   return child
 }
 
-/** Ends a process at once and waits until it is gone; with `isProfiled`, it may write its profile before. */
+/** Kills a process and waits for its end. With `isProfiled`, it may write its profile first. */
 export async function end(child: ChildProcess, isProfiled = false): Promise<void> {
   if (!running.has(child)) return
   const gone = new Promise(resolve => child.once('exit', resolve))
@@ -43,12 +44,15 @@ export async function end(child: ChildProcess, isProfiled = false): Promise<void
   await gone
 }
 
-/** Ends what still runs, without waiting. */
+/** Kills all running processes, without waiting. */
 export function endAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
-/** A contender reads its settings from the environment, so only what a process needs anyway is handed down. */
+/**
+ * The environment for all children. Contenders read their settings from it, so only what every process needs
+ * is inherited.
+ */
 function inheritedEnv(): Record<string, string> {
   return Object.fromEntries(
     ['PATH', 'HOME', 'TMPDIR'].flatMap(name => {

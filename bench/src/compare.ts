@@ -1,39 +1,39 @@
 import type { Contender } from './contenders/contenders.ts'
 import type { Entry, Form, Result, Run } from './figures.ts'
-import { judge, OURS, percent } from './goals.ts'
+import { checkGoal, OURS, percent } from './goals.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { cores } from './stage.ts'
 import { machine } from './system.ts'
 
-/** Above this share of a core the load generator, not the server, may have set the pace. */
+/** Above this share of a core, the load generator may have been the bottleneck. */
 const LOAD_LIMIT = 0.9
 
-/** Waiting for the core this share of the time, a server looks slower than it is. */
+/** If a server waits for its core for more than this share of the time, it looks slower than it is. */
 const DISPLACED_LIMIT = 0.1
 
-/** The runs of each contender, a round after the other, by name of form. */
-type Played = Map<string, (Record<string, Run> | null)[]>
+/** The runs of each contender: one per round, by form. */
+type RunsByContender = Map<string, (Record<string, Run> | null)[]>
 
-/** With whom and how often a scenario is played. */
+/** The contenders and the number of rounds. */
 export interface Conditions {
   contenders: Contender[]
   rounds: number
-  /** Whether every second round goes through the contenders backwards, so that neither of two always goes first. */
+  /** Whether every second round has the reverse order, so that no contender is always first. */
   alternate?: boolean
-  /** Is told what runs now. */
+  /** Called with a line about what runs now. */
   progress(line: string): void
 }
 
 /**
- * Plays a scenario `rounds` times with each contender in turn, so that a machine that gets slower gets slower for
- * all. A contender that fails is left out of the round, and the result says so.
+ * Runs a scenario `rounds` times. In each round all contenders take turns, so that changes in the speed of
+ * the machine affect all of them. A contender that fails is left out of the round, and the result reports it.
  */
 export async function compare(
   scenario: Scenario,
   { contenders: chosen, rounds, alternate = false, progress }: Conditions,
 ): Promise<Result> {
   const contenders = scenario.contenders ?? chosen
-  const played: Played = new Map(contenders.map(({ name }) => [name, []]))
+  const allRuns: RunsByContender = new Map(contenders.map(({ name }) => [name, []]))
   const problems: string[] = []
   const notes: string[] = []
   for (let round = 1; round <= rounds; round++) {
@@ -41,7 +41,7 @@ export async function compare(
     for (const contender of turns) {
       const where = `${scenario.name} ${round}/${rounds} ${contender.name}`
       progress(where)
-      const runs = await scenario.play(contender).catch((error: Error) => {
+      const runs = await scenario.measure(contender).catch((error: Error) => {
         problems.push(`${where}: ${error.message}`)
         return null
       })
@@ -51,14 +51,14 @@ export async function compare(
           ...[...cautions(run), ...(run.remarks ?? [])].map(caution => `${where}, ${form}: ${caution}`),
         )
       }
-      played.get(contender.name)?.push(runs)
+      allRuns.get(contender.name)?.push(runs)
     }
   }
   const forms = scenario.forms.flatMap(form => {
-    const entries = entriesOf(form, played)
-    // Those who were chosen may not play it.
+    const entries = entriesOf(form, allRuns)
+    // None of the chosen contenders takes part in this form.
     if (entries.length === 0) return []
-    const goals = scenario.goals.filter(goal => goal.form === form.name).map(goal => judge(goal, entries))
+    const goals = scenario.goals.filter(goal => goal.form === form.name).map(goal => checkGoal(goal, entries))
     return [{ ...form, entries, goals }]
   })
   return {
@@ -73,20 +73,20 @@ export async function compare(
   }
 }
 
-/** The entries of a form: of those who play it, and of ours in the form that stands beside it. */
-function entriesOf({ name, players, beside }: Form, played: Played): Entry[] {
+/** The entries of a form: its contenders, and our runs of the form that is shown beside it. */
+function entriesOf({ name, players, beside }: Form, allRuns: RunsByContender): Entry[] {
   const entry = (contender: string, all: (Record<string, Run> | null)[], form: string): Entry => ({
     contender,
     rounds: all.map(runs => runs?.[form] ?? null),
   })
-  const entries = [...played]
+  const entries = [...allRuns]
     .filter(([contender]) => players?.includes(contender) ?? true)
     .map(([contender, all]) => entry(contender, all, name))
-  const ours = beside && played.get(OURS)
+  const ours = beside && allRuns.get(OURS)
   return ours ? [...entries, entry(beside.as, ours, beside.form)] : entries
 }
 
-/** Why a run has to be read with care. */
+/** Reasons to be careful with the figures of a run. */
 function cautions({ busy }: Run): string[] {
   const cautions: string[] = []
   if (!busy) return cautions

@@ -1,74 +1,77 @@
 import type { Latency } from './load/orders.ts'
 
-/** One of the ways a scenario is played; contenders are compared within a form. */
+/** A variant of a scenario. Contenders are compared within a form. */
 export interface Form {
   name: string
-  /** What happens, with its sizes. */
+  /** A description with the sizes. */
   title: string
   /** The unit of `cost`. */
   unit: string
-  /** What is delivered; messages, if it does not say. */
+  /** What is counted. Default: messages. */
   counted?: string
-  /** Who plays it, where it is not everybody. */
+  /** The names of the contenders that take part. Default: all. */
   players?: string[]
-  /** Whether its other figures only say how it was prepared, so that builds are not compared by them. */
+  /** Whether only `cost` is compared between builds; other figures describe the preparation. */
   costOnly?: boolean
-  /** Another form whose runs of ours stand beside these, under another name. */
+  /** Another form whose runs of our build are shown beside these, under another name. */
   beside?: { form: string; as: string }
 }
 
-/** What one contender gave in one form in one round. */
+/** The result of one contender in one form and one round. */
 export interface Run {
-  /** The figure compared, in the form's unit; less is better. `undefined` where the system does not tell. */
+  /**
+   * The compared figure in the unit of the form; less is better. `undefined` if the system does not report
+   * it.
+   */
   cost: number | undefined
-  /** CPU seconds per million deliveries, where the cost is something else. */
+  /** CPU seconds per million deliveries, if `cost` is something else. */
   perDelivery?: number
-  /** What reached clients, where clients were told something. */
+  /** What clients received, if messages were sent to them. */
   delivered?: Delivered
   latencyMs?: Latency
-  /** Share of the planned changes that a slow server let the drivers make. */
+  /** The share of the planned changes that were made; less than 1 with a slow server. */
   carried?: number
   busy?: Busy
-  /** What was wrong; with an entry here the run proves nothing. */
+  /** Errors; with an entry here, the run is invalid. */
   invalid: string[]
-  /** What readers should know. */
+  /** Remarks for the reader. */
   remarks?: string[]
 }
 
 interface Delivered {
-  /** Messages, or users in diffs, that reached clients, and how many had to. */
+  /** Messages, or users in diffs, that clients received, and how many they had to receive. */
   counted: number
   expected: number
-  /** The frames that brought them, where that is another number or the one that matters. */
+  /** The number of frames, if it is different or more important. */
   frames?: number
   bytes?: number
-  /** From the first frame sent to the last expected one received. */
+  /** The time from the first frame sent to the last expected frame received. */
   seconds: number
 }
 
-/** Shares of the wall time of a run; `undefined` where the system does not tell. */
+/** Shares of the elapsed time of a run; `undefined` if the system does not report them. */
 interface Busy {
-  /** CPU of the server and of the load generator. */
+  /** CPU time of the server and the load generator. */
   server: number | undefined
   load: number
-  /** When the server could have run but its core was taken by other programs. */
+  /** Time in which the server waited for its core, because other programs used it. */
   displaced: number | undefined
 }
 
-/** Several rounds in one figure. */
+/** A figure over several rounds. */
 export interface Spread {
   median: number
   min: number
   max: number
 }
 
-/** All rounds of one contender in one form. A round that failed as a whole is `null`. */
+/** All rounds of one contender in one form. A failed round is `null`. */
 export interface Entry {
   contender: string
   rounds: (Run | null)[]
 }
 
-/** One scenario, measured. */
+/** The result of one scenario. */
 export interface Result {
   scenario: string
   title: string
@@ -76,25 +79,25 @@ export interface Result {
   node: string
   cpu: string
   cores: number
-  /** Whether server and load each had a core of their own; absent where there is no server. */
+  /** Whether server and load generator each had their own core; absent without a server. */
   pinned?: boolean
   commit?: string
   forms: (Form & { entries: Entry[]; goals: Verdict[] })[]
-  /** Runs that failed or whose counts were wrong, as sentences. */
+  /** Sentences about runs that failed or had wrong counts. */
   problems: string[]
-  /** Runs to be read with care, as sentences. */
+  /** Sentences about runs that must be read with care. */
   notes: string[]
 }
 
-/** A promise of performance.md, and what came of it. */
+/** A goal of performance.md, and whether it was reached. */
 export interface Verdict {
   goal: string
-  /** What was measured, for readers. */
+  /** The measured value as text. */
   measured: string
   verdict: 'met' | 'not met' | 'not measured'
 }
 
-/** The figures that goals and tables read from a run. */
+/** How goals and tables read figures from a run. */
 const figure = {
   cost: (run: Run) => run.cost,
   perDelivery: (run: Run) => run.perDelivery,
@@ -117,7 +120,10 @@ export function spread(entry: Entry | undefined, name: FigureName): Spread | und
   return summarize((entry?.rounds ?? []).map(run => valid(run, name)))
 }
 
-/** One entry's figure as a multiple of another's, taken within each round: machines drift, rounds don't. */
+/**
+ * A figure as a multiple of another entry's, within each round: the speed of a machine changes between
+ * rounds.
+ */
 export function ratio(
   entry: Entry | undefined,
   than: Entry | undefined,
@@ -126,7 +132,7 @@ export function ratio(
   return summarize(ratios(entry, than, name))
 }
 
-/** The same of each round in which both were measured. */
+/** The ratios of all rounds in which both were measured. */
 export function ratios(entry: Entry | undefined, than: Entry | undefined, name: FigureName): number[] {
   return (entry?.rounds ?? []).flatMap((run, round) => {
     const upper = valid(run, name)

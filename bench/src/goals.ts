@@ -1,17 +1,17 @@
 import { type Entry, type FigureName, ratio, spread, type Verdict } from './figures.ts'
 
-/** What performance.md promises of ours in one form. */
+/** A goal of performance.md for our build in one form. */
 export interface Goal {
   form: string
   figure: 'cost' | 'bytes' | 'p99' | 'seconds'
-  /** The most it may be: a multiple of another contender's figure, or a plain value in the figure's unit. */
+  /** The maximum: a multiple of another contender's figure, or a value in the unit of the figure. */
   atMost: { times: number; than: string } | { value: number; unit: string }
 }
 
 export const OURS = 'ours'
 
-/** Holds a goal against the entries of its form. */
-export function judge(goal: Goal, entries: Entry[]): Verdict {
+/** Compares a goal with the entries of its form. */
+export function checkGoal(goal: Goal, entries: Entry[]): Verdict {
   const ours = entries.find(entry => entry.contender === OURS)
   const { atMost } = goal
   const what = goal.figure === 'cost' ? '' : `${goal.figure} `
@@ -34,7 +34,7 @@ export function judge(goal: Goal, entries: Entry[]): Verdict {
   )
 }
 
-/** A figure against its limit, both in the same unit. */
+/** Compares a figure with its limit, both in the same unit. */
 export function verdict(
   goal: string,
   measured: number | undefined,
@@ -45,17 +45,17 @@ export function verdict(
   return { goal, measured: show(measured), verdict: measured <= limit ? 'met' : 'not met' }
 }
 
-/** A multiple as people say it: `1/43 of`, `1.4 ×`. */
+/** A multiple as text, such as `1/43 of` or `1.4 ×`. */
 export function times(multiple: number): string {
   return multiple <= 0.5 ? `1/${number(1 / multiple)} of` : `${number(multiple)} ×`
 }
 
-/** Three significant digits, thousands set apart. */
+/** A number with three significant digits and thousands separators. */
 export function number(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en-US', { maximumFractionDigits: 6 })
 }
 
-/** A share as whole percent. */
+/** A share in whole percent. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }

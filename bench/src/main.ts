@@ -18,7 +18,7 @@ import { storm } from './scenarios/storm.ts'
 import { watch } from './scenarios/watch.ts'
 import { clearAll, profileInto } from './stage.ts'
 
-/** Every scenario, in the order of a whole bench. */
+/** All scenarios, in the order of a complete run. */
 const scenarios: Record<string, (size: Size, conditions: Conditions, against?: Builds) => Promise<Result>> = {
   firehose: (size, conditions) => compare(firehose(size), conditions),
   watch: (size, conditions, against) => compare(watch(size, against?.contenders), conditions),
@@ -50,7 +50,10 @@ if (values.report) await report()
 else if (values.against !== undefined) await benchAgainst(values.against, values.quick ? 'quick' : 'full')
 else await bench(values.quick ? 'quick' : 'full')
 
-/** Measures what was asked for, prints it and keeps it. A wrong count or a failed run makes the exit code 1. */
+/**
+ * Runs the requested scenarios, prints and stores the results. A wrong count or a failed run makes the exit
+ * code 1.
+ */
 async function bench(size: Size): Promise<void> {
   const chosen = choose(positionals, Object.entries(scenarios))
   if (values['fail-over'] !== undefined) refuse('--fail-over needs --against DIR')
@@ -65,22 +68,23 @@ async function bench(size: Size): Promise<void> {
   for (const measure of chosen) {
     const result = await measure(size, conditions)
     process.stdout.write(print(result, size))
-    // A smoke run, one without some contenders, or one that was profiled is nothing to compare with later.
+    // Quick, partial and profiled runs are not stored, because they can't be compared with others.
     if (size === 'full' && !values.only && !values['cpu-prof']) await keep(result)
     if (result.problems.length > 0) process.exitCode = 1
   }
 }
 
 /**
- * Measures our build beside an older one and prints ours as multiples of it. Nothing is kept. A wrong count or a
- * failed run makes the exit code 1, with `--fail-over` also a figure that is worse by more than that
- * or that was not measured.
+ * Measures our build and an older one, and prints our figures as multiples of the older ones. Nothing is
+ * stored. A wrong count or a failed run makes the exit code 1; with `--fail-over`, so does a figure that is
+ * worse by more than that percentage or was not measured.
  */
 async function benchAgainst(dir: string, size: Size): Promise<void> {
-  if (values.only !== undefined) refuse('--only does not go with --against: two builds take part')
+  if (values.only !== undefined)
+    refuse('--only can not be combined with --against, which compares two builds')
   const failOver = values['fail-over']
   const limit = Number(failOver ?? REPORTED_PERCENT)
-  if (!(limit >= 0)) refuse(`--fail-over must be a number of percent, not ${JSON.stringify(failOver)}`)
+  if (!(limit >= 0)) refuse(`--fail-over must be a percentage of at least 0, not ${JSON.stringify(failOver)}`)
   const against = find(dir)
   const conditions = { contenders: [...against.contenders], rounds: rounds(size), alternate: true, progress }
   const worse: string[] = []
@@ -112,7 +116,7 @@ function progress(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-/** What the names stand for, all when there are none. An unknown name ends the bench before it begins. */
+/** The items with these names; all if there are no names. An unknown name ends the process. */
 function choose<T>(names: string[], known: (readonly [string, T])[]): T[] {
   const all = new Map(known)
   if (names.length === 0) return [...all.values()]

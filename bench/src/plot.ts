@@ -3,7 +3,7 @@ import { number } from './goals.ts'
 
 type FormResult = Result['forms'][number]
 
-/** In px. */
+/** Sizes in px. */
 const WIDTH = 780
 const MARGIN = 16
 const NAME = 224

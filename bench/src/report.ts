@@ -12,16 +12,16 @@ const PLOTS = join(import.meta.dirname, '../../docs/performance')
 const BEGIN = '<!-- bench:begin -->'
 const END = '<!-- bench:end -->'
 
-/** Keeps a result as `bench/results/<scenario>.json`, in place of the last one. */
+/** Stores a result as `bench/results/<scenario>.json`, and replaces the last one. */
 export async function keep(result: Result): Promise<void> {
   await mkdir(RESULTS, { recursive: true })
   await writeFile(join(RESULTS, `${result.scenario}.json`), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-/** A result for a terminal; a quick one without the goals, which it says nothing about. */
+/** A result as text. A quick result has no goals, because it says nothing about them. */
 export function print(result: Result, size: Size): string {
   const lines = [`\n${result.title}`, conditions(result)]
-  if (size === 'quick') lines.push('A smoke run: too small and too short for its figures to mean anything.')
+  if (size === 'quick') lines.push('Quick run: too small and too short for meaningful figures.')
   for (const form of result.forms) {
     lines.push('', form.title, toText(contenderTable(form)))
     if (size === 'full' && form.goals.length > 0) lines.push(toText(goalTable(form)))
@@ -33,7 +33,7 @@ export function print(result: Result, size: Size): string {
   return [...lines, ''].join('\n')
 }
 
-/** Writes all kept results into the marked section of docs/performance.md, and their plots beside it. */
+/** Writes all stored results into the marked section of docs/performance.md, and their plots beside it. */
 export async function report(): Promise<void> {
   const names = (await readdir(RESULTS).catch(() => [])).filter(name => name.endsWith('.json')).sort()
   const results = await Promise.all(

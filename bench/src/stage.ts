@@ -12,95 +12,97 @@ import type { Contender } from './contenders/contenders.ts'
 import type { Answer, Count, Order, Target } from './load/orders.ts'
 import { cpuSeconds, displacedSeconds, openFilesLimit, residentBytes, twoCores } from './system.ts'
 
-/** A server that is not ready by then never will be. */
+/** How long a server may take to start. */
 const READY_WITHIN_MS = 15_000
 
-/** A server saves a million users within this time. */
+/** How long a server may take to stop: it saves up to a million users. */
 const STOP_WITHIN_MS = 30_000
 
-/** The slowest order is a storm on a naive server, 30–60 s; this is twice that. */
+/** How long an order may take: twice the slowest one, a storm on a naive server (30–60 s). */
 const ORDER_WITHIN_MS = 120_000
 
-/** Files a process has open beside its client sockets. */
+/** Open files of a process in addition to its client sockets. */
 const OTHER_FILES = 100
 
-/** The repository. */
+/** The root directory of this repository. */
 const ROOT = join(import.meta.dirname, '../..')
 
 const LOAD = join(import.meta.dirname, 'load/main.ts')
 const PRELOAD = pathToFileURL(join(import.meta.dirname, 'contenders/preload.ts')).href
 
-/** The core each side has to itself, if the system can pin; found once. */
+/** The cores of the server and of the load generator, if the system can pin processes. */
 export const cores = twoCores()
 
-/** What the load generator counted, and what it cost the server. */
+/** The counts of the load generator, and what they cost the server. */
 export interface Measured {
   count: Count
-  /** `undefined` where the system does not tell. */
+  /** CPU seconds of the server; `undefined` if the system does not report them. */
   cpuSeconds: number | undefined
-  /** How long the server had work but not its core; `undefined` where the system does not tell. */
+  /** How long the server waited for its core; `undefined` if the system does not report it. */
   displacedSeconds: number | undefined
-  /** From order to answer. */
+  /** The time from the order to its answer. */
   wallSeconds: number
 }
 
-/** What a run needs. */
+/** The requirements of a run. */
 interface Needs {
-  /** Client sockets at the same time. */
+  /** Maximum number of client sockets at the same time. */
   sockets: number
-  /** Whether the contender shall not tell of arrivals. */
+  /** Whether the contender must not broadcast arrivals. */
   silent?: boolean
-  /** Flags of Node for the server. */
+  /** Node flags for the server. */
   nodeArgs?: string[]
-  /** Whether there is a second load generator, which goes before the first one on their core. */
+  /** Whether there is a second load generator, with a higher priority on the shared core. */
   second?: boolean
 }
 
 let profiles: string | undefined
 
-/** From now on every server writes a CPU profile into this directory when its run is over. */
+/** Makes every server write a CPU profile into this directory at the end of its run. */
 export function profileInto(dir: string): void {
   profiles = dir
 }
 
-/** The directories of runs that are not over. */
+/** The directories of unfinished runs. */
 const scratches = new Set<string>()
 
-/** Ends all runs at once: for the way out of this process, where nothing can be awaited. */
+/** Ends all runs synchronously, for the exit of this process. */
 export function clearAll(): void {
   endAll()
   for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true })
 }
 
-/** One server and one load generator facing each other, for one run. */
+/** A server and a load generator, for one run. */
 export class Stage {
   readonly contender: Contender
-  /** Whether this server tells of arrivals. */
-  readonly told: boolean
+  /** Whether this server broadcasts arrivals. */
+  readonly broadcastsArrivals: boolean
   readonly #server: ChildProcess
   readonly #loads: readonly ChildProcess[]
   readonly #scratch: string
   readonly #port: number
-  /** From the start of the server until it was ready, in seconds, as far as it was looked after. */
+  /**
+   * The time from the start of the server until it was ready, in seconds, with the resolution of the polls.
+   */
   readySeconds = 0
 
   private constructor(
     contender: Contender,
-    told: boolean,
+    broadcastsArrivals: boolean,
     server: ChildProcess,
     loads: readonly ChildProcess[],
     scratch: string,
     port: number,
   ) {
     this.contender = contender
-    this.told = told
+    this.broadcastsArrivals = broadcastsArrivals
     this.#server = server
     this.#loads = loads
     this.#scratch = scratch
     this.#port = port
   }
 
-  /** Sets a stage for `play` and clears it afterwards, whatever happens. */
+  /** Starts the processes, calls `play`, and ends the processes in every case. */
   static async with<T>(contender: Contender, needs: Needs, play: (stage: Stage) => Promise<T>): Promise<T> {
     const stage = await Stage.#set(contender, needs)
     try {
@@ -121,7 +123,7 @@ export class Stage {
     const scratch = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
     scratches.add(scratch)
     const port = await freePort()
-    const target: Target = { port, dialect: contender.dialect }
+    const target: Target = { port, wireFormat: contender.wireFormat }
     const server = start({
       program: resolve(import.meta.dirname, 'contenders', contender.program),
       nodeArgs: [
@@ -147,7 +149,7 @@ export class Stage {
         output: join(scratch, 'load.log'),
       }),
     )
-    // The second one times: what it waits for shall be the server and not the first one, with which it shares a core.
+    // The second one measures latency: it must wait for the server, not for the first one on the same core.
     if (second && loads[0]?.pid !== undefined) setPriority(loads[0].pid, constants.priority.PRIORITY_LOW)
     const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch, port)
     try {
@@ -159,7 +161,7 @@ export class Stage {
     }
   }
 
-  /** Has a load generator, the first one or the second, carry out an order and takes the server's CPU around it. */
+  /** Gives an order to a load generator, and measures the CPU time of the server meanwhile. */
   async measure(order: Order, by: 'first' | 'second' = 'first'): Promise<Measured> {
     const pid = this.#server.pid ?? 0
     const [cpuBefore, displacedBefore, began] = [cpuSeconds(pid), displacedSeconds(pid), performance.now()]
@@ -174,9 +176,12 @@ export class Stage {
     }
   }
 
-  /** Resident bytes of the server without its garbage; `undefined` where the system does not tell. */
+  /**
+   * Resident memory of the server after garbage collection, in bytes; `undefined` if the system does not
+   * report it.
+   */
   async residentBytes(): Promise<number | undefined> {
-    // The second collection frees what finalizers of the first let go.
+    // The second collection frees what the finalizers of the first one released.
     for (let times = 0; times < 2; times++) {
       this.#server.kill('SIGUSR2')
       await sleep(100)
@@ -184,16 +189,16 @@ export class Stage {
     return residentBytes(this.#server.pid ?? 0)
   }
 
-  /** Ends the server by SIGTERM, so that it saves its state, and waits until it is gone. */
+  /** Stops the server with SIGTERM, so that it saves its state, and waits for its end. */
   async stopServer(): Promise<void> {
     const gone = once(this.#server, 'exit', { signal: AbortSignal.timeout(STOP_WITHIN_MS) })
     this.#server.kill('SIGTERM')
     const [code, signal] = await gone
     if (code !== 0)
-      throw new Error(`the server ended with ${code ?? signal}: ${await this.#lastWords('server.log')}`)
+      throw new Error(`the server ended with ${code ?? signal}: ${await this.#lastError('server.log')}`)
   }
 
-  /** A figure of the server's `/metrics`; `undefined` if it is not there. */
+  /** A value of the `/metrics` of the server; `undefined` if it has none. */
   async metric(name: string): Promise<number | undefined> {
     const answer = await fetch(`http://127.0.0.1:${this.#port}/metrics`)
     const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(await answer.text())
@@ -212,7 +217,7 @@ export class Stage {
       }
       await sleep(50)
     }
-    throw new Error(`${this.contender.name} did not start: ${await this.#lastWords('server.log')}`)
+    throw new Error(`${this.contender.name} did not start: ${await this.#lastError('server.log')}`)
   }
 
   async #ask(order: Order, load: ChildProcess): Promise<Count> {
@@ -222,12 +227,14 @@ export class Stage {
       load.send(order)
       const answer: Answer = await Promise.race([
         once(load, 'message', { signal: stop.signal }).then(([message]) => message as Answer),
-        once(load, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the load generator died' })),
+        once(load, 'exit', { signal: stop.signal }).then(() => ({
+          failed: 'the load generator ended unexpectedly',
+        })),
         once(this.#server, 'exit', { signal: stop.signal }).then(() => ({ failed: 'the server died' })),
       ])
       if ('count' in answer) return answer.count
       throw new Error(
-        `${answer.failed}; ${await this.#lastWords('server.log')} ${await this.#lastWords('load.log')}`,
+        `${answer.failed}; ${await this.#lastError('server.log')} ${await this.#lastError('load.log')}`,
       )
     } catch (error) {
       if (stop.signal.aborted) throw new Error(`${order.do} took longer than ${ORDER_WITHIN_MS / 1000} s`)
@@ -245,8 +252,8 @@ export class Stage {
     scratches.delete(this.#scratch)
   }
 
-  /** Why a process failed: the last line of its output that mentions an error, without paths of this machine. */
-  async #lastWords(log: string): Promise<string> {
+  /** The last line about an error that a process printed, without paths of this machine. */
+  async #lastError(log: string): Promise<string> {
     const lines = (await readFile(join(this.#scratch, log), 'utf8')).trim().split('\n')
     const words = lines.findLast(line => /error/i.test(line)) ?? lines.at(-1) ?? ''
     return words.trim().replaceAll(ROOT, '').replaceAll(this.#scratch, '').slice(0, 300)

@@ -2,41 +2,48 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 
-/** The unit of `utime` and `stime`: USER_HZ, 100 on every Linux Node runs on (proc_pid_stat(5)). */
+/**
+ * The unit of `utime` and `stime`: USER_HZ, which is 100 on every Linux that Node supports
+ * (proc_pid_stat(5)).
+ */
 const TICKS_PER_SECOND = 100
 
-/** CPU seconds a process used, all its threads together; `undefined` where there is no /proc. */
+/** The CPU time of all threads of a process, in seconds; `undefined` without /proc. */
 export function cpuSeconds(pid: number): number | undefined {
   const stat = readProc(`/proc/${pid}/stat`)
   if (!stat) return undefined
-  // The second field is the name in brackets and may hold spaces; after it `utime` and `stime` are the 12th and 13th.
+  // The second field is the name in parentheses and may contain spaces. After it, utime and stime are the
+  // 12th and 13th field.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 /**
- * Seconds for which a process's main thread was ready and waited for a core; `undefined` if Linux does not
+ * How long the main thread of a process waited for a core, in seconds; `undefined` if the system does not
  * report it.
  */
 export function displacedSeconds(pid: number): number | undefined {
-  // Three numbers: time on the core and time waiting for it, in nanoseconds, and the number of turns.
+  // Three numbers: time on the core and time waiting for it, in ns, and the number of time slices.
   const waited = readProc(`/proc/${pid}/schedstat`)?.split(' ')[1]
   return waited === undefined ? undefined : Number(waited) / 1e9
 }
 
-/** Resident bytes of a process; `undefined` where there is no /proc. */
+/** Resident memory of a process in bytes; `undefined` without /proc. */
 export function residentBytes(pid: number): number | undefined {
   const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]
   return kilobytes ? Number(kilobytes) * 1024 : undefined
 }
 
-/** How many files a process may have open here. */
+/** The open-file limit of processes. */
 export function openFilesLimit(): number {
   const limit = /^Max open files\s+(\d+)/m.exec(readProc('/proc/self/limits') ?? '')?.[1]
   return limit ? Number(limit) : Number.POSITIVE_INFINITY
 }
 
-/** One core for the server and one for the load, or `undefined` where processes can't be pinned to two. */
+/**
+ * A core for the server and one for the load generator; `undefined` if processes can't be pinned to two
+ * cores.
+ */
 export function twoCores(): { server: number; load: number } | undefined {
   const allowed = /^Cpus_allowed_list:\s+(\S+)/m.exec(readProc('/proc/self/status') ?? '')?.[1]
   const [server, load] = (allowed ?? '').split(',').flatMap(range => {
@@ -48,14 +55,14 @@ export function twoCores(): { server: number; load: number } | undefined {
   return works ? { server, load } : undefined
 }
 
-/** The machine and program a result is from; nothing that names the machine. */
+/** The hardware and software of a result, without the name of the machine. */
 export function machine(): { node: string; cpu: string; cores: number; commit?: string } {
   const facts = { node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length }
   const commit = currentCommit()
   return commit ? { ...facts, commit } : facts
 }
 
-/** The commit that is checked out, with a `+` when files are not as they are there. */
+/** The current commit, with a `+` if files were changed. */
 function currentCommit(): string | undefined {
   const git = (...args: string[]): string =>
     execFileSync('git', args, {
@@ -68,7 +75,7 @@ function currentCommit(): string | undefined {
       git('status', '--porcelain', '--', '../../server', '../../protocol', '..', ':!../results') !== ''
     return `${git('rev-parse', '--short', 'HEAD')}${isChanged ? '+' : ''}`
   } catch {
-    return undefined // no git, or not a clone
+    return undefined // no git, or not a repository
   }
 }
 

@@ -1,15 +1,15 @@
 import { type Entry, type FigureName, type Result, ratio, type Spread, spread } from './figures.ts'
 import { number, percent } from './goals.ts'
 
-/** A table of texts; the first row is its head. */
+/** A table of texts; the first row is the header. */
 type Table = string[][]
 
 type FormResult = Result['forms'][number]
 
-/** Where the form says what is counted. */
+/** A column title that starts with what the form counts. */
 const COUNTED_PER_SECOND = '/s'
 
-/** The columns after `cost`; one without a figure in any row is left out. */
+/** The columns after `cost`. A column without values is left out. */
 const columns: [FigureName, string, (value: number) => string][] = [
   ['perDelivery', 'CPU s per million deliveries', number],
   ['perSecond', COUNTED_PER_SECOND, number],
@@ -24,7 +24,10 @@ const columns: [FigureName, string, (value: number) => string][] = [
   ['load', 'load CPU', percent],
 ]
 
-/** The contenders of a form: medians, in brackets the spread of the cost, ratios against ours within each round. */
+/**
+ * The contenders of a form: medians, the spread of the cost in parentheses, and ratios to ours within each
+ * round.
+ */
 export function contenderTable({ unit, counted = 'messages', entries }: FormResult): Table {
   const base = entries.find(entry => entry.contender === 'ours' && spread(entry, 'cost')) ?? entries[0]
   const shown = columns.filter(([name]) => entries.some(entry => spread(entry, name)))
@@ -60,7 +63,7 @@ function cell(figure: Spread | undefined, show: (value: number) => string): stri
   return figure ? show(figure.median) : '–'
 }
 
-/** For a terminal: columns of equal width. */
+/** The table as text with aligned columns. */
 export function toText(table: Table): string {
   const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map(row => row[column]?.length ?? 0)))
   return table

@@ -10,7 +10,8 @@ import { build, defaultClientConditions } from 'vite'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { browserTest, newContext } from './stage.ts'
 
-// The SDK in the pages of an application: features that the live page does not use, and behaviour that needs a browser.
+// The SDK in the pages of an application: features that the live page does not use, and behaviour that needs
+// a browser.
 
 const GRACE_MS = 700
 let sdk = ''
@@ -91,7 +92,7 @@ browserTest('a page receives only the users it is subscribed to', async () => {
   await page.waitForFunction('client.freshness === "live"')
   expect(await told()).toEqual(['ann offline', 'bob offline'])
 
-  const stranger = await TestClient.as(server, 'stranger')
+  const other = await TestClient.as(server, 'other')
   const ann = await TestClient.as(server, 'ann')
   await page.waitForFunction('client.get("ann").status === "online"')
   await ann.leave()
@@ -104,7 +105,7 @@ browserTest('a page receives only the users it is subscribed to', async () => {
   await sleep(300)
   expect(await told()).toEqual([])
   expect(await page.evaluate('client.users().length')).toBe(0)
-  await stranger.leave()
+  await other.leave()
   await bob.leave()
 })
 

@@ -1,5 +1,5 @@
-// Runs in the page before its own scripts. Records every state of the document, including those that last too briefly to be
-// polled, so that a flicker is found afterwards.
+// Runs in the page before its own scripts. Records every state of the document, including those that last too
+// briefly to be polled, so that a flicker is found afterwards.
 
 window.whatWasShown = (() => {
   const shown = []

@@ -171,8 +171,8 @@ browserTest('of ten thousand users only the visible ones are in the DOM', { time
   const own = temporaryDir()
   const users = 10_000
   seed(own.path, users)
-  const crowded = await startServer(own.path, { RESTART_GRACE_MS: 3_600_000 })
-  const page = await openLivePage(crowded)
+  const fullServer = await startServer(own.path, { RESTART_GRACE_MS: 3_600_000 })
+  const page = await openLivePage(fullServer)
   const lines = page.getByRole('list', { name: 'Users' }).getByRole('listitem')
   await page.getByRole('heading', { name: '10,000 online' }).waitFor()
   const viewport = page.locator(LIST)
@@ -204,7 +204,7 @@ browserTest('of ten thousand users only the visible ones are in the DOM', { time
   const visible = box.height / 60
   expect(most).toBeGreaterThan(visible)
   expect(most).toBeLessThan(3 * visible + 20)
-  await crowded.end('SIGTERM')
+  await fullServer.end('SIGTERM')
   own.remove()
 })
 

@@ -6,8 +6,8 @@ import { type RunningServer, startServer, temporaryDir } from '@who-is-online/te
 import type { Browser, Page } from 'playwright-core'
 import { setup as buildLivePage } from '../../scripts/page.mjs'
 
-// `pnpm screenshots` creates the pictures of the live page in docs/screenshots. The clock of the page is simulated, so that
-// the same five minutes pass in some seconds.
+// `pnpm screenshots` creates the pictures of the live page in docs/screenshots. The clock of the page is
+// simulated, so that the same five minutes pass in some seconds.
 
 const PICTURES = join(import.meta.dirname, '../../docs/screenshots')
 const WIDTHS = { wide: 1_000, narrow: 360 }
@@ -50,7 +50,10 @@ const STORY: readonly Doing[] = [
 ]
 const LASTS_SECONDS = 300
 
-/** The real time of `OPENED_AT`, and the elapsed simulated time: times from the server are converted with them. */
+/**
+ * The real time of `OPENED_AT`, and the elapsed simulated time: times from the server are converted with
+ * them.
+ */
 let openedAt = 0
 let passed = 0
 

@@ -5,7 +5,8 @@ import type { RunningServer } from '@who-is-online/testing/start-server'
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, expect, test } from 'vitest'
 
-// Helpers of the tests with a real browser: one browser per file, and a page that keeps a diary of what it shows.
+// Helpers of the tests with a real browser: one browser per file, and a page that keeps a diary of what it
+// shows.
 
 const browser = await startBrowser()
 

@@ -18,7 +18,8 @@ export interface Found {
 }
 
 /**
- * Compares the choices of a user with what the server reports. Returns a sentence about what is missing, or `undefined`.
+ * Compares the choices of a user with what the server reports. Returns a sentence about what is missing, or
+ * `undefined`.
  *
  * @param isBack whether the client of the user has reconnected and may have sent the choice again
  */

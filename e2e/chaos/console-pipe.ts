@@ -8,8 +8,8 @@ const READ_EVERY_MS = 50
 const KEPT_CHARACTERS = 20_000
 
 /**
- * An output of a process: a named pipe whose reader can close it or stop reading. The pipes of `spawn` can't be used: they
- * are socket pairs, which no other process can fill.
+ * An output of a process: a named pipe whose reader can close it or stop reading. The pipes of `spawn` can't
+ * be used: they are socket pairs, which no other process can fill.
  */
 export class ConsolePipe {
   /** The write end, for the process. The caller closes it after the process has inherited it. */

@@ -6,7 +6,9 @@ import type { ClockOffset } from './schedule.ts'
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/faketime')
 
-/** The paths of the library for multi-threaded programs: of the Debian package, and of a local installation. */
+/**
+ * The paths of the library for multi-threaded programs: of the Debian package, and of a local installation.
+ */
 const PLACES = ['/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketime/libfaketimeMT.so.1']
 
 /** A fake clock of a process and its children. It can be set while they run. */

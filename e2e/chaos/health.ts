@@ -8,7 +8,10 @@ const WHOLE_CORE = 0.95
 /** Maximum resident memory. A server with a few hundred users needs a fraction of it. */
 const RESIDENT_BYTES = 400 * 1024 * 1024
 
-/** Detects problems of a process from outside: slow responses, a busy CPU, high memory. Methods return a problem or `undefined`. */
+/**
+ * Detects problems of a process from outside: slow responses, a busy CPU, high memory. Methods return a
+ * problem or `undefined`.
+ */
 export class Health {
   /** The response times, in ms. */
   readonly answersMs: number[] = []

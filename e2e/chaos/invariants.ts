@@ -1,5 +1,5 @@
-// Finds violated invariants from what clients did and what observers saw. The time is a parameter: `t` is in ms, and does not
-// include time in which the server was suspended or stopped.
+// Finds violated invariants from what clients did and what observers saw. The time is a parameter: `t` is in
+// ms, and does not include time in which the server was suspended or stopped.
 
 /** How a client leaves: it closes the connection, resets TCP, or stops answering on an open connection. */
 export type Leaving = 'clean' | 'reset' | 'silent'
@@ -15,13 +15,18 @@ export interface Violation {
 /** When a user who left must be offline for every observer, in ms (SPEC [I1]). */
 export const BOUNDS_MS: Readonly<Record<Leaving, number>> = { clean: 1_000, reset: 6_000, silent: 30_000 }
 
-/** The same after a start of the server, for users who left while it was down: the restart grace plus one second. */
+/**
+ * The same after a start of the server, for users who left while it was down: the restart grace plus one
+ * second.
+ */
 export const RESTART_BOUND_MS = 31_000
 
 /** After a suspension longer than this, the restart grace applies as well (SPEC [R8]), in ms. */
 export const NOTICED_SUSPENSION_MS = 5_000
 
-/** A change seen less than this before a crash may be lost (SPEC [I8]); it includes the time until it is seen. */
+/**
+ * A change seen less than this before a crash may be lost (SPEC [I8]); it includes the time until it is seen.
+ */
 const MAY_BE_LOST_MS = 1_000
 
 /** A state that was requested before a change may arrive after it. */
@@ -94,7 +99,10 @@ export class InvariantChecker {
     }
   }
 
-  /** The server continues after a suspension that clients can notice: lost users are held for the restart grace. */
+  /**
+   * The server continues after a suspension that clients can notice: lost users are held for the restart
+   * grace.
+   */
   resumed(t: number): void {
     this.#returnUntil = t + RESTART_BOUND_MS
     for (const user of this.#users.values()) {
@@ -124,7 +132,8 @@ export class InvariantChecker {
     const user = this.#users.get(userId)
     if (user?.must === 'be offline' && status === 'offline') {
       user.firstSeenAt ??= t
-      // Users who left while the server was down are held for the restart grace, so their times are not comparable.
+      // Users who left while the server was down are held for the restart grace, so their times are not
+      // comparable.
       if (known.syncedAt < user.since && this.#startedAt < user.since && this.#returnUntil < user.since) {
         this.detections[user.how].push(t - user.since)
       }

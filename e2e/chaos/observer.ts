@@ -10,7 +10,9 @@ export interface ObserverEvents {
   shown(observer: string, userId: string, status: string): void
 }
 
-/** A client that observes all users: in v1 by the changes that every client receives, in v2 by `subscribe`. */
+/**
+ * A client that observes all users: in v1 by the changes that every client receives, in v2 by `subscribe`.
+ */
 export function observe(
   options: { readonly url: string; readonly version: Version; readonly userId: string },
   random: () => number,

@@ -24,7 +24,10 @@ export interface RunOptions {
 
 export interface Outcome {
   readonly violations: readonly Violation[]
-  /** The number of violations by rule that the control checker found; its observations are falsified on purpose. */
+  /**
+   * The number of violations by rule that the control checker found; its observations are falsified on
+   * purpose.
+   */
   readonly control: ReadonlyMap<string, number>
   /** How often each rule was checked. */
   readonly checks: ReadonlyMap<string, number>
@@ -160,7 +163,7 @@ class Run implements RunContext, ObserverEvents {
       await this.#allOpen()
       this.#begun = performance.now()
       const watches = [this.#watchTime(), this.#watchAnswers(), this.#watchUsage(), this.#makeNoise()]
-      await Promise.all(Object.keys(this.#schedule).map(lane => this.#follow(lane as Lane)))
+      await Promise.all(Object.keys(this.#schedule).map(lane => this.#runLane(lane as Lane)))
       await sleep(Math.max(0, this.#begun + ms - performance.now()))
       this.#isOver = true
       await this.#finish()
@@ -232,7 +235,7 @@ class Run implements RunContext, ObserverEvents {
 
   // Faults
 
-  async #follow(lane: Lane): Promise<void> {
+  async #runLane(lane: Lane): Promise<void> {
     for (const { at, fault } of this.#schedule[lane]) {
       await sleep(Math.max(0, this.#begun + at - performance.now()))
       await this.#do(fault)
@@ -289,7 +292,10 @@ class Run implements RunContext, ObserverEvents {
     }
   }
 
-  /** Waits until the process has run for this time. On a slow machine, the schedule is late and its gaps are too short. */
+  /**
+   * Waits until the process has run for this time. On a slow machine, the schedule is late and its gaps are
+   * too short.
+   */
   async #untilAwake(awakeMs: number): Promise<void> {
     while (this.isRunning() && this.awake() < awakeMs) await sleep(50)
   }

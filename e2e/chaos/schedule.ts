@@ -34,8 +34,8 @@ export interface Step {
 }
 
 /**
- * A sequence of faults; all lanes run at the same time. The process and the data share one lane: if the process were killed
- * before it could save lost data again, the data would rightly be lost.
+ * A sequence of faults; all lanes run at the same time. The process and the data share one lane: if the
+ * process were killed before it could save lost data again, the data would rightly be lost.
  */
 export type Lane = 'process and data' | 'log' | 'console' | 'clock'
 
@@ -45,12 +45,15 @@ export type Schedule = Readonly<Record<Lane, readonly Step[]>>
 export const SAVED_AGAIN_MS = 7_000
 
 /**
- * The time after a start before the process may be suspended, in ms, so that all clients are back. If a client gives up a
- * handshake during a suspension, the process later sees a lost connection, to which the restart grace does not apply.
+ * The time after a start before the process may be suspended, in ms, so that all clients are back. If a
+ * client gives up a handshake during a suspension, the process later sees a lost connection, to which the
+ * restart grace does not apply.
  */
 export const ALL_BACK_MS = 12_000
 
-/** After this many steps, the process is left alone for a while (ms), so that silent clients can be detected. */
+/**
+ * After this many steps, the process is left alone for a while (ms), so that silent clients can be detected.
+ */
 const STEPS_BEFORE_REST = 7
 const REST_MS = 33_000
 
@@ -62,7 +65,10 @@ const DAY = 24 * HOUR
 const OFFSETS: readonly ClockOffset[] = [HOUR, -HOUR, 40 * DAY, -40 * DAY, '1970']
 const OUTPUTS: readonly (readonly Output[])[] = [['stdout'], ['stderr'], ['stdout', 'stderr']]
 
-/** The longest suspension, in ms. In a short run it is a sixth of this, so that there is time for other faults. */
+/**
+ * The longest suspension, in ms. In a short run it is a sixth of this, so that there is time for other
+ * faults.
+ */
 const SUSPENDED_MS = 40_000
 const SHORTEST_SUSPENDED_MS = 5_000
 
@@ -165,7 +171,10 @@ function between(random: () => number, from: number, to: number): number {
   return Math.round(from + random() * (to - from))
 }
 
-/** The schedule with only some kinds of faults, at unchanged times. Use it to find the fault that causes a failure. */
+/**
+ * The schedule with only some kinds of faults, at unchanged times. Use it to find the fault that causes a
+ * failure.
+ */
 export function only(all: Schedule, kinds: readonly string[]): Schedule {
   const keep = (steps: readonly Step[]) => steps.filter(({ fault }) => kinds.includes(fault.do))
   return Object.fromEntries(

@@ -44,8 +44,8 @@ export interface HostOptions {
 }
 
 /**
- * The environment of the server: two small volumes in a mount namespace, a console and a clock. All of them can be broken.
- * Needs root.
+ * The environment of the server: two small volumes in a mount namespace, a console and a clock. All of them
+ * can be broken. Needs root.
  */
 export class Host {
   readonly #options: HostOptions
@@ -208,8 +208,8 @@ export class Host {
   }
 
   /**
-   * Sends SIGTERM. Resolves with the exit code, with the name of the signal that ended the process, or with `undefined` if it
-   * did not end within `timeoutMs` and was killed.
+   * Sends SIGTERM. Resolves with the exit code, with the name of the signal that ended the process, or with
+   * `undefined` if it did not end within `timeoutMs` and was killed.
    */
   async terminate(timeoutMs: number): Promise<number | string | undefined> {
     return this.#end('SIGTERM', timeoutMs)

@@ -12,7 +12,10 @@ export interface RunContext {
   awake(): number
   /** Whether the server is running now. */
   isRunning(): boolean
-  /** A text that changes whenever the clock of the server is set. It starts with `right` while the clock is right. */
+  /**
+   * A text that changes whenever the clock of the server is set. It starts with `right` while the clock is
+   * right.
+   */
   clock(): string
   /** Whether the run is over, so that users must stop. */
   isOver(): boolean
@@ -36,7 +39,10 @@ export class SteadyUser {
   isBack = false
   readonly #context: RunContext
   readonly #random: () => number
-  /** The last acknowledged choice, with its time by the clock of the server. It is sent again on reconnect, as in the SDK. */
+  /**
+   * The last acknowledged choice, with its time by the clock of the server. It is sent again on reconnect, as
+   * in the SDK.
+   */
   #acknowledged: { index: number; at: string } | undefined
   /** Pending requests by `id`. v1 has no ids; its replies come in order. */
   readonly #waiting = new Map<string, number>()
@@ -85,7 +91,8 @@ export class SteadyUser {
         checker.present(this.connection.userId, this.#context.awake())
     }
     // A text is never part of the URL, so it is sent in the first message.
-    if (this.connection.version === 'v2' && this.#acknowledged) this.#say(this.#acknowledged.index, 'again')
+    if (this.connection.version === 'v2' && this.#acknowledged)
+      this.#setStatus(this.#acknowledged.index, 'again')
   }
 
   #choose(): void {
@@ -95,10 +102,10 @@ export class SteadyUser {
     const index = this.choices.push({ status }) - 1
     this.connection.send({ type: 'identify', username: `name-${index}` })
     this.#waiting.set(version === 'v1' ? 'v1' : String(index), index)
-    this.#say(index, String(index))
+    this.#setStatus(index, String(index))
   }
 
-  #say(index: number, id: string): void {
+  #setStatus(index: number, id: string): void {
     const { status } = this.choices[index] ?? {}
     this.connection.send({
       type: 'set_status',
@@ -119,7 +126,9 @@ export class SteadyUser {
   }
 }
 
-/** A user who chose to appear offline, and loses the connection from time to time for longer than the grace. */
+/**
+ * A user who chose to appear offline, and loses the connection from time to time for longer than the grace.
+ */
 export class HiddenUser {
   readonly connection: ClientConnection
   readonly #context: RunContext
@@ -171,7 +180,10 @@ export class Visitor {
   readonly #version: Version
   /** The current connection, or the one that has just ended. */
   connection: ClientConnection | undefined
-  /** When the user left, in ms by the wall clock, if the clock of the server was right; `lastSeen` must match it. */
+  /**
+   * When the user left, in ms by the wall clock, if the clock of the server was right; `lastSeen` must match
+   * it.
+   */
   leftAt: number | undefined
 
   constructor(context: RunContext, userId: string, version: Version, random: () => number) {

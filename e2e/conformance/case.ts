@@ -38,7 +38,10 @@ export interface Case {
 /** Cases on one topic. */
 export interface Group {
   readonly name: string
-  /** Whether each case starts after a successful handshake; `101` and `welcome raw` are then implied in `expect`. */
+  /**
+   * Whether each case starts after a successful handshake; `101` and `welcome raw` are then implied in
+   * `expect`.
+   */
   readonly opened: boolean
   readonly cases: readonly Case[]
 }

@@ -7,8 +7,9 @@ interface Reference {
 }
 
 /**
- * The channel of each protocol version. Names of v2 messages start with `v2.` in the document. In v1 an `error` is
- * listed as a push only, because it does not name its request; in v2 it carries the `id` of the request.
+ * The channel of each protocol version. Names of v2 messages start with `v2.` in the document. In v1 an
+ * `error` is listed as a push only, because it does not name its request; in v2 it carries the `id` of the
+ * request.
  */
 const channels = {
   v1: {
@@ -40,8 +41,8 @@ const channels = {
 const versions = Object.keys(channels) as ProtocolVersion[]
 
 /**
- * The catalogue as an AsyncAPI 3 document from the view of the server: it receives requests and sends messages.
- * `productVersion` is the version of the server package.
+ * The catalogue as an AsyncAPI 3 document from the view of the server: it receives requests and sends
+ * messages. `productVersion` is the version of the server package.
  */
 export function asyncApi(productVersion: string): object {
   return {

@@ -21,7 +21,10 @@ interface Catalogue {
 /** All requests and messages, by protocol version. */
 export const catalogue: Readonly<Record<ProtocolVersion, Catalogue>> = { v1, v2 }
 
-/** The fields as code uses them: an optional field may be `undefined`, but never `null`, which `decode` removes. */
+/**
+ * The fields as code uses them: an optional field may be `undefined`, but never `null`, which `decode`
+ * removes.
+ */
 type Loose<Fields> = {
   readonly [Key in keyof Fields]: object extends Pick<Fields, Key>
     ? Exclude<Fields[Key], null> | undefined

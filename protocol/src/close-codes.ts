@@ -1,6 +1,7 @@
 /**
- * The close codes of the server. They correspond to HTTP status codes, and the range tells a client what to do: after
- * 44xx it must not reconnect unchanged, after 45xx it reconnects after a delay. {@link CLOSE_ADVICE} describes each.
+ * The close codes of the server. They correspond to HTTP status codes, and the range tells a client what to
+ * do: after 44xx it must not reconnect unchanged, after 45xx it reconnects after a delay. {@link
+ * CLOSE_ADVICE} describes each.
  */
 export const CLOSE = {
   /** The client closed. A close frame without a code counts as this. */

@@ -51,8 +51,9 @@ const isId = Compile(idSchema)
 type Unknowns = Readonly<Record<string, unknown>>
 
 /**
- * Decoded requests by their text. Clients that poll send the same few texts again and again, and a lookup costs a tenth
- * of decoding. Only short requests without an `id` are kept, because an `id` is different each time.
+ * Decoded requests by their text. Clients that poll send the same few texts again and again, and a lookup
+ * costs a tenth of decoding. Only short requests without an `id` are kept, because an `id` is different each
+ * time.
  */
 const decodedBefore: Readonly<Record<ProtocolVersion, Map<string, ClientMessage>>> = {
   v1: new Map(),
@@ -64,8 +65,8 @@ const MAX_CACHED_CHARS = 96
 const MAX_CACHED_TEXTS = 1_000
 
 /**
- * Decodes one text message of a client into a request, or into the reason why it was refused. Never throws. Callers must
- * not modify the request: the same text returns the same object again.
+ * Decodes one text message of a client into a request, or into the reason why it was refused. Never throws.
+ * Callers must not modify the request: the same text returns the same object again.
  */
 export function decode(text: string, version: ProtocolVersion): ClientMessage | Refusal {
   if (text.length > MAX_CACHED_CHARS) return read(text, version)
@@ -79,8 +80,8 @@ export function decode(text: string, version: ProtocolVersion): ClientMessage | 
 }
 
 /**
- * Validates untrusted input; no other code does. A request has only the fields that the protocol version defines, each
- * of them checked. A refusal names the field that is wrong.
+ * Validates untrusted input; no other code does. A request has only the fields that the protocol version
+ * defines, each of them checked. A refusal names the field that is wrong.
  */
 function read(text: string, version: ProtocolVersion): ClientMessage | Refusal {
   let value: unknown
@@ -183,7 +184,10 @@ function whatIsWrong(holder: Unknowns, fields: readonly Field[], within = ''): s
   return undefined
 }
 
-/** An error text for the first invalid item of a list; `undefined` if the list is too long, which is reported first. */
+/**
+ * An error text for the first invalid item of a list; `undefined` if the list is too long, which is reported
+ * first.
+ */
 function wrongItem(path: string, value: unknown, { items, maxItems }: FieldSchema): string | undefined {
   if (!items || !Array.isArray(value) || value.length > (maxItems ?? value.length)) return undefined
   const index = value.findIndex(item => !check(items, item))
@@ -202,7 +206,9 @@ function check(schema: FieldSchema, value: unknown): boolean {
   return validator.Check(value)
 }
 
-/** Copies the known fields of a valid object. Leaves out unknown keys, and optional fields that are `null`. */
+/**
+ * Copies the known fields of a valid object. Leaves out unknown keys, and optional fields that are `null`.
+ */
 function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
   const picked: Record<string, unknown> = {}
   for (const { name, isOptional, inner } of fields) {

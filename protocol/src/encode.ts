@@ -2,7 +2,9 @@ import { catalogue, type ProtocolVersion, type ServerMessage, type User } from '
 import { user } from './fields.ts'
 import { Json } from './json.ts'
 
-/** A precomputed layout of a message: the text before the first field, and the text before each field value. */
+/**
+ * A precomputed layout of a message: the text before the first field, and the text before each field value.
+ */
 interface Layout {
   readonly head: string
   readonly fields: Fields
@@ -35,8 +37,8 @@ function fieldsOf(keys: readonly string[]): Fields {
 const NO_LAYOUT: Layout = { head: '{', fields: [] }
 
 /**
- * Encodes a message as JSON: the keys that the protocol version defines, in the order of the catalogue. Other keys of
- * the object are left out.
+ * Encodes a message as JSON: the keys that the protocol version defines, in the order of the catalogue. Other
+ * keys of the object are left out.
  */
 export function encode(message: ServerMessage, version: ProtocolVersion): string {
   const { head, fields } = layouts[version].get(message.type) ?? NO_LAYOUT
@@ -72,8 +74,8 @@ export function encodeUser(seen: User): string {
 }
 
 /**
- * Encodes a `presence_diff` from users that are already encoded and joined by commas. Same result as {@link
- * encode}, but cheaper: this is the one message that is different for every subscriber.
+ * Encodes a `presence_diff` from users that are already encoded and joined by commas. Same result as
+ * {@link encode}, but cheaper: this is the one message that is different for every subscriber.
  */
 export function encodeDiff(prevSeq: number, seq: number, items: string): string {
   return `{"type":"presence_diff","prevSeq":${prevSeq},"seq":${seq},"users":[${items}]}`
@@ -82,10 +84,16 @@ export function encodeDiff(prevSeq: number, seq: number, items: string): string 
 /** The end of a formatted time, by its milliseconds. */
 const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `.${String(ms).padStart(3, '0')}Z`)
 
-/** A cache of the start of a formatted time, by second. Under load the same few seconds are formatted repeatedly. */
+/**
+ * A cache of the start of a formatted time, by second. Under load the same few seconds are formatted
+ * repeatedly.
+ */
 const SECONDS = Array.from({ length: 256 }, () => ({ second: Number.NaN, text: '' }))
 
-/** Formats a time for the wire: ISO 8601 in UTC with milliseconds. `time` is a whole number of ms since the epoch. */
+/**
+ * Formats a time for the wire: ISO 8601 in UTC with milliseconds. `time` is a whole number of ms since the
+ * epoch.
+ */
 export function formatTime(time: number): string {
   const second = Math.floor(time / 1_000)
   const known = SECONDS[((second % SECONDS.length) + SECONDS.length) % SECONDS.length] as (typeof SECONDS)[0]

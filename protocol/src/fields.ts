@@ -16,7 +16,9 @@ import {
 
 /** One message of the catalogue. */
 export interface Entry<Schema extends TObject = TObject> {
-  /** What the message is for, in one sentence. It becomes the summary in the AsyncAPI document and the tables. */
+  /**
+   * What the message is for, in one sentence. It becomes the summary in the AsyncAPI document and the tables.
+   */
   readonly sentence: string
   readonly schema: Schema
   readonly example: Static<Schema>
@@ -24,18 +26,20 @@ export interface Entry<Schema extends TObject = TObject> {
 
 /** One request of the catalogue: a message from client to server. */
 export interface RequestEntry extends Entry {
-  /** The types of the possible replies; empty if success has no reply. Any request can also get an `error`. */
+  /**
+   * The types of the possible replies; empty if success has no reply. Any request can also get an `error`.
+   */
   readonly replies: readonly string[]
   /**
-   * Checks the combination of fields that are each valid. Returns an error text, or `undefined` if the combination is
-   * valid. An optional field that was `null` is absent in `message`.
+   * Checks the combination of fields that are each valid. Returns an error text, or `undefined` if the
+   * combination is valid. An optional field that was `null` is absent in `message`.
    */
   readonly checkCombination?: (message: Readonly<Record<string, unknown>>) => string | undefined
 }
 
 /**
- * An optional field of a request: absent, `null` (the same as absent) or a value of `schema`. Clients in languages
- * such as Java, Go or C# often serialize a missing value as `null`. `decode` removes the `null`.
+ * An optional field of a request: absent, `null` (the same as absent) or a value of `schema`. Clients in
+ * languages such as Java, Go or C# often serialize a missing value as `null`. `decode` removes the `null`.
  */
 export function optional<Schema extends TSchema>(schema: Schema) {
   const { description } = schema as { description?: string }
@@ -82,8 +86,8 @@ export const timeOrNever = Type.Union([time, Type.Null()], {
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 /**
- * A time that a client sends, in any time zone. `format` rejects days that don't exist, such as February 30, which
- * `Date` accepts.
+ * A time that a client sends, in any time zone. `format` rejects days that don't exist, such as February 30,
+ * which `Date` accepts.
  */
 export const timeWithZone = Type.Refine(
   Type.String({
@@ -103,7 +107,9 @@ export const statusText = Type.Refine(
   isStatusText,
 )
 
-/** Maximum length of the `id` of a request, in UTF-16 code units. It is short because each reply repeats it. */
+/**
+ * Maximum length of the `id` of a request, in UTF-16 code units. It is short because each reply repeats it.
+ */
 const MAX_ID_CHARS = 128
 
 /** The `id` of a request. The reply repeats it. */

@@ -9,9 +9,10 @@ import {
   userIdOrNumber,
 } from './fields.ts'
 
-// Protocol v1, for any plain WebSocket client. Each message has one entry: its schema (keys in the order in which they
-// are sent), its meaning, an example and its replies. Types, decoders, encoders, the AsyncAPI document and the tables
-// in the docs are generated from these entries. Nothing about a message is defined anywhere else.
+// Protocol v1, for any plain WebSocket client. Each message has one entry: its schema (keys in the order in
+// which they are sent), its meaning, an example and its replies. Types, decoders, encoders, the AsyncAPI
+// document and the tables in the docs are generated from these entries. Nothing about a message is defined
+// anywhere else.
 
 /** Requests of v1, client to server. */
 export const requests = {

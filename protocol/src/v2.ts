@@ -20,8 +20,9 @@ import {
 import { messages as v1Messages, requests as v1Requests } from './v1.ts'
 import { MAX_USER_IDS } from './words.ts'
 
-// Protocol v2, a superset of v1. Each request of v1 may have an `id`, and each reply adds its keys after those of v1.
-// Changes are sent in batches, in order, and only for subscribed users. `id` is always the last key.
+// Protocol v2, a superset of v1. Each request of v1 may have an `id`, and each reply adds its keys after
+// those of v1. Changes are sent in batches, in order, and only for subscribed users. `id` is always the last
+// key.
 
 /** The last key of a request. */
 const requestId = { id: optional(id) }

@@ -19,8 +19,8 @@ export function basic(presence: Presence): 'online' | 'offline' {
 export const MAX_TEXT_CHARS = 128
 
 /**
- * Maximum number of user ids in one message: 1,000 ids of 64 bytes fit into {@link MAX_MESSAGE_BYTES}. Clients split
- * longer lists into several messages.
+ * Maximum number of user ids in one message: 1,000 ids of 64 bytes fit into {@link MAX_MESSAGE_BYTES}.
+ * Clients split longer lists into several messages.
  */
 export const MAX_USER_IDS = 1_000
 
@@ -33,14 +33,15 @@ export const MAX_NAME_BYTES = 128
 /** What a user id or username must be; completes the error text `"userId" must be …`. */
 export const NAME_RULE = `a string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes without control characters`
 
-// Control characters and lone surrogates. With the u flag, a surrogate pair is one character and does not match.
+// Control characters and lone surrogates. With the u flag, a surrogate pair is one character and does not
+// match.
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u
 const utf8 = new TextEncoder()
 
 /**
- * Whether a text is a valid user id or username: 1 to {@link MAX_NAME_BYTES} UTF-8 bytes, no lone surrogates (UTF-8
- * can't represent them) and no control characters (they break logs and terminals). Everything else is valid,
- * including `__proto__`, emoji and U+2028.
+ * Whether a text is a valid user id or username: 1 to {@link MAX_NAME_BYTES} UTF-8 bytes, no lone surrogates
+ * (UTF-8 can't represent them) and no control characters (they break logs and terminals). Everything else is
+ * valid, including `__proto__`, emoji and U+2028.
  */
 export function isName(text: string): boolean {
   if (text.length === 0 || text.length > MAX_NAME_BYTES) return false
@@ -49,8 +50,8 @@ export function isName(text: string): boolean {
 }
 
 /**
- * Whether a text is a valid status text: at most {@link MAX_TEXT_CHARS} UTF-16 code units, no lone surrogates and no
- * control characters.
+ * Whether a text is a valid status text: at most {@link MAX_TEXT_CHARS} UTF-16 code units, no lone surrogates
+ * and no control characters.
  */
 export function isStatusText(text: string): boolean {
   return text.length <= MAX_TEXT_CHARS && !FORBIDDEN.test(text)
@@ -64,7 +65,9 @@ const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d
 /** The first time whose year needs five digits, in ms since the epoch. {@link TIME_RULE} allows four. */
 export const YEAR_10000 = 253_402_300_800_000
 
-/** Whether a text is a time as {@link TIME_RULE} describes it, on a day that exists and before the year 10000. */
+/**
+ * Whether a text is a time as {@link TIME_RULE} describes it, on a day that exists and before the year 10000.
+ */
 export function isTime(text: string): boolean {
   const [, year, month, day] = ISO_TIME.exec(text) ?? []
   if (year === undefined) return false

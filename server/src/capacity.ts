@@ -13,18 +13,26 @@ export interface Capacity {
 /** Maximum number of connections if `MAX_CONNECTIONS` is unset. */
 export const DEFAULT_CONNECTIONS = 20_000
 
-/** Open files reserved for everything except WebSockets: state, logs, plain HTTP, and files that Node opens. */
+/**
+ * Open files reserved for everything except WebSockets: state, logs, plain HTTP, and files that Node opens.
+ */
 const RESERVED_FILES = 256
 
-/** Open files that plain HTTP connections can't use: an idle server has 28, and saving and rotating logs need more. */
+/**
+ * Open files that plain HTTP connections can't use: an idle server has 28, and saving and rotating logs need
+ * more.
+ */
 const OWN_FILES = 48
 
-/** Plain HTTP connections in addition to the WebSockets: health checks, metrics, handshakes, the live page. */
+/**
+ * Plain HTTP connections in addition to the WebSockets: health checks, metrics, handshakes, the live page.
+ */
 const PLAIN_HTTP_SOCKETS = 128
 
 /**
- * Computes the capacity. Each connection is an open file, and a process without free files can't save its state. So
- * `MAX_CONNECTIONS` is reduced to what the open-file limit allows: the limit minus 256, and at least half of the limit.
+ * Computes the capacity. Each connection is an open file, and a process without free files can't save its
+ * state. So `MAX_CONNECTIONS` is reduced to what the open-file limit allows: the limit minus 256, and at
+ * least half of the limit.
  *
  * @param openFiles the open-file limit of the process; Infinity if it is not known
  */

@@ -3,8 +3,8 @@ import type { EnvFile } from './env-file.ts'
 import { nearName } from './near-name.ts'
 import { readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
 
-// Settings come from three sources. A flag overrides the environment, and the environment overrides `.env`. The functions
-// here receive all texts as parameters and do not touch the process.
+// Settings come from three sources. A flag overrides the environment, and the environment overrides `.env`.
+// The functions here receive all texts as parameters and do not touch the process.
 
 /** The flags of the command line. */
 export interface Flags {
@@ -29,7 +29,9 @@ export interface Configuration {
   readonly settings: Settings
   /** The texts of the settings by name, for `--print-config`. */
   readonly texts: Texts
-  /** One sentence for each thing that the operator should know: unknown names, and settings that are ignored. */
+  /**
+   * One sentence for each thing that the operator should know: unknown names, and settings that are ignored.
+   */
   readonly warnings: readonly string[]
 }
 
@@ -49,11 +51,12 @@ export function readFlags(args: readonly string[]): Flags {
 /**
  * Combines the sources.
  *
- * `ENVIRONMENT=development` in `.env` is ignored. The file is often written to try the server out and stays there; later it
- * would switch off the checks of production. Use `--dev` or the environment of the process instead. Other settings that
- * are for development only are refused in production in every source.
+ * `ENVIRONMENT=development` in `.env` is ignored. The file is often written to try the server out and stays
+ * there; later it would switch off the checks of production. Use `--dev` or the environment of the process
+ * instead. Other settings that are for development only are refused in production in every source.
  *
- * @throws WrongSettings that lists everything that is wrong, and what may explain it: an unreadable `.env`, unknown names
+ * @throws WrongSettings that lists everything that is wrong, and what may explain it: an unreadable `.env`,
+ * unknown names
  */
 export function configure({ flags, environment, file }: Sources): Configuration {
   const [fromFile, fromEnvironment] = [withoutEmpty(file.texts), withoutEmpty(environment)]
@@ -102,13 +105,16 @@ function badLines({ badLines: lines }: EnvFile): string[] {
 }
 
 /**
- * How many typing errors a name of a given length may have. In `.env` every unknown name is a mistake; in the environment,
- * most unknown names belong to other programs.
+ * How many typing errors a name of a given length may have. In `.env` every unknown name is a mistake; in the
+ * environment, most unknown names belong to other programs.
  */
 const MAX_ERRORS_IN_FILE = (length: number): number => (length < 5 ? 1 : length < 8 ? 2 : 3)
 const MAX_ERRORS_IN_ENVIRONMENT = (length: number): number => (length < 8 ? 1 : 2)
 
-/** Warnings about the unknown names of `.env`, and about names of the environment that are similar to a setting. */
+/**
+ * Warnings about the unknown names of `.env`, and about names of the environment that are similar to a
+ * setting.
+ */
 function unknownNames(inFile: readonly string[], inEnvironment: readonly string[]): string[] {
   const known = Object.keys(settingsTable)
   const isUnknown = (name: string): boolean => !known.includes(name)

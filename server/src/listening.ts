@@ -16,7 +16,9 @@ interface SystemError extends Error {
   readonly syscall?: string
 }
 
-/** The system calls of listening. Errors of other calls, such as EACCES of a file, are not about listening. */
+/**
+ * The system calls of listening. Errors of other calls, such as EACCES of a file, are not about listening.
+ */
 const LISTENING = new Set(['listen', 'bind', 'getaddrinfo'])
 
 /** On most systems, only privileged processes may use ports below this one. */
@@ -30,8 +32,8 @@ export function addressesOf(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): st
 }
 
 /**
- * A sentence that says why the server can't listen, with HOST, PORT and what to do. `undefined` for an error that is not
- * about listening.
+ * A sentence that says why the server can't listen, with HOST, PORT and what to do. `undefined` for an error
+ * that is not about listening.
  *
  * @param ownAddresses the addresses of this machine
  */

@@ -1,7 +1,7 @@
 /**
- * The name that was most likely meant: the one with the fewest typing errors. A typing error is a missing, additional or
- * wrong letter, or two swapped letters. Case and the separators `_`, `-` and `.` are ignored. `undefined` if every name
- * needs more than `maxErrors`.
+ * The name that was most likely meant: the one with the fewest typing errors. A typing error is a missing,
+ * additional or wrong letter, or two swapped letters. Case and the separators `_`, `-` and `.` are ignored.
+ * `undefined` if every name needs more than `maxErrors`.
  *
  * @param maxErrors how many typing errors a name of a given length may have
  */

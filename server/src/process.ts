@@ -22,7 +22,10 @@ const EXIT_MS = 3_000
 /** How long an immediate exit waits for file operations that are about to finish. */
 const IMMEDIATE_EXIT_MS = 250
 
-/** The terminal and a package manager may both forward the same Ctrl-C: a second signal within this time is ignored. */
+/**
+ * The terminal and a package manager may both forward the same Ctrl-C: a second signal within this time is
+ * ignored.
+ */
 const SAME_SIGNAL_MS = 300
 
 const POLL_MS = 10
@@ -37,8 +40,8 @@ interface ClosableLog extends Log {
 }
 
 /**
- * Ends the process in limited time: after a signal it stops the server first, after an uncaught exception it does not. It
- * does not depend on the log or on the disk to do so.
+ * Ends the process in limited time: after a signal it stops the server first, after an uncaught exception it
+ * does not. It does not depend on the log or on the disk to do so.
  */
 export class ProcessEnd {
   readonly #log: ClosableLog
@@ -127,8 +130,8 @@ function exitImmediately(code: number): Promise<never> {
 }
 
 /**
- * Exits when no file operation is pending. `process.exit` waits for the thread pool and blocks meanwhile: with an
- * operation that hangs, it would never return, and no timer could run to end the process.
+ * Exits when no file operation is pending. `process.exit` waits for the thread pool and blocks meanwhile:
+ * with an operation that hangs, it would never return, and no timer could run to end the process.
  */
 async function exitWhenPossible(code: number): Promise<never> {
   while (process.getActiveResourcesInfo().some(name => FILE_OPERATION.test(name))) {

@@ -57,7 +57,9 @@ export class TestClient {
     return client
   }
 
-  /** Connects as a user with protocol v2, and takes the welcome. `query` are further parameters of the URL. */
+  /**
+   * Connects as a user with protocol v2, and takes the welcome. `query` are further parameters of the URL.
+   */
   static async v2(
     server: { readonly url: string },
     userId: string,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 
-// A WebSocket client without a WebSocket library. It sends exactly the bytes that a test wants, valid or not, and reports
-// exactly the bytes that come back. It never corrects, retries or answers anything by itself.
+// A WebSocket client without a WebSocket library. It sends exactly the bytes that a test wants, valid or not,
+// and reports exactly the bytes that come back. It never corrects, retries or answers anything by itself.
 
 /** The opcodes of RFC 6455, section 5.2. 3–7 and 11–15 are reserved. */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -123,7 +123,10 @@ export interface RequestShape {
   readonly method?: string
   readonly target?: string
   readonly version?: string
-  /** Headers that replace those of a valid handshake, or are added. `undefined` removes one; a list repeats it. */
+  /**
+   * Headers that replace those of a valid handshake, or are added. `undefined` removes one; a list repeats
+   * it.
+   */
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>
 }
 
@@ -186,8 +189,8 @@ export class RawClient {
   }
 
   /**
-   * Connects to a port of this machine, and sends nothing. With `halfOpen`, the client keeps its side of TCP open when the
-   * server ends its side, as a client that has vanished does.
+   * Connects to a port of this machine, and sends nothing. With `halfOpen`, the client keeps its side of TCP
+   * open when the server ends its side, as a client that has vanished does.
    */
   static connect(port: number, { halfOpen = false } = {}): Promise<RawClient> {
     return new Promise((resolve, reject) => {
@@ -214,8 +217,9 @@ export class RawClient {
   }
 
   /**
-   * Takes the next HTTP response. Returns how the connection ended if none comes, and `undefined` after a timeout. Set
-   * `toHead` for the response to a HEAD request, which has no body in spite of its Content-Length.
+   * Takes the next HTTP response. Returns how the connection ended if none comes, and `undefined` after a
+   * timeout. Set `toHead` for the response to a HEAD request, which has no body in spite of its
+   * Content-Length.
    */
   async response({ toHead = false } = {}): Promise<RawResponse | End | undefined> {
     const head = await this.#until(() => {
@@ -244,7 +248,9 @@ export class RawClient {
     return { status, headers, body }
   }
 
-  /** Takes the next frame. Returns how the connection ended if none comes, and `undefined` after a timeout. */
+  /**
+   * Takes the next frame. Returns how the connection ended if none comes, and `undefined` after a timeout.
+   */
   frame(patienceMs = PATIENCE_MS): Promise<ReceivedFrame | End | undefined> {
     return this.#until(() => this.#frames.shift(), patienceMs)
   }
@@ -269,7 +275,10 @@ export class RawClient {
     this.#socket.destroy()
   }
 
-  /** Calls `look` until it returns a result. Returns how the connection ended if it has, and `undefined` after a timeout. */
+  /**
+   * Calls `look` until it returns a result. Returns how the connection ended if it has, and `undefined` after
+   * a timeout.
+   */
   async #until<Found>(
     look: () => Found | undefined,
     patienceMs = PATIENCE_MS,

@@ -31,9 +31,9 @@ process.on('exit', () => {
 })
 
 /**
- * Runs a shell script in `dir`. In the script, `./server` runs the server and stores its exit status, for example
- * `./server | head -n 1`. `$SERVER` is the command itself. Settings and directories are those of `startServer`. Resolves
- * when the log file or the file `console.txt` says that the server listens.
+ * Runs a shell script in `dir`. In the script, `./server` runs the server and stores its exit status, for
+ * example `./server | head -n 1`. `$SERVER` is the command itself. Settings and directories are those of
+ * `startServer`. Resolves when the log file or the file `console.txt` says that the server listens.
  */
 export async function startInShell(
   dir: string,
@@ -98,7 +98,10 @@ export function serverIn(dir: string): number | undefined {
   return undefined
 }
 
-/** Calls `look` until it returns a result, and returns that. Rejects after `patienceMs` with `what` in the message. */
+/**
+ * Calls `look` until it returns a result, and returns that. Rejects after `patienceMs` with `what` in the
+ * message.
+ */
 export async function until<Found>(
   what: string,
   look: () => Found | undefined | false | Promise<Found | undefined | false>,

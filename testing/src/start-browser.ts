@@ -23,9 +23,9 @@ interface Candidate {
 }
 
 /**
- * Starts a browser. If `CHROME_PATH` is set, it starts that one and no other. Otherwise it starts a Chromium or Chrome of this
- * machine, or the one of an npm package, so that no browser needs to be installed. If none starts, it prints the reasons and
- * resolves with `undefined`, so that tests can be skipped.
+ * Starts a browser. If `CHROME_PATH` is set, it starts that one and no other. Otherwise it starts a Chromium
+ * or Chrome of this machine, or the one of an npm package, so that no browser needs to be installed. If none
+ * starts, it prints the reasons and resolves with `undefined`, so that tests can be skipped.
  *
  * @throws Error if none starts and `CI` is set, because nobody would notice skipped tests there
  */
@@ -63,8 +63,9 @@ function candidates(env: Readonly<Record<string, string | undefined>>): Candidat
 }
 
 /**
- * Unpacks the browser of the npm package once, with the libraries and the font that a machine without a browser may lack.
- * The directory gets its name when it is complete, because several test processes may unpack at the same time.
+ * Unpacks the browser of the npm package once, with the libraries and the font that a machine without a
+ * browser may lack. The directory gets its name when it is complete, because several test processes may
+ * unpack at the same time.
  */
 async function unpacked(): Promise<LaunchOptions> {
   if (process.platform !== 'linux') throw new Error('this package contains a browser for Linux only')

@@ -53,8 +53,8 @@ export interface Launch {
 }
 
 /**
- * The command that runs the server from its sources; with `SERVER_NODE` in the environment, the built server on that
- * Node.js, since not every supported Node.js can run the sources.
+ * The command that runs the server from its sources; with `SERVER_NODE` in the environment, the built server
+ * on that Node.js, since not every supported Node.js can run the sources.
  */
 export const serverCommand: readonly [string, ...string[]] = process.env['SERVER_NODE']
   ? [process.env['SERVER_NODE'], built]
@@ -97,7 +97,10 @@ function launch(
   return { child, output: () => output }
 }
 
-/** Starts the server on a free port, with its state and logs in `dir`. Rejects if it does not listen within 30 s. */
+/**
+ * Starts the server on a free port, with its state and logs in `dir`. Rejects if it does not listen within 30
+ * s.
+ */
 export function startServer(
   dir: string,
   settings: ServerSettings = {},

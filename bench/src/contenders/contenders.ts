@@ -1,24 +1,26 @@
-import type { DialectName } from '../load/dialect.ts'
+import type { WireFormatName } from '../load/wire-format.ts'
 
-/** A server to be measured: a process that listens on `PORT` and answers `GET /readyz` with 200 when it is up. */
+/** A server to measure. It listens on `PORT` and answers `GET /readyz` with 200 when it is ready. */
 export interface Contender {
   name: string
-  /** What it is, for readers of the report. */
+  /** A description for the report. */
   title: string
-  dialect: DialectName
-  /** Its program: a path, absolute or relative to this file. */
+  wireFormat: WireFormatName
+  /** The path of its program, absolute or relative to this file. */
   program: string
   args: string[]
-  /** Settings beyond `PORT` and `SILENT`; `scratch` is a directory of this run. */
+  /** Its environment in addition to `PORT` and `SILENT`. `scratch` is a directory for this run. */
   env(scratch: string): Record<string, string>
-  /** Whether it tells of arrivals even when asked to be silent: it has no such setting. */
+  /** Whether it always broadcasts arrivals, because it has no setting to stop that. */
   alwaysTells: boolean
-  /** Whether it is a build of this product: it also speaks v2 and deflates, so it plays every form. */
+  /**
+   * Whether it is a build of this product, which supports v2 and compression and takes part in every form.
+   */
   isProduct: boolean
 }
 
-const plain: Pick<Contender, 'dialect' | 'args' | 'env' | 'alwaysTells' | 'isProduct'> = {
-  dialect: 'v1',
+const plain: Pick<Contender, 'wireFormat' | 'args' | 'env' | 'alwaysTells' | 'isProduct'> = {
+  wireFormat: 'v1',
   args: [],
   env: () => ({}),
   alwaysTells: false,
@@ -43,17 +45,17 @@ export const ours: Contender = {
   isProduct: true,
 }
 
-/** The name of the older build that `--against` compares with. */
+/** The name of the older build of `--against`. */
 export const OLDER = 'older'
 
-/** The builds of this product that can take part; they play the forms that no other contender plays. */
+/** The builds of this product. They take part in forms that no other contender supports. */
 export const builds: string[] = [ours.name, OLDER]
 
-/** The same build for v1 clients that inflate. */
+/** The same build for v1 clients with compression. */
 export function deflating(build: Contender): Contender {
   return {
     ...build,
-    dialect: 'v1 deflated',
+    wireFormat: 'v1 deflated',
     env: scratch => ({ ...build.env(scratch), COMPRESSION: 'on' }),
   }
 }
@@ -69,7 +71,7 @@ export const socketIo: Contender = {
   ...plain,
   name: 'socket.io',
   title: 'the same on socket.io 4: one `emit` per change',
-  dialect: 'socket.io',
+  wireFormat: 'socket.io',
   program: './socket.io.ts',
 }
 

@@ -1,16 +1,20 @@
-// Contender `floor`: what Node can do at best. The upgrade by hand on bare sockets, the same v1 bytes, the frames
-// of a window in one write per socket, the replies of a read in one write; no presence, no checks, no heartbeat.
+// Contender `floor`: the best that Node can do. It handles the upgrade itself on plain sockets, sends the
+// same bytes of v1, and uses one write per socket and window and one write for the replies of a read. It has
+// no presence logic, checks or heartbeat.
 import { createHash } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { address, isSilent } from './settings.ts'
 
-/** How long changes gather under load; the first one after quiet goes at once. */
+/** How long changes are batched under load, in ms. The first change after a quiet time is sent at once. */
 const WINDOW_MS = 10
 
-/** RFC 6455, 1.3. */
+/** RFC 6455, section 1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
-/** What tells requests apart: the first letter of their type and where it stands, and the length of one of them. */
+/**
+ * Requests are identified by the first letter of their type, at this offset, and by the length of one of
+ * them.
+ */
 const KIND_AT = '{"type":"'.length
 const GET_ONLINE_COUNT = 'g'.charCodeAt(0)
 const CHECK_USER_STATUS = 'c'.charCodeAt(0)
@@ -18,12 +22,12 @@ const SET_OFFLINE = '{"type":"set_status","status":"offline"}'.length
 
 interface Member {
   socket: Socket
-  /** Bytes of the open window from before this member came; not for them. */
+  /** Bytes of the open window that were added before this member connected; they are not sent to it. */
   skip: number
 }
 
 const members = new Set<Member>()
-/** The frames of the open window; all of them ASCII, so a character is a byte. */
+/** The frames of the open window. They are ASCII, so a character is a byte. */
 let window = ''
 let newcomers: Member[] = []
 let flushedAt = 0
@@ -60,7 +64,10 @@ function join(socket: Socket, key: string, userId: string): void {
   })
 }
 
-/** Answers every whole frame in `bytes` in one write; returns what is left. Client frames here are short and masked. */
+/**
+ * Answers all complete frames in `bytes` with one write, and returns the rest. Client frames are short and
+ * masked here.
+ */
 function answer(member: Member, userId: string, bytes: Buffer): Buffer {
   let replies = ''
   let at = 0
@@ -74,7 +81,7 @@ function answer(member: Member, userId: string, bytes: Buffer): Buffer {
   return bytes.subarray(at)
 }
 
-/** The first letter of a request's type is enough to tell which it is, and its length tells which status it sets. */
+/** The first letter of the type identifies a request, and its length identifies the status that it sets. */
 function reply(userId: string, kind: number, length: number): string {
   if (kind === GET_ONLINE_COUNT) {
     return frame(`{"type":"online_count","count":${members.size},"timestamp":"${now()}"}`)
@@ -108,7 +115,7 @@ function flush(): void {
   flushedAt = performance.now()
 }
 
-/** One byte of the payload of the client frame at `at`, behind a header of two bytes and a mask of four. */
+/** One byte of the payload of the client frame at `at`, after a header of two bytes and a mask of four. */
 function unmasked(bytes: Buffer, at: number, index: number): number {
   return (bytes[at + 6 + index] ?? 0) ^ (bytes[at + 2 + (index & 3)] ?? 0)
 }
@@ -121,7 +128,7 @@ function frame(message: string): string {
   return `\x81${header}${message}`
 }
 
-/** The time as the protocol writes it; formatted once a millisecond. */
+/** The time in the format of the protocol, formatted once per millisecond. */
 function now(): string {
   const ms = Date.now()
   if (ms !== stamp.ms) stamp = { ms, text: new Date(ms).toISOString() }

@@ -1,7 +1,7 @@
 // Contender `socket.io`: the same presence server on socket.io 4, one `emit` per change.
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
-import { address, isSilent, patience, socketIoPatience } from './settings.ts'
+import { address, isSilent, noTimeouts, socketIoTimeouts } from './settings.ts'
 
 interface User {
   status: string
@@ -9,8 +9,8 @@ interface User {
 }
 
 const users = new Map<string, User>()
-const server = createServer(patience, (_request, response) => response.end())
-const io = new Server(server, { transports: ['websocket'], serveClient: false, ...socketIoPatience })
+const server = createServer(noTimeouts, (_request, response) => response.end())
+const io = new Server(server, { transports: ['websocket'], serveClient: false, ...socketIoTimeouts })
 
 io.on('connection', socket => {
   const userId = String(socket.handshake.query.userId)

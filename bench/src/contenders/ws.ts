@@ -1,7 +1,8 @@
-// Contender `ws`: a presence server on the `ws` package as everybody writes it, `send` to each client per change.
+// Contender `ws`: a presence server on the `ws` package as it is usually written: `send` to each client per
+// change.
 import { createServer } from 'node:http'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { address, isSilent, patience } from './settings.ts'
+import { address, isSilent, noTimeouts } from './settings.ts'
 
 interface User {
   socket: WebSocket
@@ -10,7 +11,7 @@ interface User {
 }
 
 const users = new Map<string, User>()
-const server = createServer(patience, (_request, response) => response.end())
+const server = createServer(noTimeouts, (_request, response) => response.end())
 const sockets = new WebSocketServer({ server, path: '/ws' })
 
 sockets.on('connection', (socket, request) => {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Crowd } from './crowd.ts'
+import type { ClientPool } from './client-pool.ts'
 import type { Driver } from './driver.ts'
 import { Stopwatch } from './latency.ts'
 import type { BareCount, BurstsOrder, ChangesOrder } from './orders.ts'
 
 /**
- * Changes at an even rate. A change that falls due and can't be made is left out: a server that cannot carry the
- * rate gets fewer changes, not an endless queue.
+ * Makes changes at a steady rate. A change that is due but can't be made is skipped: a server that can't
+ * handle the rate gets fewer changes, not an endless queue.
  */
 export async function evenly(
   { perSecond, seconds }: Pick<ChangesOrder, 'perSecond' | 'seconds'>,
@@ -23,12 +23,12 @@ export async function evenly(
   }
 }
 
-/** Changes of drivers that nobody waits for; one that waits for its reply makes no further change. */
-export async function changes(crowd: Crowd, order: ChangesOrder): Promise<BareCount> {
-  const stopwatch = new Stopwatch(crowd.sampled, crowd.drivers)
-  const free = takeTurns(crowd.drivers)
+/** Lets free drivers make changes. A driver that waits for its reply makes no further change. */
+export async function changes(pool: ClientPool, order: ChangesOrder): Promise<BareCount> {
+  const stopwatch = new Stopwatch(pool.sampled, pool.drivers)
+  const free = takeTurns(pool.drivers)
   let carried = 0
-  const count = await crowd.expect(async () => {
+  const count = await pool.expect(async () => {
     const { due, made } = await evenly(order, () => {
       const driver = free.shift()
       driver?.change()
@@ -40,19 +40,25 @@ export async function changes(crowd: Crowd, order: ChangesOrder): Promise<BareCo
   return withLatency({ ...count, carried }, stopwatch)
 }
 
-/** Bursts: `size` changes leave in one tick, the next ones when everybody heard all of them and it is their time. */
-export async function bursts(crowd: Crowd, { size, seconds, perSecond }: BurstsOrder): Promise<BareCount> {
-  const { tally } = crowd.link
-  const stopwatch = new Stopwatch(crowd.sampled, crowd.drivers)
-  const clients = crowd.clients.length
+/**
+ * Sends bursts of `size` changes. The next burst starts when all clients have received the last one and it is
+ * due.
+ */
+export async function bursts(
+  pool: ClientPool,
+  { size, seconds, perSecond }: BurstsOrder,
+): Promise<BareCount> {
+  const { received } = pool.link
+  const stopwatch = new Stopwatch(pool.sampled, pool.drivers)
+  const clients = pool.clients.length
   let made = 0
-  const count = await crowd.expect(async () => {
+  const count = await pool.expect(async () => {
     const began = performance.now()
-    const had = tally.frames
+    const had = received.frames
     for (;;) {
-      for (const driver of crowd.drivers.slice(0, size)) driver.change()
+      for (const driver of pool.drivers.slice(0, size)) driver.change()
       made += size
-      const complete = await tally.reach(had + made * clients)
+      const complete = await received.reach(had + made * clients)
       const next = perSecond === undefined ? 0 : made / size / perSecond
       const elapsed = (performance.now() - began) / 1000
       if (!complete || Math.max(elapsed, next) >= seconds) return { each: made }
@@ -68,7 +74,7 @@ function withLatency(count: BareCount, stopwatch: Stopwatch): BareCount {
   return latencyMs ? { ...count, latencyMs } : count
 }
 
-/** The drivers nobody waits for, longest first; a reply puts a driver back in line. */
+/** The free drivers, longest waiting first. A reply makes a driver free again. */
 function takeTurns(drivers: Driver[]): Driver[] {
   const free = [...drivers]
   for (const driver of drivers) driver.client.onReply = () => free.push(driver)

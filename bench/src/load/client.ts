@@ -1,41 +1,41 @@
 import { connect, type Socket } from 'node:net'
-import type { Dialect } from './dialect.ts'
+import type { FrameCount } from './frame-count.ts'
 import { clientFrame, FrameReader, type FrameSink, opcode } from './frames.ts'
-import type { Tally } from './tally.ts'
+import type { WireFormat } from './wire-format.ts'
 
-/** Where every message has the first letter of its type: behind `{"type":"`. */
+/** The offset of the first letter of the type in every message. */
 const KIND_AT = 9
 
 const kind = { welcome: 0x77 /* w */, statusUpdated: 0x73 /* s */, error: 0x65 /* e */ }
 
-/** All sockets read into this one buffer: a read is worked off before the next begins. */
+/** The read buffer of all sockets: a read is processed completely before the next one. */
 const READ_BUFFER = Buffer.allocUnsafe(256 * 1024)
 
 const END_OF_HEAD = '\r\n\r\n'
 
-/** Where a client connects and what counts its frames. */
+/** The server of a client, and the counter of its frames. */
 export interface Link {
   port: number
-  dialect: Dialect
-  tally: Tally
+  wireFormat: WireFormat
+  received: FrameCount
 }
 
 /**
- * One WebSocket client on a raw socket: its handshake, then frame headers. It answers pings, and reads payloads
- * only until its `welcome` and when somebody set `onChange` or `onReply`.
+ * A WebSocket client on a plain socket. After the handshake it parses frame headers and answers pings. It
+ * reads payloads only until its `welcome`, and after `readPayloads`.
  */
 export class Client implements FrameSink {
   readonly userId: string
-  /** Messages received since `welcome`, replies to `set_status` not among them. */
+  /** The number of messages since `welcome`, without replies to `set_status`. */
   frames = 0
-  /** Resolves with `welcome`; rejects when the server refuses or the socket breaks before it. */
+  /** Resolves on `welcome`. Rejects if the server refuses or the socket closes before it. */
   readonly joined: Promise<void>
   readUpTo = Number.POSITIVE_INFINITY
   /** Called with the JSON of a counted message: `chunk` from `start` to `end`. */
   onChange: ((chunk: Buffer, start: number, end: number) => void) | undefined
-  /** Called when a `status_updated` came. */
+  /** Called for each `status_updated`. */
   onReply: (() => void) | undefined
-  /** Called after a read that brought messages. */
+  /** Called after a read that contained messages. */
   onRead: (() => void) | undefined
 
   readonly #link: Link
@@ -66,17 +66,17 @@ export class Client implements FrameSink {
     })
     this.#socket.on('connect', () => this.#socket.write(this.#upgradeRequest()))
     this.#socket.on('error', error => this.#lose(error.message))
-    this.#socket.on('close', () => this.#lose('socket closed by the server'))
+    this.#socket.on('close', () => this.#lose('the server closed the socket'))
   }
 
-  /** Writes prepared client frames. */
+  /** Sends prepared client frames. */
   write(frames: Buffer): void {
     this.#socket.write(frames)
   }
 
-  /** A v1 message as a client frame in this client's dialect. */
+  /** Encodes a v1 message as a client frame in the wire format of this client. */
   prepare(message: string): Buffer {
-    return text(this.#link.dialect.wrap(message))
+    return text(this.#link.wireFormat.wrap(message))
   }
 
   frame(code: number, chunk: Buffer, start: number, end: number): void {
@@ -87,17 +87,17 @@ export class Client implements FrameSink {
   }
 
   #text(chunk: Buffer, start: number, end: number): void {
-    const { dialect } = this.#link
-    const chatter = dialect.chatter(chunk[start] ?? 0, chunk[start + 1] ?? 0)
-    if (chatter) {
-      if (chatter.reply) this.write(text(chatter.reply))
+    const { wireFormat } = this.#link
+    const control = wireFormat.control(chunk[start] ?? 0, chunk[start + 1] ?? 0)
+    if (control) {
+      if (control.reply) this.write(text(control.reply))
       return
     }
-    const json = start + dialect.prefix
+    const json = start + wireFormat.prefix
     const type = chunk[json + KIND_AT]
     if (this.#settle) this.#welcome(type, chunk.toString('latin1', json, end))
     else if (type === kind.statusUpdated) this.onReply?.()
-    else if (type === kind.error) this.#link.tally.complain(chunk.toString('latin1', json, end))
+    else if (type === kind.error) this.#link.received.addProblem(chunk.toString('latin1', json, end))
     else {
       this.frames++
       this.onChange?.(chunk, json, end)
@@ -106,12 +106,12 @@ export class Client implements FrameSink {
 
   #welcome(type: number | undefined, message: string): void {
     if (type !== kind.welcome) return this.#lose(`instead of welcome: ${message}`)
-    this.readUpTo = this.#link.dialect.chatterUpTo
+    this.readUpTo = this.#link.wireFormat.controlUpTo
     this.#settle?.resolve()
     this.#settle = undefined
   }
 
-  /** From now on payloads are read: `onChange` and `onReply` are called. */
+  /** Starts reading payloads, so that `onChange` and `onReply` are called. */
   readPayloads(): void {
     this.readUpTo = Number.POSITIVE_INFINITY
   }
@@ -120,9 +120,9 @@ export class Client implements FrameSink {
     const before = this.frames
     if (this.#upgraded) this.#count(READ_BUFFER, length)
     else this.#handshake(READ_BUFFER.subarray(0, length))
-    this.#link.tally.bytes += length
+    this.#link.received.bytes += length
     if (this.frames === before) return
-    this.#link.tally.add(this.frames - before)
+    this.#link.received.add(this.frames - before)
     this.onRead?.()
   }
 
@@ -135,21 +135,21 @@ export class Client implements FrameSink {
     }
     if (!head.startsWith('HTTP/1.1 101'))
       return this.#lose(`refused with ${head.slice(0, head.indexOf('\r\n'))}`)
-    if (this.#link.dialect.extension && !/^sec-websocket-extensions:/im.test(head))
-      return this.#lose('the server does not deflate')
+    if (this.#link.wireFormat.extension && !/^sec-websocket-extensions:/im.test(head))
+      return this.#lose('the server does not compress')
     const rest = chunk.subarray(end + END_OF_HEAD.length - this.#head.length)
     this.#upgraded = true
     this.#count(rest, rest.length)
   }
 
   #count(chunk: Buffer, length: number): void {
-    const unread = this.#reader.read(chunk, length) // messages read count themselves meanwhile
+    const unread = this.#reader.read(chunk, length) // messages that are read are counted in `frame`
     this.frames += unread
-    this.#link.tally.deflated += this.#reader.takeDeflated()
+    this.#link.received.deflated += this.#reader.takeDeflated()
   }
 
   #upgradeRequest(): string {
-    const { path, subprotocol, extension } = this.#link.dialect
+    const { path, subprotocol, extension } = this.#link.wireFormat
     return [
       `GET ${path(this.userId)} HTTP/1.1`,
       'Host: 127.0.0.1',
@@ -164,13 +164,16 @@ export class Client implements FrameSink {
     ].join('\r\n')
   }
 
-  /** Before `welcome` a loss fails `joined`; after it, it spoils the count. The first reason counts. */
+  /**
+   * Before `welcome`, a loss rejects `joined`; later it makes the count invalid. Only the first reason is
+   * reported.
+   */
   #lose(reason: string): void {
     if (this.#lost) return
     this.#lost = true
     this.#socket.destroy()
     if (this.#settle) this.#settle.reject(new Error(reason))
-    else this.#link.tally.complain(reason)
+    else this.#link.received.addProblem(reason)
     this.#settle = undefined
   }
 }

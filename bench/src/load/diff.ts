@@ -1,10 +1,10 @@
-/** Who is told what a diff says, user by user. */
+/** Receives the users of a diff. */
 export interface DiffSink {
-  /** A user `u<number>` has the status whose second letter this is. */
+  /** The user `u<number>` has the status with this second letter. */
   changed(user: number, letter: number): void
 }
 
-/** The second letter of a status is another for each: n, w, u, f. */
+/** The second letter of a status, which differs for all of them: n, w, u, f. */
 export function letterOf(status: string): number {
   return status.charCodeAt(1)
 }
@@ -21,17 +21,17 @@ const COMMA = 0x2c
 const CLOSING_BRACE = 0x7d
 
 /**
- * Reads every `presence_diff` there is, in a third of the time of `JSON.parse`. It knows the keys in their order
- * and users without names and texts; at anything else it throws.
+ * Reads a `presence_diff` in a third of the time of `JSON.parse`. It expects the keys in their order and
+ * users without names and texts. @throws Error for anything else
  */
 export class DiffReader {
-  /** What the diff that was read last says of itself. */
+  /** `prevSeq` and `seq` of the last diff. */
   prevSeq = 0
   seq = 0
   #chunk: Buffer = TAIL
   #at = 0
 
-  /** Reads the diff from `start` to `end`; returns how many users it is about. */
+  /** Reads the diff from `start` to `end`. Returns the number of users in it. */
   read(chunk: Buffer, start: number, end: number, sink: DiffSink): number {
     this.#chunk = chunk
     this.#at = start
@@ -73,4 +73,4 @@ export class DiffReader {
   }
 }
 
-const UNREADABLE = 'a client was told something that is no diff as the bench knows them'
+const UNREADABLE = 'a client received a message that is not a presence_diff in the expected form'

@@ -1,9 +1,9 @@
 import type { Client } from './client.ts'
 
-/** A user who appears offline and online again. */
+/** A user who switches between offline and online. */
 export class Driver {
   readonly client: Client
-  /** When each change of the current order left, in milliseconds of `performance.now()`. */
+  /** When each change of the current order was sent, in ms of `performance.now()`. */
   issuedAt: number[] = []
   readonly #frames: { offline: Buffer; online: Buffer }
   #online = true
@@ -17,12 +17,15 @@ export class Driver {
     client.readPayloads()
   }
 
-  /** Sets the status that is already set: the server replies and tells nobody else. */
+  /** Sets the current status again: the server replies, and no other client receives a change. */
   ask(): void {
     this.client.write(this.#online ? this.#frames.online : this.#frames.offline)
   }
 
-  /** Makes the next change. Callers wait for its reply or its arrival before the one after, so queues stay bounded. */
+  /**
+   * Makes the next change. Callers wait for its reply or its arrival before the next one, so queues stay
+   * limited.
+   */
   change(): void {
     this.#online = !this.#online
     this.issuedAt.push(performance.now())

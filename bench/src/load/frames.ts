@@ -1,47 +1,53 @@
-/** RFC 6455 opcodes the load generator meets. */
+/** The opcodes of RFC 6455 that the load generator handles. */
 export const opcode = { text: 0x1, close: 0x8, ping: 0x9, pong: 0xa } as const
 
-/** Set in the first byte of a frame that is deflated (RFC 7692). */
+/** Set in the first byte of a compressed frame (RFC 7692). */
 const DEFLATED = 0x40
 
-/** The highest opcode of a data frame; everything above is a control frame. */
+/** The highest opcode of a data frame. Higher ones are control frames. */
 const LAST_DATA_OPCODE = 0x7
 
-/** Any key but zero: servers skip unmasking for a zero key, and that would flatter them. */
+/** Any mask except zero: servers skip unmasking for a zero mask, which would make them look faster. */
 const MASK = Buffer.from([0x5a, 0x13, 0xc7, 0x2e])
 
-/** What a `FrameReader` hands its frames to. */
+/** Receives the frames of a `FrameReader`. */
 export interface FrameSink {
-  /** Data frames with a payload of up to this many bytes go to `frame`. Longer and compressed ones are only counted. */
+  /**
+   * Data frames with at most this many bytes of payload are passed to `frame`. Longer and compressed ones are
+   * only counted.
+   */
   readUpTo: number
-  /** One whole frame; its payload is `chunk` from `start` to `end`, valid during the call only. */
+  /** A complete frame. Its payload is `chunk` from `start` to `end`, valid only during the call. */
   frame(code: number, chunk: Buffer, start: number, end: number): void
 }
 
 /**
- * Counts the frames of one socket and looks at headers only, so that the load generator costs less than the
- * server it measures. Control frames, and data frames the sink wants to read, are put together whole.
+ * Counts the frames of one socket. It parses only headers, so that the load generator needs less CPU time
+ * than the server. Control frames, and data frames that the sink wants to read, are assembled.
  */
 export class FrameReader {
   readonly #sink: FrameSink
-  /** Payload bytes still to come of a frame that is counted already. */
+  /** The remaining payload bytes of a frame that was counted already. */
   #skip = 0
   #deflated = 0
-  /** The start of a frame whose rest has not come yet. */
+  /** The start of an incomplete frame. */
   #carry: Buffer | undefined
 
   constructor(sink: FrameSink) {
     this.#sink = sink
   }
 
-  /** How many deflated frames began since the last call. */
+  /** The number of compressed frames since the last call. */
   takeDeflated(): number {
     const deflated = this.#deflated
     this.#deflated = 0
     return deflated
   }
 
-  /** Takes the first `length` bytes of `chunk`; returns how many data frames were counted without being read. */
+  /**
+   * Reads the first `length` bytes of `chunk`. Returns the number of data frames that were counted without
+   * being read.
+   */
   read(chunk: Buffer, length: number): number {
     if (this.#skip >= length) {
       this.#skip -= length
@@ -74,13 +80,13 @@ export class FrameReader {
       at = next
     }
     if (at > end) this.#skip = at - end
-    // A copy: the chunk belongs to the next read.
+    // A copy, because the next read reuses the chunk.
     else if (at < end) this.#carry = Buffer.from(bytes.subarray(at, end))
     return counted
   }
 }
 
-/** Bytes of the header of the unmasked frame at `at`: 2, 4 or 10. */
+/** The header length of the unmasked frame at `at`: 2, 4 or 10 bytes. */
 function headerBytes(bytes: Buffer, at: number): number {
   const short = (bytes[at + 1] ?? 0) & 0x7f
   if (short < 126) return 2
@@ -92,7 +98,7 @@ function payloadBytes(bytes: Buffer, at: number, header: number): number {
   return header === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
 }
 
-/** A masked client frame, whole. Payloads up to 65,535 bytes. */
+/** Encodes a masked client frame with at most 65,535 bytes of payload. */
 export function clientFrame(code: number, payload: Buffer): Buffer {
   const header = payload.length < 126 ? 2 : 4
   const frame = Buffer.allocUnsafe(header + MASK.length + payload.length)

@@ -1,18 +1,19 @@
-/** Whom a follower follows, from the `from`-th to before the `to`-th. Both are numbers below that of all users. */
-export type Graph = (follower: number, from: number, to: number) => number[]
+/** The users to whom a subscriber is subscribed, from the `from`-th to before the `to`-th. */
+export type Graph = (subscriber: number, from: number, to: number) => number[]
 
 /**
- * Who follows whom: with as many followers as users, each user has exactly as many followers as others have. All
- * are steps on a ring of strangers, so that nobody is followed twice by one. The same for the same seed.
+ * A graph of subscriptions. If there are as many subscribers as users, all users have the same number of
+ * subscribers. The subscriptions are steps on a shuffled ring, so no subscriber has a user twice. The same
+ * seed gives the same graph.
  */
 export function graph(users: number, seed: number): Graph {
   const random = mulberry32(seed)
   const [ring, places, steps] = [shuffled(users, random), shuffled(users, random), shuffled(users, random)]
-  return (follower, from, to) =>
-    steps.slice(from, to).map(step => ring[((places[follower] ?? 0) + step) % users] ?? 0)
+  return (subscriber, from, to) =>
+    steps.slice(from, to).map(step => ring[((places[subscriber] ?? 0) + step) % users] ?? 0)
 }
 
-/** The numbers below `count` in any order (Fisher and Yates). */
+/** The numbers below `count` in random order (Fisher–Yates). */
 function shuffled(count: number, random: () => number): number[] {
   const numbers = Array.from({ length: count }, (_, index) => index)
   for (let last = count - 1; last > 0; last--) {
@@ -24,7 +25,7 @@ function shuffled(count: number, random: () => number): number[] {
   return numbers
 }
 
-/** A small generator of numbers from 0 to before 1, since `Math.random` takes no seed. */
+/** A random number generator with a seed, for numbers in [0, 1). */
 function mulberry32(seed: number): () => number {
   let state = seed
   return () => {

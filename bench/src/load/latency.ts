@@ -2,18 +2,19 @@ import type { Client } from './client.ts'
 import type { Driver } from './driver.ts'
 import type { Latency } from './orders.ts'
 
-/** Where the number of a driver's `userId` stands: `{"type":"user_status_change","userId":"d12"…`. */
+/** The offset of the number in the `userId` of a driver: `{"type":"user_status_change","userId":"d12"…`. */
 const NUMBER_AT = '{"type":"user_status_change","userId":"d'.length
 
 const QUOTE = 0x22
 const ZERO = 0x30
 
-/** Bounds the memory of an order; the first million is as good as any. */
+/** Limits the memory of an order. */
 const MAX_SAMPLES = 1_000_000
 
 /**
- * Times changes at some clients, from leaving the driver to being read here, so the wait in a server's input queue
- * counts. Changes of one driver stay in order: a client's n-th change of a driver is the driver's n-th.
+ * Measures the latency of changes at some clients, from sending to reading, so it includes the time in the
+ * input queue of the server. Changes of one driver arrive in order: the n-th change that a client receives is
+ * the n-th change of the driver.
  */
 export class Stopwatch {
   readonly #latencies = new Latencies()
@@ -23,35 +24,35 @@ export class Stopwatch {
     this.#clients = clients
     for (const driver of drivers) driver.issuedAt = []
     for (const client of clients) {
-      const heard = new Uint32Array(drivers.length)
+      const counts = new Uint32Array(drivers.length)
       client.readPayloads()
       client.onChange = (chunk, start) => {
         const number = readNumber(chunk, start + NUMBER_AT)
-        const nth = heard[number] ?? 0
-        heard[number] = nth + 1
+        const nth = counts[number] ?? 0
+        counts[number] = nth + 1
         const issuedAt = drivers[number]?.issuedAt[nth]
         if (issuedAt !== undefined) this.#latencies.since(issuedAt)
       }
     }
   }
 
-  /** Stops listening; `undefined` when nothing was timed. */
+  /** Stops measuring. Returns `undefined` if there are no samples. */
   stop(): Latency | undefined {
     for (const client of this.#clients) client.onChange = undefined
     return this.#latencies.summary()
   }
 }
 
-/** How long things took. */
+/** Collects latencies. */
 export class Latencies {
   readonly #samples: number[] = []
 
-  /** Something that began then, in ms of `performance.now()`, is over now. */
+  /** Adds the latency of something that began at `begun` (ms of `performance.now()`) and ends now. */
   since(begun: number): void {
     if (this.#samples.length < MAX_SAMPLES) this.#samples.push(performance.now() - begun)
   }
 
-  /** `undefined` when nothing was timed. */
+  /** The percentiles; `undefined` if there are no samples. */
   summary(): Latency | undefined {
     const sorted = Float64Array.from(this.#samples).sort()
     const p50 = sorted[Math.floor(sorted.length * 0.5)]

@@ -1,18 +1,22 @@
-// The load generator: a process of its own that connects clients to one server and only counts what they get.
+// The load generator: a separate process that connects clients to one server and counts what they receive.
 
-import { Asking } from './asking.ts'
+import { BackgroundRequests } from './background-requests.ts'
 import { bursts, changes } from './changes.ts'
-import { Crowd } from './crowd.ts'
-import { dialects } from './dialect.ts'
-import { Following } from './following.ts'
+import { ClientPool } from './client-pool.ts'
+import { FrameCount } from './frame-count.ts'
 import type { Answer, BareCount, Count, Order, Target } from './orders.ts'
 import { requests } from './requests.ts'
-import { Tally } from './tally.ts'
+import { Subscribers } from './subscribers.ts'
+import { wireFormats } from './wire-format.ts'
 
 const target = JSON.parse(process.argv[2] ?? '') as Target
-const crowd = new Crowd({ port: target.port, dialect: dialects[target.dialect], tally: new Tally() })
-const following = new Following(crowd)
-const asking = new Asking(crowd)
+const pool = new ClientPool({
+  port: target.port,
+  wireFormat: wireFormats[target.wireFormat],
+  received: new FrameCount(),
+})
+const subscribers = new Subscribers(pool)
+const backgroundRequests = new BackgroundRequests(pool)
 
 process.on('message', async (order: Order) => {
   process.send?.(await answer(order))
@@ -30,25 +34,25 @@ async function answer(order: Order): Promise<Answer> {
 function carryOut(order: Order): BareCount | Promise<BareCount> {
   switch (order.do) {
     case 'connect':
-      return crowd.connect(order)
+      return pool.connect(order)
     case 'changes':
-      return changes(crowd, order)
+      return changes(pool, order)
     case 'bursts':
-      return bursts(crowd, order)
+      return bursts(pool, order)
     case 'requests':
-      return requests(crowd, order)
-    case 'follow':
-      return following.follow(order)
-    case 'stir':
-      return following.stir(order)
-    case 'ask':
-      return asking.begin(order)
-    case 'asked':
-      return asking.end(order)
+      return requests(pool, order)
+    case 'subscribe':
+      return subscribers.subscribe(order)
+    case 'subscriber changes':
+      return subscribers.change(order)
+    case 'begin requests':
+      return backgroundRequests.begin(order)
+    case 'end requests':
+      return backgroundRequests.end(order)
   }
 }
 
-/** Adds the CPU of this process while `work` ran, as a share of one core. */
+/** Adds the CPU time of this process during `work`, as a share of one core. */
 async function withBusy(work: () => BareCount | Promise<BareCount>): Promise<Count> {
   const began = performance.now()
   const before = process.cpuUsage()

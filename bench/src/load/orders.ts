@@ -1,121 +1,126 @@
-import type { DialectName } from './dialect.ts'
+import type { WireFormatName } from './wire-format.ts'
 
-/** What the bench tells the load generator to do; one at a time, each is answered with one `Count`. */
+/**
+ * An order of the bench to the load generator. Orders run one at a time, and each is answered with one
+ * `Count`.
+ */
 export type Order =
   | ConnectOrder
   | ChangesOrder
   | BurstsOrder
   | RequestsOrder
-  | FollowOrder
-  | StirOrder
-  | AskOrder
-  | AskedOrder
+  | SubscribeOrder
+  | SubscriberChangesOrder
+  | BeginRequestsOrder
+  | EndRequestsOrder
 
-/** Clients connect and stay. The arrivals that they receive are counted. */
+/** Connects clients. Counts the arrivals that clients receive. */
 export interface ConnectOrder {
   do: 'connect'
-  /** Clients that only listen, beside those connected already. */
+  /** The number of additional clients that only listen. */
   listeners: number
-  /** Clients that make changes (and listen too). */
+  /** The number of additional clients that make changes and listen. */
   drivers: number
-  /** How many are on their way at the same time. */
+  /** How many connect at the same time. */
   atOnce: number
-  /** Whether the server tells everybody of arrivals; if not, none may come. */
-  told: boolean
-  /** Whether listeners come as further tabs of the first driver, which is no news to anybody. */
+  /** Whether the server broadcasts arrivals; if not, no client may receive any. */
+  broadcastsArrivals: boolean
+  /** Whether listeners connect as further tabs of the first driver, which causes no change. */
   asTabs?: boolean
 }
 
-/** Drivers change their status at an even rate; counted are the changes that reach clients. */
+/** Drivers change their status at a steady rate. Counts the changes that clients receive. */
 export interface ChangesOrder {
   do: 'changes'
   perSecond: number
   seconds: number
 }
 
-/** Drivers change their status all at once, and again when everybody has heard. */
+/** Drivers change their status all at once, and again when all clients have received the changes. */
 export interface BurstsOrder {
   do: 'bursts'
-  /** Changes in one burst; at most the number of drivers. */
+  /** The number of changes in a burst; at most the number of drivers. */
   size: number
   seconds: number
-  /** The most bursts a second; unset, as many as possible. */
+  /** Maximum number of bursts per second. Default: as many as possible. */
   perSecond?: number
 }
 
-/** Every listener keeps asking, in batches; counted are the replies. */
+/** Every listener sends batches of requests. Counts the replies. */
 export interface RequestsOrder {
   do: 'requests'
-  /** Requests a client sends in one write before it waits for all their replies. */
+  /** The number of requests that a client sends in one write before it waits for all replies. */
   pipelined: number
   seconds: number
 }
 
-/** Every listener, a client of v2, follows users and is told how they are. */
-export interface FollowOrder {
-  do: 'follow'
-  /** Everybody, or of so many users those from one place in the listener's list to before another. */
-  whom: 'all' | { of: number; from: number; to: number }
-  /** How many wait for their state at the same time. */
+/** Every listener, a v2 client, subscribes to users. Counts the listeners that received their state. */
+export interface SubscribeOrder {
+  do: 'subscribe'
+  /** All users, or a part of the list of each listener: of `of` users, from index `from` to before `to`. */
+  selection: 'all' | { of: number; from: number; to: number }
+  /** How many listeners wait for their state at the same time. */
   atOnce: number
 }
 
-/** Of those who follow, some change their status at an even rate; counted are the diffs. */
-export interface StirOrder {
-  do: 'stir'
+/** Some subscribers change their status at a steady rate. Counts the diffs. */
+export interface SubscriberChangesOrder {
+  do: 'subscriber changes'
   perSecond: number
   seconds: number
-  /** How many of the listeners change, taking turns. */
+  /** How many listeners change their status, in turns. */
   movers: number
-  /** What each changes to, one after the other. */
+  /** The statuses that each of them sets in turn. */
   statuses: string[]
 }
 
-/** Drivers take turns asking at an even rate from now on, each when its last reply has come. */
-export interface AskOrder {
-  do: 'ask'
+/** Starts background requests: drivers send requests in turns at a steady rate, each after its last reply. */
+export interface BeginRequestsOrder {
+  do: 'begin requests'
   perSecond: number
 }
 
-/** They ask no more; counted are their replies. */
-export interface AskedOrder {
-  do: 'asked'
-  /** How many changes each of them has to have heard of meanwhile. */
-  heard: number
+/** Ends the background requests. Counts the replies. */
+export interface EndRequestsOrder {
+  do: 'end requests'
+  /** How many changes each driver must have received meanwhile. */
+  arrivals: number
 }
 
-/** What the load generator saw while it carried out one order. */
+/** The result of an order. */
 export interface Count {
-  /** Frames that came, and how many had to come. */
+  /** The number of received and of expected frames. */
   counted: number
   expected: number
-  /** Where clients follow: the users in those frames. */
+  /** With subscriptions: the number of users in those frames. */
   items?: number
   bytes: number
-  /** From the first frame sent to the last expected frame received. */
+  /** The time from the first frame sent to the last expected frame received. */
   seconds: number
-  /** From a change leaving its driver to its arrival at a sampled client; or from a question to its reply. */
+  /** The time from sending a change to its arrival at a sampled client, or from a request to its reply. */
   latencyMs?: Latency
-  /** Share of the planned changes that were made; less than 1 when every driver still waited for a reply. */
+  /** The share of the planned changes that were made; less than 1 if all drivers waited for replies. */
   carried?: number
-  /** CPU the load generator used, as a share of one core. */
+  /** CPU time of the load generator, as a share of one core. */
   busy: number
-  /** What was wrong; a count with an entry here proves nothing. */
+  /** Errors; with an entry here, the count is invalid. */
   invalid: string[]
 }
 
+/** Percentiles of a latency, in ms. */
 export interface Latency {
   p50: number
   p99: number
 }
 
-/** A `Count` before the load generator adds its own CPU. */
+/** A `Count` without the CPU time of the load generator. */
 export type BareCount = Omit<Count, 'busy'>
 
+/** The answer of the load generator to an order. */
 export type Answer = { count: Count } | { failed: string }
 
-/** The arguments of the load generator's process. */
+/** The argument of the load generator process. */
 export interface Target {
   port: number
-  dialect: DialectName
+  wireFormat: WireFormatName
 }

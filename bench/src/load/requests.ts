@@ -1,27 +1,30 @@
 import type { Client } from './client.ts'
-import type { Crowd } from './crowd.ts'
+import type { ClientPool } from './client-pool.ts'
 import type { BareCount, RequestsOrder } from './orders.ts'
 
-/** Every listener sends a batch in one write, and the next when all its replies came, until the time is over. */
-export async function requests(crowd: Crowd, { pipelined, seconds }: RequestsOrder): Promise<BareCount> {
-  const { tally } = crowd.link
-  const before = { frames: tally.frames, bytes: tally.bytes }
+/**
+ * Every listener sends a batch in one write, and the next one when all replies have come, until the time is
+ * over.
+ */
+export async function requests(pool: ClientPool, { pipelined, seconds }: RequestsOrder): Promise<BareCount> {
+  const { received } = pool.link
+  const before = { frames: received.frames, bytes: received.bytes }
   const began = performance.now()
   const until = began + seconds * 1000
-  // One client's payloads are read, so that an `error` for a reply does not go unseen.
-  crowd.listeners[0]?.readPayloads()
-  const asked = await Promise.all(crowd.listeners.map(client => keepAsking(client, pipelined, until)))
+  // The payloads of one client are read, so that an `error` instead of a reply is noticed.
+  pool.listeners[0]?.readPayloads()
+  const asked = await Promise.all(pool.listeners.map(client => keepAsking(client, pipelined, until)))
   const expected = asked.reduce((sum, requests) => sum + requests, 0)
   return {
-    counted: tally.frames - before.frames,
+    counted: received.frames - before.frames,
     expected,
-    bytes: tally.bytes - before.bytes,
+    bytes: received.bytes - before.bytes,
     seconds: (performance.now() - began) / 1000,
-    invalid: tally.takeProblems(),
+    invalid: received.takeProblems(),
   }
 }
 
-/** Resolves with the number of requests sent when all are replied to. */
+/** Sends requests until `until`. Resolves with their number when all have a reply. */
 function keepAsking(client: Client, pipelined: number, until: number): Promise<number> {
   const batch = Buffer.concat(
     Array.from({ length: pipelined }, (_, index) => client.prepare(question(index))),

@@ -19,7 +19,7 @@ const sizes = {
   quick: {
     clients: 100,
     drivers: 20,
-    // Enough that a window is worth deflating.
+    // Enough that compressing a window pays off.
     perSecond: 500,
     burst: 20,
     restPerSecond: 10,
@@ -33,18 +33,18 @@ type Sizes = (typeof sizes)[Size]
 
 const UNIT = 'CPU s per million deliveries'
 
-/** Every change of anyone reaches every client: what v1 promises, and what fan-out costs. */
+/** Every change of every user reaches every client, as v1 promises. Measures the cost of fan-out. */
 export function firehose(size: Size): Scenario {
   const { clients, perSecond, burst, restPerSecond, seconds, many } = sizes[size]
-  const crowd = `${clients.toLocaleString('en-US')} clients`
+  const clientCount = `${clients.toLocaleString('en-US')} clients`
   return {
     name: 'firehose',
     title: 'Firehose: each change reaches each client',
     forms: [
-      { name: 'rate', title: `${crowd}, ${perSecond} changes/s`, unit: UNIT },
+      { name: 'rate', title: `${clientCount}, ${perSecond} changes/s`, unit: UNIT },
       {
         name: 'v2',
-        title: `with v2: all ${crowd} subscribe to everybody, ${perSecond} changes/s`,
+        title: `with v2: all ${clientCount} subscribe to everybody, ${perSecond} changes/s`,
         unit: UNIT,
         counted: 'deliveries',
         players: builds,
@@ -52,30 +52,30 @@ export function firehose(size: Size): Scenario {
       },
       {
         name: 'deflated',
-        title: `v1 with COMPRESSION=on, ${crowd} that accept compression, ${perSecond} changes/s`,
+        title: `v1 with COMPRESSION=on, ${clientCount} that accept compression, ${perSecond} changes/s`,
         unit: UNIT,
         players: builds,
         beside: { form: 'rate', as: 'ours, off' },
       },
-      { name: 'backlog', title: `${crowd}, ${burst} changes waiting`, unit: UNIT },
+      { name: 'backlog', title: `${clientCount}, ${burst} changes waiting`, unit: UNIT },
       {
         name: 'many',
         title: `${many.clients.toLocaleString('en-US')} clients, ${many.burst} changes waiting`,
         unit: UNIT,
         players: FEW,
       },
-      { name: 'rest', title: `${crowd}, one change every ${1000 / restPerSecond} ms`, unit: UNIT },
+      { name: 'rest', title: `${clientCount}, one change every ${1000 / restPerSecond} ms`, unit: UNIT },
     ],
-    play: async contender => {
-      const runs = await playV1(contender, sizes[size], {
+    measure: async contender => {
+      const runs = await measureV1(contender, sizes[size], {
         backlog: { do: 'bursts', size: burst, seconds },
         rest: { do: 'changes', perSecond: restPerSecond, seconds },
       })
-      // Naive servers would take minutes for one burst.
-      const many = FEW.includes(contender.name) && { many: await playMany(contender, sizes[size]) }
+      // Naive servers need minutes for one burst.
+      const many = FEW.includes(contender.name) && { many: await measureMany(contender, sizes[size]) }
       if (!contender.isProduct) return { ...runs, ...many }
-      const { rate: deflated } = await playV1(deflating(contender), sizes[size])
-      return { ...runs, ...many, v2: await playV2(contender, sizes[size]), ...(deflated && { deflated }) }
+      const { rate: deflated } = await measureV1(deflating(contender), sizes[size])
+      return { ...runs, ...many, v2: await measureV2(contender, sizes[size]), ...(deflated && { deflated }) }
     },
     goals: [
       { form: 'rate', figure: 'cost', atMost: { times: 1 / 10, than: 'ws' } },
@@ -93,19 +93,19 @@ export function firehose(size: Size): Scenario {
   }
 }
 
-/** Clients of v1 get changes at an even rate, and then as `more` says. */
-function playV1(
+/** v1 clients receive changes at a steady rate, and then the orders of `more`. */
+function measureV1(
   contender: Contender,
   { clients, drivers, perSecond, seconds, warmUp }: Sizes,
   more: Readonly<Record<string, Order>> = {},
 ): Promise<Record<string, Run>> {
-  // Silent: arrivals are the storm's business, and naive servers need ten seconds for them.
+  // Silent: arrivals are measured in the storm, and naive servers need ten seconds for them.
   return Stage.with(contender, { sockets: clients + drivers, silent: true }, async stage => {
     const atOnce = clients + drivers
-    const { told } = stage
+    const { broadcastsArrivals } = stage
     const before = [
-      await stage.measure({ do: 'connect', listeners: clients, drivers, atOnce, told }),
-      // Nobody is measured while the program is still being compiled.
+      await stage.measure({ do: 'connect', listeners: clients, drivers, atOnce, broadcastsArrivals }),
+      // Do not measure while the code is still being optimised.
       await stage.measure({ do: 'changes', perSecond, seconds: warmUp }),
     ]
     const runs: Record<string, Run> = {}
@@ -119,32 +119,49 @@ function playV1(
   })
 }
 
-/** Who plays with ten thousand clients. */
+/** The contenders for ten thousand clients. */
 const FEW = [...builds, floor.name]
 
-function playMany(contender: Contender, { many }: Sizes): Promise<Run> {
+function measureMany(contender: Contender, { many }: Sizes): Promise<Run> {
   const { clients, drivers, burst, seconds } = many
   return Stage.with(contender, { sockets: clients + drivers, silent: true }, async stage => {
-    // Tabs of one user: that so many arrive is the storm's business.
+    // As tabs of one user: arrivals are measured in the storm.
     const connect = { do: 'connect', atOnce: AT_ONCE } as const
-    const { told } = stage
+    const { broadcastsArrivals } = stage
     const before = [
-      await stage.measure({ ...connect, listeners: 0, drivers, told }),
-      await stage.measure({ ...connect, listeners: clients, drivers: 0, told: false, asTabs: true }),
+      await stage.measure({ ...connect, listeners: 0, drivers, broadcastsArrivals }),
+      await stage.measure({
+        ...connect,
+        listeners: clients,
+        drivers: 0,
+        broadcastsArrivals: false,
+        asTabs: true,
+      }),
       await stage.measure({ do: 'bursts', size: burst, seconds: 0.1 }),
     ]
     return spoiledBy(before, perMillion(await stage.measure({ do: 'bursts', size: burst, seconds })))
   })
 }
 
-/** As many clients, changes and hearers of each as in v1; in v2 those who change are told by what they follow. */
-function playV2(build: Contender, { clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
+/** The same numbers of clients, changes and receivers as in v1, with v2 subscriptions. */
+function measureV2(build: Contender, { clients, drivers, perSecond, seconds, warmUp }: Sizes): Promise<Run> {
   const sockets = clients + drivers
-  return Stage.with({ ...build, dialect: 'v2' }, { sockets }, async stage => {
-    const stir = { do: 'stir' as const, perSecond, movers: drivers, statuses: ['online', 'offline'] }
+  return Stage.with({ ...build, wireFormat: 'v2' }, { sockets }, async stage => {
+    const stir = {
+      do: 'subscriber changes' as const,
+      perSecond,
+      movers: drivers,
+      statuses: ['online', 'offline'],
+    }
     const before = [
-      await stage.measure({ do: 'connect', listeners: sockets, drivers: 0, atOnce: sockets, told: false }),
-      await stage.measure({ do: 'follow', whom: 'all', atOnce: sockets }),
+      await stage.measure({
+        do: 'connect',
+        listeners: sockets,
+        drivers: 0,
+        atOnce: sockets,
+        broadcastsArrivals: false,
+      }),
+      await stage.measure({ do: 'subscribe', selection: 'all', atOnce: sockets }),
       await stage.measure({ ...stir, seconds: warmUp }),
     ]
     return spoiledBy(before, perMillion(await stage.measure({ ...stir, seconds })))

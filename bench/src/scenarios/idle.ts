@@ -5,15 +5,20 @@ import { type Point, slope } from './slope.ts'
 const sizesOf = { full: [1_000, 3_000, 5_000], quick: [100, 500] }
 
 /**
- * A young generation that does not grow, in MiB: it grows with the messages sent, up to 8 KB for each connection
- * here, and would be taken for memory of connections.
+ * Keeps the young generation of V8 at 1 MiB. Otherwise it would grow with the messages, by up to 8 KB per
+ * connection, and would be counted as memory of connections.
  */
 export const SMALL_YOUNG_GENERATION = '--max-semi-space-size=1'
 
-/** Few on their way at a time, so that buffers of a crowd at the door are not taken for memory of connections. */
+/**
+ * Few connect at the same time, so that buffers of a connection storm are not counted as memory of
+ * connections.
+ */
 export const AT_ONCE = 100
 
-/** Memory a connection costs that just stays: the slope of resident bytes, without garbage, over three sizes. */
+/**
+ * The memory of an idle connection: the slope of resident memory, after garbage collection, over three sizes.
+ */
 export function idle(size: Size): Scenario {
   const sizes = sizesOf[size]
   const most = sizes.at(-1) ?? 0
@@ -28,7 +33,7 @@ export function idle(size: Size): Scenario {
         costOnly: true,
       },
     ],
-    play: contender =>
+    measure: contender =>
       Stage.with(
         contender,
         { sockets: most, silent: true, nodeArgs: [SMALL_YOUNG_GENERATION] },
@@ -37,8 +42,14 @@ export function idle(size: Size): Scenario {
           let last: Measured | undefined
           for (const connections of sizes) {
             const listeners = connections - (points.at(-1)?.count ?? 0)
-            const { told } = stage
-            last = await stage.measure({ do: 'connect', listeners, drivers: 0, atOnce: AT_ONCE, told })
+            const { broadcastsArrivals } = stage
+            last = await stage.measure({
+              do: 'connect',
+              listeners,
+              drivers: 0,
+              atOnce: AT_ONCE,
+              broadcastsArrivals,
+            })
             points.push({ count: connections, bytes: await stage.residentBytes() })
           }
           return last ? { memory: run(slope(points), last) } : {}

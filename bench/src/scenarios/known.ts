@@ -10,8 +10,7 @@ import { type Point, slope } from './slope.ts'
 const sizesOf = { full: [250_000, 500_000, 1_000_000], quick: [2_000, 10_000] }
 
 /**
- * Offline users that a server remembers: the slope of its resident bytes over three sizes, and how long a
- * start takes.
+ * Known offline users: the slope of resident memory over three sizes, and how long a start with them takes.
  */
 export function known(size: Size, compared: readonly Contender[] = [ours]): Scenario {
   const sizes = sizesOf[size]
@@ -28,7 +27,7 @@ export function known(size: Size, compared: readonly Contender[] = [ours]): Scen
       },
       { name: 'start', title: `a server of ${most} users: from its start until it is ready`, unit: 's' },
     ],
-    play: async contender => {
+    measure: async contender => {
       const points: Point[] = []
       let readySeconds = 0
       const invalid: string[] = []
@@ -73,8 +72,8 @@ function start(contender: Contender): Promise<Started> {
 }
 
 /**
- * Leaves the state of a server that knew so many users and was stopped. The build that is measured writes it: it
- * is given a file in the form that is imported, and stops in good order.
+ * Creates the state of a stopped server that knows this many users. The measured build writes it: it imports
+ * a file, and stops cleanly.
  */
 async function remember(contender: Contender, dataDir: string, count: number): Promise<void> {
   const file = join(dataDir, 'user_state.json')
@@ -83,7 +82,7 @@ async function remember(contender: Contender, dataDir: string, count: number): P
   await checkSealed(file)
 }
 
-/** A state file without a checksum, as every build takes it; in parts, since a million users are a long text. */
+/** A state file without a checksum, which every build accepts, in parts because it is long. */
 function* importable(count: number): Generator<string> {
   const now = Date.now()
   let separator = '{\n'
@@ -96,7 +95,9 @@ function* importable(count: number): Generator<string> {
   yield '\n}\n'
 }
 
-/** Checks that the server has written the file itself: reading an imported one is another thing to measure. */
+/**
+ * Checks that the server wrote the file itself: reading an imported file would be a different measurement.
+ */
 async function checkSealed(file: string): Promise<void> {
   const handle = await open(file)
   try {
@@ -109,7 +110,7 @@ async function checkSealed(file: string): Promise<void> {
   }
 }
 
-/** As long as a UUID without its dashes. */
+/** A user id with the length of a UUID without dashes. */
 export function idOf(index: number): string {
   return `user-${String(index).padStart(27, '0')}`
 }

@@ -8,7 +8,7 @@ const PIPELINED = 32
 
 const secondsOf = { full: 3, quick: 0.3 }
 
-/** Questions and answers, as fast as they go. */
+/** Requests and replies, as fast as possible. */
 export function request(size: Size): Scenario {
   return {
     name: 'request',
@@ -29,7 +29,7 @@ export function request(size: Size): Scenario {
         beside: { form: 'pipelined', as: 'ours, off' },
       },
     ],
-    play: async contender => {
+    measure: async contender => {
       const pipelined = await ask(contender, secondsOf[size])
       if (!contender.isProduct) return { pipelined }
       return { pipelined, deflated: await ask(deflating(contender), secondsOf[size]) }
@@ -40,8 +40,14 @@ export function request(size: Size): Scenario {
 
 function ask(contender: Contender, seconds: number): Promise<Run> {
   return Stage.with(contender, { sockets: CLIENTS }, async stage => {
-    const { told } = stage
-    await stage.measure({ do: 'connect', listeners: CLIENTS, drivers: 0, atOnce: CLIENTS, told })
+    const { broadcastsArrivals } = stage
+    await stage.measure({
+      do: 'connect',
+      listeners: CLIENTS,
+      drivers: 0,
+      atOnce: CLIENTS,
+      broadcastsArrivals,
+    })
     return perMillion(await stage.measure({ do: 'requests', pipelined: PIPELINED, seconds }))
   })
 }

@@ -10,12 +10,14 @@ type Round = SavingResult['rounds'][number]
 
 const optionsOf = { full: {}, quick: { users: 10_000, seconds: 0.5, rounds: 1, notesPerSecond: 1_000 } }
 
-/** What saving may add to the longest stall; when a change has to be durable; how long a start may load. */
+/**
+ * The limits: additional stall by saving, time until a change is durable, and time to load at a start, in ms.
+ */
 const LIMITS = { addedStallMs: 5, durableMs: 150, loadMs: 5_000 }
 
-/** What saving costs; unlike the other scenarios it has no contenders and no sockets, only the store and a control. */
+/** The cost of saving. This scenario has no contenders and no sockets, only the store and a control. */
 export async function saving(size: Size): Promise<Result> {
-  // Imported only now: it brings the server's storage along, which the other scenarios do without.
+  // Imported here, because it loads the storage of the server, which the other scenarios do not need.
   const measure = (await import('../saving.ts')).saving
   const { options, rounds, loads, addedStallMs } = await measure(optionsOf[size])
   const users = `${options.users.toLocaleString('en-US')} users`
@@ -58,9 +60,9 @@ export async function saving(size: Size): Promise<Result> {
 }
 
 /**
- * What saving costs beside an older build. Each build measures its own storage, by the worker of its own checkout.
+ * The cost of saving compared with an older build. Each build measures its own storage with its own worker.
  *
- * @returns a result with a problem and no figures when the older build has no such worker
+ * @returns a result with a problem and without figures if the older build has no such worker
  */
 export async function savingBeside(
   size: Size,
@@ -69,7 +71,7 @@ export async function savingBeside(
 ): Promise<Result> {
   const head = {
     scenario: 'saving',
-    title: 'Saving: the storage of two builds, each measured in a process of its own',
+    title: 'Saving: the storage of two builds, each measured in its own process',
     date: new Date().toISOString(),
     ...machine(),
   }

@@ -3,28 +3,28 @@ import type { Form, Run } from '../figures.ts'
 import type { Goal } from '../goals.ts'
 import type { Measured } from '../stage.ts'
 
-/** One thing measured, for every contender alike. */
+/** A measurement that is the same for all contenders. */
 export interface Scenario {
   name: string
   title: string
   forms: Form[]
-  /** Who plays, where it is not those chosen. */
+  /** The contenders, if they are not the chosen ones. */
   contenders?: Contender[]
-  /** Plays every form once with one contender; runs by name of form. */
-  play(contender: Contender): Promise<Record<string, Run>>
+  /** Measures every form once with one contender. Returns the runs by form. */
+  measure(contender: Contender): Promise<Record<string, Run>>
   goals: Goal[]
 }
 
-/** Full size, or `quick` to see that everything works. */
+/** `full`, or `quick` to check that everything works. */
 export type Size = 'full' | 'quick'
 
-/** A run whose cost is the server's CPU seconds per million of what was counted. */
+/** A run whose cost is the CPU seconds of the server per million counted items. */
 export function perMillion(measured: Measured): Run {
   const { counted, items = counted } = measured.count
   return withBytes(run(millionth(measured, items), measured), measured)
 }
 
-/** A run whose cost is the server's CPU seconds per million frames, each of which left in a write of its own. */
+/** A run whose cost is the CPU seconds of the server per million frames, each sent in its own write. */
 export function perMillionFrames(measured: Measured): Run {
   const { counted, items = counted } = measured.count
   const { delivered, ...figures } = withBytes(run(millionth(measured, counted), measured), measured)
@@ -44,20 +44,19 @@ function withBytes(run: Run, { count: { bytes } }: Measured): Run {
   return run.delivered ? { ...run, delivered: { ...run.delivered, bytes } } : run
 }
 
-/** A run whose cost is the server's CPU seconds. */
+/** A run whose cost is the CPU seconds of the server. */
 export function cpuInAll(measured: Measured): Run {
   return run(measured.cpuSeconds, measured)
 }
 
-/** What every run tells, with `cost` as its figure. */
+/** A run with this cost. */
 export function run(cost: number | undefined, measured: Measured): Run {
   const { counted, items, expected, seconds, latencyMs, carried, busy, invalid } = measured.count
   const share = (cpu: number | undefined) => (cpu === undefined ? undefined : cpu / measured.wallSeconds)
-  const miscounted =
-    counted === expected ? [] : [`${counted} messages reached clients instead of ${expected}`]
+  const miscounted = counted === expected ? [] : [`${counted} messages reached clients, expected ${expected}`]
   return {
     cost,
-    // How many users are in diffs can't be told before; that the views of clients are right is checked instead.
+    // The number of users in diffs is not predictable. Instead, the views of clients are checked.
     delivered:
       items === undefined
         ? { counted, expected, seconds }
@@ -69,7 +68,7 @@ export function run(cost: number | undefined, measured: Measured): Run {
   }
 }
 
-/** What went wrong before a run may go wrong in it. */
+/** Adds the errors of earlier orders to a run. */
 export function spoiledBy(before: readonly Measured[], run: Run): Run {
   const earlier = before.flatMap(({ count: { counted, expected, invalid } }) =>
     counted === expected ? invalid : [...invalid, `before it, ${counted} came instead of ${expected}`],

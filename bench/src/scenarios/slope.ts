@@ -1,10 +1,10 @@
-/** How many bytes were resident with so many of something. */
+/** The resident memory with a number of items. */
 export interface Point {
   count: number
   bytes: number | undefined
 }
 
-/** Bytes for each one more, by least squares; `undefined` when a point is. */
+/** The bytes per item by least squares; `undefined` if a point is. */
 export function slope(points: readonly Point[]): number | undefined {
   const mean = { x: 0, y: 0 }
   for (const { count, bytes } of points) {

@@ -4,15 +4,18 @@ import { Stage } from '../stage.ts'
 import { cpuInAll, type Scenario, type Size, spoiledBy } from './scenario.ts'
 
 const sizes = {
-  full: { clients: 2_000, crowd: 5_000, residents: 100, asksPerSecond: 200 },
-  quick: { clients: 200, crowd: 300, residents: 20, asksPerSecond: 100 },
+  full: { clients: 2_000, newClients: 5_000, residents: 100, asksPerSecond: 200 },
+  quick: { clients: 200, newClients: 300, residents: 20, asksPerSecond: 100 },
 }
 
 type Sizes = (typeof sizes)[Size]
 
-/** Everybody connects at once, as after a deploy; the n-th arrival is told to the n − 1 who are there. */
+/**
+ * All clients connect at once, as after a deployment. The n-th arrival is sent to the n − 1 connected
+ * clients.
+ */
 export function storm(size: Size): Scenario {
-  const { clients, crowd, residents } = sizes[size]
+  const { clients, newClients, residents } = sizes[size]
   const count = (value: number) => value.toLocaleString('en-US')
   return {
     name: 'storm',
@@ -25,18 +28,26 @@ export function storm(size: Size): Scenario {
       },
       {
         name: 'crowd',
-        title: `${count(crowd)} clients arrive at once while ${count(residents)} connected clients send requests; the latency is theirs`,
+        title: `${count(newClients)} clients arrive at once while ${count(residents)} connected clients send requests; the latency is theirs`,
         unit: 'CPU s until all clients have all arrivals',
         players: builds,
       },
     ],
-    play: async contender => {
+    measure: async contender => {
       const arrivals = await Stage.with(contender, { sockets: clients }, async stage => {
-        const { told } = stage
-        const order = { do: 'connect', listeners: clients, drivers: 0, atOnce: clients, told } as const
+        const { broadcastsArrivals } = stage
+        const order = {
+          do: 'connect',
+          listeners: clients,
+          drivers: 0,
+          atOnce: clients,
+          broadcastsArrivals,
+        } as const
         return cpuInAll(await stage.measure(order))
       })
-      return contender.isProduct ? { arrivals, crowd: await playCrowd(contender, sizes[size]) } : { arrivals }
+      return contender.isProduct
+        ? { arrivals, crowd: await measureBusyStorm(contender, sizes[size]) }
+        : { arrivals }
     },
     goals: [
       { form: 'arrivals', figure: 'cost', atMost: { times: 1 / 30, than: 'ws' } },
@@ -47,19 +58,31 @@ export function storm(size: Size): Scenario {
   }
 }
 
-/** Only builds of this product: naive servers take minutes. */
-function playCrowd(build: Contender, { crowd, residents, asksPerSecond }: Sizes): Promise<Run> {
-  return Stage.with(build, { sockets: crowd + residents, second: true }, async stage => {
-    const { told } = stage
-    const resident = { do: 'connect', listeners: 0, drivers: residents, atOnce: residents, told } as const
+/** Only for builds of this product: naive servers need minutes. */
+function measureBusyStorm(build: Contender, { newClients, residents, asksPerSecond }: Sizes): Promise<Run> {
+  return Stage.with(build, { sockets: newClients + residents, second: true }, async stage => {
+    const { broadcastsArrivals } = stage
+    const resident = {
+      do: 'connect',
+      listeners: 0,
+      drivers: residents,
+      atOnce: residents,
+      broadcastsArrivals,
+    } as const
     const before = [
       await stage.measure(resident, 'second'),
-      await stage.measure({ do: 'ask', perSecond: asksPerSecond }, 'second'),
+      await stage.measure({ do: 'begin requests', perSecond: asksPerSecond }, 'second'),
     ]
-    const arrivals = await stage.measure({ do: 'connect', listeners: crowd, drivers: 0, atOnce: crowd, told })
-    const { count } = await stage.measure({ do: 'asked', heard: crowd }, 'second')
+    const arrivals = await stage.measure({
+      do: 'connect',
+      listeners: newClients,
+      drivers: 0,
+      atOnce: newClients,
+      broadcastsArrivals,
+    })
+    const { count } = await stage.measure({ do: 'end requests', arrivals: newClients }, 'second')
     const { latencyMs, carried, counted, expected } = count
-    const unanswered = counted === expected ? [] : [`${expected - counted} questions were not answered`]
+    const unanswered = counted === expected ? [] : [`${expected - counted} requests got no reply`]
     return spoiledBy(before, {
       ...cpuInAll(arrivals),
       ...(carried !== undefined && { carried }),

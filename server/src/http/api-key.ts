@@ -6,8 +6,8 @@ import { problem } from './problem.ts'
 const CHALLENGE = 'Basic realm="who-is-online", charset="UTF-8"'
 
 /**
- * Requires the API key: as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic` with any user name. Other
- * requests get a 401.
+ * Requires the API key: as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic` with any
+ * user name. Other requests get a 401.
  */
 export function requireKey(key: string): RequestHandler {
   const wanted = digest(key)
@@ -23,7 +23,7 @@ export function requireKey(key: string): RequestHandler {
   }
 }
 
-/** The key in an Authorization header; `undefined` if there is none. The scheme is case-insensitive. */
+/** The key in an Authorization header; `undefined` without a key. The scheme is case-insensitive. */
 function givenKey(header = ''): string | undefined {
   const [, scheme, credentials = ''] = /^(basic|bearer) +(\S+)$/i.exec(header) ?? []
   if (scheme?.toLowerCase() !== 'basic') return scheme && credentials

@@ -31,8 +31,9 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 const CACHE_FOREVER = 'max-age=31536000, immutable'
 
 /**
- * Reads the page into memory. It is small; a build during operation must not mix two versions; and paths of clients are
- * looked up in a map instead of on the disk. `undefined` if the page does not exist or can't be read.
+ * Reads the page into memory. It is small; a build during operation must not mix two versions; and paths of
+ * clients are looked up in a map instead of on the disk. `undefined` if the page does not exist or can't be
+ * read.
  */
 export function readLivePage(dir: string): LivePage | undefined {
   try {

@@ -5,8 +5,9 @@ import { problem } from './problem.ts'
 const ALLOW = 'GET, HEAD, OPTIONS'
 
 /**
- * Serves GET and HEAD of a path with `read`. Answers OPTIONS with 204 and other methods with 405, both with `Allow` (RFC 9110,
- * section 15.5.6). There are no CORS headers: pages of other hosts must not read anything here.
+ * Serves GET and HEAD of a path with `read`. Answers OPTIONS with 204 and other methods with 405, both with
+ * `Allow` (RFC 9110, section 15.5.6). There are no CORS headers: pages of other hosts must not read anything
+ * here.
  */
 export function readOnly(router: IRouter, path: string, read: RequestHandler): void {
   router

@@ -13,7 +13,10 @@ code { overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 10%,
 /** The hash with which the content security policy allows the inline style of the page below. */
 export const styleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
-/** The page at `/` if there is no live page: it says what this server is and how to try it. It shows no user data. */
+/**
+ * The page at `/` if there is no live page: it says what this server is and how to try it. It shows no user
+ * data.
+ */
 export const page = `<!doctype html>
 <html lang="en">
 <head>

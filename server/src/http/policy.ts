@@ -3,9 +3,9 @@ import helmet from 'helmet'
 import { styleHash } from './page.ts'
 
 /**
- * The security headers of all pages: they may load files of this server and nothing else. `ws:` and `wss:` are allowed because
- * some browsers do not count a WebSocket to the same host as `'self'`, and so that the examples of the docs work in the
- * console of a page.
+ * The security headers of all pages: they may load files of this server and nothing else. `ws:` and `wss:`
+ * are allowed because some browsers do not count a WebSocket to the same host as `'self'`, and so that the
+ * examples of the docs work in the console of a page.
  */
 export function policy(): RequestHandler {
   return helmet({

@@ -4,10 +4,11 @@ import type { Writable } from 'node:stream'
 import type { Sink } from './line-writer.ts'
 
 /**
- * A sink for `process.stdout` or `process.stderr` (or another stream, in tests) that never blocks the process.
+ * A sink for `process.stdout` or `process.stderr` (or another stream, in tests) that never blocks the
+ * process.
  *
- * Node writes to terminals and files synchronously. Ctrl-S in a terminal, or a disk that hangs, would block the server.
- * Only pipes and sockets are asynchronous.
+ * Node writes to terminals and files synchronously. Ctrl-S in a terminal, or a disk that hangs, would block
+ * the server. Only pipes and sockets are asynchronous.
  */
 export function consoleSink(stream: Writable): Sink {
   stream.on('error', () => {}) // the callback of `write` receives it too

@@ -6,7 +6,10 @@ export type Level = 'error' | 'info' | 'debug'
 /** Formats a log line, including its newline. `time` is the wall clock in ms since the epoch. */
 export type FormatLine = (time: number, level: Level, text: string, fields: LogFields) => string
 
-/** Maximum length of a field value. The field `error` contains stack traces of this server, so it may be longer. */
+/**
+ * Maximum length of a field value. The field `error` contains stack traces of this server, so it may be
+ * longer.
+ */
 const MAX_FIELD_LENGTH = 256
 const MAX_ERROR_LENGTH = 8_192
 

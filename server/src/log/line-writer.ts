@@ -1,15 +1,17 @@
 /** An output for lines: a terminal, a pipe or a file. Calls never overlap. */
 export interface Sink {
   /**
-   * Writes text. Resolves when the output has accepted all of it; rejects when a part may be missing. A call may never
-   * settle, for example if nobody reads a pipe or a disk hangs.
+   * Writes text. Resolves when the output has accepted all of it; rejects when a part may be missing. A call
+   * may never settle, for example if nobody reads a pipe or a disk hangs.
    */
   write(text: string): Promise<void>
   /** Prepares the output for the next write. Rejects with the reason if it can't. */
   check?(): Promise<void>
 }
 
-/** Maximum number of characters that wait during a write, about a thousand lines. Further lines are dropped. */
+/**
+ * Maximum number of characters that wait during a write, about a thousand lines. Further lines are dropped.
+ */
 const MAX_WAITING_CHARS = 256 * 1024
 
 /** A write that has not settled after this many ticks counts as hanging. */
@@ -65,8 +67,9 @@ export class LineWriter {
   }
 
   /**
-   * Call this once per second. It detects a call that hangs, and prepares the output. If the output is in trouble, it
-   * writes `trial`. The trouble is over if no further line was lost until the tick after a successful trial.
+   * Call this once per second. It detects a call that hangs, and prepares the output. If the output is in
+   * trouble, it writes `trial`. The trouble is over if no further line was lost until the tick after a
+   * successful trial.
    */
   tick(trial: () => string): void {
     if (this.#busy) {

@@ -42,7 +42,10 @@ export class Output {
       if (accepts(isError) && !writer.inTrouble) writer.write(line)
   }
 
-  /** Call this once per second. `trial` is written to sinks in trouble; `onBack` is called when the trouble is over. */
+  /**
+   * Call this once per second. `trial` is written to sinks in trouble; `onBack` is called when the trouble is
+   * over.
+   */
   tick(trial: () => string, onBack: () => void): void {
     for (const { writer } of this.#members) writer.tick(trial)
     if (!this.#inTrouble || this.#members.some(({ writer }) => writer.inTrouble)) return

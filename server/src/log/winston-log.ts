@@ -116,17 +116,23 @@ export class WinstonLog implements Log {
     return { console: this.#console.dropped, file: this.#files.dropped }
   }
 
-  /** Closes the log files and opens their paths again. Call it after a tool such as logrotate has renamed them. */
+  /**
+   * Closes the log files and opens their paths again. Call it after a tool such as logrotate has renamed
+   * them.
+   */
   reopen(): void {
     for (const file of this.#logFiles) void file.close()
     this.info('log files reopened')
     this.#tick()
   }
 
-  /** Resolves when all lines are written, at the latest after 1 s. Later lines are still written if possible. */
+  /**
+   * Resolves when all lines are written, at the latest after 1 s. Later lines are still written if possible.
+   */
   async close(): Promise<void> {
     clearInterval(this.#ticker)
-    await new Promise(resolve => setImmediate(resolve)) // Winston may pass a line on in a later turn of the event loop
+    // Winston may pass a line on in a later turn of the event loop.
+    await new Promise(resolve => setImmediate(resolve))
     await new Promise<void>(resolve => {
       const timeout = setTimeout(resolve, CLOSE_MS)
       void Promise.all([this.#console.idle(), this.#files.idle()])

@@ -5,8 +5,8 @@ import { DATA, diskWith, openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /*
- * Files that are complete but in the wrong place: copies, leftovers, and segments that are missing although the lock
- * names them.
+ * Files that are complete but in the wrong place: copies, leftovers, and segments that are missing although
+ * the lock names them.
  */
 
 const MAIN = 'user_state.json'

@@ -7,8 +7,9 @@ import { openStoreOn } from './testing/open-store.ts'
 import { HOSTILE_NAMES, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /*
- * A model of the states that are allowed after a power cut. For each user: the durable record, and every record noted
- * since. Any of them may come back. Any other record is an error, and so is a missing user who was durable.
+ * A model of the states that are allowed after a power cut. For each user: the durable record, and every
+ * record noted since. Any of them may come back. Any other record is an error, and so is a missing user who
+ * was durable.
  */
 class Oracle {
   /** The users as the process knows them. */
@@ -189,7 +190,10 @@ const arbitraryRun = fc.record({
 })
 type Run = typeof arbitraryRun extends fc.Arbitrary<infer T> ? T : never
 
-/** Runs one process until the power fails or all steps are done. Returns the states that are allowed afterwards. */
+/**
+ * Runs one process until the power fails or all steps are done. Returns the states that are allowed
+ * afterwards.
+ */
 async function runProcess(disk: SimulatedDisk, run: Run, failed: boolean): Promise<Oracle | undefined> {
   let oracle: Oracle | undefined
   disk.fault = () => (disk.operations.length === run.failAt ? 'EIO' : undefined)
@@ -222,7 +226,8 @@ async function runSteps(store: Store, oracle: Oracle, steps: Run['steps']): Prom
         now.durable()
         if (what === 'save') oracle.saveEnds()
       },
-      error => expect(error.message).toContain('EIO'), // after a failed save, the new file may be in place or not
+      // After a failed save, the new file may be in place or not.
+      error => expect(error.message).toContain('EIO'),
     )
     if (wait) await done
     else unfinished.push(done)
@@ -250,7 +255,10 @@ async function runSteps(store: Store, oracle: Oracle, steps: Run['steps']): Prom
   }
 }
 
-/** Runs several processes on one disk, with a power cut after each, and compares the state with the allowed ones. */
+/**
+ * Runs several processes on one disk, with a power cut after each, and compares the state with the allowed
+ * ones.
+ */
 const survivesPowerCuts = (skips: SimulatedDisk['skips'], onCut: () => void) =>
   fc.asyncProperty(fc.array(arbitraryRun, { minLength: 1, maxLength: 4 }), async runs => {
     let disk = new SimulatedDisk()
@@ -263,7 +271,8 @@ const survivesPowerCuts = (skips: SimulatedDisk['skips'], onCut: () => void) =>
       try {
         oracle = (await runProcess(disk, run, failed)) ?? oracle
       } catch (error) {
-        if (error instanceof LossReported && failed) return // nothing is guaranteed about what is missing after this
+        // Nothing is guaranteed about what is missing after this.
+        if (error instanceof LossReported && failed) return
         throw error
       }
       if (disk.operations.length >= run.cutAfter) onCut()
@@ -273,7 +282,8 @@ const survivesPowerCuts = (skips: SimulatedDisk['skips'], onCut: () => void) =>
       await store.close()
       if (!failed) expect(log.errors).toEqual([])
       expect(oracle?.problems(loaded, failed) ?? []).toEqual([])
-      if (oracle) oracle = new Oracle(loaded, record => [record, asHeld(record)]) // the next process may have started, or not
+      // The next process may have started, or not.
+      if (oracle) oracle = new Oracle(loaded, record => [record, asHeld(record)])
     }
   })
 

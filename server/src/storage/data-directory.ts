@@ -29,8 +29,9 @@ export interface RemainingFiles {
 }
 
 /**
- * The data directory, owned by this process: its lock, and the state files that this process wrote last. Ownership is
- * checked again and again, because the directory can be removed, unmounted, restored, or taken by another process.
+ * The data directory, owned by this process: its lock, and the state files that this process wrote last.
+ * Ownership is checked again and again, because the directory can be removed, unmounted, restored, or taken
+ * by another process.
  */
 export class DataDirectory {
   readonly #options: DataDirectoryOptions
@@ -92,16 +93,21 @@ export class DataDirectory {
     await this.#readFacts()
   }
 
-  /** Records that a durable segment is the newest. @throws StoreLocked when another process holds the lock now */
+  /**
+   * Records that a durable segment is the newest.
+   * @throws StoreLocked when another process holds the lock now
+   */
   async recordSegment(segment: number): Promise<void> {
     await this.#lock.recordNewest({ stateId: this.#stateId, segment })
     this.#highestSegment = segment
   }
 
   /**
-   * Runs `replace`, which replaces the main file and the backup, so that it is not mistaken for a change by others.
+   * Runs `replace`, which replaces the main file and the backup, so that it is not mistaken for a change by
+   * others.
    *
-   * @throws ExternalChange when the lock or the main file is not in place any more; `replace` was not run then
+   * @throws ExternalChange when the lock or the main file is not in place any more; `replace` was not run
+   * then
    */
   async replaceStateFiles(replace: () => Promise<void>): Promise<void> {
     await this.#assertLockInPlace()
@@ -163,10 +169,11 @@ export class DataDirectory {
   }
 
   /**
-   * Makes sure that this process owns the directory before it begins a segment: creates the directory again if it was
-   * removed, acquires the lock again if it is free, and moves a foreign main file aside.
+   * Makes sure that this process owns the directory before it begins a segment: creates the directory again
+   * if it was removed, acquires the lock again if it is free, and moves a foreign main file aside.
    *
-   * @throws StoreLocked when another process owns the directory, or owned it meanwhile; its files are left alone
+   * @throws StoreLocked when another process owns the directory, or owned it meanwhile; its files are left
+   * alone
    */
   async ensureOwned(): Promise<RemainingFiles> {
     if ((await this.#lock.problem()) !== undefined) await this.#reacquireLock()
@@ -236,7 +243,9 @@ export class DataDirectory {
   }
 }
 
-/** Some network file systems report another inode for the same file later; size and time are then unchanged. */
+/**
+ * Some network file systems report another inode for the same file later; size and time are then unchanged.
+ */
 function isSame(a: FileFacts, b: FileFacts): boolean {
   return a.id === b.id || (a.bytes === b.bytes && a.modifiedAt === b.modifiedAt)
 }

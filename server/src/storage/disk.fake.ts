@@ -11,7 +11,9 @@ interface Inode {
   readonly id: string
   /** The content that a process reads. */
   content: Buffer
-  /** The bytes that survive a power cut. They are the start of `content`, because files are only appended to. */
+  /**
+   * The bytes that survive a power cut. They are the start of `content`, because files are only appended to.
+   */
   durable: Buffer
 }
 

@@ -2,9 +2,13 @@ import { constants, type Stats } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** The port to a file system. Every call can fail like those of `node:fs`: with an Error that has a `code`. */
+/**
+ * The port to a file system. Every call can fail like those of `node:fs`: with an Error that has a `code`.
+ */
 export interface Disk {
-  /** Creates a directory durably with mode 0700, and its parents if requested. An existing one stays as it is. */
+  /**
+   * Creates a directory durably with mode 0700, and its parents if requested. An existing one stays as it is.
+   */
   makeDirectory(path: string, parents: 'with parents' | 'in its parent'): Promise<void>
   /** Facts about a file or directory; symbolic links are followed. `undefined` if it does not exist. */
   stat(path: string): Promise<FileFacts | undefined>
@@ -53,7 +57,10 @@ export interface ReadableFile {
 export interface WritableFile {
   /** Appends all bytes. After a failure, any part of them may have been written. */
   write(bytes: Uint8Array): Promise<void>
-  /** Makes the content survive a power cut. After a failure the content is unknown, and a second call proves nothing. */
+  /**
+   * Makes the content survive a power cut. After a failure the content is unknown, and a second call proves
+   * nothing.
+   */
   sync(): Promise<void>
   /** See `FileFacts.id`. Stays the same when the file is renamed or removed. */
   id(): Promise<string>
@@ -186,16 +193,17 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
 }
 
 /**
- * About 600 rows. The objects created from one block are garbage before the next minor collection. With larger blocks,
- * many objects would move to the old generation, where they die between objects that stay and fragment the heap.
+ * About 600 rows. The objects created from one block are garbage before the next minor collection. With
+ * larger blocks, many objects would move to the old generation, where they die between objects that stay and
+ * fragment the heap.
  */
 const MAX_BLOCK_BYTES = 1 << 16
 const FIRST_BLOCK_BYTES = 1 << 14
 const NEWLINE = 0x0a
 
 /**
- * Reads a file in blocks that end with a newline, except possibly the last one. A block is valid until the next one is
- * requested. @throws errors of the disk
+ * Reads a file in blocks that end with a newline, except possibly the last one. A block is valid until the
+ * next one is requested. @throws errors of the disk
  */
 export async function* wholeLines(disk: Disk, path: string): AsyncGenerator<Buffer, void, undefined> {
   const file = await disk.open(path)

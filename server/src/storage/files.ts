@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 
 /**
- * The paths in the data directory. Every file whose name starts with `user_state`, except a temporary one, counts as
- * state.
+ * The paths in the data directory. Every file whose name starts with `user_state`, except a temporary one,
+ * counts as state.
  */
 export interface Files {
   readonly directory: string
@@ -27,7 +27,10 @@ export function filesIn(directory: string): Files {
   }
 }
 
-/** The path under which a file is written. It is renamed when it is complete, so `path` never holds a partial file. */
+/**
+ * The path under which a file is written. It is renamed when it is complete, so `path` never holds a partial
+ * file.
+ */
 export function temporary(path: string): string {
   return `${path}.tmp`
 }

@@ -3,8 +3,8 @@ import { codeOf } from './disk.ts'
 import { isListening, type LivenessSocket, listenAt } from './liveness-socket.ts'
 
 /**
- * The process that holds a lock. A pid alone is not enough: pids are reused, and every container has its own pid 1.
- * Together with the start time, the pid namespace and the boot id it identifies one process.
+ * The process that holds a lock. A pid alone is not enough: pids are reused, and every container has its own
+ * pid 1. Together with the start time, the pid namespace and the boot id it identifies one process.
  */
 export interface Owner {
   readonly pid: number
@@ -12,7 +12,9 @@ export interface Owner {
   readonly started?: string
   /** The boot id of the machine. */
   readonly boot?: string
-  /** The pid namespace, such as `pid:[4026531836]`. Unknown on systems other than Linux and in older locks. */
+  /**
+   * The pid namespace, such as `pid:[4026531836]`. Unknown on systems other than Linux and in older locks.
+   */
   readonly namespace?: string
   /** A random id of the lock. It is part of the name of the liveness socket. */
   readonly id?: string
@@ -22,11 +24,15 @@ export interface Owner {
 export interface Host {
   /** This process. */
   readonly self: Owner
-  /** Whether exactly this process is running, and not another one with the same pid. `lock` is the path of its lock. */
+  /**
+   * Whether exactly this process is running, and not another one with the same pid. `lock` is the path of its
+   * lock.
+   */
   isRunning(owner: Owner, lock: string): boolean | Promise<boolean>
   /**
-   * Opens the liveness socket of a lock, through which processes in other containers see that this process is running.
-   * Returns `undefined` if the system does not support it. @throws Error if the file system does not.
+   * Opens the liveness socket of a lock, through which processes in other containers see that this process is
+   * running. Returns `undefined` if the system does not support it. @throws Error if the file system does
+   * not.
    */
   openSocket?(lock: string, id: string): Promise<LivenessSocket | undefined>
 }

@@ -4,7 +4,9 @@
  * looks up the day and computes only the time of day.
  */
 
-/** The largest time of ECMAScript in ms since the epoch, about 270,000 years; the smallest is its negative. */
+/**
+ * The largest time of ECMAScript in ms since the epoch, about 270,000 years; the smallest is its negative.
+ */
 export const MAX_TIME = 8.64e15
 
 const DAY_MS = 86_400_000

@@ -24,7 +24,10 @@ export interface JournalWriterOptions {
   readonly recovered: Pick<Recovered, 'nextSegment' | 'lastSegment' | 'imported'>
   /** Makes sure that this process owns the directory. @throws StoreLocked when another process does */
   readonly ensureOwned: () => Promise<RemainingFiles>
-  /** Records that a durable segment is the newest. @throws StoreLocked when another process owns the directory */
+  /**
+   * Records that a durable segment is the newest.
+   * @throws StoreLocked when another process owns the directory
+   */
   readonly recordSegment: (journal: number) => Promise<void>
   /** A batch is durable. */
   readonly onWritten: () => void
@@ -38,7 +41,9 @@ export interface JournalWriterOptions {
  */
 export class JournalWriter {
   readonly #options: JournalWriterOptions
-  /** The segment that records go to. Absent before the first `begin`, after `end`, and while the disk fails. */
+  /**
+   * The segment that records go to. Absent before the first `begin`, after `end`, and while the disk fails.
+   */
   #segment: Segment | undefined
   #nextSegment: number
   #lastSegment: SegmentHead['previous']
@@ -109,14 +114,17 @@ export class JournalWriter {
     return this.#queue.run(() => this.#writeBatch())
   }
 
-  /** Begins a new segment. @throws StoreLocked when another process owns the directory, and errors of the disk */
+  /**
+   * Begins a new segment.
+   * @throws StoreLocked when another process owns the directory, and errors of the disk
+   */
   begin(reason: 'start' | 'snapshot'): Promise<Segment> {
     return this.#queue.run(() => this.#begin(reason))
   }
 
   /**
-   * Checks that a snapshot that began with `segment` is still complete. If the journal failed since, the snapshot lacks
-   * changes of users that it had already passed.
+   * Checks that a snapshot that began with `segment` is still complete. If the journal failed since, the
+   * snapshot lacks changes of users that it had already passed.
    *
    * @throws Error when the journal failed since
    */
@@ -210,7 +218,8 @@ export class JournalWriter {
 
   async #begin(reason: 'start' | 'snapshot'): Promise<Segment> {
     const { disk, files, stateId, writer, ensureOwned, recordSegment } = this.#options
-    await this.#writeBatch().catch(() => {}) // onFailed was called; the snapshot that follows contains the records
+    // `onFailed` was called; the snapshot that follows contains the records.
+    await this.#writeBatch().catch(() => {})
     const old = this.#segment
     const remaining = await ensureOwned()
     const after = this.#reasonFor(reason, remaining)
@@ -232,7 +241,8 @@ export class JournalWriter {
       throw error
     }
     this.#segment = segment
-    this.#nextSegment = journal + 1 // not earlier: after a failed first start, the next attempt must begin with 1 again
+    // Not earlier: after a failed first start, the next attempt must begin with 1 again.
+    this.#nextSegment = journal + 1
     this.#imported = undefined
     this.#hasWritten = true
     await old?.close().catch(() => {}) // all of it is durable

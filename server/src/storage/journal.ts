@@ -2,14 +2,14 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { UserRecord } from './store.ts'
 
 /*
- * The journal contains the changes since the last snapshot. It is a series of segments. Each segment is a text file with
- * lines such as
+ * The journal contains the changes since the last snapshot. It is a series of segments. Each segment is a
+ * text file with lines such as
  *
  *     1c291ca3 {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z"}
  *
- * A line starts with the CRC-32 of its JSON. The first line is the head. Of the lines after it, a row stores a user,
- * `forget` removes one, `alive` is a time at which the process was alive, and `closed` means that the process stopped
- * cleanly. `alive` and `closed` may have `knownTime`; see `Store.alive`.
+ * A line starts with the CRC-32 of its JSON. The first line is the head. Of the lines after it, a row stores
+ * a user, `forget` removes one, `alive` is a time at which the process was alive, and `closed` means that the
+ * process stopped cleanly. `alive` and `closed` may have `knownTime`; see `Store.alive`.
  */
 
 /** The head of a segment, its first line. */
@@ -21,10 +21,10 @@ export interface SegmentHead {
   /** The id of the lock of the process that wrote the segment. Absent in files of earlier versions. */
   readonly writer?: string
   /**
-   * Why the segment was started. `start`: a process started, so users who were live before are not live any more.
-   * `snapshot`: a snapshot began, and the segment continues where the last one ended. `failure`: the disk failed and works
-   * again; changes in between were not written. `removal`: all files were removed while the process ran, so nothing older
-   * exists; a snapshot follows.
+   * Why the segment was started. `start`: a process started, so users who were live before are not live any
+   * more. `snapshot`: a snapshot began, and the segment continues where the last one ended. `failure`: the
+   * disk failed and works again; changes in between were not written. `removal`: all files were removed while
+   * the process ran, so nothing older exists; a snapshot follows.
    */
   readonly after: 'start' | 'snapshot' | 'failure' | 'removal'
   /** The previous segment and how many of its bytes are durable. What comes after them was never durable. */
@@ -36,7 +36,10 @@ export interface SegmentHead {
 /** Marks a user who was removed, in place of a record. */
 export const FORGOTTEN = Symbol('forgotten')
 
-/** What is written at once: the newest record of each changed user, and when the process was last known to be alive. */
+/**
+ * What is written at once: the newest record of each changed user, and when the process was last known to be
+ * alive.
+ */
 export interface Batch {
   readonly users: ReadonlyMap<UserId, UserRecord | typeof FORGOTTEN>
   readonly alive: number | undefined

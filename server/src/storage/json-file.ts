@@ -45,7 +45,8 @@ export function createJsonFileStore(options: JsonFileOptions): Store {
 }
 
 const SAVE_EVERY_MS = 30_000 // limits how much journal a start must replay
-const JOURNAL_EVERY_MS = 50 // of the 150 ms until a record is durable, 100 ms remain for the sync of a slow disk
+// Of the 150 ms until a record is durable, 100 ms remain for the sync of a slow disk.
+const JOURNAL_EVERY_MS = 50
 const RETRY_MS = 2_000 // a failed save is repeated within 5 s after the disk works again
 const SAVE_SHARE = 20 // saving uses at most a twentieth of the time, however large the state is
 const CHECK_EVERY_MS = 1_000 // a removed directory is noticed within 2 s

@@ -1,8 +1,14 @@
 import type { Disk, ReadableFile, WritableFile } from './disk.ts'
 
-/** A call that waits for the disk this long is late: a crash would lose changes older than the promised 150 ms. */
+/**
+ * A call that waits for the disk this long is late: a crash would lose changes older than the promised 150
+ * ms.
+ */
 const LATE_MS = 1_000
-/** After this time without a late call the disk counts as in time again. It limits the log to a few lines a minute. */
+/**
+ * After this time without a late call the disk counts as in time again. It limits the log to a few lines a
+ * minute.
+ */
 const QUIET_MS = 5_000
 /** How often to check while the disk is late. */
 const CHECK_MS = 500
@@ -20,8 +26,8 @@ export interface LatencyMonitorOptions {
 }
 
 /**
- * Detects calls that wait too long for the disk, while they wait: a disk that hangs never answers. One timer runs while
- * calls wait. It does not keep the process alive.
+ * Detects calls that wait too long for the disk, while they wait: a disk that hangs never answers. One timer
+ * runs while calls wait. It does not keep the process alive.
  */
 export class LatencyMonitor {
   readonly #options: LatencyMonitorOptions

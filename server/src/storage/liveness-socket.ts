@@ -58,8 +58,9 @@ function listening(server: Server, path: string): Promise<void> {
 const ANSWER_TIMEOUT_MS = 2_000
 
 /**
- * Whether a process listens on the socket at `path`. A full queue (EAGAIN) and a refusal by the system (EACCES, EPERM:
- * a security module may forbid connections between containers) count as listening, and so does no answer in time.
+ * Whether a process listens on the socket at `path`. A full queue (EAGAIN) and a refusal by the system
+ * (EACCES, EPERM: a security module may forbid connections between containers) count as listening, and so
+ * does no answer in time.
  */
 export async function isListening(path: string): Promise<boolean> {
   try {
@@ -85,7 +86,10 @@ function connects(path: string): Promise<boolean> {
   })
 }
 
-/** The errors of connect(2) when no process listens: no listener, no file, not a socket, or an impossible name. */
+/**
+ * The errors of connect(2) when no process listens: no listener, no file, not a socket, or an impossible
+ * name.
+ */
 const NOT_LISTENING: ReadonlySet<string | undefined> = new Set([
   'ECONNREFUSED',
   'ENOENT',
@@ -99,8 +103,9 @@ const NOT_LISTENING: ReadonlySet<string | undefined> = new Set([
 const MAX_PATH_BYTES = 100
 
 /**
- * Calls `use` with a path for the same file that is short enough for a socket. Longer paths go through a handle of the
- * directory, which Linux shows in /proc. On systems without /proc, the system rejects a path that is too long.
+ * Calls `use` with a path for the same file that is short enough for a socket. Longer paths go through a
+ * handle of the directory, which Linux shows in /proc. On systems without /proc, the system rejects a path
+ * that is too long.
  */
 async function withShortPath<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return use(path)

@@ -1,7 +1,10 @@
 import { type Disk, removeQuietly } from './disk.ts'
 import type { Owner } from './host.ts'
 
-/** The newest journal segment. The lock names it, so that a start after a crash notices if the segment is missing. */
+/**
+ * The newest journal segment. The lock names it, so that a start after a crash notices if the segment is
+ * missing.
+ */
 export interface NewestSegment {
   readonly stateId: string
   readonly segment: number
@@ -67,11 +70,12 @@ export class TemporaryLock {
   }
 
   /**
-   * Writes the file durably. When a stale lock is taken over, `inherited` is the segment that it named: it must not be
-   * lost if this process ends before it has written anything.
+   * Writes the file durably. When a stale lock is taken over, `inherited` is the segment that it named: it
+   * must not be lost if this process ends before it has written anything.
    */
   async write(inherited: NewestSegment | undefined): Promise<void> {
-    await removeQuietly(this.#disk, this.path) // the file may have a second name, under which it must not change
+    // The file may have a second name, under which it must not change.
+    await removeQuietly(this.#disk, this.path)
     this.#inherited = inherited
     await writeFile(this.#disk, this.path, encodeLock(this.#owner, this.newest))
   }

@@ -81,7 +81,10 @@ export function claimName(path: string, stale: Buffer, generation: number): stri
   return `${path}.${crc32(stale).toString(16).padStart(8, '0')}.${generation}`
 }
 
-/** Removes the sockets and temporary files of processes that ended. A socket has its name only while it listens. */
+/**
+ * Removes the sockets and temporary files of processes that ended. A socket has its name only while it
+ * listens.
+ */
 export async function removeLeftovers(disk: Disk, path: string, ownId: string): Promise<void> {
   const names = await disk.list(dirname(path)).catch(() => [])
   for (const name of names) {

@@ -99,7 +99,10 @@ describe('a race for a lock', () => {
   type Acquire = (disk: Disk, host: Host) => Promise<unknown>
   const storeAcquire: Acquire = (disk, host) => Lock.acquire(disk, LOCK, host)
 
-  /** A common mistake: two processes see the same stale lock, and the second one removes the lock of the first. */
+  /**
+   * A common mistake: two processes see the same stale lock, and the second one removes the lock of the
+   * first.
+   */
   const removeAndLink: Acquire = async (disk, host) => {
     const own = `${LOCK}.${host.self.started}`
     const file = await disk.create(own)
@@ -108,7 +111,10 @@ describe('a race for a lock', () => {
     await disk.link(own, LOCK)
   }
 
-  /** Processes race in random orders of their steps, and some are killed. Counts the running processes that won. */
+  /**
+   * Processes race in random orders of their steps, and some are killed. Counts the running processes that
+   * won.
+   */
   const oneWins = (acquire: Acquire) =>
     fc.asyncProperty(
       fc.scheduler(),
@@ -166,7 +172,8 @@ describe('a race for a lock', () => {
           self: { pid: 1, started: 'last' },
           isRunning: () => false,
         })
-        // It also knows the newest segment of the first owner, even if later owners ended before writing anything.
+        // It also knows the newest segment of the first owner, even if later owners ended before writing
+        // anything.
         if (found?.includes('segment') && acquire === storeAcquire)
           expect(last.stale?.newest).toEqual({ stateId: 's', segment: 7 })
       },

@@ -8,15 +8,17 @@ import { StoreLocked } from './store.ts'
 
 /** The lock of an owner that crashed, that is, ended without removing its lock. */
 export interface StaleLock {
-  /** The last segment of that owner; `undefined` if it had written none, or in a lock of an earlier version. */
+  /**
+   * The last segment of that owner; `undefined` if it had written none, or in a lock of an earlier version.
+   */
   readonly newest: NewestSegment | undefined
   /** False if the content is damaged, so that it is not known what the owner had written. */
   readonly isReadable: boolean
 }
 
 /**
- * A file that names its owner, so that only one process at a time uses the directory. It works between the containers of
- * one host, not between hosts. See docs/decisions/0014.
+ * A file that names its owner, so that only one process at a time uses the directory. It works between the
+ * containers of one host, not between hosts. See docs/decisions/0014.
  */
 export class Lock {
   /** The stale lock that this lock replaced; `undefined` if there was none. */
@@ -54,8 +56,8 @@ export class Lock {
   }
 
   /**
-   * Acquires the lock; `putInPlace` describes how. With `before`, a lock of this process that was removed or replaced,
-   * the lock is acquired again with the same id.
+   * Acquires the lock; `putInPlace` describes how. With `before`, a lock of this process that was removed or
+   * replaced, the lock is acquired again with the same id.
    *
    * @throws StoreLocked when another running process holds the lock
    */
@@ -66,7 +68,8 @@ export class Lock {
     let opened: OpenedSocket = {}
     try {
       await own.write(undefined)
-      opened = await openSocket(host, path, id) // before the lock is in place: whoever reads it must find its owner alive
+      // Before the lock is in place: a process that reads the lock must find its owner alive.
+      opened = await openSocket(host, path, id)
       const replaced = await putInPlace(disk, path, own, host)
       if (host.openSocket) await removeLeftovers(disk, path, id)
       if (before) before.#socket?.close() // the new socket has replaced its file
@@ -86,8 +89,9 @@ export class Lock {
   }
 
   /**
-   * `undefined` if the lock is still in place; otherwise a sentence that says what happened to it. A lock without its
-   * socket file is not in place, because other containers would conclude that this process has ended.
+   * `undefined` if the lock is still in place; otherwise a sentence that says what happened to it. A lock
+   * without its socket file is not in place, because other containers would conclude that this process has
+   * ended.
    */
   async problem(): Promise<string | undefined> {
     const content = await this.#content()
@@ -109,8 +113,8 @@ export class Lock {
   }
 
   /**
-   * Records in the lock which segment is the newest, so that a start after a crash notices if it is missing. Call it when
-   * the segment is durable: the lock must not name a segment that a power cut can remove.
+   * Records in the lock which segment is the newest, so that a start after a crash notices if it is missing.
+   * Call it when the segment is durable: the lock must not name a segment that a power cut can remove.
    *
    * @throws StoreLocked when another process holds the lock now
    */
@@ -135,7 +139,10 @@ export class Lock {
     }
   }
 
-  /** Leaves the lock file in place as a crash would: the next owner will know that this one did not stop cleanly. */
+  /**
+   * Leaves the lock file in place as a crash would: the next owner will know that this one did not stop
+   * cleanly.
+   */
   async abandon(): Promise<void> {
     locksOfThisProcess.delete(this.#id)
     await closeSocket(this.#disk, this.#path, this.#id, this.#socket)

@@ -13,7 +13,9 @@ export interface MemoryState {
   owner?: object | undefined
 }
 
-/** Creates a store in memory, for tests and for servers without a disk. Data lasts as long as `state` is kept. */
+/**
+ * Creates a store in memory, for tests and for servers without a disk. Data lasts as long as `state` is kept.
+ */
 export function createMemoryStore(state: MemoryState = { users: new Map() }): Store {
   return new MemoryStore(state)
 }
@@ -81,7 +83,8 @@ class MemoryStore implements Store {
   async save(): Promise<void> {
     await this.flush()
     const users = new Map<UserId, UserRecord>()
-    this.#state.users = users // before the iteration: a record noted during it is newer than the one it replaces
+    // Before the iteration: a record noted during it is newer than the one it replaces.
+    this.#state.users = users
     for (const record of this.#everyone()) users.set(record.userId, record)
     this.#state.alive = undefined
     this.#know(this.#knownTime?.())

@@ -3,15 +3,15 @@ import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 
 /**
- * The stored records, one per user, and the known time. Most records belong to offline users without further state. They
- * are kept as compact rows and become objects only when requested: objects that live until a load has ended would leave
- * the heap fragmented.
+ * The stored records, one per user, and the known time. Most records belong to offline users without further
+ * state. They are kept as compact rows and become objects only when requested: objects that live until a load
+ * has ended would leave the heap fragmented.
  */
 export class Records implements Iterable<UserRecord> {
   readonly #known = new UserTable<UserRecord>()
   /**
-   * A lower bound of the real time, in ms since the epoch; see `Store.alive`. If it was not stored, the highest time
-   * that was stored anywhere. `undefined` if nothing was stored.
+   * A lower bound of the real time, in ms since the epoch; see `Store.alive`. If it was not stored, the
+   * highest time that was stored anywhere. `undefined` if nothing was stored.
    */
   knownTime: number | undefined
 
@@ -20,7 +20,7 @@ export class Records implements Iterable<UserRecord> {
     return this.#known.size
   }
 
-  /** The record of a user; `undefined` if there is none. */
+  /** The record of a user; `undefined` if the user is unknown. */
   get(userId: UserId): UserRecord | undefined {
     const known = this.#known.get(userId)
     return known && asRecord(known)

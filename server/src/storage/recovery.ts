@@ -25,7 +25,7 @@ export interface Recovered {
   readonly stateId: string | undefined
   /** The number of the next segment. It is higher than that of every existing segment. */
   readonly nextSegment: number
-  /** The highest number of an existing segment; 0 if there is none. */
+  /** The highest number of an existing segment; 0 without segments. */
   readonly highestSegment: number
   /** The newest segment, and how many of its bytes are valid. */
   readonly lastSegment: SegmentHead['previous'] | undefined
@@ -45,14 +45,17 @@ export interface RecoveryOptions {
   readonly files: Files
   readonly log: StoreLog
   readonly now: number
-  /** The lock of the last process if that crashed. It names the newest segment, whose last line may be incomplete. */
+  /**
+   * The lock of the last process if that crashed. It names the newest segment, whose last line may be
+   * incomplete.
+   */
   readonly staleLock: StaleLock | undefined
 }
 
 /**
- * Reads the state: the main file and the segments after it. Without a valid main file, it reads the backup and the
- * segments after that, which are kept as long as the backup, so nothing is lost. Without either, it reads the journal
- * alone, if that goes back to an empty start. It changes no file until it has succeeded.
+ * Reads the state: the main file and the segments after it. Without a valid main file, it reads the backup
+ * and the segments after that, which are kept as long as the backup, so nothing is lost. Without either, it
+ * reads the journal alone, if that goes back to an empty start. It changes no file until it has succeeded.
  *
  * @throws StoreDamaged when nothing readable is left of what was stored, and errors of the disk
  */
@@ -104,8 +107,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 }
 
 /**
- * There is no state file. That is valid for a new directory, and after a crash of a process that had written nothing yet.
- * It is an error if a stale lock shows that there was state.
+ * There is no state file. That is valid for a new directory, and after a crash of a process that had written
+ * nothing yet. It is an error if a stale lock shows that there was state.
  */
 function emptyStart({ files, staleLock }: RecoveryOptions): Recovered {
   if (staleLock && (staleLock.newest || !staleLock.isReadable)) {
@@ -192,8 +195,8 @@ function baseOf(name: string, snapshot: Snapshot, segments: SegmentFile[], isImp
     const needs = journal ?? 1
     return { ...common, stateId, needs, expectsSegment: true, origin: origin.kind, fingerprint: undefined }
   }
-  // An imported file names no segment, but segments that were started after it name its fingerprint. The segments of the
-  // state before it are not used: the operator who imported the file wanted another state.
+  // An imported file names no segment, but segments that were started after it name its fingerprint. The
+  // segments of the state before it are not used: the operator who imported the file wanted another state.
   const { fingerprint } = origin
   const first = segments.find(({ head }) => head?.imported === fingerprint)
   if (first)
@@ -213,7 +216,9 @@ async function removeTemporaryFiles(disk: Disk, files: Files, names: readonly st
   for (const name of names.filter(isTemporary)) await removeQuietly(disk, files.inDirectory(name))
 }
 
-/** Keeps damaged files under other names, so that an operator can inspect them, and logs one line for each. */
+/**
+ * Keeps damaged files under other names, so that an operator can inspect them, and logs one line for each.
+ */
 async function moveDamagedAside(
   { disk, files, log, now }: RecoveryOptions,
   names: readonly string[],

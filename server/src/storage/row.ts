@@ -14,15 +14,16 @@ import type { UserRecord } from './store.ts'
  *
  *     {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z","username":"ann"}
  *
- * `status` is the presence that others see. The other fields are present only if they differ from the default:
+ * `status` is the presence that others see. The other fields are present only if they differ from the
+ * default:
  *
  * - `"hidden":true`: the user is connected and chose to appear offline.
  * - `"held":true`: the connection is lost, and the grace period runs.
  * - `"idle":true`: the user is idle in every session.
  * - `"inactive":true`: a session reported that its client is not visible.
  * - `"newUsername"`: a name that others don't see yet.
- * - `"choice"`: the status that the user chose, if it differs from `status`: the user is away because of being idle, or
- *   offline with a choice that ends later.
+ * - `"choice"`: the status that the user chose, if it differs from `status`: the user is away because of
+ * being idle, or offline with a choice that ends later.
  * - `"keptHidden":true`: the user is offline, and the choice `offline` still applies on return.
  * - `"text"`, `"expiresAt"`, `"chosenAt"`: parts of the choice.
  */

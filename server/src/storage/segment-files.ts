@@ -35,7 +35,10 @@ export interface SortedSegments {
   readonly stateId: string | undefined
 }
 
-/** Lists the segment files by number, with their heads. @throws errors of the disk other than a damaged file */
+/**
+ * Lists the segment files by number, with their heads.
+ * @throws errors of the disk other than a damaged file
+ */
 export async function listSegments(disk: Disk, files: Files, names: string[]): Promise<SegmentFile[]> {
   const numbers = names.map(segmentNumber).filter(number => number !== undefined)
   const segments: SegmentFile[] = []
@@ -51,8 +54,8 @@ export async function listSegments(disk: Disk, files: Files, names: string[]): P
 }
 
 /**
- * Whether an error means that this file is unreadable: a directory in its place, or a disk error. Other errors, such as
- * too many open files, say nothing about the file.
+ * Whether an error means that this file is unreadable: a directory in its place, or a disk error. Other
+ * errors, such as too many open files, say nothing about the file.
  */
 export function isUnreadable(error: unknown): boolean {
   return codeOf(error) === 'EISDIR' || codeOf(error) === 'EIO'

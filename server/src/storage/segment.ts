@@ -8,7 +8,10 @@ import { encodeRow } from './row.ts'
 import { SlicedWriter, TimeSlices } from './sliced-writer.ts'
 import { FORMAT } from './snapshot.ts'
 
-/** Someone else removed, renamed or replaced a file while this process was using it. The message names the file. */
+/**
+ * Someone else removed, renamed or replaced a file while this process was using it. The message names the
+ * file.
+ */
 export class ExternalChange extends Error {
   override readonly name = 'ExternalChange'
 }
@@ -35,7 +38,8 @@ export class Segment {
   }
 
   /**
-   * Creates a segment. The file gets its name when the head is durable, so a segment without a head is damaged.
+   * Creates a segment. The file gets its name when the head is durable, so a segment without a head is
+   * damaged.
    *
    * @throws errors of the disk; the file is then removed
    */

@@ -11,7 +11,10 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Writes 100 pieces of 8 KiB; encoding each takes `pieceMs`. Returns the time between yields to the event loop. */
+/**
+ * Writes 100 pieces of 8 KiB; encoding each takes `pieceMs`. Returns the time between yields to the event
+ * loop.
+ */
 async function slicesOf(pieceMs: number): Promise<number[]> {
   const slices = new TimeSlices('urgent')
   const lengths: number[] = []

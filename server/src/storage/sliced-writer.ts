@@ -4,10 +4,15 @@ import type { WritableFile } from './disk.ts'
 
 /** How long a slice may block the event loop. Saving may add at most 5 ms to the longest stall. */
 const SLICE_MS = 1
-/** Pause after a slice in background work, in slice durations: a quarter of one core, 4 s for a million users. */
+/**
+ * Pause after a slice in background work, in slice durations: a quarter of one core, 4 s for a million users.
+ */
 const BACKGROUND_PAUSE = 3
 
-/** Divides long work into time slices, so that the event loop can handle messages, pings and timers in between. */
+/**
+ * Divides long work into time slices, so that the event loop can handle messages, pings and timers in
+ * between.
+ */
 export class TimeSlices {
   #pause: number
   #stopped: Error | undefined
@@ -47,7 +52,10 @@ export class TimeSlices {
 const CHUNK_CHARS = 8 * 1024
 /** Bytes written at once. A save reuses one buffer: allocating many would trigger garbage collections. */
 const BUFFER_BYTES = 256 * 1024
-/** Bytes synced at once. If 100 MB wait for one sync, file systems delay every other sync, including the journal's. */
+/**
+ * Bytes synced at once. If 100 MB wait for one sync, file systems delay every other sync, including the
+ * journal's.
+ */
 const SYNC_BYTES = 8 * 1024 * 1024
 
 /** Appends text to a file in time slices, and computes its length and checksum. */

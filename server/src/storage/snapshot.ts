@@ -30,7 +30,10 @@ export interface Snapshot {
   readonly knownTime: number | undefined
   /** See `SnapshotHead.journal`. Absent in imported files. */
   readonly journal: number | undefined
-  /** `sealed`: it has a correct checksum. `by hand`: it was edited or imported, and `fingerprint` identifies it. */
+  /**
+   * `sealed`: it has a correct checksum. `by hand`: it was edited or imported, and `fingerprint` identifies
+   * it.
+   */
   readonly origin: { readonly kind: 'sealed' } | { readonly kind: 'by hand'; readonly fingerprint: string }
 }
 
@@ -159,8 +162,8 @@ async function modifiedAt(disk: Disk, path: string): Promise<number> {
 
 /**
  * Reads a file without a checksum: one of ours that was edited, or the plain form that other tools write:
- * `{"<userId>": {"userId": …, "status": …, "lastSeen": …, "username": …}}`. If `lastSeen` is missing, the user was last
- * seen when the file was written, or earlier.
+ * `{"<userId>": {"userId": …, "status": …, "lastSeen": …, "username": …}}`. If `lastSeen` is missing, the
+ * user was last seen when the file was written, or earlier.
  */
 function readByHand(bytes: Buffer, writtenAt: number): Snapshot {
   const origin = { kind: 'by hand', fingerprint: checksum(crc32(bytes)) } as const
@@ -195,7 +198,8 @@ const NO_HEAD: ReadHead = {
 }
 
 /**
- * Reads only the head of a state file of `writeSnapshot`. `undefined` if it is another file, or its head is damaged.
+ * Reads only the head of a state file of `writeSnapshot`. `undefined` if it is another file, or its head is
+ * damaged.
  *
  * @throws errors of the disk
  */

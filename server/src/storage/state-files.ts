@@ -23,8 +23,9 @@ export class StateFiles {
   }
 
   /**
-   * Makes `snapshot`, the path of a durable file, the main file, and the previous main file the backup. At every step
-   * both are complete. `needs` is the first segment that the new main file needs. @throws errors of the disk
+   * Makes `snapshot`, the path of a durable file, the main file, and the previous main file the backup. At
+   * every step both are complete. `needs` is the first segment that the new main file needs. @throws errors
+   * of the disk
    */
   async publish(snapshot: string, needs: number): Promise<void> {
     const { main, backup, directory } = this.#files

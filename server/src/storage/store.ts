@@ -7,8 +7,9 @@ export type { PresenceRecord as UserRecord } from '../presence/presence.ts'
 /**
  * Whether changes reach the disk in time. `since` is in ms since the epoch.
  *
- * `late`: no call has failed, but something has waited for the disk for more than 1 s. A crash would lose what waits.
- * The state ends when nothing has been late for 5 s. `failing`: a call has failed; `error` is the reason.
+ * `late`: no call has failed, but something has waited for the disk for more than 1 s. A crash would lose
+ * what waits. The state ends when nothing has been late for 5 s. `failing`: a call has failed; `error` is the
+ * reason.
  */
 export type StoreHealth =
   | { readonly state: 'ok' }
@@ -28,8 +29,9 @@ export interface Store {
    * says now. Every record comes from a `note` or a snapshot: damaged data is never returned as valid, and an
    * empty result means that nothing was ever written. `knownTime` of the result is explained at `alive`.
    *
-   * @throws StoreLocked when another process owns the data; StoreDamaged when nothing of what was written is readable;
-   * StoreUnusable when the location can't be read or written. In all three cases no file has changed.
+   * @throws StoreLocked when another process owns the data; StoreDamaged when nothing of what was written is
+   * readable; StoreUnusable when the location can't be read or written. In all three cases no file has
+   * changed.
    */
   load(): Promise<Records>
 
@@ -72,8 +74,9 @@ export interface Store {
   health(): StoreHealth
 
   /**
-   * Writes what was noted, and gives up ownership. It waits for the disk: if the disk hangs, it does not resolve, so a
-   * caller that must end needs a timeout of its own. An unfinished `close` has the same effect as a crash.
+   * Writes what was noted, and gives up ownership. It waits for the disk: if the disk hangs, it does not
+   * resolve, so a caller that must end needs a timeout of its own. An unfinished `close` has the same effect
+   * as a crash.
    */
   close(): Promise<void>
 }

@@ -20,7 +20,10 @@ export async function unusable(directory: string, error: Error): Promise<StoreUn
   return new StoreUnusable(text, { cause: error })
 }
 
-/** The file to which access was denied, if it is one in the directory: it may have another owner than the directory. */
+/**
+ * The file to which access was denied, if it is one in the directory: it may have another owner than the
+ * directory.
+ */
 async function foreignFile(
   directory: string,
   error: Error,

@@ -3,7 +3,9 @@ import type { UserRecord } from './store.ts'
 import { diskWith, openStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
-/* The files of version 0.1.0 after a kill: without ids and known time, and with a lock that names no segment. */
+/*
+ * The files of version 0.1.0 after a kill: without ids and known time, and with a lock that names no segment.
+ */
 
 const ANN = Date.UTC(2026, 10, 28, 7, 51, 52, 321)
 const BOB = Date.UTC(2026, 10, 28, 7, 51, 49, 813)

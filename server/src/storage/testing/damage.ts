@@ -13,8 +13,8 @@ export interface StateOnDisk {
 type Places = 'main and backup' | 'main' | 'journal'
 
 /**
- * Creates the files of a process that stopped cleanly: with main file and backup, with a first snapshot only, or with a
- * journal only. The process before it crashed.
+ * Creates the files of a process that stopped cleanly: with main file and backup, with a first snapshot only,
+ * or with a journal only. The process before it crashed.
  */
 export async function createState(places: Places, userCount: number): Promise<StateOnDisk> {
   let disk = new SimulatedDisk()
@@ -75,8 +75,8 @@ export const storeReader: Reader = async disk => {
 }
 
 /**
- * Starts with damaged files. Allowed are: the complete state; a smaller state if the log reports the loss; or a refusal
- * that changes no file.
+ * Starts with damaged files. Allowed are: the complete state; a smaller state if the log reports the loss; or
+ * a refusal that changes no file.
  */
 export async function checkStart(
   state: StateOnDisk,

@@ -1,5 +1,6 @@
 /*
- * A child process that acquires and releases locks on command. `lock.process.test.ts` starts many of them, which race.
+ * A child process that acquires and releases locks on command. `lock.process.test.ts` starts many of them,
+ * which race.
  */
 import { randomUUID } from 'node:crypto'
 import { nodeDisk } from '../disk.ts'
@@ -7,7 +8,9 @@ import { type Host, thisHost } from '../host.ts'
 import { Lock } from '../lock.ts'
 import { StoreLocked } from '../store.ts'
 
-/** A command to the child. `hidesPid`: act as a process in another container, whose pid means nothing here. */
+/**
+ * A command to the child. `hidesPid`: act as a process in another container, whose pid means nothing here.
+ */
 export type Command = { readonly take: string; readonly hidesPid?: boolean } | { readonly release: true }
 /** The answer of the child. `why` is the reason if it did not get the lock. */
 export type Answer =
@@ -15,7 +18,9 @@ export type Answer =
   | { readonly released: true }
   | { readonly ready: true }
 
-/** A host as a process in another pid namespace sees it: every such process is pid 1 and has its own /proc. */
+/**
+ * A host as a process in another pid namespace sees it: every such process is pid 1 and has its own /proc.
+ */
 export function inAnotherContainer(host: Host): Host {
   const namespace = `pid:[${randomUUID()}]`
   return {

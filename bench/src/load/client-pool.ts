@@ -3,14 +3,14 @@ import { Client, type Link } from './client.ts'
 import { Driver } from './driver.ts'
 import type { BareCount, ConnectOrder } from './orders.ts'
 
-/** After the last expected frame: time for frames too many to show themselves. */
+/** How long to wait for unexpected frames after the last expected one, in ms. */
 const EXTRA_FRAMES_MS = 100
 
-/** Clients whose payloads are read for latency; few, since reading costs the load generator. */
+/** The number of clients whose payloads are read for latency. It is small, because reading costs CPU time. */
 const SAMPLED = 40
 
 /** All clients of the load generator. */
-export class Crowd {
+export class ClientPool {
   readonly link: Link
   readonly listeners: Client[] = []
   readonly drivers: Driver[] = []
@@ -24,20 +24,26 @@ export class Crowd {
   }
 
   /**
-   * Some listeners, from the first to the last to connect: a broadcast reaches them at different moments. Empty
-   * if the payload can't be read.
+   * A sample of all listeners, early and late: a broadcast reaches them at different times. Empty if payloads
+   * can't be read.
    */
   get sampled(): Client[] {
-    if (this.link.dialect.extension) return []
+    if (this.link.wireFormat.extension) return []
     const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
     return this.listeners.filter((_, index) => index % step === 0)
   }
 
-  /** Lets clients in and waits until everybody who was there has heard of everybody who came. */
-  async connect({ listeners, drivers, atOnce, told, asTabs = false }: ConnectOrder): Promise<BareCount> {
-    const { tally } = this.link
+  /** Connects clients, and waits until all earlier clients have received all arrivals. */
+  async connect({
+    listeners,
+    drivers,
+    atOnce,
+    broadcastsArrivals,
+    asTabs = false,
+  }: ConnectOrder): Promise<BareCount> {
+    const { received } = this.link
     const began = performance.now()
-    const before = { frames: tally.frames, bytes: tally.bytes }
+    const before = { frames: received.frames, bytes: received.bytes }
     const residents = this.clients.map(client => ({ client, had: client.frames }))
     const names = [
       ...numbered('u', this.listeners.length, listeners).map(name => (asTabs ? 'd0' : name)),
@@ -51,51 +57,50 @@ export class Crowd {
         else this.drivers.push(new Driver(client))
       }
     }
-    // Each arrival is heard by all who were in, and the n-th of them by the n − 1 before it.
+    // All earlier clients receive each arrival, and the n-th new client is received by the n − 1 before it.
     const come = names.length
-    const expected = told ? residents.length * come + (come * (come - 1)) / 2 : 0
-    const complete = await tally.reach(before.frames + expected)
+    const expected = broadcastsArrivals ? residents.length * come + (come * (come - 1)) / 2 : 0
+    const complete = await received.reach(before.frames + expected)
     const seconds = (performance.now() - began) / 1000
     await sleep(EXTRA_FRAMES_MS)
-    const invalid = tally.takeProblems()
+    const invalid = received.takeProblems()
     if (!complete) invalid.push('arrivals stopped coming')
     const heard = new Map(this.clients.map(client => [client, client.frames]))
     for (const { client, had } of residents) heard.set(client, client.frames - had)
-    if (!isEveryPlaceTaken([...heard.values()], residents.length, told))
-      invalid.push('clients heard of more or fewer arrivals than came after them')
+    if (!isEveryCountRight([...heard.values()], residents.length, broadcastsArrivals))
+      invalid.push('clients received more or fewer arrivals than came after them')
     return {
-      counted: tally.frames - before.frames,
+      counted: received.frames - before.frames,
       expected,
-      bytes: tally.bytes - before.bytes,
+      bytes: received.bytes - before.bytes,
       seconds,
       invalid,
     }
   }
 
   /**
-   * Runs `work`, which says how many frames every client must get for it, and waits for them. The seconds are those
-   * of the work and the wait.
+   * Runs `work`, which returns how many frames every client must receive, and waits for them. `seconds`
+   * covers the work and the wait.
    */
   async expect(work: () => Promise<{ each: number }>): Promise<BareCount> {
-    const { tally, dialect } = this.link
+    const { received, wireFormat } = this.link
     const began = performance.now()
-    const before = { frames: tally.frames, bytes: tally.bytes, deflated: tally.deflated }
+    const before = { frames: received.frames, bytes: received.bytes, deflated: received.deflated }
     const clients = this.clients.map(client => ({ client, had: client.frames }))
     const { each } = await work()
     const expected = each * clients.length
-    const complete = await tally.reach(before.frames + expected)
+    const complete = await received.reach(before.frames + expected)
     const seconds = (performance.now() - began) / 1000
     await sleep(EXTRA_FRAMES_MS)
-    const invalid = tally.takeProblems()
+    const invalid = received.takeProblems()
     if (!complete) invalid.push('messages stopped coming')
     const wrong = clients.filter(({ client, had }) => client.frames - had !== each).length
-    if (dialect.extension && tally.deflated === before.deflated) invalid.push('nothing was deflated')
-    if (wrong > 0)
-      invalid.push(`${wrong} of ${clients.length} clients got another number of messages than ${each}`)
+    if (wireFormat.extension && received.deflated === before.deflated) invalid.push('no frame was compressed')
+    if (wrong > 0) invalid.push(`${wrong} of ${clients.length} clients did not receive ${each} messages`)
     return {
-      counted: tally.frames - before.frames,
+      counted: received.frames - before.frames,
       expected,
-      bytes: tally.bytes - before.bytes,
+      bytes: received.bytes - before.bytes,
       seconds,
       invalid,
     }
@@ -107,12 +112,16 @@ function numbered(letter: string, from: number, count: number): string[] {
 }
 
 /**
- * Arrivals have an order. So of n new clients, one gets 0 arrivals, one gets 1, and so on up to n − 1, and
- * each client that was connected before gets all n. In a silent run all get 0.
+ * Arrivals have an order: of n new clients, one received 0 arrivals, one 1, … and one n − 1. Each earlier
+ * client received n. If arrivals are not broadcast, all received 0.
  */
-function isEveryPlaceTaken(heard: readonly number[], residents: number, told: boolean): boolean {
+function isEveryCountRight(
+  heard: readonly number[],
+  residents: number,
+  broadcastsArrivals: boolean,
+): boolean {
   const come = heard.length - residents
   return heard
     .toSorted((a, b) => a - b)
-    .every((frames, place) => frames === (told ? Math.min(place, come) : 0))
+    .every((frames, place) => frames === (broadcastsArrivals ? Math.min(place, come) : 0))
 }

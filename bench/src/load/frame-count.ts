@@ -1,18 +1,21 @@
-/** No frame for this long: the rest is not coming. Longer than any pause of a server that is still at work. */
+/**
+ * After this time without a frame, in ms, no more are expected. It is longer than any pause of a working
+ * server.
+ */
 export const GIVE_UP_MS = 8_000
 
-/** How often a wait looks whether frames still come. */
-const LOOK_MS = 500
+/** How often a wait checks whether frames still come, in ms. */
+const CHECK_MS = 500
 
-/** Everything all clients of this process received. */
-export class Tally {
+/** Counts what all clients of this process receive. */
+export class FrameCount {
   frames = 0
   bytes = 0
-  /** Of the frames, those that were deflated. */
+  /** The number of compressed frames. */
   deflated = 0
-  /** When the last of them came, in ms of `performance.now()`. */
+  /** When the last frame came, in ms of `performance.now()`. */
   lastAt = 0
-  /** What clients complain of: lost sockets, error messages. */
+  /** Problems of clients, such as lost sockets and error messages, with their number. */
   readonly #problems = new Map<string, number>()
   #target = Number.POSITIVE_INFINITY
   #reached: (() => void) | undefined
@@ -23,11 +26,14 @@ export class Tally {
     if (this.frames >= this.#target) this.#reached?.()
   }
 
-  complain(problem: string): void {
+  addProblem(problem: string): void {
     this.#problems.set(problem, (this.#problems.get(problem) ?? 0) + 1)
   }
 
-  /** Waits until `frames` is at least `target`; `false` when frames stopped coming before. One wait at a time. */
+  /**
+   * Waits until `frames` is at least `target`. Resolves with false if frames stopped coming. One wait at a
+   * time.
+   */
   async reach(target: number): Promise<boolean> {
     if (this.frames >= target) return true
     let look: NodeJS.Timeout | undefined
@@ -41,14 +47,14 @@ export class Tally {
         if (this.frames === seen && now - seenAt > GIVE_UP_MS) resolve(false)
         if (this.frames > seen) seenAt = now
         seen = this.frames
-      }, LOOK_MS)
+      }, CHECK_MS)
     })
     clearInterval(look)
     this.#target = Number.POSITIVE_INFINITY
     return arrived
   }
 
-  /** The complaints since the last call, as sentences. */
+  /** The problems since the last call, as sentences. */
   takeProblems(): string[] {
     const sentences = [...this.#problems].map(([problem, times]) => `${times} × ${problem}`)
     this.#problems.clear()

@@ -2,23 +2,24 @@ import type { Client } from './client.ts'
 import { letterOf } from './diff.ts'
 
 /**
- * Changes that may wait for their reply at the same time: a server that takes longer than 200 ms for those of a
- * thousand a second is asked for fewer. With its hundred drivers at half the rate, a firehose is as patient.
+ * Maximum number of changes that wait for their reply. At a thousand changes per second, a server that needs
+ * longer than 200 ms gets fewer changes. The firehose has the same limit, with a hundred drivers at half the
+ * rate.
  */
 const MAX_UNANSWERED = 200
 
-/** Clients that take turns to change their status, from one of a few to the next, round and round. */
-export class Movers {
+/** Clients that change their status in turns, through a list of statuses again and again. */
+export class StatusChangers {
   readonly #clients: readonly Client[]
   readonly #letters: readonly number[]
   readonly #frames: readonly Buffer[]
   readonly #truth: Uint8Array
-  /** Those nobody waits for, longest first. */
+  /** The clients without a pending change, longest waiting first. */
   readonly #free: number[] = []
-  /** When each client last changed to each of the statuses. */
-  readonly #movedAt: Float64Array
+  /** When each client last changed to each status. */
+  readonly #changedAt: Float64Array
 
-  /** `truth` has everybody's status, by its letter, and is kept so. */
+  /** `truth` has the letter of the status of each user, and is kept up to date. */
   constructor(clients: readonly Client[], statuses: readonly string[], truth: Uint8Array) {
     this.#clients = clients
     this.#letters = statuses.map(letterOf)
@@ -26,7 +27,7 @@ export class Movers {
       status => clients[0]?.prepare(`{"type":"set_status","status":"${status}"}`) ?? Buffer.alloc(0),
     )
     this.#truth = truth
-    this.#movedAt = new Float64Array(clients.length * statuses.length)
+    this.#changedAt = new Float64Array(clients.length * statuses.length)
     for (const [user, client] of clients.entries()) {
       this.#free.push(user)
       client.onReply = () => this.#free.push(user)
@@ -37,20 +38,20 @@ export class Movers {
     return this.#clients.length - this.#free.length
   }
 
-  /** Has the next one change; `false` when too many wait for their replies. */
-  move(): boolean {
+  /** Changes the status of the next client. Returns false if too many changes wait for their reply. */
+  change(): boolean {
     if (this.unanswered >= MAX_UNANSWERED) return false
     const user = this.#free.shift()
     if (user === undefined) return false
     const next = (this.#letters.indexOf(this.#truth[user] ?? 0) + 1) % this.#letters.length
     this.#truth[user] = this.#letters[next] ?? 0
-    this.#movedAt[user * this.#letters.length + next] = performance.now()
+    this.#changedAt[user * this.#letters.length + next] = performance.now()
     this.#clients[user]?.write(this.#frames[next] ?? Buffer.alloc(0))
     return true
   }
 
-  /** When a user last changed to the status with this letter, in ms of `performance.now()`; 0 when never. */
-  movedAt(user: number, letter: number): number {
-    return this.#movedAt[user * this.#letters.length + this.#letters.indexOf(letter)] ?? 0
+  /** When a user last changed to the status with this letter, in ms of `performance.now()`; 0 if never. */
+  changedAt(user: number, letter: number): number {
+    return this.#changedAt[user * this.#letters.length + this.#letters.indexOf(letter)] ?? 0
   }
 }

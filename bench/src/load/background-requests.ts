@@ -1,36 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Crowd } from './crowd.ts'
+import type { ClientPool } from './client-pool.ts'
 import { Latencies } from './latency.ts'
-import type { AskedOrder, AskOrder, BareCount } from './orders.ts'
+import type { BareCount, BeginRequestsOrder, EndRequestsOrder } from './orders.ts'
 
-/** After the last question: time for its reply. */
+/** How long to wait for the last reply, in ms. */
 const LAST_REPLY_MS = 5_000
 
-/** Drivers that ask while something else goes on, and time the replies: they show how long those who are in wait. */
-export class Asking {
-  readonly #crowd: Crowd
+/** Sends requests while another order runs, and measures how long connected clients wait for replies. */
+export class BackgroundRequests {
+  readonly #pool: ClientPool
   #latencies = new Latencies()
   #timer: NodeJS.Timeout | undefined
   #began = 0
   #due = 0
   #asked = 0
   #replied = 0
-  /** What each had heard when it began. */
+  /** The frames that each driver had received at the start. */
   #had: number[] = []
 
-  constructor(crowd: Crowd) {
-    this.#crowd = crowd
+  constructor(pool: ClientPool) {
+    this.#pool = pool
   }
 
-  /** From now on drivers take turns; one that waits for its reply is passed over. */
-  begin({ perSecond }: AskOrder): BareCount {
-    const free = [...this.#crowd.drivers]
+  /** Starts. Drivers take turns; one that waits for its reply is skipped. */
+  begin({ perSecond }: BeginRequestsOrder): BareCount {
+    const free = [...this.#pool.drivers]
     this.#latencies = new Latencies()
     this.#began = performance.now()
     this.#due = 0
     this.#asked = 0
     this.#replied = 0
-    this.#had = this.#crowd.drivers.map(({ client }) => client.frames)
+    this.#had = this.#pool.drivers.map(({ client }) => client.frames)
     this.#timer = setInterval(() => {
       this.#due++
       const driver = free.shift()
@@ -47,17 +47,17 @@ export class Asking {
     return { counted: 0, expected: 0, bytes: 0, seconds: 0, invalid: [] }
   }
 
-  /** Asks no more, and says how it was. */
-  async end({ heard }: AskedOrder): Promise<BareCount> {
+  /** Stops, and returns the result. */
+  async end({ arrivals }: EndRequestsOrder): Promise<BareCount> {
     clearInterval(this.#timer)
     for (let ms = 0; this.#replied < this.#asked && ms < LAST_REPLY_MS; ms += 10) await sleep(10)
     const latencyMs = this.#latencies.summary()
-    const invalid = this.#crowd.link.tally.takeProblems()
-    const wrong = this.#crowd.drivers.filter(
-      ({ client }, index) => client.frames - (this.#had[index] ?? 0) !== heard,
+    const invalid = this.#pool.link.received.takeProblems()
+    const wrong = this.#pool.drivers.filter(
+      ({ client }, index) => client.frames - (this.#had[index] ?? 0) !== arrivals,
     )
     if (wrong.length > 0)
-      invalid.push(`${wrong.length} of those who asked heard of more or fewer than ${heard} arrivals`)
+      invalid.push(`${wrong.length} of the requesting clients did not receive ${arrivals} arrivals`)
     return {
       counted: this.#replied,
       expected: this.#asked,
