@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
-import { allSettings, settingGroups } from '../server/src/settings.ts'
+import { allSettings, settingGroups } from '../server/src/settings-table.ts'
 import { wrap } from '../server/src/wrap.ts'
 import { clientCloseCodes, clientProtocol } from './client-protocol.ts'
 

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { EnvFile } from './env-file.ts'
 import { nearName } from './near-name.ts'
-import { readSettings, type Settings, settingsTable, WrongSettings } from './settings.ts'
+import { readSettings, type Settings, WrongSettings } from './settings.ts'
+import { settingsTable } from './settings-table.ts'
 
 // Settings come from three sources. A flag overrides the environment, and the environment overrides `.env`.
 // The functions here receive all texts as parameters and do not touch the process.

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { readEnvFile } from './env-file.ts'
-import { allSettings, describe, help, readSettings, WrongSettings } from './settings.ts'
+import { readSettings, WrongSettings } from './settings.ts'
+import { describe, help } from './settings-help.ts'
+import { allSettings } from './settings-table.ts'
 
 const problems = (texts: Record<string, string>) => {
   try {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
-import type { TrustProxy } from '../settings.ts'
+import type { TrustProxy } from '../setting-values.ts'
 
 /** Loopback, private and link-local ranges (RFC 1918, 4193, 4291, 3927, 6598): this machine, or a proxy. */
 const privateRanges = new BlockList()

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { ProtocolVersion } from '@who-is-online/protocol/catalogue'
 import type { UserId } from '@who-is-online/protocol/words'
-import type { TrustProxy } from '../settings.ts'
+import type { TrustProxy } from '../setting-values.ts'
 import { type ClientAddress, clientAddress, countedAs } from './address.ts'
 import type { Identified, Identity } from './identity.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'

@@ -1,0 +1,48 @@
+import { allSettings, settingGroups } from './settings-table.ts'
+import { wrap } from './wrap.ts'
+
+/** What `--print-config` prints: every setting. For a secret it prints only whether it is set. */
+export function describe(texts: Readonly<Record<string, string | undefined>>): string {
+  return allSettings
+    .map(([name, { default: byDefault, isSecret }]) => {
+      const value = texts[name] ?? byDefault ?? ''
+      return `${name}=${isSecret && value ? '(set, hidden)' : value}`
+    })
+    .join('\n')
+}
+
+const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId=ID
+
+  --help          print this text
+  --version       print the version
+  --print-config  print the settings that would be used
+  --dev           start development, whatever ENVIRONMENT says
+
+Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
+            78 wrong settings or state.
+
+Settings are read from the environment of the process, then from .env in the working directory.`
+
+/** Together with the indent at most 100 columns. */
+const HELP_WIDTH = 94
+
+/** What `--help` prints. */
+export function help(): string {
+  const groups = Object.entries(settingGroups).map(([group, about]) => {
+    const members = allSettings.filter(([, setting]) => setting.group === group).map(helpOf)
+    return [`${group}: ${about}`, ...members].join('\n')
+  })
+  return [HELP, ...groups].join('\n\n')
+}
+
+function helpOf([
+  name,
+  { default: byDefault, unset, values, meaning, whenToChange },
+]: (typeof allSettings)[number]): string {
+  return [
+    `  ${name}=${byDefault ?? ''}`,
+    ...wrap(`${meaning} Values: ${values.allowed.replaceAll('`', '')}.`, HELP_WIDTH),
+    ...(unset === undefined ? [] : wrap(`Unset: ${unset}.`, HELP_WIDTH)),
+    ...wrap(`When to change it: ${whenToChange}`, HELP_WIDTH),
+  ].join('\n      ')
+}

@@ -1,0 +1,326 @@
+import { host, key, oneOf, origins, proxies, text, type Values, whole } from './setting-values.ts'
+
+// Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made
+// from this table. A number brings its reason.
+
+/** The groups in which the documentation shows the settings. */
+export const settingGroups = {
+  basics: 'Where the server listens and what it logs.',
+  security: 'Who may connect, and who may see the live page.',
+  timing: 'How soon a user is shown as offline.',
+  limits: 'Protection against abuse. A normal application does not meet them.',
+  storage: 'Where the state is stored, how often, and for how long.',
+} as const
+
+/** One row of the table. */
+interface Setting<Value> {
+  readonly group: keyof typeof settingGroups
+  /** The text that an unset setting is read as; `null` for no default. */
+  readonly default: string | null
+  /** What happens when a setting without a default is unset. */
+  readonly unset?: string
+  readonly values: Values<Value>
+  readonly meaning: string
+  readonly whenToChange: string
+  /** True if the value is never printed, here or in a log. */
+  readonly isSecret?: boolean
+}
+
+/** The table of all settings. */
+export const settingsTable = {
+  PORT: {
+    group: 'basics',
+    default: '3050',
+    values: whole(0, 65_535),
+    meaning: 'The TCP port to listen on. With 0 the system picks a free port.',
+    whenToChange: 'Another program uses the port.',
+  },
+  HOST: {
+    group: 'basics',
+    default: null,
+    unset: 'all interfaces',
+    values: host,
+    meaning: 'The address to listen on, such as 127.0.0.1 or ::1.',
+    whenToChange: 'A proxy runs on the same machine: set 127.0.0.1.',
+  },
+  ENVIRONMENT: {
+    group: 'basics',
+    default: 'production',
+    values: oneOf('development', 'production'),
+    meaning:
+      'development: readable logs with debug lines, the live page is on, pages from this machine and from private networks may connect, and AUTH is not needed. production: JSON logs, and none of these. A production start ignores development in .env and logs a warning.',
+    whenToChange: 'Use --dev (pnpm dev) instead. It sets development for one start.',
+  },
+  DASHBOARD: {
+    group: 'basics',
+    default: null,
+    unset: 'on in development, off in production',
+    values: oneOf('on', 'off'),
+    meaning:
+      'on: the live page at / shows all users with name, status and last seen. In production it needs API_KEY. off: there is no such page.',
+    whenToChange: 'You want the live page in production.',
+  },
+  COMPRESSION: {
+    group: 'basics',
+    default: 'off',
+    values: oneOf('on', 'off'),
+    meaning:
+      'on: clients that offer permessage-deflate get changes and large replies compressed. The server compresses what many clients get only once. A busy server then sends a sixth of the bytes for no more CPU. Each client that sends compressed messages, as browsers do, costs 20 to 30 KB of memory. A large reply to a single client takes longer.',
+    whenToChange: 'Network traffic costs more than memory.',
+  },
+  LOG_DIR: {
+    group: 'basics',
+    default: 'logs',
+    values: text('a directory'),
+    meaning: 'The directory of the log files. Each log has at most 5 files of 10 MiB; the oldest is deleted.',
+    whenToChange: 'Logs belong on another volume, such as /var/log/who-is-online.',
+  },
+  LOG_LEVEL: {
+    group: 'basics',
+    default: null,
+    unset: 'debug in development, info in production',
+    values: oneOf('error', 'info', 'debug'),
+    meaning:
+      'The least important lines that are logged. debug logs lines for each connection and is for development only.',
+    whenToChange: 'You want errors only, or fewer lines in development.',
+  },
+  AUTH: {
+    group: 'security',
+    default: null,
+    unset: 'as open in development; production does not start',
+    values: oneOf('open'),
+    meaning:
+      'open: the server believes the user id in the URL (?userId=), in production too. This version cannot check tokens.',
+    whenToChange: 'Always in production. Put a proxy that checks the user id in front of the server.',
+  },
+  API_KEY: {
+    group: 'security',
+    default: null,
+    unset: 'the live page is open in development and not available in production',
+    values: key,
+    isSecret: true,
+    meaning:
+      'The password of the live page, with any user name, or as a Bearer token. It protects the page only: everybody who can connect to /ws sees the same users. The server never prints it.',
+    whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
+  },
+  ALLOWED_ORIGINS: {
+    group: 'security',
+    default: '',
+    values: origins,
+    meaning:
+      'Web pages that may connect, such as https://app.example.com. Pages from the server’s own host always may.',
+    whenToChange:
+      'Your application is served from another host. The log names the origin of a page that was refused.',
+  },
+  TRUST_PROXY: {
+    group: 'security',
+    default: null,
+    unset: 'no proxy is trusted, and private addresses do not count against limits per address',
+    values: proxies,
+    meaning:
+      'The proxies whose X-Forwarded-For header the server believes: how many of them stand in front of it, or their addresses as CIDR ranges.',
+    whenToChange: 'Always behind a proxy: otherwise the limits per address cannot tell the clients apart.',
+  },
+  OFFLINE_GRACE_MS: {
+    group: 'timing',
+    default: '5000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'How long a user stays online after the connection was lost. 5 s is enough for a page reload or a change of network.',
+    whenToChange: 'Raise it if users on poor networks flicker. Lower it to show lost connections sooner.',
+  },
+  RESTART_GRACE_MS: {
+    group: 'timing',
+    default: '30000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'How long users who were online when the server stopped stay online after a start. The client library needs at most 30 s to come back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt.',
+    whenToChange: 'Your own clients wait longer between attempts to connect.',
+  },
+  INACTIVE_GRACE_MS: {
+    group: 'timing',
+    default: '75000',
+    values: whole(0, 3_600_000, 'ms'),
+    meaning:
+      'The same two graces for a session in a hidden tab (client_state inactive), if this one is longer. Browsers let a hidden tab run only once a minute.',
+    whenToChange: 'Rarely. Below 75 s, users with hidden tabs may flicker.',
+  },
+  HIDDEN_KEEP_MS: {
+    group: 'timing',
+    default: '3600000',
+    values: whole(0, 86_400_000, 'ms'),
+    meaning:
+      'How long a user who chose to appear offline stays hidden after the connection was lost, so that a tunnel shows nobody as online. Leaving on purpose ends it at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
+    whenToChange: 'Hidden users lose their connection for longer than an hour.',
+  },
+  PING_MS: {
+    group: 'timing',
+    default: '15000',
+    values: whole(100, 3_600_000, 'ms'),
+    meaning:
+      'After how long without a frame the server pings a connection, ± 10 %. With PONG_TIMEOUT_MS and OFFLINE_GRACE_MS, a client that vanished is offline within 30 s.',
+    whenToChange: 'A proxy closes idle connections sooner: use less than its timeout.',
+  },
+  PONG_TIMEOUT_MS: {
+    group: 'timing',
+    default: '8000',
+    values: whole(100, 3_600_000, 'ms'),
+    meaning:
+      'How long the server waits for an answer to a ping before it closes the connection with 4508. 8 s is enough for a mobile network to wake up.',
+    whenToChange: 'Clients on very slow networks are closed with 4508.',
+  },
+  LIMITS: {
+    group: 'limits',
+    default: 'on',
+    values: oneOf('on', 'off'),
+    meaning:
+      'off: no limits on connections, handshakes, messages and status changes. For benchmarks; production does not start with it.',
+    whenToChange: 'You run a benchmark.',
+  },
+  MAX_CONNECTIONS: {
+    group: 'limits',
+    default: null,
+    unset: '20,000, or fewer if the open-file limit is lower',
+    values: whole(1, 1_000_000),
+    meaning:
+      'How many connections the server takes. Each one needs an open file, so it never takes more than the open-file limit minus 256, or half of the limit if that is more. The start logs a lower number.',
+    whenToChange: 'You expect more users. Raise the open-file limit (ulimit -n) as well.',
+  },
+  MAX_CONNECTIONS_PER_USER: {
+    group: 'limits',
+    default: '50',
+    values: whole(1),
+    meaning:
+      'How many connections one user may have: more than anybody has tabs, fewer than an attack needs.',
+    whenToChange: 'One user id stands for many devices.',
+  },
+  MAX_CONNECTIONS_PER_ADDRESS: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many connections one address, or one IPv6 network (/64), may have: enough for an office behind one router.',
+    whenToChange: 'More than 1,000 of your users share one address.',
+  },
+  HANDSHAKES_PER_SECOND: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many new connections per second the server takes, with twice as many in a burst: what one core can carry. Beyond that it answers 503 with Retry-After.',
+    whenToChange: 'Lower it on a small machine.',
+  },
+  HANDSHAKES_PER_SECOND_PER_ADDRESS: {
+    group: 'limits',
+    default: '50',
+    values: whole(1),
+    meaning:
+      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. Beyond that the server answers 429 with Retry-After.',
+    whenToChange: 'Together with HANDSHAKES_BURST_PER_ADDRESS.',
+  },
+  HANDSHAKES_BURST_PER_ADDRESS: {
+    group: 'limits',
+    default: '1000',
+    values: whole(1),
+    meaning:
+      'How many new connections one address may open in a burst. After a restart, 1,000 clients behind one router are then back within RESTART_GRACE_MS.',
+    whenToChange: 'More than 1,000 of your users share one address.',
+  },
+  MESSAGES_PER_SECOND: {
+    group: 'limits',
+    default: '20',
+    values: whole(1),
+    meaning:
+      'How many messages per second one connection may send after its burst. Beyond that the server answers too_fast, and after ten seconds of it closes the connection with 4429.',
+    whenToChange: 'A backend of yours sends many requests over one connection.',
+  },
+  MESSAGES_BURST: {
+    group: 'limits',
+    default: '200',
+    values: whole(1),
+    meaning: 'How many messages one connection may send in a burst.',
+    whenToChange: 'Together with MESSAGES_PER_SECOND.',
+  },
+  STATUS_CHANGES_PER_WINDOW: {
+    group: 'limits',
+    default: '10',
+    values: whole(1, 30_000),
+    meaning:
+      'How often the visible presence of one user may change in 30 s. Beyond that, other users see it some seconds later. Hiding never waits.',
+    whenToChange: 'Users change their status often, and a delay of some seconds matters.',
+  },
+  ALL_USERS_LIMIT: {
+    group: 'limits',
+    default: '10000',
+    values: whole(1, 100_000),
+    meaning: 'How many users an all_users reply lists, online users first. 10,000 users are about 1 MB.',
+    whenToChange: 'More than 10,000 users are online, and clients of protocol v1 need all of them.',
+  },
+  MAX_WATCHED_USERS: {
+    group: 'limits',
+    default: '10000',
+    values: whole(1),
+    meaning: 'How many users one connection may subscribe to by id: more contacts than anybody has.',
+    whenToChange: 'One connection, such as a backend, subscribes to more users.',
+  },
+  MAX_WATCHED_IDS: {
+    group: 'limits',
+    default: '2000000',
+    values: whole(1),
+    meaning:
+      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 70 bytes, or ten times that if nobody else subscribes to that user.',
+    whenToChange: 'Many connections with long lists. Watch the gauge wio_watched_ids.',
+  },
+  RECENT_CHANGES: {
+    group: 'limits',
+    default: '100000',
+    values: whole(1, 10_000_000),
+    meaning:
+      'How many changes the server keeps for clients that come back and ask what they missed. 100,000 are three minutes at 500 changes a second, and about 10 MB. A client that was away longer gets the full state.',
+    whenToChange: 'Raise it if clients are often away longer. Lower it to save memory.',
+  },
+  MAX_BUFFERED_BYTES: {
+    group: 'limits',
+    default: '1048576',
+    values: whole(65_536, undefined, 'bytes'),
+    meaning:
+      'How much may wait for a client that reads too slowly before the server closes it with 4508. 1 MiB is about 8,000 changes.',
+    whenToChange: 'Lower it to save memory with many slow clients.',
+  },
+  DATA_DIR: {
+    group: 'storage',
+    default: 'data',
+    values: text('a directory'),
+    meaning:
+      'The directory of the state files. Only one process on one host may use it. Use a local disk, not a network volume.',
+    whenToChange: 'State belongs on another volume, such as /var/lib/who-is-online.',
+  },
+  SAVE_EVERY_MS: {
+    group: 'storage',
+    default: '30000',
+    values: whole(1_000, 3_600_000, 'ms'),
+    meaning:
+      'How often the state file is rewritten while users change. A crash loses nothing in between: the journal stores each change within 150 ms.',
+    whenToChange: 'Raise it to write less. The journal files then grow longer, and a start takes longer.',
+  },
+  KEEP_DAYS: {
+    group: 'storage',
+    default: '30',
+    values: whole(1, 36_500, 'days'),
+    meaning:
+      'For how many days the server remembers a user who does not come back. Only days on which a server ran count, so a wrong clock cannot delete users.',
+    whenToChange: 'You must delete data sooner, or want to show “last seen” for longer.',
+  },
+  MAX_KNOWN_USERS: {
+    group: 'storage',
+    default: '1000000',
+    values: whole(1, 16_000_000),
+    meaning:
+      'How many users the server remembers. Beyond that it forgets one long-offline user for each new one. A user costs about 110 bytes of memory if ids have 32 characters.',
+    whenToChange: 'You have more users. The highest value is what one JavaScript Map can hold.',
+  },
+} as const satisfies Record<string, Setting<unknown>>
+
+/** All settings, in the order and with the types of the table. */
+export const allSettings: readonly (readonly [name: string, setting: Setting<unknown>])[] =
+  Object.entries(settingsTable)
