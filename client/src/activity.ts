@@ -11,9 +11,9 @@ const OPTIONS = { passive: true, capture: true }
 const HIDDEN_FOR_MS = 5_000
 
 /**
- * Observes the page: input, visibility, and a network that comes back, which calls `wake`. The user is idle after
- * `idleAfterMs` without input; `false`: never. Returns the function that stops observing. Without a `document` only the
- * network is observed.
+ * Observes the page: input, visibility, and a network that comes back, which calls `wake`. The user is idle
+ * after `idleAfterMs` without input; `false`: never. Returns the function that stops observing. Without a
+ * `document` only the network is observed.
  */
 export function observePage(
   platform: Platform,

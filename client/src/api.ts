@@ -10,12 +10,12 @@ export interface PresenceClient {
   // Other users
 
   /**
-   * Subscribes to users until the returned function is called. A user costs one subscription however often the
-   * application subscribes; long lists are sent in several messages. `listener` is called when one of these users has
-   * changed; {@link PresenceClient.onChange} hears of all users.
+   * Subscribes to users until the returned function is called. A user costs one subscription however often
+   * the application subscribes; long lists are sent in several messages. `listener` is called when one of
+   * these users has changed; {@link PresenceClient.onChange} gets all changes.
    *
-   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond the server's limit of subscriptions a connection
-   * (by default 10,000; known after the first connection). {@link PresenceClient.watchAll} and
+   * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond the server's limit of subscriptions a
+   * connection (by default 10,000; known after the first connection). {@link PresenceClient.watchAll} and
    * {@link PresenceClient.watchCount} count as one each.
    */
   subscribe(userIds: Iterable<string>, listener?: () => void): () => void
@@ -27,8 +27,8 @@ export interface PresenceClient {
   watchCount(): () => void
 
   /**
-   * Returns a user; `undefined` without a subscription, and until the server has sent the user's state. The same object
-   * until something about the user changes.
+   * Returns a user; `undefined` without a subscription, and until the server has sent the user's state. The
+   * same object until something about the user changes.
    */
   get(userId: string): PresenceUser | undefined
 
@@ -39,33 +39,34 @@ export interface PresenceClient {
   readonly count: number | undefined
 
   /**
-   * `live` if all subscriptions are up to date. `stale` if the connection is lost, the page is hidden, or a state has not
-   * arrived yet. Each user has a freshness of its own.
+   * `live` if all subscriptions are up to date. `stale` if the connection is lost, the page is hidden, or a
+   * state has not arrived yet. Each user has a freshness of its own.
    */
   readonly freshness: Freshness
 
   /**
-   * Asks for the current state of any users, once and without a subscription. Resolves in the order of the ids. Rejects
-   * with a {@link PresenceError}, for example `bad_user_id` or `timeout`.
+   * Asks for the current state of any users, once and without a subscription. Resolves in the order of the
+   * ids. Rejects with a {@link PresenceError}, for example `bad_user_id` or `timeout`.
    */
   getUsers(userIds: Iterable<string>): Promise<User[]>
 
   // This user
 
   /**
-   * What this user has chosen, here or on another device. Others may see less: `away` if all devices are idle, `offline` if
-   * that was chosen.
+   * What this user has chosen, here or on another device. Others may see less: `away` if all devices are
+   * idle, `offline` if that was chosen.
    */
   readonly myStatus: MyStatus
 
   /**
-   * Sets the status on all devices of this user: until it is changed, until `expiresAt`, or until the client is closed.
-   * `offline` hides the user. `text` has at most 128 characters; `expiresAt` is a `Date` or ISO 8601, in the future.
-   * Resolves when the server has the status; rejects with a {@link PresenceError}, `bad_message` for an invalid value.
+   * Sets the status on all devices of this user: until it is changed, until `expiresAt`, or until the client
+   * is closed. `offline` hides the user. `text` has at most 128 characters; `expiresAt` is a `Date` or ISO
+   * 8601, in the future. Resolves when the server has the status; rejects with a {@link PresenceError},
+   * `bad_message` for an invalid value.
    *
-   * The client keeps the choice and begins each connection with it, unless another device has chosen since. So a choice
-   * made before the first connection, or without one, is in force before anybody sees the user. That also holds for a
-   * choice whose promise was rejected with `timeout`.
+   * The client keeps the choice and begins each connection with it, unless another device has chosen since.
+   * So a choice made before the first connection, or without one, is in force before anybody sees the user.
+   * That also holds for a choice whose promise was rejected with `timeout`.
    */
   setStatus(
     status: Status,
@@ -79,15 +80,15 @@ export interface PresenceClient {
   identify(username: string): Promise<void>
 
   /**
-   * Tells whether somebody uses this device. In a browser the client detects that itself; elsewhere the application calls
-   * this, for example with React Native's `AppState` or Electron's `powerMonitor`.
+   * Tells whether somebody uses this device. In a browser the client detects that itself; elsewhere the
+   * application calls this, for example with React Native's `AppState` or Electron's `powerMonitor`.
    */
   setActivity(state: Activity): void
 
   /**
-   * Tells whether the user can see this page. While it is hidden, the server sends no changes and all users are `stale`.
-   * When it is visible again, the newest state arrives at once and the connection is checked. Call it only when it changes.
-   * In a browser the client detects that itself.
+   * Tells whether the user can see this page. While it is hidden, the server sends no changes and all users
+   * are `stale`. When it is visible again, the newest state arrives at once and the connection is checked.
+   * Call it only when it changes. In a browser the client detects that itself.
    */
   setVisible(isVisible: boolean): void
 
@@ -100,9 +101,9 @@ export interface PresenceClient {
   readonly refusal: PresenceError | undefined
 
   /**
-   * Connects now. During backoff it retries at once, but only once until a connection has been stable. Needed with
-   * `autoConnect: false`, and after the server has refused this client. Throws a {@link PresenceError}: `no_websocket`, or
-   * `closed`.
+   * Connects now. During backoff it retries at once, but only once until a connection has been stable. Needed
+   * with `autoConnect: false`, and after the server has refused this client. Throws a {@link PresenceError}:
+   * `no_websocket`, or `closed`.
    */
   connect(): void
 
@@ -124,8 +125,8 @@ export interface PresenceClient {
   onConnectionChange(listener: (state: ConnectionState) => void): () => void
 
   /**
-   * Calls `listener` with errors that no promise reports: the server refuses this client or a subscription, there is no
-   * `WebSocket`, or `getToken` failed.
+   * Calls `listener` with errors that no promise reports: the server refuses this client or a subscription,
+   * there is no `WebSocket`, or `getToken` failed.
    */
   onError(listener: (error: PresenceError) => void): () => void
 }

@@ -12,8 +12,8 @@ export interface MyStatus {
 }
 
 /**
- * Checks a choice before it is sent: in the URL of a connection, an invalid one would make the server close it. Throws a
- * `PresenceError` `bad_message` that names the field.
+ * Checks a choice before it is sent: in the URL of a connection, an invalid one would make the server close
+ * it. Throws a `PresenceError` `bad_message` that names the field.
  */
 export function validChoice(
   status: Status,

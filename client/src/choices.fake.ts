@@ -46,7 +46,7 @@ export class FakeChoices {
 
   /**
    * Takes a choice that was made at `at`, by default now. Returns false, and ignores it, if the server has a
-   * newer one. All connections of the user except `by` are told.
+   * newer one. All connections of the user except `by` are sent it.
    */
   choose(userId: string, choice: Omit<Choice, 'at'>, at = this.#later(userId), by?: ChoiceListener): boolean {
     const known = this.get(userId)

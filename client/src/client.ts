@@ -23,8 +23,8 @@ const IDLE_AFTER_MS = 5 * 60_000
 const TIMEOUT_MS = 10_000
 
 /**
- * Makes a client for one user; see {@link ClientOptions}. Throws a {@link PresenceError} `bad_options` without a `url` or
- * an identity.
+ * Makes a client for one user; see {@link ClientOptions}. Throws a {@link PresenceError} `bad_options`
+ * without a `url` or an identity.
  */
 export function createClient(options: ClientOptions): PresenceClient {
   const {

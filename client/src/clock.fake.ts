@@ -27,7 +27,10 @@ export class ManualClock {
     return this.#tasks.size
   }
 
-  /** Moves the clock by `ms` and runs the timers that are due, in their order, each with the promises that follow. */
+  /**
+   * Moves the clock by `ms` and runs the timers that are due, in their order, each with the promises that
+   * follow.
+   */
   async run(ms: number): Promise<void> {
     const until = this.#now + ms
     await settled()

@@ -10,8 +10,8 @@ import type { Message, Request, SentRequest } from './wire.ts'
 const ABNORMAL = 1006
 
 /**
- * Close code that this client sends when it drops a socket but not its session, which continues on the next socket. The
- * server waits for its grace. No code of the server.
+ * Close code that this client sends when it drops a socket but not its session, which continues on the next
+ * socket. The server waits for its grace. No code of the server.
  */
 export const DROPPED = 4000
 
@@ -42,8 +42,8 @@ export interface Connection {
   /** Returns whether a socket was opened, so that its URL is fixed, and the server has not sent its `welcome`. */
   isOpening(): boolean
   /**
-   * Sends a request if the connection is open; otherwise does nothing. Returns the request's `id` in both cases: ids
-   * are unique for this client.
+   * Sends a request if the connection is open; otherwise does nothing. Returns the request's `id` in both
+   * cases: ids are unique for this client.
    */
   send(request: Request): number
   /** Applies an event to the state machine, after those that are being applied. */

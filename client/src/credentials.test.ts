@@ -43,8 +43,8 @@ describe('[J8] tokens', () => {
     let calls = 0
     const client = makeClient({
       async getToken() {
-        // The second call is the renewal, which is slow. Meanwhile the connection is lost. The third call is for the
-        // next connection.
+        // The second call is the renewal, which is slow. Meanwhile the connection is lost; the third call is
+        // for the next one.
         if (++calls === 2) await new Promise(resolve => clock.setTimeout(() => resolve(undefined), 6_000))
         return jwt(clock.now() / 1_000 + 300 + calls)
       },

@@ -1,13 +1,14 @@
 import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
 
 /**
- * What went wrong. The server's codes are described in docs/protocol-v2.md. The client itself uses two of them: `too_many`
- * (more subscriptions than a connection may have) and `bad_token` (`getToken` failed). It adds:
+ * What went wrong. The server's codes are described in docs/protocol-v2.md. The client itself uses two of
+ * them: `too_many` (more subscriptions than a connection may have) and `bad_token` (`getToken` failed). It
+ * adds:
  *
  * - `timeout`: no reply in time. The server may have carried out the request.
  * - `closed`: the client was closed. Make a new one.
- * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad token, 4403 not
- *   allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
+ * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad
+ *   token, 4403 not allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
  * - `bad_user_id`: not a user id, which is a string of 1 to 128 UTF-8 bytes without control characters.
  * - `bad_options`: `createClient` got no `url`, or no identity.
  * - `no_websocket`: the platform has no `WebSocket`. Pass one as the option `WebSocket`.
@@ -22,8 +23,8 @@ export type PresenceErrorCode =
   | 'no_websocket'
 
 /**
- * The error that this client throws, rejects with and passes to `onError`. Programs tell errors apart by `code`; `message`
- * is a sentence for people.
+ * The error that this client throws, rejects with and passes to `onError`. Programs tell errors apart by
+ * `code`; `message` is a sentence for people.
  */
 export class PresenceError extends Error {
   override readonly name = 'PresenceError'

@@ -2,8 +2,9 @@ import { invalid } from './errors.ts'
 import { MAX_NAME_BYTES } from './protocol.ts'
 
 /**
- * Most user ids in one message. An id takes at most 259 bytes as JSON: 128 quotes, each escaped to two bytes, two quotes
- * around them and a comma. So many ids fit into the server's limits of 64 KiB and 1,000 ids a message.
+ * Most user ids in one message. An id takes at most 259 bytes as JSON: 128 quotes, each escaped to two bytes,
+ * two quotes around them and a comma. So many ids fit into the server's limits of 64 KiB and 1,000 ids a
+ * message.
  */
 export const IDS_PER_MESSAGE = 250
 

@@ -36,8 +36,8 @@ export interface Machine extends RetryBudget {
  *
  * - `connect`, `close`: the application asks for it.
  * - `welcome`: the server has accepted the connection.
- * - `lost`: the socket has closed or could not be opened; or it is of no use, whatever its state: silent for too long,
- *   sending invalid messages, or opened with a token or a status that must be replaced.
+ * - `lost`: the socket has closed or could not be opened; or it is of no use, whatever its state: silent for
+ *   too long, sending invalid messages, or opened with a token or a status that must be replaced.
  * - `timer`: the delay that the last step returned has passed.
  * - `wake`: the network or the user is back.
  */
@@ -60,16 +60,20 @@ export interface EventDetails {
  * - `resume`: send the subscriptions and the pending requests.
  * - `probe`: send a ping now.
  *
- * The caller also closes the socket whenever the state is neither `connecting` nor `open`, and before it opens another.
+ * The caller also closes the socket whenever the state is neither `connecting` nor `open`, and before it
+ * opens another.
  */
 export type Effect = 'open' | 'resume' | 'probe'
 
-/** The next machine, the effect, and the delay in ms after which the caller dispatches `timer`, unless the state changes first. */
+/**
+ * The next machine, the effect, and the delay in ms after which the caller dispatches `timer`, unless the
+ * state changes first.
+ */
 export type Step = readonly [machine: Machine, effect?: Effect | undefined, timerMs?: number]
 
 /**
- * Longest duration of one attempt, from fetching the token to the welcome. Slow mobile networks need less. Together with
- * {@link MAX_WAIT_MS} it must fit into the server's RESTART_GRACE_MS (e2e/fit.test.ts).
+ * Longest duration of one attempt, from fetching the token to the welcome. Slow mobile networks need less.
+ * Together with {@link MAX_WAIT_MS} it must fit into the server's RESTART_GRACE_MS (e2e/fit.test.ts).
  */
 export const CONNECT_MS = 10_000
 
@@ -82,7 +86,10 @@ const STABLE_MS = 10_000
  */
 export const FIRST_WAIT_MS = 1_000
 
-/** Upper bound of all waits: a client is back within the server's RESTART_GRACE_MS, however long the server was away. */
+/**
+ * Upper bound of all waits: a client is back within the server's RESTART_GRACE_MS, however long the server
+ * was away.
+ */
 export const MAX_WAIT_MS = 10_000
 
 /** Shortest wait after a close code of {@link SLOW_DOWN_CODES}, where the server does not ask for a longer one. */

@@ -5,7 +5,8 @@ import type { createClient } from './client.ts'
 import { simulate } from './simulation.model.ts'
 
 /**
- * The negative control of the simulation: each mutant is the client with one wrong line, which the simulation must detect.
+ * The negative control of the simulation: each mutant is the client with one wrong line, which the simulation
+ * must detect.
  */
 interface Mutant {
   readonly name: string
@@ -243,7 +244,10 @@ const MUTANTS: readonly Mutant[] = [
   },
 ]
 
-/** Enough runs for each mutant: most are detected within twenty, late messages of an old socket within thousands. */
+/**
+ * Enough runs for each mutant: most are detected within twenty, late messages of an old socket within
+ * thousands.
+ */
 const RUNS = 3000
 /** Long, so that a slow machine does not fail the test. */
 const PATIENCE_MS = 300_000

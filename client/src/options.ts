@@ -7,9 +7,9 @@ export type Identity =
   /** A token that is valid as long as the client is used. */
   | { readonly token: string; readonly userId?: string; readonly getToken?: never }
   /**
-   * Returns a valid token. Called before each connection, and 30 s before the token in use expires. If it rejects, or
-   * returns something that cannot be a token, `onError` gets a `bad_token` and the client calls it again later. A token
-   * should be valid for more than ten seconds.
+   * Returns a valid token. Called before each connection, and 30 s before the token in use expires. If it
+   * rejects, or returns something that cannot be a token, `onError` gets a `bad_token` and the client calls
+   * it again later. A token should be valid for more than ten seconds.
    */
   | { readonly getToken: () => string | Promise<string>; readonly userId?: string; readonly token?: never }
 
@@ -20,18 +20,25 @@ export type ClientOptions = Identity & {
   /** The name that others see beside the user id. Sent with the first connection only; `identify` changes it. */
   readonly username?: string
   /**
-   * The id of this tab or device: the same over reconnects, and unique. Default: a random id, kept in `sessionStorage`
-   * where there is one.
+   * The id of this tab or device: the same over reconnects, and unique. Default: a random id, kept in
+   * `sessionStorage` where there is one.
    */
   readonly sessionId?: string
-  /** The WebSocket class, for platforms without a global one (Node before 22): for example that of the package `ws`. */
+  /**
+   * The WebSocket class, for platforms without a global one (Node before 22): for example that of the package
+   * `ws`.
+   */
   readonly WebSocket?: WebSocketConstructor
   /**
-   * Whether to connect by itself. Default: at once in browsers, in React Native and if `WebSocket` is given; otherwise with
-   * the first call that needs a connection, so that rendering a page on a server opens none. `false`: only by `connect()`.
+   * Whether to connect by itself. Default: at once in browsers, in React Native and if `WebSocket` is given;
+   * otherwise with the first call that needs a connection, so that rendering a page on a server opens none.
+   * `false`: only by `connect()`.
    */
   readonly autoConnect?: boolean
-  /** After how many milliseconds without input this device is idle. Default: 300,000 (5 minutes). `false`: never. */
+  /**
+   * After how many milliseconds without input this device is idle. Default: 300,000 (5 minutes). `false`:
+   * never.
+   */
   readonly idleAfterMs?: number | false
   /** How many milliseconds a request waits for a connection and its reply. Default: 10,000. */
   readonly timeoutMs?: number

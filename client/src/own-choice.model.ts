@@ -5,7 +5,10 @@ import { STATUSES } from './protocol.ts'
 import { isSame } from './same.ts'
 import type { FakeServer } from './server.fake.ts'
 
-/** Longest delay of a welcome in the simulation, in ms: the client's idea of the server's time is late by as much. */
+/**
+ * Longest delay of a welcome in the simulation, in ms: the client's idea of the server's time is late by as
+ * much.
+ */
 const WELCOME_DELAY_MS = 12_000
 
 /** How late an expired choice may be sent, in ms: the delay of a welcome and the duration of an attempt. */

@@ -11,7 +11,10 @@ const DEFAULT: MyStatus = { status: 'online' }
 export interface UrlChoice {
   readonly status?: Status | undefined
   readonly expiresAt?: string | undefined
-  /** When the choice was made, by the server's clock. Absent while that is unknown: the server takes it as made now. */
+  /**
+   * When the choice was made, by the server's clock. Absent while that is unknown: the server takes it as
+   * made now.
+   */
   readonly chosenAt?: string | null | undefined
 }
 
@@ -68,7 +71,8 @@ export function ownStatus(
   /** The `id` of the last `client_state` request. */
   let visibilityId: number | undefined
 
-  // Always both: the server keeps the activity with the session, which may have been idle before the page was reloaded.
+  // Always both: the server keeps the activity with the session, which may have been idle before the page was
+  // reloaded.
   function resend(): void {
     send({ type: 'set_activity', state: activity })
     visibilityId = send({ type: 'client_state', state: isVisible ? 'active' : 'inactive' })

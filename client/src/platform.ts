@@ -1,9 +1,10 @@
-// Everything that this client takes from its platform; no other file reads a global. Only timers are required, so the
-// client can be loaded in a browser, during server-side rendering, in a worker and in React Native.
+// Everything that this client takes from its platform; no other file reads a global. Only timers are
+// required, so the client can be loaded in a browser, during server-side rendering, in a worker and in React
+// Native.
 
 /**
- * The part of a WebSocket that is used. Browsers, `ws`, undici and React Native have it, but with different types of
- * events, so the events are not typed here.
+ * The part of a WebSocket that is used. Browsers, `ws`, undici and React Native have it, but with different
+ * types of events, so the events are not typed here.
  */
 export interface WebSocketLike {
   onmessage: ((event: never) => void) | null

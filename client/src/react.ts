@@ -14,10 +14,10 @@ import { isUserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
 import type { PresenceUser } from './user-view.ts'
 
-// Each hook reads the client as an external store. It returns the client's own object, which is the same until it changes,
-// so a component renders again only when what it shows has changed. A hook subscribes while its component is mounted; the
-// client and its connection belong to the application. Server-side rendering subscribes to nothing and returns what a new
-// client returns.
+// Each hook reads the client as an external store. It returns the client's own object, which is the same
+// until it changes, so a component renders again only when what it shows has changed. A hook subscribes while
+// its component is mounted; the client and its connection belong to the application. Server-side rendering
+// subscribes to nothing and returns what a new client returns.
 
 const Context = createContext<PresenceClient | undefined>(undefined)
 
@@ -25,7 +25,8 @@ const NO_USERS: readonly PresenceUser[] = []
 const DEFAULT: MyStatus = { status: 'online' }
 
 /**
- * Provides a client to the hooks in its subtree. The application makes the client, outside of components, and closes it.
+ * Provides a client to the hooks in its subtree. The application makes the client, outside of components, and
+ * closes it.
  */
 export function PresenceProvider({
   client,
@@ -45,9 +46,9 @@ export function usePresenceClient(): PresenceClient {
 }
 
 /**
- * Returns a user and subscribes to it while the component is mounted. `undefined` until the server has sent the user's state.
- * An invalid id, such as that of a row that is still loading, subscribes to nothing. Throws a `PresenceError` `too_many`
- * beyond the server's limit of subscriptions.
+ * Returns a user and subscribes to it while the component is mounted. `undefined` until the server has sent
+ * the user's state. An invalid id, such as that of a row that is still loading, subscribes to nothing. Throws
+ * a `PresenceError` `too_many` beyond the server's limit of subscriptions.
  */
 export function usePresence(userId: string | undefined): PresenceUser | undefined {
   const client = usePresenceClient()
@@ -59,9 +60,10 @@ export function usePresence(userId: string | undefined): PresenceUser | undefine
 }
 
 /**
- * Returns users and subscribes to them while the component is mounted: those whose state has arrived, in the order of the
- * ids. The same array until one of them changes, also if each render passes a new array of the same ids. Invalid ids are
- * ignored. Throws a `PresenceError` `too_many` beyond the server's limit of subscriptions, for an error boundary.
+ * Returns users and subscribes to them while the component is mounted: those whose state has arrived, in the
+ * order of the ids. The same array until one of them changes, also if each render passes a new array of the
+ * same ids. Invalid ids are ignored. Throws a `PresenceError` `too_many` beyond the server's limit of
+ * subscriptions, for an error boundary.
  */
 export function useUsers(userIds: readonly (string | undefined)[]): readonly PresenceUser[] {
   const client = usePresenceClient()
@@ -103,8 +105,8 @@ export function useOnlineUsers(): readonly PresenceUser[] {
 }
 
 /**
- * Returns how many users are online and subscribes to the number while the component is mounted. `undefined` until it has
- * arrived.
+ * Returns how many users are online and subscribes to the number while the component is mounted. `undefined`
+ * until it has arrived.
  */
 export function useOnlineCount(): number | undefined {
   const client = usePresenceClient()

@@ -6,8 +6,9 @@ import { FakeUsers } from './users.fake.ts'
 import type { SentRequest } from './wire.ts'
 
 /**
- * A server that speaks protocol v2 as docs/protocol-v2.md describes it, without sockets and on a manual clock: messages
- * arrive late, in order, or never, and each side learns at another time that a connection is closed.
+ * A server that speaks protocol v2 as docs/protocol-v2.md describes it, without sockets and on a manual
+ * clock: messages arrive late, in order, or never, and each side learns at another time that a connection is
+ * closed.
  */
 export class FakeServer implements ConnectionHost {
   readonly clock: ManualClock

@@ -16,8 +16,8 @@ const STEPS = 50
 const HEALING_MS = 150_000
 
 /**
- * Runs a client against a fake server with random faults, heals everything, and compares the client with the server.
- * Returns the violations. The same seed gives the same run.
+ * Runs a client against a fake server with random faults, heals everything, and compares the client with the
+ * server. Returns the violations. The same seed gives the same run.
  */
 export async function simulate(create: typeof createClient, seed: number): Promise<string[]> {
   const random = seeded(seed)

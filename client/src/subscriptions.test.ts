@@ -184,7 +184,7 @@ describe('[J5] subscriptions', () => {
     expect(client.count).toBe(2)
   })
 
-  test('listeners of a subscription get only its users', async () => {
+  test('listeners of a subscription are called for its users only', async () => {
     const client = await openClient()
     const emitted: string[] = []
     client.subscribe(['ann'], () => emitted.push('ann'))

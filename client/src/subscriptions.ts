@@ -6,7 +6,10 @@ import { timer } from './timer.ts'
 import { type Freshness, type PresenceUser, userView } from './user-view.ts'
 import type { Message, Reply, Request } from './wire.ts'
 
-/** What a subscription is for: a user, by id, or one of the two constants, which are the selectors of the messages. */
+/**
+ * What a subscription is for: a user, by id, or one of the two constants, which are the selectors of the
+ * messages.
+ */
 export type Topic = string | typeof ALL_USERS | typeof ONLINE_COUNT
 
 export const ALL_USERS = { all: true } as const
@@ -47,8 +50,8 @@ export interface Subscriptions {
   /** Returns all known users: the same array until one of them changes. */
   users(): readonly PresenceUser[]
   /**
-   * Subscribes until the returned function is called; calls `listener` after changes. Throws a {@link PresenceError}
-   * `too_many` beyond the server's limit.
+   * Subscribes until the returned function is called; calls `listener` after changes. Throws a {@link
+   * PresenceError} `too_many` beyond the server's limit.
    */
   subscribe(topics: Iterable<Topic>, listener?: () => void): () => void
   /** The connection is open: resumes all subscriptions. */
@@ -77,14 +80,20 @@ export function createSubscriptions(
   emitCount: (count: number) => void,
 ): Subscriptions {
   const subscriptions = new Map<Topic, Subscription>()
-  /** What the server has, or may have, subscribed on this connection, including subscriptions that have ended here. */
+  /**
+   * What the server has, or may have, subscribed on this connection, including subscriptions that have ended
+   * here.
+   */
   const onServer = new Set<Subscription>()
   /** The subscriptions in each request that is not answered yet, by its `id`. */
   const inFlight = new Map<unknown, readonly Subscription[]>()
   /** The server's limit of subscriptions a connection. */
   let maxTopics = Number.POSITIVE_INFINITY
   let count: number | undefined
-  /** The current position: up to where this connection has received everything. Replaced when something was missed. */
+  /**
+   * The current position: up to where this connection has received everything. Replaced when something was
+   * missed.
+   */
   let position = { epoch: '', seq: 0 }
   /** The pages of the state that is arriving. */
   let pages: (PresenceState & Reply)[] = []

@@ -22,8 +22,8 @@ export interface UserView {
   /** Returns all users: the same array until one of them changes. */
   all(): readonly PresenceUser[]
   /**
-   * Takes the state of a user, and removes a user without a subscription. {@link UserView.emit} tells the
-   * listeners.
+   * Takes the state of a user, and removes a user without a subscription.
+   * {@link UserView.emit} calls the listeners.
    */
   receive(user: User): void
   /** Updates the freshness of all users, removes those without a subscription, and calls the listeners. */

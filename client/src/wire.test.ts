@@ -58,6 +58,6 @@ test('[J11] the server accepts each request that the client composes', () => {
   for (const request of requests) expect(decode(JSON.stringify(request), 'v2')).toEqual(request)
 })
 
-test('[J11] the close code of a dropped socket is not a close code of the server', () => {
+test('[J11] the server does not use the close code of a dropped socket', () => {
   expect(Object.values(CLOSE)).not.toContain(DROPPED)
 })
