@@ -38,7 +38,7 @@ export function PresenceProvider({
   return createElement(Context.Provider, { value: client }, children)
 }
 
-/** Returns the client of the nearest {@link PresenceProvider}. Throws an `Error` if there is none. */
+/** Returns the client of the nearest {@link PresenceProvider}. Throws an `Error` without one. */
 export function usePresenceClient(): PresenceClient {
   const client = useContext(Context)
   if (!client) throw new Error('no presence client: wrap the component in a <PresenceProvider>')
