@@ -1,6 +1,6 @@
 import { defaultClientConditions, defineConfig } from 'vite'
 
-// The page becomes three files in the server's dist, with relative addresses, so that a proxy may put it anywhere.
+// Builds the page into the server's dist. Its addresses are relative, so that a proxy may serve it under any path.
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
@@ -10,7 +10,7 @@ export default defineConfig({
     outDir: '../server/dist/page',
     emptyOutDir: true,
     target: 'es2022',
-    // The polyfill is for browsers that are older than the target, and inlined data for pages without a policy.
+    // The target's browsers need no polyfill, and the page's Content Security Policy forbids inlined data.
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     reportCompressedSize: false,

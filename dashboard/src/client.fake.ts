@@ -8,23 +8,25 @@ import type {
   Status,
 } from '@who-is-online/client'
 
-/** A client without a connection: tests say what it hears, and see what it was asked. */
+/** A client without a connection: a test sends it messages and reads its calls. */
 export interface FakeClient {
   readonly client: PresenceClient
-  readonly asked: string[]
-  /** The connection is another now. */
-  becomes(state: ConnectionState, freshness: Freshness): void
-  /** The server tells of users, `[id, status, text]` each. */
-  tells(...users: readonly (readonly [string, Status, string?])[]): void
-  /** The server tells what this user has chosen. */
-  chose(status: MyStatus): void
-  fails(error: PresenceError): void
+  /** The calls of the client's functions, with their arguments. */
+  readonly calls: string[]
+  setConnection(state: ConnectionState, freshness: Freshness): void
+  /** Sends users, each as `[id, status, text]`. */
+  sendUsers(...users: readonly (readonly [string, Status, string?])[]): void
+  /** Sends this user's choice. */
+  sendChoice(status: MyStatus): void
+  sendError(error: PresenceError): void
 }
 
+/** `lastSeen` of all users. */
 export const LAST_SEEN = '2026-01-01T12:00:00.000Z'
 
+/** Makes a fake client that is connecting. */
 export function fakeClient(): FakeClient {
-  const asked: string[] = []
+  const calls: string[] = []
   const connections: ((state: ConnectionState) => void)[] = []
   const changes: ((users: readonly PresenceUser[]) => void)[] = []
   const choices: ((status: MyStatus) => void)[] = []
@@ -34,7 +36,7 @@ export function fakeClient(): FakeClient {
   let myStatus: MyStatus = { status: 'online' }
   let refusal: PresenceError | undefined
 
-  function listen<Listener>(listeners: Listener[]): (listener: Listener) => () => void {
+  function addTo<Listener>(listeners: Listener[]): (listener: Listener) => () => void {
     return listener => {
       listeners.push(listener)
       return () => {}
@@ -44,7 +46,7 @@ export function fakeClient(): FakeClient {
   const client: PresenceClient = {
     subscribe: () => () => {},
     watchAll() {
-      asked.push('watchAll')
+      calls.push('watchAll')
       return () => {}
     },
     watchCount: () => () => {},
@@ -59,7 +61,7 @@ export function fakeClient(): FakeClient {
       return myStatus
     },
     async setStatus(status, { text, expiresAt } = {}) {
-      asked.push(['setStatus', status, text, expiresAt].filter(Boolean).join(' '))
+      calls.push(['setStatus', status, text, expiresAt].filter(Boolean).join(' '))
       return myStatus
     },
     identify: async () => {},
@@ -73,34 +75,34 @@ export function fakeClient(): FakeClient {
     },
     connect: () => {},
     close() {
-      asked.push('close')
+      calls.push('close')
     },
-    onChange: listen(changes),
+    onChange: addTo(changes),
     onCount: () => () => {},
-    onMyStatus: listen(choices),
-    onConnectionChange: listen(connections),
-    onError: listen(errors),
+    onMyStatus: addTo(choices),
+    onConnectionChange: addTo(connections),
+    onError: addTo(errors),
   }
 
   return {
     client,
-    asked,
-    becomes(state, isFresh) {
+    calls,
+    setConnection(state, freshnessNow) {
       connectionStatus = state
-      freshness = isFresh
+      freshness = freshnessNow
       for (const listener of connections) listener(state)
     },
-    tells(...users) {
-      const told = users.map(([userId, status, text]) => {
+    sendUsers(...users) {
+      const sent = users.map(([userId, status, text]) => {
         return { userId, status, text, lastSeen: LAST_SEEN, freshness }
       })
-      for (const listener of changes) listener(told)
+      for (const listener of changes) listener(sent)
     },
-    chose(status) {
+    sendChoice(status) {
       myStatus = status
       for (const listener of choices) listener(status)
     },
-    fails(error) {
+    sendError(error) {
       refusal = error
       for (const listener of errors) listener(error)
     },

@@ -2,53 +2,53 @@ import { createClient } from '@who-is-online/client'
 import { render } from 'preact'
 import './style.css'
 import { live } from './model/live.ts'
-import { myself } from './model/me.ts'
-import { SPECTATOR } from './spectator.ts'
+import { ownUser } from './model/own-user.ts'
+import { OBSERVER_ID } from './observer.ts'
 import { Page } from './view/page.tsx'
 
 const TICK_MS = 1_000
 
-/** Several frames: whoever draws them comes first. */
-const LATE_FRAME_MS = 100
+/** Longest wait for a frame, in ms: several frames of a page in front. */
+const MAX_FRAME_MS = 100
 
-/** Beside the page, wherever a proxy puts it. */
+/** The server's WebSocket endpoint. Relative to the page, so that a proxy may put both under any path. */
 const url = new URL('ws', document.baseURI).href
 
 /**
- * Does something with the next frame, or soon, if none comes: a page that can be seen but is not in front may be given a
- * frame a second.
+ * Runs a task with the next animation frame, or after {@link MAX_FRAME_MS}: browsers give a page that is
+ * visible but not in front as little as one frame a second.
  */
 function nextFrame(task: () => void): void {
   const frame = requestAnimationFrame(() => {
-    clearTimeout(late)
+    clearTimeout(timeout)
     task()
   })
-  const late = setTimeout(() => {
+  const timeout = setTimeout(() => {
     cancelAnimationFrame(frame)
     task()
-  }, LATE_FRAME_MS)
+  }, MAX_FRAME_MS)
 }
 
-function tabMemory(): Storage | undefined {
+function tabStorage(): Storage | undefined {
   try {
     return sessionStorage
   } catch {
-    // A browser that keeps nothing.
+    // The browser forbids storage for this page.
     return undefined
   }
 }
 
-const watched = live(createClient({ url, userId: SPECTATOR, idleAfterMs: false }), {
-  later: nextFrame,
+const model = live(createClient({ url, userId: OBSERVER_ID, idleAfterMs: false }), {
+  schedule: nextFrame,
   now: Date.now,
 })
-setInterval(watched.tick, TICK_MS)
+setInterval(model.tick, TICK_MS)
 
-const me = myself(name => createClient({ url, ...name }), tabMemory())
-me.me.subscribe(now => watched.setMe(now.state === 'in' ? now.name.userId : undefined))
+const own = ownUser(identity => createClient({ url, ...identity }), tabStorage())
+own.user.subscribe(user => model.setMe(user.state === 'in' ? user.identity.userId : undefined))
 
 const root = document.getElementById('page')
 if (root) {
   root.textContent = ''
-  render(<Page live={watched} me={me} />, root)
+  render(<Page live={model} own={own} />, root)
 }

@@ -42,7 +42,7 @@ describe.each(['light', 'dark'] as const)('%s', colorScheme => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
 
     await connectAs(page, 'me', 'Myself')
-    await page.getByText('Here as').waitFor()
+    await page.getByText('Connected as').waitFor()
     await shown(page, ({ users }) => users['me'] === 'online')
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)

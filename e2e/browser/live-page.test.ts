@@ -54,11 +54,11 @@ browserTest('[R2] a closed tab is shown after the grace, a reloaded one causes n
   await connectAs(tab, 'carl')
   await shown(onlooker, ({ users }) => users['carl'] === 'online')
 
-  await tab.reload()
-  await tab.getByText('Here as carl').waitFor()
-  await sleep(GRACE_MS + 500)
-  const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
-  expect(new Set(words)).toEqual(new Set(['online']))
+    await tab.reload()
+    await tab.getByText('Connected as carl').waitFor()
+    await sleep(GRACE_MS + 500)
+    const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
+    expect(new Set(words)).toEqual(new Set(['online']))
 
   const closedAt = Date.now()
   await tab.close()
@@ -111,7 +111,7 @@ browserTest(
       for (const { users } of entries) expect(users).toMatchObject({ ann: 'online', bob: 'online' })
       const eve = entries.map(({ users }) => users['eve'])
       expect(eve.filter((word, n) => word !== eve[n - 1])).toEqual(['online', 'offline'])
-      await page.getByText(/^Here as/).waitFor()
+      await page.getByText(/^Connected as/).waitFor()
     }
     await after.end('SIGTERM')
     own.remove()

@@ -127,7 +127,7 @@ async function play(page: Page, server: RunningServer): Promise<void> {
   await page.getByLabel('User id').fill('barbara')
   await page.getByLabel('Name').fill('Barbara Liskov')
   await page.getByRole('button', { name: 'Connect' }).click()
-  await until(page, () => page.getByText('Here as').isVisible())
+  await until(page, () => page.getByText('Connected as').isVisible())
   for (const [second, userId, username, status, text] of STORY) {
     await pass(page, second - passed)
     // Without mouse moves, the user would be idle after five minutes.

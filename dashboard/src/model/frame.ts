@@ -1,17 +1,17 @@
-/** Does something later, once: how a browser draws. */
-export type Later = (task: () => void) => void
+/** Runs a task later, once; for example with the next animation frame. */
+export type Schedule = (task: () => void) => void
 
 /**
- * Makes a function that lets `task` run with the next frame, once, however often it is called until then: a hundred
- * messages between two frames are drawn as one.
+ * Returns a function that runs `task` with the next frame, once for all calls until then: a hundred messages
+ * between two frames are drawn once.
  */
-export function perFrame(task: () => void, later: Later): () => void {
-  let isDue = false
+export function perFrame(task: () => void, schedule: Schedule): () => void {
+  let isScheduled = false
   return () => {
-    if (isDue) return
-    isDue = true
-    later(() => {
-      isDue = false
+    if (isScheduled) return
+    isScheduled = true
+    schedule(() => {
+      isScheduled = false
       task()
     })
   }

@@ -1,37 +1,37 @@
-/** Most points that are kept. When there are more, they get half as dense: an hour to the second, a day to the half minute. */
+/** Most points that are kept. Beyond that their density is halved: an hour by seconds, a day by half minutes. */
 const MAX_POINTS = 3_600
 
-/** A pause as long as this is a hole: nobody looked, so nobody knows. */
-const HOLE_SLOTS = 8
+/** Without a record for so many points the count is unknown: the page was hidden or asleep. */
+const GAP_POINTS = 8
 
-/** How many were online when, since the page opened: as the two columns that a chart is drawn from. */
+/** How many users were online since the page opened, as the two columns of a chart. */
 export class History {
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch, ascending. */
   readonly times: number[] = []
-  /** `null` where it is not known. */
+  /** The number of users at each time; `null` if it is unknown. */
   readonly counts: (number | null)[] = []
   /** How many seconds one point stands for. */
   #seconds = 1
 
-  /** Notes how many there are now; `undefined` while that is not known. */
-  note(nowMs: number, count: number | undefined): void {
+  /** Records the number of users at `nowMs`; `undefined` if it is unknown. */
+  record(nowMs: number, count: number | undefined): void {
     const { times, counts } = this
-    const slot = Math.floor(nowMs / 1_000 / this.#seconds) * this.#seconds
+    const time = Math.floor(nowMs / 1_000 / this.#seconds) * this.#seconds
     const last = times.at(-1)
-    if (last !== undefined && slot <= last) {
+    if (last !== undefined && time <= last) {
       counts[counts.length - 1] = count ?? null
       return
     }
-    if (last !== undefined && slot - last > HOLE_SLOTS * this.#seconds) {
+    if (last !== undefined && time - last > GAP_POINTS * this.#seconds) {
       times.push(last + this.#seconds)
       counts.push(null)
     }
-    times.push(slot)
+    times.push(time)
     counts.push(count ?? null)
-    if (times.length > MAX_POINTS) this.#thin()
+    if (times.length > MAX_POINTS) this.#halve()
   }
 
-  /** The fewest and the most there were; undefined when it was never known. */
+  /** The smallest and the largest number; undefined if none was ever known. */
   get range(): { readonly least: number; readonly most: number } | undefined {
     let least = Number.POSITIVE_INFINITY
     let most = -1
@@ -43,11 +43,11 @@ export class History {
     return most < 0 ? undefined : { least, most }
   }
 
-  #thin(): void {
+  #halve(): void {
     this.#seconds *= 2
     let kept = 0
     for (let index = 0; index < this.times.length; index++) {
-      // The first stays where the page opened, the last is how it is now.
+      // Keeps the first point, when the page opened, and the last one, the current number.
       if (index % 2 !== 0 && index !== this.times.length - 1) continue
       this.times[kept] = this.times[index] as number
       this.counts[kept] = this.counts[index] as number | null

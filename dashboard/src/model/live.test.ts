@@ -7,83 +7,83 @@ function page() {
   const fake = fakeClient()
   const frames: (() => void)[] = []
   let now = 100_000
-  const watched = live(fake.client, { later: task => frames.push(task), now: () => now })
+  const model = live(fake.client, { schedule: task => frames.push(task), now: () => now })
   return {
     ...fake,
-    live: watched,
-    /** Lets the browser draw; returns how many frames were asked for. */
+    live: model,
+    /** Runs the scheduled frames and returns how many there were. */
     draw: () => frames.splice(0).map(task => task()).length,
     pass: (ms: number) => {
       now += ms
     },
-    ids: () => watched.list.value.rows.map(({ userId }) => userId),
+    ids: () => model.list.value.rows.map(({ userId }) => userId),
   }
 }
 
 function livePage() {
   const it = page()
-  it.becomes('open', 'live')
-  it.tells(['ann', 'online'], ['bob', 'offline'])
+  it.setConnection('open', 'live')
+  it.sendUsers(['ann', 'online'], ['bob', 'offline'])
   it.draw()
   return it
 }
 
-test('watches everybody, and says nothing else', () => {
+test('subscribes to all users and calls nothing else', () => {
   const it = livePage()
   expect(it.ids()).toEqual(['ann', 'bob'])
-  expect(it.live.list.value).toMatchObject({ here: 1, known: 2 })
-  it.becomes('waiting', 'stale')
-  it.becomes('open', 'live')
-  expect(it.asked).toEqual(['watchAll'])
+  expect(it.live.list.value).toMatchObject({ online: 1, total: 2 })
+  it.setConnection('waiting', 'stale')
+  it.setConnection('open', 'live')
+  expect(it.calls).toEqual(['watchAll'])
 })
 
 test('a hundred messages between two frames are drawn once', () => {
   const it = livePage()
   const drawn: number[] = []
-  it.live.list.subscribe(({ here }) => drawn.push(here))
+  it.live.list.subscribe(({ online }) => drawn.push(online))
   for (let round = 0; round < 100; round++)
-    it.tells([`u${round}`, 'online'], ['ann', round % 2 ? 'busy' : 'away'])
+    it.sendUsers([`u${round}`, 'online'], ['ann', round % 2 ? 'busy' : 'away'])
   expect(it.draw()).toBe(1)
   expect(drawn).toEqual([1, 101])
-  // Of what happened between two frames only how it ended is told.
-  expect(it.live.stream.value.entries.filter(({ userId }) => userId === 'ann')).toMatchObject([
+  // Of several changes between two frames only the last one is shown.
+  expect(it.live.changes.value.entries.filter(({ userId }) => userId === 'ann')).toMatchObject([
     { status: 'busy' },
   ])
 })
 
-test('how it is at first is no change; what comes after is one', () => {
+test('the initial state contains no changes; later states do', () => {
   const it = livePage()
-  expect(it.live.stream.value.entries).toEqual([])
+  expect(it.live.changes.value.entries).toEqual([])
   it.pass(500)
-  it.tells(['bob', 'online'])
+  it.sendUsers(['bob', 'online'])
   it.draw()
-  expect(it.live.stream.value.entries).toMatchObject([{ at: 100_500, userId: 'bob', previous: 'offline' }])
+  expect(it.live.changes.value.entries).toMatchObject([{ at: 100_500, userId: 'bob', previous: 'offline' }])
 })
 
-test('a lost connection says since when nothing is known; coming back draws no line that is as it was', () => {
+test('a lost connection makes the data stale; a reconnect draws only rows that have changed', () => {
   const it = livePage()
   const before = it.live.list.value.rows.slice()
   it.pass(5_000)
-  it.becomes('waiting', 'stale')
-  it.tells(['ann', 'online'], ['bob', 'offline'])
+  it.setConnection('waiting', 'stale')
+  it.sendUsers(['ann', 'online'], ['bob', 'offline'])
   it.draw()
   expect(it.live.trust.value).toEqual({ state: 'stale', since: 105_000 })
   it.pass(5_000)
-  it.becomes('connecting', 'stale')
+  it.setConnection('connecting', 'stale')
   it.draw()
   expect(it.live.trust.value).toEqual({ state: 'stale', since: 105_000 })
-  it.becomes('open', 'live')
-  it.tells(['ann', 'online'], ['bob', 'offline'])
+  it.setConnection('open', 'live')
+  it.sendUsers(['ann', 'online'], ['bob', 'offline'])
   it.draw()
   expect(it.live.trust.value).toEqual({ state: 'live' })
   expect(it.live.list.value.rows.every((row, index) => row === before[index])).toBe(true)
-  expect(it.live.stream.value.entries).toEqual([])
+  expect(it.live.changes.value.entries).toEqual([])
 })
 
 const since = (it: ReturnType<typeof page>) =>
   Object.fromEntries(it.live.list.value.rows.map(({ userId, since }) => [userId, since]))
 
-test('what happens while the page looks is known to the moment, what it is told on coming back is from before', () => {
+test('a change is certain while the page watches, and uncertain after a reconnect or a hidden page', () => {
   const it = livePage()
   const second = (): void => {
     it.pass(1_000)
@@ -91,90 +91,90 @@ test('what happens while the page looks is known to the moment, what it is told 
     it.draw()
   }
   it.pass(500)
-  it.tells(['bob', 'online'])
+  it.sendUsers(['bob', 'online'])
   it.draw()
   expect(since(it)).toEqual({
-    ann: { at: 100_000, isBefore: true },
-    bob: { at: 100_500, isBefore: false },
+    ann: { at: 100_000, isUncertain: true },
+    bob: { at: 100_500, isUncertain: false },
   })
-  it.becomes('waiting', 'stale')
+  it.setConnection('waiting', 'stale')
   second()
-  it.tells(['bob', 'away'])
-  it.becomes('open', 'live')
+  it.sendUsers(['bob', 'away'])
+  it.setConnection('open', 'live')
   it.draw()
-  expect(since(it)['bob']).toEqual({ at: 101_500, isBefore: true })
+  expect(since(it)['bob']).toEqual({ at: 101_500, isUncertain: true })
 
-  // A hidden tab draws nothing. Seen again, it draws what it knew, and then what it is told on asking.
+  // A hidden page draws nothing. Visible again, it first draws what it has, and then what arrives.
   it.pass(60_000)
   it.live.tick()
   it.draw()
   it.pass(50)
-  it.tells(['bob', 'busy'])
+  it.sendUsers(['bob', 'busy'])
   it.draw()
-  expect(since(it)['bob']).toEqual({ at: 161_550, isBefore: true })
+  expect(since(it)['bob']).toEqual({ at: 161_550, isUncertain: true })
   second()
   second()
-  it.tells(['bob', 'online'])
+  it.sendUsers(['bob', 'online'])
   it.draw()
-  expect(since(it)['bob']).toEqual({ at: 163_550, isBefore: false })
+  expect(since(it)['bob']).toEqual({ at: 163_550, isUncertain: false })
 })
 
-test('the count over time has a hole where the connection was lost', () => {
+test('the history has a gap while the connection is lost', () => {
   const it = livePage()
   it.pass(1_000)
-  it.becomes('waiting', 'stale')
+  it.setConnection('waiting', 'stale')
   it.draw()
   it.pass(1_000)
   it.live.tick()
   it.draw()
   it.pass(1_000)
-  it.becomes('open', 'live')
+  it.setConnection('open', 'live')
   it.draw()
   expect(it.live.history.value.history.counts).toEqual([1, null, null, 1])
 })
 
-test('a server without users becomes live with the next second', () => {
+test('a server without users becomes live with the next tick', () => {
   const it = page()
-  it.becomes('open', 'stale')
+  it.setConnection('open', 'stale')
   it.draw()
   expect(it.live.trust.value.state).toBe('connecting')
-  it.becomes('open', 'live')
+  it.setConnection('open', 'live')
   it.live.tick()
   it.draw()
   expect(it.live.trust.value.state).toBe('live')
 })
 
-test('says that the server can’t be reached before there was anything to show', () => {
+test('the state is failing while the first attempts fail', () => {
   const it = page()
-  it.becomes('waiting', 'stale')
+  it.setConnection('waiting', 'stale')
   it.draw()
-  it.becomes('connecting', 'stale')
+  it.setConnection('connecting', 'stale')
   it.draw()
   expect(it.live.trust.value.state).toBe('failing')
-  it.becomes('open', 'live')
+  it.setConnection('open', 'live')
   it.draw()
   expect(it.live.trust.value.state).toBe('live')
 })
 
-test('says why the server does not want it', () => {
+test('a refusal has its reason', () => {
   const it = livePage()
-  it.fails(new PresenceError('refused', 'not here'))
-  it.becomes('suspended', 'stale')
+  it.sendError(new PresenceError('refused', 'not here'))
+  it.setConnection('suspended', 'stale')
   it.draw()
   expect(it.live.trust.value).toEqual({ state: 'refused', reason: 'not here' })
 })
 
-test('pauses the stream, and finds', () => {
+test('pauses the changes, filters, and marks the user of this tab', () => {
   const it = livePage()
-  it.live.pauseStream(true)
-  it.tells(['bob', 'online'])
+  it.live.pauseChanges(true)
+  it.sendUsers(['bob', 'online'])
   it.draw()
-  expect(it.live.stream.value).toMatchObject({ entries: [], missed: 1, isPaused: true })
-  it.live.pauseStream(false)
-  expect(it.live.stream.value.entries).toHaveLength(1)
-  it.live.find({ text: 'bo', onlyHere: false })
+  expect(it.live.changes.value).toMatchObject({ entries: [], unseen: 1, isPaused: true })
+  it.live.pauseChanges(false)
+  expect(it.live.changes.value.entries).toHaveLength(1)
+  it.live.setFilter({ text: 'bo', onlyOnline: false })
   expect(it.ids()).toEqual(['bob'])
-  it.live.find({ text: '', onlyHere: false })
+  it.live.setFilter({ text: '', onlyOnline: false })
   it.live.setMe('bob')
   expect(it.ids()).toEqual(['bob', 'ann'])
 })

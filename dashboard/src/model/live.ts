@@ -1,119 +1,130 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { PresenceClient, PresenceUser } from '@who-is-online/client'
-import { type Later, perFrame } from './frame.ts'
+import { ChangeList, type Entry } from './change-list.ts'
+import { perFrame, type Schedule } from './frame.ts'
 import { History } from './history.ts'
-import { type Filter, type Look, People } from './people.ts'
 import type { Row } from './row.ts'
-import { type Entry, Stream } from './stream.ts'
+import { type Arrival, type Filter, UserList } from './user-list.ts'
 
 /**
- * How much what is shown can be trusted:
+ * Whether the shown data is up to date:
  *
- * - `connecting`: nothing was told yet
- * - `failing`: the same, and the first attempts came to nothing
- * - `live`: it is so now
- * - `stale`: it was so at `since`, when the connection was lost
- * - `refused`: the same, and the server does not want this page back
+ * - `connecting`: no data yet.
+ * - `failing`: no data yet, and the first attempts have failed.
+ * - `live`: the data is up to date.
+ * - `stale`: the data is of `since` (ms since the epoch), when the connection was lost.
+ * - `refused`: the server refuses this page, for `reason`.
  */
 export type Trust =
   | { readonly state: 'connecting' | 'failing' | 'live' }
   | { readonly state: 'stale'; readonly since: number }
   | { readonly state: 'refused'; readonly reason: string }
 
-/** Whether nothing is shown that may not be so any more. */
+/** Returns whether the page shows no outdated data. */
 export function isUpToDate({ state }: Trust): boolean {
   return state !== 'stale' && state !== 'refused'
 }
 
-/** What the list shows; another object whenever something of it is another. */
+/** The list of users. Another object whenever something in it has changed. */
 export interface ListView {
+  /** The rows that match the filter. */
   readonly rows: readonly Row[]
-  readonly here: number
-  readonly known: number
+  /** How many users are online, whatever the filter is. */
+  readonly online: number
+  /** How many users there are. */
+  readonly total: number
   readonly filter: Filter
 }
 
-export interface StreamView {
+/** The list of changes. */
+export interface ChangesView {
   readonly entries: readonly Entry[]
   readonly isPaused: boolean
-  readonly missed: number
+  /** How many changes have come since the list was paused. */
+  readonly unseen: number
 }
 
-/** What the page shows, as it changes: at most once a frame. */
+/** What the page shows, as signals that change at most once a frame. */
 export interface Live {
+  /** When the page was opened, in ms since the epoch. */
   readonly openedAt: number
   readonly trust: ReadonlySignal<Trust>
   readonly list: ReadonlySignal<ListView>
-  readonly stream: ReadonlySignal<StreamView>
-  readonly history: ReadonlySignal<{ readonly history: History; readonly here: number }>
-  /** The time, for what says how long ago something was; moves on some times a minute. */
+  readonly changes: ReadonlySignal<ChangesView>
+  readonly history: ReadonlySignal<{ readonly history: History; readonly online: number }>
+  /** The time for relative times, in ms since the epoch; updated every ten seconds. */
   readonly now: ReadonlySignal<number>
-  find(filter: Filter): void
+  setFilter(filter: Filter): void
+  /** Marks the user of this tab. */
   setMe(userId: string | undefined): void
-  pauseStream(isPaused: boolean): void
-  /** A second has passed. */
+  pauseChanges(isPaused: boolean): void
+  /** Call this every second. */
   tick(): void
 }
 
-/** What {@link live} takes from the browser. */
-export interface Surroundings {
-  readonly later: Later
+/** What {@link live} needs of the browser. */
+export interface Environment {
+  readonly schedule: Schedule
+  /** Returns the time in ms since the epoch. */
   readonly now: () => number
 }
 
-/** How often "3 minutes ago" is looked at again. */
+/** How often relative times such as "3 minutes ago" are updated, in ms. */
 const CLOCK_MS = 10_000
 
-/** A page that is seen looks every second. One that did not for as long was hidden, or asleep, and is told late what it missed. */
-const UNSEEN_MS = 3_000
+/**
+ * A visible page ticks every second. After so many ms without a tick it was hidden or asleep, and receives
+ * changes late.
+ */
+const HIDDEN_MS = 3_000
 
-/** How long it may take until all of that is told. */
+/** How long it may take until all late changes have arrived, in ms. */
 const CATCH_UP_MS = 2_000
 
-/** Watches everybody with this client, hidden, and makes of it what the page shows. */
-export function live(client: PresenceClient, { later, now }: Surroundings): Live {
+/** Subscribes to all users with this client, and keeps what the page shows. */
+export function live(client: PresenceClient, { schedule, now }: Environment): Live {
   const openedAt = now()
-  const people = new People()
-  const changes = new Stream()
+  const users = new UserList()
+  const changeList = new ChangeList()
   const past = new History()
-  /** Who was told of since the last frame, each as they were told last. */
-  const told = new Map<string, PresenceUser>()
-  let filter: Filter = { text: '', onlyHere: false }
+  /** The users who have changed since the last frame, in the order of their newest change. */
+  const changed = new Map<string, PresenceUser>()
+  let filter: Filter = { text: '', onlyOnline: false }
   let wasLive = false
-  let lookedAt = openedAt
-  /** Until when what is told may have happened before. */
+  let lastFrameAt = openedAt
+  /** Changes that arrive before this time may have happened earlier. */
   let lateUntil = 0
 
   const trust = signal<Trust>({ state: 'connecting' })
-  const list = signal<ListView>(view())
-  const stream = signal<StreamView>(streamView())
-  const history = signal({ history: past, here: 0 })
+  const list = signal<ListView>(listView())
+  const changes = signal<ChangesView>(changesView())
+  const history = signal({ history: past, online: 0 })
   const clock = signal(openedAt)
-  const draw = perFrame(take, later)
+  const draw = perFrame(update, schedule)
 
-  function take(): void {
+  function update(): void {
     const at = now()
     const isLive = client.freshness === 'live'
-    const users = [...told.values()]
-    told.clear()
-    const happened = people.take(users, at, lookNow(at))
+    const updates = [...changed.values()]
+    changed.clear()
+    const happened = users.update(updates, at, arrivalAt(at))
     if (isLive) wasLive = true
-    changes.add(happened)
-    showTrust(isLive, at)
-    if (users.length > 0) show()
-    if (happened.length > 0) stream.value = streamView()
-    note(at)
+    changeList.add(happened)
+    updateTrust(isLive, at)
+    if (updates.length > 0) list.value = listView()
+    if (happened.length > 0) changes.value = changesView()
+    record(at)
   }
 
-  /** How what is told now comes to be known. To be asked once per look. */
-  function lookNow(at: number): Look {
-    if (at - lookedAt > UNSEEN_MS) lateUntil = at + CATCH_UP_MS
-    lookedAt = at
-    if (!wasLive) return 'first'
+  /** Returns how the updates of this frame arrive. Call it once per frame. */
+  function arrivalAt(at: number): Arrival {
+    if (at - lastFrameAt > HIDDEN_MS) lateUntil = at + CATCH_UP_MS
+    lastFrameAt = at
+    if (!wasLive) return 'initial'
     return trust.value.state === 'live' && at >= lateUntil ? 'live' : 'late'
   }
 
-  function showTrust(isLive: boolean, at: number): void {
+  function updateTrust(isLive: boolean, at: number): void {
     const { state } = trust.value
     const { refusal, connectionStatus } = client
     if (connectionStatus === 'suspended') {
@@ -127,29 +138,25 @@ export function live(client: PresenceClient, { later, now }: Surroundings): Live
     }
   }
 
-  function note(at: number): void {
-    const { here } = people
-    past.note(at, trust.value.state === 'live' ? here : undefined)
-    history.value = { history: past, here }
+  function record(at: number): void {
+    const { online } = users
+    past.record(at, trust.value.state === 'live' ? online : undefined)
+    history.value = { history: past, online }
   }
 
-  function view(): ListView {
-    return { rows: people.list, here: people.here, known: people.known, filter }
+  function listView(): ListView {
+    return { rows: users.list, online: users.online, total: users.total, filter }
   }
 
-  function streamView(): StreamView {
-    return { entries: changes.shown, isPaused: changes.isPaused, missed: changes.missed }
+  function changesView(): ChangesView {
+    return { entries: changeList.shown, isPaused: changeList.isPaused, unseen: changeList.unseen }
   }
 
-  function show(): void {
-    list.value = view()
-  }
-
-  client.onChange(users => {
-    for (const user of users) {
-      // Taken out first, so that the order is that of the news.
-      told.delete(user.userId)
-      told.set(user.userId, user)
+  client.onChange(updates => {
+    for (const user of updates) {
+      // Deleted first, so that the map is in the order of the newest changes.
+      changed.delete(user.userId)
+      changed.set(user.userId, user)
     }
     draw()
   })
@@ -160,27 +167,27 @@ export function live(client: PresenceClient, { later, now }: Surroundings): Live
     openedAt,
     trust,
     list,
-    stream,
+    changes,
     history,
     now: clock,
-    find(wanted) {
+    setFilter(wanted) {
       filter = wanted
-      people.find(wanted)
-      show()
+      users.setFilter(wanted)
+      list.value = listView()
     },
     setMe(userId) {
-      people.setMe(userId)
-      show()
+      users.setMe(userId)
+      list.value = listView()
     },
-    pauseStream(isPaused) {
-      if (isPaused) changes.pause()
-      else changes.resume()
-      stream.value = streamView()
+    pauseChanges(isPaused) {
+      if (isPaused) changeList.pause()
+      else changeList.resume()
+      changes.value = changesView()
     },
     tick() {
       const at = now()
       if (at - clock.value >= CLOCK_MS) clock.value = at
-      // Not every change of what is known brings a message: an empty server becomes live without one.
+      // The state can become live without a message that changes a user: on a server without users, for example.
       draw()
     },
   }

@@ -1,13 +1,14 @@
 import type { Status, User } from '@who-is-online/client'
 
-/** From when on a status is the one it is: `at`, or some time before it, when this page did not look. */
+/** When the current status of a user began. */
 export interface Since {
   /** Ms since the epoch. */
   readonly at: number
-  readonly isBefore: boolean
+  /** The status began at `at` or earlier, while this page did not watch. */
+  readonly isUncertain: boolean
 }
 
-/** One line of the list. Another object whenever something of it is another, so `===` says whether to draw it again. */
+/** One row of the list. Immutable: a change makes another object, so `===` tells whether to draw it again. */
 export interface Row {
   readonly userId: string
   readonly username: string | undefined
@@ -16,12 +17,13 @@ export interface Row {
   /** Ms since the epoch; `null` for a user never seen. */
   readonly lastSeen: number | null
   readonly since: Since
+  /** Whether this is the user of this tab. */
   readonly isMe: boolean
-  /** What the line is sorted by among those of its kind, and searched in. */
+  /** Name and id in lower case: what the row is sorted by and searched in. */
   readonly key: string
 }
 
-/** The line of a user; `since` is for the caller to know. */
+/** Makes the row of a user. */
 export function rowOf(user: User, since: Since, isMe: boolean): Row {
   const { userId, username, status, text } = user
   const lastSeen = user.lastSeen === null ? null : Date.parse(user.lastSeen)
@@ -30,39 +32,43 @@ export function rowOf(user: User, since: Since, isMe: boolean): Row {
 }
 
 /**
- * Whether a user is still as the line says. For somebody who is here "last seen" is now: the time that comes with them
- * is that of the message, and is not worth drawing a line again.
+ * Returns whether a row still shows the user's state. `lastSeen` of a user who is online is the time of the
+ * message, and no reason to draw the row again.
  */
 export function isSameRow(row: Row, user: User): boolean {
   return (
     row.status === user.status &&
     row.text === user.text &&
     row.username === user.username &&
-    (isHere(row) || row.lastSeen === (user.lastSeen === null ? null : Date.parse(user.lastSeen)))
+    (isOnline(row) || row.lastSeen === (user.lastSeen === null ? null : Date.parse(user.lastSeen)))
   )
 }
 
-export function isHere({ status }: { readonly status: Status }): boolean {
+/** Returns whether a user is online, away or busy. */
+export function isOnline({ status }: { readonly status: Status }): boolean {
   return status !== 'offline'
 }
 
-/** First oneself, then who is here, by name, so that nobody jumps when they are away; then who left, the last one first. */
+/**
+ * Orders rows: the user of this tab, then users online by name, so that a row keeps its place when its user
+ * is away, then users offline by the time they were last seen, the last one first.
+ */
 export function compareRows(a: Row, b: Row): number {
-  const byKind = kindOf(a) - kindOf(b)
-  if (byKind !== 0) return byKind
-  if (kindOf(a) === GONE && a.lastSeen !== b.lastSeen) return (b.lastSeen ?? 0) - (a.lastSeen ?? 0)
+  const byGroup = groupOf(a) - groupOf(b)
+  if (byGroup !== 0) return byGroup
+  if (groupOf(a) === OFFLINE && a.lastSeen !== b.lastSeen) return (b.lastSeen ?? 0) - (a.lastSeen ?? 0)
   return compareTexts(a.key, b.key) || compareTexts(a.userId, b.userId)
 }
 
-/** By code units: collation would be nicer to some names, and takes too long for thousands. */
+/** Compares by code units: `localeCompare` is too slow for thousands of rows. */
 function compareTexts(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1
 }
 
-const GONE = 2
+const OFFLINE = 2
 
-function kindOf(row: Row): number {
+function groupOf(row: Row): number {
   if (row.isMe) return 0
-  return isHere(row) ? 1 : GONE
+  return isOnline(row) ? 1 : OFFLINE
 }

@@ -4,37 +4,37 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Live } from '../model/live.ts'
-import type { Times } from '../model/times.ts'
+import type { TimeFormat } from '../model/time-format.ts'
 
 interface ChartProps {
   readonly live: Live
-  readonly format: Times
+  readonly format: TimeFormat
 }
 
 const HEIGHT = 140
 
-/** The least that the chart spans: a line that grows from nothing says nothing. */
-const LEAST_SECONDS = 60
+/** Shortest time span of the chart, in seconds. */
+const MIN_SECONDS = 60
 
-/** How many are online over time; in words for who can't see it. */
+/** The number of users online over time, with a description for screen readers. */
 export function Chart({ live, format }: ChartProps): VNode {
-  const place = useRef<HTMLDivElement>(null)
+  const container = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(undefined)
-  const words = useComputed(() => {
-    const { history, here } = live.history.value
+  const description = useComputed(() => {
+    const { history, online } = live.history.value
     const range = history.range
-    if (!range) return 'Users online over time: nothing is known yet.'
-    return `Users online over time: ${here} now, at least ${range.least} and at most ${range.most} since the page was opened.`
+    if (!range) return 'Users online over time: no data yet.'
+    return `Users online over time: ${online} now, between ${range.least} and ${range.most} since the page was opened.`
   })
 
   useEffect(() => {
-    const element = place.current
+    const element = container.current
     if (!element) return
     const chart = new uPlot(options(element, live.openedAt, format), [[], []], element)
     plot.current = chart
     const sizes = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }))
     sizes.observe(element)
-    // The colours are those of the style sheet, which follow the reader's; a chart has to be told.
+    // The style sheet has the colors of both schemes; the canvas must be drawn again for another scheme.
     const scheme = matchMedia('(prefers-color-scheme: dark)')
     const redraw = (): void => chart.redraw(false, true)
     scheme.addEventListener('change', redraw)
@@ -53,18 +53,18 @@ export function Chart({ live, format }: ChartProps): VNode {
   return (
     <section class="chart" aria-label="Online over time">
       <h2>Online over time</h2>
-      <div ref={place} role="img" aria-label={words} />
+      <div ref={container} role="img" aria-label={description} />
     </section>
   )
 }
 
-function options(element: HTMLElement, openedAt: number, format: Times): uPlot.Options {
-  const colour = (name: string) => () => getComputedStyle(element).getPropertyValue(name)
+function options(element: HTMLElement, openedAt: number, format: TimeFormat): uPlot.Options {
+  const color = (name: string) => () => getComputedStyle(element).getPropertyValue(name)
   const font = `12px ${getComputedStyle(element).fontFamily}`
   const axis = {
-    stroke: colour('--quiet'),
+    stroke: color('--quiet'),
     font,
-    grid: { stroke: colour('--line'), width: 1 },
+    grid: { stroke: color('--line'), width: 1 },
     ticks: { show: false },
   }
   const opened = openedAt / 1_000
@@ -77,7 +77,7 @@ function options(element: HTMLElement, openedAt: number, format: Times): uPlot.O
     scales: {
       x: {
         time: true,
-        range: (_plot, from, to) => [from ?? opened, Math.max(to ?? opened, opened + LEAST_SECONDS)],
+        range: (_plot, from, to) => [from ?? opened, Math.max(to ?? opened, opened + MIN_SECONDS)],
       },
       y: { range: (_plot, _least, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.1))] },
     },
@@ -99,8 +99,8 @@ function options(element: HTMLElement, openedAt: number, format: Times): uPlot.O
     series: [
       {},
       {
-        stroke: colour('--here'),
-        fill: colour('--here-pale'),
+        stroke: color('--online'),
+        fill: color('--online-pale'),
         width: 2,
         points: { show: false },
         ...(uPlot.paths.stepped && { paths: uPlot.paths.stepped({ align: 1 }) }),
@@ -109,5 +109,5 @@ function options(element: HTMLElement, openedAt: number, format: Times): uPlot.O
   }
 }
 
-/** There is no half a user. */
+/** Distances of the grid lines: whole numbers only. */
 const COUNTS = [0, 1, 2, 3, 4, 5, 6].flatMap(power => [1, 2, 5].map(digit => digit * 10 ** power))

@@ -3,7 +3,7 @@ import { render } from 'preact'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type FakeClient, fakeClient } from '../client.fake.ts'
-import { myself } from '../model/me.ts'
+import { ownUser } from '../model/own-user.ts'
 import { ConnectAs } from './connect-as.tsx'
 
 let root: HTMLElement
@@ -11,8 +11,8 @@ let fake: FakeClient
 beforeEach(async () => {
   root = document.body.appendChild(document.createElement('div'))
   fake = fakeClient()
-  const me = myself(() => fake.client, undefined)
-  await act(() => render(<ConnectAs myself={me} />, root))
+  const own = ownUser(() => fake.client, undefined)
+  await act(() => render(<ConnectAs own={own} />, root))
 })
 afterEach(() => {
   render(null, root)
@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 const field = (name: string) => root.querySelector(`[name="${name}"]`) as HTMLInputElement
-const happen = (name: string, type: string) =>
+const emit = (name: string, type: string) =>
   act(() => void field(name).dispatchEvent(new Event(type, { bubbles: true, cancelable: true })))
 const press = (text: string) =>
   act(() => [...root.querySelectorAll('button')].find(button => button.textContent === text)?.click())
@@ -31,39 +31,39 @@ async function enter(userId: string, status: string): Promise<void> {
   await press('Connect')
 }
 
-test('connects, and says as whom', async () => {
+test('connects, and shows as which user', async () => {
   await enter(' ann ', 'busy')
   expect(root.textContent).toContain('Connecting as ann')
-  await act(() => fake.becomes('open', 'live'))
-  expect(root.textContent).toContain('Here as ann')
-  expect(fake.asked).toEqual(['setStatus busy'])
+  await act(() => fake.setConnection('open', 'live'))
+  expect(root.textContent).toContain('Connected as ann')
+  expect(fake.calls).toEqual(['setStatus busy'])
 })
 
-test('a status and a text count as soon as they are chosen', async () => {
+test('a status and a text are sent as soon as they are chosen', async () => {
   await enter('ann', 'online')
   field('status').value = 'away'
-  await happen('status', 'change')
-  await act(() => fake.chose({ status: 'away' }))
+  await emit('status', 'change')
+  await act(() => fake.sendChoice({ status: 'away' }))
   field('text').value = 'at lunch'
-  await happen('text', 'change')
-  expect(fake.asked).toEqual(['setStatus away', 'setStatus away at lunch'])
+  await emit('text', 'change')
+  expect(fake.calls).toEqual(['setStatus away', 'setStatus away at lunch'])
 })
 
-test('what is chosen on another device shows here', async () => {
+test('a choice of another device is shown', async () => {
   await enter('ann', 'online')
-  await act(() => fake.chose({ status: 'busy', text: 'in a call' }))
+  await act(() => fake.sendChoice({ status: 'busy', text: 'in a call' }))
   expect([field('status').value, field('text').value]).toEqual(['busy', 'in a call'])
 })
 
-test('what is being typed stays, whatever is drawn meanwhile', async () => {
+test('text that is being typed stays when the form is drawn', async () => {
   await enter('ann', 'online')
   field('text').value = 'at lu'
-  await act(() => fake.becomes('waiting', 'stale'))
-  await act(() => fake.chose({ status: 'busy' }))
+  await act(() => fake.setConnection('waiting', 'stale'))
+  await act(() => fake.sendChoice({ status: 'busy' }))
   expect([field('status').value, field('text').value]).toEqual(['busy', 'at lu'])
 })
 
-test('the focus stays with the form when it becomes another', async () => {
+test('the focus stays in the section when the form changes', async () => {
   expect(document.activeElement).toBe(document.body)
   await enter('ann', 'online')
   expect(document.activeElement?.getAttribute('aria-label')).toBe('Connect as')
@@ -78,8 +78,8 @@ test('every field has a label', () => {
   }
 })
 
-test('an id that is too long is said in the form', async () => {
+test('an id that is too long makes the field invalid', async () => {
   field('user-id').value = 'x'.repeat(129)
-  await happen('user-id', 'input')
+  await emit('user-id', 'input')
   expect(field('user-id').validationMessage).toMatch(/128 bytes/)
 })

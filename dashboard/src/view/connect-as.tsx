@@ -1,10 +1,10 @@
-import type { Status as Word } from '@who-is-online/client'
+import type { Status } from '@who-is-online/client'
 import type { VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { type Me, type Myself, problemOfName } from '../model/me.ts'
+import { nameProblem, type OwnUser, type OwnUserModel } from '../model/own-user.ts'
 
-/** The statuses in the words of somebody who chooses one. */
-const CHOICES: readonly (readonly [Word, string])[] = [
+/** The statuses with their labels. */
+const CHOICES: readonly (readonly [Status, string])[] = [
   ['online', 'Online'],
   ['away', 'Away'],
   ['busy', 'Busy'],
@@ -13,14 +13,14 @@ const CHOICES: readonly (readonly [Word, string])[] = [
 
 type FormEvent = Event & { readonly currentTarget: HTMLFormElement }
 
-/** Makes somebody of who sits here: in two tabs, each sees the other come. */
-export function ConnectAs({ myself }: { readonly myself: Myself }): VNode {
-  const me = myself.me.value
+/** The form that connects a user of this tab, or changes its status. */
+export function ConnectAs({ own }: { readonly own: OwnUserModel }): VNode {
+  const user = own.user.value
   const section = useRef<HTMLElement>(null)
-  const drawn = useRef(me.state)
-  const { state } = me
+  const drawn = useRef(user.state)
+  const { state } = user
 
-  // The button that was pressed is no more: whoever goes by keyboard or ear should not be sent back to the top.
+  // The focused button is gone when the form changes. Without this the focus would go to the top of the page.
   useEffect(() => {
     if (drawn.current !== state) section.current?.focus({ preventScroll: true })
     drawn.current = state
@@ -29,25 +29,25 @@ export function ConnectAs({ myself }: { readonly myself: Myself }): VNode {
   return (
     <section class="connect" aria-label="Connect as" ref={section} tabIndex={-1}>
       <h2>Connect as…</h2>
-      {me.state === 'out' ? <Enter myself={myself} /> : <Inside myself={myself} me={me} />}
+      {user.state === 'out' ? <ConnectForm own={own} /> : <StatusForm own={own} user={user} />}
       <p class="problem" role="alert">
-        {myself.problem}
+        {own.problem}
       </p>
     </section>
   )
 }
 
-function Enter({ myself }: { readonly myself: Myself }): VNode {
-  const enter = (event: FormEvent): void => {
+function ConnectForm({ own }: { readonly own: OwnUserModel }): VNode {
+  const connect = (event: FormEvent): void => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget)
     const userId = String(fields.get('user-id')).trim()
     if (userId === '') return
     const username = String(fields.get('username')).trim() || undefined
-    myself.connect({ userId, username }, fields.get('status') as Word)
+    own.connect({ userId, username }, fields.get('status') as Status)
   }
   return (
-    <form onSubmit={enter} autocomplete="off">
+    <form onSubmit={connect} autocomplete="off">
       <label>
         User id
         <input
@@ -56,51 +56,53 @@ function Enter({ myself }: { readonly myself: Myself }): VNode {
           placeholder="ann"
           spellcheck={false}
           autocapitalize="none"
-          onInput={judge}
+          onInput={validate}
         />
       </label>
       <label>
         Name
-        <input name="username" placeholder="not needed" spellcheck={false} onInput={judge} />
+        <input name="username" placeholder="optional" spellcheck={false} onInput={validate} />
       </label>
-      <Choice chosen="online" />
+      <StatusField chosen="online" />
       <button type="submit">Connect</button>
     </form>
   )
 }
 
-function Inside({
-  myself,
-  me,
+function StatusForm({
+  own,
+  user,
 }: {
-  readonly myself: Myself
-  readonly me: Extract<Me, { state: 'in' }>
+  readonly own: OwnUserModel
+  readonly user: Extract<OwnUser, { state: 'in' }>
 }): VNode {
-  const choose = (event: FormEvent): void => {
+  const change = (event: FormEvent): void => {
     const fields = new FormData(event.currentTarget)
-    myself.choose(fields.get('status') as Word, String(fields.get('text')))
+    own.setStatus(fields.get('status') as Status, String(fields.get('text')))
   }
-  const { userId, username } = me.name
-  const isThere = me.connection === 'open'
+  const { userId, username } = user.identity
   return (
-    // Enter in a field is a change too, and comes as one before it comes as this.
-    <form onSubmit={event => event.preventDefault()} onChange={choose} autocomplete="off">
+    // Enter in a field causes a change event before the submit event, so submitting does nothing more.
+    <form onSubmit={event => event.preventDefault()} onChange={change} autocomplete="off">
       <p>
-        {isThere ? 'Here as' : 'Connecting as'} <b>{username ?? userId}</b>
+        {user.connection === 'open' ? 'Connected as' : 'Connecting as'} <b>{username ?? userId}</b>
         {username !== undefined && <small> {userId}</small>}. Open this page in a second tab and connect as
-        somebody else.
+        another user.
       </p>
-      <Choice chosen={me.status} />
-      <Said text={me.text ?? ''} />
-      <button type="button" onClick={myself.leave}>
+      <StatusField chosen={user.status} />
+      <TextField text={user.text ?? ''} />
+      <button type="button" onClick={own.disconnect}>
         Leave
       </button>
     </form>
   )
 }
 
-/** The field is the typist's: it is written to only when the text itself is another now. */
-function Said({ text }: { readonly text: string }): VNode {
+/**
+ * The text field. It is set only when the text in force changes, so that it does not overwrite what the user
+ * types.
+ */
+function TextField({ text }: { readonly text: string }): VNode {
   const field = useRef<HTMLInputElement>(null)
   useEffect(() => {
     if (field.current) field.current.value = text
@@ -113,14 +115,14 @@ function Said({ text }: { readonly text: string }): VNode {
   )
 }
 
-function Choice({ chosen }: { readonly chosen: Word }): VNode {
+function StatusField({ chosen }: { readonly chosen: Status }): VNode {
   return (
     <label>
       Status
       <select name="status" value={chosen}>
-        {CHOICES.map(([status, words]) => (
+        {CHOICES.map(([status, label]) => (
           <option key={status} value={status} selected={status === chosen}>
-            {words}
+            {label}
           </option>
         ))}
       </select>
@@ -128,6 +130,6 @@ function Choice({ chosen }: { readonly chosen: Word }): VNode {
   )
 }
 
-function judge({ currentTarget: field }: Event & { readonly currentTarget: HTMLInputElement }): void {
-  field.setCustomValidity(problemOfName(field.value) ?? '')
+function validate({ currentTarget: field }: Event & { readonly currentTarget: HTMLInputElement }): void {
+  field.setCustomValidity(nameProblem(field.value) ?? '')
 }

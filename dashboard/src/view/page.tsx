@@ -1,18 +1,18 @@
 import { useComputed } from '@preact/signals'
 import type { VNode } from 'preact'
 import type { Live } from '../model/live.ts'
-import type { Myself } from '../model/me.ts'
-import { times } from '../model/times.ts'
+import type { OwnUserModel } from '../model/own-user.ts'
+import { timeFormat } from '../model/time-format.ts'
+import { Changes } from './changes.tsx'
 import { Chart } from './chart.tsx'
 import { ConnectAs } from './connect-as.tsx'
-import { People } from './people.tsx'
-import { Recent } from './recent.tsx'
 import { TrustNote } from './trust-note.tsx'
+import { Users } from './users.tsx'
 
-const format = times()
+const format = timeFormat()
 
-/** All of the page. Each part listens to what it shows; this one is drawn once. */
-export function Page({ live, me }: { readonly live: Live; readonly me: Myself }): VNode {
+/** The whole page. It is drawn once; each part subscribes to the signals that it shows. */
+export function Page({ live, own }: { readonly live: Live; readonly own: OwnUserModel }): VNode {
   const trust = useComputed(() => live.trust.value.state)
   return (
     <>
@@ -21,10 +21,10 @@ export function Page({ live, me }: { readonly live: Live; readonly me: Myself })
         <TrustNote trust={live.trust} format={format} />
       </header>
       <main data-trust={trust}>
-        <People live={live} format={format} />
-        <ConnectAs myself={me} />
+        <Users live={live} format={format} />
+        <ConnectAs own={own} />
         <Chart live={live} format={format} />
-        <Recent live={live} format={format} />
+        <Changes live={live} format={format} />
       </main>
     </>
   )

@@ -1,8 +1,8 @@
-import type { Status as Word } from '@who-is-online/client'
+import type { Status as StatusName } from '@who-is-online/client'
 import type { VNode } from 'preact'
 
-/** A status as a word, with a dot whose form says the same as its colour. */
-export function Status({ status }: { readonly status: Word }): VNode {
+/** A status as a word, with a dot that has another shape and another color for each status. */
+export function Status({ status }: { readonly status: StatusName }): VNode {
   return (
     <span class="status">
       <span class="dot" data-status={status} aria-hidden="true" />

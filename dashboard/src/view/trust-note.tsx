@@ -1,34 +1,37 @@
 import type { ReadonlySignal } from '@preact/signals'
 import type { VNode } from 'preact'
 import type { Trust } from '../model/live.ts'
-import type { Times } from '../model/times.ts'
+import type { TimeFormat } from '../model/time-format.ts'
 
-/** Says whether what is shown is so. The one place that speaks by itself to who listens to the page. */
+/**
+ * Tells whether the shown data is up to date. The only live region of the page: screen readers announce its
+ * changes.
+ */
 export function TrustNote({
   trust,
   format,
 }: {
   readonly trust: ReadonlySignal<Trust>
-  readonly format: Times
+  readonly format: TimeFormat
 }): VNode {
   return (
     <p class="trust" role="status" data-trust={trust.value.state}>
-      {words(trust.value, format)}
+      {textOf(trust.value, format)}
     </p>
   )
 }
 
-function words(trust: Trust, format: Times): string {
+function textOf(trust: Trust, format: TimeFormat): string {
   switch (trust.state) {
     case 'connecting':
       return 'Connecting…'
     case 'failing':
-      return 'The server can’t be reached; trying again…'
+      return 'Cannot reach the server. Trying again…'
     case 'live':
       return 'Live'
     case 'stale':
-      return `Connection lost. This is how it was at ${format.second(trust.since)}; trying again…`
+      return `Connection lost. Showing the state of ${format.second(trust.since)}. Trying again…`
     case 'refused':
-      return `The server does not let this page in: ${trust.reason}. Reload to try again.`
+      return `The server refuses this page: ${trust.reason}. Reload the page to try again.`
   }
 }

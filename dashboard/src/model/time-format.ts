@@ -1,12 +1,12 @@
-/** Formats times as this reader's language and clock have them. */
-export interface Times {
-  /** `12:03`, or with the day when that is not today's. */
+/** Formats times, given in ms since the epoch, by the language and the time zone of the reader. */
+export interface TimeFormat {
+  /** `12:03`, or with the date if that is not today. */
   clock(at: number, now: number): string
   /** `12:03:07` */
   second(at: number): string
   /** `now`, `3 minutes ago`, `yesterday` */
   ago(at: number, now: number): string
-  /** All of it, to hover over. */
+  /** The date and the time to the second, for a tooltip. */
   full(at: number): string
 }
 
@@ -17,11 +17,14 @@ const UNITS = [
   ['second', 1],
 ] as const
 
-/** `now` is as precise as somebody who glances needs it, and does not count seconds aloud. */
+/** `ago` rounds down to so many seconds, so that it does not change every second. */
 const STEP_SECONDS = 10
 
-/** The language of the page is English; how a time is written is the reader's. */
-export function times(locale?: string, timeZone?: string): Times {
+/**
+ * Makes a format for a locale and a time zone, by default the reader's. Relative times are always in English,
+ * the language of the page.
+ */
+export function timeFormat(locale?: string, timeZone?: string): TimeFormat {
   const zone = timeZone === undefined ? {} : { timeZone }
   const minute = new Intl.DateTimeFormat(locale, { ...zone, hour: '2-digit', minute: '2-digit' })
   const second = new Intl.DateTimeFormat(locale, {

@@ -1,20 +1,20 @@
 import type { ReadonlySignal } from '@preact/signals'
 import { Component, type VNode } from 'preact'
-import { isHere, type Row } from '../model/row.ts'
-import type { Times } from '../model/times.ts'
+import { isOnline, type Row } from '../model/row.ts'
+import type { TimeFormat } from '../model/time-format.ts'
 import { Status } from './status.tsx'
 
 const MINUTE_MS = 60_000
 
-interface PersonProps {
+interface UserRowProps {
   readonly row: Row
   readonly now: ReadonlySignal<number>
-  readonly format: Times
+  readonly format: TimeFormat
 }
 
-/** What a line says. It is drawn again only for another row: a list that moves by one does not draw those that stay. */
-export class Person extends Component<PersonProps> {
-  override shouldComponentUpdate({ row }: PersonProps): boolean {
+/** The content of a row. It is drawn again only for another row object, so rows that only move are not drawn. */
+export class UserRow extends Component<UserRowProps> {
+  override shouldComponentUpdate({ row }: UserRowProps): boolean {
     return row !== this.props.row
   }
 
@@ -38,7 +38,7 @@ export class Person extends Component<PersonProps> {
           <span class="since">
             <Since row={row} now={now} format={format} />
           </span>
-          {row.text && <span class="said">{row.text}</span>}
+          {row.text && <span class="text">{row.text}</span>}
         </span>
         <span class="seen">
           last seen <LastSeen row={row} now={now} format={format} />
@@ -49,17 +49,17 @@ export class Person extends Component<PersonProps> {
 }
 
 /**
- * Since when the status is this. Where the page did not look when it became so, whoever left did so when last seen, and of
- * who is here no more is known than that it was earlier: before the minute that comes next, since a clock shows no less.
+ * When the status began. If the page did not watch then: a user offline left when last seen, and the status
+ * of a user online began before some minute, rounded up because the format has no seconds.
  */
-function Since({ row, now, format }: PersonProps): VNode | null {
-  const isBefore = row.since.isBefore && isHere(row)
-  const at = row.since.isBefore && !isBefore ? row.lastSeen : row.since.at
+function Since({ row, now, format }: UserRowProps): VNode | null {
+  const isUncertain = row.since.isUncertain && isOnline(row)
+  const at = row.since.isUncertain && !isUncertain ? row.lastSeen : row.since.at
   if (at === null) return null
-  const shown = isBefore ? Math.ceil(at / MINUTE_MS) * MINUTE_MS : at
+  const shown = isUncertain ? Math.ceil(at / MINUTE_MS) * MINUTE_MS : at
   return (
     <>
-      {isBefore ? 'since before ' : 'since '}
+      {isUncertain ? 'since before ' : 'since '}
       <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
         {format.clock(shown, now.value)}
       </time>
@@ -67,9 +67,9 @@ function Since({ row, now, format }: PersonProps): VNode | null {
   )
 }
 
-function LastSeen({ row, now, format }: PersonProps): VNode {
+function LastSeen({ row, now, format }: UserRowProps): VNode {
   const at = row.lastSeen
-  if (isHere(row)) return <>now</>
+  if (isOnline(row)) return <>now</>
   if (at === null) return <>never</>
   return (
     <time dateTime={new Date(at).toISOString()} title={format.full(at)}>

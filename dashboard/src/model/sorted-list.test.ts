@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Sorted } from './sorted.ts'
+import { SortedList } from './sorted-list.ts'
 
 interface Item {
   readonly id: number
@@ -9,7 +9,7 @@ interface Item {
 
 const compare = (a: Item, b: Item) => a.weight - b.weight || a.id - b.id
 
-test('is what sorting everything anew would make of it, few or many at once', () => {
+test('equals a sort of all items, after few and after many replacements', () => {
   const rounds = fc.array(
     fc.uniqueArray(fc.record({ id: fc.nat(400), weight: fc.option(fc.nat(20)) }), {
       selector: ({ id }) => id,
@@ -19,17 +19,17 @@ test('is what sorting everything anew would make of it, few or many at once', ()
   )
   fc.assert(
     fc.property(rounds, steps => {
-      const sorted = new Sorted(compare)
+      const sorted = new SortedList(compare)
       const naive = new Map<number, Item>()
       for (const step of steps) {
-        const swaps = step.map(({ id, weight }) => {
+        const replacements = step.map(({ id, weight }) => {
           const before = naive.get(id)
           const after = weight === null ? undefined : { id, weight }
           if (after) naive.set(id, after)
           else naive.delete(id)
           return { before, after }
         })
-        sorted.swap(swaps)
+        sorted.replace(replacements)
         expect(sorted.items).toEqual([...naive.values()].sort(compare))
       }
     }),

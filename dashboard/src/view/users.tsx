@@ -1,26 +1,26 @@
 import { useComputed, useSignal } from '@preact/signals'
 import type { VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { isUpToDate, type Live } from '../model/live.ts'
-import type { Times } from '../model/times.ts'
-import { Person } from './person.tsx'
+import { isUpToDate, type ListView, type Live } from '../model/live.ts'
+import type { TimeFormat } from '../model/time-format.ts'
+import { UserRow } from './user-row.tsx'
 import { windowOf } from './window.ts'
 
-/** Height of a line, in rem, as the style sheet has it: lines that are not drawn take as much room as those that are. */
+/** Height of a row in rem, the same as in style.css: it gives the rows that are not drawn their space. */
 const ROW_REM = 3.75
 
-interface PeopleProps {
+interface UsersProps {
   readonly live: Live
-  readonly format: Times
+  readonly format: TimeFormat
 }
 
-/** Everybody: how many, who of them is looked for, and the list. */
-export function People({ live, format }: PeopleProps): VNode {
+/** All users: their number, the search, and the list. */
+export function Users({ live, format }: UsersProps): VNode {
   return (
-    <section class="people" aria-label="People">
+    <section class="users" aria-label="Users">
       <div class="bar">
-        <h2 id="people-title">
-          <Counted live={live} />
+        <h2 id="users-title">
+          <Count live={live} />
         </h2>
         <Search live={live} />
       </div>
@@ -29,13 +29,13 @@ export function People({ live, format }: PeopleProps): VNode {
   )
 }
 
-function Counted({ live }: { readonly live: Live }): VNode {
-  const here = useComputed(() => live.list.value.here.toLocaleString())
-  const known = useComputed(() => live.list.value.known.toLocaleString())
-  const are = useComputed(() => (isUpToDate(live.trust.value) ? '' : 'were '))
+function Count({ live }: { readonly live: Live }): VNode {
+  const online = useComputed(() => live.list.value.online.toLocaleString())
+  const total = useComputed(() => live.list.value.total.toLocaleString())
+  const were = useComputed(() => (isUpToDate(live.trust.value) ? '' : 'were '))
   return (
     <>
-      <b>{here}</b> {are}online <small>of {known} listed</small>
+      <b>{online}</b> {were}online <small>of {total} listed</small>
     </>
   )
 }
@@ -45,14 +45,14 @@ function Search({ live }: { readonly live: Live }): VNode {
     const { filter, rows } = live.list.value
     return filter.text.trim() === '' ? '' : `${rows.length.toLocaleString()} found`
   })
-  const find = (event: Event & { readonly currentTarget: HTMLFormElement }): void => {
+  const search = (event: Event & { readonly currentTarget: HTMLFormElement }): void => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget)
-    live.find({ text: String(fields.get('text')), onlyHere: fields.has('only-here') })
+    live.setFilter({ text: String(fields.get('text')), onlyOnline: fields.has('only-online') })
   }
   return (
     <search>
-      <form onInput={find} onSubmit={find} autocomplete="off">
+      <form onInput={search} onSubmit={search} autocomplete="off">
         <input
           type="search"
           name="text"
@@ -62,7 +62,7 @@ function Search({ live }: { readonly live: Live }): VNode {
           aria-describedby="found"
         />
         <label>
-          <input type="checkbox" name="only-here" /> Only who is online
+          <input type="checkbox" name="only-online" /> Only online users
         </label>
         <span id="found">{found}</span>
       </form>
@@ -70,16 +70,19 @@ function Search({ live }: { readonly live: Live }): VNode {
   )
 }
 
-/** The list. Of thousands only those are in the page that can be seen; each says which of how many it is. */
-function List({ live, format }: PeopleProps): VNode {
+/**
+ * The list. Of thousands of rows only the visible ones are in the page; each has its position for screen
+ * readers.
+ */
+function List({ live, format }: UsersProps): VNode {
   const viewport = useRef<HTMLElement>(null)
   const rowHeight = useSignal(ROW_REM * 16)
   const height = useSignal(600)
   const top = useSignal(0)
-  // Scrolling within a line draws nothing.
-  const seen = useComputed(() => {
+  // Computed, so that scrolling within a row draws nothing.
+  const visible = useComputed(() => {
     const { from, to } = windowOf(top.value, height.value, rowHeight.value, live.list.value.rows.length)
-    return from * SPAN + to
+    return from * MAX_ROWS + to
   })
 
   useEffect(() => {
@@ -95,16 +98,16 @@ function List({ live, format }: PeopleProps): VNode {
     return () => sizes.disconnect()
   }, [rowHeight, height])
 
-  const { rows, known, filter } = live.list.value
-  const from = Math.floor(seen.value / SPAN)
-  const to = seen.value % SPAN
+  const { rows } = live.list.value
+  const from = Math.floor(visible.value / MAX_ROWS)
+  const to = visible.value % MAX_ROWS
   const scrolled = (event: Event & { readonly currentTarget: HTMLElement }): void => {
     top.value = event.currentTarget.scrollTop
   }
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within reach of a keyboard
     <section class="viewport" ref={viewport} onScroll={scrolled} tabIndex={0} aria-label="List of users">
-      {rows.length === 0 && <p class="nobody">{nobody(live, known, filter.text)}</p>}
+      {rows.length === 0 && <p class="empty">{emptyText(live, live.list.value)}</p>}
       <ul
         aria-label="Users"
         style={{ height: `${rows.length * rowHeight.value}px`, paddingTop: `${from * rowHeight.value}px` }}
@@ -113,11 +116,11 @@ function List({ live, format }: PeopleProps): VNode {
           <li
             key={row.userId}
             data-user={row.userId}
-            data-here={row.status !== 'offline'}
+            data-online={row.status !== 'offline'}
             aria-setsize={rows.length}
             aria-posinset={from + index + 1}
           >
-            <Person row={row} now={live.now} format={format} />
+            <UserRow row={row} now={live.now} format={format} />
           </li>
         ))}
       </ul>
@@ -125,12 +128,13 @@ function List({ live, format }: PeopleProps): VNode {
   )
 }
 
-/** Two numbers in one, so that a signal can tell whether both are the same. */
-const SPAN = 2 ** 26
+/** Larger than any list: two indices are kept in one number, so that a signal can compare them. */
+const MAX_ROWS = 2 ** 26
 
-function nobody(live: Live, known: number, text: string): string {
+/** Why the list is empty. */
+function emptyText(live: Live, { total, filter }: ListView): string {
   const { state } = live.trust.value
   if (state === 'connecting' || state === 'failing') return ''
-  if (known === 0) return 'Nobody was here yet. Connect as somebody, here or in another tab.'
-  return text.trim() === '' ? 'Nobody is online.' : 'Nobody is called so.'
+  if (total === 0) return 'No users yet. Connect as a user, in this tab or in another one.'
+  return filter.text.trim() === '' ? 'No user is online.' : 'No user matches the search.'
 }

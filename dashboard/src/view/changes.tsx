@@ -1,27 +1,30 @@
 import { Component, type VNode } from 'preact'
+import type { Entry } from '../model/change-list.ts'
 import type { Live } from '../model/live.ts'
-import type { Entry } from '../model/stream.ts'
-import type { Times } from '../model/times.ts'
+import type { TimeFormat } from '../model/time-format.ts'
 import { Status } from './status.tsx'
 
-/** What happened since the page was opened. Not a live region: it would talk without end. */
-export function Recent({ live, format }: { readonly live: Live; readonly format: Times }): VNode {
-  const { entries, isPaused, missed } = live.stream.value
+/**
+ * The changes since the page was opened. Not a live region: a screen reader would announce them without a
+ * pause.
+ */
+export function Changes({ live, format }: { readonly live: Live; readonly format: TimeFormat }): VNode {
+  const { entries, isPaused, unseen } = live.changes.value
   return (
-    <section class="recent" aria-label="Changes">
+    <section class="changes" aria-label="Changes">
       <div class="bar">
         <h2>Changes</h2>
-        {missed > 0 && <small>{missed.toLocaleString()} more</small>}
-        <button type="button" aria-pressed={isPaused} onClick={() => live.pauseStream(!isPaused)}>
+        {unseen > 0 && <small>{unseen.toLocaleString()} new</small>}
+        <button type="button" aria-pressed={isPaused} onClick={() => live.pauseChanges(!isPaused)}>
           Pause
         </button>
       </div>
-      {entries.length === 0 && <p class="nobody">Nothing has happened yet.</p>}
+      {entries.length === 0 && <p class="empty">No changes yet.</p>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within reach of a keyboard */}
       <ol aria-label="Changes, newest first" tabIndex={0}>
         {entries.map(entry => (
           <li key={entry.number}>
-            <Line entry={entry} format={format} />
+            <ChangeRow entry={entry} format={format} />
           </li>
         ))}
       </ol>
@@ -29,13 +32,13 @@ export function Recent({ live, format }: { readonly live: Live; readonly format:
   )
 }
 
-interface LineProps {
+interface ChangeRowProps {
   readonly entry: Entry
-  readonly format: Times
+  readonly format: TimeFormat
 }
 
-/** Drawn once: what has happened does not change. */
-class Line extends Component<LineProps> {
+/** One change. It never changes, so it is drawn once. */
+class ChangeRow extends Component<ChangeRowProps> {
   override shouldComponentUpdate(): boolean {
     return false
   }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { times } from './times.ts'
+import { timeFormat } from './time-format.ts'
 
 const NOW = Date.parse('2026-01-02T12:00:00Z')
-const format = times('en-GB', 'UTC')
+const format = timeFormat('en-GB', 'UTC')
 
-test('today has a clock, any other day its date', () => {
+test('today is shown as a time, any other day with its date', () => {
   expect(format.clock(NOW - 3_600_000, NOW)).toBe('11:00')
   expect(format.clock(NOW - 86_400_000, NOW)).toBe('1 Jan 2026, 12:00')
   expect(format.second(NOW)).toBe('12:00:00')

@@ -4,11 +4,11 @@ import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fakeClient } from '../client.fake.ts'
 import { live } from '../model/live.ts'
-import { times } from '../model/times.ts'
-import { People } from './people.tsx'
+import { timeFormat } from '../model/time-format.ts'
 import { TrustNote } from './trust-note.tsx'
+import { Users } from './users.tsx'
 
-const format = times('en-GB', 'UTC')
+const format = timeFormat('en-GB', 'UTC')
 const START = Date.parse('2026-01-01T12:00:20Z')
 let root: HTMLElement
 beforeEach(() => {
@@ -19,35 +19,35 @@ afterEach(() => {
   root.remove()
 })
 
-async function shown(users: number) {
+async function shown(count: number) {
   const fake = fakeClient()
   let frames: (() => void)[] = []
-  const watched = live(fake.client, { later: task => frames.push(task), now: () => START })
+  const model = live(fake.client, { schedule: task => frames.push(task), now: () => START })
   const draw = () =>
     act(() => {
       const due = frames
       frames = []
       for (const task of due) task()
     })
-  fake.becomes('open', 'live')
-  fake.tells(...Array.from({ length: users }, (_, index) => [`u${10_000 + index}`, 'online'] as const))
+  fake.setConnection('open', 'live')
+  fake.sendUsers(...Array.from({ length: count }, (_, index) => [`u${10_000 + index}`, 'online'] as const))
   await act(() =>
     render(
       <>
-        <TrustNote trust={watched.trust} format={format} />
-        <People live={watched} format={format} />
+        <TrustNote trust={model.trust} format={format} />
+        <Users live={model} format={format} />
       </>,
       root,
     ),
   )
   await draw()
-  return { ...fake, draw, watched }
+  return { ...fake, draw, model }
 }
 
 const rows = () => [...root.querySelectorAll('[data-user]')]
 const find = (userId: string) => root.querySelector(`[data-user="${userId}"]`)
 
-test('of ten thousand only those within sight are in the page, and each says which it is', async () => {
+test('of ten thousand rows only the visible ones are in the page, each with its position', async () => {
   await shown(10_000)
   expect(rows().length).toBeGreaterThan(5)
   expect(rows().length).toBeLessThan(60)
@@ -56,8 +56,8 @@ test('of ten thousand only those within sight are in the page, and each says whi
   expect(root.querySelector('h2')?.textContent).toBe('10,000 online of 10,000 listed')
 })
 
-test('a change draws the line of who changed, and no other', async () => {
-  const { tells, draw } = await shown(20)
+test('a change draws the row of its user and no other', async () => {
+  const { sendUsers: tells, draw } = await shown(20)
   const touched = new Set<string>()
   const watcher = new MutationObserver(changes => {
     for (const { target } of changes) {
@@ -78,32 +78,42 @@ test('a change draws the line of who changed, and no other', async () => {
   expect(find('u10003')?.textContent).toBe('u10003busysince 12:00in a calllast seen now')
 })
 
-test('of who was here before the page was opened it says no more than it knows', async () => {
+test('the status of a user who was online before began at an uncertain time', async () => {
   await shown(1)
   expect(find('u10000')?.querySelector('.since')?.textContent).toBe('since before 12:01')
 })
 
-test('a status is a word and a form, never a colour alone', async () => {
+test('a status is shown as a word and a shape, not only as a color', async () => {
   await shown(1)
   expect(find('u10000')?.querySelector('.word')?.textContent).toBe('online')
   expect(find('u10000')?.querySelector('.dot')?.getAttribute('aria-hidden')).toBe('true')
 })
 
-test('a name is text, whatever is in it', async () => {
-  const { tells, draw } = await shown(1)
+test('markup in a name is shown as text', async () => {
+  const { sendUsers: tells, draw } = await shown(1)
   tells(['<img src=x onerror=alert(1)>', 'online'])
   await draw()
   expect(root.querySelector('img')).toBeNull()
   expect(root.textContent).toContain('<img src=x onerror=alert(1)>')
 })
 
-test('says that the connection is lost, and of when it is what is shown', async () => {
-  const { becomes, draw } = await shown(2)
+test('a lost connection is shown with the time of the data', async () => {
+  const { setConnection: becomes, draw } = await shown(2)
   const note = root.querySelector('[role=status]')
   expect(note?.textContent).toBe('Live')
   becomes('waiting', 'stale')
   await draw()
-  expect(note?.textContent).toBe('Connection lost. This is how it was at 12:00:20; trying again…')
+  expect(note?.textContent).toBe('Connection lost. Showing the state of 12:00:20. Trying again…')
   expect(root.querySelector('h2')?.textContent).toBe('2 were online of 2 listed')
   expect(rows()).toHaveLength(2)
+})
+
+test.each([
+  [{ text: '', onlyOnline: false }, 0, 'No users yet. Connect as a user, in this tab or in another one.'],
+  [{ text: 'zoe', onlyOnline: false }, 2, 'No user matches the search.'],
+])('an empty list says why: filter %j, %i users', async (filter, count, text) => {
+  const { model, draw } = await shown(count)
+  await act(() => model.setFilter(filter))
+  await draw()
+  expect(root.querySelector('.empty')?.textContent).toBe(text)
 })

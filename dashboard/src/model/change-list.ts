@@ -1,20 +1,21 @@
-import type { Change } from './people.ts'
+import type { Change } from './user-list.ts'
 
-/** A change with a number of its own, by which a line that was drawn is known again. */
+/** A change with a unique number, the key of its line. */
 export interface Entry extends Change {
   readonly number: number
 }
 
-/** As many as somebody may want to read back; the page is no log. */
+/** Most entries that are kept: enough to scroll back a little. */
 const MAX_ENTRIES = 60
 
-/** The newest changes, newest first. While it is paused it goes on, but shows what it showed. */
-export class Stream {
+/** The newest changes, newest first. While paused it shows the same entries and counts the new ones. */
+export class ChangeList {
   #newest: readonly Entry[] = []
   #shown: readonly Entry[] = []
   #count = 0
   #pausedAt: number | undefined
 
+  /** The entries to show. */
   get shown(): readonly Entry[] {
     return this.#shown
   }
@@ -23,11 +24,12 @@ export class Stream {
     return this.#pausedAt !== undefined
   }
 
-  /** How many have come that are not shown. */
-  get missed(): number {
+  /** How many changes have come since the list was paused. */
+  get unseen(): number {
     return this.#pausedAt === undefined ? 0 : this.#count - this.#pausedAt
   }
 
+  /** Adds changes, oldest first. */
   add(changes: readonly Change[]): void {
     if (changes.length === 0) return
     const first = this.#count
@@ -43,6 +45,7 @@ export class Stream {
     this.#pausedAt ??= this.#count
   }
 
+  /** Shows the newest changes again. */
   resume(): void {
     this.#pausedAt = undefined
     this.#shown = this.#newest
