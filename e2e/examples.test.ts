@@ -126,7 +126,7 @@ test('node-bot: greets each user who comes once, and disconnects cleanly', async
   for (const stream of [bot.stdout, bot.stderr]) stream.on('data', data => (output += data))
   try {
     await until(
-      () => output.includes('are here.'),
+      () => output.includes('are online.'),
       () => output,
     )
     fan.send({ type: 'subscribe', userIds: ['greeter'] })

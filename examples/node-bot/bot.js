@@ -10,7 +10,7 @@ const client = createClient({
 })
 
 /** The ids of the users who are online and have been greeted. */
-const here = new Set(['greeter'])
+const online = new Set(['greeter'])
 let isFirst = true
 
 function greet(names) {
@@ -22,14 +22,14 @@ function greet(names) {
 client.onChange(changed => {
   const came = []
   for (const user of changed) {
-    if (user.status === 'offline') here.delete(user.userId)
-    else if (!here.has(user.userId)) {
-      here.add(user.userId)
+    if (user.status === 'offline') online.delete(user.userId)
+    else if (!online.has(user.userId)) {
+      online.add(user.userId)
       came.push(user.username ?? user.userId)
     }
   }
   // The users in the first changes were online before the bot.
-  if (isFirst) console.log(`${here.size} are here.`)
+  if (isFirst) console.log(`${online.size} users are online.`)
   else if (came.length > 0) greet(came)
   isFirst = false
 })

@@ -1,32 +1,32 @@
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react'
 
-interface Line {
+interface Message {
   readonly id: string
   readonly from: string
   readonly text: string
 }
 
-// Presence is not chat: what is said goes from tab to tab of this browser. An application has its own way.
+// The service does not send chat messages. This example sends them from tab to tab; an application has its own backend.
 const channel = new BroadcastChannel('who-is-online-example')
 
-/** What was said since this tab was opened, and a line to say more. */
+/** The messages since this tab was opened, and a form to send one. */
 export function Chat({ me }: { readonly me: string }): ReactNode {
-  const [lines, setLines] = useState<readonly Line[]>([])
+  const [messages, setMessages] = useState<readonly Message[]>([])
 
   useEffect(() => {
-    const hear = ({ data }: MessageEvent<Line>) => setLines(before => [...before, data])
-    channel.addEventListener('message', hear)
-    return () => channel.removeEventListener('message', hear)
+    const receive = ({ data }: MessageEvent<Message>) => setMessages(before => [...before, data])
+    channel.addEventListener('message', receive)
+    return () => channel.removeEventListener('message', receive)
   }, [])
 
-  function say(event: FormEvent<HTMLFormElement>): void {
+  function send(event: FormEvent<HTMLFormElement>): void {
     event.preventDefault()
     const form = event.currentTarget
     const text = String(new FormData(form).get('text')).trim()
     if (text === '') return
-    const line = { id: crypto.randomUUID(), from: me, text }
-    channel.postMessage(line)
-    setLines(before => [...before, line])
+    const message = { id: crypto.randomUUID(), from: me, text }
+    channel.postMessage(message)
+    setMessages(before => [...before, message])
     form.reset()
   }
 
@@ -34,13 +34,13 @@ export function Chat({ me }: { readonly me: string }): ReactNode {
     <main>
       <h1>Chat</h1>
       <ol aria-label="Messages" aria-live="polite">
-        {lines.map(({ id, from, text }) => (
+        {messages.map(({ id, from, text }) => (
           <li key={id}>
             <b>{from}</b> {text}
           </li>
         ))}
       </ol>
-      <form onSubmit={say}>
+      <form onSubmit={send}>
         <input name="text" aria-label="Message" autoComplete="off" />
         <button type="submit">Send</button>
       </form>

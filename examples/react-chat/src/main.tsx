@@ -8,7 +8,7 @@ import { Roster } from './roster.tsx'
 const query = new URLSearchParams(location.search)
 const me = query.get('user') ?? 'ann'
 
-// One client for the whole application, made outside of all components: no render opens a second connection.
+// One client for the application, made outside of all components, so that no render opens a second connection.
 const client = createClient({ url: query.get('url') ?? 'ws://localhost:3050/ws', userId: me })
 
 const root = document.getElementById('root')

@@ -2,16 +2,16 @@ import type { Status } from '@who-is-online/client'
 import { useConnectionStatus, useMyStatus, useOnlineCount, usePresence } from '@who-is-online/client/react'
 import type { ReactNode } from 'react'
 
-/** Who is in this chat. The service doesn't know teams: an application brings its own list. */
+/** The members of this chat. The service has no list of members: it comes from the application. */
 const TEAM = ['ann', 'bob', 'cem', 'dora']
 
 const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
 
-/** One of the team; renders again only when this one changes. */
+/** One member of the team. Renders again only when this user changes. */
 function Member({ userId }: { readonly userId: string }): ReactNode {
   const user = usePresence(userId)
   const status = user?.status ?? 'unknown'
-  // While the line is down nobody knows: what was seen last is shown, greyed.
+  // While the connection is lost, the last known status is shown in grey.
   return (
     <li className={user?.freshness ?? 'stale'}>
       <i className={`dot ${status}`} aria-hidden="true" /> {user?.username ?? userId}: {status}
@@ -20,7 +20,7 @@ function Member({ userId }: { readonly userId: string }): ReactNode {
   )
 }
 
-/** The team beside the chat, and what this user shows of itself. */
+/** The team beside the chat, and the status of this user. */
 export function Roster({ me }: { readonly me: string }): ReactNode {
   const connection = useConnectionStatus()
   const count = useOnlineCount()
