@@ -54,11 +54,11 @@ browserTest('[R2] a closed tab is shown after the grace, a reloaded one causes n
   await connectAs(tab, 'carl')
   await shown(onlooker, ({ users }) => users['carl'] === 'online')
 
-    await tab.reload()
-    await tab.getByText('Connected as carl').waitFor()
-    await sleep(GRACE_MS + 500)
-    const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
-    expect(new Set(words)).toEqual(new Set(['online']))
+  await tab.reload()
+  await tab.getByText('Connected as carl').waitFor()
+  await sleep(GRACE_MS + 500)
+  const words = (await diary(onlooker)).flatMap(({ users }) => users['carl'] ?? [])
+  expect(new Set(words)).toEqual(new Set(['online']))
 
   const closedAt = Date.now()
   await tab.close()
