@@ -168,8 +168,9 @@ class Model {
           if (event.choice) {
             const { madeAt = event.at, ...first } = event.choice
             // Of two choices the newer one counts. A time that is still to come tells nothing.
-            const isNewer = madeAt > chosenAt || (madeAt === chosenAt && choice === ONLINE)
-            const isKnown = madeAt <= event.at + OFF_MS ? isNewer : chosenAt === 0
+            const isAgain = madeAt === chosenAt && choice === ONLINE
+            const isNewer = madeAt <= event.at + OFF_MS ? madeAt > chosenAt : chosenAt === 0
+            const isKnown = isAgain || isNewer
             if (event.choice.madeAt === undefined) choose(first, later(event.at, chosenAt), event.at)
             else if (isKnown) choose(first, Math.min(madeAt, event.at), event.at)
           }

@@ -776,14 +776,14 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'an older choice replaces a newer one',
     file: 'user.ts',
-    line: 'return madeAt > this.#chosenAt ||',
-    becomes: 'return madeAt >= 0 ||',
+    line: 'return madeAt > this.#chosenAt',
+    becomes: 'return madeAt >= 0',
   },
   {
     name: 'the same choice said again counts as a newer one',
     file: 'user.ts',
-    line: '(madeAt === this.#chosenAt && isPlain(this.#choice))',
-    becomes: 'madeAt === this.#chosenAt',
+    line: 'if (madeAt === this.#chosenAt) return isPlain(this.#choice)',
+    becomes: 'if (madeAt === this.#chosenAt) return true',
   },
   {
     name: 'a choice from the future replaces one that is known',
@@ -966,8 +966,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a choice that ended with the state is not in force again',
     file: 'user.ts',
-    line: '(madeAt === this.#chosenAt && isPlain(this.#choice))',
-    becomes: 'false',
+    line: 'if (madeAt === this.#chosenAt) return isPlain(this.#choice)',
+    becomes: 'if (madeAt === this.#chosenAt) return false',
   },
   {
     name: 'two choices of one millisecond have one time',

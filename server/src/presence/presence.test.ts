@@ -486,6 +486,24 @@ test('[R18] a return from hiding looks like an arrival', () => {
   expect(hidden.see('ann')).toEqual(gone.see('ann'))
 })
 
+test('[R17] a choice made by a clock that was ahead then is taken back by the device that made it', () => {
+  const ahead = 3_600_000
+  const presence = new Presence(OPTIONS)
+  presence.open('ann', tab('s1'), T)
+  presence.jumped(ahead, T + 1_000 + ahead)
+  const madeAt = T + 2_000 + ahead
+  presence.setStatus('ann', { status: 'busy' }, madeAt)
+  presence.jumped(-ahead, T + 3_000)
+  presence.lose('ann', 's1', T + 4_000)
+  expect(says(presence.advance(T + 9_000, 10))).toEqual(['ann offline'])
+  expect(presence.chosenAt('ann')).toBe(madeAt)
+  const back = presence.open('ann', tab('s2'), T + 12_000, { choice: { status: 'busy', madeAt } })
+  expect(says(back)).toEqual(['ann busy'])
+  // Another time that is still to come tells nothing.
+  const later = { status: 'away', madeAt: madeAt + 1 } as const
+  expect(says(presence.open('ann', tab('s3'), T + 13_000, { choice: later }))).toEqual([])
+})
+
 test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s1'), T)

@@ -251,13 +251,14 @@ export class User {
   }
 
   /**
-   * Whether a choice made at that time is the user's newest. The same time is the choice that is known: it counts where that is
-   * over because the user was gone. A time that is far ahead was stamped before the clock was set back: it tells
-   * nothing, so it counts only where no other is known.
+   * Tells whether a choice made at that time is the user's newest. The same time means the same choice, which counts again if
+   * it is over because the user was gone. A time that is far ahead was stamped before the clock was set back. It can't be
+   * compared, so it counts only if no other time is known.
    */
   #isNewest(madeAt: number, now: number): boolean {
+    if (madeAt === this.#chosenAt) return isPlain(this.#choice)
     if (madeAt > now + CLOCK_TOLERANCE_MS) return this.#chosenAt === 0
-    return madeAt > this.#chosenAt || (madeAt === this.#chosenAt && isPlain(this.#choice))
+    return madeAt > this.#chosenAt
   }
 
   /** Ends a choice whose end has come. Returns whether it had. */
