@@ -250,5 +250,5 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
 
 /** The content of the state file and the journal. */
 function saved(): string {
-  return execFileSync('sh', ['-c', 'cat data/*'], { cwd: dir.path, encoding: 'utf8' })
+  return execFileSync('sh', ['-c', 'cat data/user_state*'], { cwd: dir.path, encoding: 'utf8' })
 }

@@ -28,7 +28,7 @@ for (const type of ['click', 'change']) {
   addEventListener(
     type,
     () => {
-      window.lastDeedAt = Date.now()
+      window.lastActionAt = Date.now()
     },
     true,
   )

@@ -10,9 +10,6 @@ import * as v2 from './v2.ts'
  */
 export type ProtocolVersion = 'v1' | 'v2'
 
-/** The former name of {@link ProtocolVersion}. */
-export type Dialect = ProtocolVersion
-
 interface Catalogue {
   readonly requests: Readonly<Record<string, RequestEntry>>
   readonly messages: Readonly<Record<string, Entry>>
