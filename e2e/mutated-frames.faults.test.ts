@@ -525,7 +525,7 @@ test('[I9] an incomplete message is freed with its connection', async () => {
 // Negative controls: the same checks on a small server that is correct, or has one of the faults that must be
 // found.
 
-const TINY = `
+const SMALL_SERVER = `
 const { createServer } = require('node:http')
 const { WebSocketServer } = require('ws')
 const fault = process.argv[1]
@@ -541,15 +541,15 @@ server.on('connection', (socket, request) => {
   const userId = new URL(request.url, 'http://x').searchParams.get('userId')
   socket.send(JSON.stringify({ type: 'welcome', userId }))
   socket.on('error', error => {
-    if (fault === 'logs' && /opcode 11/.test(error.message)) console.error('Error: a bug', error.message)
-    if (fault === 'dies' && /opcode 11/.test(error.message)) throw error
+    if (fault === 'logs a bug' && /opcode 11/.test(error.message)) console.error('Error: a bug', error.message)
+    if (fault === 'crashes' && /opcode 11/.test(error.message)) throw error
     if (fault === 'hangs' && /opcode 11/.test(error.message)) for (;;);
-    if (fault === 'leaks' && /opcode 11/.test(error.message)) connections++
-    if (fault === 'hoards') kept.push(Buffer.alloc(32768, 1))
+    if (fault === 'leaks connections' && /opcode 11/.test(error.message)) connections++
+    if (fault === 'leaks memory') kept.push(Buffer.alloc(32768, 1))
   })
   socket.on('message', (data, isBinary) => {
     if (isBinary) return socket.close(1003)
-    const text = fault === 'stammers' && data.length % 97 === 0 ? '{' : JSON.stringify({ type: 'online_count', count: connections })
+    const text = fault === 'sends invalid JSON' && data.length % 97 === 0 ? '{' : JSON.stringify({ type: 'online_count', count: connections })
     socket.send(text)
   })
   socket.on('close', () => connections--)
@@ -562,8 +562,8 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-async function startTiny(fault: string): Promise<Target> {
-  const child = spawn(process.execPath, [INSPECTED, '-e', TINY, fault], {
+async function startSmallServer(fault: string): Promise<Target> {
+  const child = spawn(process.execPath, [INSPECTED, '-e', SMALL_SERVER, fault], {
     cwd: fileURLToPath(new URL('../testing/', import.meta.url)),
   })
   children.add(child)
@@ -583,22 +583,22 @@ async function startTiny(fault: string): Promise<Target> {
 }
 
 test.for([
-  ['sound', undefined],
-  ['dies', /^the process is gone/],
+  ['none', undefined],
+  ['crashes', /^the process ended/],
   ['hangs', /^an ordinary client: no answer|^\/readyz: TimeoutError/],
-  ['logs', /^the log: Error: a bug/],
-  ['leaks', /connections are left/],
-  ['hoards', /^memory in use grew/],
-  ['stammers', /^sequence \d+: a text that is not JSON/],
+  ['logs a bug', /^the log: Error: a bug/],
+  ['leaks connections', /connections are left/],
+  ['leaks memory', /^used memory grew/],
+  ['sends invalid JSON', /^sequence \d+: a text that is not JSON/],
 ] as const)(
-  'control: a small server with the fault “%s” is detected',
+  'control: the checks find the fault of a small server: %s',
   {
     timeout: 60_000,
   },
-  async ([fault, told]) => {
-    const verdict = await bombard(await startTiny(fault), { n: 4_000, seed: SEED })
+  async ([fault, expected]) => {
+    const verdict = await bombard(await startSmallServer(fault), { n: 4_000, seed: SEED })
     print(`control, ${fault}`, verdict, SEED)
-    if (told) expect(verdict.violations).toContainEqual(expect.stringMatching(told))
+    if (expected) expect(verdict.violations).toContainEqual(expect.stringMatching(expected))
     else expect(verdict.violations).toEqual([])
   },
 )
