@@ -96,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       tracker.jumped(ms, now)
       log.info('the wall clock was set; times follow it, durations do not', { ms })
     },
-    corrected: ms => presence.corrected(ms),
+    corrected: ms => tracker.leaveOut(ms),
   })
   presence.restore(records, restoredNow, records.knownTime)
   const restoredAt = clock.awake()
@@ -183,7 +183,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     await listen(http, settings.PORT, settings.HOST)
     // Until here nobody could come back, so the restart grace begins here.
-    tracker.listens(clock.awake() - restoredAt)
+    tracker.leaveOut(clock.awake() - restoredAt)
   } catch (error) {
     ticker.stop()
     await Promise.race([store.close(), timeLimit(LAST_SAVE_MS)])

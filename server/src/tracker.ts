@@ -135,9 +135,9 @@ export class Tracker {
     this.#publish(this.#ports.presence.jumped(ms, now))
   }
 
-  /** The server has listened for the first time, after `ms` in which nobody could come back. */
-  listens(afterMs: number): void {
-    this.#ports.presence.delayed(afterMs)
+  /** Leaves `ms` out of all durations; see `Presence.leaveOut`. */
+  leaveOut(ms: number): void {
+    this.#ports.presence.leaveOut(ms)
   }
 
   /** This process was suspended for `ms`; see `Presence.suspended`. */

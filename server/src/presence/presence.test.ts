@@ -508,7 +508,7 @@ test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms cha
   const presence = new Presence(OPTIONS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T + 1_000)
-  presence.corrected(step)
+  presence.leaveOut(step)
   expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
   expect(presence.nextDeadline).toBe(T + 6_000 + step)
   expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])

@@ -283,8 +283,11 @@ export class Presence {
     return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
   }
 
-  /** For `ms` nobody could come back, because the server did not listen yet: nobody's grace period ran meanwhile. */
-  delayed(ms: number): void {
+  /**
+   * Leaves `ms` out of all durations: the wall clock was corrected by that much, which is less than a jump, or nobody could
+   * connect meanwhile, because the server did not listen yet.
+   */
+  leaveOut(ms: number): void {
     this.#offsetMs += ms
   }
 
@@ -319,11 +322,6 @@ export class Presence {
     }
     if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now))) dirty.push(...this.#setStampsRight())
     return { changes: [], dirty, choices: [] }
-  }
-
-  /** The wall clock was corrected by `ms`, which is less than a jump. No duration changes. */
-  corrected(ms: number): void {
-    this.#offsetMs += ms
   }
 
   /**
