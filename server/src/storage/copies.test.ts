@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
-import { StoreDamaged, type UserRecord } from './store.ts'
-import { DATA, diskWith, openStoreOn } from './testing/open-store.ts'
+import { StoreDamaged } from './store.ts'
+import { DATA, diskWith, openStoreOn, startStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /*
@@ -16,13 +16,7 @@ type Files = Readonly<Record<string, Buffer | string>>
 
 /** A process that changes its users in each of several segments, and then crashes or stops. */
 async function runProcess(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
-  const { store, log } = openStoreOn(disk)
-  const users = await loadFrom(store)
-  await store.start(() => users.values())
-  const note = (record: UserRecord) => {
-    users.set(record.userId, record)
-    store.note(record)
-  }
+  const { store, log, users, note } = await startStoreOn(disk)
   for (let round = 1; round <= saves; round += 1) {
     for (const userId of ['a', 'b', 'c']) note(offline(userId, round * 1_000))
     await store.save()

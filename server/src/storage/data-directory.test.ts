@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { SimulatedHost } from './host.fake.ts'
-import { StoreLocked, type UserRecord } from './store.ts'
-import { DATA, openStoreOn } from './testing/open-store.ts'
+import { StoreLocked } from './store.ts'
+import { DATA, openStoreOn, startStoreOn } from './testing/open-store.ts'
 import { loadFrom, offline, online } from './testing/sample-records.ts'
 
 const MAIN = `${DATA}/user_state.json`
@@ -25,13 +25,7 @@ const elapse = async (ms: number) => {
 /** A store that has saved twice, so that the main file, the backup, the journal and the lock exist. */
 async function begin(disk = new SimulatedDisk(), host = new SimulatedHost()) {
   const process = host.process()
-  const { store, log } = openStoreOn(disk, { host: process })
-  const users = await loadFrom(store)
-  await store.start(() => users.values())
-  const note = (record: UserRecord) => {
-    users.set(record.userId, record)
-    store.note(record)
-  }
+  const { store, log, users, note } = await startStoreOn(disk, { host: process })
   note(online('before'))
   await store.save()
   await store.save()

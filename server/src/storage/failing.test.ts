@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Operation, SimulatedDisk } from './disk.fake.ts'
-import type { UserRecord } from './store.ts'
-import { openStoreOn } from './testing/open-store.ts'
+import { openStoreOn, startStoreOn } from './testing/open-store.ts'
 import { byId, loadFrom, offline, online } from './testing/sample-records.ts'
 
 /** Completes all pending operations of the simulated disk, which need no timer. */
@@ -19,13 +18,7 @@ describe('a disk that fails', () => {
 
   const begin = async () => {
     const disk = new SimulatedDisk()
-    const { store, log } = openStoreOn(disk)
-    const users = await loadFrom(store)
-    await store.start(() => users.values())
-    const note = (record: UserRecord) => {
-      users.set(record.userId, record)
-      store.note(record)
-    }
+    const { store, log, users, note } = await startStoreOn(disk)
     note(online('before'))
     await store.save()
     log.infos.length = 0

@@ -7,8 +7,8 @@ import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
 import { SimulatedHost } from './host.fake.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
 import { describeStore } from './store.suite.ts'
-import { type Store, StoreLocked, type UserRecord } from './store.ts'
-import { diskWith, NOW, newDirectory, openStoreOn } from './testing/open-store.ts'
+import { type Store, StoreLocked } from './store.ts'
+import { diskWith, NOW, newDirectory, openStoreOn, startStoreOn } from './testing/open-store.ts'
 import { ReadableLog } from './testing/readable-log.ts'
 import { byId, loadFrom, offline } from './testing/sample-records.ts'
 
@@ -65,16 +65,8 @@ function killable(disk: Disk): { disk: Disk; kill(): Promise<void> } {
 }
 
 describe('files on a real disk', () => {
-  const begin = async (dataDir: string, options: Partial<JsonFileOptions> = {}) => {
-    const { store, log } = openStoreOn(nodeDisk, { dataDir, ...options })
-    const users = await loadFrom(store)
-    await store.start(() => users.values())
-    const note = (record: UserRecord) => {
-      users.set(record.userId, record)
-      store.note(record)
-    }
-    return { store, log, users, note }
-  }
+  const begin = (dataDir: string, options: Partial<JsonFileOptions> = {}) =>
+    startStoreOn(nodeDisk, { dataDir, ...options })
 
   test('have mode 0700 and 0600', async () => {
     const dataDir = join(newDirectory(), 'data')

@@ -5,13 +5,22 @@ import { afterAll } from 'vitest'
 import { SimulatedDisk } from '../disk.fake.ts'
 import type { Disk } from '../disk.ts'
 import { createJsonFileStore, type JsonFileOptions } from '../json-file.ts'
-import type { Store } from '../store.ts'
+import type { Store, UserRecord } from '../store.ts'
 import { ReadableLog } from './readable-log.ts'
+import { loadFrom } from './sample-records.ts'
 
 /** The wall clock of all tests; later than the times of all test records. */
 export const NOW = Date.UTC(2030, 0, 1)
 /** The data directory on a simulated disk. */
 export const DATA = '/data'
+
+/** A store that runs, and the users that it stores. */
+export interface StartedStore {
+  readonly store: Store
+  readonly log: ReadableLog
+  readonly users: Map<string, UserRecord>
+  readonly note: (record: UserRecord) => void
+}
 
 let starts = 0
 
@@ -31,6 +40,21 @@ export function openStoreOn(
     ...options,
   })
   return { store, log }
+}
+
+/** Opens, loads and starts a store. `note` notes a record in it and in `users`, which the store saves. */
+export async function startStoreOn(
+  disk: Disk,
+  options: Partial<JsonFileOptions> = {},
+): Promise<StartedStore> {
+  const { store, log } = openStoreOn(disk, options)
+  const users = await loadFrom(store)
+  await store.start(() => users.values())
+  const note = (record: UserRecord) => {
+    users.set(record.userId, record)
+    store.note(record)
+  }
+  return { store, log, users, note }
 }
 
 /** A simulated disk with one directory that contains these files. */
