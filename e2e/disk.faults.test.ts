@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
-import { type RunningServer, runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { type RunningServer, runServer, startServer } from '@who-is-online/testing/start-server'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 // Disks that are slow, hang, are full or read-only, and directories that are removed or shared between
@@ -17,16 +18,14 @@ const canUnshare = can('unshare', '-pf', '--mount-proc', 'true')
 const canMount = isRoot && can('unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o size=1m none /mnt')
 const canRead = (path: string) => can('test', '-r', path)
 
-let dir = temporaryDir()
+const dir = useTemporaryDir()
 let data = ''
 const tracers: ChildProcess[] = []
 beforeEach(() => {
-  dir = temporaryDir()
   data = join(dir.path, 'data')
 })
 afterEach(() => {
   for (const tracer of tracers.splice(0)) tracer.kill('SIGKILL')
-  dir.remove()
 })
 
 async function until(what: () => unknown, patienceMs = 20_000): Promise<number> {

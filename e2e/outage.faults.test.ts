@@ -1,5 +1,6 @@
 import { createClient, type PresenceClient } from '@who-is-online/client'
 import { sleep, TestClient } from '@who-is-online/testing/client'
+import { until } from '@who-is-online/testing/shell-server'
 import { type ServerSettings, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -31,7 +32,7 @@ async function outage(settings: ServerSettings, slower: number): Promise<Outcome
       platform: { random: () => slower * Math.random() },
     }),
   )
-  await until(() => clients.every(isOpen), 20_000)
+  await until('all clients are connected', () => clients.every(isOpen), 20_000)
   expect(await before.end('SIGTERM')).toBe(0)
   await sleep(AWAY_MS)
   const after = await startServer(dir.path, { ...settings, PORT: before.port })
@@ -55,14 +56,6 @@ async function outage(settings: ServerSettings, slower: number): Promise<Outcome
 
 function isOpen(client: PresenceClient): boolean {
   return client.connectionStatus === 'open'
-}
-
-async function until(holds: () => boolean, patienceMs: number): Promise<void> {
-  const end = Date.now() + patienceMs
-  while (!holds()) {
-    if (Date.now() > end) throw new Error(`timed out waiting for ${holds}`)
-    await sleep(20)
-  }
 }
 
 test(`[J14] after ${AWAY_MS} ms of downtime, no user whose client keeps reconnecting is shown as offline`, async () => {

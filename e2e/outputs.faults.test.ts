@@ -9,8 +9,9 @@ import {
   startInShell,
   until,
 } from '@who-is-online/testing/shell-server'
-import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { startServer } from '@who-is-online/testing/start-server'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 // Disks that hang or are full, and a server that is pid 1. Needs strace, and root for namespaces and mounts.
 
@@ -21,17 +22,9 @@ const canTrace = spawnSync('strace', ['-f', 'true']).status === 0
 const canMount = spawnSync('unshare', ['-m', 'true']).status === 0
 const canBePid1 = spawnSync('unshare', ['-p', '-f', '--mount-proc', 'true']).status === 0
 
-let dir = temporaryDir()
-afterEach(() => {
-  dir.remove()
-  dir = temporaryDir()
-})
+const dir = useTemporaryDir()
 
-async function shell(script: string, settings = {}): Promise<ShellServer> {
-  const server = await startInShell(dir.path, script, settings)
-  onTestFinished(server.destroy)
-  return server
-}
+const shell = (script: string, settings = {}) => startInShell(dir.path, script, settings)
 
 /**
  * Delays these system calls of a running process. Returns a function that ends the delay: a delayed thread
@@ -121,8 +114,7 @@ describe.skipIf(!canTrace)('[Q7] a disk that hangs', () => {
 describe('[Q7] without strace', () => {
   test('a start that hangs: SIGTERM ends it within 10 s', async () => {
     hangTheStart()
-    const { status, destroy } = runInShell(dir.path, './server')
-    onTestFinished(destroy)
+    const { status } = runInShell(dir.path, './server')
     const { status: code, ms } = await stopped({ pid: await hangingServer(), status })
     expect(code).toBe(137)
     expect(ms).toBeLessThan(STOPPED_MS)
@@ -130,8 +122,7 @@ describe('[Q7] without strace', () => {
 
   test('[Q4] a start that hangs: a second signal ends it at once', async () => {
     hangTheStart()
-    const { status, destroy } = runInShell(dir.path, './server')
-    onTestFinished(destroy)
+    const { status } = runInShell(dir.path, './server')
     const pid = await hangingServer()
     setTimeout(() => process.kill(pid, 'SIGTERM'), 1_000)
     const { status: code, ms } = await stopped({ pid, status })
@@ -240,8 +231,7 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
 
   test('[Q7] it ends within 10 s even if a thread hangs and it can not kill itself', async () => {
     hangTheStart()
-    const { status, destroy } = runInShell(dir.path, PID_1)
-    onTestFinished(destroy)
+    const { status } = runInShell(dir.path, PID_1)
     const { status: code, ms } = await stopped({ pid: await hangingServer(), status })
     expect([137, 139]).toContain(code) // Node before 22.15 can only abort
     expect(ms).toBeLessThan(STOPPED_MS)

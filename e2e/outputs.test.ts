@@ -9,23 +9,16 @@ import {
   startInShell,
   until,
 } from '@who-is-online/testing/shell-server'
-import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
+import { startServer } from '@who-is-online/testing/start-server'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 // The outputs of the server, console and log files, may fail at any time: the reader of a pipe ends, the
 // terminal is closed, the files are removed.
 
-let dir = temporaryDir()
-afterEach(() => {
-  dir.remove()
-  dir = temporaryDir()
-})
+const dir = useTemporaryDir()
 
-async function shell(script: string, settings = {}): Promise<ShellServer> {
-  const server = await startInShell(dir.path, script, settings)
-  onTestFinished(server.destroy)
-  return server
-}
+const shell = (script: string, settings = {}) => startInShell(dir.path, script, settings)
 
 /** Connects as a web page that the server refuses, so that it logs a line. */
 async function refusedPage({ url }: { url: string }): Promise<void> {
@@ -227,7 +220,6 @@ describe('stopping', () => {
        }`,
     )
     const server = runInShell(dir.path, './server', { NODE_OPTIONS: `--import=${late}` })
-    onTestFinished(server.destroy)
     const [lock, log] = [join(dir.path, 'data', 'lock'), join(dir.path, 'logs', 'who-is-online.log')]
     const pid = await until('the start has begun', () => existsSync(lock) && serverIn(dir.path))
     process.kill(pid, 'SIGTERM')

@@ -3,15 +3,12 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { runServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
-import { afterEach, expect, test } from 'vitest'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
+import { expect, test } from 'vitest'
 
 const hasIpv6 = Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1'))
 
-let dir = temporaryDir()
-afterEach(() => {
-  dir.remove()
-  dir = temporaryDir()
-})
+const dir = useTemporaryDir()
 
 test('[S2] wrong settings stop the start with a list of all of them', async () => {
   const { code, output } = await runServer(dir.path, { PORT: 'http', PING_MS: -1, LOG_LEVEL: 'loud' })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 import { sleep } from './client.ts'
 import { type ServerSettings, serverCommand, serverEnv } from './start-server.ts'
 
@@ -15,8 +16,6 @@ export interface ShellServer {
   readonly log: () => string
   /** Resolves with the exit status of the server when it has ended. */
   readonly status: () => Promise<number>
-  /** Kills everything that the shell started. */
-  readonly destroy: () => void
 }
 
 /** How long to wait for a condition, in ms. It is generous, because the machine may be busy. */
@@ -34,6 +33,7 @@ process.on('exit', () => {
  * Runs a shell script in `dir`. In the script, `./server` runs the server and stores its exit status, for
  * example `./server | head -n 1`. `$SERVER` is the command itself. Settings and directories are those of
  * `startServer`. Resolves when the log file or the file `console.txt` says that the server listens.
+ * Everything that the shell started is killed after the test.
  */
 export async function startInShell(
   dir: string,
@@ -59,7 +59,7 @@ export function runInShell(
   dir: string,
   script: string,
   settings: ServerSettings = {},
-): Pick<ShellServer, 'status' | 'destroy'> {
+): Pick<ShellServer, 'status'> {
   const command = serverCommand.join(' ')
   writeFileSync(join(dir, 'server'), `#!/bin/sh\n${command}\necho $? > '${join(dir, 'status')}'\n`, {
     mode: 0o755,
@@ -78,11 +78,9 @@ export function runInShell(
     if (server !== undefined) kill(server)
   }
   running.add(destroy)
+  onTestFinished(destroy)
   const status = () => readIfThere(join(dir, 'status')).trim() || undefined
-  return {
-    status: async () => Number(await until('the server ends', status)),
-    destroy,
-  }
+  return { status: async () => Number(await until('the server ends', status)) }
 }
 
 /** The pid of the server that runs in `dir`, as seen from here; in its own pid namespace it may be 1. */

@@ -8,21 +8,19 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { temporaryDir } from '@who-is-online/testing/start-server'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { SerialQueue } from '../serial-queue.ts'
 import { RotatingFile } from './rotating-file.ts'
 
-let dir: ReturnType<typeof temporaryDir>
+const dir = useTemporaryDir()
 let logs: string
 beforeEach(() => {
-  dir = temporaryDir()
   logs = join(dir.path, 'logs')
 })
 const opened: RotatingFile[] = []
 afterEach(async () => {
   for (const file of opened.splice(0)) await file.close()
-  dir.remove()
 })
 
 function open(maxBytes = 1_000): RotatingFile {

@@ -1,20 +1,18 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
-import { temporaryDir } from '@who-is-online/testing/start-server'
+import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type LogOptions, WinstonLog } from './winston-log.ts'
 
-let dir: ReturnType<typeof temporaryDir>
+const dir = useTemporaryDir()
 let steady = 0
 const logs: WinstonLog[] = []
 beforeEach(() => {
-  dir = temporaryDir()
   steady = 0
 })
 afterEach(async () => {
   for (const log of logs.splice(0)) await log.close()
-  dir.remove()
 })
 
 /** A stream that keeps its text, or fails. */
