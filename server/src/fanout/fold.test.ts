@@ -7,8 +7,8 @@ import { MemoryFeed } from '../changes/memory-feed.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Outcome } from '../presence/change.ts'
-import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { asUser } from '../user-json.ts'
 import { Hub } from './hub.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
@@ -93,16 +93,7 @@ const game = fc.record({
 
 /** The server without sockets, and what everybody looked like after each change. */
 class World {
-  readonly presence = new Presence({
-    graceMs: 5,
-    restartGraceMs: 5,
-    inactiveGraceMs: 0,
-    noticedMs: 5_000,
-    hiddenKeepMs: 0,
-    changePace: UNPACED,
-    maxKnown: 100,
-    keepMs: 1e9,
-  })
+  readonly presence = new Presence({ ...AT_ONCE, graceMs: 5, restartGraceMs: 5, maxKnown: 100 })
   readonly feed: MemoryFeed
   readonly subscriptions: Subscriptions
   readonly hub: Hub

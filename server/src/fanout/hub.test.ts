@@ -2,8 +2,8 @@ import { expect, test, vi } from 'vitest'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Change } from '../presence/change.ts'
-import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { Hub } from './hub.ts'
 import { SharedAnswers } from './shared-answers.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -16,17 +16,10 @@ const change = (userId: string): Change => ({ userId, status: 'online', previous
 function room(before = 0) {
   const feed = newFeed(100)
   feed.append(Array.from({ length: before }, () => change('before')))
-  const options = {
-    graceMs: 0,
-    restartGraceMs: 0,
-    inactiveGraceMs: 0,
-    noticedMs: 5_000,
-    hiddenKeepMs: 0,
-    changePace: UNPACED,
-    maxKnown: 10,
-    keepMs: 1,
-  }
-  const hub = new Hub(feed.seq, new Subscriptions(new Presence(options), feed, 1_000))
+  const hub = new Hub(
+    feed.seq,
+    new Subscriptions(new Presence({ ...AT_ONCE, maxKnown: 10, keepMs: 1 }), feed, 1_000),
+  )
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
   return { hub, publish: (changes: readonly Change[]) => feed.append(changes) }
 }

@@ -3,8 +3,8 @@ import { expect, test, vi } from 'vitest'
 import type { ChangeFeed } from '../changes/feed.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
-import { UNPACED } from '../presence/pace.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Turns } from './turns.ts'
@@ -23,16 +23,7 @@ interface Told {
 
 class Desk implements SubscriberConnection {
   readonly encoder = webSocketEncoder
-  readonly presence = new Presence({
-    graceMs: 0,
-    restartGraceMs: 0,
-    inactiveGraceMs: 0,
-    noticedMs: 5_000,
-    hiddenKeepMs: 0,
-    changePace: UNPACED,
-    maxKnown: 1e6,
-    keepMs: 1e9,
-  })
+  readonly presence = new Presence(AT_ONCE)
   readonly feed: ChangeFeed
   readonly subscriptions: Subscriptions
   readonly turns = new Turns()

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChangeFeed } from '../../changes/feed.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
-import { UNPACED } from '../../presence/pace.ts'
 import { Presence } from '../../presence/presence.ts'
+import { AT_ONCE } from '../../presence/testing/options.ts'
 import { Requests } from '../../requests.ts'
 import { createMemoryStore } from '../../storage/memory.ts'
 import { SystemClock } from '../../time/clock.ts'
@@ -29,16 +29,7 @@ export async function openGateway({
   maxBufferedBytes = 1_000_000,
   clock = new SystemClock(Date.now, () => performance.now()),
 } = {}): Promise<OpenGateway> {
-  const presence = new Presence({
-    graceMs: 0,
-    restartGraceMs: 0,
-    inactiveGraceMs: 0,
-    noticedMs: 5_000,
-    hiddenKeepMs: 0,
-    changePace: UNPACED,
-    maxKnown: 1_000,
-    keepMs: 1e9,
-  })
+  const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
   const store = createMemoryStore()
   await store.load()
