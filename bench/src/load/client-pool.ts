@@ -41,9 +41,7 @@ export class ClientPool {
     broadcastsArrivals,
     asTabs = false,
   }: ConnectOrder): Promise<BareCount> {
-    const { received } = this.link
-    const began = performance.now()
-    const before = { frames: received.frames, bytes: received.bytes }
+    const start = this.#start()
     const residents = this.clients.map(client => ({ client, had: client.frames }))
     const names = [
       ...numbered('u', this.listeners.length, listeners).map(name => (asTabs ? 'd0' : name)),
@@ -60,22 +58,12 @@ export class ClientPool {
     // All earlier clients receive each arrival, and the n-th new client is received by the n − 1 before it.
     const come = names.length
     const expected = broadcastsArrivals ? residents.length * come + (come * (come - 1)) / 2 : 0
-    const complete = await received.reach(before.frames + expected)
-    const seconds = (performance.now() - began) / 1000
-    await sleep(EXTRA_FRAMES_MS)
-    const invalid = received.takeProblems()
-    if (!complete) invalid.push('arrivals stopped coming')
+    const count = await this.#countSince(start, expected, 'arrivals')
     const heard = new Map(this.clients.map(client => [client, client.frames]))
     for (const { client, had } of residents) heard.set(client, client.frames - had)
     if (!isEveryCountRight([...heard.values()], residents.length, broadcastsArrivals))
-      invalid.push('clients received more or fewer arrivals than came after them')
-    return {
-      counted: received.frames - before.frames,
-      expected,
-      bytes: received.bytes - before.bytes,
-      seconds,
-      invalid,
-    }
+      count.invalid.push('clients received more or fewer arrivals than came after them')
+    return count
   }
 
   /**
@@ -84,27 +72,49 @@ export class ClientPool {
    */
   async expect(work: () => Promise<{ each: number }>): Promise<BareCount> {
     const { received, wireFormat } = this.link
-    const began = performance.now()
-    const before = { frames: received.frames, bytes: received.bytes, deflated: received.deflated }
+    const start = this.#start()
     const clients = this.clients.map(client => ({ client, had: client.frames }))
     const { each } = await work()
     const expected = each * clients.length
-    const complete = await received.reach(before.frames + expected)
-    const seconds = (performance.now() - began) / 1000
+    const count = await this.#countSince(start, expected, 'messages')
+    const wrong = clients.filter(({ client, had }) => client.frames - had !== each).length
+    if (wireFormat.extension && received.deflated === start.deflated)
+      count.invalid.push('no frame was compressed')
+    if (wrong > 0)
+      count.invalid.push(`${wrong} of ${clients.length} clients did not receive ${each} messages`)
+    return count
+  }
+
+  #start(): Start {
+    const { frames, bytes, deflated } = this.link.received
+    return { at: performance.now(), frames, bytes, deflated }
+  }
+
+  /** Waits for as many frames as expected since the start, and a little longer for unexpected ones. */
+  async #countSince(start: Start, expected: number, what: string): Promise<BareCount> {
+    const { received } = this.link
+    const complete = await received.reach(start.frames + expected)
+    const seconds = (performance.now() - start.at) / 1000
     await sleep(EXTRA_FRAMES_MS)
     const invalid = received.takeProblems()
-    if (!complete) invalid.push('messages stopped coming')
-    const wrong = clients.filter(({ client, had }) => client.frames - had !== each).length
-    if (wireFormat.extension && received.deflated === before.deflated) invalid.push('no frame was compressed')
-    if (wrong > 0) invalid.push(`${wrong} of ${clients.length} clients did not receive ${each} messages`)
+    if (!complete) invalid.push(`${what} stopped coming`)
     return {
-      counted: received.frames - before.frames,
+      counted: received.frames - start.frames,
       expected,
-      bytes: received.bytes - before.bytes,
+      bytes: received.bytes - start.bytes,
       seconds,
       invalid,
     }
   }
+}
+
+/** What was received when a measurement began. */
+interface Start {
+  /** In ms, as `performance.now()` gives it. */
+  readonly at: number
+  readonly frames: number
+  readonly bytes: number
+  readonly deflated: number
 }
 
 function numbered(letter: string, from: number, count: number): string[] {
