@@ -38,10 +38,10 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Creates a temporary directory; `remove` deletes it. */
+/** Creates a temporary directory; `remove` deletes it, also while a killed process finishes its last write there. */
 export function temporaryDir(): { readonly path: string; readonly remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'who-is-online-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10 }) }
 }
 
 /** How a server process is started. */
