@@ -2,7 +2,7 @@
 // protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
 // A rule names who may not look where; a test (scripts/boundaries.test.ts) shows that each of them bites.
 
-const notTests = '\\.(test|suite|fake|model|contract)\\.tsx?$|/testing/'
+const notTests = '\\.(test|suite|fake|model)\\.tsx?$|/testing/'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {

@@ -41,7 +41,7 @@ test.each([
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/storage/b.suite.ts'],
   ['product-does-not-need-tests', 'server/src/a.ts', 'server/src/storage/testing/b.ts'],
   ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.fake.ts'],
-  ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.contract.ts'],
+  ['product-does-not-need-tests', 'client/src/a.ts', 'client/src/b.model.ts'],
 ])('[X2] %s detects that %s imports %s', async (rule, from, to) => {
   const dir = temporaryDir()
   const write = (path: string, text: string) => {

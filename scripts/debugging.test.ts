@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 // docs/debugging.md explains each line that the server logs. What it explains exists, and nothing is missing.
 
 const sources = globSync('server/src/**/*.ts', {
-  exclude: path => /\.(test|fake|suite|harness|model|contract)\.ts$|\/testing\//.test(path),
+  exclude: path => /\.(test|fake|suite|harness|model)\.ts$|\/testing\//.test(path),
 })
   .map(path => readFileSync(path, 'utf8'))
   .join('\n')

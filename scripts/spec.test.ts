@@ -5,7 +5,7 @@ const rules = new Set(
   [...readFileSync('SPEC.md', 'utf8').matchAll(/^\|\s*([A-Z]\d+)\s*\|/gm)].map(match => match[1]),
 )
 const titles = globSync(
-  '{protocol,server,client,dashboard,testing,e2e,bench,scripts}/**/*.{test,suite,contract}.{ts,tsx}',
+  '{protocol,server,client,dashboard,testing,e2e,bench,scripts}/**/*.{test,suite}.{ts,tsx}',
   {
     exclude: path => path.includes('node_modules') || path.includes('dist'),
   },

@@ -34,7 +34,10 @@ export type StateRequest = Exclude<ClientMessage, OwnRequest>
 
 export interface RequestPorts {
   /** Queries read from here. */
-  readonly presence: Pick<Presence, 'onlineCount' | 'see' | 'list' | 'page' | 'choice' | 'chosenAt'>
+  readonly presence: Pick<
+    Presence,
+    'choiceTime' | 'onlineCount' | 'see' | 'list' | 'page' | 'choice' | 'chosenAt'
+  >
   /** Commands go here. */
   readonly tracker: Pick<Tracker, 'setStatus' | 'identify' | 'setActivity' | 'isStopped'>
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
@@ -128,9 +131,9 @@ export class Requests {
   #setStatus({ userId, sessionId, isObserver }: Asker, request: Request<'set_status'>): Reply {
     const { status, text, expiresAt, id } = request
     if (isObserver) return refused({ code: 'not_allowed', text: 'an observer has no status', id })
-    const { tracker, clock } = this.#ports
+    const { tracker, presence, clock } = this.#ports
     const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
-    if (until !== undefined && until <= clock.now()) {
+    if (until !== undefined && until <= presence.choiceTime(clock.now())) {
       return refused({ code: 'bad_message', text: '"expiresAt" must be in the future', id })
     }
     const choice = { status, text: text || undefined, expiresAt: until }

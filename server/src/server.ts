@@ -98,7 +98,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     corrected: ms => tracker.leaveOut(ms),
   })
-  presence.restore(records, restoredNow, records.knownTime)
+  presence.restore(records, restoredNow, records)
   const restoredAt = clock.awake()
   await store.start(
     () => presence.records(),

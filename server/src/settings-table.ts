@@ -316,7 +316,7 @@ export const settingsTable = {
     default: '1000000',
     values: whole(1, 16_000_000),
     meaning:
-      'How many users the server remembers. Beyond that it forgets one long-offline user for each new one. A user costs about 110 bytes of memory if ids have 32 characters.',
+      'How many users the server remembers. Beyond that it forgets one long-offline user for each new one, and if it finds none, one who is kept hidden. A user costs about 110 bytes of memory if ids have 32 characters.',
     whenToChange: 'You have more users. The highest value is what one JavaScript Map can hold.',
   },
 } as const satisfies Record<string, Setting<unknown>>

@@ -108,7 +108,7 @@ test('[R11 R8] the core is told of suspensions and jumps, and what they changed 
   taken()
   now += 3_600_000
   tracker.jumped(3_600_000, now)
-  expect(taken()).toEqual(['note ann held'])
+  expect(taken()).toEqual(['note ann held', 'alive 0'])
   now += 20_000
   tracker.suspended(20_000, now)
   now += 29_999

@@ -124,7 +124,7 @@ export class Tracker {
     this.#publish(forgotten)
     this.#sayForgotten(forgotten.dirty.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
-      store.alive(now, presence.knownTime(now))
+      store.alive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
     }
     return presence.nextDeadline <= now
@@ -132,7 +132,10 @@ export class Tracker {
 
   /** The wall clock was set by `ms` and says `now`; see `Presence.jumped`. */
   jumped(ms: number, now: number): void {
-    this.#publish(this.#ports.presence.jumped(ms, now))
+    const { presence, store } = this.#ports
+    this.#publish(presence.jumped(ms, now))
+    // What was stored as alive before is by another clock.
+    if (presence.onlineCount > 0) store.alive(presence.storedTime(now), presence.knownTime(now))
   }
 
   /** Leaves `ms` out of all durations; see `Presence.leaveOut`. */

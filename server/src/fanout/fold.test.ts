@@ -8,11 +8,11 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Outcome } from '../presence/change.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { asUser } from '../user-json.ts'
 import { Hub } from './hub.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { AT_ONCE } from './testing/presence-options.ts'
 import { Turns } from './turns.ts'
 
 // Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go

@@ -3,10 +3,10 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Change } from '../presence/change.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { Hub } from './hub.ts'
 import { SharedAnswers } from './shared-answers.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { AT_ONCE } from './testing/presence-options.ts'
 
 const encoder = webSocketEncoder
 

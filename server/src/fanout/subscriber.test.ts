@@ -4,9 +4,9 @@ import type { ChangeFeed } from '../changes/feed.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { Presence } from '../presence/presence.ts'
+import { AT_ONCE } from '../presence/testing/options.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { AT_ONCE } from './testing/presence-options.ts'
 import { Turns } from './turns.ts'
 
 // What the fold test can't reach: windows that are told in slices, states of many pages, rings that are overrun.

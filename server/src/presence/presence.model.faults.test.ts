@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
-import { game, play } from './model.contract.ts'
 import { Presence } from './presence.ts'
+import { game, play } from './testing/presence.model.ts'
 
 // The games of presence.model.test.ts, many more of them and new ones each time. The mutants of mutants.test.ts
 // are the negative control.

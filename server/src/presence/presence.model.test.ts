@@ -2,8 +2,8 @@ import { STATUSES, type UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Change } from './change.ts'
-import { firstChoiceOf, game, play, type Step, USERS } from './model.contract.ts'
-import { Presence, type PresenceOptions } from './presence.ts'
+import { Presence, type PresenceOptions, type SeenUser } from './presence.ts'
+import { firstChoiceOf, game, play, type Step, USERS } from './testing/presence.model.ts'
 
 // A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that one again.
 // Here the seed is fixed (scripts/seed.ts); presence.model.faults.test.ts plays new games each time.
@@ -155,12 +155,17 @@ const UNHURRIED: PresenceOptions = {
   keepMs: 1_000,
 }
 
+function sorted(users: readonly SeenUser[]): readonly SeenUser[] {
+  return users.toSorted((a, b) => (a.userId < b.userId ? -1 : 1))
+}
+
 /** A presence with its own clock, to which the steps of a game happen. */
 class World {
   readonly #options: PresenceOptions
   #told: readonly Change[] = []
   presence: Presence
   now = Date.UTC(2030, 0, 1)
+  #latestTime = this.now
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -184,11 +189,11 @@ class World {
     return {
       told: told(this.#told),
       seen: USERS.map(userId => presence.see(userId)),
-      listed: [...presence.list(100)],
-      paged: presence.page(0, 100),
-      pages: STATUSES.map(status => presence.page(0, 100, status)),
+      // In no order that says anything: the places of forgotten users are given to others.
+      listed: sorted([...presence.list(100)]),
+      paged: sorted(presence.page(0, 100).users),
+      pages: STATUSES.map(status => sorted(presence.page(0, 100, status).users)),
       online: presence.onlineCount,
-      known: presence.knownCount,
     }
   }
 
@@ -206,6 +211,7 @@ class World {
 
   take(step: Step): readonly Change[] {
     this.#told = this.#do(step)
+    this.#latestTime = Math.max(this.#latestTime, this.now)
     return this.#told
   }
 
@@ -251,11 +257,13 @@ class World {
       case 'jumped':
         this.now += step.ms
         return presence.jumped(step.ms, this.now).changes
-      case 'restart':
+      case 'restart': {
+        const times = { knownTime: presence.knownTime(this.now), latestTime: this.#latestTime }
         this.now += step.ms
         this.presence = new Presence(this.#options)
-        this.presence.restore(presence.records(), this.now, presence.knownTime(this.now - step.ms))
+        this.presence.restore(presence.records(), this.now, times)
         return []
+      }
       case 'forgetStale':
         return presence.forgetStale(this.now, step.count).changes
     }

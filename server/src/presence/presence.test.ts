@@ -1,25 +1,10 @@
 import { expect, test } from 'vitest'
-import { Presence, type PresenceOptions } from './presence.ts'
-
-const OPTIONS: PresenceOptions = {
-  graceMs: 5_000,
-  restartGraceMs: 15_000,
-  inactiveGraceMs: 75_000,
-  noticedMs: 5_000,
-  hiddenKeepMs: 3_600_000,
-  changePace: { burst: 10, everyMs: 3_000 },
-  maxKnown: 1_000_000,
-  keepMs: 30 * 86_400_000,
-}
-const T = Date.parse('2026-01-01T00:00:00Z')
-/** A session that has no name of its own, as in v1. */
-const tab = (id: string) => ({ id, named: false })
-const named = (id: string) => ({ id, named: true })
-const says = (outcome: { changes: readonly { userId: string; status: string }[] }) =>
-  outcome.changes.map(({ userId, status }) => `${userId} ${status}`)
+import { Presence } from './presence.ts'
+import { DEFAULTS } from './testing/options.ts'
+import { HOUR, named, says, T, tab } from './testing/scenario.ts'
 
 test('[R1] a user is online with the first session and offline with the last', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   expect(says(presence.open('ann', tab('s1'), T))).toEqual(['ann online'])
   expect(says(presence.open('ann', tab('s2'), T + 1))).toEqual([])
   expect(presence.onlineCount).toBe(1)
@@ -30,7 +15,7 @@ test('[R1] a user is online with the first session and offline with the last', (
 })
 
 test('[R2] a lost session is held for the grace period, and back in time nothing happened', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 1_000)
   expect(says(presence.lose('ann', 's1', T + 2_000))).toEqual([])
@@ -44,7 +29,7 @@ test('[R2] a lost session is held for the grace period, and back in time nothing
 })
 
 test('[R2] what was due of a user who left since does nothing to who returned', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.lose('ann', 's1', T)
   presence.open('ann', tab('s2'), T + 1_000)
@@ -57,7 +42,7 @@ test('[R2] what was due of a user who left since does nothing to who returned', 
 })
 
 test('[R3] who was here before a restart is held for the restart grace and keeps the last seen of before', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.restore(
     [
       { userId: 'ann', session: 'live', status: 'online', lastSeen: T - 500 },
@@ -81,7 +66,7 @@ test('[R3] who was here before a restart is held for the restart grace and keeps
 })
 
 test('[R4] the choice offline hides: as if the user had left at that moment, until chosen anew or gone', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 10)
   expect(says(presence.setStatus('ann', { status: 'offline' }, T + 11))).toEqual(['ann offline'])
@@ -96,12 +81,12 @@ test('[R4] the choice offline hides: as if the user had left at that moment, unt
 })
 
 test('[R5] a hidden user stays hidden over a lost connection and over a restart', () => {
-  const before = new Presence(OPTIONS)
+  const before = new Presence(DEFAULTS)
   before.open('ann', tab('s1'), T)
   before.setStatus('ann', { status: 'offline' }, T)
   before.lose('ann', 's1', T + 1)
   expect(says(before.open('ann', tab('s2'), T + 2))).toEqual([])
-  const after = new Presence(OPTIONS)
+  const after = new Presence(DEFAULTS)
   after.restore([...before.records()], T + 3)
   expect(says(after.open('ann', tab('s3'), T + 4))).toEqual([])
   expect(after.onlineCount).toBe(0)
@@ -109,7 +94,7 @@ test('[R5] a hidden user stays hidden over a lost connection and over a restart'
 })
 
 test('[R6] beyond a burst of changes a user is shown at a slower pace, and the last state always arrives', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   let shown = 0
   presence.open('ann', tab('s0'), T)
   for (let flap = 1; flap <= 30_000; flap += 10) {
@@ -126,7 +111,7 @@ test('[R6] beyond a burst of changes a user is shown at a slower pace, and the l
 })
 
 test('[R7] a leaving beyond the pace is held like a grace', () => {
-  const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
   expect(says(presence.open('ann', tab('s2'), T + 2))).toEqual([])
@@ -139,7 +124,7 @@ test('[R7] a leaving beyond the pace is held like a grace', () => {
 })
 
 test('[R7] back from a leaving that had to wait, a user has the choice of before', () => {
-  const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'busy', text: 'in a call' }, T)
   expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
@@ -152,7 +137,7 @@ test('[R7] back from a leaving that had to wait, a user has the choice of before
 })
 
 test('[R8] a short suspension does not run down a grace', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T)
   presence.suspended(4_999, T + 6_000)
@@ -161,7 +146,7 @@ test('[R8] a short suspension does not run down a grace', () => {
 })
 
 test('[R8] after a suspension that clients have noticed they have the restart grace to come back', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   for (const userId of ['lost before', 'lost after', 'here']) presence.open(userId, tab(userId), T)
   presence.lose('lost before', 'lost before', T)
   presence.suspended(20_000, T + 21_000)
@@ -174,7 +159,7 @@ test('[R8] after a suspension that clients have noticed they have the restart gr
 })
 
 test('[R9] users who are long gone are forgotten, by age and by number, and never one who is here', () => {
-  const presence = new Presence({ ...OPTIONS, maxKnown: 3, keepMs: 1_000 })
+  const presence = new Presence({ ...DEFAULTS, maxKnown: 3, keepMs: 1_000 })
   presence.open('ann', tab('s1'), T)
   presence.open('bob', tab('s2'), T)
   presence.leave('bob', 's2', T)
@@ -188,7 +173,7 @@ test('[R9] users who are long gone are forgotten, by age and by number, and neve
 })
 
 test('[R10] the list has the online users first and stops at its limit', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   for (const id of ['a', 'b', 'c', 'd']) presence.open(id, tab(id), T)
   presence.leave('a', 'a', T)
   presence.leave('c', 'c', T)
@@ -198,7 +183,7 @@ test('[R10] the list has the online users first and stops at its limit', () => {
 })
 
 test('[I9] after everybody has left nothing is waiting', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   for (let n = 0; n < 1_000; n++) presence.open(`u${n}`, tab('s'), T)
   for (let n = 0; n < 1_000; n++) presence[n % 2 ? 'lose' : 'leave'](`u${n}`, 's', T + n)
   let rounds = 0
@@ -208,7 +193,7 @@ test('[I9] after everybody has left nothing is waiting', () => {
 })
 
 test('[R4] a name that a hidden user takes shows when the user does', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline' }, T)
   expect(presence.identify('ann', 'Ann', T).dirty).toEqual(['ann'])
@@ -221,7 +206,7 @@ test('[R4] a name that a hidden user takes shows when the user does', () => {
 })
 
 test('[R12] whoever chose online is away when idle in every session', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.open('ann', tab('s2'), T)
   expect(says(presence.setActivity('ann', 's1', 'idle', T))).toEqual([])
@@ -238,7 +223,7 @@ test('[R12] whoever chose online is away when idle in every session', () => {
 })
 
 test('[R13] a choice with an end falls back to online, by the wall clock', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   const exam = { status: 'busy', text: 'exam', expiresAt: T + 10_000 } as const
   expect(presence.setStatus('ann', exam, T)).toMatchObject({
@@ -257,7 +242,7 @@ test('[R13] a choice with an end falls back to online, by the wall clock', () =>
 })
 
 test('[R13] a choice with an end still ahead is in force again for who was gone; any other is not', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   for (const [userId, expiresAt] of [
     ['ann', T + 10_000],
     ['bob', undefined],
@@ -266,7 +251,7 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
     presence.setStatus(userId, { status: 'offline', expiresAt }, T)
     presence.leave(userId, 's', T + 1)
   }
-  const after = new Presence(OPTIONS)
+  const after = new Presence(DEFAULTS)
   after.restore([...presence.records()], T + 2)
   for (const world of [presence, after]) {
     expect(says(world.open('ann', tab('s'), T + 3))).toEqual([])
@@ -276,7 +261,7 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
 })
 
 test('[R14] a text, its end and a name are changes like any other, and at most one with the arrival', () => {
-  const presence = new Presence({ ...OPTIONS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   expect(presence.open('ann', tab('s1'), T, { username: 'Ann' }).changes).toHaveLength(1)
   expect(presence.see('ann').username).toBe('Ann')
   expect(presence.identify('ann', 'Anna', T).changes).toEqual([
@@ -289,7 +274,7 @@ test('[R14] a text, its end and a name are changes like any other, and at most o
 })
 
 test('[R14] a name that somebody who is gone is given waits, over a restart too, until they are seen', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.leave('ann', 's1', T + 1)
   expect(presence.identify('ann', 'Ann', T + 2).dirty).toEqual([])
@@ -297,7 +282,7 @@ test('[R14] a name that somebody who is gone is given waits, over a restart too,
   expect(presence.identify('ann', 'Ann', T + 3).dirty).toEqual(['ann'])
   expect(presence.record('ann')).not.toHaveProperty('newUsername')
   presence.identify('ann', 'Anna', T + 4)
-  const after = new Presence(OPTIONS)
+  const after = new Presence(DEFAULTS)
   after.restore([...presence.records()], T + 5)
   for (const world of [presence, after]) {
     expect(world.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T })
@@ -307,7 +292,7 @@ test('[R14] a name that somebody who is gone is given waits, over a restart too,
 })
 
 test('[R15] a session with a name of its own takes its own place, live or held, and no other named one', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.open('ann', named('b'), T)
   expect(says(presence.open('ann', named('a'), T + 1))).toEqual([])
@@ -320,7 +305,7 @@ test('[R15] a session with a name of its own takes its own place, live or held, 
 })
 
 test('[R16] whoever is known throughout a paging is met once, however long it takes', () => {
-  const presence = new Presence({ ...OPTIONS, keepMs: 1_000 })
+  const presence = new Presence({ ...DEFAULTS, keepMs: 1_000 })
   for (let n = 0; n < 30_000; n++) presence.open(`u${n}`, tab('s'), T)
   for (let n = 0; n < 30_000; n += 2) presence.leave(`u${n}`, 's', T)
   const met = new Set<string>()
@@ -342,7 +327,7 @@ test('[R16] whoever is known throughout a paging is met once, however long it ta
 })
 
 test('[I9 R13] choices that are changed all the time leave nothing behind, and the last one ends when it should', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s'), T)
   presence.open('bob', tab('s'), T)
   presence.setStatus('bob', { status: 'busy', expiresAt: T + 2e9 }, T)
@@ -361,15 +346,9 @@ test('[I9 R13] choices that are changed all the time leave nothing behind, and t
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })
 
-const HOUR = 3_600_000
-const seenOf = (presence: Presence, userId: string, now: number) => {
-  presence.heard('nobody', now) // tells the time, and nothing else
-  return presence.see(userId)
-}
-
 test('[R4] a hidden user whose line was lost is hidden on returning within an hour; leaving on purpose ends it', () => {
   for (const away of [6_000, 8_000, HOUR - 1]) {
-    const presence = new Presence(OPTIONS)
+    const presence = new Presence(DEFAULTS)
     presence.open('ann', tab('s1'), T)
     presence.setStatus('ann', { status: 'offline' }, T)
     presence.lose('ann', 's1', T + 1)
@@ -380,7 +359,7 @@ test('[R4] a hidden user whose line was lost is hidden on returning within an ho
     presence.leave('ann', 's2', T + 5_002 + away)
     expect(says(presence.open('ann', tab('s3'), T + 5_003 + away))).toEqual(['ann online'])
   }
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline' }, T)
   presence.lose('ann', 's1', T)
@@ -390,13 +369,13 @@ test('[R4] a hidden user whose line was lost is hidden on returning within an ho
   expect(says(presence.open('ann', tab('s2'), T + 5_000 + HOUR))).toEqual(['ann online'])
 })
 
-test('[R4 R9] a user who will be hidden on returning is so after a restart, and is not forgotten for a newcomer', () => {
-  const before = new Presence(OPTIONS)
+test('[R4 R9] a user who will be hidden on returning is so after a restart, and is not forgotten by age', () => {
+  const before = new Presence(DEFAULTS)
   before.open('ann', tab('s1'), T)
   before.setStatus('ann', { status: 'offline', text: 'psst' }, T)
   before.lose('ann', 's1', T)
   before.advance(T + 5_000, 10)
-  const presence = new Presence({ ...OPTIONS, maxKnown: 1, keepMs: 1 })
+  const presence = new Presence({ ...DEFAULTS, keepMs: 1 })
   presence.restore(before.records(), T + 60_000)
   expect(presence.forgetStale(T + 60_000, 10).dirty).toEqual([])
   expect(says(presence.open('bob', tab('s'), T + 60_000))).toEqual(['bob online'])
@@ -405,12 +384,12 @@ test('[R4 R9] a user who will be hidden on returning is so after a restart, and 
 })
 
 test('[R2 R3] an inactive session is held as long as a hidden tab needs to come back, over a restart too', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setVisibility('ann', 'a', 'inactive', T)
   const records = [...presence.records()]
   expect(records).toMatchObject([{ userId: 'ann', inactive: true }])
-  const after = new Presence(OPTIONS)
+  const after = new Presence(DEFAULTS)
   after.restore(records, T)
   presence.lose('ann', 'a', T)
   for (const world of [presence, after]) {
@@ -423,7 +402,7 @@ test('[R2 R3] an inactive session is held as long as a hidden tab needs to come 
 })
 
 test('[R17] a session begins with a choice, before anybody sees the user', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   const hidden = presence.open('ann', named('a'), T, { choice: { status: 'offline' } })
   expect(hidden).toMatchObject({ changes: [], choices: ['ann'] })
   const busy = { status: 'busy', expiresAt: T + 10_000 } as const
@@ -436,7 +415,7 @@ test('[R17] a session begins with a choice, before anybody sees the user', () =>
 })
 
 test('[R17] a choice that was made earlier does not undo one that another device has made since', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
   presence.lose('ann', 'a', T + 2_000)
@@ -462,10 +441,10 @@ test('[R18] a return from hiding looks like an arrival', () => {
     { status: 'busy', expiresAt: T + HOUR },
   ] as const
   for (const choice of choices) {
-    const hidden = new Presence(OPTIONS)
+    const hidden = new Presence(DEFAULTS)
     hidden.open('ann', named('a'), T - 60_000)
     hidden.setStatus('ann', { status: 'offline' }, T - 50_000)
-    const gone = new Presence(OPTIONS)
+    const gone = new Presence(DEFAULTS)
     gone.open('ann', named('a'), T - 60_000)
     gone.leave('ann', 'a', T - 50_000)
     const returns = hidden.setStatus('ann', choice, T).changes
@@ -474,11 +453,11 @@ test('[R18] a return from hiding looks like an arrival', () => {
     expect(hidden.see('ann')).toEqual(gone.see('ann'))
   }
   // The end of a hiding, and the idle user too: seen at that moment, as `away` like one who arrives as that.
-  const hidden = new Presence(OPTIONS)
+  const hidden = new Presence(DEFAULTS)
   hidden.open('ann', named('a'), T - 60_000)
   hidden.setActivity('ann', 'a', 'idle', T - 50_000)
   hidden.setStatus('ann', { status: 'offline', expiresAt: T }, T - 50_000)
-  const gone = new Presence(OPTIONS)
+  const gone = new Presence(DEFAULTS)
   gone.open('ann', named('a'), T - 60_000)
   gone.leave('ann', 'a', T - 50_000)
   const arrival = gone.open('ann', named('a'), T, { choice: { status: 'away' } })
@@ -486,123 +465,8 @@ test('[R18] a return from hiding looks like an arrival', () => {
   expect(hidden.see('ann')).toEqual(gone.see('ann'))
 })
 
-test('[R17] a choice made by a clock that was ahead then is taken back by the device that made it', () => {
-  const ahead = 3_600_000
-  const presence = new Presence(OPTIONS)
-  presence.open('ann', tab('s1'), T)
-  presence.jumped(ahead, T + 1_000 + ahead)
-  const madeAt = T + 2_000 + ahead
-  presence.setStatus('ann', { status: 'busy' }, madeAt)
-  presence.jumped(-ahead, T + 3_000)
-  presence.lose('ann', 's1', T + 4_000)
-  expect(says(presence.advance(T + 9_000, 10))).toEqual(['ann offline'])
-  expect(presence.chosenAt('ann')).toBe(madeAt)
-  const back = presence.open('ann', tab('s2'), T + 12_000, { choice: { status: 'busy', madeAt } })
-  expect(says(back)).toEqual(['ann busy'])
-  // Another time that is still to come tells nothing.
-  const later = { status: 'away', madeAt: madeAt + 1 } as const
-  expect(says(presence.open('ann', tab('s3'), T + 13_000, { choice: later }))).toEqual([])
-})
-
-test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
-  const presence = new Presence(OPTIONS)
-  presence.open('ann', tab('s1'), T)
-  presence.lose('ann', 's1', T + 1_000)
-  presence.leaveOut(step)
-  expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
-  expect(presence.nextDeadline).toBe(T + 6_000 + step)
-  expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])
-  expect(presence.knownTime(T + 10_000 + step)).toBe(T + 10_000 + step)
-})
-
-test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
-  for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
-    const presence = new Presence(OPTIONS)
-    presence.open('ann', tab('s1'), T)
-    presence.open('bob', tab('s2'), T)
-    presence.leave('bob', 's2', T + 10)
-    presence.open('eve', tab('s3'), T)
-    presence.lose('eve', 's3', T + 1_000)
-    const now = T + 2_000 + jump
-    expect(presence.jumped(jump, now)).toMatchObject({ changes: [], dirty: ['ann', 'eve'] })
-    expect(presence.see('ann').lastSeen).toBe(T + jump)
-    presence.heard('ann', now)
-    expect(presence.see('ann').lastSeen).toBe(now)
-    expect(presence.see('bob').lastSeen).toBe(Math.min(T, now))
-    expect(says(presence.advance(now + 3_999, 10))).toEqual([])
-    expect(says(presence.advance(now + 4_000, 10))).toEqual(['eve offline'])
-    // Who leaves meanwhile is stamped by the wrong clock, and set right with it.
-    presence.leave('ann', 's1', now + 5_000)
-    const back = T + 10_000
-    expect(presence.jumped(-jump, back).dirty.toSorted()).toEqual(['ann', 'eve'])
-    expect(seenOf(presence, 'ann', back).lastSeen).toBe(T + 2_000)
-    expect(seenOf(presence, 'eve', back).lastSeen).toBe(T)
-    expect(seenOf(presence, 'bob', back).lastSeen).toBe(T)
-  }
-})
-
-test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or changes what was stored', () => {
-  const gone = (userId: string, daysAgo: number) =>
-    ({ userId, session: 'none', status: 'offline', lastSeen: T - daysAgo * 24 * HOUR }) as const
-  const records = [gone('yesterday', 1), gone('last month', 29), gone('stamped in 1970', T / 24 / HOUR)]
-  for (const wrong of [
-    0,
-    T - HOUR,
-    T + HOUR,
-    T - 40 * 24 * HOUR,
-    T + 40 * 24 * HOUR,
-    T + 4_000 * 24 * HOUR,
-  ]) {
-    const presence = new Presence(OPTIONS)
-    presence.restore(records, wrong, T)
-    expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
-    presence.jumped(T - wrong, T + 2_500)
-    expect(presence.forgetStale(T + 2_500, 10).dirty).toEqual([])
-    expect([...presence.records()]).toEqual(records)
-    presence.jumped(wrong - T, wrong + 2_500)
-    expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
-    // What passes here does count.
-    const later = 2 * 24 * HOUR
-    presence.jumped(T - wrong, T + later)
-    presence.advance(T + later, 10)
-    expect(presence.forgetStale(T + later, 10).dirty).toEqual(['last month'])
-  }
-})
-
-test('[R11] a clock that was behind at the start and is set right sets right what it stamped', () => {
-  const presence = new Presence(OPTIONS)
-  const lastSeen = T - 1_000
-  presence.restore([{ userId: 'ann', session: 'none', status: 'offline', lastSeen }], 0, T)
-  presence.open('ann', tab('s1'), 10_000)
-  presence.open('bob', tab('s2'), 10_000)
-  presence.leave('ann', 's1', 20_000)
-  presence.leave('bob', 's2', 20_000)
-  presence.jumped(T, T + 30_000)
-  expect(seenOf(presence, 'bob', T + 30_000).lastSeen).toBe(T + 10_000)
-  expect(seenOf(presence, 'ann', T + 30_000).lastSeen).toBeGreaterThanOrEqual(lastSeen)
-})
-
-test('[R13] a clock that is set ahead for a moment ends no choice; one that stays so does', () => {
-  const presence = new Presence(OPTIONS)
-  presence.open('ann', tab('s1'), T)
-  presence.setStatus('ann', { status: 'offline', expiresAt: T + 2 * HOUR }, T)
-  const ahead = 40 * 24 * HOUR
-  presence.jumped(ahead, T + ahead)
-  expect(says(presence.advance(T + ahead, 10))).toEqual([])
-  presence.jumped(-ahead, T + 1_000)
-  expect(says(presence.advance(T + 2 * HOUR - 1, 10))).toEqual([])
-  presence.jumped(ahead, T + 2 * HOUR - 1 + ahead)
-  expect(says(presence.advance(T + 2 * HOUR + ahead, 10))).toEqual(['ann online'])
-  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR + ahead)
-  presence.jumped(-ahead, T + 2 * HOUR)
-  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR)
-  presence.jumped(ahead, T + 3 * HOUR + ahead)
-  expect(says(presence.advance(T + 3 * HOUR + ahead, 10))).toEqual([])
-  expect(says(presence.advance(T + 4 * HOUR + ahead, 10))).toEqual(['ann online'])
-})
-
 test('[R17] the newest choice of a user who was gone is in force again when a device returns with it', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
   presence.lose('ann', 'a', T + 2_000)
@@ -612,7 +476,7 @@ test('[R17] the newest choice of a user who was gone is in force again when a de
 })
 
 test('[R17] of two choices in one millisecond it is known which one was later', () => {
-  const presence = new Presence(OPTIONS)
+  const presence = new Presence(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T)
   const first = presence.chosenAt('ann')
@@ -620,4 +484,60 @@ test('[R17] of two choices in one millisecond it is known which one was later', 
   expect(presence.chosenAt('ann')).toBeGreaterThan(first ?? 0)
   presence.open('ann', named('b'), T, { choice: { status: 'busy', madeAt: first } })
   expect(presence.choice('ann').status).toBe('away')
+})
+
+test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if there is nobody else', () => {
+  const presence = new Presence({ ...DEFAULTS, maxKnown: 3 })
+  for (const [at, userId] of ['ann', 'bob'].entries()) {
+    presence.open(userId, tab('s'), T + at, { choice: { status: 'offline' } })
+    presence.lose(userId, 's', T + at)
+  }
+  presence.open('eve', tab('s'), T + 2)
+  presence.leave('eve', 's', T + 2)
+  presence.advance(T + 5_001, 10)
+  expect(presence.open('x', tab('s'), T + 6_000).dirty).toEqual(['x', 'eve'])
+  expect(presence.open('y', tab('s'), T + 6_000).dirty).toEqual(['y', 'ann'])
+  for (let n = 0; n < 10_000; n++) {
+    presence.open(`u${n}`, tab('s'), T + 7_000 + n, { choice: { status: 'offline' } })
+    presence.lose(`u${n}`, 's', T + 7_000 + n)
+    presence.advance(T + 12_000 + n, 10)
+  }
+  // Those who are held for the grace period are present, and can't be forgotten.
+  expect(presence.knownCount).toBeLessThan(5_010)
+  presence.advance(T + 30_000, 10_000)
+  for (let n = 0; n < 10_000; n++) presence.open(`v${n}`, tab('s'), T + 30_000)
+  expect(presence.record('u9999')).toBeUndefined()
+})
+
+test('[R4 V13] a user who was always hidden is, for others, a user who never was', () => {
+  let presence = new Presence(DEFAULTS)
+  const nobody = presence.see('ann')
+  const check = () => {
+    expect(presence.see('ann')).toEqual(nobody)
+    expect([
+      ...presence.list(10),
+      ...presence.page(0, 10).users,
+      ...presence.page(0, 10, 'offline').users,
+    ]).toEqual([])
+  }
+  presence.open('ann', tab('s1'), T, { username: 'Ann', choice: { status: 'offline' } })
+  check()
+  presence.lose('ann', 's1', T + 1_000)
+  presence.advance(T + 6_000, 10)
+  check()
+  const records = [...presence.records()]
+  expect(records).toMatchObject([{ unseen: true, keptHidden: true }])
+  presence = new Presence(DEFAULTS)
+  presence.restore(records, T + 10_000)
+  check()
+  presence.open('ann', tab('s2'), T + 11_000)
+  check()
+  presence.setStatus('ann', { status: 'online' }, T + 12_000)
+  expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: T + 12_000, username: 'Ann' })
+  presence.setStatus('ann', { status: 'offline' }, T + 13_000)
+  expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 12_000 })
+  // Who leaves without ever being seen is not kept at all.
+  presence.open('bob', tab('s3'), T + 14_000, { choice: { status: 'offline' } })
+  presence.leave('bob', 's3', T + 15_000)
+  expect(presence.record('bob')).toBeUndefined()
 })

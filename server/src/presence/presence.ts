@@ -1,12 +1,12 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import { type Change, NOTHING, type Outcome } from './change.ts'
 import { type Choice, type FirstChoice, hasExpired, NO_CHOICE, OFFLINE, type View } from './choice.ts'
-import { ClockSkew } from './clock-skew.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
 import { type Pace, readyAt, type Spent, spend } from './pace.ts'
 import { type SessionName, User } from './user.ts'
 import { type ArchivedUser, ownCopy, UserTable } from './user-table.ts'
+import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 export type { Choice } from './choice.ts'
 
@@ -17,7 +17,7 @@ export interface PresenceOptions {
   readonly restartGraceMs: number
   /** The same for a session that nobody looks at, in either case, if it is longer: browsers let hidden tabs run once a minute. */
   readonly inactiveGraceMs: number
-  /** From how long a suspension of this process on clients have noticed it and are on their way back, in ms. */
+  /** From how long a suspension of this process, or of its machine, on clients have noticed it and are on their way back, in ms. */
   readonly noticedMs: number
   /** How long the choice to be hidden, and the time of any other choice, is kept for a user whose line was lost, in ms. */
   readonly hiddenKeepMs: number
@@ -52,8 +52,13 @@ export interface PresenceRecord {
   readonly idle?: true
   /** A session said that nobody looks at it (`client_state inactive`). Only with a session. */
   readonly inactive?: true
-  /** What others are told, ms since the epoch; for a visible live user the last proof of life. */
+  /**
+   * The last sign of life while the user was visible, in ms since the epoch. It is by the wall clock, but not behind the right
+   * time where that is known.
+   */
   readonly lastSeen: number
+  /** Others have never seen this user, who was always hidden. */
+  readonly unseen?: true
   readonly username?: string
   /** A name that others do not see yet. */
   readonly newUsername?: string
@@ -86,12 +91,6 @@ export interface Page {
 /** How many users are looked at to find one that can be forgotten: more would find an older one, and cost more. */
 const FORGET_SAMPLE = 32
 
-/**
- * A time before this (the start of 2020) was stamped by a clock that had not been set yet: it is no reason to forget a
- * user.
- */
-const FIRST_PLAUSIBLE_TIME = 1_577_836_800_000
-
 /** How many places one page looks at, at most: about a millisecond of work, however few users are asked for. */
 const LOOK_AT = 10_000
 
@@ -105,23 +104,19 @@ export class Presence {
   readonly #users = new UserTable<User>()
   readonly #online = new Set<User>()
   readonly #spent = new Map<UserId, Spent>()
+  readonly #wall = new WallClock()
+  /** In awake time. */
   readonly #deadlines = new Deadlines<User>()
-  /** Ends of choices, which come by the wall clock: a suspension of the process delays none of them. */
+  /** Ends of choices, by the wall clock: a suspension of the process delays none of them. See `WallClock.choiceTime`. */
   readonly #expiries = new Expiries()
-  readonly #skew = new ClockSkew()
+  /** Ends of choices that were made while the wall clock was ahead, and by that clock. */
+  readonly #expiriesByWall = new Expiries()
+  /** Users without a session whose choice is kept, and until when in awake time: in order, because all are kept equally long. */
+  readonly #kept = new Map<User, number>()
   /** Of users who went offline while the clock was off: the sum of its jumps at that time, to set `lastSeen` right later. */
   readonly #stampedOff = new Map<UserId, number>()
-  /**
-   * The wall clock minus awake time: changes when the process was suspended and nobody could come back, and when the
-   * clock was set or corrected. Deadlines are in awake time.
-   */
-  #offsetMs = 0
   /** Until when, in awake time, clients are on their way back after a suspension. */
   #returnUntil = Number.NEGATIVE_INFINITY
-  /** The newest `now`. */
-  #now = 0
-  /** A lower bound of the real time, and when in awake time it was that; grows only with time that passes here. */
-  #known: { readonly time: number; readonly at: number } | undefined
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -131,35 +126,46 @@ export class Presence {
 
   /**
    * Takes what an earlier process knew; users who were present then have the restart grace to come back. What was stored
-   * stays as it is, whatever the clock says now.
+   * stays as it is, whatever the clock says now, unless the clock had never been set when it was stored.
    *
-   * @param knownTime a lower bound of the real time, from `knownTime` of the earlier process.
+   * @param times what the earlier process has stored of the time.
    */
-  restore(records: Iterable<PresenceRecord>, now: number, knownTime = now): void {
-    const awake = this.#awake(now)
-    this.#tell(now)
-    this.#known = { time: knownTime, at: awake }
-    this.#skew.doubt(now, knownTime, awake)
-    for (const record of records) this.#restore(record, now, awake)
+  restore(records: Iterable<PresenceRecord>, now: number, times: StoredTimes = {}): void {
+    const moveMs = this.#wall.begin(now, times)
+    for (const record of records) this.#restore(record, now, moveMs)
   }
 
-  #restore(record: PresenceRecord, now: number, awake: number): void {
-    const { userId, session, status, text, expiresAt, lastSeen, username, newUsername } = record
+  #restore(record: PresenceRecord, now: number, moveMs: number): void {
+    const { userId, session, status, text, expiresAt, username, newUsername } = record
     const { chosenAt = 0, keptHidden } = record
     const { restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
+    const awake = this.#wall.awake(now)
+    const lastSeen = record.lastSeen + moveMs
     const isGone = session === 'none'
     const isKept = expiresAt !== undefined || keptHidden === true || chosenAt > 0
     if (isGone && !isKept && newUsername === undefined) {
+      if (record.unseen) return
       this.#users.archive(userId, lastSeen, username)
       return
     }
-    const user = new User(userId, lastSeen, username, newUsername)
+    const user = new User(userId, lastSeen, {
+      ...(username !== undefined && { username }),
+      ...(newUsername !== undefined && { newName: newUsername }),
+      wasSeen: record.unseen !== true,
+    })
     this.#users.put(user)
     const hasChoice = !isGone || expiresAt !== undefined || keptHidden === true
-    user.restoreChoice(hasChoice ? { status, text, expiresAt } : NO_CHOICE, chosenAt, now)
-    this.#expiries.watch(user)
+    user.restoreChoice(
+      hasChoice ? { status, text, expiresAt } : NO_CHOICE,
+      chosenAt,
+      this.#wall.choiceTime(now),
+    )
+    this.#watch(user)
     if (isGone) {
-      if (isKept) this.#keep(user, awake + hiddenKeepMs)
+      if (isKept) {
+        user.restoreKept(awake + hiddenKeepMs)
+        this.#kept.set(user, user.keptUntil)
+      }
       this.#archiveIfDone(user)
       return
     }
@@ -174,12 +180,13 @@ export class Presence {
   open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival = {}): Outcome {
     const known = this.#users.get(userId)
     const forgotten = known ? [] : this.#makeRoom()
-    const user = this.#activate(known ?? { userId: ownCopy(userId), lastSeen: now, username: undefined })
-    if (!user.hasSessions) user.expire(this.#civil(now))
+    const user = known ? this.#activate(known) : this.#newUser(ownCopy(userId), now)
+    if (!user.hasSessions) this.#expire(user, now)
     user.open(session, now)
+    this.#kept.delete(user)
     if (username !== undefined) user.rename(username)
     const isOther = choice !== undefined && user.begin(this.#stillOf(choice, now), now)
-    if (isOther) this.#expiries.watch(user)
+    if (isOther) this.#chosen(user, now)
     const { changes, dirty } = this.#settle(user, now)
     return { changes, dirty: [...dirty, ...forgotten], choices: isOther ? [userId] : [] }
   }
@@ -197,7 +204,7 @@ export class Presence {
     const user = this.#users.active(userId)
     if (!user) return NOTHING
     const { graceMs, inactiveGraceMs } = this.#options
-    const awake = this.#awake(now)
+    const awake = this.#wall.awake(now)
     const until = user.hold(
       sessionId,
       Math.max(awake + graceMs, this.#returnUntil),
@@ -212,7 +219,7 @@ export class Presence {
    * on a user's behalf, and the end of a session may be noticed late.
    */
   heard(userId: UserId, at: number): void {
-    this.#tell(at)
+    this.#wall.tell(at)
     this.#users.active(userId)?.heard(at)
   }
 
@@ -221,7 +228,7 @@ export class Presence {
     const user = this.#users.active(userId)
     if (!user) return NOTHING
     const isAnother = user.choose(this.#stillOf(choice, now), now)
-    if (isAnother) this.#expiries.watch(user)
+    if (isAnother) this.#chosen(user, now)
     const outcome = this.#settle(user, now)
     return isAnother ? { ...outcome, choices: [userId] } : outcome
   }
@@ -259,15 +266,14 @@ export class Presence {
     const changes: Change[] = []
     const dirty: UserId[] = []
     const choices: UserId[] = []
-    const awake = this.#awake(now)
-    this.#tell(now)
-    if (this.#skew.believe(awake)) this.#stampedOff.clear()
-    const civil = this.#civil(now)
+    const awake = this.#wall.awake(now)
+    this.#wall.tell(now)
+    dirty.push(...this.#believe(now))
     for (let count = 0; count < limit; count++) {
-      const user = this.#expiries.take(civil) ?? this.#deadlines.take(awake)
+      const user = this.#takeExpired(now) ?? this.#deadlines.take(awake) ?? this.#takeKept(awake)
       if (!user) break
       if (this.#users.active(user.userId) !== user) continue // gone, or forgotten, since that was put down
-      const hasFallenBack = user.expire(civil)
+      const hasFallenBack = this.#expire(user, now)
       user.endHeld(awake)
       user.endKept(awake)
       if (hasFallenBack && user.hasSessions) choices.push(user.userId)
@@ -280,7 +286,12 @@ export class Presence {
 
   /** When `advance` has something to do, in ms since the epoch; Infinity if nothing waits. */
   get nextDeadline(): number {
-    return Math.min(this.#deadlines.next + this.#offsetMs, this.#expiries.next + this.#skew.aheadMs)
+    const [keptUntil = Number.POSITIVE_INFINITY] = this.#kept.values()
+    return Math.min(
+      this.#wall.at(Math.min(this.#deadlines.next, keptUntil)),
+      this.#expiries.next + this.#wall.aheadMs,
+      this.#expiriesByWall.next,
+    )
   }
 
   /**
@@ -288,7 +299,7 @@ export class Presence {
    * connect meanwhile, because the server did not listen yet.
    */
   leaveOut(ms: number): void {
-    this.#offsetMs += ms
+    this.#wall.leaveOut(ms)
   }
 
   /**
@@ -297,39 +308,48 @@ export class Presence {
    * will be until then, have the restart grace from now on.
    */
   suspended(ms: number, now: number): void {
-    this.#offsetMs += ms
-    if (ms < this.#options.noticedMs) return
-    const until = this.#awake(now) + this.#options.restartGraceMs
-    this.#returnUntil = until
-    for (const known of this.#users) {
-      if (known instanceof User && known.holdLonger(until)) this.#deadlines.add(until, known)
-    }
+    this.#wall.leaveOut(ms)
+    if (ms >= this.#options.noticedMs) this.#awaitReturn(now)
   }
 
   /**
    * The wall clock was set by `ms` and says `now`. No duration changes. What was stamped for users who are present moves with
    * the clock; when a clock that was wrong is right again, so does what was stamped meanwhile for users who left.
+   *
+   * A jump forward may be the end of a pause of the machine, in which all its other clocks stood still: clients that have
+   * noticed it are on their way back, as after a suspension.
    */
   jumped(ms: number, now: number): Outcome {
-    this.#offsetMs += ms
-    this.#now = now
+    const isRight = this.#wall.jump(ms, now)
+    if (ms >= this.#options.noticedMs) this.#awaitReturn(now)
     const dirty: UserId[] = []
     for (const known of this.#users) {
       if (!(known instanceof User)) continue
       const { lastSeen } = known
       known.moveStamps(ms)
       if (known.lastSeen !== lastSeen) dirty.push(known.userId)
+      if (known.isChoiceByWall) {
+        known.isChoiceByWall = false
+        this.#watch(known)
+      }
     }
-    if (this.#skew.jump(ms, now, this.knownTime(now), this.#awake(now))) dirty.push(...this.#setStampsRight())
+    if (isRight) dirty.push(...this.#setStampsRight())
     return { changes: [], dirty, choices: [] }
   }
 
-  /**
-   * A lower bound of the real time, in ms since the epoch: it grows with the time that processes saw pass, and whatever is
-   * done to the clock does not move it. To be kept for the next process.
-   */
+  /** A lower bound of the real time, to be kept for the next process; see `WallClock.knownTime`. */
   knownTime(now: number): number {
-    return this.#known ? this.#known.time + this.#awake(now) - this.#known.at : now
+    return this.#wall.knownTime(now)
+  }
+
+  /** The time as it is to be stored of users who are present; see `PresenceRecord.lastSeen`. */
+  storedTime(now: number): number {
+    return now + this.#wall.behindMs()
+  }
+
+  /** The time by which the end of a choice is still to come or is over; see `WallClock.choiceTime`. */
+  choiceTime(now: number): number {
+    return this.#wall.choiceTime(now)
   }
 
   /**
@@ -342,9 +362,9 @@ export class Presence {
     for (let looked = 0; looked < count; looked++) {
       const known = this.#users.next()
       if (!known) break
-      if (isGone(known) && this.#lastPresent(known) < before) dirty.push(this.#forget(known))
+      if (isGone(known) && this.#wall.lastPresent(known.lastSeen) < before) dirty.push(this.#forget(known))
     }
-    this.#forgetEarnedBack(this.#awake(now), count)
+    this.#forgetEarnedBack(this.#wall.awake(now), count)
     return { changes: [], dirty, choices: [] }
   }
 
@@ -361,7 +381,9 @@ export class Presence {
   /** One user as others see them; a user who was never seen is offline. */
   see(userId: UserId): SeenUser {
     const known = this.#users.get(userId)
-    return known ? this.#asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
+    return known && wasSeen(known)
+      ? this.#asSeen(known)
+      : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
   }
 
   /** What a user has chosen, hidden or not: only for the user's own connections. */
@@ -383,7 +405,7 @@ export class Presence {
       yield this.#asSeen(user)
     }
     for (const known of this.#users) {
-      if (viewOf(known).status !== 'offline') continue
+      if (viewOf(known).status !== 'offline' || !wasSeen(known)) continue
       if (left-- <= 0) return
       yield this.#asSeen(known)
     }
@@ -399,7 +421,8 @@ export class Presence {
     let place = from
     while (place < end && users.length < limit) {
       const known = this.#users.at(place++)
-      if (known && (status === undefined || viewOf(known).status === status)) users.push(this.#asSeen(known))
+      if (!known || !wasSeen(known)) continue
+      if (status === undefined || viewOf(known).status === status) users.push(this.#asSeen(known))
     }
     return { users, next: place < this.#users.end ? place : undefined }
   }
@@ -407,71 +430,112 @@ export class Presence {
   /** What is to be kept of one user; undefined for an unknown user. */
   record(userId: UserId): PresenceRecord | undefined {
     const known = this.#users.get(userId)
-    return known && asRecord(known)
+    return known && this.#asRecord(known)
   }
 
   /** What is to be kept of all users, as it is when it is reached. Users may come and go meanwhile. */
   *records(): Generator<PresenceRecord> {
-    for (const known of this.#users) yield asRecord(known)
+    for (const known of this.#users) yield this.#asRecord(known)
   }
 
   // How
 
-  #awake(now: number): number {
-    return now - this.#offsetMs
-  }
-
-  /** The time that ends of choices go by: not that of a clock which is ahead, for what has ended does not begin again. */
-  #civil(now: number): number {
-    return now - this.#skew.aheadMs
-  }
-
-  #tell(now: number): void {
-    this.#now = Math.max(this.#now, now)
-  }
-
   /** A choice, or none if its end has come already. */
   #stillOf<Made extends Choice>(choice: Made, now: number): Made | Choice {
-    return hasExpired(choice, this.#civil(now)) ? { ...choice, ...ENDED } : choice
+    return hasExpired(choice, this.#wall.choiceTime(now)) ? { ...choice, ...ENDED } : choice
   }
 
-  /** A user as others see them. Nobody was last seen in the future: such a time was stamped by a clock that was wrong. */
+  /** A user has made another choice. Its end is by the clock that says the end is still to come. */
+  #chosen(user: User, now: number): void {
+    user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now
+    this.#watch(user)
+  }
+
+  /** Waits for the end of a user's present choice, if it has one. */
+  #watch(user: User): void {
+    const { isChoiceByWall } = user
+    ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).forget(user)
+    ;(isChoiceByWall ? this.#expiriesByWall : this.#expiries).watch(user)
+  }
+
+  #takeExpired(now: number): User | undefined {
+    return this.#expiries.take(this.#wall.choiceTime(now)) ?? this.#expiriesByWall.take(now)
+  }
+
+  /** Ends a user's choice if its end has come. Returns whether it had. */
+  #expire(user: User, now: number): boolean {
+    return user.expire(user.isChoiceByWall ? now : this.#wall.choiceTime(now))
+  }
+
+  /** Clients are on their way back: whoever is lost already, or will be until then, has the restart grace from now on. */
+  #awaitReturn(now: number): void {
+    const until = this.#wall.awake(now) + this.#options.restartGraceMs
+    this.#returnUntil = until
+    for (const known of this.#users) {
+      if (known instanceof User && known.holdLonger(until)) this.#deadlines.add(until, known)
+    }
+  }
+
+  /** A user as others see them. */
   #asSeen(known: User | ArchivedUser): SeenUser {
     const { userId, lastSeen, username } = known
     const { status, text, expiresAt } = viewOf(known)
-    return { userId, status, lastSeen: Math.min(lastSeen, this.#now), username, text, expiresAt }
-  }
-
-  /** When a user was last present, as far as it is reason to forget them. */
-  #lastPresent({ lastSeen }: User | ArchivedUser): number {
-    return lastSeen < FIRST_PLAUSIBLE_TIME ? (this.#known?.time ?? lastSeen) : lastSeen
+    return { userId, status, lastSeen: this.#wall.shown(lastSeen), username, text, expiresAt }
   }
 
   /** The clock is right again: so is, from now on, what it stamped while it was off. */
   #setStampsRight(): UserId[] {
-    const { jumpedMs } = this.#skew
+    const { jumpedMs } = this.#wall
     const dirty: UserId[] = []
     for (const [userId, jumpedThen] of this.#stampedOff) {
       const known = this.#users.get(userId)
       if (!known) continue
-      const lastSeen = known.lastSeen + jumpedMs - jumpedThen
-      if (known instanceof User) known.lastSeen = lastSeen
-      else this.#users.archive(userId, lastSeen, known.username)
+      this.#setLastSeen(known, known.lastSeen + jumpedMs - jumpedThen)
       dirty.push(userId)
     }
     this.#stampedOff.clear()
     return dirty
   }
 
-  /** Keeps what a user without a session has chosen until then, in awake time. */
-  #keep(user: User, until: number): void {
-    user.restoreKept(until)
-    this.#deadlines.add(until, user)
+  /** Time passes: what was in doubt for long is taken to be right. Returns whose record changes by it. */
+  #believe(now: number): UserId[] {
+    const dirty: UserId[] = []
+    if (this.#wall.isToBeBelieved(now)) {
+      if (this.#wall.behindMs() > 0) for (const { userId } of this.#online) dirty.push(userId)
+      dirty.push(...this.#stampedOff.keys())
+      this.#stampedOff.clear()
+      this.#wall.believe()
+    }
+    if (this.#wall.isSetBackForGood(now)) {
+      for (const known of this.#users) {
+        const lastSeen = this.#wall.shown(known.lastSeen)
+        if (lastSeen === known.lastSeen) continue
+        this.#setLastSeen(known, lastSeen)
+        dirty.push(known.userId)
+      }
+      this.#wall.replaced(now)
+    }
+    return dirty
+  }
+
+  #setLastSeen(known: User | ArchivedUser, lastSeen: number): void {
+    if (known instanceof User) known.lastSeen = lastSeen
+    else this.#users.archive(known.userId, lastSeen, known.username)
+  }
+
+  /** Takes out a user whose choice was kept until `awake`, if there is one. */
+  #takeKept(awake: number): User | undefined {
+    for (const [user, until] of this.#kept) {
+      if (until > awake) return undefined
+      this.#kept.delete(user)
+      return user
+    }
+    return undefined
   }
 
   /** Ends a command on a user: others see what they should, and a user who is no longer active is archived. */
   #settle(user: User, now: number): Outcome {
-    this.#tell(now)
+    this.#wall.tell(now)
     const changes = this.#show(user, now)
     this.#archiveIfDone(user)
     return { changes, dirty: [user.userId], choices: [] }
@@ -479,7 +543,7 @@ export class Presence {
 
   /** Lets others see what they should see of a user, or puts it off until that user's pace allows. */
   #show(user: User, now: number): Change[] {
-    const awake = this.#awake(now)
+    const awake = this.#wall.awake(now)
     if (user.isShown) {
       this.#reveal(user, now, awake)
       return []
@@ -492,9 +556,9 @@ export class Presence {
     }
     this.#spend(user, awake)
     const previous = user.shown.status
-    const isStampedOff = status === 'offline' && this.#skew.isOff && user.isStampedHere
+    const isStampedOff = status === 'offline' && this.#wall.isOff && user.isStampedHere
     this.#reveal(user, now, awake)
-    if (isStampedOff) this.#stampedOff.set(user.userId, this.#skew.jumpedMs)
+    if (isStampedOff) this.#stampedOff.set(user.userId, this.#wall.jumpedMs)
     else this.#stampedOff.delete(user.userId)
     if (status === 'offline') this.#online.delete(user)
     else this.#online.add(user)
@@ -505,7 +569,7 @@ export class Presence {
   #reveal(user: User, now: number, awake: number): void {
     const before = user.keptUntil
     user.show(now, awake + this.#options.hiddenKeepMs)
-    if (user.keptUntil !== before) this.#deadlines.add(user.keptUntil, user)
+    if (user.keptUntil !== before) this.#kept.set(user, user.keptUntil)
   }
 
   /**
@@ -530,25 +594,47 @@ export class Presence {
   /** The object of a user who becomes active. */
   #activate(known: User | ArchivedUser): User {
     if (known instanceof User) return known
-    const user = new User(known.userId, known.lastSeen, known.username)
+    const { userId, lastSeen, username } = known
+    const user = new User(userId, lastSeen, username === undefined ? {} : { username })
     this.#users.put(user)
     return user
   }
 
-  /** Archives a user who is no longer active. Deadlines of the object are skipped when they come. */
+  #newUser(userId: UserId, now: number): User {
+    const user = new User(userId, now, { wasSeen: false })
+    this.#users.put(user)
+    return user
+  }
+
+  /**
+   * Archives a user who is no longer active, or forgets one whom nobody has seen. Deadlines of the object are skipped when
+   * they come.
+   */
   #archiveIfDone(user: User): void {
     if (!user.isArchivable) return
-    this.#expiries.forget(user)
+    if (!user.wasSeen) {
+      this.#forget(user)
+      return
+    }
+    this.#forgetTimes(user)
     this.#users.archive(user.userId, user.lastSeen, user.username)
+  }
+
+  #forgetTimes(user: User): void {
+    this.#expiries.forget(user)
+    this.#expiriesByWall.forget(user)
+    this.#kept.delete(user)
   }
 
   #makeRoom(): UserId[] {
     if (this.#users.size < this.#options.maxKnown) return []
     let oldest: User | ArchivedUser | undefined
+    const [keptLongest] = this.#kept.keys()
     for (let looked = 0; looked < FORGET_SAMPLE; looked++) {
       const known = this.#users.next()
       if (known && isGone(known) && (!oldest || known.lastSeen < oldest.lastSeen)) oldest = known
     }
+    oldest ??= keptLongest
     return oldest ? [this.#forget(oldest)] : []
   }
 
@@ -563,14 +649,52 @@ export class Presence {
   #forget(known: User | ArchivedUser): UserId {
     this.#users.forget(known.userId)
     this.#stampedOff.delete(known.userId)
-    if (known instanceof User) this.#expiries.forget(known)
+    if (known instanceof User) this.#forgetTimes(known)
     return known.userId
+  }
+
+  #asRecord(known: User | ArchivedUser): PresenceRecord {
+    const { userId, username } = known
+    const lastSeen = known.lastSeen + this.#behindMs(known)
+    const name = username !== undefined && { username }
+    if (!(known instanceof User)) return { userId, session: 'none', status: 'offline', lastSeen, ...name }
+    const { liveness, choice, chosenAt, newName } = known
+    // Without a session only a choice with an end is kept, and for some time the choice to be hidden.
+    const isKept = liveness !== 'none' || choice.expiresAt !== undefined || known.isKeptHidden
+    return {
+      userId,
+      session: liveness,
+      status: isKept ? choice.status : 'offline',
+      ...(isKept && choice.text !== undefined && { text: choice.text }),
+      ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
+      ...(chosenAt > 0 && { chosenAt }),
+      ...(known.isKeptHidden && { keptHidden: true }),
+      ...(known.isIdle && { idle: true }),
+      ...(known.isInactive && { inactive: true }),
+      lastSeen,
+      ...(!known.wasSeen && { unseen: true }),
+      ...name,
+      ...(newName !== undefined && { newUsername: newName }),
+    }
+  }
+
+  /** How far the clock is known to have been behind when it made the `lastSeen` of a user, in ms. */
+  #behindMs(known: User | ArchivedUser): number {
+    const jumpedThen = this.#stampedOff.get(known.userId)
+    if (jumpedThen !== undefined) return this.#wall.behindMs(jumpedThen)
+    const isSeenNow = known instanceof User && known.shown.status !== 'offline' && known.isStampedHere
+    return isSeenNow ? this.#wall.behindMs() : 0
   }
 }
 
 /** Whether only a name and a time are lost if the user is forgotten: not present, not still shown, not to be hidden on returning. */
 function isGone(known: User | ArchivedUser): boolean {
   return !(known instanceof User) || (known.liveness === 'none' && !known.isKeptHidden)
+}
+
+/** Whether others have ever seen the user. */
+function wasSeen(known: User | ArchivedUser): boolean {
+  return !(known instanceof User) || known.wasSeen
 }
 
 function viewOf(known: User | ArchivedUser): View {
@@ -586,26 +710,3 @@ const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefine
 
 /** What replaces a choice that is over. */
 const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
-
-function asRecord(known: User | ArchivedUser): PresenceRecord {
-  const { userId, lastSeen, username } = known
-  const name = username !== undefined && { username }
-  if (!(known instanceof User)) return { userId, session: 'none', status: 'offline', lastSeen, ...name }
-  const { liveness, choice, chosenAt, newName } = known
-  // Without a session only a choice with an end is kept, and for some time the choice to be hidden.
-  const isKept = liveness !== 'none' || choice.expiresAt !== undefined || known.isKeptHidden
-  return {
-    userId,
-    session: liveness,
-    status: isKept ? choice.status : 'offline',
-    ...(isKept && choice.text !== undefined && { text: choice.text }),
-    ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
-    ...(chosenAt > 0 && { chosenAt }),
-    ...(known.isKeptHidden && { keptHidden: true }),
-    ...(known.isIdle && { idle: true }),
-    ...(known.isInactive && { inactive: true }),
-    lastSeen,
-    ...name,
-    ...(newName !== undefined && { newUsername: newName }),
-  }
-}

@@ -52,20 +52,32 @@ export class User {
   username: string | undefined
   /** A name that others do not see yet: it is shown with the next visible status, or when its turn has come. */
   #newName: string | undefined
-  /** What others are told, in ms since the epoch. It never decreases, and does not move while the user is hidden. */
+  /**
+   * The last sign of life while the user was visible, by the wall clock of that time, in ms since the epoch. What others are
+   * told of it is {@link WallClock.shown}.
+   */
   lastSeen: number
+  /** Whether others have ever seen this user. Who was always hidden is, for others, a user who never was. */
+  wasSeen: boolean
   /** What the user chose. Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
   /** When the user chose last, in ms since the epoch; 0 where that is not known. An older choice does not replace a newer one. */
   #chosenAt = 0
-  /** Until when (in awake time) a user without a session keeps the two before; 0 for a user with one, or with nothing to keep. */
+  /** Whether the end of the choice is by the wall clock although that is ahead: it was made since, and by that clock. */
+  isChoiceByWall = false
+  /** Until when (in awake time) a user without a session keeps the choice and its time; 0 for a user with one, or with nothing to keep. */
   #keptUntil = 0
   #state: ActiveState | undefined
 
-  constructor(userId: UserId, lastSeen: number, username?: string, newName?: string) {
+  constructor(
+    userId: UserId,
+    lastSeen: number,
+    { username, newName, wasSeen = true }: { username?: string; newName?: string; wasSeen?: boolean } = {},
+  ) {
     this.userId = userId
     this.lastSeen = lastSeen
     this.username = username
+    this.wasSeen = wasSeen
     this.#newName = newName
     this.#state = undefined
   }
@@ -100,7 +112,7 @@ export class User {
     return this.#keptUntil > 0 && status === 'offline' && expiresAt === undefined
   }
 
-  /** Whether `lastSeen` was stamped by this process and is not an older one. */
+  /** Whether this process made the timestamp `lastSeen`. */
   get isStampedHere(): boolean {
     return this.lastSeen === this.#state?.heard
   }
@@ -140,7 +152,7 @@ export class User {
     return this.hasSessions && this.#state?.sessions.every(session => session.isIdle) === true
   }
 
-  /** Whether id, name and time are all that is known of this user, so that a row can keep it. */
+  /** Whether at most id, name and time are to be kept of this user. */
   get isArchivable(): boolean {
     return (
       this.#state === undefined &&
@@ -286,7 +298,7 @@ export class User {
   heard(at: number): void {
     if (!this.#state || at <= this.#state.heard) return
     this.#state.heard = at
-    if (this.#state.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)
+    if (this.#state.shown.status !== 'offline') this.lastSeen = at
   }
 
   /** The wall clock was set by `ms`. What this process has stamped for a user who is present moves with it. */
@@ -296,7 +308,6 @@ export class User {
     const isVisible = state.shown.status !== 'offline'
     if (isVisible && this.isStampedHere) this.lastSeen += ms
     state.heard += ms
-    if (isVisible) this.lastSeen = Math.max(this.lastSeen, state.heard)
   }
 
   /** The change that is due waits for its turn. Returns whether it did not do so before. */
@@ -322,7 +333,8 @@ export class User {
       if (!wasVisible && isLive) state.heard = Math.max(state.heard, now)
       this.username = this.#newName ?? this.username
       this.#newName = undefined
-      this.lastSeen = Math.max(this.lastSeen, state.heard)
+      this.wasSeen = true
+      if (state.heard > Number.NEGATIVE_INFINITY) this.lastSeen = state.heard
     } else if (state.sessions.length === 0) {
       this.#deactivate(keptUntil)
     }

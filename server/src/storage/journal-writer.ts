@@ -98,7 +98,7 @@ export class JournalWriter {
   alive(now: number, knownTime: number | undefined): void {
     this.raiseKnownTime(knownTime)
     if (!this.#segment) return
-    this.#pendingAlive = Math.max(now, this.#pendingAlive ?? now)
+    this.#pendingAlive = now
     this.#scheduleBatch()
   }
 

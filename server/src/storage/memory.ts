@@ -38,6 +38,7 @@ class MemoryStore implements Store {
     for (const record of this.#state.users.values()) records.set(this.#asLastSeen(record))
     this.#know(this.#state.knownTime ?? highestTime(records))
     records.knownTime = this.#state.knownTime
+    records.latestTime = highestTime(records)
     return records
   }
 
@@ -68,7 +69,7 @@ class MemoryStore implements Store {
 
   alive(now: number, knownTime?: number): void {
     if (!this.#open) return
-    this.#state.alive = Math.max(now, this.#state.alive ?? now)
+    this.#state.alive = now
     this.#know(knownTime)
   }
 

@@ -28,15 +28,17 @@ test('unusual fields of an offline user, from an edited file, are kept', () => {
   expect(read(records)).toEqual(byId(odd, busy))
 })
 
-test.each([{ chosenAt: 5 }, { keptHidden: true as const }, { inactive: true as const }])(
-  'no field of an offline user is lost: %o',
-  field => {
-    const record = { ...offline('ann'), ...field }
-    const records = new Records()
-    records.set(record)
-    expect(read(records)).toEqual(byId(record))
-  },
-)
+test.each([
+  { chosenAt: 5 },
+  { keptHidden: true as const },
+  { unseen: true as const },
+  { inactive: true as const },
+])('no field of an offline user is lost: %o', field => {
+  const record = { ...offline('ann'), ...field }
+  const records = new Records()
+  records.set(record)
+  expect(read(records)).toEqual(byId(record))
+})
 
 test('the newest record of a user replaces the earlier one, whatever their kinds', () => {
   const records = new Records()

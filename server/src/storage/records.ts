@@ -14,6 +14,8 @@ export class Records implements Iterable<UserRecord> {
    * highest time that was stored anywhere. `undefined` if nothing was stored.
    */
   knownTime: number | undefined
+  /** The latest time of the wall clock that was stored anywhere, in ms since the epoch; `undefined` if none was. */
+  latestTime: number | undefined
 
   /** The number of users. */
   get size(): number {
@@ -45,7 +47,8 @@ export class Records implements Iterable<UserRecord> {
 
 /** Whether a compact row can hold everything in this record. */
 function fitsRow(record: UserRecord): boolean {
-  const { session, status, text, expiresAt, chosenAt, keptHidden, idle, inactive, newUsername } = record
+  const { session, status, text, expiresAt, chosenAt, keptHidden, unseen, idle, inactive, newUsername } =
+    record
   return (
     session === 'none' &&
     status === 'offline' &&
@@ -53,6 +56,7 @@ function fitsRow(record: UserRecord): boolean {
     expiresAt === undefined &&
     chosenAt === undefined &&
     keptHidden === undefined &&
+    unseen === undefined &&
     idle === undefined &&
     inactive === undefined &&
     newUsername === undefined

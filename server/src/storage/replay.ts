@@ -125,7 +125,7 @@ class ReplayedState {
   #alive = Number.NEGATIVE_INFINITY
   /** The highest `knownTime` that was stored. */
   #knownTime: number | undefined
-  /** The highest time of any kind. It replaces `knownTime` in files of earlier versions. */
+  /** The highest time of any kind: `latestTime`. It replaces `knownTime` in files of earlier versions. */
   #highestTime: number | undefined
 
   constructor({ users, knownTime, savedAt }: ReplayBase) {
@@ -143,7 +143,8 @@ class ReplayedState {
         this.#users.delete(entry.userId)
         break
       case 'alive':
-        this.#alive = Math.max(this.#alive, entry.at)
+        // The last one, not the highest: the clock may have been ahead before.
+        this.#alive = entry.at
         this.#recordTimes(entry.at, entry.knownTime)
         break
       case 'closed':
@@ -174,6 +175,7 @@ class ReplayedState {
       this.#highestTime = higher(this.#highestTime, lastSeen)
     }
     this.#users.knownTime = this.#knownTime ?? this.#highestTime
+    this.#users.latestTime = this.#highestTime
     return this.#users
   }
 

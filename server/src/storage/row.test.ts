@@ -40,6 +40,11 @@ test.each<[what: string, record: UserRecord, row: string]>([
     { ...ann, session: 'none', status: 'offline', keptHidden: true, chosenAt: 2 },
     `"status":"offline",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","keptHidden":true`,
   ],
+  [
+    'hidden, and never seen by others',
+    { ...ann, session: 'live', status: 'offline', unseen: true },
+    `"status":"offline",${TIME},"hidden":true,"unseen":true`,
+  ],
 ])('a row contains the presence, and other fields only if they differ from it: %s', (_, record, row) => {
   expect(encodeRow(record)).toBe(`{"userId":"ann",${row}}`)
   expect(decodeRow(JSON.parse(encodeRow(record)))).toEqual(record)

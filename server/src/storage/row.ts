@@ -24,12 +24,13 @@ import type { UserRecord } from './store.ts'
  * - `"newUsername"`: a name that others don't see yet.
  * - `"choice"`: the status that the user chose, if it differs from `status`: the user is away because of
  * being idle, or offline with a choice that ends later.
+ * - `"unseen":true`: others have never seen the user, who was always hidden.
  * - `"keptHidden":true`: the user is offline, and the choice `offline` still applies on return.
  * - `"text"`, `"expiresAt"`, `"chosenAt"`: parts of the choice.
  */
 export function encodeRow(record: UserRecord): string {
   const { userId, session, status, text, expiresAt, chosenAt, keptHidden } = record
-  const { idle, inactive, lastSeen, username, newUsername } = record
+  const { idle, inactive, lastSeen, unseen, username, newUsername } = record
   const isOffline = session === 'none'
   const presence = isOffline ? 'offline' : status === 'online' && idle ? 'away' : status
   let row = `{"userId":${JSON.stringify(userId)},"status":"${presence}","lastSeen":"${isoTime(lastSeen)}"`
@@ -40,6 +41,7 @@ export function encodeRow(record: UserRecord): string {
   if (expiresAt !== undefined) row += `,"expiresAt":"${isoTime(expiresAt)}"`
   if (chosenAt !== undefined) row += `,"chosenAt":"${isoTime(chosenAt)}"`
   if (!isOffline && status === 'offline') row += ',"hidden":true'
+  if (unseen) row += ',"unseen":true'
   if (keptHidden) row += ',"keptHidden":true'
   if (inactive) row += ',"inactive":true'
   if (idle) row += ',"idle":true'
@@ -69,6 +71,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   const idle = flagIn('idle', fields.idle)
   const inactive = flagIn('inactive', fields.inactive)
   const keptHidden = flagIn('keptHidden', fields.keptHidden)
+  const unseen = flagIn('unseen', fields.unseen)
   const connected = presence !== 'offline' || hidden || held
   if (hidden && presence !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
   if (held && presence === 'offline' && !hidden)
@@ -79,6 +82,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   if (inactive && !connected) throw new BadRow(`"inactive" is only valid for users who are connected or held`)
   if (keptHidden && (connected || (choice ?? presence) !== 'offline'))
     throw new BadRow(`"keptHidden" is only valid for users who are offline and chose "offline"`)
+  if (unseen && presence !== 'offline') throw new BadRow(`"unseen" needs "status" to be "offline"`)
   if (idle && presence === 'online') throw new BadRow(`"idle" needs a "status" other than "online"`)
   const session = held ? 'held' : connected ? 'live' : 'none'
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
@@ -93,6 +97,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     ...(idle && { idle: true as const }),
     ...(inactive && { inactive: true as const }),
     lastSeen,
+    ...(unseen && { unseen: true as const }),
     ...optionalNameIn('username', fields.username),
     ...optionalNameIn('newUsername', fields.newUsername),
   }
@@ -110,6 +115,7 @@ type RowField =
   | 'chosenAt'
   | 'hidden'
   | 'keptHidden'
+  | 'unseen'
   | 'inactive'
   | 'idle'
   | 'held'

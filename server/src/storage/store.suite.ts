@@ -169,6 +169,29 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       )
     })
 
+    test('[R11] after a crash, an alive time from before the clock was set back does not count', async () => {
+      const { store, note } = await begin()
+      note(online('a', 1_000))
+      store.alive(9_000_000)
+      await store.flush()
+      note(online('a', 2_000))
+      store.alive(3_000)
+      await store.flush()
+      await harness.kill(store)
+      expect(await reload()).toEqual(byId(online('a', 3_000)))
+    })
+
+    test('[R11] latestTime is the latest time that is stored', async () => {
+      const { store, note } = await begin()
+      note(online('a', 1_000), offline('b', 2_000))
+      store.alive(9_000_000)
+      await store.flush()
+      await harness.kill(store)
+      const next = harness.open()
+      expect((await next.load()).latestTime).toBe(9_000_000)
+      await next.close()
+    })
+
     test('all fields of a record survive a crash and a save', async () => {
       const { store, note } = await begin()
       const text = 'in a “call” \u2028 \\ "'
@@ -185,6 +208,8 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         { ...offline('hidden until then'), status: 'offline', expiresAt: 9_000_000 },
         { ...offline('online until then'), status: 'online', expiresAt: 9_000_000 },
         { ...offline('with a new name'), newUsername: 'new', username: 'old' },
+        { ...online('never seen'), status: 'offline', unseen: true },
+        { ...offline('never seen, and gone'), keptHidden: true, unseen: true },
       ]
       note(...records)
       await store.flush()

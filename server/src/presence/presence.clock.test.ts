@@ -1,0 +1,282 @@
+import { expect, test } from 'vitest'
+import { Presence, type PresenceRecord } from './presence.ts'
+import { DEFAULTS } from './testing/options.ts'
+import { DAY, HOUR, says, seenOf, T, tab } from './testing/scenario.ts'
+
+// The rules of presence under a wall clock that is set, or was wrong at the start.
+
+test('[R17] a choice made by a clock that was ahead then is taken back by the device that made it', () => {
+  const ahead = 3_600_000
+  const presence = new Presence(DEFAULTS)
+  presence.open('ann', tab('s1'), T)
+  presence.jumped(ahead, T + 1_000 + ahead)
+  const madeAt = T + 2_000 + ahead
+  presence.setStatus('ann', { status: 'busy' }, madeAt)
+  presence.jumped(-ahead, T + 3_000)
+  presence.lose('ann', 's1', T + 4_000)
+  expect(says(presence.advance(T + 20_000, 10))).toEqual(['ann offline'])
+  expect(presence.chosenAt('ann')).toBe(madeAt)
+  const back = presence.open('ann', tab('s2'), T + 22_000, { choice: { status: 'busy', madeAt } })
+  expect(says(back)).toEqual(['ann busy'])
+  // Another time that is still to come tells nothing.
+  const later = { status: 'away', madeAt: madeAt + 1 } as const
+  expect(says(presence.open('ann', tab('s3'), T + 23_000, { choice: later }))).toEqual([])
+})
+
+test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
+  const presence = new Presence(DEFAULTS)
+  presence.open('ann', tab('s1'), T)
+  presence.lose('ann', 's1', T + 1_000)
+  presence.leaveOut(step)
+  expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
+  expect(presence.nextDeadline).toBe(T + 6_000 + step)
+  expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])
+  expect(presence.knownTime(T + 10_000 + step)).toBe(T + 10_000 + step)
+})
+
+test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
+  for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
+    const presence = new Presence(DEFAULTS)
+    presence.open('ann', tab('s1'), T)
+    presence.open('bob', tab('s2'), T)
+    presence.leave('bob', 's2', T + 10)
+    presence.open('eve', tab('s3'), T)
+    presence.lose('eve', 's3', T + 1_000)
+    const now = T + 2_000 + jump
+    expect(presence.jumped(jump, now)).toMatchObject({ changes: [], dirty: ['ann', 'eve'] })
+    expect(presence.see('ann').lastSeen).toBe(T + jump)
+    presence.heard('ann', now)
+    expect(presence.see('ann').lastSeen).toBe(now)
+    // Nobody was last seen in the future: the clock may have been ahead before.
+    expect(presence.see('bob').lastSeen).toBe(Math.min(T, T + jump))
+    // After a jump forward clients may be on their way back, because their server's machine was paused.
+    const grace = jump > 0 ? 15_000 : 4_000
+    expect(says(presence.advance(now + grace - 1, 10))).toEqual([])
+    expect(says(presence.advance(now + grace, 10))).toEqual(['eve offline'])
+    // Who leaves meanwhile is stamped by the wrong clock, and set right with it.
+    presence.leave('ann', 's1', now + 16_000)
+    const back = T + 20_000
+    expect(presence.jumped(-jump, back).dirty.toSorted()).toEqual(['ann', 'eve'])
+    expect(seenOf(presence, 'ann', back).lastSeen).toBe(T + 2_000)
+    expect(seenOf(presence, 'eve', back).lastSeen).toBe(T)
+    expect(seenOf(presence, 'bob', back).lastSeen).toBe(T)
+  }
+})
+
+test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or changes what was stored', () => {
+  const gone = (userId: string, daysAgo: number) =>
+    ({ userId, session: 'none', status: 'offline', lastSeen: T - daysAgo * 24 * HOUR }) as const
+  const records = [gone('yesterday', 1), gone('last month', 29), gone('stamped in 1970', T / 24 / HOUR)]
+  for (const wrong of [
+    0,
+    T - HOUR,
+    T + HOUR,
+    T - 40 * 24 * HOUR,
+    T + 40 * 24 * HOUR,
+    T + 4_000 * 24 * HOUR,
+  ]) {
+    const presence = new Presence(DEFAULTS)
+    presence.restore(records, wrong, { knownTime: T })
+    expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
+    presence.jumped(T - wrong, T + 2_500)
+    expect(presence.forgetStale(T + 2_500, 10).dirty).toEqual([])
+    expect([...presence.records()]).toEqual(records)
+    presence.jumped(wrong - T, wrong + 2_500)
+    expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
+    // What passes here does count.
+    const later = 2 * 24 * HOUR
+    presence.jumped(T - wrong, T + later)
+    presence.advance(T + later, 10)
+    expect(presence.forgetStale(T + later, 10).dirty).toEqual(['last month'])
+  }
+})
+
+test('[R11] a clock that was behind at the start and is set right sets right what it stamped', () => {
+  const presence = new Presence(DEFAULTS)
+  const lastSeen = T - 1_000
+  presence.restore([{ userId: 'ann', session: 'none', status: 'offline', lastSeen }], 0, { knownTime: T })
+  presence.open('ann', tab('s1'), 10_000)
+  presence.open('bob', tab('s2'), 10_000)
+  presence.leave('ann', 's1', 20_000)
+  presence.leave('bob', 's2', 20_000)
+  presence.jumped(T, T + 30_000)
+  expect(seenOf(presence, 'bob', T + 30_000).lastSeen).toBe(T + 10_000)
+  expect(seenOf(presence, 'ann', T + 30_000).lastSeen).toBe(T + 10_000)
+})
+
+test('[R13] a clock that is set ahead for a moment ends no choice; one that stays so does', () => {
+  const presence = new Presence(DEFAULTS)
+  presence.open('ann', tab('s1'), T)
+  presence.setStatus('ann', { status: 'offline', expiresAt: T + 2 * HOUR }, T)
+  const ahead = 40 * 24 * HOUR
+  presence.jumped(ahead, T + ahead)
+  expect(says(presence.advance(T + ahead, 10))).toEqual([])
+  presence.jumped(-ahead, T + 1_000)
+  expect(says(presence.advance(T + 2 * HOUR - 1, 10))).toEqual([])
+  presence.jumped(ahead, T + 2 * HOUR - 1 + ahead)
+  expect(says(presence.advance(T + 2 * HOUR + ahead, 10))).toEqual(['ann online'])
+  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR + ahead)
+  presence.jumped(-ahead, T + 2 * HOUR)
+  presence.setStatus('ann', { status: 'busy', expiresAt: T + 9 * HOUR }, T + 2 * HOUR)
+  presence.jumped(ahead, T + 3 * HOUR + ahead)
+  expect(says(presence.advance(T + 3 * HOUR + ahead, 10))).toEqual([])
+  expect(says(presence.advance(T + 4 * HOUR + ahead, 10))).toEqual(['ann online'])
+})
+
+/** What the next process finds that starts at `now`, by a clock that is right. */
+function restarted(before: Presence, now: number, knownTime: number, latestTime: number): Presence {
+  const presence = new Presence(DEFAULTS)
+  presence.restore([...before.records()], now, { knownTime, latestTime })
+  return presence
+}
+
+test('[R11] what a process stamped whose clock was ahead is right in the next one', () => {
+  const ahead = 40 * DAY
+  const before = new Presence(DEFAULTS)
+  before.restore([], T + ahead, { knownTime: T - DAY, latestTime: T - 1_000 })
+  for (const userId of ['ann', 'bob', 'eve']) before.open(userId, tab(userId), T + ahead)
+  before.leave('ann', 'ann', T + ahead + 1_000)
+  before.heard('bob', T + ahead + HOUR)
+  before.leave('bob', 'bob', T + ahead + HOUR)
+  // Killed, and started again a minute later.
+  const now = T + HOUR + 60_000
+  const presence = restarted(before, now, T - DAY + HOUR, T + ahead + HOUR)
+  expect(presence.see('bob').lastSeen).toBe(now)
+  expect(presence.see('ann').lastSeen).toBe(now - HOUR)
+  // A sign of life counts more than what is stored.
+  presence.open('eve', tab('s'), now + 1_000)
+  presence.leave('eve', 's', now + 2_000)
+  expect(seenOf(presence, 'eve', now + 9_000).lastSeen).toBe(now + 1_000)
+  expect(presence.record('ann')?.lastSeen).toBe(T + ahead)
+  // A clock that was set back for an hour was set right.
+  expect(presence.advance(now + HOUR, 10).dirty.toSorted()).toEqual(['ann', 'bob'])
+  expect(presence.record('ann')?.lastSeen).toBe(now - HOUR)
+  expect(seenOf(presence, 'ann', T + 50 * DAY).lastSeen).toBe(now - HOUR)
+})
+
+test('[R11] a timestamp in the future is kept as long as the clock may be behind', () => {
+  const records = [gone('ann', T - HOUR)]
+  const presence = new Presence(DEFAULTS)
+  presence.restore(records, T - 40 * DAY, { knownTime: T, latestTime: T })
+  expect(presence.see('ann').lastSeen).toBe(T - 40 * DAY - HOUR)
+  presence.advance(T - 40 * DAY + 3 * HOUR, 10)
+  expect([...presence.records()]).toEqual(records)
+  presence.jumped(40 * DAY, T + 3 * HOUR)
+  expect(presence.see('ann').lastSeen).toBe(T - HOUR)
+})
+
+test('[R11] a clock that was ahead at the start and is set back: who left before that was not last seen just now', () => {
+  const ahead = 40 * DAY
+  const presence = new Presence(DEFAULTS)
+  presence.restore([], T + ahead, { knownTime: T, latestTime: T + ahead })
+  presence.open('ann', tab('s'), T + ahead)
+  presence.leave('ann', 's', T + ahead)
+  presence.jumped(-ahead, T + 60_000)
+  expect(presence.see('ann').lastSeen).toBe(T)
+  expect(seenOf(presence, 'ann', T + HOUR).lastSeen).toBe(T)
+})
+
+test.each([
+  ['set back while it runs', T, -40 * DAY],
+  ['not set yet at the start', 0, 0],
+])('[R11] what was stamped by a clock that was %s is right after a kill', (_, start, jump) => {
+  const before = new Presence(DEFAULTS)
+  before.restore([], start, { knownTime: T, latestTime: T })
+  if (jump !== 0) before.jumped(jump, start + jump)
+  const now = start + jump
+  before.open('ann', tab('s'), now + 1_000)
+  before.open('bob', tab('s'), now + 1_000)
+  before.leave('ann', 's', now + 2_000)
+  expect(before.see('ann').lastSeen).toBe(now + 1_000)
+  expect(before.storedTime(now + 2_000)).toBe(T + 2_000)
+  const presence = restarted(before, T + 60_000, before.knownTime(now + 2_000), T + 2_000)
+  expect(presence.see('ann').lastSeen).toBe(T + 1_000)
+  expect(presence.see('bob').lastSeen).toBe(T + 1_000)
+})
+
+test('[R11] what was stored before the clock was set for the first time is moved to the time before that', () => {
+  const before = new Presence(DEFAULTS)
+  before.restore([], 1_000)
+  before.open('ann', tab('s'), 2_000)
+  before.leave('ann', 's', 2_000)
+  const presence = restarted(before, T, before.knownTime(62_000), 62_000)
+  expect(presence.see('ann').lastSeen).toBe(T - 60_000)
+  expect(presence.knownTime(T + 1_000)).toBe(T + 1_000)
+  expect(presence.forgetStale(T + 29 * DAY, 10).dirty).toEqual([])
+  expect(presence.forgetStale(T + 30 * DAY, 10).dirty).toEqual(['ann'])
+})
+
+test('[R9 R11] time counts from when a clock was set that had never been set before', () => {
+  const presence = new Presence(DEFAULTS)
+  presence.restore([], 1_000)
+  presence.open('ann', tab('s'), 2_000)
+  presence.leave('ann', 's', 2_000)
+  presence.jumped(T, T + 3_000)
+  expect(presence.see('ann').lastSeen).toBe(T + 2_000)
+  expect(presence.knownTime(T + 4_000)).toBe(T + 4_000)
+})
+
+test('[R13] a clock that is ahead at the start ends no choice of before, and delays none that is made then', () => {
+  const hidden: PresenceRecord = {
+    ...gone('ann', T - HOUR),
+    session: 'live',
+    status: 'offline',
+    expiresAt: T + 10 * HOUR,
+  }
+  for (const isRight of [true, false]) {
+    const ahead = 40 * DAY
+    const presence = new Presence(DEFAULTS)
+    presence.restore([hidden], T + ahead, { knownTime: T, latestTime: T })
+    presence.open('ann', tab('s'), T + ahead)
+    presence.open('bob', tab('s'), T + ahead)
+    presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 60_000 }, T + ahead)
+    expect(says(presence.advance(T + ahead + 60_000, 10))).toEqual(['bob online'])
+    if (isRight) {
+      // No server was there for 40 days: choices end late, but they do.
+      expect(says(presence.advance(T + ahead + HOUR, 10))).toEqual(['ann online'])
+    } else {
+      presence.jumped(-ahead, T + 2 * HOUR)
+      expect(says(presence.advance(T + 10 * HOUR - 1, 10))).toEqual([])
+      expect(says(presence.advance(T + 10 * HOUR, 10))).toEqual(['ann online'])
+    }
+  }
+})
+
+test('[R13] a jump puts off the end of no choice that is made after it, only of those before', () => {
+  const presence = new Presence(DEFAULTS)
+  for (const userId of ['ann', 'bob']) presence.open(userId, tab('s'), T)
+  presence.setStatus('ann', { status: 'offline', expiresAt: T + HOUR }, T)
+  const ahead = 2 * HOUR
+  presence.jumped(ahead, T + ahead)
+  presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 1_000 }, T + ahead)
+  expect(says(presence.advance(T + ahead + 1_000, 10))).toEqual(['bob online'])
+  // An end that only a client whose clock is right can have meant.
+  presence.setStatus('bob', { status: 'busy', expiresAt: T + 5_000 }, T + ahead + 2_000)
+  expect(presence.see('bob').status).toBe('busy')
+  presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 9_000 }, T + ahead + 2_500)
+  // Another jump: the end of that choice is put off as well.
+  presence.jumped(ahead, T + 2 * ahead + 3_000)
+  expect(says(presence.advance(T + 2 * ahead + 8_000, 10))).toEqual([])
+  presence.jumped(-2 * ahead, T + 9_000)
+  presence.setStatus('bob', { status: 'online' }, T + 9_000)
+  expect(says(presence.advance(T + HOUR, 10))).toEqual(['ann online'])
+})
+
+test('[R8] after a pause of the machine, which only the wall clock shows, clients have the restart grace', () => {
+  const presence = new Presence(DEFAULTS)
+  for (const userId of ['ann', 'bob', 'eve']) presence.open(userId, tab(userId), T)
+  presence.lose('ann', 'ann', T)
+  const now = T + 60_000
+  presence.jumped(60_000, now)
+  presence.lose('bob', 'bob', now + 1_000)
+  expect(says(presence.advance(now + 14_999, 10))).toEqual([])
+  presence.open('bob', tab('b2'), now + 14_999)
+  expect(says(presence.advance(now + 15_000, 10))).toEqual(['ann offline'])
+  // Later losses have the usual grace.
+  presence.lose('eve', 'eve', now + 20_000)
+  expect(says(presence.advance(now + 25_000, 10))).toEqual(['eve offline'])
+})
+
+function gone(userId: string, lastSeen: number): PresenceRecord {
+  return { userId, session: 'none', status: 'offline', lastSeen }
+}

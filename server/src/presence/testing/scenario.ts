@@ -1,0 +1,24 @@
+import type { Outcome } from '../change.ts'
+import type { Presence, SeenUser } from '../presence.ts'
+import type { SessionName } from '../user.ts'
+
+/** When the tests of presence begin, in ms since the epoch. */
+export const T = Date.parse('2026-01-01T00:00:00Z')
+export const HOUR = 3_600_000
+export const DAY = 24 * HOUR
+
+/** A session that has no name of its own, as in v1. */
+export const tab = (id: string): SessionName => ({ id, named: false })
+
+export const named = (id: string): SessionName => ({ id, named: true })
+
+/** The changes of an outcome, as "USER STATUS". */
+export const says = ({ changes }: Pick<Outcome, 'changes'>): string[] =>
+  changes.map(({ userId, status }) => `${userId} ${status}`)
+
+/** A user as others see them at a time. */
+export function seenOf(presence: Presence, userId: string, now: number): SeenUser {
+  // A sign of life of a stranger changes nothing, but tells the time.
+  presence.heard('nobody', now)
+  return presence.see(userId)
+}
