@@ -24,11 +24,14 @@ export default {
     {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
-      from: { path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/)', pathNot: notTests },
+      from: {
+        path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/|cluster/)',
+        pathNot: notTests,
+      },
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|changes/feed\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {
@@ -66,9 +69,9 @@ export default {
       severity: 'error',
       from: {
         path: '^server/src/',
-        pathNot: ['^server/src/(server|main)\\.ts$', '^server/src/storage/', notTests],
+        pathNot: ['^server/src/(server|main)\\.ts$', '^server/src/(storage|cluster)/', notTests],
       },
-      to: { path: '^server/src/storage/(json-file|memory)\\.ts$' },
+      to: { path: '^server/src/(storage/(json-file|memory)|cluster/single)\\.ts$' },
     },
     {
       name: 'client-stands-alone',

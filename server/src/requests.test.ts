@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { newFeed } from './changes/testing/new-feed.ts'
+import { createSingleLog } from './cluster/single.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { type Asker, Requests } from './requests.ts'
@@ -44,7 +45,7 @@ beforeEach(async () => {
   await store.load()
   await store.start(() => presence.records())
   const clock = { now: () => T }
-  tracker = new Tracker({ presence, feed, store, clock, forgot: () => {} })
+  tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot: () => {} })
   requests = new Requests({ presence, tracker, feed, clock, allUsersLimit: 100 })
   tracker.open(ANN, {})
 })

@@ -3,8 +3,10 @@ import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic, type UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
+import type { OwnChoice } from './presence/change.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
-import type { Presence, SeenUser } from './presence/presence.ts'
+import type { Presence } from './presence/presence.ts'
+import type { SeenUser } from './presence/view.ts'
 import {
   NO_REPLY,
   type Refused,
@@ -103,8 +105,13 @@ export class Requests {
 
   /** The message that tells users what they have chosen: the truth, which is only for their own connections. */
   choiceOf(userId: UserId): ServerMessage {
-    const { presence, clock } = this.#ports
-    return confirmation(presence.choice(userId), presence.chosenAt(userId) ?? clock.now(), undefined)
+    const { presence } = this.#ports
+    return this.announcementOf({ choice: presence.choice(userId), madeAt: presence.chosenAt(userId) })
+  }
+
+  /** The same message for a choice that was made just now on another connection, or has ended. */
+  announcementOf({ choice, madeAt }: Pick<OwnChoice, 'choice' | 'madeAt'>): ServerMessage {
+    return confirmation(choice, madeAt ?? this.#ports.clock.now(), undefined)
   }
 
   /** The same, unless the choice is a plain `online`, which is what a client expects. */

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
 import { capacityOf } from './capacity.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
+import { createSingleLog } from './cluster/single.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { openIdentity } from './gateway/identity.ts'
 import { createApp } from './http/app.ts'
@@ -82,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
-  const tracker = new Tracker({ presence, feed, store, clock, forgot })
+  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   // Read before presence listens: what the clock did while the store was loading does not matter to it. From here on it
   // does: a jump while the store starts would count as time that passed, and users would be forgotten.

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { newFeed } from './changes/testing/new-feed.ts'
+import { createSingleLog } from './cluster/single.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { Tracker } from './tracker.ts'
@@ -34,10 +35,11 @@ beforeEach(() => {
   const feed = newFeed(10)
   feed.listen({
     changed: changes => exits.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
-    chosen: (userId, bySession) => exits.push(`chosen ${userId} by ${bySession}`),
+    chosen: ({ userId }, bySession) => exits.push(`chosen ${userId} by ${bySession}`),
   })
   tracker = new Tracker({
     presence,
+    log: createSingleLog(),
     feed,
     store: {
       note: ({ userId, session }) => exits.push(`note ${userId} ${session}`),

@@ -1,8 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
-import type { Outcome } from './presence/change.ts'
+import type { FactLog } from './cluster/log.ts'
+import type { Decision } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
-import type { Arrival, Presence } from './presence/presence.ts'
+import type { Arrival } from './presence/here.ts'
+import type { Presence } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
 
@@ -20,6 +22,7 @@ export interface NewSession extends Session {
 
 export interface TrackerPorts {
   readonly presence: Presence
+  readonly log: FactLog
   readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
   readonly store: Pick<Store, 'note' | 'forget' | 'alive'>
   readonly clock: Pick<Clock, 'now'>
@@ -51,6 +54,8 @@ export class Tracker {
 
   constructor(ports: TrackerPorts) {
     this.#ports = ports
+    const { log, presence, feed } = ports
+    log.listen(facts => feed.append(presence.apply(facts)))
   }
 
   /** A session begins, perhaps with a name and a choice of its user. */
@@ -122,7 +127,7 @@ export class Tracker {
     this.#publish(presence.advance(now, USERS_PER_STEP))
     const forgotten = presence.forgetStale(now, USERS_PER_STEP)
     this.#publish(forgotten)
-    this.#sayForgotten(forgotten.dirty.length, awake)
+    this.#sayForgotten(forgotten.forgotten.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.alive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
@@ -165,15 +170,12 @@ export class Tracker {
     this.#forgotten = 0
   }
 
-  /** The only exit: what changed goes to the store and to the feed. */
-  #publish({ changes, dirty, choices }: Outcome, bySession?: string): void {
-    const { presence, store, feed } = this.#ports
-    for (const userId of dirty) {
-      const record = presence.record(userId)
-      if (record) store.note(record)
-      else store.forget(userId)
-    }
-    for (const userId of choices) feed.chosen(userId, bySession)
-    feed.append(changes)
+  /** The only exit: what was decided goes to the store and to the log, and from there to the feed. */
+  #publish({ facts, records, forgotten, choices }: Decision, bySession?: string): void {
+    const { store, feed, log } = this.#ports
+    for (const record of records) store.note(record)
+    for (const userId of forgotten) store.forget(userId)
+    for (const choice of choices) feed.chosen(choice, bySession)
+    log.append(facts)
   }
 }

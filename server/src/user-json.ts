@@ -1,7 +1,7 @@
 import type { User } from '@who-is-online/protocol/catalogue'
 import { encodeUser, formatTime } from '@who-is-online/protocol/encode'
 import { Json } from '@who-is-online/protocol/json'
-import type { SeenUser } from './presence/presence.ts'
+import type { SeenUser } from './presence/view.ts'
 
 /** A user as others see them, as an item of a message. */
 export function asUser({ userId, status, lastSeen, username, text, expiresAt }: SeenUser): User {

@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest'
 import type { Change } from '../presence/change.ts'
 import type { ChangeFeed } from './feed.ts'
 
-const change = (userId: string): Change => ({ userId, status: 'online', previous: 'offline', at: 0 })
+const change = (userId: string): Change => ({
+  userId,
+  status: 'online',
+  previous: 'offline',
+  at: 0,
+  cause: 'opened',
+})
 
 /**
  * What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs
@@ -38,10 +44,10 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       changes.listen({ changed: broken, chosen: broken })
       changes.listen({
         changed: (_all, seq) => told.push(`changed ${seq}`),
-        chosen: (userId, bySession) => told.push(`${userId} by ${bySession}`),
+        chosen: ({ userId }, bySession) => told.push(`${userId} by ${bySession}`),
       })
       changes.append([change('ann')])
-      changes.chosen('ann', 'tab')
+      changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, 'tab')
       expect(told).toEqual(['changed 1', 'ann by tab'])
       expect(reported.map(String)).toEqual(['Error: planted', 'Error: planted'])
     })

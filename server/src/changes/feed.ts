@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Change } from '../presence/change.ts'
+import type { Change, OwnChoice } from '../presence/change.ts'
 
 /**
  * Is told what happens, at once and in order. What it throws is reported, and keeps no other listener from
@@ -9,7 +9,7 @@ export interface FeedListener {
   /** Changes as they happen; `seq` is the number of the last of them. */
   changed(changes: readonly Change[], seq: number): void
   /** A user's own choice differs from now on, because a session chose or because the choice expired. */
-  chosen?(userId: UserId, bySession: string | undefined): void
+  chosen?(choice: OwnChoice, bySession: string | undefined): void
 }
 
 /** A place in the order of changes: the last one that a client was told. */
@@ -35,7 +35,7 @@ export interface ChangeFeed {
   append(changes: readonly Change[]): void
 
   /** Tells all listeners of a user's own choice. Never throws. */
-  chosen(userId: UserId, bySession: string | undefined): void
+  chosen(choice: OwnChoice, bySession: string | undefined): void
 
   /** Whether everything that changed after a place is still known. */
   recalls(place: Place): boolean

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Change } from '../presence/change.ts'
+import type { Change, OwnChoice } from '../presence/change.ts'
 import type { ChangeFeed, FeedListener, Place } from './feed.ts'
 
 export interface MemoryFeedOptions {
@@ -43,8 +43,8 @@ export class MemoryFeed implements ChangeFeed {
     this.#tell(listener => listener.changed(changes, seq))
   }
 
-  chosen(userId: UserId, bySession: string | undefined): void {
-    this.#tell(listener => listener.chosen?.(userId, bySession))
+  chosen(choice: OwnChoice, bySession: string | undefined): void {
+    this.#tell(listener => listener.chosen?.(choice, bySession))
   }
 
   recalls({ epoch, seq }: Place): boolean {

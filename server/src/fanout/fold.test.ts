@@ -6,9 +6,10 @@ import type { Place } from '../changes/feed.ts'
 import { MemoryFeed } from '../changes/memory-feed.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
-import type { Outcome } from '../presence/change.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
+import { newTracker } from '../testing/new-tracker.ts'
+import type { Tracker } from '../tracker.ts'
 import { asUser } from '../user-json.ts'
 import { Hub } from './hub.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
@@ -95,6 +96,7 @@ const game = fc.record({
 class World {
   readonly presence = new Presence({ ...AT_ONCE, graceMs: 5, restartGraceMs: 5, maxKnown: 100 })
   readonly feed: MemoryFeed
+  readonly tracker: Tracker
   readonly subscriptions: Subscriptions
   readonly hub: Hub
   /** By number of the change: everybody as others saw them from then on. */
@@ -103,24 +105,23 @@ class World {
 
   constructor(feed: MemoryFeed) {
     this.feed = feed
+    this.tracker = newTracker({ presence: this.presence, feed, clock: { now: () => this.now } })
+    feed.listen({
+      changed: (changes, seq) => {
+        // Each of several changes is of another user: the view after the last is the view after each.
+        for (let index = 0; index < changes.length; index++) this.history[seq - index] = this.#everybody()
+      },
+    })
     this.subscriptions = new Subscriptions(this.presence, feed, 10_000)
     this.hub = new Hub(feed.seq, this.subscriptions)
     feed.listen({ changed: (changes, seq) => this.hub.changed(changes, seq) })
     this.history[0] = this.#everybody()
   }
 
-  publish({ changes }: Outcome): void {
-    // Of several changes in one outcome each is another user's: the view after the last is the view after each.
-    for (let index = 1; index <= changes.length; index++) {
-      this.history[this.feed.seq + index] = this.#everybody()
-    }
-    this.feed.append(changes)
-  }
-
   wait(ms: number): void {
     vi.advanceTimersByTime(ms)
     this.now += ms
-    this.publish(this.presence.advance(this.now, 100))
+    this.tracker.advance(this.now, this.now)
   }
 
   #everybody(): Map<UserId, string> {
@@ -393,25 +394,25 @@ interface Tally {
 
 function play(steps: readonly Step[], feed: MemoryFeed, tally: Tally): void {
   const world = new World(feed)
-  const { presence } = world
+  const { tracker } = world
   const fans = Array.from({ length: FANS }, () => new Fan(world))
   const fanOf = ({ fan }: { fan: number }) => fans[fan] as Fan
   for (const step of steps) {
     switch (step.do) {
       case 'open':
-        world.publish(presence.open(step.userId, { id: step.id, named: true }, world.now))
+        tracker.open({ userId: step.userId, sessionId: step.id, isNamed: true }, {})
         break
       case 'leave':
-        world.publish(presence.leave(step.userId, step.id, world.now))
+        tracker.leave({ userId: step.userId, sessionId: step.id })
         break
       case 'choose':
-        world.publish(presence.setStatus(step.userId, { status: step.status, text: step.text }, world.now))
+        tracker.setStatus({ userId: step.userId, sessionId: '1' }, { status: step.status, text: step.text })
         break
       case 'identify':
-        world.publish(presence.identify(step.userId, step.username, world.now))
+        tracker.identify(step.userId, step.username)
         break
       case 'idle':
-        world.publish(presence.setActivity(step.userId, '1', step.isIdle ? 'idle' : 'active', world.now))
+        tracker.setActivity({ userId: step.userId, sessionId: '1' }, step.isIdle ? 'idle' : 'active')
         break
       case 'wait':
         world.wait(step.ms)

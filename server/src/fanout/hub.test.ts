@@ -10,7 +10,13 @@ import { Subscriptions } from './subscriptions.ts'
 
 const encoder = webSocketEncoder
 
-const change = (userId: string): Change => ({ userId, status: 'online', previous: 'offline', at: 0 })
+const change = (userId: string): Change => ({
+  userId,
+  status: 'online',
+  previous: 'offline',
+  at: 0,
+  cause: 'opened',
+})
 
 /** A hub and the feed it listens to, after so many changes. */
 function room(before = 0) {
@@ -157,14 +163,14 @@ test('[F6] a change among online, away and busy, or of a text, is no change in v
   const one = member(0)
   hub.join(one)
   publish([
-    { userId: 'a', status: 'away', previous: 'online', at: 0 },
-    { userId: 'b', status: 'busy', previous: 'offline', at: 0 },
-    { userId: 'c', status: 'busy', previous: 'busy', at: 0 },
+    { userId: 'a', status: 'away', previous: 'online', at: 0, cause: 'idle' },
+    { userId: 'b', status: 'busy', previous: 'offline', at: 0, cause: 'opened' },
+    { userId: 'c', status: 'busy', previous: 'busy', at: 0, cause: 'chosen' },
     change('d'),
   ])
   const late = member(2)
   hub.join(late)
-  publish([{ userId: 'e', status: 'offline', previous: 'away', at: 0 }])
+  publish([{ userId: 'e', status: 'offline', previous: 'away', at: 0, cause: 'left' }])
   await settled()
   expect(one.heard()).toEqual(['b', 'd', 'e'])
   expect(late.heard()).toEqual(['d', 'e'])

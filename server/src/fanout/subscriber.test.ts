@@ -5,6 +5,8 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
+import { newTracker } from '../testing/new-tracker.ts'
+import type { Tracker } from '../tracker.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Turns } from './turns.ts'
@@ -25,6 +27,7 @@ class Desk implements SubscriberConnection {
   readonly encoder = webSocketEncoder
   readonly presence = new Presence(AT_ONCE)
   readonly feed: ChangeFeed
+  readonly tracker: Tracker
   readonly subscriptions: Subscriptions
   readonly turns = new Turns()
   readonly subscriber: Subscriber
@@ -37,6 +40,7 @@ class Desk implements SubscriberConnection {
 
   constructor({ recent = 1_000, allUsersLimit = 10_000 } = {}) {
     this.feed = newFeed(recent)
+    this.tracker = newTracker({ presence: this.presence, feed: this.feed, clock: { now: () => 1 } })
     this.subscriptions = new Subscriptions(this.presence, this.feed, 1e6)
     this.feed.listen({ changed: (changes, seq) => this.subscriptions.note(changes, seq) })
     const { presence, feed, subscriptions, turns } = this
@@ -64,11 +68,11 @@ class Desk implements SubscriberConnection {
 
   come(...userIds: string[]): void {
     for (const userId of userIds) {
-      this.feed.append(this.presence.open(userId, { id: 's', named: true }, 1).changes)
+      this.tracker.open({ userId, sessionId: 's', isNamed: true }, {})
     }
   }
   be(userId: string, status: 'online' | 'away' | 'busy' | 'offline'): void {
-    this.feed.append(this.presence.setStatus(userId, { status }, 2).changes)
+    this.tracker.setStatus({ userId, sessionId: 's' }, { status })
   }
   follow(...userIds: string[]): void {
     this.subscriber.subscribe({ type: 'subscribe', userIds, id: undefined })

@@ -13,7 +13,8 @@ const USERS = 300
 let server: OpenGateway
 beforeAll(async () => {
   server = await openGateway({ compression: true })
-  for (let n = 0; n < USERS; n++) server.presence.open(`user-${n}`, { id: 's', named: true }, Date.now())
+  for (let n = 0; n < USERS; n++)
+    server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
 })
 afterAll(() => {
   server.http.closeAllConnections()
@@ -70,12 +71,7 @@ test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or n
   }
   for (let n = 0; n < 3 * USERS; n++) {
     const status = Math.floor(n / USERS) % 2 === 0 ? 'offline' : 'online'
-    const { changes } = server.presence.setStatus(
-      `user-${n % USERS}`,
-      { status, text: undefined },
-      Date.now(),
-    )
-    server.feed.append(changes)
+    server.tracker.setStatus({ userId: `user-${n % USERS}`, sessionId: 's' }, { status })
     if (n % 100 === 0) await settled()
   }
   await settled()

@@ -9,7 +9,8 @@ import type { Encoder } from '../fanout/encoder.ts'
 import type { FirehoseReceiver, Hub } from '../fanout/hub.ts'
 import { Subscriber, type SubscriberConnection, type SubscriberPorts } from '../fanout/subscriber.ts'
 import type { Log } from '../log.ts'
-import type { Arrival } from '../presence/presence.ts'
+import type { OwnChoice } from '../presence/change.ts'
+import type { Arrival } from '../presence/here.ts'
 import type { Refused, Reply, RequestId } from '../reply.ts'
 import type { Asker, Requests } from '../requests.ts'
 import type { Clock } from '../time/clock.ts'
@@ -189,9 +190,9 @@ export class Connection
   }
 
   /** The user has chosen something on another connection, or a choice has expired. */
-  choiceChanged(): void {
+  choiceChanged(own: OwnChoice): void {
     this.#choiceWaits = this.#subscriber?.isActive === false
-    if (!this.#choiceWaits) this.reply(this.#ports.requests.choiceOf(this.userId))
+    if (!this.#choiceWaits) this.reply(this.#ports.requests.announcementOf(own))
   }
 
   ping(): void {
@@ -267,7 +268,10 @@ export class Connection
     if (!this.isObserver) this.#ports.tracker.setVisibility(this, visibility)
     // First what was missed: a client that has the ack is up to date.
     this.#subscriber?.setActive(visibility === 'active')
-    if (visibility === 'active' && this.#choiceWaits) this.choiceChanged()
+    if (visibility === 'active' && this.#choiceWaits) {
+      this.#choiceWaits = false
+      this.reply(this.#ports.requests.choiceOf(this.userId))
+    }
     this.reply({ type: 'ack', id })
   }
 

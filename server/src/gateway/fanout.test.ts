@@ -68,8 +68,7 @@ let server: OpenGateway
 
 /** A user chooses a status; those who follow hear of it. */
 function choose(userId: string, status: 'online' | 'away' | 'busy' | 'offline', text?: string): void {
-  const { presence, feed } = server
-  feed.append(presence.setStatus(userId, { status, text }, Date.now()).changes)
+  server.tracker.setStatus({ userId, sessionId: 's' }, { status, text })
 }
 
 beforeAll(async () => {
@@ -82,7 +81,7 @@ beforeAll(async () => {
     }) as typeof socket.write
   })
   for (let n = 0; n < USERS; n++) {
-    server.presence.open(`user-${n}`, { id: 's', named: true }, Date.now())
+    server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
   }
   for (let n = 0; n < V1; n++) await TestClient.as(server, 'watcher')
   for (let n = 0; n < EVERYBODY; n++) {

@@ -14,6 +14,7 @@ import { Slices } from '../fanout/slices.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
 import type { Log } from '../log.ts'
+import type { OwnChoice } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../setting-values.ts'
@@ -113,7 +114,7 @@ export class Gateway {
     this.#heartbeat = new Heartbeat(options.heartbeat)
     feed.listen({
       changed: (changes, seq) => this.#hub.changed(changes, seq),
-      chosen: (userId, bySession) => this.#chosen(userId, bySession),
+      chosen: (own, bySession) => this.#chosen(own, bySession),
     })
     this.#ports = {
       tracker,
@@ -257,9 +258,9 @@ export class Gateway {
   }
 
   /** Tells the other connections of a user what was chosen; the one that chose knows. */
-  #chosen(userId: UserId, bySession: string | undefined): void {
-    for (const connection of this.#sessions.of(userId)) {
-      if (connection.sessionId !== bySession) connection.choiceChanged()
+  #chosen(own: OwnChoice, bySession: string | undefined): void {
+    for (const connection of this.#sessions.of(own.userId)) {
+      if (connection.sessionId !== bySession) connection.choiceChanged(own)
     }
   }
 

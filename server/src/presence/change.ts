@@ -1,24 +1,46 @@
 import type { Presence, UserId } from '@who-is-online/protocol/words'
+import type { Choice } from './choice.ts'
+import type { Cause, Fact } from './fact.ts'
+import type { PresenceRecord } from './record.ts'
 
 /**
- * One visible difference of one user: from `at` on (ms since the epoch) others see `status`. Where only the text,
- * its end or the name differ, `previous` is the same.
+ * One visible difference of one user: from `at` on (ms since the epoch) others see `status`. If only the
+ * text, its end or the name differ, `previous` is the same.
  */
 export interface Change {
   readonly userId: UserId
   readonly status: Presence
   readonly previous: Presence
   readonly at: number
+  readonly cause: Cause
 }
 
-/** What a step did. */
-export interface Outcome {
-  /** What others see of it. */
-  readonly changes: readonly Change[]
-  /** The users whose records have changed and must be saved. */
-  readonly dirty: readonly UserId[]
-  /** The users whose own choice has changed, and who have a session to be told. */
-  readonly choices: readonly UserId[]
+/** A user who has a session has another choice from now on. */
+export interface OwnChoice {
+  readonly userId: UserId
+  readonly choice: Choice
+  /** When it was made, in ms since the epoch; `undefined` if that is not known. */
+  readonly madeAt: number | undefined
 }
 
-export const NOTHING: Outcome = { changes: [], dirty: [], choices: [] }
+/** A session is over: it was left, or its grace period has ended. */
+export interface EndedSession {
+  readonly userId: UserId
+  readonly sessionId: string
+}
+
+/** What a command has decided. */
+export interface Decision {
+  /**
+   * What others are to see, in this order. Nothing is visible until {@link Presence.apply} is called with it.
+   */
+  readonly facts: readonly Fact[]
+  /** The newest records of all users whose record has changed. */
+  readonly records: readonly PresenceRecord[]
+  /** Users who are not known any more. */
+  readonly forgotten: readonly UserId[]
+  readonly choices: readonly OwnChoice[]
+  readonly ended: readonly EndedSession[]
+}
+
+export const NOTHING: Decision = { facts: [], records: [], forgotten: [], choices: [], ended: [] }

@@ -30,29 +30,32 @@ export function hasExpired({ expiresAt }: Choice, now: number): boolean {
   return expiresAt !== undefined && expiresAt <= now
 }
 
-/** What others see of a user, beside name and time. An offline user has no text. */
-export interface View {
+/** What others see of a user, besides name and time. An offline user has no text. */
+export interface ShownPresence {
   readonly status: Presence
   readonly text: string | undefined
   readonly expiresAt: number | undefined
 }
 
-const PLAIN: Readonly<Record<Presence, View>> = {
+const PLAIN: Readonly<Record<Presence, ShownPresence>> = {
   online: { status: 'online', text: undefined, expiresAt: undefined },
   away: { status: 'away', text: undefined, expiresAt: undefined },
   busy: { status: 'busy', text: undefined, expiresAt: undefined },
   offline: { status: 'offline', text: undefined, expiresAt: undefined },
 }
 
-/** What others see. Most views are one of four, which are shared, so that a user needs no object for one. */
-export function viewOf(status: Presence, { text, expiresAt }: Choice): View {
+/**
+ * What others see of a user with this status and choice. Most users have no text and no end, and share one of
+ * four objects.
+ */
+export function shownAs(status: Presence, { text, expiresAt }: Choice): ShownPresence {
   if (status === 'offline' || (text === undefined && expiresAt === undefined)) return PLAIN[status]
   return { status, text, expiresAt }
 }
 
-export const OFFLINE: View = PLAIN.offline
+export const OFFLINE: ShownPresence = PLAIN.offline
 
-export function isSameView(one: View, other: View): boolean {
+export function isSameShown(one: ShownPresence, other: ShownPresence): boolean {
   return (
     one === other ||
     (one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt)

@@ -1,6 +1,6 @@
 /**
- * Items that are due at a time, earliest first: a binary heap, instead of a timer for each item. Items are not removed: the
- * caller that takes one out checks whether there is still something to do.
+ * Items that are due at a time, earliest first: a binary heap, instead of a timer for each item. Items are
+ * not removed: the caller that takes one out checks whether there is still something to do.
  */
 export class Deadlines<Item> {
   readonly #heap: { at: number; readonly item: Item }[] = []

@@ -8,8 +8,8 @@ export interface Pace {
 export const UNPACED: Pace = { burst: Number.POSITIVE_INFINITY, everyMs: 0 }
 
 /**
- * The state of a rate limiter, as one number: the time at which all that was spent is earned back (the generic cell
- * rate algorithm, GCRA, of ATM, ITU-T I.371). 0 means that nothing was spent yet.
+ * The state of a rate limiter, as one number: the time at which all that was spent is earned back (the
+ * generic cell rate algorithm, GCRA, of ATM, ITU-T I.371). 0 means that nothing was spent yet.
  */
 export type Spent = number
 

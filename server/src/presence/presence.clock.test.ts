@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { Presence, type PresenceRecord } from './presence.ts'
+import type { PresenceRecord } from './record.ts'
+import { OneNode } from './testing/one-node.ts'
 import { DEFAULTS } from './testing/options.ts'
 import { DAY, HOUR, says, seenOf, T, tab } from './testing/scenario.ts'
 
@@ -7,7 +8,7 @@ import { DAY, HOUR, says, seenOf, T, tab } from './testing/scenario.ts'
 
 test('[R17] a choice made by a clock that was ahead then is taken back by the device that made it', () => {
   const ahead = 3_600_000
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.jumped(ahead, T + 1_000 + ahead)
   const madeAt = T + 2_000 + ahead
@@ -24,7 +25,7 @@ test('[R17] a choice made by a clock that was ahead then is taken back by the de
 })
 
 test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T + 1_000)
   presence.leaveOut(step)
@@ -36,7 +37,7 @@ test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms cha
 
 test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
   for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
-    const presence = new Presence(DEFAULTS)
+    const presence = new OneNode(DEFAULTS)
     presence.open('ann', tab('s1'), T)
     presence.open('bob', tab('s2'), T)
     presence.leave('bob', 's2', T + 10)
@@ -75,7 +76,7 @@ test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or
     T + 40 * 24 * HOUR,
     T + 4_000 * 24 * HOUR,
   ]) {
-    const presence = new Presence(DEFAULTS)
+    const presence = new OneNode(DEFAULTS)
     presence.restore(records, wrong, { knownTime: T })
     expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
     presence.jumped(T - wrong, T + 2_500)
@@ -92,7 +93,7 @@ test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or
 })
 
 test('[R11] a clock that was behind at the start and is set right sets right what it stamped', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   const lastSeen = T - 1_000
   presence.restore([{ userId: 'ann', session: 'none', status: 'offline', lastSeen }], 0, { knownTime: T })
   presence.open('ann', tab('s1'), 10_000)
@@ -105,7 +106,7 @@ test('[R11] a clock that was behind at the start and is set right sets right wha
 })
 
 test('[R13] a clock that is set ahead for a moment ends no choice; one that stays so does', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline', expiresAt: T + 2 * HOUR }, T)
   const ahead = 40 * 24 * HOUR
@@ -124,15 +125,15 @@ test('[R13] a clock that is set ahead for a moment ends no choice; one that stay
 })
 
 /** What the next process finds that starts at `now`, by a clock that is right. */
-function restarted(before: Presence, now: number, knownTime: number, latestTime: number): Presence {
-  const presence = new Presence(DEFAULTS)
+function restarted(before: OneNode, now: number, knownTime: number, latestTime: number): OneNode {
+  const presence = new OneNode(DEFAULTS)
   presence.restore([...before.records()], now, { knownTime, latestTime })
   return presence
 }
 
 test('[R11] what a process stamped whose clock was ahead is right in the next one', () => {
   const ahead = 40 * DAY
-  const before = new Presence(DEFAULTS)
+  const before = new OneNode(DEFAULTS)
   before.restore([], T + ahead, { knownTime: T - DAY, latestTime: T - 1_000 })
   for (const userId of ['ann', 'bob', 'eve']) before.open(userId, tab(userId), T + ahead)
   before.leave('ann', 'ann', T + ahead + 1_000)
@@ -156,7 +157,7 @@ test('[R11] what a process stamped whose clock was ahead is right in the next on
 
 test('[R11] a timestamp in the future is kept as long as the clock may be behind', () => {
   const records = [gone('ann', T - HOUR)]
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.restore(records, T - 40 * DAY, { knownTime: T, latestTime: T })
   expect(presence.see('ann').lastSeen).toBe(T - 40 * DAY - HOUR)
   presence.advance(T - 40 * DAY + 3 * HOUR, 10)
@@ -167,7 +168,7 @@ test('[R11] a timestamp in the future is kept as long as the clock may be behind
 
 test('[R11] a clock that was ahead at the start and is set back: who left before that was not last seen just now', () => {
   const ahead = 40 * DAY
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.restore([], T + ahead, { knownTime: T, latestTime: T + ahead })
   presence.open('ann', tab('s'), T + ahead)
   presence.leave('ann', 's', T + ahead)
@@ -180,7 +181,7 @@ test.each([
   ['set back while it runs', T, -40 * DAY],
   ['not set yet at the start', 0, 0],
 ])('[R11] what was stamped by a clock that was %s is right after a kill', (_, start, jump) => {
-  const before = new Presence(DEFAULTS)
+  const before = new OneNode(DEFAULTS)
   before.restore([], start, { knownTime: T, latestTime: T })
   if (jump !== 0) before.jumped(jump, start + jump)
   const now = start + jump
@@ -195,7 +196,7 @@ test.each([
 })
 
 test('[R11] what was stored before the clock was set for the first time is moved to the time before that', () => {
-  const before = new Presence(DEFAULTS)
+  const before = new OneNode(DEFAULTS)
   before.restore([], 1_000)
   before.open('ann', tab('s'), 2_000)
   before.leave('ann', 's', 2_000)
@@ -207,7 +208,7 @@ test('[R11] what was stored before the clock was set for the first time is moved
 })
 
 test('[R9 R11] time counts from when a clock was set that had never been set before', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.restore([], 1_000)
   presence.open('ann', tab('s'), 2_000)
   presence.leave('ann', 's', 2_000)
@@ -225,7 +226,7 @@ test('[R13] a clock that is ahead at the start ends no choice of before, and del
   }
   for (const isRight of [true, false]) {
     const ahead = 40 * DAY
-    const presence = new Presence(DEFAULTS)
+    const presence = new OneNode(DEFAULTS)
     presence.restore([hidden], T + ahead, { knownTime: T, latestTime: T })
     presence.open('ann', tab('s'), T + ahead)
     presence.open('bob', tab('s'), T + ahead)
@@ -243,7 +244,7 @@ test('[R13] a clock that is ahead at the start ends no choice of before, and del
 })
 
 test('[R13] a jump puts off the end of no choice that is made after it, only of those before', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (const userId of ['ann', 'bob']) presence.open(userId, tab('s'), T)
   presence.setStatus('ann', { status: 'offline', expiresAt: T + HOUR }, T)
   const ahead = 2 * HOUR
@@ -263,7 +264,7 @@ test('[R13] a jump puts off the end of no choice that is made after it, only of 
 })
 
 test('[R8] after a pause of the machine, which only the wall clock shows, clients have the restart grace', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (const userId of ['ann', 'bob', 'eve']) presence.open(userId, tab(userId), T)
   presence.lose('ann', 'ann', T)
   const now = T + 60_000

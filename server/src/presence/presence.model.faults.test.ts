@@ -3,7 +3,8 @@ import { test } from 'vitest'
 import { Presence } from './presence.ts'
 import { game, play } from './testing/presence.model.ts'
 
-// The games of presence.model.test.ts, many more of them and new ones each time. The mutants of mutants.test.ts
+// The games of presence.model.test.ts, many more of them and new ones each time. The mutants of
+// mutants.test.ts
 // are the negative control.
 
 const GAMES = Number(process.env['N'] ?? 50_000)

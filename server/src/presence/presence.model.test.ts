@@ -2,10 +2,14 @@ import { STATUSES, type UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Change } from './change.ts'
-import { Presence, type PresenceOptions, type SeenUser } from './presence.ts'
+import type { PresenceOptions } from './options.ts'
+import { Presence } from './presence.ts'
+import { OneNode } from './testing/one-node.ts'
 import { firstChoiceOf, game, play, type Step, USERS } from './testing/presence.model.ts'
+import type { SeenUser } from './view.ts'
 
-// A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that one again.
+// A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that one
+// again.
 // Here the seed is fixed (scripts/seed.ts); presence.model.faults.test.ts plays new games each time.
 
 test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] whatever happens, the core agrees with the model', () => {
@@ -41,11 +45,13 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
       manners,
       (game, moment, acts, hider, manner) => {
         const { options } = game
-        // One id is always named and the other never, so that whoever names it can be sure whose place is taken.
+        // One id is always named and the other never, so that whoever names it can be sure whose place is
+        // taken.
         const steps = game.steps.map(step =>
           step.do === 'open' ? { ...step, named: step.id === 's2' } : step,
         )
-        // Without a pace, which may hold a leaving but never a hiding, and with nobody forgotten: who hides is here.
+        // Without a pace, which may hold a leaving but never a hiding, and with nobody forgotten: who hides
+        // is here.
         const unpaced = { ...options, changePace: { burst: 1, everyMs: 0 }, maxKnown: 100, keepMs: 1e9 }
         const hides = new World(unpaced)
         const leaves = new World(unpaced)
@@ -63,12 +69,15 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
         const forMs = manner.isForLong ? 1e9 : undefined
         hides.take({ do: 'setStatus', userId: hider, status: 'offline', text: manner.text, forMs })
         leaves.leaveAll(hider)
-        // Tabs are closed one after the other, and the last may be an idle one: only where that ends is compared.
+        // Tabs are closed one after the other, and the last may be an idle one: only where that ends is
+        // compared.
         expect(hides.answers(lastOf)).toEqual(leaves.answers(lastOf))
         for (const step of steps.slice(moment)) {
           if ('userId' in step && step.userId === hider) {
-            // Until the user chooses to be seen, or is gone for so long that the hiding is forgotten, there is only one
-            // world in which anything happens. A user who hides for a time that is still ahead is hidden after a return.
+            // Until the user chooses to be seen, or is gone for so long that the hiding is forgotten, there
+            // is only one
+            // world in which anything happens. A user who hides for a time that is still ahead is hidden
+            // after a return.
             leaves.take(NOTHING)
             if (step.do === 'setStatus' && (manner.isForLong || !isHiding(step))) continue
             if (step.do === 'open' && !manner.isForLong && !hides.isHidden(hider)) continue
@@ -163,13 +172,13 @@ function sorted(users: readonly SeenUser[]): readonly SeenUser[] {
 class World {
   readonly #options: PresenceOptions
   #told: readonly Change[] = []
-  presence: Presence
+  presence: OneNode
   now = Date.UTC(2030, 0, 1)
   #latestTime = this.now
 
   constructor(options: PresenceOptions) {
     this.#options = options
-    this.presence = new Presence(options)
+    this.presence = new OneNode(options)
   }
 
   isHere(userId: UserId): boolean {
@@ -260,7 +269,7 @@ class World {
       case 'restart': {
         const times = { knownTime: presence.knownTime(this.now), latestTime: this.#latestTime }
         this.now += step.ms
-        this.presence = new Presence(this.#options)
+        this.presence = new OneNode(this.#options)
         this.presence.restore(presence.records(), this.now, times)
         return []
       }

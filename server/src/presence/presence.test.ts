@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { Presence } from './presence.ts'
+import { OneNode } from './testing/one-node.ts'
 import { DEFAULTS } from './testing/options.ts'
 import { HOUR, named, says, T, tab } from './testing/scenario.ts'
 
 test('[R1] a user is online with the first session and offline with the last', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   expect(says(presence.open('ann', tab('s1'), T))).toEqual(['ann online'])
   expect(says(presence.open('ann', tab('s2'), T + 1))).toEqual([])
   expect(presence.onlineCount).toBe(1)
@@ -15,7 +15,7 @@ test('[R1] a user is online with the first session and offline with the last', (
 })
 
 test('[R2] a lost session is held for the grace period, and back in time nothing happened', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 1_000)
   expect(says(presence.lose('ann', 's1', T + 2_000))).toEqual([])
@@ -29,20 +29,20 @@ test('[R2] a lost session is held for the grace period, and back in time nothing
 })
 
 test('[R2] what was due of a user who left since does nothing to who returned', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.lose('ann', 's1', T)
   presence.open('ann', tab('s2'), T + 1_000)
   expect(says(presence.leave('ann', 's2', T + 1_001))).toEqual(['ann offline'])
   expect(says(presence.open('ann', tab('s3'), T + 1_002))).toEqual(['ann online'])
   presence.lose('ann', 's3', T + 1_002)
-  expect(presence.advance(T + 6_001, 10)).toEqual({ changes: [], dirty: [], choices: [] })
+  expect(presence.advance(T + 6_001, 10)).toMatchObject({ changes: [], dirty: [], choices: [] })
   expect(says(presence.advance(T + 6_002, 10))).toEqual(['ann offline'])
   expect(presence.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T + 1_002 })
 })
 
 test('[R3] who was here before a restart is held for the restart grace and keeps the last seen of before', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.restore(
     [
       { userId: 'ann', session: 'live', status: 'online', lastSeen: T - 500 },
@@ -66,7 +66,7 @@ test('[R3] who was here before a restart is held for the restart grace and keeps
 })
 
 test('[R4] the choice offline hides: as if the user had left at that moment, until chosen anew or gone', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 10)
   expect(says(presence.setStatus('ann', { status: 'offline' }, T + 11))).toEqual(['ann offline'])
@@ -81,12 +81,12 @@ test('[R4] the choice offline hides: as if the user had left at that moment, unt
 })
 
 test('[R5] a hidden user stays hidden over a lost connection and over a restart', () => {
-  const before = new Presence(DEFAULTS)
+  const before = new OneNode(DEFAULTS)
   before.open('ann', tab('s1'), T)
   before.setStatus('ann', { status: 'offline' }, T)
   before.lose('ann', 's1', T + 1)
   expect(says(before.open('ann', tab('s2'), T + 2))).toEqual([])
-  const after = new Presence(DEFAULTS)
+  const after = new OneNode(DEFAULTS)
   after.restore([...before.records()], T + 3)
   expect(says(after.open('ann', tab('s3'), T + 4))).toEqual([])
   expect(after.onlineCount).toBe(0)
@@ -94,7 +94,7 @@ test('[R5] a hidden user stays hidden over a lost connection and over a restart'
 })
 
 test('[R6] beyond a burst of changes a user is shown at a slower pace, and the last state always arrives', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   let shown = 0
   presence.open('ann', tab('s0'), T)
   for (let flap = 1; flap <= 30_000; flap += 10) {
@@ -111,7 +111,7 @@ test('[R6] beyond a burst of changes a user is shown at a slower pace, and the l
 })
 
 test('[R7] a leaving beyond the pace is held like a grace', () => {
-  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
   expect(says(presence.open('ann', tab('s2'), T + 2))).toEqual([])
@@ -124,7 +124,7 @@ test('[R7] a leaving beyond the pace is held like a grace', () => {
 })
 
 test('[R7] back from a leaving that had to wait, a user has the choice of before', () => {
-  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'busy', text: 'in a call' }, T)
   expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
@@ -137,7 +137,7 @@ test('[R7] back from a leaving that had to wait, a user has the choice of before
 })
 
 test('[R8] a short suspension does not run down a grace', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T)
   presence.suspended(4_999, T + 6_000)
@@ -146,7 +146,7 @@ test('[R8] a short suspension does not run down a grace', () => {
 })
 
 test('[R8] after a suspension that clients have noticed they have the restart grace to come back', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (const userId of ['lost before', 'lost after', 'here']) presence.open(userId, tab(userId), T)
   presence.lose('lost before', 'lost before', T)
   presence.suspended(20_000, T + 21_000)
@@ -159,7 +159,7 @@ test('[R8] after a suspension that clients have noticed they have the restart gr
 })
 
 test('[R9] users who are long gone are forgotten, by age and by number, and never one who is here', () => {
-  const presence = new Presence({ ...DEFAULTS, maxKnown: 3, keepMs: 1_000 })
+  const presence = new OneNode({ ...DEFAULTS, maxKnown: 3, keepMs: 1_000 })
   presence.open('ann', tab('s1'), T)
   presence.open('bob', tab('s2'), T)
   presence.leave('bob', 's2', T)
@@ -173,7 +173,7 @@ test('[R9] users who are long gone are forgotten, by age and by number, and neve
 })
 
 test('[R10] the list has the online users first and stops at its limit', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (const id of ['a', 'b', 'c', 'd']) presence.open(id, tab(id), T)
   presence.leave('a', 'a', T)
   presence.leave('c', 'c', T)
@@ -183,7 +183,7 @@ test('[R10] the list has the online users first and stops at its limit', () => {
 })
 
 test('[I9] after everybody has left nothing is waiting', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (let n = 0; n < 1_000; n++) presence.open(`u${n}`, tab('s'), T)
   for (let n = 0; n < 1_000; n++) presence[n % 2 ? 'lose' : 'leave'](`u${n}`, 's', T + n)
   let rounds = 0
@@ -193,7 +193,7 @@ test('[I9] after everybody has left nothing is waiting', () => {
 })
 
 test('[R4] a name that a hidden user takes shows when the user does', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline' }, T)
   expect(presence.identify('ann', 'Ann', T).dirty).toEqual(['ann'])
@@ -206,7 +206,7 @@ test('[R4] a name that a hidden user takes shows when the user does', () => {
 })
 
 test('[R12] whoever chose online is away when idle in every session', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.open('ann', tab('s2'), T)
   expect(says(presence.setActivity('ann', 's1', 'idle', T))).toEqual([])
@@ -223,11 +223,11 @@ test('[R12] whoever chose online is away when idle in every session', () => {
 })
 
 test('[R13] a choice with an end falls back to online, by the wall clock', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   const exam = { status: 'busy', text: 'exam', expiresAt: T + 10_000 } as const
   expect(presence.setStatus('ann', exam, T)).toMatchObject({
-    choices: ['ann'],
+    choices: [{ userId: 'ann' }],
     changes: [{ status: 'busy' }],
   })
   expect(presence.see('ann')).toMatchObject({ status: 'busy', text: 'exam', expiresAt: T + 10_000 })
@@ -235,14 +235,14 @@ test('[R13] a choice with an end falls back to online, by the wall clock', () =>
   presence.suspended(8_000, T + 9_000)
   expect(presence.nextDeadline).toBe(T + 10_000)
   expect(presence.advance(T + 10_000, 10)).toMatchObject({
-    choices: ['ann'],
+    choices: [{ userId: 'ann' }],
     changes: [{ status: 'online' }],
   })
   expect(presence.see('ann')).toMatchObject({ status: 'online', text: undefined })
 })
 
 test('[R13] a choice with an end still ahead is in force again for who was gone; any other is not', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   for (const [userId, expiresAt] of [
     ['ann', T + 10_000],
     ['bob', undefined],
@@ -251,7 +251,7 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
     presence.setStatus(userId, { status: 'offline', expiresAt }, T)
     presence.leave(userId, 's', T + 1)
   }
-  const after = new Presence(DEFAULTS)
+  const after = new OneNode(DEFAULTS)
   after.restore([...presence.records()], T + 2)
   for (const world of [presence, after]) {
     expect(says(world.open('ann', tab('s'), T + 3))).toEqual([])
@@ -261,11 +261,11 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
 })
 
 test('[R14] a text, its end and a name are changes like any other, and at most one with the arrival', () => {
-  const presence = new Presence({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
+  const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   expect(presence.open('ann', tab('s1'), T, { username: 'Ann' }).changes).toHaveLength(1)
   expect(presence.see('ann').username).toBe('Ann')
   expect(presence.identify('ann', 'Anna', T).changes).toEqual([
-    { userId: 'ann', status: 'online', previous: 'online', at: T },
+    { userId: 'ann', status: 'online', previous: 'online', at: T, cause: 'renamed' },
   ])
   expect(presence.setStatus('ann', { status: 'online', text: 'hi' }, T).changes).toEqual([])
   expect(presence.see('ann').text).toBeUndefined()
@@ -274,7 +274,7 @@ test('[R14] a text, its end and a name are changes like any other, and at most o
 })
 
 test('[R14] a name that somebody who is gone is given waits, over a restart too, until they are seen', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.leave('ann', 's1', T + 1)
   expect(presence.identify('ann', 'Ann', T + 2).dirty).toEqual([])
@@ -282,7 +282,7 @@ test('[R14] a name that somebody who is gone is given waits, over a restart too,
   expect(presence.identify('ann', 'Ann', T + 3).dirty).toEqual(['ann'])
   expect(presence.record('ann')).not.toHaveProperty('newUsername')
   presence.identify('ann', 'Anna', T + 4)
-  const after = new Presence(DEFAULTS)
+  const after = new OneNode(DEFAULTS)
   after.restore([...presence.records()], T + 5)
   for (const world of [presence, after]) {
     expect(world.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T })
@@ -292,7 +292,7 @@ test('[R14] a name that somebody who is gone is given waits, over a restart too,
 })
 
 test('[R15] a session with a name of its own takes its own place, live or held, and no other named one', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.open('ann', named('b'), T)
   expect(says(presence.open('ann', named('a'), T + 1))).toEqual([])
@@ -305,7 +305,7 @@ test('[R15] a session with a name of its own takes its own place, live or held, 
 })
 
 test('[R16] whoever is known throughout a paging is met once, however long it takes', () => {
-  const presence = new Presence({ ...DEFAULTS, keepMs: 1_000 })
+  const presence = new OneNode({ ...DEFAULTS, keepMs: 1_000 })
   for (let n = 0; n < 30_000; n++) presence.open(`u${n}`, tab('s'), T)
   for (let n = 0; n < 30_000; n += 2) presence.leave(`u${n}`, 's', T)
   const met = new Set<string>()
@@ -327,7 +327,7 @@ test('[R16] whoever is known throughout a paging is met once, however long it ta
 })
 
 test('[I9 R13] choices that are changed all the time leave nothing behind, and the last one ends when it should', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s'), T)
   presence.open('bob', tab('s'), T)
   presence.setStatus('bob', { status: 'busy', expiresAt: T + 2e9 }, T)
@@ -339,16 +339,16 @@ test('[I9 R13] choices that are changed all the time leave nothing behind, and t
   let rounds = 0
   while (presence.nextDeadline < end && ++rounds < 1_000) presence.advance(end - 1, 1)
   expect(presence.choice('ann').status).toBe('busy')
-  expect(presence.advance(end, 1_000).choices).toEqual(['ann'])
+  expect(presence.advance(end, 1_000).choices).toMatchObject([{ userId: 'ann' }])
   while (presence.nextDeadline < T + 2e9 && ++rounds < 1_000) presence.advance(T + 2e9 - 1, 1)
   expect(rounds).toBeLessThan(100)
-  expect(presence.advance(T + 2e9, 1_000).choices).toEqual(['bob'])
+  expect(presence.advance(T + 2e9, 1_000).choices).toMatchObject([{ userId: 'bob' }])
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })
 
 test('[R4] a hidden user whose line was lost is hidden on returning within an hour; leaving on purpose ends it', () => {
   for (const away of [6_000, 8_000, HOUR - 1]) {
-    const presence = new Presence(DEFAULTS)
+    const presence = new OneNode(DEFAULTS)
     presence.open('ann', tab('s1'), T)
     presence.setStatus('ann', { status: 'offline' }, T)
     presence.lose('ann', 's1', T + 1)
@@ -359,7 +359,7 @@ test('[R4] a hidden user whose line was lost is hidden on returning within an ho
     presence.leave('ann', 's2', T + 5_002 + away)
     expect(says(presence.open('ann', tab('s3'), T + 5_003 + away))).toEqual(['ann online'])
   }
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline' }, T)
   presence.lose('ann', 's1', T)
@@ -370,12 +370,12 @@ test('[R4] a hidden user whose line was lost is hidden on returning within an ho
 })
 
 test('[R4 R9] a user who will be hidden on returning is so after a restart, and is not forgotten by age', () => {
-  const before = new Presence(DEFAULTS)
+  const before = new OneNode(DEFAULTS)
   before.open('ann', tab('s1'), T)
   before.setStatus('ann', { status: 'offline', text: 'psst' }, T)
   before.lose('ann', 's1', T)
   before.advance(T + 5_000, 10)
-  const presence = new Presence({ ...DEFAULTS, keepMs: 1 })
+  const presence = new OneNode({ ...DEFAULTS, keepMs: 1 })
   presence.restore(before.records(), T + 60_000)
   expect(presence.forgetStale(T + 60_000, 10).dirty).toEqual([])
   expect(says(presence.open('bob', tab('s'), T + 60_000))).toEqual(['bob online'])
@@ -384,12 +384,12 @@ test('[R4 R9] a user who will be hidden on returning is so after a restart, and 
 })
 
 test('[R2 R3] an inactive session is held as long as a hidden tab needs to come back, over a restart too', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setVisibility('ann', 'a', 'inactive', T)
   const records = [...presence.records()]
   expect(records).toMatchObject([{ userId: 'ann', inactive: true }])
-  const after = new Presence(DEFAULTS)
+  const after = new OneNode(DEFAULTS)
   after.restore(records, T)
   presence.lose('ann', 'a', T)
   for (const world of [presence, after]) {
@@ -402,12 +402,17 @@ test('[R2 R3] an inactive session is held as long as a hidden tab needs to come 
 })
 
 test('[R17] a session begins with a choice, before anybody sees the user', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   const hidden = presence.open('ann', named('a'), T, { choice: { status: 'offline' } })
-  expect(hidden).toMatchObject({ changes: [], choices: ['ann'] })
+  expect(hidden).toMatchObject({
+    changes: [],
+    choices: [{ userId: 'ann', choice: { status: 'offline' }, madeAt: T }],
+  })
   const busy = { status: 'busy', expiresAt: T + 10_000 } as const
   const shown = presence.open('bob', named('b'), T, { choice: busy, username: 'Bob' })
-  expect(shown.changes).toEqual([{ userId: 'bob', status: 'busy', previous: 'offline', at: T }])
+  expect(shown.changes).toEqual([
+    { userId: 'bob', status: 'busy', previous: 'offline', at: T, cause: 'opened' },
+  ])
   expect(presence.see('bob')).toMatchObject({ expiresAt: T + 10_000, username: 'Bob' })
   expect(says(presence.advance(T + 10_000, 10))).toEqual(['bob online'])
   const over = { status: 'busy', expiresAt: T } as const
@@ -415,7 +420,7 @@ test('[R17] a session begins with a choice, before anybody sees the user', () =>
 })
 
 test('[R17] a choice that was made earlier does not undo one that another device has made since', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
   presence.lose('ann', 'a', T + 2_000)
@@ -441,10 +446,10 @@ test('[R18] a return from hiding looks like an arrival', () => {
     { status: 'busy', expiresAt: T + HOUR },
   ] as const
   for (const choice of choices) {
-    const hidden = new Presence(DEFAULTS)
+    const hidden = new OneNode(DEFAULTS)
     hidden.open('ann', named('a'), T - 60_000)
     hidden.setStatus('ann', { status: 'offline' }, T - 50_000)
-    const gone = new Presence(DEFAULTS)
+    const gone = new OneNode(DEFAULTS)
     gone.open('ann', named('a'), T - 60_000)
     gone.leave('ann', 'a', T - 50_000)
     const returns = hidden.setStatus('ann', choice, T).changes
@@ -453,11 +458,11 @@ test('[R18] a return from hiding looks like an arrival', () => {
     expect(hidden.see('ann')).toEqual(gone.see('ann'))
   }
   // The end of a hiding, and the idle user too: seen at that moment, as `away` like one who arrives as that.
-  const hidden = new Presence(DEFAULTS)
+  const hidden = new OneNode(DEFAULTS)
   hidden.open('ann', named('a'), T - 60_000)
   hidden.setActivity('ann', 'a', 'idle', T - 50_000)
   hidden.setStatus('ann', { status: 'offline', expiresAt: T }, T - 50_000)
-  const gone = new Presence(DEFAULTS)
+  const gone = new OneNode(DEFAULTS)
   gone.open('ann', named('a'), T - 60_000)
   gone.leave('ann', 'a', T - 50_000)
   const arrival = gone.open('ann', named('a'), T, { choice: { status: 'away' } })
@@ -466,7 +471,7 @@ test('[R18] a return from hiding looks like an arrival', () => {
 })
 
 test('[R17] the newest choice of a user who was gone is in force again when a device returns with it', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
   presence.lose('ann', 'a', T + 2_000)
@@ -476,7 +481,7 @@ test('[R17] the newest choice of a user who was gone is in force again when a de
 })
 
 test('[R17] of two choices in one millisecond it is known which one was later', () => {
-  const presence = new Presence(DEFAULTS)
+  const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T)
   const first = presence.chosenAt('ann')
@@ -487,7 +492,7 @@ test('[R17] of two choices in one millisecond it is known which one was later', 
 })
 
 test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if there is nobody else', () => {
-  const presence = new Presence({ ...DEFAULTS, maxKnown: 3 })
+  const presence = new OneNode({ ...DEFAULTS, maxKnown: 3 })
   for (const [at, userId] of ['ann', 'bob'].entries()) {
     presence.open(userId, tab('s'), T + at, { choice: { status: 'offline' } })
     presence.lose(userId, 's', T + at)
@@ -510,7 +515,7 @@ test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if 
 })
 
 test('[R4 V13] a user who was always hidden is, for others, a user who never was', () => {
-  let presence = new Presence(DEFAULTS)
+  let presence = new OneNode(DEFAULTS)
   const nobody = presence.see('ann')
   const check = () => {
     expect(presence.see('ann')).toEqual(nobody)
@@ -527,7 +532,7 @@ test('[R4 V13] a user who was always hidden is, for others, a user who never was
   check()
   const records = [...presence.records()]
   expect(records).toMatchObject([{ unseen: true, keptHidden: true }])
-  presence = new Presence(DEFAULTS)
+  presence = new OneNode(DEFAULTS)
   presence.restore(records, T + 10_000)
   check()
   presence.open('ann', tab('s2'), T + 11_000)

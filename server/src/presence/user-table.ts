@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { Round } from './round.ts'
 
 /** All that is kept of an offline user: a name and a time. */
 export interface ArchivedUser {
@@ -23,8 +24,7 @@ export class UserTable<Active extends { readonly userId: UserId }> {
   #lastSeen: number[] = []
   #usernames: (string | undefined)[] = []
   #free: number[] = []
-  /** An iterator of the Map, which survives any change and skips free places. */
-  #round: Iterator<number> | undefined
+  readonly #round = new Round(() => this.#places.values())
 
   get size(): number {
     return this.#places.size
@@ -80,14 +80,12 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     this.#free.push(place)
   }
 
-  /** The next user of an endless round through all users. A user who is known throughout a round is met in it. */
+  /**
+   * The next user of an endless round through all users. A user who is known throughout a round is met in it.
+   */
   next(): Active | ArchivedUser | undefined {
-    let step = this.#round?.next()
-    if (!step || step.done) {
-      this.#round = this.#places.values()
-      step = this.#round.next()
-    }
-    return step.done ? undefined : this.at(step.value)
+    const place = this.#round.next()
+    return place === undefined ? undefined : this.at(place)
   }
 
   /** All users, as they are when they are reached. Users may come and go meanwhile. */
@@ -114,8 +112,8 @@ export class UserTable<Active extends { readonly userId: UserId }> {
 }
 
 /**
- * Copies a text into memory of its own. A text that was cut out of a longer one, such as an id out of a URL, keeps the
- * longer one in memory: too much to be kept for a month.
+ * Copies a text into memory of its own. A text that was cut out of a longer one, such as an id out of a URL,
+ * keeps the longer one in memory: too much to be kept for a month.
  */
 export function ownCopy(text: string): string {
   return JSON.parse(JSON.stringify(text)) as string

@@ -1,16 +1,14 @@
-import type { Presence, UserId } from '@who-is-online/protocol/words'
+import type { UserId } from '@who-is-online/protocol/words'
 import {
   type Choice,
   type FirstChoice,
   hasExpired,
   isPlain,
   isSameChoice,
-  isSameView,
+  isSameShown,
   NO_CHOICE,
-  OFFLINE,
-  type View,
-  viewOf,
 } from './choice.ts'
+import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
 import { ownCopy } from './user-table.ts'
 
 /** The id of a session, and whether the client named it itself and will name it again when it comes back. */
@@ -20,88 +18,92 @@ export interface SessionName {
 }
 
 /**
- * One tab or device; here it does not matter whose socket it is, or which node's. An inactive session is one that nobody
- * looks at, such as a hidden tab, which browsers let run once a minute.
+ * One tab or device. An inactive session is one that nobody looks at, such as a hidden tab, which browsers
+ * let run once a minute.
  */
 type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
     | { readonly state: 'live' }
-    /** Lost, not left: until then (in awake time) it may come back without any change. */
+    /** Lost, not left: until then (awake time) it may come back without any change. */
     | { readonly state: 'held'; readonly until: number }
   )
+
+/** The id of the session that stands for all sessions of a user before a restart. */
+const BEFORE_RESTART = 'before the restart'
 
 /** How far ahead of this server's clock a client may be when it says when a choice was made, in ms. */
 const CLOCK_TOLERANCE_MS = 5_000
 
-/** What is known of an active user: one with a session, or one whom others still see. */
+/** The state of an active user: one who has a session, or of whom others still see one. */
 interface ActiveState {
   sessions: Session[]
-  shown: View
-  /** Last proof of life in this process, hidden or not, in ms since the epoch; -Infinity before the first. */
+  /** How the last session ended. */
+  end: 'left' | 'lost'
+  said: Said
+  /**
+   * The last sign of life in this process, hidden or not, in ms since the epoch; -Infinity before the first.
+   */
   heard: number
-  /** When a change that waits for its turn may be shown, in awake time; 0 if none waits. */
+  /** When a change that waits for its turn may be said, in awake time; 0 if none waits. */
   turn: number
 }
 
 /**
- * An active user: the sessions, the choice, and what others are shown. Most of a million users are offline, and rows of
- * the `UserTable`.
+ * A user of whom this node knows more than what others see: the sessions, the choice, and a new name. Of most
+ * known users it knows nothing more.
  */
 export class User {
   readonly userId: UserId
-  /** The name that others see. */
-  username: string | undefined
-  /** A name that others do not see yet: it is shown with the next visible status, or when its turn has come. */
-  #newName: string | undefined
   /**
-   * The last sign of life while the user was visible, by the wall clock of that time, in ms since the epoch. What others are
-   * told of it is {@link WallClock.shown}.
+   * When this node first heard of the user, in ms since the epoch. It matters only for a user whom nobody has
+   * seen.
    */
-  lastSeen: number
-  /** Whether others have ever seen this user. Who was always hidden is, for others, a user who never was. */
+  readonly knownSince: number
+  /**
+   * Whether others have ever seen this user. For others, a user who was always hidden is one who never was.
+   */
   wasSeen: boolean
-  /** What the user chose. Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
-  #choice: Choice = NO_CHOICE
-  /** When the user chose last, in ms since the epoch; 0 where that is not known. An older choice does not replace a newer one. */
-  #chosenAt = 0
-  /** Whether the end of the choice is by the wall clock although that is ahead: it was made since, and by that clock. */
+  /**
+   * Whether the choice ends by the wall clock although that is ahead: it was made since, and by that clock.
+   */
   isChoiceByWall = false
-  /** Until when (in awake time) a user without a session keeps the choice and its time; 0 for a user with one, or with nothing to keep. */
+  #newName: string | undefined
+  /** Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
+  #choice: Choice = NO_CHOICE
+  /** Whether the choice before has ended by itself. */
+  #hasExpired = false
+  #chosenAt = 0
   #keptUntil = 0
   #state: ActiveState | undefined
 
-  constructor(
-    userId: UserId,
-    lastSeen: number,
-    { username, newName, wasSeen = true }: { username?: string; newName?: string; wasSeen?: boolean } = {},
-  ) {
+  constructor(userId: UserId, knownSince: number, wasSeen: boolean) {
     this.userId = userId
-    this.lastSeen = lastSeen
-    this.username = username
+    this.knownSince = knownSince
     this.wasSeen = wasSeen
-    this.#newName = newName
-    this.#state = undefined
   }
 
-  /** A name that others don't see yet. */
+  /**
+   * A name that others do not see yet. They see it with the next visible status, or when its turn has come.
+   */
   get newName(): string | undefined {
     return this.#newName
-  }
-
-  /** What others see now. */
-  get shown(): View {
-    return this.#state?.shown ?? OFFLINE
   }
 
   get choice(): Choice {
     return this.#choice
   }
 
-  /** When the user chose last, in ms since the epoch; 0 where that is not known. */
+  /**
+   * When the user chose last, in ms since the epoch; 0 if that is not known. An older choice does not replace
+   * a newer one.
+   */
   get chosenAt(): number {
     return this.#chosenAt
   }
 
-  /** Until when, in awake time, the choice of a user without a session is kept; 0 where nothing is kept. */
+  /**
+   * Until when, in awake time, the choice of a user without a session and its time are kept; 0 if nothing is
+   * kept.
+   */
   get keptUntil(): number {
     return this.#keptUntil
   }
@@ -112,30 +114,27 @@ export class User {
     return this.#keptUntil > 0 && status === 'offline' && expiresAt === undefined
   }
 
-  /** Whether this process made the timestamp `lastSeen`. */
-  get isStampedHere(): boolean {
-    return this.lastSeen === this.#state?.heard
+  /** What this node has said of the user. */
+  get said(): Said {
+    return this.#state?.said ?? NOTHING_SAID
   }
 
-  /**
-   * What others should see. `shown` follows it, at once or when its turn has come.
-   *
-   * | sessions | chosen | activity | what others should see |
-   * | --- | --- | --- | --- |
-   * | none | any | – | `offline` |
-   * | one or more, live or held | `offline` | any | `offline`: the user is hidden |
-   * | one or more | `away`, `busy` | any | what was chosen |
-   * | one or more | `online` | idle in every session | `away` |
-   * | one or more | `online` | active in at least one | `online` |
-   */
-  get due(): View {
-    return viewOf(this.#duePresence(), this.#choice)
+  /** What this node has to say of the user. It is said at once, or when its turn has come. */
+  get due(): Said {
+    return { sessions: this.#sessionsState(), choice: this.#choice }
   }
 
-  /** Whether others see what they should. */
-  get isShown(): boolean {
-    const due = this.due
-    return isSameView(due, this.shown) && (due.status === 'offline' || this.#newName === undefined)
+  /** Whether others see the user, by what this node has said. */
+  get isVisible(): boolean {
+    return presenceOf(this.said).status !== 'offline'
+  }
+
+  /** Whether all was said that others are to see. */
+  get isSaid(): boolean {
+    const due = presenceOf(this.due)
+    return (
+      isSameShown(due, presenceOf(this.said)) && (due.status === 'offline' || this.#newName === undefined)
+    )
   }
 
   /** Whether the user has a session and is hidden by choice. */
@@ -149,11 +148,16 @@ export class User {
 
   /** Whether there are sessions, and all of them are idle. */
   get isIdle(): boolean {
-    return this.hasSessions && this.#state?.sessions.every(session => session.isIdle) === true
+    return this.#sessionsState() === 'idle'
   }
 
-  /** Whether at most id, name and time are to be kept of this user. */
-  get isArchivable(): boolean {
+  /** Whether nobody looks at one of the sessions. */
+  get isInactive(): boolean {
+    return this.#state?.sessions.some(session => session.isInactive) === true
+  }
+
+  /** Whether nothing has to be kept of this user besides what others see. */
+  get isDone(): boolean {
     return (
       this.#state === undefined &&
       this.#newName === undefined &&
@@ -162,24 +166,28 @@ export class User {
     )
   }
 
-  /** Whether nobody looks at one of the sessions. */
-  get isInactive(): boolean {
-    return this.#state?.sessions.some(session => session.isInactive) === true
-  }
-
   get liveness(): 'live' | 'held' | 'none' {
     if (!this.#state) return 'none'
     if (this.#state.sessions.some(session => session.state === 'live')) return 'live'
-    // Without a session but still shown: the leaving waits for its turn, and the user is held until then.
-    return this.#state.sessions.length > 0 || this.#state.shown.status !== 'offline' ? 'held' : 'none'
+    // A leaving that waits for its turn: there is no session, but others still see the user.
+    return this.#state.sessions.length > 0 || this.isVisible ? 'held' : 'none'
   }
 
   /**
-   * A session begins. It takes the place of the session with its own id, or else of the unnamed session that has been held
+   * The last sign of life in this process, hidden or not, in ms since the epoch; `undefined` if there was
+   * none.
+   */
+  get heardAt(): number | undefined {
+    const heard = this.#state?.heard
+    return heard === undefined || heard === Number.NEGATIVE_INFINITY ? undefined : heard
+  }
+
+  /**
+   * A session begins. It replaces the session with its own id, or else the unnamed session that has been held
    * longest, and is as active as that one was. Otherwise it is a new one.
    */
   open({ id, named }: SessionName, now: number): void {
-    this.#state ??= { sessions: [], shown: OFFLINE, heard: now, turn: 0 }
+    this.#state ??= { sessions: [], end: 'left', said: NOTHING_SAID, heard: now, turn: 0 }
     this.#keptUntil = 0
     const { sessions } = this.#state
     const own = named ? sessions.findIndex(session => session.id === id) : -1
@@ -191,8 +199,8 @@ export class User {
   }
 
   /**
-   * A session is lost and may come back until `until`, or until `inactiveUntil` if nobody looks at it. An unknown one
-   * changes nothing. Returns which of the two it is.
+   * A session is lost. It may come back until `until`, or until `inactiveUntil` if nobody looks at it. An
+   * unknown one changes nothing. Returns which of the two times applies.
    */
   hold(id: string, until: number, inactiveUntil: number): number {
     const lost = this.#take(id)
@@ -201,13 +209,19 @@ export class User {
     return end
   }
 
-  /** A session was left: it is over, and with the last one the choice to be hidden. An unknown one changes nothing. */
-  end(id: string): void {
-    if (!this.#take(id) || this.hasSessions) return
-    if (this.#choice.status === 'offline' && this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
+  /**
+   * A session was left: it is over, and with the last one the choice to be hidden. An unknown one changes
+   * nothing. Returns whether there was one.
+   */
+  end(id: string): boolean {
+    if (!this.#take(id)) return false
+    if (this.#state) this.#state.end = 'left'
+    const { status, expiresAt } = this.#choice
+    if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this.#choose(NO_CHOICE, 0)
+    return true
   }
 
-  /** Holds every session that is held until `until` at least. Returns whether that is longer for one of them. */
+  /** Extends every held session to `until` at least. Returns whether that is longer for one of them. */
   holdLonger(until: number): boolean {
     const sessions = this.#state?.sessions ?? []
     let isLonger = false
@@ -219,12 +233,16 @@ export class User {
     return isLonger
   }
 
-  /** Ends every held session whose time is over. */
-  endHeld(awake: number): void {
-    if (!this.#state) return
-    this.#state.sessions = this.#state.sessions.filter(
-      session => session.state === 'live' || session.until > awake,
-    )
+  /** Ends every held session whose time is over. Returns the ids of those that clients know. */
+  endHeld(awake: number): string[] {
+    if (!this.#state) return []
+    const { sessions } = this.#state
+    const isOver = (session: Session) => session.state === 'held' && session.until <= awake
+    const ended = sessions.filter(isOver).map(({ id }) => id)
+    if (ended.length === 0) return []
+    this.#state.sessions = sessions.filter(session => !isOver(session))
+    this.#state.end = 'lost'
+    return ended.filter(id => id !== BEFORE_RESTART)
   }
 
   /** Restores a choice from a record. */
@@ -237,25 +255,33 @@ export class User {
     this.#keptUntil = until
   }
 
-  /** Restores a user from a record who was present when the last process stopped: held until then, in awake time. */
-  restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
-    const id = 'before the restart'
-    const held: Session = { id, named: false, isIdle, isInactive, state: 'held', until }
-    this.#state = { sessions: [held], shown: OFFLINE, heard: Number.NEGATIVE_INFINITY, turn: 0 }
-    this.show(0, 0)
+  /** Restores a name from a record that others do not see yet. */
+  restoreNewName(name: string): void {
+    this.#newName = name
   }
 
   /**
-   * Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before. Two choices
-   * in one millisecond have two times, so that it is known which one was later.
+   * Restores a user from a record who was present when the last process stopped, and is held until then, in
+   * awake time. What is due is taken as said.
+   */
+  restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
+    const held: Session = { id: BEFORE_RESTART, named: false, isIdle, isInactive, state: 'held', until }
+    const heard = Number.NEGATIVE_INFINITY
+    this.#state = { sessions: [held], end: 'lost', said: NOTHING_SAID, heard, turn: 0 }
+    this.#state.said = this.due
+  }
+
+  /**
+   * Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before.
+   * Two choices in one millisecond have two times, so that it is known which one was later.
    */
   choose(choice: Choice, now: number): boolean {
     return this.hasSessions && this.#choose(choice, now === this.#chosenAt ? now + 1 : now)
   }
 
   /**
-   * Takes the choice that a session begins with, unless the user has made another one since, maybe on another device.
-   * Returns whether it differs from the one before.
+   * Takes the choice that a session begins with, unless the user has made another one since, maybe on another
+   * device. Returns whether it differs from the one before.
    */
   begin({ madeAt, ...choice }: FirstChoice, now: number): boolean {
     if (madeAt === undefined) return this.choose(choice, now)
@@ -263,9 +289,9 @@ export class User {
   }
 
   /**
-   * Tells whether a choice made at that time is the user's newest. The same time means the same choice, which counts again if
-   * it is over because the user was gone. A time that is far ahead was stamped before the clock was set back. It can't be
-   * compared, so it counts only if no other time is known.
+   * Whether a choice made at that time is the user's newest. The same time means the same choice, which
+   * counts again if it is over because the user was gone. A time that is far ahead comes from before the
+   * clock was set back. It can't be compared, so it counts only if no other time is known.
    */
   #isNewest(madeAt: number, now: number): boolean {
     if (madeAt === this.#chosenAt) return isPlain(this.#choice)
@@ -277,6 +303,7 @@ export class User {
   expire(now: number): boolean {
     if (!hasExpired(this.#choice, now)) return false
     this.#choice = NO_CHOICE
+    this.#hasExpired = true
     if (!this.#state && this.#keptUntil === 0) this.#chosenAt = 0
     return true
   }
@@ -289,25 +316,19 @@ export class User {
     if (session) sessions[index] = { ...session, ...what }
   }
 
-  /** Takes a name. */
-  rename(username: string): void {
-    this.#newName = username === this.username ? undefined : ownCopy(username)
+  /** Takes a name. `seenName` is the name that others see. */
+  rename(username: string, seenName: string | undefined): void {
+    this.#newName = username === seenName ? undefined : ownCopy(username)
   }
 
-  /** A proof of life at this time, in ms since the epoch. */
+  /** A sign of life at this time, in ms since the epoch. */
   heard(at: number): void {
-    if (!this.#state || at <= this.#state.heard) return
-    this.#state.heard = at
-    if (this.#state.shown.status !== 'offline') this.lastSeen = at
+    if (this.#state && at > this.#state.heard) this.#state.heard = at
   }
 
-  /** The wall clock was set by `ms`. What this process has stamped for a user who is present moves with it. */
-  moveStamps(ms: number): void {
-    const state = this.#state
-    if (!state) return
-    const isVisible = state.shown.status !== 'offline'
-    if (isVisible && this.isStampedHere) this.lastSeen += ms
-    state.heard += ms
+  /** The wall clock was set by `ms`. The time of a sign of life in this process moves with it. */
+  moveHeard(ms: number): void {
+    if (this.#state) this.#state.heard += ms
   }
 
   /** The change that is due waits for its turn. Returns whether it did not do so before. */
@@ -318,57 +339,72 @@ export class User {
   }
 
   /**
-   * From `now` on others see what is due. A user who becomes visible is seen at this moment, whether by arriving or by no
-   * longer being hidden: others cannot tell the two apart. A user without a session who is seen as offline is no longer
-   * active; what was chosen is kept until `keptUntil` (awake time), as far as `#deactivate` says.
+   * What is due was said, at `now`. A user who becomes visible is seen at this moment, by arriving or by no
+   * longer being hidden: others can't tell the two apart.
    */
-  show(now: number, keptUntil: number): void {
+  markSaid(now: number): void {
     const state = this.#state
     if (!state) return
-    const wasVisible = state.shown.status !== 'offline'
-    state.shown = this.due
+    const wasVisible = this.isVisible
+    state.said = this.due
     state.turn = 0
-    if (state.shown.status !== 'offline') {
-      const isLive = state.sessions.some(session => session.state === 'live')
-      if (!wasVisible && isLive) state.heard = Math.max(state.heard, now)
-      this.username = this.#newName ?? this.username
-      this.#newName = undefined
-      this.wasSeen = true
-      if (state.heard > Number.NEGATIVE_INFINITY) this.lastSeen = state.heard
-    } else if (state.sessions.length === 0) {
-      this.#deactivate(keptUntil)
-    }
+    this.#hasExpired = false
+    if (!this.isVisible) return
+    const isLive = state.sessions.some(session => session.state === 'live')
+    if (!wasVisible && isLive) state.heard = Math.max(state.heard, now)
+    this.wasSeen = true
+    this.#newName = undefined
   }
 
-  /** Forgets what a user without a session had chosen, if the time for that has come. A choice with an end stays until then. */
+  /** Why others will see this user differently when what is due is said. */
+  get cause(): Cause {
+    const { said, due } = this
+    if (presenceOf(due).status === 'offline') return this.hides ? 'left' : (this.#state?.end ?? 'left')
+    if (!this.isVisible) return 'opened'
+    if (!isSameChoice(said.choice, due.choice)) return this.#hasExpired ? 'expired' : 'chosen'
+    if (said.sessions !== due.sessions) return due.sessions === 'idle' ? 'idle' : 'active'
+    return 'renamed'
+  }
+
+  /**
+   * A user without a session, of whom others see none, is no longer active. What was chosen is kept until
+   * `keptUntil` (awake time). A hidden user whose connection was lost stays hidden, so that a tunnel shows
+   * nobody; leaving has ended that choice already. Of any other choice without an end only its time is kept:
+   * the client repeats the choice when it is back, and an older one must not replace it. Returns whether
+   * something is kept.
+   */
+  deactivate(keptUntil: number): boolean {
+    if (!this.#state || this.hasSessions || this.isVisible) return false
+    this.#state = undefined
+    const { status, expiresAt } = this.#choice
+    if (expiresAt === undefined && status !== 'offline') this.#choice = NO_CHOICE
+    if (isPlain(this.#choice) && this.#chosenAt === 0) return false
+    this.#keptUntil = keptUntil
+    return true
+  }
+
+  /**
+   * Ends what is kept for a user without a session, if its time has come. A choice with an end stays until
+   * then.
+   */
   endKept(awake: number): void {
     if (this.#keptUntil === 0 || this.#keptUntil > awake) return
     this.#keptUntil = 0
     if (this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
   }
 
-  /**
-   * The user has no session and is seen as offline. A hidden user whose connection was lost stays hidden, so that a tunnel
-   * shows nobody; leaving has ended that choice already. Of any other choice without an end only its time is kept: the client
-   * repeats the choice when it is back, and an older one must not replace it.
-   */
-  #deactivate(keptUntil: number): void {
-    this.#state = undefined
-    const { status, expiresAt } = this.#choice
-    if (expiresAt === undefined && status !== 'offline') this.#choice = NO_CHOICE
-    if (!isPlain(this.#choice) || this.#chosenAt > 0) this.#keptUntil = keptUntil
-  }
-
   #choose(choice: Choice, at: number): boolean {
     this.#chosenAt = at
     if (isSameChoice(choice, this.#choice)) return false
     this.#choice = isPlain(choice) ? NO_CHOICE : choice
+    this.#hasExpired = false
     return true
   }
 
-  #duePresence(): Presence {
-    if (!this.hasSessions) return 'offline'
-    return this.#choice.status === 'online' && this.isIdle ? 'away' : this.#choice.status
+  #sessionsState(): SessionsState {
+    const sessions = this.#state?.sessions
+    if (!sessions || sessions.length === 0) return 'none'
+    return sessions.every(session => session.isIdle) ? 'idle' : 'active'
   }
 
   #take(id: string): Session | undefined {

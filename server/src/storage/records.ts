@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+import type { PresenceRecord as UserRecord } from '../presence/record.ts'
 import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 
 /**

@@ -1,8 +1,8 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+import type { PresenceRecord as UserRecord } from '../presence/record.ts'
 import type { Records } from './records.ts'
 
-export type { PresenceRecord as UserRecord } from '../presence/presence.ts'
+export type { PresenceRecord as UserRecord } from '../presence/record.ts'
 
 /**
  * Whether changes reach the disk in time. `since` is in ms since the epoch.

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChangeFeed } from '../../changes/feed.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
+import { createSingleLog } from '../../cluster/single.ts'
 import { Presence } from '../../presence/presence.ts'
 import { AT_ONCE } from '../../presence/testing/options.ts'
 import { Requests } from '../../requests.ts'
@@ -15,6 +16,7 @@ import { UNLIMITED } from '../limits.ts'
 /** A gateway in this process, with real sockets before it and nothing but memory behind it. */
 export interface OpenGateway {
   readonly presence: Presence
+  readonly tracker: Tracker
   readonly feed: ChangeFeed
   readonly gateway: Gateway
   readonly http: Server
@@ -35,7 +37,7 @@ export async function openGateway({
   await store.load()
   await store.start(() => presence.records())
   const allUsersLimit = 1_000
-  const tracker = new Tracker({ presence, feed, store, clock, forgot: () => {} })
+  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot: () => {} })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   const errors: unknown[] = []
   const ignore = () => {}
@@ -79,5 +81,5 @@ export async function openGateway({
   gateway.attach(http)
   await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
   const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/ws`
-  return { presence, feed, gateway, http, url, errors }
+  return { presence, tracker, feed, gateway, http, url, errors }
 }

@@ -5,27 +5,29 @@
 export interface Mutant {
   readonly name: string
   readonly file:
-    | 'presence.ts'
-    | 'user.ts'
     | 'choice.ts'
     | 'clock-skew.ts'
-    | 'wall-clock.ts'
-    | 'user-table.ts'
-    | 'expiries.ts'
     | 'deadlines.ts'
+    | 'fact.ts'
+    | 'here.ts'
     | 'pace.ts'
+    | 'presence.ts'
+    | 'round.ts'
+    | 'user-table.ts'
+    | 'user.ts'
+    | 'view.ts'
+    | 'wall-clock.ts'
   /** Stands exactly once in the file. */
   readonly line: string
   readonly becomes: string
 }
 
 export const MUTANTS: readonly Mutant[] = [
-  // The rule of presence
   {
     name: 'a second tab makes a change',
-    file: 'presence.ts',
-    line: 'if (user.isShown) {',
-    becomes: "if (user.isShown && user.due.status === 'offline') {",
+    file: 'here.ts',
+    line: 'if (user.isSaid) {',
+    becomes: "if (user.isSaid && presenceOf(user.due).status === 'offline') {",
   },
   {
     name: 'closing one of two tabs ends the user',
@@ -41,32 +43,31 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'who went offline stays in the count',
-    file: 'presence.ts',
-    line: "if (status === 'offline') this.#online.delete(user)",
-    becomes: "if (status === 'offline') this.#online.add(user)",
+    file: 'view.ts',
+    line: 'if (before) this.#online.delete(before)',
+    becomes: 'if (before) this.#online.add(before)',
   },
   {
     name: 'a change carries the time of its turn',
-    file: 'presence.ts',
-    line: 'status, previous, at: now }',
-    becomes: 'status, previous, at: turn }',
+    file: 'here.ts',
+    line: 'lastSeen, cause, at: now }',
+    becomes: 'lastSeen, cause, at: turn }',
   },
   {
     name: 'the list does not stop at its limit',
-    file: 'presence.ts',
-    line: '!wasSeen(known)) continue\n      if (left-- <= 0) return',
-    becomes: '!wasSeen(known)) continue\n      if (left-- < 0) return',
+    file: 'view.ts',
+    line: "status !== 'offline') continue\n      if (left-- <= 0) return",
+    becomes: "status !== 'offline') continue\n      if (left-- < 0) return",
   },
   {
     name: 'a name is not taken',
-    file: 'user.ts',
-    line: 'this.username = this.#newName ?? this.username',
-    becomes: 'this.username ??= this.#newName',
+    file: 'here.ts',
+    line: 'isLeaving ? seen?.username : (newName ?? seen?.username)',
+    becomes: 'isLeaving ? seen?.username : (seen?.username ?? newName)',
   },
-  // Leaving
   {
     name: 'a lost session has no deadline',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: '    )\n    this.#deadlines.add(until, user)\n    return',
     becomes: '    )\n    return',
   },
@@ -78,19 +79,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the grace is not applied',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: '      Math.max(awake + graceMs, this.#returnUntil),',
     becomes: '      Math.max(awake, this.#returnUntil),',
   },
   {
     name: 'a grace never ends at its exact time',
     file: 'user.ts',
-    line: 'session.until > awake',
-    becomes: 'session.until >= awake',
+    line: 'session.until <= awake',
+    becomes: 'session.until < awake',
   },
   {
     name: 'leaving is held like losing',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'user.end(sessionId)',
     becomes: 'user.hold(sessionId, this.#wall.awake(now) + 1)',
   },
@@ -112,24 +113,23 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'return awake + this.#offsetMs',
     becomes: 'return awake + 2 * this.#offsetMs',
   },
-  // Restart
   {
     name: 'the restart grace is ignored',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)',
     becomes: 'Math.max(restartGraceMs, inactiveGraceMs) : 0)',
   },
   {
     name: 'a restored user has no deadline',
-    file: 'presence.ts',
-    line: "if (user.shown.status !== 'offline') this.#online.add(user)\n    this.#deadlines.add(until, user)",
-    becomes: "if (user.shown.status !== 'offline') this.#online.add(user)",
+    file: 'here.ts',
+    line: 'user.restoreSessions(record.idle === true, isInactive, until)\n      this.#deadlines.add(until, user)',
+    becomes: 'user.restoreSessions(record.idle === true, isInactive, until)',
   },
   {
     name: 'the restart is a proof of life',
     file: 'presence.ts',
-    line: 'const lastSeen = record.lastSeen + moveMs',
-    becomes: 'const lastSeen = now',
+    line: 'const record = moveMs === 0 ? stored : { ...stored, lastSeen: stored.lastSeen + moveMs }',
+    becomes: 'const record = { ...stored, lastSeen: now }',
   },
   {
     name: 'a hidden user is shown after a restart',
@@ -138,12 +138,11 @@ export const MUTANTS: readonly Mutant[] = [
     becomes:
       "this.#choose(hasExpired(choice, now) || choice.status === 'offline' ? NO_CHOICE : choice, chosenAt)",
   },
-  // Hiding
   {
     name: 'a hidden user’s lastSeen moves',
-    file: 'user.ts',
-    line: "if (this.#state.shown.status !== 'offline') this.lastSeen = at",
-    becomes: 'this.lastSeen = at',
+    file: 'here.ts',
+    line: 'return user.isVisible ? user.heardAt : undefined',
+    becomes: 'return user.heardAt',
   },
   {
     name: 'the choice survives being gone',
@@ -158,49 +157,41 @@ export const MUTANTS: readonly Mutant[] = [
     becomes:
       "sessions.push({ id, named, isIdle, isInactive: false, state: 'live' }); this.#choice = NO_CHOICE",
   },
-  // Last seen
   {
     name: 'lastSeen is the end of the grace, not the last proof of life',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'user.endHeld(awake)',
     becomes: 'user.heard(now); user.endHeld(awake)',
   },
   {
     name: 'lastSeen goes back',
     file: 'user.ts',
-    line: 'if (!this.#state || at <= this.#state.heard) return',
-    becomes: 'if (!this.#state) return; this.lastSeen = Math.min(this.lastSeen, at)',
+    line: 'if (this.#state && at > this.#state.heard) this.#state.heard = at',
+    becomes: 'if (this.#state) this.#state.heard = at',
   },
-  {
-    name: 'who is shown again keeps the lastSeen of before',
-    file: 'user.ts',
-    line: 'if (state.heard > Number.NEGATIVE_INFINITY) this.lastSeen = state.heard\n    } else',
-    becomes: '    } else',
-  },
-  // Pace
   {
     name: 'hiding waits',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (turn > awake && !user.hides)',
     becomes: 'if (turn > awake)',
   },
   {
     name: 'a leaving does not wait',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (turn > awake && !user.hides)',
-    becomes: "if (turn > awake && status !== 'offline')",
+    becomes: 'if (turn > awake && !isLeaving)',
   },
   {
     name: 'a change that waits has no deadline',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (user.wait(turn)) this.#deadlines.add(turn, user)',
     becomes: 'user.wait(turn)',
   },
   {
     name: 'a change costs nothing',
-    file: 'presence.ts',
-    line: 'this.#spend(user, awake)\n    const previous',
-    becomes: 'const previous',
+    file: 'here.ts',
+    line: '    this.#spend(user, awake)\n',
+    becomes: '',
   },
   {
     name: 'what was spent is never earned back',
@@ -222,53 +213,45 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what is owed is forgiven with the old debts',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (spent > awake || left-- <= 0) return',
     becomes: 'if (left-- <= 0) return',
   },
   {
-    name: 'forgetting a user forgives what they owe',
-    file: 'presence.ts',
-    line: 'this.#users.forget(known.userId)',
-    becomes: 'this.#users.forget(known.userId); this.#spent.delete(known.userId)',
-  },
-  // Forgetting
-  {
     name: 'a hidden user is forgotten as if gone',
     file: 'presence.ts',
-    line: "known.liveness === 'none'",
-    becomes: "known.shown.status === 'offline'",
+    line: "return user.liveness === 'none' && !user.isKeptHidden",
+    becomes: 'return !user.isVisible && !user.isKeptHidden',
   },
   {
     name: 'who is kept is forgotten one millisecond early',
     file: 'presence.ts',
-    line: 'this.#wall.lastPresent(known.lastSeen) < before',
-    becomes: 'this.#wall.lastPresent(known.lastSeen) <= before',
+    line: 'this.#wall.lastPresent(lastSeen) >= before',
+    becomes: 'this.#wall.lastPresent(lastSeen) > before',
   },
   {
     name: 'the newest is forgotten instead of the oldest',
     file: 'presence.ts',
-    line: 'known.lastSeen < oldest.lastSeen',
-    becomes: 'known.lastSeen > oldest.lastSeen',
+    line: 'gone.lastSeen < oldest.lastSeen',
+    becomes: 'gone.lastSeen > oldest.lastSeen',
   },
   {
     name: 'one more is remembered than is allowed',
     file: 'presence.ts',
-    line: 'if (this.#users.size < this.#options.maxKnown) return []',
-    becomes: 'if (this.#users.size <= this.#options.maxKnown) return []',
+    line: 'if (this.knownCount < this.#options.maxKnown) return []',
+    becomes: 'if (this.knownCount <= this.#options.maxKnown) return []',
   },
   {
     name: 'who is forgotten is not among the dirty',
     file: 'presence.ts',
-    line: 'dirty: [...dirty, ...forgotten]',
-    becomes: 'dirty',
+    line: 'forgotten.length === 0 ? decision : { ...decision, forgotten }',
+    becomes: 'decision',
   },
-  // Activity
   {
     name: 'idleness is ignored',
-    file: 'user.ts',
-    line: "this.#choice.status === 'online' && this.isIdle ? 'away'",
-    becomes: "this.#choice.status === 'online' && false ? 'away'",
+    file: 'fact.ts',
+    line: "choice.status === 'online' && sessions === 'idle' ? 'away'",
+    becomes: "choice.status === 'online' && false ? 'away'",
   },
   {
     name: 'one idle session makes the user away',
@@ -278,9 +261,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a user who is idle is away, whatever was chosen',
-    file: 'user.ts',
-    line: "return this.#choice.status === 'online' && this.isIdle ? 'away'",
-    becomes: "return this.#choice.status !== 'offline' && this.isIdle ? 'away'",
+    file: 'fact.ts',
+    line: "choice.status === 'online' && sessions === 'idle' ? 'away'",
+    becomes: "choice.status !== 'offline' && sessions === 'idle' ? 'away'",
   },
   {
     name: 'who comes back is active',
@@ -302,11 +285,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'who was away is online after a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'record.idle === true',
     becomes: 'false',
   },
-  // Sessions with a name
   {
     name: 'a session that comes again under its name is counted twice',
     file: 'user.ts',
@@ -337,7 +319,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'sessions.push({ id, named, isIdle',
     becomes: 'sessions.push({ id, named: false, isIdle',
   },
-  // The end of a choice
   {
     name: 'a choice never ends',
     file: 'choice.ts',
@@ -352,7 +333,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nobody looks for the end of a choice',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'this.#takeExpired(now) ?? this.#deadlines.take(awake)',
     becomes: 'this.#deadlines.take(awake)',
   },
@@ -364,52 +345,51 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a choice with an end is not kept over a restart by who is gone',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'const hasChoice = !isGone || expiresAt !== undefined ||',
     becomes: 'const hasChoice = !isGone ||',
   },
   {
     name: 'a restored choice never ends',
-    file: 'presence.ts',
-    line: '    this.#watch(user)\n    if (isGone)',
-    becomes: '    if (isGone)',
+    file: 'here.ts',
+    line: '    this.#watch(user)\n    if (user.keptUntil',
+    becomes: '    if (user.keptUntil',
   },
   {
     name: 'who returns before anybody looked has a choice that is over',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (!user.hasSessions) this.#expire(user, now)',
     becomes: '',
   },
   {
     name: 'who returns loses a choice that is not over',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'if (!user.hasSessions) this.#expire(user, now)',
     becomes: 'if (!user.hasSessions) user.expire(Number.POSITIVE_INFINITY)',
   },
   {
     name: 'a pause puts off the end of a choice',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'this.#expiries.take(this.#wall.choiceTime(now))',
     becomes: 'this.#expiries.take(this.#wall.awake(now))',
   },
   {
     name: 'the end of a choice is slept through',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: '      this.#expiries.next + this.#wall.aheadMs,\n',
     becomes: '',
   },
   {
     name: 'an end before now is taken',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'hasExpired(choice, this.#wall.choiceTime(now)) ? { ...choice, ...ENDED } : choice',
     becomes: 'choice',
   },
-  // Who is told of their own choice
   {
     name: 'a choice is not reported',
-    file: 'presence.ts',
-    line: '{ ...outcome, choices: [userId] }',
-    becomes: 'outcome',
+    file: 'here.ts',
+    line: 'const own = isOther ? this.#chosen(user, now) : undefined',
+    becomes: 'const own = undefined\n    if (isOther) this.#chosen(user, now)',
   },
   {
     name: 'a choice that is no other is reported',
@@ -419,15 +399,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the end of a choice is not reported',
-    file: 'presence.ts',
-    line: 'if (hasFallenBack && user.hasSessions) choices',
-    becomes: 'if (false) choices',
+    file: 'here.ts',
+    line: 'hasFallenBack && user.hasSessions ? ownChoiceOf(user) : undefined',
+    becomes: 'undefined',
   },
   {
     name: 'the end of a choice is reported of those who are gone',
-    file: 'presence.ts',
-    line: 'if (hasFallenBack && user.hasSessions) choices',
-    becomes: 'if (hasFallenBack) choices',
+    file: 'here.ts',
+    line: 'hasFallenBack && user.hasSessions ? ownChoiceOf(user)',
+    becomes: 'hasFallenBack ? ownChoiceOf(user)',
   },
   {
     name: 'what somebody who is gone had chosen is told',
@@ -435,7 +415,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'user?.hasSessions ? user.choice',
     becomes: 'user ? user.choice',
   },
-  // The view: text, end and name
   {
     name: 'the text of a hidden user is seen',
     file: 'choice.ts',
@@ -456,15 +435,16 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a name is seen at once',
-    file: 'user.ts',
-    line: 'this.#newName = username === this.username ? undefined : ownCopy(username)',
-    becomes: 'this.username = username',
+    file: 'here.ts',
+    line: 'const seen = this.seen(userId)\n    const username = isLeaving',
+    becomes:
+      "const seen = this.seen(userId)\n    if (newName === 'Bob') return nothing\n    const username = isLeaving",
   },
   {
     name: 'the name of a hidden user is seen',
-    file: 'user.ts',
-    line: 'state.turn = 0\n    if (state.shown',
-    becomes: 'state.turn = 0\n    this.username = this.#newName ?? this.username\n    if (state.shown',
+    file: 'here.ts',
+    line: 'isLeaving ? seen?.username : (newName',
+    becomes: 'false ? seen?.username : (newName',
   },
   {
     name: 'a name alone is no change',
@@ -481,23 +461,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the old name, taken again, still waits',
     file: 'user.ts',
-    line: 'username === this.username ? undefined : ownCopy(username)',
+    line: 'username === seenName ? undefined : ownCopy(username)',
     becomes: 'username',
   },
   {
     name: 'an arrival and its name are two changes',
-    file: 'presence.ts',
-    line: 'if (username !== undefined) user.rename(username)\n    const isOther',
+    file: 'here.ts',
+    line: 'if (username !== undefined) this.#rename(user, username)\n    const isOther',
     becomes:
-      'const first = this.#settle(user, now)\n    if (username !== undefined) user.rename(username)\n    if (first.changes.length > 0) return first\n    const isOther',
+      'const first = this.#settle(user, now)\n    if (username !== undefined) this.#rename(user, username)\n    if (first.fact) return first\n    const isOther',
   },
   {
     name: 'a change carries what is, not what was',
-    file: 'presence.ts',
-    line: 'const previous = user.shown.status',
-    becomes: 'const previous = user.due.status',
+    file: 'view.ts',
+    line: "const previous = this.#table.active(userId)?.shown.status ?? 'offline'",
+    becomes: 'const previous = presenceOf(fact).status',
   },
-  // Who is gone, and comes to rest
   {
     name: 'who leaves rests though a name waits',
     file: 'user.ts',
@@ -526,39 +505,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'who rests has no name',
-    file: 'presence.ts',
-    line: 'user.lastSeen, user.username)',
-    becomes: 'user.lastSeen, undefined)',
+    file: 'view.ts',
+    line: 'this.#table.archive(userId, lastSeen, username)',
+    becomes: 'this.#table.archive(userId, lastSeen, undefined)',
   },
   {
     name: 'who rests was last seen when that began',
-    file: 'presence.ts',
-    line: 'const changes = this.#show(user, now)',
-    becomes: 'const changes = this.#show(user, now); if (user.isArchivable) user.lastSeen = now',
+    file: 'view.ts',
+    line: 'this.#table.archive(userId, lastSeen, username)',
+    becomes: 'this.#table.archive(userId, this.#table.get(userId)?.lastSeen ?? lastSeen, username)',
   },
   {
     name: 'who wakes has no name',
-    file: 'presence.ts',
-    line: 'new User(userId, lastSeen, username === undefined ? {} : { username })',
-    becomes: 'new User(userId, lastSeen)',
+    file: 'view.ts',
+    line: 'const user = { userId, lastSeen, username, shown }',
+    becomes: 'const user = { userId, lastSeen, username: undefined, shown }',
   },
   {
     name: 'who wakes was never seen',
-    file: 'presence.ts',
-    line: 'new User(userId, lastSeen, username === undefined ? {} : { username })',
-    becomes: 'new User(userId, 0, username === undefined ? {} : { username })',
-  },
-  {
-    name: 'who wakes is another user beside the row',
-    file: 'presence.ts',
-    line: '{} : { username })\n    this.#users.put(user)',
-    becomes: '{} : { username })',
-  },
-  {
-    name: 'who is here already wakes once more',
-    file: 'presence.ts',
-    line: 'if (known instanceof User) return known\n',
-    becomes: '',
+    file: 'here.ts',
+    line: 'new User(userId, now, this.seen(userId) !== undefined)',
+    becomes: 'new User(userId, now, false)',
   },
   {
     name: 'who rests has a name that somebody else had',
@@ -569,46 +536,45 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'who was gone is restored without a name',
     file: 'presence.ts',
-    line: 'this.#users.archive(userId, lastSeen, username)',
-    becomes: 'this.#users.archive(userId, lastSeen, undefined)',
+    line: 'user?.isVisible ? (newUsername ?? username) : username',
+    becomes: 'user?.isVisible ? (newUsername ?? username) : undefined',
   },
   {
     name: 'a choice with an end rests after a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'const isKept = expiresAt !== undefined || keptHidden',
     becomes: 'const isKept = keptHidden',
   },
   {
     name: 'a name that waits is lost in a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'isGone && !isKept && newUsername === undefined',
     becomes: 'isGone && !isKept',
   },
   {
     name: 'who was hidden is gone after a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: "const isGone = session === 'none'",
     becomes: "const isGone = session === 'none' || status === 'offline'",
   },
   {
     name: 'who is gone is named again for the name they have',
     file: 'presence.ts',
-    line: 'known.newName : undefined) ?? known.username',
-    becomes: 'known.newName : undefined)',
+    line: 'this.#here.get(userId)?.newName ?? this.#here.seen(userId)?.username)',
+    becomes: 'this.#here.get(userId)?.newName)',
   },
   {
     name: 'who returned is taken for who was due before',
-    file: 'presence.ts',
-    line: 'if (this.#users.active(user.userId) !== user) continue',
-    becomes: 'if (this.#users.active(user.userId) === undefined) continue',
+    file: 'here.ts',
+    line: 'if (this.#users.get(user.userId) !== user) continue',
+    becomes: 'if (this.#users.get(user.userId) === undefined) continue',
   },
   {
     name: 'who was due and has rested since is woken',
-    file: 'presence.ts',
-    line: 'if (this.#users.active(user.userId) !== user) continue',
-    becomes: 'if (this.#users.get(user.userId) === undefined) continue',
+    file: 'here.ts',
+    line: 'if (this.#users.get(user.userId) !== user) continue',
+    becomes: '',
   },
-  // Places
   {
     name: 'who was forgotten still has a place',
     file: 'user-table.ts',
@@ -637,34 +603,33 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the walk goes round once',
-    file: 'user-table.ts',
-    line: '    if (!step || step.done) {',
-    becomes: '    if (!step) {',
+    file: 'round.ts',
+    line: 'if (!step || step.done) {',
+    becomes: 'if (!step) {',
   },
-  // Paging
   {
     name: 'a page repeats the last one of the page before',
-    file: 'presence.ts',
-    line: 'next: place < this.#users.end ? place : undefined',
-    becomes: 'next: place < this.#users.end ? place - 1 : undefined',
+    file: 'view.ts',
+    line: 'next: place < this.#table.end ? place : undefined',
+    becomes: 'next: place < this.#table.end ? place - 1 : undefined',
   },
   {
     name: 'a page leaves one out',
-    file: 'presence.ts',
-    line: 'next: place < this.#users.end ? place : undefined',
-    becomes: 'next: place < this.#users.end ? place + 1 : undefined',
+    file: 'view.ts',
+    line: 'next: place < this.#table.end ? place : undefined',
+    becomes: 'next: place < this.#table.end ? place + 1 : undefined',
   },
   {
     name: 'a page has one too many',
-    file: 'presence.ts',
+    file: 'view.ts',
     line: 'users.length < limit',
     becomes: 'users.length <= limit',
   },
   {
     name: 'a page ends where somebody is left',
-    file: 'presence.ts',
-    line: 'next: place < this.#users.end ?',
-    becomes: 'next: place + 1 < this.#users.end ?',
+    file: 'view.ts',
+    line: 'next: place < this.#table.end ?',
+    becomes: 'next: place + 1 < this.#table.end ?',
   },
   {
     name: 'who was forgotten is on a page',
@@ -675,11 +640,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a page does not ask whom it is to have',
-    file: 'presence.ts',
-    line: 'if (status === undefined || viewOf(known).status === status) users',
+    file: 'view.ts',
+    line: 'if (status === undefined || shownOf(known).status === status) users',
     becomes: 'users',
   },
-  // Deadlines
   {
     name: 'the heap does not rise',
     file: 'deadlines.ts',
@@ -704,7 +668,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'first.at > now',
     becomes: 'first.at >= now',
   },
-  // A hiding that outlives a lost line
   {
     name: 'a hidden user whose line was lost is shown on returning',
     file: 'user.ts',
@@ -714,14 +677,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'leaving on purpose does not end a hiding',
     file: 'user.ts',
-    line: 'if (!this.#take(id) || this.hasSessions) return\n    if (',
-    becomes: 'if (!this.#take(id) || this.hasSessions) return\n    if (false && ',
+    line: "if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this",
+    becomes: 'if (false) this',
   },
   {
     name: 'closing one of two tabs ends a hiding',
     file: 'user.ts',
-    line: 'if (!this.#take(id) || this.hasSessions) return',
-    becomes: 'if (!this.#take(id)) return',
+    line: "if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this",
+    becomes: "if (status === 'offline' && expiresAt === undefined) this",
   },
   {
     name: 'a hiding is kept for ever',
@@ -737,27 +700,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nobody looks for the end of a hiding',
-    file: 'presence.ts',
-    line: 'if (user.keptUntil !== before) this.#kept.set(user, user.keptUntil)',
-    becomes: '',
+    file: 'here.ts',
+    line: 'if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#kept.set(user, user.keptUntil)',
+    becomes: 'user.deactivate(awake + this.#options.hiddenKeepMs)',
   },
   {
     name: 'a hiding is not kept over a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'expiresAt !== undefined || keptHidden === true\n',
     becomes: 'expiresAt !== undefined\n',
   },
   {
     name: 'a hiding restored is kept for ever',
-    file: 'presence.ts',
-    line: '        this.#kept.set(user, user.keptUntil)\n      }',
-    becomes: '      }',
+    file: 'here.ts',
+    line: 'if (user.keptUntil > 0) this.#kept.set(user, user.keptUntil)',
+    becomes: '',
   },
   {
     name: 'a user who will be hidden is forgotten',
     file: 'presence.ts',
-    line: "(known.liveness === 'none' && !known.isKeptHidden)",
-    becomes: "known.liveness === 'none'",
+    line: "user.liveness === 'none' && !user.isKeptHidden",
+    becomes: "user.liveness === 'none'",
   },
   {
     name: 'the return of a user does not end the time of keeping',
@@ -765,7 +728,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: '    this.#keptUntil = 0\n    const { sessions }',
     becomes: '    const { sessions }',
   },
-  // What a session begins with
   {
     name: 'an older choice replaces a newer one',
     file: 'user.ts',
@@ -804,30 +766,29 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a session begins visible and hides then',
-    file: 'presence.ts',
-    line: 'const isOther = choice !== undefined',
+    file: 'here.ts',
+    line: 'const isOther = choice !== undefined &&',
     becomes:
-      'const first = this.#settle(user, now).changes\n    if (first.length > 0) return { changes: first, dirty: [userId], choices: [] }\n    const isOther = choice !== undefined',
+      'const first = this.#settle(user, now)\n    if (first.fact) return first\n    const isOther = choice !== undefined &&',
   },
   {
     name: 'the end of the choice of an arrival is not watched',
-    file: 'presence.ts',
-    line: 'if (isOther) this.#chosen(user, now)',
-    becomes: '',
+    file: 'here.ts',
+    line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now\n    this.#watch(user)',
+    becomes: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now',
   },
   {
     name: 'the time of a choice is forgotten with the choice',
     file: 'user.ts',
-    line: 'if (!isPlain(this.#choice) || this.#chosenAt > 0) this.#keptUntil = keptUntil',
-    becomes: 'if (isPlain(this.#choice)) this.#chosenAt = 0\n    else this.#keptUntil = keptUntil',
+    line: 'if (isPlain(this.#choice) && this.#chosenAt === 0) return false',
+    becomes: 'if (isPlain(this.#choice)) {\n      this.#chosenAt = 0\n      return false\n    }',
   },
   {
     name: 'the time of a choice is lost in a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'const { chosenAt = 0, keptHidden } = record',
     becomes: 'const { keptHidden } = record\n    const chosenAt = 0',
   },
-  // Inactive sessions
   {
     name: 'an inactive session is held no longer than others',
     file: 'user.ts',
@@ -842,7 +803,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an inactive session is held no longer after a restart',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'const isInactive = record.inactive === true',
     becomes: 'const isInactive = false',
   },
@@ -858,7 +819,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'isIdle, isInactive: false, state',
     becomes: 'isIdle, isInactive: sessions.some(session => session.isInactive), state',
   },
-  // The wall clock is set
   {
     name: 'a jump runs down graces',
     file: 'wall-clock.ts',
@@ -867,50 +827,39 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'what was stamped stays where the clock was',
-    file: 'presence.ts',
-    line: 'known.moveStamps(ms)',
+    file: 'here.ts',
+    line: 'user.moveHeard(ms)',
     becomes: '',
   },
   {
     name: 'what an earlier process stamped moves with the clock',
-    file: 'user.ts',
-    line: 'if (isVisible && this.isStampedHere) this.lastSeen += ms',
-    becomes: 'if (isVisible) this.lastSeen += ms',
-  },
-  {
-    name: 'the lastSeen of a hidden user moves with the clock',
-    file: 'user.ts',
-    line: "const isVisible = state.shown.status !== 'offline'\n    if (isVisible &&",
-    becomes: 'const isVisible = true\n    if (isVisible &&',
+    file: 'here.ts',
+    line: 'if (this.signOfLife(user) !== undefined) moved.push(user)',
+    becomes:
+      'if (user.isVisible) user.heard(1)\n      if (this.signOfLife(user) !== undefined) moved.push(user)',
   },
   {
     name: 'what was stamped while the clock was wrong stays wrong',
     file: 'presence.ts',
-    line: 'dirty.push(...this.#setStampsRight())',
+    line: 'records.push(...this.#setStampsRight())',
     becomes: 'this.#stampedOff.clear()',
   },
   {
     name: 'what was stamped before the clock was wrong is set right too',
     file: 'presence.ts',
-    line: "status === 'offline' && this.#wall.isOff && user",
-    becomes: "status === 'offline' && user",
-  },
-  {
-    name: 'a user who returned since is set right too',
-    file: 'presence.ts',
-    line: 'else this.#stampedOff.delete(user.userId)',
-    becomes: '',
+    line: 'const isOff = this.#wall.isOff && step.isOwnSign',
+    becomes: 'const isOff = step.isOwnSign',
   },
   {
     name: 'it is not noted whose lastSeen was set right',
     file: 'presence.ts',
-    line: 'known.lastSeen + jumpedMs - jumpedThen)\n      dirty.push(userId)',
-    becomes: 'known.lastSeen + jumpedMs - jumpedThen)',
+    line: '      corrected.push(userId)\n',
+    becomes: '',
   },
   {
     name: 'it is not noted whose lastSeen moved',
-    file: 'presence.ts',
-    line: 'if (known.lastSeen !== lastSeen) dirty.push(known.userId)',
+    file: 'here.ts',
+    line: 'if (this.signOfLife(user) !== undefined) moved.push(user)',
     becomes: '',
   },
   {
@@ -955,7 +904,6 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'return this.#known ? this.#known.time + this.awake(now) - this.#known.at : now',
     becomes: 'return this.#known ? Math.max(now, this.#known.time + this.awake(now) - this.#known.at) : now',
   },
-  // The way back after a suspension
   {
     name: 'a choice that ended with the state is not in force again',
     file: 'user.ts',
@@ -976,27 +924,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'who is lost when the process goes on has no more time',
-    file: 'presence.ts',
-    line: 'known.holdLonger(until)) this.#deadlines.add(until, known)',
-    becomes: 'false) this.#deadlines.add(until, known)',
+    file: 'here.ts',
+    line: 'if (user.holdLonger(until)) this.#deadlines.add(until, user)',
+    becomes: '',
   },
   {
     name: 'nobody looks when that time is over',
-    file: 'presence.ts',
-    line: 'if (known instanceof User && known.holdLonger(until)) this.#deadlines.add(until, known)',
-    becomes: 'if (known instanceof User) known.holdLonger(until)',
+    file: 'here.ts',
+    line: 'if (user.holdLonger(until)) this.#deadlines.add(until, user)',
+    becomes: 'user.holdLonger(until)',
   },
   {
     name: 'who is lost after that has no more time',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'this.#returnUntil = until',
     becomes: 'void until',
   },
   {
     name: 'any suspension gives more time',
     file: 'presence.ts',
-    line: 'this.#wall.leaveOut(ms)\n    if (ms >= this.#options.noticedMs) this.#awaitReturn(now)',
-    becomes: 'this.#wall.leaveOut(ms)\n    this.#awaitReturn(now)',
+    line: 'this.#wall.leaveOut(ms)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
+    becomes: 'this.#wall.leaveOut(ms)\n    this.#here.awaitReturn(now)',
   },
   {
     name: 'more time is less for an inactive session',
@@ -1004,43 +952,42 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'session.until >= until) continue',
     becomes: 'false) continue',
   },
-  // A wall clock that is wrong
   {
     name: 'after a pause of the machine there is no time to come back',
     file: 'presence.ts',
-    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#awaitReturn(now)',
+    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
     becomes: 'const isRight = this.#wall.jump(ms, now)',
   },
   {
     name: 'a clock that is set back gives time to come back',
     file: 'presence.ts',
-    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#awaitReturn(now)',
+    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
     becomes:
-      'const isRight = this.#wall.jump(ms, now)\n    if (Math.abs(ms) >= this.#options.noticedMs) this.#awaitReturn(now)',
+      'const isRight = this.#wall.jump(ms, now)\n    if (Math.abs(ms) >= this.#options.noticedMs) this.#here.awaitReturn(now)',
   },
   {
     name: 'a stored time in the future counts more than a sign of life',
-    file: 'user.ts',
-    line: "if (this.#state.shown.status !== 'offline') this.lastSeen = at",
-    becomes: "if (this.#state.shown.status !== 'offline') this.lastSeen = Math.max(this.lastSeen, at)",
+    file: 'view.ts',
+    line: 'lastSeen: this.#wall.shown(sign ?? known.lastSeen)',
+    becomes: 'lastSeen: this.#wall.shown(Math.max(sign ?? 0, known.lastSeen))',
   },
   {
     name: 'what was stamped by a clock that is behind is stored as it is',
     file: 'presence.ts',
-    line: 'const lastSeen = known.lastSeen + this.#behindMs(known)',
-    becomes: 'const lastSeen = known.lastSeen',
+    line: 'lastSeen: written + this.#behindMs(user)',
+    becomes: 'lastSeen: written',
   },
   {
     name: 'what was stamped by a clock that is behind is stored right only for users who are present',
     file: 'presence.ts',
-    line: 'if (jumpedThen !== undefined) return this.#wall.behindMs(jumpedThen)',
-    becomes: '',
+    line: 'return jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)',
+    becomes: 'return 0',
   },
   {
     name: 'what was stamped by a clock that is behind is stored right only for users who left',
     file: 'presence.ts',
-    line: 'return isSeenNow ? this.#wall.behindMs() : 0',
-    becomes: 'return 0',
+    line: 'this.#here.signOfLife(user) === undefined ? 0 : this.#wall.behindMs()',
+    becomes: '0',
   },
   {
     name: 'all timestamps in the future are now',
@@ -1069,13 +1016,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'it is not noted whose timestamp in the future was replaced',
     file: 'presence.ts',
-    line: 'this.#setLastSeen(known, lastSeen)\n        dirty.push(known.userId)',
-    becomes: 'this.#setLastSeen(known, lastSeen)',
+    line: 'this.#view.correct(userId, shown)\n        changed.push(userId)',
+    becomes: 'this.#view.correct(userId, shown)',
   },
   {
     name: 'it is not noted whose stored time is another when a clock is believed',
     file: 'presence.ts',
-    line: 'dirty.push(...this.#stampedOff.keys())',
+    line: 'changed.push(...this.#stampedOff.keys())',
     becomes: '',
   },
   {
@@ -1098,76 +1045,116 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a choice that was made while the clock was ahead ends late',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && ',
     becomes: 'user.isChoiceByWall = now < 0 && ',
   },
   {
     name: 'an end by the right clock comes at once while the clock is ahead',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now',
     becomes: 'this.#wall.aheadMs > 0',
   },
   {
     name: 'a second jump ends a choice that was made after the first',
-    file: 'presence.ts',
-    line: 'known.isChoiceByWall = false\n',
+    file: 'here.ts',
+    line: 'user.isChoiceByWall = false\n',
     becomes: '\n',
-  },
-  // Users whom nobody has seen
-  {
-    name: 'a user who was always hidden is listed',
-    file: 'presence.ts',
-    line: ' || !wasSeen(known)) continue\n      if (left',
-    becomes: ') continue\n      if (left',
-  },
-  {
-    name: 'a user who was always hidden is paged',
-    file: 'presence.ts',
-    line: 'if (!known || !wasSeen(known)) continue',
-    becomes: 'if (!known) continue',
   },
   {
     name: 'a user who was always hidden has a lastSeen',
     file: 'presence.ts',
-    line: 'return known && wasSeen(known)\n',
-    becomes: 'return known\n',
+    line: 'if (record.unseen && !user?.isVisible) continue',
+    becomes: '',
   },
   {
     name: 'after a restart a user who was always hidden is seen',
-    file: 'presence.ts',
-    line: 'wasSeen: record.unseen !== true',
-    becomes: 'wasSeen: true',
+    file: 'here.ts',
+    line: 'record.unseen !== true',
+    becomes: 'true',
   },
   {
     name: 'a user who was always hidden is known for ever',
     file: 'presence.ts',
-    line: 'if (!user.wasSeen) {',
-    becomes: 'if (user.lastSeen < 0) {',
+    line: 'if (user.wasSeen || !user.isDone) records',
+    becomes: 'if (user.wasSeen || !user.isDone || user.knownSince > 0) records',
   },
-  // Users who are kept hidden
   {
     name: 'a user who is kept hidden is never forgotten for a newcomer',
     file: 'presence.ts',
-    line: 'oldest ??= keptLongest',
-    becomes: '',
+    line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
+    becomes: 'oldest?.userId',
   },
   {
     name: 'a user who is kept hidden is forgotten before others',
     file: 'presence.ts',
-    line: 'oldest ??= keptLongest',
-    becomes: 'oldest = keptLongest ?? oldest',
+    line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
+    becomes: 'this.#here.keptLongest?.userId ?? oldest?.userId',
   },
   {
     name: 'a user who returns is still waited for',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'user.open(session, now)\n    this.#kept.delete(user)',
     becomes: 'user.open(session, now)',
   },
   {
     name: 'the end of a hiding is slept through',
-    file: 'presence.ts',
+    file: 'here.ts',
     line: 'Math.min(this.#deadlines.next, keptUntil)',
     becomes: 'this.#deadlines.next',
+  },
+  {
+    name: 'a second fact is decided on what others still see of the first',
+    file: 'here.ts',
+    line: 'return this.#pending.get(userId) ?? this.#view(userId)',
+    becomes: 'return this.#view(userId)',
+  },
+  {
+    name: 'facts that are visible are remembered',
+    file: 'here.ts',
+    line: 'if (this.#pending.get(fact.userId) === fact) this.#pending.delete(fact.userId)',
+    becomes: '',
+  },
+  {
+    name: 'a leaving is told as a loss',
+    file: 'user.ts',
+    line: "if (this.#state) this.#state.end = 'left'",
+    becomes: '',
+  },
+  {
+    name: 'a loss is told as a leaving',
+    file: 'user.ts',
+    line: "    this.#state.end = 'lost'\n",
+    becomes: '',
+  },
+  {
+    name: 'a hiding is told as a loss',
+    file: 'user.ts',
+    line: "return this.hides ? 'left' : ",
+    becomes: 'return ',
+  },
+  {
+    name: 'the end of a choice is told as a choice',
+    file: 'user.ts',
+    line: "return this.#hasExpired ? 'expired' : 'chosen'",
+    becomes: "return 'chosen'",
+  },
+  {
+    name: 'idleness is told as a choice',
+    file: 'user.ts',
+    line: 'if (!isSameChoice(said.choice, due.choice)) return',
+    becomes: 'if (said.sessions !== due.sessions || !isSameChoice(said.choice, due.choice)) return',
+  },
+  {
+    name: 'a session that was left did not end',
+    file: 'here.ts',
+    line: 'const ended = user.end(sessionId) ? [{ userId: user.userId, sessionId }] : []',
+    becomes: 'user.end(sessionId)\n    const ended: EndedSession[] = []',
+  },
+  {
+    name: 'the session that stands for those before a restart is named',
+    file: 'user.ts',
+    line: 'return ended.filter(id => id !== BEFORE_RESTART)',
+    becomes: 'return ended',
   },
 ]

@@ -1,5 +1,5 @@
+import type { PresenceOptions } from '../options.ts'
 import { UNPACED } from '../pace.ts'
-import type { PresenceOptions } from '../presence.ts'
 
 /** Every change is seen at once: no grace, no hold and no pace. For tests of what comes after presence. */
 export const AT_ONCE: PresenceOptions = {

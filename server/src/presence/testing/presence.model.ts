@@ -1,8 +1,13 @@
 import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
-import { type Change, NOTHING, type Outcome } from '../change.ts'
-import type { FirstChoice } from '../choice.ts'
-import type { Choice, Presence, PresenceOptions, PresenceRecord, SeenUser } from '../presence.ts'
+import type { Change, EndedSession, OwnChoice } from '../change.ts'
+import type { Choice, FirstChoice } from '../choice.ts'
+import type { Cause } from '../fact.ts'
+import type { PresenceOptions } from '../options.ts'
+import type { Presence } from '../presence.ts'
+import type { PresenceRecord } from '../record.ts'
+import type { SeenUser } from '../view.ts'
+import { OneNode, type Outcome } from './one-node.ts'
 
 /**
  * The rules of presence a second time, told as slowly and plainly as they are written down: one list of all
@@ -35,12 +40,14 @@ type Event =
       readonly isInactive: boolean
     }
   | { readonly what: 'identify'; readonly userId: UserId; readonly username: string }
-  /** Others were told. When a change is told is the only thing that is taken from the core, after judging it. */
+  /**
+   * Others were told. When a change is told is the only thing that is taken from the core, after judging it.
+   */
   | { readonly what: 'told'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'forgotten'; readonly userId: UserId }
   /**
-   * To everybody: somebody looked at the clock; the process was suspended; the wall clock was set; it is another process
-   * from here, which knows that it is at least `knownTime`.
+   * To everybody: somebody looked at the clock; the process was suspended; the wall clock was set; it is
+   * another process from here, which knows that it is at least `knownTime`.
    */
   | { readonly what: 'look'; readonly at: number; readonly knownTime: number }
   | { readonly what: 'suspension'; readonly ms: number; readonly at: number }
@@ -80,8 +87,9 @@ interface Story {
   /** What others see, and what they should see by the rule of presence. */
   shown: View
   due: View
-  /** Whether the two differ, a name that waits included. */
+  /** Whether the two differ, a name that waits included; and why others will see a change. */
   isOwed: boolean
+  cause: Cause
   lastSeen: number | null
   username: string | undefined
   /** A name that others don't see yet. */
@@ -92,7 +100,10 @@ interface Story {
   storedLastSeen: number | null
   /** Whether the end of the choice is by the wall clock although it is ahead. */
   isByWall: boolean
-  /** How far the end of the choice is put off, because the wall clock is ahead as far as this process can tell. */
+  /**
+   * How far the end of the choice is put off, because the wall clock is ahead as far as this process can
+   * tell.
+   */
   ahead: number
   /** By how much the wall clock was set back. */
   setBackMs: number
@@ -148,7 +159,18 @@ class Model {
     /** The sum of all jumps and suspensions: the wall clock minus steady time. */
     let offset = 0
     let isSettled = false
-    /** The sum of jumps at which the `lastSeen` of a user who is seen as offline was stamped, where that matters. */
+    /**
+     * How the last session ended; what others know of choice and idleness; whether the choice before has
+     * expired.
+     */
+    let end: 'left' | 'lost' = 'left'
+    let saidChoice: Choice = ONLINE
+    let saidIdle = false
+    let hasExpired = false
+    /**
+     * The sum of jumps at which the `lastSeen` of a user who is seen as offline was stamped, where that
+     * matters.
+     */
     let stampedAt: number | undefined
     /** Until when clients are on their way back after a suspension. */
     let returnUntil = Number.NEGATIVE_INFINITY
@@ -159,8 +181,10 @@ class Model {
     const choose = (other: Choice, at: number, now: number) => {
       chosenAt = at
       const next = isOver(other, now - ahead()) || isSame(other, ONLINE) ? ONLINE : other
-      if (!isSame(next, choice))
+      if (!isSame(next, choice)) {
+        hasExpired = false
         isByWall = ahead() > 0 && next.expiresAt !== undefined && next.expiresAt > now
+      }
       choice = next
     }
     const awaitReturn = (now: number) => {
@@ -171,6 +195,10 @@ class Model {
       const isStampedNow = shown.status !== 'offline' && lastSeen === proof
       const then = stampedAt ?? (isStampedNow ? jumped : undefined)
       return lastSeen === null || then === undefined ? lastSeen : lastSeen + behind(then)
+    }
+    const owes = () => {
+      const due = dueView(sessions, choice)
+      return !isSame(shown, due) || (due.status !== 'offline' && newName !== undefined)
     }
     const rename = (name: string) => {
       newName = name === username ? undefined : name
@@ -197,7 +225,8 @@ class Model {
             choice = ONLINE
             if (keptUntil === 0) chosenAt = 0
           }
-          // Its own place if it has one, else that of the nameless one lost longest ago: that is what "back" means.
+          // Its own place if it has one, else that of the nameless one lost longest ago: that is what "back"
+          // means.
           const own = event.named ? sessions.find(({ id }) => id === event.id) : undefined
           const lost = sessions.filter(isLost).filter(({ named }) => !named)
           const place = own ?? lost.sort((a, b) => a.until - b.until)[0]
@@ -222,6 +251,7 @@ class Model {
         case 'leave': {
           const before = sessions.length
           sessions = without(sessions, event.id)
+          if (sessions.length < before) end = 'left'
           // Who leaves on purpose ends a hiding without an end.
           if (before > 0 && sessions.length === 0 && isHiding(choice)) choose(ONLINE, 0, event.at)
           break
@@ -282,8 +312,9 @@ class Model {
             if (lastSeen !== null) lastSeen = toldOf(lastSeen, setBackMs, event.at)
             ;[setBackMs, latest, isSettled] = [0, event.at, true]
           }
+          if (sessions.some(session => session.until <= event.at)) end = 'lost'
           sessions = sessions.filter(session => session.until > event.at)
-          if (isOver(choice, choiceTime(event.at))) choice = ONLINE
+          if (isOver(choice, choiceTime(event.at))) [choice, hasExpired] = [ONLINE, true]
           if (keptUntil > 0 && keptUntil <= event.at) {
             keptUntil = 0
             if (choice.expiresAt === undefined) [choice, chosenAt] = [ONLINE, 0]
@@ -320,7 +351,8 @@ class Model {
             if (shown.status !== 'offline' && lastSeen === proof) lastSeen += event.ms
             proof += event.ms
           }
-          // ... and what was stamped while it was wrong for one who was not seen any more is set right with it.
+          // ... and what was stamped while it was wrong for one who was not seen any more is set right with
+          // it.
           if (wasOff && !isOff()) {
             if (stampedAt !== undefined && lastSeen !== null) lastSeen += jumped - stampedAt
             stampedAt = undefined
@@ -360,6 +392,7 @@ class Model {
               ]
             : []
           shown = OFFLINE
+          end = 'lost'
           if (isHere) show(event.at)
           else keptUntil = choice !== ONLINE || chosenAt > 0 ? event.at + hiddenKeepMs : 0
           proof = Number.NEGATIVE_INFINITY
@@ -369,7 +402,8 @@ class Model {
       const isGone = sessions.length === 0 && shown.status === 'offline'
       if (!isGone) keptUntil = 0
       if (isGone && isHere && 'at' in event) {
-        // Who is gone, and seen as gone, keeps a choice that has an end, a hiding, and for some time when that was.
+        // Who is gone, and seen as gone, keeps a choice that has an end, a hiding, and for some time when
+        // that was.
         if (choice.expiresAt === undefined && choice.status !== 'offline') choice = ONLINE
         if (event.what !== 'restart' && (choice !== ONLINE || chosenAt > 0))
           keptUntil = event.at + hiddenKeepMs
@@ -377,13 +411,20 @@ class Model {
       if (isGone && keptUntil === 0 && choice === ONLINE) chosenAt = 0
       if (chosenAt === 0 && choice === ONLINE) keptUntil = 0
       if (shown.status !== 'offline' && proof > Number.NEGATIVE_INFINITY) lastSeen = proof
+      if (!owes()) [saidChoice, saidIdle, hasExpired] = [choice, isIdle(sessions), false]
       // Nobody has seen this user, and nothing has to be kept.
       if (known && !wasSeen && isGone && choice === ONLINE && chosenAt === 0 && newName === undefined) {
         ;({ known, keptUntil, lastSeen, username } = UNKNOWN)
       }
     }
     const due = dueView(sessions, choice)
-    const isOwed = !isSame(shown, due) || (due.status !== 'offline' && newName !== undefined)
+    const causeOf = (): Cause => {
+      if (due.status === 'offline') return sessions.length > 0 ? 'left' : end
+      if (shown.status === 'offline') return 'opened'
+      if (!isSame(saidChoice, choice)) return hasExpired ? 'expired' : 'chosen'
+      if (saidIdle !== isIdle(sessions)) return saidIdle ? 'active' : 'idle'
+      return 'renamed'
+    }
     return {
       known,
       sessions,
@@ -392,7 +433,8 @@ class Model {
       keptUntil,
       shown,
       due,
-      isOwed,
+      isOwed: owes(),
+      cause: causeOf(),
       lastSeen,
       username,
       newName,
@@ -406,8 +448,8 @@ class Model {
   }
 
   /**
-   * From when on a change may be told, and must be: by a purse that holds `burst` coins and gets one every `everyMs` in which
-   * the process is not suspended, whatever is done to the wall clock.
+   * From when on a change may be told, and must be: by a purse that holds `burst` coins and gets one every
+   * `everyMs` in which the process is not suspended, whatever is done to the wall clock.
    */
   turn(userId: UserId): number {
     const { burst, everyMs } = this.#options.changePace
@@ -455,6 +497,7 @@ const UNKNOWN: Story = {
   shown: OFFLINE,
   due: OFFLINE,
   isOwed: false,
+  cause: 'opened',
   lastSeen: null,
   username: undefined,
   newName: undefined,
@@ -535,7 +578,10 @@ export type Step =
       readonly isInactive: boolean
     }
   | { readonly do: 'identify'; readonly userId: UserId; readonly username: string }
-  /** Time passes and nobody looks, as when timers are late; or passes to about the next time when something is due. */
+  /**
+   * Time passes and nobody looks, as when timers are late; or passes to about the next time when something is
+   * due.
+   */
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'waitToDue'; readonly off: number }
   /** Time passes and is looked at, `limit` users at a time. */
@@ -547,7 +593,9 @@ export type Step =
   | { readonly do: 'restart'; readonly ms: number; readonly isFromOld?: boolean | undefined }
   | { readonly do: 'forgetStale'; readonly count: number }
 
-/** What a session begins with; made so long ago, or in the future by a clock that was set back, or just now. */
+/**
+ * What a session begins with; made so long ago, or in the future by a clock that was set back, or just now.
+ */
 interface StepChoice {
   readonly status: Status
   readonly text?: string | undefined
@@ -678,7 +726,7 @@ class Table {
   readonly #options: PresenceOptions
   readonly #model: Model
   readonly #paging = new Paging()
-  #core: Presence
+  #core: OneNode
   #now = START
   /** Real time as the processes saw it pass, and the latest time that the wall clock has shown. */
   #knownTime = START
@@ -688,7 +736,7 @@ class Table {
     this.#Core = Core
     this.#options = options
     this.#model = new Model(options)
-    this.#core = new Core(options)
+    this.#core = new OneNode(options, Core)
     this.#core.restore([], START)
     this.#model.add({ what: 'restart', at: START, knownTime: START, latestTime: START, isFromOld: false })
   }
@@ -719,7 +767,8 @@ class Table {
           now => core.open(userId, { id, named }, now, { username, choice }),
         )
         const forgotten = outcome.dirty.filter(user => user !== step.userId)
-        // Of those who are kept hidden the one who was kept longest is forgotten, but only if there is nobody else.
+        // Of those who are kept hidden the one who was kept longest is forgotten, but only if there is nobody
+        // else.
         const hidden = USERS.filter(user => isKeptHidden(this.#story(user)))
         const keptLongest = Math.min(...hidden.map(user => this.#story(user).keptUntil))
         const allowed =
@@ -762,7 +811,8 @@ class Table {
         const { known, username, newName } = this.#story(step.userId)
         // A name that the user has already, or will have, does nothing at all: what waits goes on waiting.
         if (!known || (newName ?? username) === step.username) {
-          same(core.identify(step.userId, step.username, this.#now), NOTHING, 'no other name')
+          const nothing = core.identify(step.userId, step.username, this.#now)
+          same([...nothing.facts, ...nothing.records, ...nothing.forgotten], [], 'no other name')
           break
         }
         const { dirty } = this.#told(step.userId, { what: 'identify', ...step }, now =>
@@ -796,7 +846,7 @@ class Table {
         this.#model.add({ what: 'jump', ms: step.ms, at: this.#now })
         const outcome = core.jumped(step.ms, this.#now)
         same(outcome.changes, [], 'changes by a jump')
-        this.#judgeDirty(outcome.dirty, before)
+        this.#judgeDirty(outcome, before)
         break
       }
       case 'restart': {
@@ -804,7 +854,7 @@ class Table {
         same(core.knownTime(this.#now - step.ms), this.#knownTime, 'known time')
         const isFromOld = step.isFromOld === true
         const records = Array.from(core.records(), record => (isFromOld ? asOldVersion(record) : record))
-        this.#core = new this.#Core(this.#options)
+        this.#core = new OneNode(this.#options, this.#Core)
         const times = { knownTime: this.#knownTime, latestTime: this.#latestTime }
         this.#core.restore(records, this.#now, times)
         this.#model.add({ what: 'restart', at: this.#now, ...times, isFromOld })
@@ -828,7 +878,10 @@ class Table {
     }
   }
 
-  /** Everybody leaves, and all that could wait has its time: nothing is left but names and times, then nothing. */
+  /**
+   * Everybody leaves, and all that could wait has its time: nothing is left but names and times, then
+   * nothing.
+   */
   end(): void {
     for (const user of USERS) {
       for (const { id } of this.#story(user).sessions) this.take({ do: 'leave', userId: user, id })
@@ -852,12 +905,14 @@ class Table {
   #advance(limit: number): void {
     const now = this.#now
     const before = this.#recordsNow()
+    const present = this.#sessions()
     const chosen = this.#choices()
     this.#model.add({ what: 'look', at: now, knownTime: this.#knownTime })
     const mayExceed = USERS.some(user => this.#story(user).isSettled)
     const changes: Change[] = []
     const dirty: UserId[] = []
-    const choices: UserId[] = []
+    const choices: OwnChoice[] = []
+    const ended: EndedSession[] = []
     for (let rounds = 0; rounds === 0 || this.#core.nextDeadline <= now; rounds++) {
       if (rounds === 1_000) throw new Error('advance never ends')
       const outcome = this.#core.advance(now, limit)
@@ -865,17 +920,21 @@ class Table {
         throw new Error(`looked at more than ${limit}`)
       }
       changes.push(...outcome.changes)
+      this.#judgeRecords(outcome)
       dirty.push(...outcome.dirty)
       choices.push(...outcome.choices)
+      ended.push(...outcome.ended)
     }
+    this.#judgeEnded(ended, present)
     this.#judge(changes, USERS)
-    this.#judgeDirty(dirty, before)
+    this.#judgeStored(dirty, before)
     this.#judgeChoices(choices, chosen)
   }
 
   /** Something happens to one user: nobody else's presence may change by it. */
   #told(userId: UserId, event: Event, act: (now: number) => Outcome): Outcome {
     const before = this.#recordsNow()
+    const present = this.#sessions()
     const chosen = this.#choices()
     const { sessions, choice, ahead } = this.#story(userId)
     // The end of a choice is not reported for who is gone, and so not when it is noticed on their return.
@@ -883,7 +942,8 @@ class Table {
     this.#model.add(event)
     const outcome = act(this.#now)
     this.#judge(outcome.changes, [userId])
-    this.#judgeDirty(outcome.dirty, before)
+    this.#judgeDirty(outcome, before)
+    this.#judgeEnded(outcome.ended, event.what === 'leave' ? present : this.#sessions())
     if (event.what === 'choose' || (event.what === 'open' && event.choice)) {
       this.#judgeChoices(outcome.choices, chosen)
     } else same(outcome.choices, [], 'choices by anything else')
@@ -891,25 +951,39 @@ class Table {
   }
 
   /**
-   * Are these the changes of those users that have to be told now: each once, at this time, and no others? Since
-   * a change is only expected of who is shown otherwise, online and offline alternate.
+   * Are these the changes of those users that have to be told now: each once, at this time, and no others?
+   * Since a change is only expected of who is shown otherwise, online and offline alternate.
    */
   #judge(changes: readonly Change[], concerned: readonly UserId[]): void {
     const now = this.#now
     const expected = concerned.flatMap(userId => {
-      const { shown, due, isOwed, sessions, choice } = this.#story(userId)
+      const { shown, due, isOwed, sessions, choice, cause } = this.#story(userId)
       const hides = sessions.length > 0 && choice.status === 'offline'
       const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       const must = hides || this.#model.turn(userId) + forReturn <= now
-      const change = { userId, status: due.status, previous: shown.status, at: now }
+      const change = { userId, status: due.status, previous: shown.status, at: now, cause }
       return isOwed && must ? [change] : []
     })
     same(changes.map(asLine).toSorted(), expected.map(asLine).toSorted(), 'changes')
     for (const change of changes) this.#model.add({ what: 'told', ...change })
   }
 
-  /** Whose record is another now has to be among the dirty, or the disk would not learn of it. */
-  #judgeDirty(dirty: readonly UserId[], before: Map<UserId, string>): void {
+  #judgeDirty(outcome: Outcome, before: Map<UserId, string>): void {
+    this.#judgeRecords(outcome)
+    this.#judgeStored(outcome.dirty, before)
+  }
+
+  /** What is stored of a user is the newest record. */
+  #judgeRecords({ records, forgotten }: Outcome): void {
+    const newest = new Map(records.map(record => [record.userId, record]))
+    for (const [userId, record] of newest) {
+      if (!forgotten.includes(userId)) same(record, this.#core.record(userId), `stored record of ${userId}`)
+    }
+    for (const userId of forgotten) same(this.#core.record(userId), undefined, `record of ${userId}`)
+  }
+
+  /** Whose record is another now has to be stored, or the disk would not learn of it. */
+  #judgeStored(dirty: readonly UserId[], before: Map<UserId, string>): void {
     const after = this.#recordsNow()
     for (const user of USERS) {
       if (before.get(user) !== after.get(user)) same(dirty.includes(user), true, `dirty ${user}`)
@@ -917,12 +991,37 @@ class Table {
   }
 
   /** Whose choice is another now, and who is there to be told: those and no others are named. */
-  #judgeChoices(choices: readonly UserId[], before: Map<UserId, Choice>): void {
+  #judgeChoices(choices: readonly OwnChoice[], before: Map<UserId, Choice>): void {
     const other = USERS.filter(user => {
       const { choice, sessions } = this.#story(user)
       return sessions.length > 0 && !isSame(choice, before.get(user) ?? ONLINE)
     })
-    same(choices.toSorted(), other.toSorted(), 'choices')
+    const named = choices.map(({ userId }) => userId)
+    same(named.toSorted(), other.toSorted(), 'choices')
+    for (const { userId, choice, madeAt } of choices) {
+      const story = this.#story(userId)
+      same(isSame(choice, story.choice), true, `choice of ${userId}`)
+      same(madeAt ?? 0, story.chosenAt, `time of the choice of ${userId}`)
+    }
+  }
+
+  /** The sessions that were there and are no more, but for those that stand for the ones before a restart. */
+  #judgeEnded(ended: readonly EndedSession[], before: readonly string[]): void {
+    const left = [...before]
+    for (const session of this.#sessions()) {
+      const place = left.indexOf(session)
+      if (place >= 0) left.splice(place, 1)
+    }
+    const expected = left.filter(session => !session.endsWith(' any'))
+    same(
+      ended.map(({ userId, sessionId }) => `${userId} ${sessionId}`).toSorted(),
+      expected.toSorted(),
+      'ended',
+    )
+  }
+
+  #sessions(): string[] {
+    return USERS.flatMap(user => this.#story(user).sessions.map(({ id }) => `${user} ${id}`))
   }
 
   #choices(): Map<UserId, Choice> {
@@ -1034,7 +1133,7 @@ class Paging {
     this.#met.delete(user)
   }
 
-  step(core: Presence, known: readonly UserId[]): void {
+  step(core: OneNode, known: readonly UserId[]): void {
     const { users, next } = core.page(this.#after, 1)
     for (const { userId } of users) {
       same(this.#met.has(userId), false, `${userId} is met once`)
@@ -1051,11 +1150,11 @@ class Paging {
 }
 
 /** Everybody, page by page. */
-function pages(core: Presence, limit: number, status?: Shown): UserId[] {
+function pages(core: OneNode, limit: number, status?: Shown): UserId[] {
   const met: UserId[] = []
   let after: number | undefined = 0
   while (after !== undefined) {
-    const { users, next }: ReturnType<Presence['page']> = core.page(after, limit, status)
+    const { users, next }: ReturnType<OneNode['page']> = core.page(after, limit, status)
     same(users.length <= limit, true, 'a page stops at its limit')
     met.push(...users.map(({ userId }) => userId))
     same(next === undefined || next > after, true, 'a page leads on')
@@ -1068,7 +1167,10 @@ function choiceOf({ status, text, forMs }: Step & { do: 'setStatus' }, now: numb
   return { status, text, expiresAt: forMs === undefined ? undefined : now + forMs }
 }
 
-/** A record as a version wrote it that did not know when a choice was made, and of hidden or inactive users only those present. */
+/**
+ * A record as a version wrote it that did not know when a choice was made, and of hidden or inactive users
+ * only those present.
+ */
 function asOldVersion({ chosenAt, inactive, keptHidden, unseen, ...record }: PresenceRecord): PresenceRecord {
   const { text, ...withoutText } = record
   return keptHidden ? withoutText : record
@@ -1081,7 +1183,8 @@ export function firstChoiceOf(choice: StepChoice | undefined, now: number): Firs
   return { status, text, expiresAt, madeAt: ago === undefined ? undefined : now - ago }
 }
 
-const asLine = ({ userId, status, previous, at }: Change) => `${userId} ${previous} → ${status} ${at}`
+const asLine = ({ userId, status, previous, at, cause }: Change) =>
+  `${userId} ${previous} → ${status} ${at} ${cause}`
 const asSeen = ({ userId, status, lastSeen, username, text, expiresAt }: SeenUser) =>
   `${userId} ${status} ${lastSeen} ${username} ${text} ${expiresAt}`
 const asKept = (record: Fields<PresenceRecord>) =>

@@ -1,6 +1,6 @@
-import type { Outcome } from '../change.ts'
-import type { Presence, SeenUser } from '../presence.ts'
 import type { SessionName } from '../user.ts'
+import type { SeenUser } from '../view.ts'
+import type { OneNode, Outcome } from './one-node.ts'
 
 /** When the tests of presence begin, in ms since the epoch. */
 export const T = Date.parse('2026-01-01T00:00:00Z')
@@ -17,7 +17,7 @@ export const says = ({ changes }: Pick<Outcome, 'changes'>): string[] =>
   changes.map(({ userId, status }) => `${userId} ${status}`)
 
 /** A user as others see them at a time. */
-export function seenOf(presence: Presence, userId: string, now: number): SeenUser {
+export function seenOf(presence: OneNode, userId: string, now: number): SeenUser {
   // A sign of life of a stranger changes nothing, but tells the time.
   presence.heard('nobody', now)
   return presence.see(userId)

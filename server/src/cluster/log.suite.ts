@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest'
+import type { Fact } from '../presence/fact.ts'
+import type { FactLog } from './log.ts'
+
+/**
+ * Checks that a log does what {@link FactLog} promises. `settled` resolves when everything appended was given
+ * back.
+ */
+export function factLogSuite(name: string, make: () => { log: FactLog; settled: () => Promise<void> }): void {
+  describe(`${name} keeps the promises of FactLog`, () => {
+    test('all facts are given back, each once and in their order', async () => {
+      const { log, settled } = make()
+      const applied: Fact[] = []
+      log.listen(facts => applied.push(...facts))
+      log.append([fact('ann', 1), fact('bob', 2)])
+      log.append([])
+      log.append([fact('ann', 3)])
+      await settled()
+      expect(applied).toEqual([fact('ann', 1), fact('bob', 2), fact('ann', 3)])
+    })
+
+    test('facts of one call become visible together', async () => {
+      const { log, settled } = make()
+      const calls: number[] = []
+      log.listen(facts => calls.push(facts.length))
+      log.append([fact('ann', 1), fact('bob', 1), fact('eve', 1)])
+      await settled()
+      expect(calls).toEqual([3])
+    })
+  })
+}
+
+function fact(userId: string, at: number): Fact {
+  const choice = { status: 'busy', text: 'in a call', expiresAt: 9 } as const
+  return { userId, sessions: 'active', choice, username: undefined, lastSeen: at, cause: 'opened', at }
+}

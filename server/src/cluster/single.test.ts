@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { factLogSuite } from './log.suite.ts'
+import { createSingleLog } from './single.ts'
+
+factLogSuite('the log of one node', () => ({ log: createSingleLog(), settled: async () => {} }))
+
+test('facts are visible before append returns', () => {
+  const log = createSingleLog()
+  let visible = 0
+  log.listen(facts => {
+    visible += facts.length
+  })
+  log.append([
+    {
+      userId: 'ann',
+      sessions: 'none',
+      choice: { status: 'online' },
+      username: undefined,
+      lastSeen: 1,
+      cause: 'left',
+      at: 1,
+    },
+  ])
+  expect(visible).toBe(1)
+})

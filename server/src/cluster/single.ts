@@ -1,0 +1,18 @@
+import type { Fact } from '../presence/fact.ts'
+import type { FactLog } from './log.ts'
+
+/**
+ * Creates the log of a server of one node. Nothing has to be kept: each fact is visible before `append`
+ * returns.
+ */
+export function createSingleLog(): FactLog {
+  let applied: (facts: readonly Fact[]) => void = () => {}
+  return {
+    listen(listener) {
+      applied = listener
+    },
+    append(facts) {
+      if (facts.length > 0) applied(facts)
+    },
+  }
+}

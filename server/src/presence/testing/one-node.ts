@@ -1,0 +1,135 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Change, Decision } from '../change.ts'
+import type { Choice } from '../choice.ts'
+import type { Arrival } from '../here.ts'
+import type { PresenceOptions } from '../options.ts'
+import { Presence } from '../presence.ts'
+import type { PresenceRecord } from '../record.ts'
+import type { SessionName } from '../user.ts'
+import type { StoredTimes } from '../wall-clock.ts'
+
+/** What a command decided, and what others saw of it at once. */
+export interface Outcome extends Decision {
+  readonly changes: readonly Change[]
+  /** The users whose stored record has changed. */
+  readonly dirty: readonly UserId[]
+}
+
+/** Presence on a server of one node: what is decided is visible at once. */
+export class OneNode {
+  readonly core: Presence
+
+  constructor(options: PresenceOptions, Core: typeof Presence = Presence) {
+    this.core = new Core(options)
+  }
+
+  restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {
+    this.core.restore(records, now, times)
+  }
+
+  open(userId: UserId, session: SessionName, now: number, arrival?: Arrival): Outcome {
+    return this.#apply(this.core.open(userId, session, now, arrival))
+  }
+
+  leave(userId: UserId, sessionId: string, now: number): Outcome {
+    return this.#apply(this.core.leave(userId, sessionId, now))
+  }
+
+  lose(userId: UserId, sessionId: string, now: number): Outcome {
+    return this.#apply(this.core.lose(userId, sessionId, now))
+  }
+
+  setStatus(userId: UserId, choice: Choice, now: number): Outcome {
+    return this.#apply(this.core.setStatus(userId, choice, now))
+  }
+
+  setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
+    return this.#apply(this.core.setActivity(userId, sessionId, activity, now))
+  }
+
+  setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Outcome {
+    return this.#apply(this.core.setVisibility(userId, sessionId, visibility, now))
+  }
+
+  identify(userId: UserId, username: string, now: number): Outcome {
+    return this.#apply(this.core.identify(userId, username, now))
+  }
+
+  advance(now: number, limit: number): Outcome {
+    return this.#apply(this.core.advance(now, limit))
+  }
+
+  jumped(ms: number, now: number): Outcome {
+    return this.#apply(this.core.jumped(ms, now))
+  }
+
+  forgetStale(now: number, count: number): Outcome {
+    return this.#apply(this.core.forgetStale(now, count))
+  }
+
+  heard(...args: Parameters<Presence['heard']>): void {
+    this.core.heard(...args)
+  }
+
+  leaveOut(ms: number): void {
+    this.core.leaveOut(ms)
+  }
+
+  suspended(ms: number, now: number): void {
+    this.core.suspended(ms, now)
+  }
+
+  get nextDeadline(): number {
+    return this.core.nextDeadline
+  }
+
+  get onlineCount(): number {
+    return this.core.onlineCount
+  }
+
+  get knownCount(): number {
+    return this.core.knownCount
+  }
+
+  see(userId: UserId): ReturnType<Presence['see']> {
+    return this.core.see(userId)
+  }
+
+  list(limit: number): ReturnType<Presence['list']> {
+    return this.core.list(limit)
+  }
+
+  page(...args: Parameters<Presence['page']>): ReturnType<Presence['page']> {
+    return this.core.page(...args)
+  }
+
+  choice(userId: UserId): Choice {
+    return this.core.choice(userId)
+  }
+
+  chosenAt(userId: UserId): number | undefined {
+    return this.core.chosenAt(userId)
+  }
+
+  knownTime(now: number): number {
+    return this.core.knownTime(now)
+  }
+
+  storedTime(now: number): number {
+    return this.core.storedTime(now)
+  }
+
+  record(userId: UserId): PresenceRecord | undefined {
+    return this.core.record(userId)
+  }
+
+  records(): Iterable<PresenceRecord> {
+    return this.core.records()
+  }
+
+  #apply(decision: Decision): Outcome {
+    const changes = this.core.apply(decision.facts)
+    const stored = decision.records.map(({ userId }) => userId)
+    return { ...decision, changes, dirty: [...stored, ...decision.forgotten] }
+  }
+}

@@ -1,0 +1,15 @@
+import type { ChangeFeed } from '../changes/feed.ts'
+import { createSingleLog } from '../cluster/single.ts'
+import type { Presence } from '../presence/presence.ts'
+import type { Clock } from '../time/clock.ts'
+import { Tracker } from '../tracker.ts'
+
+/** A tracker that stores nothing, for tests of what comes after it. */
+export function newTracker(ports: {
+  presence: Presence
+  feed: Pick<ChangeFeed, 'append' | 'chosen'>
+  clock: Pick<Clock, 'now'>
+}): Tracker {
+  const store = { note() {}, forget() {}, alive() {} }
+  return new Tracker({ ...ports, log: createSingleLog(), store, forgot: () => {} })
+}
