@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import * as server from '../../server/src/spectator.ts'
+import * as server from '../../server/src/observer.ts'
 import { OBSERVER_ID } from './observer.ts'
 
 test('the page and the server use the same user id for observers', () => {
-  expect(OBSERVER_ID).toBe(server.SPECTATOR)
+  expect(OBSERVER_ID).toBe(server.OBSERVER_ID)
 })

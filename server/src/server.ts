@@ -11,11 +11,11 @@ import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
+import { OBSERVER_ID } from './observer.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { Requests } from './requests.ts'
 import type { Settings } from './settings.ts'
-import { SPECTATOR } from './spectator.ts'
 import type { Store } from './storage/store.ts'
 import type { SystemClock } from './time/clock.ts'
 import { Ticker } from './time/ticker.ts'
@@ -123,7 +123,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxSubscribedUsers: settings.MAX_WATCHED_USERS,
     maxSubscriptions: settings.MAX_WATCHED_IDS,
     allUsersLimit,
-    observer: livePage && SPECTATOR,
+    observer: livePage && OBSERVER_ID,
     terms: {
       heartbeatMs: settings.PING_MS,
       graceMs: settings.OFFLINE_GRACE_MS,
