@@ -1,6 +1,6 @@
-// The arrow of ARCHITECTURE.md:
+// The order of imports in ARCHITECTURE.md, "The arrow":
 // protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
-// A rule names who may not look where; a test (scripts/boundaries.test.ts) shows that each of them bites.
+// Each rule forbids some imports. scripts/boundaries.test.ts shows that each rule fails on a violation.
 
 const notTests = '\\.(test|suite|fake|model)\\.tsx?$|/testing/'
 
@@ -16,7 +16,7 @@ export default {
     },
     {
       name: 'presence-is-pure',
-      comment: 'The core knows words and nothing else: no node:, no packages, no other room.',
+      comment: 'The core imports only protocol/src/words: no node:, no packages, no other folder.',
       severity: 'error',
       from: { path: '^server/src/presence/', pathNot: notTests },
       to: { pathNot: '^(server/src/presence/|protocol/src/words\\.ts$)' },
@@ -41,7 +41,7 @@ export default {
       to: { pathNot: '^server/src/time/' },
     },
     {
-      name: 'rooms-do-not-know-each-other',
+      name: 'adapters-do-not-import-each-other',
       severity: 'error',
       from: { path: '^server/src/(gateway|storage|http)/', pathNot: notTests },
       to: {
@@ -50,22 +50,21 @@ export default {
       },
     },
     {
-      name: 'fanout-does-not-know-transports',
-      comment:
-        'Fan-out hands bytes to connections through ports; how a transport frames them, an encoder knows.',
+      name: 'fanout-does-not-import-transports',
+      comment: 'Fan-out writes bytes to connections through ports. An encoder frames them for the transport.',
       severity: 'error',
       from: { path: '^server/src/fanout/', pathNot: notTests },
       to: { path: '^server/src/(gateway|storage|http)/' },
     },
     {
-      name: 'rooms-do-not-know-the-house',
+      name: 'folders-do-not-import-server-or-main',
       severity: 'error',
       from: { path: '^server/src/(presence|gateway|storage|http)/', pathNot: notTests },
       to: { path: '^server/src/(server|main)\\.ts$' },
     },
     {
-      name: 'only-main-knows-everything',
-      comment: 'Adapters are named by server and main alone.',
+      name: 'only-server-and-main-import-adapters',
+      comment: 'Only server and main choose the adapters.',
       severity: 'error',
       from: {
         path: '^server/src/',
@@ -74,21 +73,21 @@ export default {
       to: { path: '^server/src/(storage/(json-file|memory)|cluster/single)\\.ts$' },
     },
     {
-      name: 'client-stands-alone',
+      name: 'client-imports-nothing-of-ours',
       comment:
-        'No validator reaches a browser: the client has a generated copy of the types and constants it needs.',
+        'The client must not bring a validator to the browser. It has a generated copy of the types and constants.',
       severity: 'error',
       from: { path: '^client/src/', pathNot: notTests },
       to: { path: '^(protocol|server|dashboard|testing|e2e|bench|scripts)/' },
     },
     {
-      name: 'page-knows-the-client-only',
+      name: 'dashboard-imports-only-the-client',
       severity: 'error',
       from: { path: '^dashboard/src/', pathNot: notTests },
       to: { path: '^(server|protocol|testing|e2e|bench|scripts)/' },
     },
     {
-      name: 'product-does-not-need-tests',
+      name: 'product-does-not-import-tests',
       severity: 'error',
       from: { path: '^(protocol|server|client|dashboard)/src', pathNot: notTests },
       to: { path: ['^(testing|e2e|bench|scripts)/', notTests] },
