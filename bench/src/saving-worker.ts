@@ -45,12 +45,12 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
       const userId = idOf((notes * 7_919) % options.users)
       const record: UserRecord = { userId, session: 'live', status: 'online', lastSeen: Date.now() }
       users.set(userId, record)
-      store.note(record)
+      store.put(record)
       if (notes % 100 === 0) durable.expect(userId)
     }
     if (performance.now() - lastAlive > 1000) {
       lastAlive = performance.now()
-      store.alive(Date.now())
+      store.recordAlive(Date.now())
     }
     await sleep(5)
   }

@@ -19,9 +19,9 @@ test('[R9 R11] a wall clock that is set while the store starts forgets nobody', 
     () => performance.now(),
   )
   const forgotten: string[] = []
-  store.forget = userId => void forgotten.push(userId)
+  store.delete = userId => void forgotten.push(userId)
   let looks = 0
-  store.alive = () => void looks++
+  store.recordAlive = () => void looks++
   const start = store.start.bind(store)
   store.start = async (...args) => {
     await start(...args)

@@ -42,9 +42,9 @@ beforeEach(() => {
     log: createSingleLog(),
     feed,
     store: {
-      note: ({ userId, session }) => exits.push(`note ${userId} ${session}`),
-      forget: userId => exits.push(`forget ${userId}`),
-      alive: at => exits.push(`alive ${at - now}`),
+      put: ({ userId, session }) => exits.push(`put ${userId} ${session}`),
+      delete: userId => exits.push(`delete ${userId}`),
+      recordAlive: at => exits.push(`alive ${at - now}`),
     },
     clock: { now: () => now },
     forgot: users => forgotten.push(users),
@@ -55,13 +55,13 @@ const taken = () => exits.splice(0)
 
 test('[W4] what a command changed is stored and then told', () => {
   tracker.open(ann, {})
-  expect(taken()).toEqual(['note ann live', 'ann online'])
+  expect(taken()).toEqual(['put ann live', 'ann online'])
   expect(tracker.setStatus(ann, { status: 'busy' })).toBe(now)
-  expect(taken()).toEqual(['note ann live', 'chosen ann by s1', 'ann busy'])
+  expect(taken()).toEqual(['put ann live', 'chosen ann by s1', 'ann busy'])
   tracker.identify('ann', 'Ann')
-  expect(taken()).toEqual(['note ann live', 'ann busy'])
+  expect(taken()).toEqual(['put ann live', 'ann busy'])
   tracker.leave(ann)
-  expect(taken()).toEqual(['note ann none', 'ann offline'])
+  expect(taken()).toEqual(['put ann none', 'ann offline'])
 })
 
 test('[R2] a lost session is told when its grace is over, and the last sign of life is kept', () => {
@@ -76,7 +76,7 @@ test('[R2] a lost session is told when its grace is over, and the last sign of l
   expect(taken()).toEqual(['alive 0'])
   now += 1
   tracker.advance(now, 7_000)
-  expect(taken()).toEqual(['note ann none', 'ann offline'])
+  expect(taken()).toEqual(['put ann none', 'ann offline'])
   expect(presence.see('ann').lastSeen).toBe(now - 6_000)
 })
 
@@ -97,7 +97,7 @@ test('[R9] it is said how many users were forgotten, once for many', () => {
   }
   now += DAY_MS + 1
   tracker.advance(now, 100)
-  expect(taken().filter(exit => exit.startsWith('forget'))).toHaveLength(20)
+  expect(taken().filter(exit => exit.startsWith('delete'))).toHaveLength(20)
   expect(forgotten).toEqual([])
   tracker.advance(now, 5_100)
   tracker.advance(now, 5_200)
@@ -110,7 +110,7 @@ test('[R11 R8] the core is told of suspensions and jumps, and what they changed 
   taken()
   now += 3_600_000
   tracker.jumped(3_600_000, now)
-  expect(taken()).toEqual(['note ann held', 'alive 0'])
+  expect(taken()).toEqual(['put ann held', 'alive 0'])
   now += 20_000
   tracker.suspended(20_000, now)
   now += 29_999

@@ -24,7 +24,7 @@ export interface TrackerPorts {
   readonly presence: Presence
   readonly log: FactLog
   readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
-  readonly store: Pick<Store, 'note' | 'forget' | 'alive'>
+  readonly store: Pick<Store, 'put' | 'delete' | 'recordAlive'>
   readonly clock: Pick<Clock, 'now'>
   /** Called with the number of users who were forgotten, once for many. */
   readonly forgot: (users: number) => void
@@ -33,7 +33,7 @@ export interface TrackerPorts {
 /** How many users one step looks at: about a millisecond of work. */
 const USERS_PER_STEP = 500
 
-/** What a process crash may cost in `lastSeen` of those online; see `Store.alive`. */
+/** What a process crash may cost in `lastSeen` of those online; see `Store.recordAlive`. */
 const ALIVE_EVERY_MS = 4_000
 
 /** For how long users who are forgotten are counted before their number is said. */
@@ -129,7 +129,7 @@ export class Tracker {
     this.#publish(forgotten)
     this.#sayForgotten(forgotten.forgotten.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
-      store.alive(presence.storedTime(now), presence.knownTime(now))
+      store.recordAlive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
     }
     return presence.nextDeadline <= now
@@ -140,7 +140,7 @@ export class Tracker {
     const { presence, store } = this.#ports
     this.#publish(presence.jumped(ms, now))
     // What was stored as alive before is by another clock.
-    if (presence.onlineCount > 0) store.alive(presence.storedTime(now), presence.knownTime(now))
+    if (presence.onlineCount > 0) store.recordAlive(presence.storedTime(now), presence.knownTime(now))
   }
 
   /** Leaves `ms` out of all durations; see `Presence.leaveOut`. */
@@ -173,8 +173,8 @@ export class Tracker {
   /** The only exit: what was decided goes to the store and to the log, and from there to the feed. */
   #publish({ facts, records, forgotten, choices }: Decision, bySession?: string): void {
     const { store, feed, log } = this.#ports
-    for (const record of records) store.note(record)
-    for (const userId of forgotten) store.forget(userId)
+    for (const record of records) store.put(record)
+    for (const userId of forgotten) store.delete(userId)
     for (const choice of choices) feed.chosen(choice, bySession)
     log.append(facts)
   }

@@ -16,12 +16,12 @@ type Files = Readonly<Record<string, Buffer | string>>
 
 /** A process that changes its users in each of several segments, and then crashes or stops. */
 async function runProcess(disk: SimulatedDisk, end: 'crash' | 'stop', saves = 3) {
-  const { store, log, users, note } = await startStoreOn(disk)
+  const { store, log, users, put } = await startStoreOn(disk)
   for (let round = 1; round <= saves; round += 1) {
-    for (const userId of ['a', 'b', 'c']) note(offline(userId, round * 1_000))
+    for (const userId of ['a', 'b', 'c']) put(offline(userId, round * 1_000))
     await store.save()
   }
-  note(offline('newest', 9_000))
+  put(offline('newest', 9_000))
   await store.flush()
   if (end === 'stop') await store.close()
   return { users, log, files: Object.fromEntries((end === 'crash' ? disk.kill() : disk).files()) as Files }
@@ -103,7 +103,7 @@ describe('a segment is read only in its own place', () => {
     const users = byId(offline('someone else', 5), offline('a', 7))
     await store.load()
     await store.start(() => users.values())
-    store.note(offline('a', 7))
+    store.put(offline('a', 7))
     for (let save = 0; save < 3; save += 1) await store.save()
     await store.close()
     const { users: found, errors } = await read({ ...files, [MAIN]: other.files().get(MAIN) ?? '' })
@@ -166,7 +166,7 @@ describe('the newest segment that the lock of a crashed process names', () => {
         expect(log.errors.join()).toContain(start === 0 ? `segment ${segment}, the newest` : '')
         await store.start(() => users.values())
         users.set(`in ${start}`, offline(`in ${start}`, 10_000))
-        store.note(offline(`in ${start}`, 10_000))
+        store.put(offline(`in ${start}`, 10_000))
         await store.save()
         await store.close()
       }
@@ -200,7 +200,7 @@ describe('the newest segment that the lock of a crashed process names', () => {
       const work = async () => {
         await store.load()
         await store.start(() => [])
-        store.note(online('a'))
+        store.put(online('a'))
         await store.flush()
       }
       await Promise.race([work(), disk.powerCut])

@@ -8,7 +8,7 @@ import { HOSTILE_NAMES, loadFrom, offline, online } from './testing/sample-recor
 
 /*
  * A model of the states that are allowed after a power cut. For each user: the durable record, and every
- * record noted since. Any of them may come back. Any other record is an error, and so is a missing user who
+ * record stored since. Any of them may come back. Any other record is an error, and so is a missing user who
  * was durable.
  */
 class Oracle {
@@ -35,12 +35,12 @@ class Oracle {
     }
   }
 
-  note(record: UserRecord): void {
+  put(record: UserRecord): void {
     this.users.set(record.userId, record)
     this.#add(record.userId, record)
   }
 
-  forget(userId: string): void {
+  delete(userId: string): void {
     this.users.delete(userId)
     this.#add(userId, undefined)
   }
@@ -51,7 +51,7 @@ class Oracle {
     this.#possible.set(userId, [...before, { change: this.#change, record }])
   }
 
-  alive(now: number): void {
+  recordAlive(now: number): void {
     this.#alive.push(now)
     if (this.#saves === 0) this.#aliveSinceSaves = Math.max(now, this.#aliveSinceSaves)
   }
@@ -134,7 +134,7 @@ function same(a: UserRecord, b: UserRecord): boolean {
 /** The disk failed while the state was read, and the log reported that some of it is missing. */
 class LossReported extends Error {}
 
-/** Starts a process. It notes the loaded users as held, as the core does after a restart. */
+/** Starts a process. It stores the loaded users as held, as the core does after a restart. */
 async function begin(
   disk: SimulatedDisk,
   duringSnapshot: (reached: number, oracle: Oracle, store: Store) => void = () => {},
@@ -163,14 +163,17 @@ const arbitraryRecord: fc.Arbitrary<UserRecord> = fc.record({
   lastSeen: fc.integer({ min: 1_000, max: 9_999 }),
 })
 const arbitraryStep = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('note' as const), record: arbitraryRecord }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('put' as const), record: arbitraryRecord }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant('forget' as const), userId: fc.constantFrom(...names) }),
+    arbitrary: fc.record({ do: fc.constant('delete' as const), userId: fc.constantFrom(...names) }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant('alive' as const), now: fc.integer({ min: 1_000, max: 9_999 }) }),
+    arbitrary: fc.record({
+      do: fc.constant('recordAlive' as const),
+      now: fc.integer({ min: 1_000, max: 9_999 }),
+    }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('flush' as const), wait: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('save' as const), wait: fc.boolean() }) },
@@ -201,8 +204,8 @@ async function runProcess(disk: SimulatedDisk, run: Run, failed: boolean): Promi
     const process = await begin(disk, (reached, oracle, store) => {
       const record = run.notesDuringSnapshot[reached]
       if (!record) return
-      oracle.note(record)
-      store.note(record)
+      oracle.put(record)
+      store.put(record)
     })
     oracle = process.oracle
     await runSteps(process.store, process.oracle, run.steps)
@@ -233,15 +236,15 @@ async function runSteps(store: Store, oracle: Oracle, steps: Run['steps']): Prom
     else unfinished.push(done)
   }
   for (const step of steps) {
-    if (step.do === 'note') {
-      oracle.note(step.record)
-      store.note(step.record)
-    } else if (step.do === 'forget') {
-      oracle.forget(step.userId)
-      store.forget(step.userId)
-    } else if (step.do === 'alive') {
-      oracle.alive(step.now)
-      store.alive(step.now)
+    if (step.do === 'put') {
+      oracle.put(step.record)
+      store.put(step.record)
+    } else if (step.do === 'delete') {
+      oracle.delete(step.userId)
+      store.delete(step.userId)
+    } else if (step.do === 'recordAlive') {
+      oracle.recordAlive(step.now)
+      store.recordAlive(step.now)
     } else if (step.do === 'stop') {
       break
     } else {
@@ -310,16 +313,16 @@ describe('power cuts', () => {
 
   test('[I8] durable records survive a power cut before each operation of a start, a flush, a save and a stop', async () => {
     const steps: Run['steps'] = [
-      { do: 'note', record: online('a') },
-      { do: 'note', record: offline('b') },
+      { do: 'put', record: online('a') },
+      { do: 'put', record: offline('b') },
       { do: 'flush', wait: true },
-      { do: 'note', record: offline('a', 2_000) },
-      { do: 'alive', now: 5_000 },
+      { do: 'put', record: offline('a', 2_000) },
+      { do: 'recordAlive', now: 5_000 },
       { do: 'save', wait: true },
-      { do: 'note', record: online('c') },
-      { do: 'forget', userId: 'b' },
+      { do: 'put', record: online('c') },
+      { do: 'delete', userId: 'b' },
       { do: 'save', wait: true },
-      { do: 'note', record: online('a', 3_000) },
+      { do: 'put', record: online('a', 3_000) },
       { do: 'flush', wait: true },
       { do: 'save', wait: true },
       { do: 'stop' },

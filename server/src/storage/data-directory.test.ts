@@ -25,14 +25,14 @@ const elapse = async (ms: number) => {
 /** A store that has saved twice, so that the main file, the backup, the journal and the lock exist. */
 async function begin(disk = new SimulatedDisk(), host = new SimulatedHost()) {
   const process = host.process()
-  const { store, log, users, note } = await startStoreOn(disk, { host: process })
-  note(online('before'))
+  const { store, log, users, put } = await startStoreOn(disk, { host: process })
+  put(online('before'))
   await store.save()
   await store.save()
-  note(online('in the journal'))
+  put(online('in the journal'))
   await store.flush()
   log.infos.length = 0
-  return { disk, host, process, store, log, users, note }
+  return { disk, host, process, store, log, users, put }
 }
 
 const newestSegment = (disk: SimulatedDisk) => {
@@ -63,20 +63,20 @@ describe('files that are removed while the server runs', () => {
   ])(
     '[Z2] %s: noticed within 2 s without any change, saved again within 5 s, each with one log line',
     async ([, act]) => {
-      const { disk, store, log, users, note } = await begin()
+      const { disk, store, log, users, put } = await begin()
       await act(disk)
       let noticed = 0
       for (; store.health().state === 'ok' && log.errors.length === 0 && noticed < 5_000; noticed += 20)
         await elapse(20)
       expect(noticed).toBeLessThanOrEqual(2_000)
-      note(offline('changed meanwhile'))
+      put(offline('changed meanwhile'))
       await elapse(5_000)
       expect(store.health()).toEqual({ state: 'ok' })
       expect(log.errors.filter(text => text.includes('cannot save the state'))).toEqual([
         expect.stringMatching(/was (removed|replaced) while the server was using it/),
       ])
       expect(log.infos).toEqual([expect.stringContaining('the state is saved again')])
-      note(offline('after'))
+      put(offline('after'))
       await store.flush()
       expect(disk.files().get('lock')).toBeDefined()
       const { users: left, errors } = await afterKill(disk)
@@ -86,9 +86,9 @@ describe('files that are removed while the server runs', () => {
   )
 
   test('[Z2] a batch is not acknowledged when its segment was removed', async () => {
-    const { disk, store, note, users } = await begin()
+    const { disk, store, put, users } = await begin()
     disk.removeTree(DATA)
-    note(offline('lost?'))
+    put(offline('lost?'))
     await expect(store.flush()).rejects.toThrow('was removed')
     await elapse(3_000)
     await store.flush()
@@ -96,9 +96,9 @@ describe('files that are removed while the server runs', () => {
   })
 
   test('[Z2] a stop right after the removal of the directory saves everything', async () => {
-    const { disk, store, note, users } = await begin()
+    const { disk, store, put, users } = await begin()
     disk.removeTree(DATA)
-    note(offline('last'))
+    put(offline('last'))
     await store.save()
     await store.close()
     expect((await afterKill(disk)).users).toEqual(users)
@@ -121,16 +121,16 @@ describe('files that are removed while the server runs', () => {
   })
 
   test('[Z2] a volume that was unmounted and is mounted again, with our own files on it', async () => {
-    const { disk, store, note, users } = await begin()
+    const { disk, store, put, users } = await begin()
     disk.moveTree(DATA, '/unmounted')
     await elapse(5_000)
-    note(offline('while away'))
+    put(offline('while away'))
     await store.flush()
     disk.removeTree(DATA)
     disk.moveTree('/unmounted', DATA)
     await elapse(5_000)
     expect(store.health()).toEqual({ state: 'ok' })
-    note(offline('after'))
+    put(offline('after'))
     await store.flush()
     const { users: left, errors } = await afterKill(disk)
     expect(left).toEqual(users)
@@ -147,13 +147,13 @@ describe('files that are removed while the server runs', () => {
   })
 
   test('[Z2] killed before it could save again: the next start succeeds and reports the loss', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     disk.removeTree(DATA)
     disk.fault = ({ name, path }) =>
       name === 'create' && path.includes('user_state.json') ? 'ENOSPC' : undefined
     await elapse(5_000)
     expect(store.health().state).toBe('failing')
-    note(offline('after'))
+    put(offline('after'))
     await store.flush().catch(() => {})
     disk.fault = () => undefined
     const { users, errors } = await afterKill(disk)
@@ -179,16 +179,16 @@ describe('another process takes the directory', () => {
     const users = await loadFrom(store)
     await store.start(() => users.values())
     users.set('other', offline('other'))
-    store.note(offline('other'))
+    store.put(offline('other'))
     await store.save()
     return { store, process }
   }
 
-  const expectNoMoreWrites = async ({ disk, store, log, note }: Awaited<ReturnType<typeof begin>>) => {
-    note(offline('mine'))
+  const expectNoMoreWrites = async ({ disk, store, log, put }: Awaited<ReturnType<typeof begin>>) => {
+    put(offline('mine'))
     await elapse(5_000)
     const files = filesOf(disk)
-    note(offline('mine too'))
+    put(offline('mine too'))
     await elapse(20_000)
     expect(store.health()).toMatchObject({
       state: 'failing',

@@ -18,11 +18,11 @@ describe('a disk that fails', () => {
 
   const begin = async () => {
     const disk = new SimulatedDisk()
-    const { store, log, users, note } = await startStoreOn(disk)
-    note(online('before'))
+    const { store, log, users, put } = await startStoreOn(disk)
+    put(online('before'))
     await store.save()
     log.infos.length = 0
-    return { disk, store, log, users, note }
+    return { disk, store, log, users, put }
   }
 
   const elapse = async (ms: number) => {
@@ -48,14 +48,14 @@ describe('a disk that fails', () => {
   test.for(['ENOSPC', 'EROFS', 'EIO', 'EMFILE'])(
     '[I8] %s: logged once, and the state is saved again within 5 s after the disk works again',
     async code => {
-      const { disk, store, log, note } = await begin()
+      const { disk, store, log, put } = await begin()
       disk.fault = everything(code)
-      note(online('during'))
+      put(online('during'))
       await elapse(60)
       expect(store.health()).toMatchObject({ state: 'failing', error: expect.stringContaining(code) })
       await expect(store.flush()).rejects.toThrow(code)
       await expect(store.save()).rejects.toThrow(code)
-      note(online('while failing'))
+      put(online('while failing'))
       await elapse(20_000)
       expect(log.errors).toHaveLength(1)
       expect([...disk.files().keys()].filter(name => name.endsWith('.tmp'))).toEqual([])
@@ -73,11 +73,11 @@ describe('a disk that fails', () => {
   )
 
   test('[I8] a full disk damages neither the main file nor the backup', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     await store.save()
     const before = disk.files()
     disk.free = 10
-    note(online('during'))
+    put(online('during'))
     await elapse(10_000)
     const after = disk.files()
     for (const name of ['user_state.json', 'user_state_backup.json'])
@@ -87,10 +87,10 @@ describe('a disk that fails', () => {
   })
 
   test('[I8] when a full disk has space again, the state is saved', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     disk.free = 150
-    note(online('during'))
-    note(online('more'))
+    put(online('during'))
+    put(online('more'))
     await elapse(60)
     expect(store.health().state).toBe('failing')
     disk.free = Number.POSITIVE_INFINITY
@@ -100,7 +100,7 @@ describe('a disk that fails', () => {
   })
 
   test('never writes to or syncs a file descriptor after it failed', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     let failures = 0
     let usedAgain = 0
     const create = disk.create.bind(disk)
@@ -120,24 +120,24 @@ describe('a disk that fails', () => {
       }
     }
     await store.save().catch(() => {})
-    note(online('a'))
+    put(online('a'))
     await elapse(60)
-    note(online('b'))
+    put(online('b'))
     await elapse(10_000)
     expect(failures).toBeGreaterThan(3)
     expect(usedAgain).toBe(0)
   })
 
   test('if only snapshots fail, the journal continues and records are durable', async () => {
-    const { disk, store, log, note } = await begin()
+    const { disk, store, log, put } = await begin()
     disk.fault = ({ name, path }) =>
       name === 'create' && path.includes('user_state.json') ? 'ENOSPC' : undefined
     await expect(store.save()).rejects.toThrow('ENOSPC')
     expect(store.health().state).toBe('failing')
-    note(online('during'))
+    put(online('during'))
     await store.flush()
     await elapse(10_000)
-    note(offline('later'))
+    put(offline('later'))
     await store.flush()
     expect(log.errors).toHaveLength(1)
     const { users, errors } = await afterKill(disk)
@@ -146,11 +146,11 @@ describe('a disk that fails', () => {
   })
 
   test('a journal that fails while its snapshot is renamed makes the save fail', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     let flushed: Promise<void> | undefined
     disk.fault = ({ name, path }) => {
       if (name === 'rename' && path.endsWith('user_state.json.tmp')) {
-        note(online('during'))
+        put(online('during'))
         flushed = store.flush()
         flushed.catch(() => {})
       }
@@ -167,14 +167,14 @@ describe('a disk that fails', () => {
   })
 
   test('if the snapshot after a disk failure is lost, the next start reports the lost changes', async () => {
-    const { disk, store, note } = await begin()
+    const { disk, store, put } = await begin()
     await store.save()
     disk.fault = everything('EIO')
-    note(online('lost'))
+    put(online('lost'))
     await elapse(60)
     disk.fault = () => undefined
     await elapse(5_000)
-    note(online('after'))
+    put(online('after'))
     await store.flush()
     const left = disk.kill()
     left.put('/data/user_state.json', 'damaged')
@@ -192,7 +192,7 @@ describe('a disk that fails', () => {
     await store.start(() => users.values())
     expect(store.health().state).toBe('failing')
     users.set('a', online('a'))
-    store.note(online('a'))
+    store.put(online('a'))
     await expect(store.flush()).rejects.toThrow('EIO')
     disk.fault = () => undefined
     await elapse(5_000)
@@ -203,9 +203,9 @@ describe('a disk that fails', () => {
 
   test('a save recovers from a failure of any single operation', async () => {
     for (let failing = 1; ; failing += 1) {
-      const { disk, store, users, note } = await begin()
+      const { disk, store, users, put } = await begin()
       await store.save()
-      note(offline('noted'))
+      put(offline('stored'))
       let operations = 0
       disk.fault = () => (++operations === failing ? 'EIO' : undefined)
       const saved = await store.save().then(

@@ -16,7 +16,7 @@ async function read(files: Parameters<typeof diskWith>[0]) {
   return { users, log, disk }
 }
 
-/** The files of a process that noted three users, saved twice and stopped cleanly. */
+/** The files of a process that stored three users, saved twice and stopped cleanly. */
 async function someFiles() {
   const disk = new SimulatedDisk()
   const { store } = openStoreOn(disk)
@@ -26,7 +26,7 @@ async function someFiles() {
     () => users.values(),
     () => 4,
   )
-  for (const record of users.values()) store.note(record)
+  for (const record of users.values()) store.put(record)
   await store.save()
   await store.save()
   await store.close()
@@ -212,13 +212,13 @@ describe('the plain form', () => {
     expect((await read({ [MAIN]: '{}' })).users).toEqual(new Map())
   })
 
-  test('[I8] records noted after it survive a crash, even if the first snapshot is lost', async () => {
+  test('[I8] records stored after it survive a crash, even if the first snapshot is lost', async () => {
     const disk = diskWith({ [MAIN]: '{"a":{"status":"offline","lastSeen":1}}' })
     const first = openStoreOn(disk).store
     const users = await loadFrom(first)
     await first.start(() => users.values())
     users.set('b', offline('b', 2))
-    first.note(offline('b', 2))
+    first.put(offline('b', 2))
     await first.flush()
     const killed = disk.kill()
     const second = openStoreOn(killed)
@@ -226,7 +226,7 @@ describe('the plain form', () => {
     await second.store.start(() => users.values())
     await second.store.save()
     users.set('c', offline('c', 3))
-    second.store.note(offline('c', 3))
+    second.store.put(offline('c', 3))
     await second.store.close()
 
     const damaged = killed.kill()

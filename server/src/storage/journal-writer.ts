@@ -4,7 +4,7 @@ import type { RemainingFiles } from './data-directory.ts'
 import { type Disk, reasonOf, removeQuietly } from './disk.ts'
 import type { Files } from './files.ts'
 import { MAX_TIME } from './iso-time.ts'
-import type { Batch, FORGOTTEN, SegmentHead } from './journal.ts'
+import type { Batch, DELETED, SegmentHead } from './journal.ts'
 import type { LatencyMonitor } from './latency-monitor.ts'
 import type { Recovered } from './recovery.ts'
 import { Segment } from './segment.ts'
@@ -49,7 +49,7 @@ export class JournalWriter {
   #lastSegment: SegmentHead['previous']
   #imported: string | undefined
   #hasWritten = false
-  #pending = new Map<UserId, UserRecord | typeof FORGOTTEN>()
+  #pending = new Map<UserId, UserRecord | typeof DELETED>()
   #pendingAlive: number | undefined
   #knownTime: number | undefined
   /** Tells the latency monitor that the pending records do not wait any more. */
@@ -77,7 +77,7 @@ export class JournalWriter {
     return this.#segment?.durableBytes ?? 0
   }
 
-  /** The highest `knownTime` that was read or given; see `Store.alive`. */
+  /** The highest `knownTime` that was read or given; see `Store.recordAlive`. */
   get knownTime(): number | undefined {
     return this.#knownTime
   }
@@ -88,14 +88,14 @@ export class JournalWriter {
   }
 
   /** Adds the newest record of a user to the next batch. */
-  add(userId: UserId, record: UserRecord | typeof FORGOTTEN): void {
+  add(userId: UserId, record: UserRecord | typeof DELETED): void {
     if (!this.#segment) return // the next snapshot is taken from memory and will contain it
     this.#pending.set(userId, record)
     this.#scheduleBatch()
   }
 
-  /** Adds an `alive` line to the next batch; see `Store.alive`. */
-  alive(now: number, knownTime: number | undefined): void {
+  /** Adds an `alive` line to the next batch; see `Store.recordAlive`. */
+  recordAlive(now: number, knownTime: number | undefined): void {
     this.raiseKnownTime(knownTime)
     if (!this.#segment) return
     this.#pendingAlive = now

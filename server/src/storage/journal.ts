@@ -9,7 +9,7 @@ import type { UserRecord } from './store.ts'
  *
  * A line starts with the CRC-32 of its JSON. The first line is the head. Of the lines after it, a row stores
  * a user, `forget` removes one, `alive` is a time at which the process was alive, and `closed` means that the
- * process stopped cleanly. `alive` and `closed` may have `knownTime`; see `Store.alive`.
+ * process stopped cleanly. `alive` and `closed` may have `knownTime`; see `Store.recordAlive`.
  */
 
 /** The head of a segment, its first line. */
@@ -34,16 +34,16 @@ export interface SegmentHead {
 }
 
 /** Marks a user who was removed, in place of a record. */
-export const FORGOTTEN = Symbol('forgotten')
+export const DELETED = Symbol('deleted')
 
 /**
  * What is written at once: the newest record of each changed user, and when the process was last known to be
  * alive.
  */
 export interface Batch {
-  readonly users: ReadonlyMap<UserId, UserRecord | typeof FORGOTTEN>
+  readonly users: ReadonlyMap<UserId, UserRecord | typeof DELETED>
   readonly alive: number | undefined
-  /** See `Store.alive`. Written only together with `alive`. */
+  /** See `Store.recordAlive`. Written only together with `alive`. */
   readonly knownTime: number | undefined
 }
 

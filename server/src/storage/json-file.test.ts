@@ -70,8 +70,8 @@ describe('files on a real disk', () => {
 
   test('have mode 0700 and 0600', async () => {
     const dataDir = join(newDirectory(), 'data')
-    const { store, note } = await begin(dataDir)
-    note(offline('a'))
+    const { store, put } = await begin(dataDir)
+    put(offline('a'))
     await store.save()
     await store.save()
     const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8)
@@ -91,7 +91,7 @@ describe('files on a real disk', () => {
   test('[I8] a directory in the place of the main file: the backup is used', async () => {
     const dataDir = newDirectory()
     const first = await begin(dataDir)
-    first.note(offline('a'))
+    first.put(offline('a'))
     await first.store.save()
     await first.store.save()
     await first.store.close()
@@ -115,8 +115,8 @@ describe('files on a real disk', () => {
   })
 
   test('a large batch and a large snapshot do not block the event loop', async () => {
-    const { store, users, note } = await begin(newDirectory())
-    for (let index = 0; index < 60_000; index += 1) note(offline(`user ${index}`, index))
+    const { store, users, put } = await begin(newDirectory())
+    for (let index = 0; index < 60_000; index += 1) put(offline(`user ${index}`, index))
     // CPU time of this thread, not elapsed time: other processes must not make the test fail.
     const cpuMs = () => {
       const { user, system } = process.threadCpuUsage()
@@ -163,16 +163,16 @@ describe('automatic saves', () => {
 
     await elapse(60_000)
     expect(saves()).toBe(0)
-    store.note(offline('a'))
+    store.put(offline('a'))
     await elapse(200)
     expect(saves()).toBe(1) // long due
-    store.alive(1)
-    store.note(offline('a'))
+    store.recordAlive(1)
+    store.put(offline('a'))
     await elapse(25_000)
     expect(saves()).toBe(1)
     await elapse(6_000)
     expect(saves()).toBe(2 + 1) // a main file, and the one before as the backup
-    store.alive(2)
+    store.recordAlive(2)
     await elapse(120_000)
     expect(saves()).toBe(3)
     await store.close()

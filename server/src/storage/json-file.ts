@@ -7,7 +7,7 @@ import { codeOf, type Disk, nodeDisk, reasonOf, removeQuietly } from './disk.ts'
 import { DiskHealth } from './disk-health.ts'
 import { type Files, filesIn, temporary } from './files.ts'
 import { type Host, thisHost } from './host.ts'
-import { FORGOTTEN } from './journal.ts'
+import { DELETED } from './journal.ts'
 import { JournalWriter } from './journal-writer.ts'
 import { LatencyMonitor, monitored } from './latency-monitor.ts'
 import type { Records } from './records.ts'
@@ -178,18 +178,18 @@ class JsonFileStore implements Store {
     this.#scheduleCheck()
   }
 
-  note(record: UserRecord): void {
+  put(record: UserRecord): void {
     this.#hasChanged = true
     this.#journal?.add(record.userId, record)
   }
 
-  forget(userId: UserId): void {
+  delete(userId: UserId): void {
     this.#hasChanged = true
-    this.#journal?.add(userId, FORGOTTEN)
+    this.#journal?.add(userId, DELETED)
   }
 
-  alive(now: number, knownTime?: number): void {
-    this.#journal?.alive(now, knownTime)
+  recordAlive(now: number, knownTime?: number): void {
+    this.#journal?.recordAlive(now, knownTime)
   }
 
   async flush(): Promise<void> {

@@ -149,8 +149,8 @@ describe('a disk that hangs', () => {
     async ([, which]) => {
       const { store, log, hang, release } = await begin()
       hang(which)
-      const noted = online('a')
-      store.note(noted)
+      const record = online('a')
+      store.put(record)
       const saved = store.save()
       await elapse(900)
       expect(store.health()).toEqual({ state: 'ok' })
@@ -172,7 +172,7 @@ describe('a disk that hangs', () => {
   test('[Z1] a call that succeeds late does not fail', async () => {
     const { store, hang, release } = await begin()
     hang(({ name, path }) => name === 'sync' && path.includes('journal'))
-    store.note(online('a'))
+    store.put(online('a'))
     await elapse(2_000)
     expect(store.health().state).toBe('late')
     release()

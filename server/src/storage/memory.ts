@@ -7,7 +7,7 @@ export interface MemoryState {
   users: Map<UserId, UserRecord>
   /** When the owning process was last known to be alive; absent after a snapshot, which has exact times. */
   alive?: number | undefined
-  /** See `Store.alive`. */
+  /** See `Store.recordAlive`. */
   knownTime?: number | undefined
   /** The store that owns the data; absent if none does. */
   owner?: object | undefined
@@ -59,15 +59,15 @@ class MemoryStore implements Store {
     return { ...record, lastSeen: Math.max(record.lastSeen, alive) }
   }
 
-  note(record: UserRecord): void {
+  put(record: UserRecord): void {
     if (this.#open) this.#state.users.set(record.userId, record)
   }
 
-  forget(userId: UserId): void {
+  delete(userId: UserId): void {
     if (this.#open) this.#state.users.delete(userId)
   }
 
-  alive(now: number, knownTime?: number): void {
+  recordAlive(now: number, knownTime?: number): void {
     if (!this.#open) return
     this.#state.alive = now
     this.#know(knownTime)
@@ -84,7 +84,7 @@ class MemoryStore implements Store {
   async save(): Promise<void> {
     await this.flush()
     const users = new Map<UserId, UserRecord>()
-    // Before the iteration: a record noted during it is newer than the one it replaces.
+    // Before the iteration: a record stored during it is newer than the one it replaces.
     this.#state.users = users
     for (const record of this.#everyone()) users.set(record.userId, record)
     this.#state.alive = undefined

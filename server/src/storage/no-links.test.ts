@@ -22,7 +22,7 @@ test('a store works on a file system without hard links', async () => {
     await store.start(() => users.values())
     const record = offline(`user ${round}`, round)
     users.set(record.userId, record)
-    store.note(record)
+    store.put(record)
     await store.save()
     await store.save()
     await store.close()

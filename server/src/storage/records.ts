@@ -10,7 +10,7 @@ import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 export class Records implements Iterable<UserRecord> {
   readonly #known = new UserTable<UserRecord>()
   /**
-   * A lower bound of the real time, in ms since the epoch; see `Store.alive`. If it was not stored, the
+   * A lower bound of the real time, in ms since the epoch; see `Store.recordAlive`. If it was not stored, the
    * highest time that was stored anywhere. `undefined` if nothing was stored.
    */
   knownTime: number | undefined

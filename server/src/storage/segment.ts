@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { type Disk, removeQuietly, type WritableFile } from './disk.ts'
 import { temporary } from './files.ts'
 import { isoTime } from './iso-time.ts'
-import { type Batch, FORGOTTEN, type SegmentHead } from './journal.ts'
+import { type Batch, DELETED, type SegmentHead } from './journal.ts'
 import { encodeRow } from './row.ts'
 import { SlicedWriter, TimeSlices } from './sliced-writer.ts'
 import { FORMAT } from './snapshot.ts'
@@ -113,7 +113,7 @@ export class Segment {
 
 function* batchLines({ users, alive, knownTime }: Batch): Generator<string> {
   for (const [userId, record] of users) {
-    yield line(record === FORGOTTEN ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
+    yield line(record === DELETED ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
   }
   if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"${knownTimeField(knownTime)}}`)
 }

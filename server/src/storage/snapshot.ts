@@ -13,7 +13,7 @@ export const FORMAT = 'who-is-online/1'
 export interface SnapshotHead {
   /** When it was written: ms since the epoch, by the wall clock. */
   readonly savedAt: number
-  /** See `Store.alive`. */
+  /** See `Store.recordAlive`. */
   readonly knownTime: number | undefined
   /** See `SegmentHead.stateId`. */
   readonly stateId: string

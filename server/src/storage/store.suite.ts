@@ -39,90 +39,90 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       const store = harness.open()
       const users = await loadFrom(store)
       await store.start(() => users.values())
-      const note = (...records: UserRecord[]) => {
+      const put = (...records: UserRecord[]) => {
         for (const record of records) {
           users.set(record.userId, record)
-          store.note(record)
+          store.put(record)
         }
       }
-      const forget = (userId: string) => {
+      const remove = (userId: string) => {
         users.delete(userId)
-        store.forget(userId)
+        store.delete(userId)
       }
-      return { store, users, note, forget }
+      return { store, users, put, remove }
     }
 
     test('is empty if nothing was ever written', async () => {
       expect(await reload()).toEqual(new Map())
     })
 
-    test('[I8] records noted before a flush survive a crash', async () => {
-      const { store, note } = await begin()
-      note(online('a'), offline('b'))
+    test('[I8] records stored before a flush survive a crash', async () => {
+      const { store, put } = await begin()
+      put(online('a'), offline('b'))
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a'), offline('b')))
     })
 
-    test('[I8] records noted 150 ms ago survive a crash', async () => {
-      const { store, note } = await begin()
-      note(online('a'))
+    test('[I8] records stored 150 ms ago survive a crash', async () => {
+      const { store, put } = await begin()
+      put(online('a'))
       await new Promise(resolve => setTimeout(resolve, 150))
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a')))
     })
 
     test('stores every combination of session, status, activity and name', async () => {
-      const { store, users, note } = await begin()
-      note(...everyKindOfRecord())
+      const { store, users, put } = await begin()
+      put(...everyKindOfRecord())
       await store.flush()
       const journalled = new Map(users)
       await harness.kill(store)
       expect(await reload()).toEqual(journalled)
 
       const next = await begin()
-      next.note(...journalled.values())
+      next.put(...journalled.values())
       await next.store.save()
       await next.store.close()
       expect(await reload()).toEqual(journalled)
     })
 
     test('stores names of every kind, as user id and as username', async () => {
-      const { store, note } = await begin()
+      const { store, put } = await begin()
       const records = HOSTILE_NAMES.map(hostile => online(hostile, 1_000, hostile))
-      note(...records)
+      put(...records)
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(...records))
 
       const next = await begin()
-      next.note(...records)
+      next.put(...records)
       await next.store.save()
       await next.store.close()
       expect(await reload()).toEqual(byId(...records))
     })
 
-    test('keeps the newest record of a user, and removes forgotten users until they are noted again', async () => {
-      const { store, note, forget } = await begin()
-      note(online('a', 1), online('b', 1), online('c', 1))
+    test('keeps the newest record of a user, and removes deleted users until they are stored again', async () => {
+      const { store, put, remove } = await begin()
+      put(online('a', 1), online('b', 1), online('c', 1))
       await store.flush()
-      note(offline('a', 2))
-      note(online('a', 3))
-      forget('b')
-      forget('c')
-      note(offline('c', 4))
-      forget('nobody')
+      put(offline('a', 2))
+      put(online('a', 3))
+      remove('b')
+      remove('c')
+      put(offline('c', 4))
+      remove('nobody')
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a', 3), offline('c', 4)))
     })
 
     test('a snapshot contains all users, and later records apply as well', async () => {
-      const { store, note, forget } = await begin()
-      note(online('a'), online('b'), online('c'))
+      const { store, put, remove } = await begin()
+      put(online('a'), online('b'), online('c'))
       await store.save()
-      note(offline('b', 2_000), online('d'))
-      forget('c')
+      put(offline('b', 2_000), online('d'))
+      remove('c')
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000), online('d')))
@@ -133,7 +133,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       const users = await loadFrom(store)
       const change = (record: UserRecord) => {
         users.set(record.userId, record)
-        store.note(record)
+        store.put(record)
       }
       await store.start(function* () {
         let reached = 0
@@ -144,7 +144,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
           if (reached === 2) change(online('e', 2_000))
           if (reached === 3) {
             users.delete('b')
-            store.forget('b')
+            store.delete('b')
           }
         }
       })
@@ -155,13 +155,13 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('after a crash, lastSeen of visible live users is the last alive time', async () => {
-      const { store, note } = await begin()
+      const { store, put } = await begin()
       const held: UserRecord = { ...online('held'), session: 'held' }
       const hidden: UserRecord = { ...online('hidden'), status: 'offline' }
-      note(online('a'), held, hidden, offline('gone'))
-      store.alive(5_000)
-      store.alive(6_000)
-      note(online('later', 7_000))
+      put(online('a'), held, hidden, offline('gone'))
+      store.recordAlive(5_000)
+      store.recordAlive(6_000)
+      put(online('later', 7_000))
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(
@@ -172,10 +172,10 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     test('[R11] after a crash, an alive time from before the clock was set back does not count', async () => {
       const { store, note } = await begin()
       note(online('a', 1_000))
-      store.alive(9_000_000)
+      store.recordAlive(9_000_000)
       await store.flush()
       note(online('a', 2_000))
-      store.alive(3_000)
+      store.recordAlive(3_000)
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a', 3_000)))
@@ -184,7 +184,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     test('[R11] latestTime is the latest time that is stored', async () => {
       const { store, note } = await begin()
       note(online('a', 1_000), offline('b', 2_000))
-      store.alive(9_000_000)
+      store.recordAlive(9_000_000)
       await store.flush()
       await harness.kill(store)
       const next = harness.open()
@@ -193,7 +193,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('all fields of a record survive a crash and a save', async () => {
-      const { store, note } = await begin()
+      const { store, put } = await begin()
       const text = 'in a “call” \u2028 \\ "'
       const records: UserRecord[] = [
         { ...online('busy'), status: 'busy', text, expiresAt: 9_000_000 },
@@ -211,21 +211,21 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         { ...online('never seen'), status: 'offline', unseen: true },
         { ...offline('never seen, and gone'), keptHidden: true, unseen: true },
       ]
-      note(...records)
+      put(...records)
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(...records))
       const again = await begin()
-      again.note(...records)
+      again.put(...records)
       await again.store.save()
       await again.store.close()
       expect(await reload()).toEqual(byId(...records))
     })
 
-    test('after a clean stop, lastSeen is exactly as noted', async () => {
-      const { store, note } = await begin()
-      note(online('a'), offline('b', 2_000))
-      store.alive(5_000)
+    test('after a clean stop, lastSeen is exactly as stored', async () => {
+      const { store, put } = await begin()
+      put(online('a'), offline('b', 2_000))
+      store.recordAlive(5_000)
       await store.save()
       await store.close()
       expect(await reload()).toEqual(byId(online('a'), offline('b', 2_000)))
@@ -233,22 +233,22 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('alive times of a process do not apply to users of an earlier process', async () => {
       const first = await begin()
-      first.note(online('a'), online('b'))
-      first.store.alive(5_000)
+      first.put(online('a'), online('b'))
+      first.store.recordAlive(5_000)
       await first.store.flush()
       await harness.kill(first.store)
 
       const second = await begin()
-      second.note(online('b', 8_000))
-      second.store.alive(9_000)
+      second.put(online('b', 8_000))
+      second.store.recordAlive(9_000)
       await second.store.flush()
       await harness.kill(second.store)
       expect(await reload()).toEqual(byId({ ...online('a', 5_000), session: 'held' }, online('b', 9_000)))
     })
 
     test('stores times before the epoch unchanged', async () => {
-      const { store, note } = await begin()
-      note(offline('early', -62_000_000_000_000), offline('zero', 0))
+      const { store, put } = await begin()
+      put(offline('early', -62_000_000_000_000), offline('zero', 0))
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(offline('early', -62_000_000_000_000), offline('zero', 0)))
@@ -263,15 +263,15 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       }
       expect(await knownTime()).toBeUndefined()
       const first = await begin()
-      first.note(online('a', 7_000), offline('b', 9_000))
+      first.put(online('a', 7_000), offline('b', 9_000))
       await first.store.flush()
       await harness.kill(first.store)
       expect(await knownTime()).toBe(9_000) // without a stored one, it is the latest of all times
 
       const second = await begin()
-      second.store.alive(20_000, 5_000)
-      second.store.alive(19_000, 6_000)
-      second.store.alive(18_000, 4_000)
+      second.store.recordAlive(20_000, 5_000)
+      second.store.recordAlive(19_000, 6_000)
+      second.store.recordAlive(18_000, 4_000)
       await second.store.flush()
       await harness.kill(second.store)
       expect(await knownTime()).toBe(9_000)
@@ -293,7 +293,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         () => [],
         () => time,
       )
-      fourth.note(offline('c', 90_000))
+      fourth.put(offline('c', 90_000))
       await fourth.save()
       time = 14_000
       await fourth.close()
@@ -301,17 +301,17 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('[Z6] times of a clock that was ahead or behind stay unchanged', async () => {
-      const { store, note } = await begin()
-      note(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3))
+      const { store, put } = await begin()
+      put(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3))
       await store.flush()
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('ahead', Date.UTC(2090, 0, 1)), offline('behind', 3)))
     })
 
-    test('a thousand rounds of concurrent notes, flushes and saves', async () => {
-      const { store, users, note } = await begin()
+    test('a thousand rounds of concurrent puts, flushes and saves', async () => {
+      const { store, users, put } = await begin()
       for (let round = 0; round < 1_000; round += 1) {
-        note(online(`user ${round % 100}`, round), offline(`user ${(round * 7) % 300}`, round))
+        put(online(`user ${round % 100}`, round), offline(`user ${(round * 7) % 300}`, round))
         if (round % 200 === 0) await Promise.all([store.flush(), store.save(), store.flush()])
       }
       await Promise.all([store.save(), store.save(), store.flush()])
@@ -328,8 +328,8 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
 
     test('a killed process does not block the next one', async () => {
       for (let round = 0; round < 5; round += 1) {
-        const { store, note } = await begin()
-        note(offline(`user ${round}`, round))
+        const { store, put } = await begin()
+        put(offline(`user ${round}`, round))
         await store.flush()
         await harness.kill(store)
       }
@@ -337,12 +337,12 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('is ok, and rejects flush and save after close', async () => {
-      const { store, note } = await begin()
+      const { store, put } = await begin()
       expect(store.health()).toEqual({ state: 'ok' })
       await store.close()
-      note(online('late'))
-      store.forget('late')
-      store.alive(1)
+      put(online('late'))
+      store.delete('late')
+      store.recordAlive(1)
       await expect(store.flush()).rejects.toThrow('closed')
       await expect(store.save()).rejects.toThrow('closed')
       await store.close()

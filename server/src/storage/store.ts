@@ -26,8 +26,8 @@ export interface Store {
    *
    * If the earlier process did not stop cleanly, `lastSeen` of its live, visible users is the last time that
    * the process was known to be alive. All other times are returned as they were stored, whatever the clock
-   * says now. Every record comes from a `note` or a snapshot: damaged data is never returned as valid, and an
-   * empty result means that nothing was ever written. `knownTime` of the result is explained at `alive`.
+   * says now. Every record comes from a `put` or a snapshot: damaged data is never returned as valid, and an
+   * empty result means that nothing was ever written. `knownTime` of the result is explained at `recordAlive`.
    *
    * @throws StoreLocked when another process owns the data; StoreDamaged when nothing of what was written is
    * readable; StoreUnusable when the location can't be read or written. In all three cases no file has
@@ -38,7 +38,7 @@ export interface Store {
   /**
    * Starts writing. `everyone` yields the current record of every user. It is iterated in slices, and users
    * may be added, changed and removed meanwhile. `knownTime` is called for each snapshot and at the end; see
-   * `alive`.
+   * `recordAlive`.
    */
   start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void>
 
@@ -46,10 +46,10 @@ export interface Store {
    * Stores the newest record of a user. Never throws and never waits. The record is durable within 150 ms, or
    * when a later `flush` has resolved.
    */
-  note(record: UserRecord): void
+  put(record: UserRecord): void
 
-  /** Removes a user. Never throws and never waits; durable like `note`. */
-  forget(userId: UserId): void
+  /** Removes a user. Never throws and never waits; durable like `put`. */
+  delete(userId: UserId): void
 
   /**
    * Records that the process is alive at `now`, in ms since the epoch; see `load`. Call it at least every 5 s
@@ -59,22 +59,22 @@ export interface Store {
    * process measured, never by a jump of the wall clock. The next `load` returns the highest value that was
    * stored.
    */
-  alive(now: number, knownTime?: number): void
+  recordAlive(now: number, knownTime?: number): void
 
-  /** Resolves when everything noted before is durable. @throws Error when it can't be made durable. */
+  /** Resolves when every earlier `put` and `delete` is durable. @throws Error when it can't be made durable. */
   flush(): Promise<void>
 
   /** Writes all records as one snapshot. Resolves when it is durable. @throws Error when that fails. */
   save(): Promise<void>
 
   /**
-   * Whether noted records become durable. A failing store accepts further records and recovers by itself. The
+   * Whether records become durable. A failing store accepts further records and recovers by itself. The
    * exception: after another process has taken ownership, this store never writes again.
    */
   health(): StoreHealth
 
   /**
-   * Writes what was noted, and gives up ownership. It waits for the disk: if the disk hangs, it does not
+   * Writes the pending records, and gives up ownership. It waits for the disk: if the disk hangs, it does not
    * resolve, so a caller that must end needs a timeout of its own. An unfinished `close` has the same effect
    * as a crash.
    */

@@ -60,7 +60,7 @@ test('[I8] their backup and journal can replace the main file, also after the fi
   const users = await loadFrom(first.store)
   await first.store.start(() => users.values())
   users.set('eve', offline('eve', 7))
-  first.store.note(offline('eve', 7))
+  first.store.put(offline('eve', 7))
   await first.store.flush()
   for (const saves of [0, 1, 2]) {
     if (saves > 0) await first.store.save()

@@ -10,6 +10,6 @@ export function newTracker(ports: {
   feed: Pick<ChangeFeed, 'append' | 'chosen'>
   clock: Pick<Clock, 'now'>
 }): Tracker {
-  const store = { note() {}, forget() {}, alive() {} }
+  const store = { put() {}, delete() {}, recordAlive() {} }
   return new Tracker({ ...ports, log: createSingleLog(), store, forgot: () => {} })
 }

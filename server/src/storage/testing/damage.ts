@@ -19,10 +19,10 @@ type Places = 'main and backup' | 'main' | 'journal'
 export async function createState(places: Places, userCount: number): Promise<StateOnDisk> {
   let disk = new SimulatedDisk()
   const users = new Map<string, UserRecord>()
-  const note = (store: Store, ...records: UserRecord[]) => {
+  const put = (store: Store, ...records: UserRecord[]) => {
     for (const record of records) {
       users.set(record.userId, record)
-      store.note(record)
+      store.put(record)
     }
   }
   const everybody = Array.from({ length: userCount }, (_, index) =>
@@ -30,19 +30,19 @@ export async function createState(places: Places, userCount: number): Promise<St
   )
 
   const first = await begin(disk)
-  note(first, ...everybody.slice(0, userCount / 2), ...HOSTILE_NAMES.map(name => offline(name)))
+  put(first, ...everybody.slice(0, userCount / 2), ...HOSTILE_NAMES.map(name => offline(name)))
   await first.flush()
   disk = disk.kill()
 
   const second = await begin(disk)
-  note(second, ...everybody)
+  put(second, ...everybody)
   if (places !== 'journal') await second.save()
-  note(second, offline('user 0', 2_000), offline('between'))
-  second.forget('user 1')
+  put(second, offline('user 0', 2_000), offline('between'))
+  second.delete('user 1')
   users.delete('user 1')
   await second.flush()
   if (places === 'main and backup') await second.save()
-  note(second, offline('user 3', 3_000), offline('after'))
+  put(second, offline('user 3', 3_000), offline('after'))
   await second.close()
   return { files: disk.files(), users }
 

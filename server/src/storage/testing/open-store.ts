@@ -19,7 +19,7 @@ export interface StartedStore {
   readonly store: Store
   readonly log: ReadableLog
   readonly users: Map<string, UserRecord>
-  readonly note: (record: UserRecord) => void
+  readonly put: (record: UserRecord) => void
 }
 
 let starts = 0
@@ -42,7 +42,7 @@ export function openStoreOn(
   return { store, log }
 }
 
-/** Opens, loads and starts a store. `note` notes a record in it and in `users`, which the store saves. */
+/** Opens, loads and starts a store. `put` stores a record in it and in `users`, which the store saves. */
 export async function startStoreOn(
   disk: Disk,
   options: Partial<JsonFileOptions> = {},
@@ -50,11 +50,11 @@ export async function startStoreOn(
   const { store, log } = openStoreOn(disk, options)
   const users = await loadFrom(store)
   await store.start(() => users.values())
-  const note = (record: UserRecord) => {
+  const put = (record: UserRecord) => {
     users.set(record.userId, record)
-    store.note(record)
+    store.put(record)
   }
-  return { store, log, users, note }
+  return { store, log, users, put }
 }
 
 /** A simulated disk with one directory that contains these files. */
