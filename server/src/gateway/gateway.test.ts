@@ -53,15 +53,15 @@ test.each([
 })
 
 test('[H3 K1] a suspension, and a clock that is set, close no client that is in the middle of reading', async () => {
-  const hands = { wall: Date.UTC(2030, 0, 1), steady: 0 }
+  const sources = { wall: Date.UTC(2030, 0, 1), steady: 0 }
   const clock = new SystemClock(
-    () => hands.wall,
-    () => hands.steady,
+    () => sources.wall,
+    () => sources.steady,
   )
   const server = await openGateway({ clock, maxBufferedBytes: 1e9 })
   const look = (ms: number, jump = 0) => {
-    hands.steady += ms
-    hands.wall += ms + jump
+    sources.steady += ms
+    sources.wall += ms + jump
     clock.now()
     server.gateway.advance(clock.awake())
   }

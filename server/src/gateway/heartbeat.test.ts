@@ -38,15 +38,15 @@ test('[H2] any sign of life after the ping will do, and puts the next ping off',
 })
 
 test('[H3] a suspension of this process counts against nobody', () => {
-  const hands = { wall: T, steady: 0 }
+  const sources = { wall: T, steady: 0 }
   const clock = new SystemClock(
-    () => hands.wall,
-    () => hands.steady,
+    () => sources.wall,
+    () => sources.steady,
   )
   const pass = (ms: number) => {
-    hands.wall += ms
+    sources.wall += ms
     for (let left = ms; left > 0; left -= 100) {
-      hands.steady += Math.min(100, left)
+      sources.steady += Math.min(100, left)
       clock.awake()
     }
   }
@@ -55,7 +55,7 @@ test('[H3] a suspension of this process counts against nobody', () => {
   heartbeat.add(one, one.heardAt)
   pass(7_500)
   expect(heartbeat.advance(clock.awake()).ping).toEqual([one])
-  hands.steady += 60_000
+  sources.steady += 60_000
   expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [] })
   pass(7_999)
   expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [] })

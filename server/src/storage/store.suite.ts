@@ -170,11 +170,11 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('[R11] after a crash, an alive time from before the clock was set back does not count', async () => {
-      const { store, note } = await begin()
-      note(online('a', 1_000))
+      const { store, put } = await begin()
+      put(online('a', 1_000))
       store.recordAlive(9_000_000)
       await store.flush()
-      note(online('a', 2_000))
+      put(online('a', 2_000))
       store.recordAlive(3_000)
       await store.flush()
       await harness.kill(store)
@@ -182,8 +182,8 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
     })
 
     test('[R11] latestTime is the latest time that is stored', async () => {
-      const { store, note } = await begin()
-      note(online('a', 1_000), offline('b', 2_000))
+      const { store, put } = await begin()
+      put(online('a', 1_000), offline('b', 2_000))
       store.recordAlive(9_000_000)
       await store.flush()
       await harness.kill(store)

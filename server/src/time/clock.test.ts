@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { SystemClock } from './clock.ts'
 
-/** A clock on two hands that a test moves, and what it found out. */
+/** A clock whose two time sources a test sets, and the events that it reported. */
 function newClock() {
-  const hands = { wall: 1_000_000, steady: 500 }
+  const sources = { wall: 1_000_000, steady: 500 }
   const clock = new SystemClock(
-    () => hands.wall,
-    () => hands.steady,
+    () => sources.wall,
+    () => sources.steady,
   )
   const found: string[] = []
   clock.listen({
@@ -15,13 +15,13 @@ function newClock() {
     corrected: ms => found.push(`corrected ${ms}`),
   })
   const pass = (ms: number, step = 0) => {
-    hands.wall += ms + step
-    hands.steady += ms
+    sources.wall += ms + step
+    sources.steady += ms
   }
   return { clock, found, pass }
 }
 
-test('[R11] the clock follows small corrections without going back', () => {
+test('[R11] now() follows small corrections without going back', () => {
   const { clock, found, pass } = newClock()
   const after = (ms: number, step = 0) => {
     pass(ms, step)
@@ -43,21 +43,21 @@ test('[R11] the clock follows small corrections without going back', () => {
 })
 
 test.each([4_500, -4_500])(
-  '[R11] what the clock tells of a small correction of %d ms adds up to it',
+  '[R11] the reported parts of a small correction of %d ms add up to it',
   async step => {
-    const hands = { wall: 1_000_000, steady: 0 }
+    const sources = { wall: 1_000_000, steady: 0 }
     const clock = new SystemClock(
-      () => Math.floor(hands.wall),
-      () => hands.steady,
+      () => Math.floor(sources.wall),
+      () => sources.steady,
     )
     let corrected = 0
     const never = () => expect.unreachable()
     clock.listen({ suspended: never, jumped: never, corrected: ms => (corrected += ms) })
     const start = clock.now() - clock.awake()
-    hands.wall += step
+    sources.wall += step
     for (let read = 0; read < 4_000; read++) {
-      hands.wall += 7.3
-      hands.steady += 7.3
+      sources.wall += 7.3
+      sources.steady += 7.3
       const awake = clock.now() - start - corrected
       expect(Math.abs(awake - clock.awake())).toBeLessThan(7)
     }
@@ -66,7 +66,7 @@ test.each([4_500, -4_500])(
 )
 
 test.each([3_600_000, -3_600_000, 40 * 86_400_000, -1_000_000, 5_001, -5_001])(
-  '[R11] the clock follows a jump of %d ms at once and says so, and durations notice nothing',
+  '[R11] now() follows a jump of %d ms at once, the jump is reported, and durations do not change',
   jump => {
     const { clock, found, pass } = newClock()
     pass(100)
@@ -81,7 +81,7 @@ test.each([3_600_000, -3_600_000, 40 * 86_400_000, -1_000_000, 5_001, -5_001])(
   },
 )
 
-test('[R11] a jump is followed however often durations are measured meanwhile', () => {
+test('[R11] reading durations often does not delay a correction of now()', () => {
   const { clock, pass } = newClock()
   pass(0, -2_000)
   for (let read = 0; read < 400; read++) {
@@ -94,7 +94,7 @@ test('[R11] a jump is followed however often durations are measured meanwhile', 
   expect(clock.now()).toBe(1_002_100)
 })
 
-test('[R8 H3] a suspension counts for no duration, and is known before anything is measured', () => {
+test('[R8 H3] awake() excludes a suspension, and the suspension is reported before awake() returns', () => {
   const { clock, found, pass } = newClock()
   pass(900)
   expect(clock.awake()).toBe(900)
@@ -109,18 +109,18 @@ test('[R8 H3] a suspension counts for no duration, and is known before anything 
   expect(found).toEqual(['suspended 15000 until 1015900', 'suspended 2000 until 1018899'])
 })
 
-test('[R8] a machine that slept with both clocks stopped: the wall clock jumps, no duration is lost', () => {
+test('[R8] a machine that slept with its steady clock stopped: the wall clock jumps, durations do not change', () => {
   const { clock, found, pass } = newClock()
   pass(100, 7_200_000)
   expect([clock.awake(), clock.now()]).toEqual([100, 8_200_100])
   expect(found).toEqual(['jumped 7200000 to 8200100'])
 })
 
-test('whoever hears of a jump may read the clock', () => {
-  const hands = { wall: 0, steady: 0 }
+test('a listener may read the clock', () => {
+  const sources = { wall: 0, steady: 0 }
   const clock = new SystemClock(
-    () => hands.wall,
-    () => hands.steady,
+    () => sources.wall,
+    () => sources.steady,
   )
   const heard: number[] = []
   clock.listen({
@@ -128,10 +128,10 @@ test('whoever hears of a jump may read the clock', () => {
     jumped: () => heard.push(clock.now()),
     corrected: () => heard.push(clock.now()),
   })
-  hands.wall = 100_000
+  sources.wall = 100_000
   expect(clock.now()).toBe(100_000)
-  hands.wall = 200_000
-  hands.steady = 100_000
+  sources.wall = 200_000
+  sources.steady = 100_000
   expect(clock.awake()).toBe(0)
   expect(heard).toEqual([100_000, 0])
 })

@@ -1,95 +1,100 @@
 /** The times that every module works with. Only this folder and `main` read the system's clocks. */
 export interface Clock {
   /**
-   * The wall clock, in ms since the epoch: for stamps that people and clients read. When the system's clock is set, this
-   * one follows: a jump of more than 5 s at once, in either direction; a smaller step back by running at half
-   * speed until both agree, so that no stamp goes back in ordinary operation.
+   * The wall clock, in ms since the epoch, for timestamps. It follows the system's clock. A change of more than
+   * 5 s, in either direction, applies at once. A smaller step forward applies at once too. After a smaller step
+   * back, this clock runs at half speed until both agree, so that timestamps do not go back in normal
+   * operation.
    */
   now(): number
   /**
-   * Ms since the process started, without the time in which it was suspended: for whatever would count against
-   * somebody, such as graces, pings and stuck readers. It never jumps and never goes back, whatever is done to the
-   * system's clock.
+   * Time since the process started, in ms, without the time in which it was suspended. For all timeouts: grace
+   * periods, pings and slow readers. It never jumps or goes back, even if the system's clock does.
    */
   awake(): number
   /**
-   * Ms since the process started, with the time in which it was suspended: for rates. What clients sent while the server
-   * stood still, they sent in that time. It never jumps and never goes back either.
+   * Time since the process started, in ms, including the time in which it was suspended. For rates: clients
+   * also send while the process is suspended. It never jumps or goes back.
    */
   steady(): number
 }
 
-/** What a clock finds out. Each call comes before `now()` or `awake()` returns the first time that is affected. */
+/** What a clock detects. Each method is called before `now()` or `awake()` returns the first affected time. */
 export interface ClockEvents {
-  /** The process stood still for `ms`: it was stopped, its machine slept, or its event loop was blocked. It goes on at `now`. */
+  /**
+   * The process was suspended for `ms`: it was stopped, its machine slept, or its event loop was blocked. It
+   * resumed at `now`, in ms since the epoch.
+   */
   suspended(ms: number, now: number): void
-  /** The wall clock was set by `ms`, forward or back; `now` is the new time. */
+  /** The wall clock moved by `ms`, forward or back. `now` is the new time, in ms since the epoch. */
   jumped(ms: number, now: number): void
   /**
-   * The wall clock has moved by `ms` against the steady clock, by less than a jump: somebody sets it by a few seconds, or NTP
-   * slews it. Whoever measures durations as differences of `now()` takes it off.
+   * The wall clock moved by `ms` relative to the steady clock, by less than a jump: it was set by a few seconds,
+   * or NTP slews it. A listener that measures durations as differences of `now()` must subtract `ms`.
    */
   corrected(ms: number): void
 }
 
-/** A difference between the two clocks that no drift or correction by NTP makes: somebody has set the wall clock. */
+/** A larger difference between the two clocks, in ms, is a jump. Drift and NTP cause smaller differences. */
 const JUMP_MS = 5_000
 
-/** Corrections are told when they come to this, in ms: below are only the roundings of the two clocks. */
+/** Smaller corrections, in ms, are not reported: they can be rounding errors of the two clocks. */
 const CORRECTION_MS = 5
 
-/** How long nobody may read the clock before that counts as a suspension. The ticker reads it ten times a second. */
+/** A longer time between two readings, in ms, is a suspension. The ticker reads the clock ten times a second. */
 const SUSPENDED_MS = 1_000
 
-/** The clock of the process. It notices suspensions and jumps when it is read, so somebody has to read it often: `Ticker`. */
+/**
+ * The clock of the process. It detects suspensions and jumps when it is read, so it must be read often. `Ticker`
+ * does that.
+ */
 export class SystemClock implements Clock {
   readonly #wall: () => number
   readonly #steady: () => number
   readonly #listeners: ClockEvents[] = []
-  /** What `now()` returned last, before rounding, and when that was on the steady clock. */
-  #told: number
-  #toldAt: number
-  /** The last reading of the steady clock, by either function. */
+  /** The last result of `now()` before rounding, and the time of that call on the steady clock. */
+  #last: number
+  #lastAt: number
+  /** The last reading of the steady clock, by any method. */
   #readAt: number
   readonly #startedAt: number
-  /** How long the process was suspended. */
   #suspendedMs = 0
-  /** Corrections that nobody was told of yet. */
+  /** Corrections that were not reported yet, in ms. */
   #correctedMs = 0
 
   /**
-   * @param wall ms since the epoch, may jump: `Date.now`.
-   * @param steady ms since any moment, never jumps: `performance.now`.
+   * @param wall returns ms since the epoch, and may jump: `Date.now`
+   * @param steady returns ms since a fixed moment, and never jumps: `performance.now`
    */
   constructor(wall: () => number, steady: () => number) {
     this.#wall = wall
     this.#steady = steady
-    this.#told = wall()
-    this.#toldAt = steady()
-    this.#readAt = this.#toldAt
-    this.#startedAt = this.#toldAt
+    this.#last = wall()
+    this.#lastAt = steady()
+    this.#readAt = this.#lastAt
+    this.#startedAt = this.#lastAt
   }
 
-  /** Adds somebody who is told of suspensions and jumps, in the order in which they were added. */
+  /** Adds a listener for suspensions, jumps and corrections. Listeners are called in the order of their addition. */
   listen(events: ClockEvents): void {
     this.#listeners.push(events)
   }
 
   now(): number {
     const at = this.#read()
-    const passed = at - this.#toldAt
-    this.#toldAt = at
+    const passed = at - this.#lastAt
+    this.#lastAt = at
     const wall = this.#wall()
-    const jump = wall - (this.#told + passed)
+    const jump = wall - (this.#last + passed)
     if (Math.abs(jump) > JUMP_MS) {
-      this.#told = wall
+      this.#last = wall
       for (const listener of this.#listeners) listener.jumped(Math.round(jump), Math.floor(wall))
     } else {
-      const told = Math.max(wall, this.#told + passed / 2)
-      this.#correct(told - this.#told - passed)
-      this.#told = told
+      const next = Math.max(wall, this.#last + passed / 2)
+      this.#correct(next - this.#last - passed)
+      this.#last = next
     }
-    return Math.floor(this.#told)
+    return Math.floor(this.#last)
   }
 
   awake(): number {
@@ -114,7 +119,7 @@ export class SystemClock implements Clock {
     this.#readAt = at
     if (gap > SUSPENDED_MS) {
       this.#suspendedMs += gap
-      const now = Math.floor(this.#told + at - this.#toldAt)
+      const now = Math.floor(this.#last + at - this.#lastAt)
       for (const listener of this.#listeners) listener.suspended(Math.round(gap), now)
     }
     return at

@@ -5,12 +5,12 @@ import { Ticker } from './ticker.ts'
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
 afterEach(() => void vi.useRealTimers())
 
-test('[R8 R11] the ticker reads the clock ten times a second, so that nothing the clock does goes unnoticed', () => {
-  const hands = { wall: 1_000_000, steady: 0 }
+test('[R8 R11] the ticker reads the clock ten times a second, so that suspensions and jumps are detected', () => {
+  const sources = { wall: 1_000_000, steady: 0 }
   const found: string[] = []
   const clock = new SystemClock(
-    () => hands.wall,
-    () => hands.steady,
+    () => sources.wall,
+    () => sources.steady,
   )
   clock.listen({
     suspended: ms => found.push(`suspended ${ms}`),
@@ -23,8 +23,8 @@ test('[R8 R11] the ticker reads the clock ten times a second, so that nothing th
     ticks.push([now, awake])
   })
   const tick = (ms: number, step = 0) => {
-    hands.wall += ms + step
-    hands.steady += ms
+    sources.wall += ms + step
+    sources.steady += ms
     vi.advanceTimersByTime(100)
   }
   ticker.start()

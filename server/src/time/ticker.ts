@@ -1,18 +1,21 @@
 import type { Clock } from './clock.ts'
 
-/** How often the server looks at the clock, in ms: the precision of every deadline. */
+/** The time between two ticks, in ms. It is the precision of every deadline. */
 const TICK_MS = 100
 
 /**
- * The one timer behind all deadlines of the server. Reading the clock ten times a second is also what makes the clock
- * notice suspensions and jumps.
+ * The only timer for the server's deadlines. It reads the clock ten times a second, which also lets the clock
+ * detect suspensions and jumps.
  */
 export class Ticker {
   readonly #clock: Clock
   readonly #task: (now: number, awake: number) => void
   #timer: NodeJS.Timeout | undefined
 
-  /** @param task is given both times of the clock; what it throws is thrown to the process. */
+  /**
+   * @param task is called with `Clock.now` and `Clock.awake` at each tick. An error that it throws is an uncaught
+   * exception.
+   */
   constructor(clock: Clock, task: (now: number, awake: number) => void) {
     this.#clock = clock
     this.#task = task
