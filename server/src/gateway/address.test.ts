@@ -11,7 +11,7 @@ const request = (remoteAddress: string, forwarded?: string) =>
 const ranges = new BlockList()
 ranges.addSubnet('10.0.0.0', 8, 'ipv4')
 
-test('[A1] without trust the peer counts, unless it may be a proxy, and X-Forwarded-For never does', () => {
+test('[A1] without a trusted proxy, the address is that of the peer, and limits count it only if it is public', () => {
   expect(clientAddress(request('8.8.8.8', '1.1.1.1'), undefined)).toEqual({
     address: '8.8.8.8',
     own: true,
@@ -27,7 +27,7 @@ test('[A1] without trust the peer counts, unless it may be a proxy, and X-Forwar
   }
 })
 
-test('[A2] trusted hops are counted from the right: what a client wrote itself is never believed', () => {
+test('[A2] trusted hops are counted from the right, so entries that a client wrote are ignored', () => {
   const trust = { kind: 'hops', hops: 1 } as const
   expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8'), trust).address).toBe('8.8.8.8')
   expect(clientAddress(request('10.0.0.1'), trust).address).toBe('10.0.0.1')
@@ -35,7 +35,7 @@ test('[A2] trusted hops are counted from the right: what a client wrote itself i
   expect(clientAddress(request('10.0.0.1', '8.8.8.8'), { kind: 'hops', hops: 0 }).address).toBe('10.0.0.1')
 })
 
-test('[A2] ports are no part of an address, and what is no address is not passed over', () => {
+test('[A2] ports are removed, and an entry that is not an address is not skipped', () => {
   const trust = { kind: 'hops', hops: 1 } as const
   expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8:5678'), trust).address).toBe('8.8.8.8')
   expect(clientAddress(request('10.0.0.1', '[2001:db8::1]:80'), trust).address).toBe('2001:db8::1')
@@ -45,7 +45,7 @@ test('[A2] ports are no part of an address, and what is no address is not passed
   )
 })
 
-test('[A3] trusted ranges are passed over from the right, up to the first stranger', () => {
+test('[A3] addresses in trusted ranges are skipped from the right, up to the first other address', () => {
   const trust = { kind: 'ranges', ranges } as const
   expect(clientAddress(request('10.0.0.1', '6.6.6.6, 8.8.8.8, 10.0.0.2'), trust)).toEqual({
     address: '8.8.8.8',

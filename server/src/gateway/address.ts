@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { TrustProxy } from '../setting-values.ts'
 
-/** Loopback, private and link-local ranges (RFC 1918, 4193, 4291, 3927, 6598): this machine, or a proxy. */
+/** Loopback, private, link-local and carrier-grade NAT ranges (RFC 1918, 3927, 4193, 4291, 6598). */
 const privateRanges = new BlockList()
 for (const [address, bits] of [
   ['127.0.0.0', 8],
@@ -18,26 +18,31 @@ privateRanges.addAddress('::1', 'ipv6')
 privateRanges.addSubnet('fc00::', 7, 'ipv6')
 privateRanges.addSubnet('fe80::', 10, 'ipv6')
 
-/** Whether an address is of this machine or a private network. False for what is no address. */
+/** Whether an address belongs to this machine or to a private network. `false` if it is not an IP address. */
 export function isPrivate(address: string): boolean {
   return within(privateRanges, address)
 }
 
+/** The address that a request comes from. */
 export interface ClientAddress {
   readonly address: string
-  /** Whether it is surely the client's own, so that limits per address may count it. */
+  /** Whether it is certainly the address of the client itself, so that limits per address may count it. */
   readonly own: boolean
-  /** Whether somebody who is not believed said otherwise. */
+  /** Whether the request has an `X-Forwarded-For` header that was ignored, because no proxy is trusted. */
   readonly forwarded: boolean
 }
 
-/** The part of a request that says where it comes from. */
+/** The parts of a request that determine its address. */
 export interface AddressedRequest {
   readonly headers: IncomingHttpHeaders
   readonly socket: { readonly remoteAddress?: string | undefined }
 }
 
-/** Where a client comes from, as far as the settings let anybody say so. */
+/**
+ * Finds the address of a client. `X-Forwarded-For` is used only as far as its proxies are trusted.
+ *
+ * @param trust the setting TRUST_PROXY; `undefined` if no proxy is trusted
+ */
 export function clientAddress(request: AddressedRequest, trust: TrustProxy | undefined): ClientAddress {
   const peer = plain(request.socket.remoteAddress ?? '')
   const header = request.headers['x-forwarded-for']
@@ -50,24 +55,27 @@ export function clientAddress(request: AddressedRequest, trust: TrustProxy | und
   if (!trust) {
     return { address: peer, own: !isPrivate(peer), forwarded: header !== undefined }
   }
-  // Each proxy appends whom it saw: read from the right, as far as those who wrote are believed.
+  // Each proxy appends the address of its peer. Read from the right, up to the first address that is not of a
+  // trusted proxy.
   const chain = [...hops, peer].reverse()
-  const believed =
+  const trusted =
     trust.kind === 'hops' ? trust.hops : chain.findIndex(address => !within(trust.ranges, address))
-  let index = Math.min(believed < 0 ? chain.length : believed, chain.length - 1)
-  // What is no address says nothing: the last that is one, and was believed, counts.
+  let index = Math.min(trusted < 0 ? chain.length : trusted, chain.length - 1)
+  // An entry can be something else than an IP address, such as `unknown`. Then use the next valid entry to the
+  // right.
   while (index > 0 && isIP(chain[index] ?? '') === 0) index--
   const address = chain[index] ?? peer
   return { address, own: true, forwarded: false }
 }
 
-/** How many groups of an IPv6 address name the network (RFC 4291, section 2.5.4: 64 bits). */
+/** How many 16-bit groups of an IPv6 address identify its network: 64 bits (RFC 4291, section 2.5.4). */
 const NETWORK_GROUPS = 4
 const GROUPS = 8
 
 /**
- * What limits per address count a client as. Whoever has one IPv6 address has all of its network, so that is counted: of
- * `2001:db8:0:1::2` it is `2001:db8:0:1::/64`.
+ * The key by which limits count an address. A client with one IPv6 address can use all addresses of its /64
+ * network, so the network is counted: `2001:db8:0:1::/64` for `2001:db8:0:1::2`. Other texts are returned
+ * unchanged.
  */
 export function countedAs(address: string): string {
   if (isIP(address) !== 6) return address
@@ -86,13 +94,13 @@ function within(ranges: BlockList, address: string): boolean {
   return family !== 0 && ranges.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** Some proxies write `1.2.3.4:5678` or `[2001:db8::1]:5678`. */
+/** Removes the port that some proxies add: `1.2.3.4:5678` or `[2001:db8::1]:5678`. */
 function withoutPort(hop: string): string {
   const [, v6, v4] = /^(?:\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(hop) ?? []
   return v6 ?? v4 ?? hop
 }
 
-/** `::ffff:10.0.0.1` is 10.0.0.1. */
+/** Converts an IPv4-mapped IPv6 address to IPv4: `::ffff:10.0.0.1` to `10.0.0.1`. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket as Ws } from 'ws'
 import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
-// Clients that deflate beside one that does not: whatever they ask and are told has to be the same.
+// Clients with and without compression must get the same messages.
 
 const USERS = 300
 
@@ -21,7 +21,7 @@ afterAll(() => {
   server.http.close()
 })
 
-/** What there is of a WebSocket in `ws` and in Node itself. */
+/** What the WebSockets of `ws` and of Node have in common. */
 interface Client {
   readonly extensions: string
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void
@@ -31,64 +31,67 @@ interface Client {
 
 const clients: Record<string, (url: string, protocols: string[]) => Client> = {
   'ws, plain': (url, protocols) => new Ws(url, protocols, { perMessageDeflate: false }) as unknown as Client,
-  'ws, each message for itself': (url, protocols) =>
+  'ws, no context takeover': (url, protocols) =>
     new Ws(url, protocols, { perMessageDeflate: { serverNoContextTakeover: true } }) as unknown as Client,
-  'ws, all it sends deflated': (url, protocols) =>
+  'ws, all messages deflated': (url, protocols) =>
     new Ws(url, protocols, { perMessageDeflate: { threshold: 0 } }) as unknown as Client,
   'the WebSocket of Node': (url, protocols) => new WebSocket(url, protocols) as unknown as Client,
 }
 
 const settled = () => new Promise(resolve => setTimeout(resolve, 150))
 
-test.each(['v1', 'v2'])('[B8] in %s every client is told the same, deflated or not', async version => {
-  const protocols = version === 'v2' ? ['who-is-online.v2'] : []
-  const all = Object.entries(clients).map(([name, open]) => {
-    const client = open(`${server.url}?userId=watcher`, protocols)
-    const texts: string[] = []
-    client.addEventListener('message', ({ data }) => texts.push(String(data)))
-    return { name, client, texts }
-  })
-  /** Resolves when every client has as many messages as the others, and more than before. */
-  let told = 0
-  const answered = () =>
-    vi.waitFor(() => {
-      const counts = new Set(all.map(({ texts }) => texts.length))
-      expect([...counts]).toEqual([expect.toSatisfy((count: number) => count > told)])
-      told = Math.max(...counts)
-    }, 10_000)
-  await answered()
-  const questions =
-    version === 'v1'
-      ? [{ type: 'get_all_users' }, { type: 'check_user_status', targetUserId: 'user-1' }]
-      : [
-          { type: 'subscribe', all: true, id: 1 },
-          { type: 'list_users', limit: 200, id: 2 },
-        ]
-  for (const question of questions) {
-    for (const { client } of all) client.send(JSON.stringify(question))
+test.each(['v1', 'v2'])(
+  '[B8] in %s, every client gets the same messages, with or without compression',
+  async version => {
+    const protocols = version === 'v2' ? ['who-is-online.v2'] : []
+    const all = Object.entries(clients).map(([name, open]) => {
+      const client = open(`${server.url}?userId=watcher`, protocols)
+      const texts: string[] = []
+      client.addEventListener('message', ({ data }) => texts.push(String(data)))
+      return { name, client, texts }
+    })
+    /** Resolves when all clients have the same number of messages, and more than before. */
+    let told = 0
+    const answered = () =>
+      vi.waitFor(() => {
+        const counts = new Set(all.map(({ texts }) => texts.length))
+        expect([...counts]).toEqual([expect.toSatisfy((count: number) => count > told)])
+        told = Math.max(...counts)
+      }, 10_000)
     await answered()
+    const questions =
+      version === 'v1'
+        ? [{ type: 'get_all_users' }, { type: 'check_user_status', targetUserId: 'user-1' }]
+        : [
+            { type: 'subscribe', all: true, id: 1 },
+            { type: 'list_users', limit: 200, id: 2 },
+          ]
+    for (const question of questions) {
+      for (const { client } of all) client.send(JSON.stringify(question))
+      await answered()
+      await settled()
+    }
+    for (let n = 0; n < 3 * USERS; n++) {
+      const status = Math.floor(n / USERS) % 2 === 0 ? 'offline' : 'online'
+      server.tracker.setStatus({ userId: `user-${n % USERS}`, sessionId: 's' }, { status })
+      if (n % 100 === 0) await settled()
+    }
     await settled()
-  }
-  for (let n = 0; n < 3 * USERS; n++) {
-    const status = Math.floor(n / USERS) % 2 === 0 ? 'offline' : 'online'
-    server.tracker.setStatus({ userId: `user-${n % USERS}`, sessionId: 's' }, { status })
-    if (n % 100 === 0) await settled()
-  }
-  await settled()
-  const [plain, ...others] = all
-  expect(plain?.texts.length).toBeGreaterThan(8)
-  const heard = (texts: readonly string[] = []) =>
-    texts.map(text => ({ ...JSON.parse(text.replace(/"lastSeen":"[^"]+"/g, '"lastSeen":""')), ...OWN }))
-  for (const { name, texts } of others) expect(heard(texts), name).toEqual(heard(plain?.texts))
-  const deflate = all.filter(({ client }) => client.extensions.includes('permessage-deflate'))
-  expect(deflate.map(({ name }) => name)).toContain('ws, all it sends deflated')
-  for (const { client } of all) client.close()
-})
+    const [plain, ...others] = all
+    expect(plain?.texts.length).toBeGreaterThan(8)
+    const heard = (texts: readonly string[] = []) =>
+      texts.map(text => ({ ...JSON.parse(text.replace(/"lastSeen":"[^"]+"/g, '"lastSeen":""')), ...OWN }))
+    for (const { name, texts } of others) expect(heard(texts), name).toEqual(heard(plain?.texts))
+    const deflate = all.filter(({ client }) => client.extensions.includes('permessage-deflate'))
+    expect(deflate.map(({ name }) => name)).toContain('ws, all messages deflated')
+    for (const { client } of all) client.close()
+  },
+)
 
-/** What is another for each connection and moment. */
+/** Fields that differ between connections and over time. */
 const OWN = { connectionId: '', sessionId: '', serverTime: '', timestamp: '' }
 
-test('[B9] a small message that inflates beyond what is taken ends its connection, and nobody else’s', async () => {
+test('[B9] a small message that inflates beyond the size limit closes only its own connection', async () => {
   const other = await TestClient.as(server, 'other')
   const bomb = new Ws(`${server.url}?userId=bomb`, { perMessageDeflate: { threshold: 0 } })
   await once(bomb, 'open')
@@ -109,7 +112,7 @@ test.each([
   ['permessage-deflate; mystery', false],
   ['permessage-deflate; server_max_window_bits=7', false],
   [';;;', false],
-])('[B8] a client that offers %s is let in, deflating or not', async (offer, deflates) => {
+])('[B8] a client that offers %s is accepted, with or without compression', async (offer, deflates) => {
   const client = await RawClient.connect(Number(new URL(server.url).port))
   client.write(handshake({ headers: { 'Sec-WebSocket-Extensions': offer } }))
   const { status, headers } = (await client.response()) as RawResponse
@@ -118,7 +121,7 @@ test.each([
   client.destroy()
 })
 
-test('[B8] no client has an encoder of its own, one that is turned away neither', async () => {
+test('[B8] no client has an encoder of its own, not even one that is turned away', async () => {
   const made = vi.spyOn(zlib, 'createDeflateRaw')
   for (const query of ['', '?userId=ann']) {
     const client = new Ws(`${server.url}${query}`)

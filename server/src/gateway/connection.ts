@@ -28,47 +28,48 @@ export interface ConnectionPorts extends SubscriberPorts, DeliveryPorts {
   readonly clock: Clock
   readonly log: Log
   readonly limits: LimitOptions
-  /** What a v2 client is told at its welcome. */
+  /** Fields of the welcome for v2 clients. */
   readonly terms: Terms
-  /** Called once, when the connection no longer counts. */
+  /** Called once, when the connection has ended. */
   readonly gone: (connection: Connection) => void
 }
 
 type Welcome = Extract<ServerMessage, { type: 'welcome' }>
 
-/** The part of a welcome that is the same for all. */
+/** The fields of a welcome that are the same for all clients. */
 export type Terms = Required<Pick<Welcome, 'heartbeatMs' | 'graceMs' | 'limits'>>
 
-/** Who has connected, and what they bring along. */
+/** An accepted client: its user and session, and the name and choice that it connects with. */
 export interface Caller extends Arrival {
   readonly version: ProtocolVersion
   readonly userId: UserId
   readonly sessionId: string
-  /** Whether the client named the session itself, and will name it again. */
+  /** Whether the client chose the session id, and uses it again when it reconnects. */
   readonly isNamed: boolean
   /** Whether the connection only reads, and its user is never present. */
   readonly isObserver: boolean
   readonly connectionId: string
-  /** Where it comes from, if that may be counted against it. */
+  /** The client's address, if limits per address may count it. */
   readonly address: string | undefined
 }
 
-/** The part of a WebSocket that a connection uses beside its delivery. */
+/** The methods of a WebSocket that a connection uses directly. All other output goes through `Delivery`. */
 export type ClientSocket = Pick<WebSocket, 'ping' | 'close'>
 
-/** How long a client that sent too fast for too long should stay away, in ms. */
+/** How long a client that was closed for sending too fast should wait before it reconnects, in ms. */
 const TOO_FAST_AWAY_MS = 10_000
 
 /**
- * How long a client should stay away after an abnormal close, on average, in ms. At most 1.5 times as much; with the
- * client's own wait it must fit into OFFLINE_GRACE_MS (e2e/fit.test.ts).
+ * How long a client should wait before it reconnects after an abnormal close, in ms, on average. A single wait is
+ * at most 1.5 times as long. Together with the client's own backoff, it must fit into OFFLINE_GRACE_MS
+ * (e2e/fit.test.ts).
  */
 export const BACK_MS = 1_000
 
-/** So many ids in a message count as one message more. */
+/** For each group of this many user ids, a message counts as one more message. */
 const IDS_PER_MESSAGE = 100
 
-/** A message that is too fast is read only for its id, and only if it is short. */
+/** A message that exceeds the rate limit is decoded only to get its id, and only up to this many characters. */
 const SHORT_TEXT = 1_024
 
 /** One connection, from its welcome to its close. */
@@ -81,11 +82,11 @@ export class Connection
   readonly isNamed: boolean
   readonly isObserver: boolean
   readonly address: string | undefined
-  /** The number of the newest change at its arrival. */
+  /** The number of the newest change when the connection started. */
   since = 0
-  /** When the last frame came, in awake time. */
+  /** When the last frame arrived, in awake time. */
   heardAt: number
-  /** When the last message came that counted as a sign of life, on the steady clock. */
+  /** When a message last counted as a sign of life, in `Clock.steady` time. */
   #messageAt = Number.NEGATIVE_INFINITY
 
   readonly #ports: ConnectionPorts
@@ -94,12 +95,12 @@ export class Connection
   readonly #messages: MessageLimit
   readonly #allUsers: MessageLimit
   #state: 'open' | 'gone' = 'open'
-  /** The user's choice differs from the one that the inactive client was told. */
+  /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
-  /** What a v2 client subscribes to. */
+  /** The subscriptions of a v2 client; `undefined` for v1. */
   #subscriber: Subscriber | undefined
 
-  /** Nothing begins before `start`. */
+  /** Creates a connection, which does nothing before `start`. */
   constructor(ports: ConnectionPorts, caller: Caller, webSocket: WebSocket, socket: Socket) {
     this.#ports = ports
     this.version = caller.version
@@ -115,10 +116,10 @@ export class Connection
     this.heardAt = ports.clock.awake()
   }
 
-  /** The user arrives, the connection is registered wherever it has to be, and the client is welcomed. */
+  /** Opens the session, registers the connection and sends the welcome. */
   start(caller: Caller): void {
     const { tracker, feed, hub, heartbeat } = this.#ports
-    // The arrival first, then the place in the order of changes: a client is not told of its own arrival.
+    // Open the session before reading the newest change: a client is not told of its own arrival.
     if (!this.isObserver) tracker.open(this, caller)
     this.since = feed.seq
     hub.arrived()
@@ -128,14 +129,14 @@ export class Connection
     this.#welcome(caller)
   }
 
-  // What the client does
+  // Input from the client
 
-  /** A text frame came. */
+  /** Handles a text frame. */
   receive(text: string): void {
     if (this.#state !== 'open') return
-    // Read once per message: with small requests, reading the clock is a visible part of the cost.
+    // Read the clock once per message: for small requests, this is a measurable part of the cost.
     const at = this.#ports.clock.steady()
-    // Stamps are in ms, so the messages of one ms are one sign of life.
+    // Timestamps are in ms, so one sign of life per ms is enough.
     if (at - this.#messageAt >= 1) {
       this.#messageAt = at
       this.beat()
@@ -148,26 +149,26 @@ export class Connection
     this.#answer(request)
   }
 
-  /** The client gave a sign of life. */
+  /** Records a sign of life of the client. */
   beat(): void {
     this.heardAt = this.#ports.clock.awake()
     this.#ports.tracker.heard(this)
   }
 
-  /** The client closed the connection with this code, or its end of the line broke (1006). */
+  /** Handles the end of the connection. `code` is the client's close code, or 1006 if the connection broke. */
   closed(code: number): void {
-    // What was asked before the close, in the same read, is answered before it.
+    // First answer the requests that arrived before the close frame in the same read.
     this.#delivery.flush()
     if (!this.#depart()) return
     const { log, tracker } = this.#ports
     log.debug('connection closed', { userId: this.userId, code })
     if (this.isObserver) return
-    // 1005: a close frame without a code. Any other code is an accident, or a page that is reloading.
+    // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
     if (code === CLOSE.normal || code === 1005) tracker.leave(this)
     else tracker.lose(this)
   }
 
-  // What is sent to the client
+  // Output to the client
 
   get encoder(): Encoder {
     return this.#delivery.encoder
@@ -189,7 +190,10 @@ export class Connection
     this.reply(this.#ports.requests.errorOf(refused))
   }
 
-  /** The user has chosen something on another connection, or a choice has expired. */
+  /**
+   * Tells the client the user's choice, which another session has set or which has expired. An inactive client
+   * is told when it becomes active.
+   */
   choiceChanged(own: OwnChoice): void {
     this.#choiceWaits = this.#subscriber?.isActive === false
     if (!this.#choiceWaits) this.reply(this.#ports.requests.announcementOf(own))
@@ -203,20 +207,22 @@ export class Connection
     this.#subscriber?.drained()
   }
 
-  // How it ends
+  // The end of the connection
 
   /**
-   * Ends the connection for a reason of the server's. The session counts as lost from this moment, not from the
-   * end of the closing handshake, which a dead client never finishes.
+   * Closes the connection. The session counts as lost from now, not from the end of the closing handshake, which
+   * a dead client never completes.
+   *
+   * @param retryAfterMs how long the client should wait before it reconnects
    */
-  end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? awhile() : 0): void {
+  end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? reconnectDelay() : 0): void {
     if (!this.#depart()) return
     this.#ports.log.debug('connection ended', { userId: this.userId, code, reason })
     if (!this.isObserver) this.#ports.tracker.lose(this)
     this.#close(code, reason, retryAfterMs)
   }
 
-  /** The same session has another connection now, which goes on where this one was: nothing is lost. */
+  /** Closes the connection because a new one of the same session replaces it. The session continues. */
   replaced(): void {
     if (this.#depart()) this.#close(CLOSE.replaced, 'the same session has connected again', 0)
   }
@@ -229,15 +235,15 @@ export class Connection
     this.end(CLOSE.silentOrSlow, 'too far behind')
   }
 
-  /** A bug of the server came up while this client was served. The others are served on. */
+  /** Logs a bug that occurred while this client was served, and closes only this connection. */
   fail(error: Error): void {
     this.#ports.log.error('a bug: a message could not be handled', { error: error.stack ?? error.message })
-    this.end(CLOSE.internal, 'our fault')
+    this.end(CLOSE.internal, 'internal server error')
   }
 
-  // How it answers
+  // Answers to requests
 
-  /** Answers a request: itself, if it is about what this connection is sent, or else from the state of the server. */
+  /** Answers a request. Requests about subscriptions and visibility concern only this connection. */
   #answer(request: ClientMessage | Refusal): void {
     switch (request.type) {
       case 'subscribe':
@@ -266,7 +272,7 @@ export class Connection
 
   #setVisibility(visibility: 'active' | 'inactive', id: RequestId): void {
     if (!this.isObserver) this.#ports.tracker.setVisibility(this, visibility)
-    // First what was missed: a client that has the ack is up to date.
+    // Send the missed changes before the ack: a client that has the ack is up to date.
     this.#subscriber?.setActive(visibility === 'active')
     if (visibility === 'active' && this.#choiceWaits) {
       this.#choiceWaits = false
@@ -289,12 +295,15 @@ export class Connection
       ...terms,
     })
     if (this.version === 'v1') return
-    // A client that began with a choice waits for the one that is in force.
+    // A client that connected with a choice must be told which choice applies.
     const told = choice === undefined ? requests.reminderOf(this.userId) : requests.choiceOf(this.userId)
     if (told) this.reply(told)
   }
 
-  /** Counts the message that came at `at` against a limit; one that is too fast is refused, or ends the connection. */
+  /**
+   * Counts a message that arrived at `at` (`Clock.steady`) against a limit. If it exceeds the limit, refuses it or
+   * ends the connection, and returns true.
+   */
   #isTooFast(limit: MessageLimit, at: number, text: string, weight = 1): boolean {
     const verdict = limit.take(at, weight)
     if (verdict.verdict === 'taken') return false
@@ -309,7 +318,7 @@ export class Connection
     return true
   }
 
-  /** Undoes what `start` has registered. Returns whether the connection still counted. */
+  /** Undoes the registrations of `start`. Returns false if the connection had already ended. */
   #depart(): boolean {
     if (this.#state === 'gone') return false
     this.#state = 'gone'
@@ -324,19 +333,19 @@ export class Connection
   #close(code: CloseCode, reason: string, retryAfterMs: number): void {
     if (this.version === 'v2') {
       const reconnect = mayReconnect(code)
-      this.#delivery.farewell(encode({ type: 'disconnect', code, reason, reconnect, retryAfterMs }, 'v2'))
+      this.#delivery.sendLast(encode({ type: 'disconnect', code, reason, reconnect, retryAfterMs }, 'v2'))
     }
     this.#delivery.flush()
     this.#socket.close(code, reason)
   }
 }
 
-/** When one of many should come back, in ms: not all at the same moment. */
-function awhile(): number {
+/** A reconnect delay in ms. It is random, so that clients do not all reconnect at the same time. */
+function reconnectDelay(): number {
   return Math.round(BACK_MS * (0.5 + Math.random()))
 }
 
-/** How many messages a request counts as: a question about a thousand users costs more than one about one. */
+/** How many messages a request counts as. A request about many users costs more than one about one user. */
 export function weightOf(request: ClientMessage | Refusal): number {
   if (request.type === 'list_users') return 1 + Math.floor((request.limit ?? 0) / IDS_PER_MESSAGE)
   return 'userIds' in request ? 1 + Math.floor((request.userIds?.length ?? 0) / IDS_PER_MESSAGE) : 1

@@ -1,27 +1,33 @@
 import { constants, deflateRawSync } from 'node:zlib'
 import { deflatedFrame, framesIn } from './frames.ts'
 
-// Compression by message (RFC 7692), the other way round: what many are told is deflated once, and the same bytes go to
-// all. That needs an encoder without a memory of what this or that client was sent before. Within a run of frames it may
-// have one, for all get the run whole: each message is deflated with those before it in the run as its dictionary. A
-// client keeps its window from message to message, and finds there what the run has put in.
+// Message compression (RFC 7692) for messages that go to many clients. A run of frames is deflated once, and all
+// clients get the same bytes. So the output must not depend on what a client was sent before the run. It may depend
+// on earlier messages of the run, because every client gets the whole run. Each message is deflated with the
+// messages before it as its dictionary. A client keeps its window between messages, so it has these messages too.
 
-/** Fewer bytes than these in one write are not worth it. */
+/** Runs with fewer bytes are not deflated. */
 const MIN_BYTES = 256
 
-/** More messages than these would hold the loop for longer than a slice: some 10 µs each. They go as they are. */
+/**
+ * Runs with more messages are not deflated. A message takes about 10 µs, so a longer run would block the event loop
+ * for longer than a slice.
+ */
 const MAX_MESSAGES = 500
 
-/** Enough for messages that are alike, little enough to be read anew for each of them. */
+/** The largest dictionary. It is enough for similar messages, and small enough to load for each message. */
 const DICTIONARY_BYTES = 1_024
 
-/** Below this, what an encoder needs to be set up counts for more than what it finds. */
+/** For shorter messages, setting up the encoder costs more than compressing. */
 const SHORT_BYTES = 1_024
 
-/** Little effort: messages that are alike become as small, and larger ones nearly so, in half the time. */
+/**
+ * A low compression level. Similar messages become as small as with a high level, and larger messages nearly as
+ * small, in half the time.
+ */
 const LEVEL = 3
 
-/** A small encoder: to set it up for each message takes a fifth of the time, and the bytes are the same. */
+/** Options for short messages: setting up this encoder takes a fifth of the time, and the output is the same. */
 const SMALL = {
   level: LEVEL,
   windowBits: 11,
@@ -31,19 +37,19 @@ const SMALL = {
 }
 const LARGE = { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH }
 
-/** What a message ends with when it is flushed, and is sent without (RFC 7692, section 7.2.1). */
+/** The end of each flushed message, which is not sent (RFC 7692, section 7.2.1). */
 const TAIL_BYTES = 4
 
-/** Runs that may be deflated, with what they became once somebody asked. */
+/** Runs that may be deflated, with the deflated bytes after the first use. */
 const known = new WeakMap<Buffer, Buffer | undefined>()
 
-/** Says of whole frames that they are worth deflating: because they are many bytes, or go to many. Returns them. */
+/** Marks a run of frames as worth deflating, because it is large or goes to many clients. Returns the run. */
 export function deflatable(run: Buffer): Buffer {
   if (run.length >= MIN_BYTES && !known.has(run)) known.set(run, undefined)
   return run
 }
 
-/** The run, deflated if it is worth that; the same bytes each time. */
+/** Deflates a run that was marked with `deflatable`, once. Other runs are returned unchanged. */
 export function deflated(run: Buffer): Buffer {
   if (!known.has(run)) return run
   let made = known.get(run)
@@ -69,7 +75,7 @@ function deflate(run: Buffer): Buffer {
       continue
     }
     frames.push(deflatedFrame(small))
-    // What was sent as it is does not enter the client's window.
+    // A message that is sent uncompressed does not enter the client's window.
     dictionary = Buffer.concat([dictionary, payload]).subarray(-DICTIONARY_BYTES)
   }
   return Buffer.concat(frames)

@@ -14,13 +14,13 @@ export interface DeliveryPorts {
   readonly clock: Pick<Clock, 'awake'>
   /** How many bytes may wait for a client before its connection is ended. */
   readonly maxBufferedBytes: number
-  /** The deliveries with a backlog, which have to be checked. */
+  /** The deliveries with a backlog, which must be checked. */
   readonly slow: Set<Delivery>
 }
 
 /** The connection of a delivery. */
 export interface DeliveryOwner {
-  /** The client reads too slowly: the connection has to end. */
+  /** The client reads too slowly, so the connection must end. */
   tooSlow(): void
   /** The client has read everything. */
   drained(): void
@@ -31,26 +31,26 @@ interface AskedAnswer {
   readonly id: RequestId
 }
 
-/** How long nothing of a backlog may move, in ms of awake time. */
+/** How long a backlog may make no progress before the connection ends, in ms of awake time. */
 const STUCK_MS = 10_000
 
 /**
- * What is sent to one client: replies, batches and shared answers, the backlog of a client that reads slowly,
- * and whether it moves. One large answer at a time is sent; while it moves, its bytes do not count as a
- * backlog.
+ * Sends replies, batches and shared answers to one client, and checks the backlog of a client that reads slowly.
+ * One shared answer is sent at a time. While a large write makes progress, its bytes do not count against
+ * `maxBufferedBytes`.
  */
 export class Delivery implements OutboxOwner, AnswerReceiver {
   readonly #ports: DeliveryPorts
   readonly #owner: DeliveryOwner
   readonly #outbox: Outbox
   #isOver = false
-  /** Shared answers that the client asked for; one at a time is sent. */
+  /** Shared answers that wait to be sent, in the order of the requests. */
   #asked: AskedAnswer[] = []
   #isSharing = false
   #sharingId: RequestId
-  /** Bytes of a large answer that is being sent. */
+  /** The bytes of the large write that is in progress. */
   #largeBytes = 0
-  /** How far delivery had come when it last moved, and when that was in awake time; undefined without a backlog. */
+  /** The last progress of the backlog, and its awake time; `undefined` without a backlog. */
   #moved: { done: number; queued: number; at: number } | undefined
 
   constructor(ports: DeliveryPorts, webSocket: WebSocket, socket: Socket, owner: DeliveryOwner) {
@@ -63,7 +63,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     return webSocketEncoder
   }
 
-  /** Bytes that wait because the client reads too slowly; what the kernel has taken does not count. */
+  /** Bytes that wait because the client reads too slowly, without those in the kernel's buffers. */
   get backlog(): number {
     return this.#outbox.backlog
   }
@@ -73,17 +73,17 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     if (!this.#isOver) this.#outbox.reply(text)
   }
 
-  /** Writes encoded messages now, after the replies that wait. The bytes must not change afterwards. */
+  /** Writes encoded messages now, after the pending replies. The bytes must not change afterwards. */
   write(bytes: Buffer): void {
     if (!this.#isOver) this.#outbox.write(bytes)
   }
 
-  /** Writes the replies that wait. */
+  /** Writes the pending replies. */
   flush(): void {
     this.#outbox.flush()
   }
 
-  /** Sends a shared answer, after those that were asked for before. */
+  /** Sends a shared answer, after the shared answers to earlier requests. */
   share(answer: SharedAnswer, id: RequestId): void {
     if (this.#isOver) return
     this.#asked.push({ answer, id })
@@ -97,7 +97,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     this.#shareNext()
   }
 
-  /** Called by the outbox: the client has not read all that it was sent; the last write had this many bytes. */
+  /** Called by the outbox after a write of this many bytes, if the client has not read everything yet. */
   backlogged(bytes: number): void {
     if (this.#isOver) return
     const { slow, clock, maxBufferedBytes } = this.#ports
@@ -108,8 +108,8 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   }
 
   /**
-   * Looks at a backlog at this awake time: whether it is gone, and whether it moved within `STUCK_MS`. A
-   * suspended process writes nothing, so nothing can move then, and that time does not count.
+   * Checks at this awake time whether the backlog is gone, and whether it made progress within `STUCK_MS`.
+   * Suspended time does not count: a suspended process writes nothing.
    */
   check(awake: number): void {
     if (this.backlog === 0) return this.#drained()
@@ -120,7 +120,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     } else if (awake - last.at >= STUCK_MS) this.#owner.tooSlow()
   }
 
-  /** Nothing more is sent but a last message with `farewell`. */
+  /** Stops sending. Only `sendLast` still sends a message. */
   end(): void {
     this.#isOver = true
     this.#asked = []
@@ -128,7 +128,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   }
 
   /** Sends a last message before the close frame. */
-  farewell(text: string): void {
+  sendLast(text: string): void {
     this.#outbox.reply(text)
   }
 
@@ -140,7 +140,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     this.#shareNext()
   }
 
-  /** Asks for the next shared answer once the one before it has been read. */
+  /** Sends the next shared answer when the client has read the one before it. */
   #shareNext(): void {
     const [next] = this.#asked
     if (next === undefined || this.#isSharing || this.#isOver) return

@@ -6,10 +6,11 @@ import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
-// What one change costs, counted, not timed: how often something is encoded, and how often a socket is written to.
-// Whoever changes the fan-out so that the work per delivery grows has to change these numbers, and say why.
+// What one change costs: how often something is encoded, and how often a socket is written to. The tests count and do
+// not measure time. A change of the fan-out that increases the work per delivery must change these numbers and give a
+// reason.
 
-/** Counted since `begin`: calls of `encode` by type of message and version, of `encodeUser`; writes, buffers, promises. */
+/** Counts since `begin`: calls of `encode` by version and type, calls of `encodeUser`, writes, buffers and promises. */
 const counts = {
   encodes: new Map<string, number>(),
   users: 0,
@@ -58,6 +59,7 @@ vi.mock('@who-is-online/protocol/encode', async original => {
   return { ...actual, encode, encodeDiff, encodeUser }
 })
 
+// The number of v1 clients, of v2 clients that subscribe to all users, and of v2 clients that subscribe to a list.
 const V1 = 20
 const EVERYBODY = 10
 const LISTS = 15
@@ -66,7 +68,7 @@ const CHANGES = 100
 
 let server: OpenGateway
 
-/** A user chooses a status; those who follow hear of it. */
+/** Sets the status of a user, and publishes the change. */
 function choose(userId: string, status: 'online' | 'away' | 'busy' | 'offline', text?: string): void {
   server.tracker.setStatus({ userId, sessionId: 's' }, { status, text })
 }
@@ -103,9 +105,9 @@ afterAll(() => {
 
 const settled = () => new Promise(resolve => setTimeout(resolve, 100))
 
-/** Counts what the changes of one tick cost. */
+/** Counts the work for 100 changes in one tick. */
 async function count(change: (n: number) => void): Promise<void> {
-  // The window of whatever was before is over: the first of these opens one of its own, the rest gather in it.
+  // Wait until the previous window is flushed. The first change opens a new window, and the others join it.
   await settled()
   begin()
   for (let n = 0; n < CHANGES; n++) change(n)
@@ -119,18 +121,18 @@ test('[F7] a hundred changes of one tick: one encoding each, one write per clien
   })
   expect(Object.fromEntries(counts.encodes)).toEqual({
     'v1 user_status_change': CHANGES,
-    // One for all who follow everybody, one for each list.
+    // One for all subscribers to all users, and one for each list.
     'v2 presence_diff': 1 + LISTS,
   })
-  // Of the hundred changes each user's newest is said once, however many follow.
+  // Only the newest change of each user is encoded, and once for all subscribers.
   expect(counts.users).toBe(USERS)
   expect(counts.writes).toHaveLength(V1 + EVERYBODY + LISTS)
-  // One buffer for all of v1, one for all who follow everybody, and one for each list; no other is made on the way.
+  // One buffer for all v1 clients, one for all subscribers to all users, and one for each list. No others are created.
   expect(new Set(counts.writes).size).toBe(1 + 1 + LISTS)
   expect(counts.buffers).toBe(1 + 1 + LISTS)
 })
 
-test('[F7] what v1 has no words for costs it nothing', async () => {
+test('[F7] a change that v1 can’t express costs nothing for v1 clients', async () => {
   for (let n = 0; n < USERS; n++) {
     choose(`user-${n}`, 'online')
   }
@@ -163,12 +165,12 @@ test('[F7] a hundred requests in one read: one encoding each, one buffer, one wr
   expect(Object.fromEntries(counts.encodes)).toEqual({ 'v1 online_count': CHANGES })
   expect(counts.writes).toHaveLength(1)
   expect(counts.buffers).toBe(1)
-  // That of the line above which waits.
+  // The promise of `await answered`.
   expect(counts.promises).toBe(1)
   socket.destroy()
 })
 
-test('[F7] the negative control: one change a tick costs a write each', async () => {
+test('[F7] negative control: with one change per tick, each change costs a write per client', async () => {
   await settled()
   counts.writes = []
   for (const status of ['away', 'busy', 'away'] as const) {

@@ -5,7 +5,7 @@ import { framesIn, textFrame, textFrames, withMore } from './frames.ts'
 const textsIn = (run: Buffer) => [...framesIn(run)].map(({ payload }) => payload.toString())
 
 test.each([2, 100, 115, 124, 125, 126, 127, 65_520, 65_535, 65_536])(
-  '[B1] an object of %i bytes takes more before its last brace',
+  '[B1] withMore extends an object of %i bytes',
   length => {
     const json = `{${'ä'.repeat((length - 2) / 2).padEnd(length - 2 - Math.floor((length - 2) / 2), 'x')}}`
     const longer = withMore(textFrame(json), ',"id":"é"}')
@@ -14,7 +14,7 @@ test.each([2, 100, 115, 124, 125, 126, 127, 65_520, 65_535, 65_536])(
   },
 )
 
-test('[B8] a run of very many messages goes as it is: to deflate it would hold the loop', () => {
+test('[B8] a run of more than 500 messages is not deflated, so that it does not block the event loop', () => {
   const run = (count: number) =>
     deflatable(
       textFrames(

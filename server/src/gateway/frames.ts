@@ -1,12 +1,13 @@
-// Text frames as a server sends them: unmasked and unfragmented (RFC 6455, section 5.2). A run of them may be written to
-// any number of sockets.
+// Text frames as a server sends them: unmasked and unfragmented (RFC 6455, section 5.2). The same run of frames can
+// be written to any number of sockets.
 
+/** The first byte of a text frame. */
 const TEXT = 0x81
 
-/** Of a text that is deflated (RFC 7692, section 6). */
+/** The first byte of a deflated text frame (RFC 7692, section 6). */
 const DEFLATED_TEXT = 0xc1
 
-/** Texts as whole frames in one buffer. */
+/** Encodes texts as one run of frames. */
 export function textFrames(texts: readonly string[]): Buffer {
   const lengths = texts.map(text => Buffer.byteLength(text))
   let bytes = 0
@@ -20,7 +21,7 @@ export function textFrames(texts: readonly string[]): Buffer {
   return frames
 }
 
-/** One text as a whole frame. */
+/** Encodes a text as a frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)
   const frame = Buffer.allocUnsafe(headerLength(length) + length)
@@ -28,7 +29,7 @@ export function textFrame(text: string): Buffer {
   return frame
 }
 
-/** A frame of a JSON object as one that has `more` in place of its last brace; nothing is encoded anew. */
+/** Replaces the last brace of the JSON object in a frame by `more`. The rest is copied, not encoded again. */
 export function withMore(frame: Buffer, more: string): Buffer {
   const [{ payload } = { payload: frame }] = framesIn(frame)
   const length = payload.length - 1 + Buffer.byteLength(more)
@@ -39,7 +40,7 @@ export function withMore(frame: Buffer, more: string): Buffer {
   return longer
 }
 
-/** How many bytes a text is as a frame. */
+/** The length of the frame of a text, in bytes. */
 export function frameLength(text: string): number {
   const length = Buffer.byteLength(text)
   return headerLength(length) + length
@@ -64,14 +65,14 @@ function writeHeader(frames: Buffer, at: number, kind: number, length: number): 
   }
 }
 
-/** One deflated text as a whole frame. */
+/** Makes the frame of a deflated text. */
 export function deflatedFrame(payload: Buffer): Buffer {
   const header = Buffer.allocUnsafe(headerLength(payload.length))
   writeHeader(header, 0, DEFLATED_TEXT, payload.length)
   return Buffer.concat([header, payload])
 }
 
-/** Where the frames of a run begin and end, and their payloads. The run is one of ours, whole. */
+/** Splits a run into its frames and their payloads. It must be a whole run that this module made. */
 export function* framesIn(run: Buffer): Generator<{ readonly frame: Buffer; readonly payload: Buffer }> {
   for (let at = 0; at < run.length; ) {
     const short = run[at + 1] as number

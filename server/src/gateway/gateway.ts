@@ -40,12 +40,12 @@ export interface GatewayOptions {
   readonly log: Log
   readonly limits: LimitOptions
   readonly heartbeat: HeartbeatOptions
-  /** Whether clients that offer to may deflate what they send, and are sent deflated what is worth it. */
+  /** Whether to accept message compression (RFC 7692) from clients that offer it. */
   readonly compression: boolean
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
-  /** The user whose connections are observers, as many as there are; undefined without a live page. */
+  /** The user id whose connections are observers, in any number; `undefined` without a live page. */
   readonly observer: UserId | undefined
   readonly maxSubscribedUsers: number
   readonly maxSubscriptions: number
@@ -53,37 +53,37 @@ export interface GatewayOptions {
   readonly terms: Terms
 }
 
-/** The code that stands for "no close frame" (RFC 6455, section 7.1.5). */
+/** The close code of a connection that ended without a close frame (RFC 6455, section 7.1.5). */
 const ABNORMAL = 1006
 
-/** No client needs fragments for 64 KiB; a few, since some proxies make them. */
+/** The most fragments of a message. No client needs any for 64 KiB, but some proxies make a few. */
 const MAX_FRAGMENTS = 16
 
-/** With a larger backlog, in bytes, a v2 client is sent no diffs; see `Subscriber`. */
+/** A v2 client with a larger backlog, in bytes, is not sent diffs; see `Subscriber`. */
 const HIGH_WATER_MARK = 256 * 1024
 
-/** How long a client may take to answer a close frame. It counts as gone from the beginning. */
+/** How long a client may take to answer a close frame, in ms. Its connection counts as ended before that. */
 const CLOSE_TIMEOUT_MS = 2_000
 
-/** How many clients are told to go in one turn of the loop when the server stops. */
+/** How many connections are closed in one turn of the event loop when the server stops. */
 const CLOSES_PER_TURN = 200
 
-/** The clients of a server that stops come back spread over so long for each: 5,000 within 5 s. */
+/** When the server stops, clients are told to reconnect spread over this time per client: 5,000 within 5 s. */
 export const AWAY_MS_PER_CLIENT = 1
 
-/** `ws` would make an encoder of 300 KB for each client that is turned away. */
+/** Without this option, `ws` creates an encoder of 300 KB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
 type TurnedAway = Extract<Verdict, { kind: 'turned away' }>
 type Refused = Extract<Verdict, { kind: 'refused' }>
 
-/** A socket that knows whose it is: handlers are shared by all connections and find theirs here. */
+/** A WebSocket with its connection. All connections share the event handlers, which find the connection here. */
 class ClientSocket extends WebSocket {
   connection: Connection | undefined
 }
 
-/** Lets clients in at `/ws` and keeps them alive. */
+/** Accepts WebSocket connections at `/ws`, and closes those that are silent or stuck. */
 export class Gateway {
   readonly #options: GatewayOptions
   readonly #webSockets: WebSocketServer
@@ -93,7 +93,7 @@ export class Gateway {
   readonly #heartbeat: Heartbeat<Connection>
   readonly #subscriptions: Subscriptions
   readonly #connections = new Set<Connection>()
-  /** The connections of v2, to be found by user and session. */
+  /** The v2 connections by user and session. */
   readonly #sessions = new Sessions<Connection>()
   readonly #ports: ConnectionPorts
   readonly #arrivals = new Slices()
@@ -140,7 +140,7 @@ export class Gateway {
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      // What a client sends is short: it needs no memory of what it sent before.
+      // Clients send short messages, so a window that is kept between messages is not worth its memory.
       perMessageDeflate: options.compression && { clientNoContextTakeover: true },
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
@@ -149,7 +149,7 @@ export class Gateway {
         const subprotocol = SUBPROTOCOL[versionOf(request)]
         return protocols.has(subprotocol) ? subprotocol : false
       },
-      // Known to ws, not yet to its published types.
+      // `ws` has this option, but its published types do not.
       ...{ closeTimeout: CLOSE_TIMEOUT_MS },
     })
   }
@@ -158,19 +158,22 @@ export class Gateway {
     return this.#connections.size
   }
 
-  /** How many user ids are subscribed, each as often as it is. */
+  /** The number of user ids that are subscribed to, counted once per subscription. */
   get subscriptionCount(): number {
     return this.#subscriptions.size
   }
 
-  /** Takes the WebSocket handshakes of an HTTP server. Requests that offer only other protocols stay plain HTTP. */
+  /**
+   * Handles the WebSocket handshakes of an HTTP server. Requests that offer only other protocols are answered as
+   * plain HTTP.
+   */
   attach(server: Server): void {
     const plainRequests = new PlainRequests(server)
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (!offersWebSocket(request)) return plainRequests.giveBack(request, socket as Socket, head)
-      // ws takes the bare name only.
+      // `ws` accepts exactly this value.
       request.headers.upgrade = 'websocket'
-      // Until ws takes over, a reset must not be an uncaught error.
+      // Until `ws` handles errors, a connection reset must not become an uncaught error.
       socket.on('error', () => socket.destroy())
       this.#arrivals.do(() => {
         if (!socket.destroyed) this.#upgrade(request, socket as Socket, head)
@@ -178,10 +181,7 @@ export class Gateway {
     })
   }
 
-  /**
-   * Time passes, in awake time: pings quiet connections, ends silent ones and those that take nothing they
-   * are sent.
-   */
+  /** Pings quiet connections, and ends those that are silent or stuck, at this awake time. */
   advance(awake: number): void {
     const { ping, silent } = this.#heartbeat.advance(awake)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
@@ -190,12 +190,12 @@ export class Gateway {
     this.#subscriptions.advance(awake)
   }
 
-  /** From now on nobody is let in. */
+  /** Refuses all new connections from now on. */
   refuse(): void {
     this.#stopping = true
   }
 
-  /** Tells all clients to come back later, some at a time. Resolves when all have been told. */
+  /** Closes all connections, in slices, and tells clients when to reconnect. Resolves when all were told. */
   async closeAll(): Promise<void> {
     let told = 0
     const awayMs = this.#connections.size * AWAY_MS_PER_CLIENT
@@ -213,7 +213,7 @@ export class Gateway {
       return refuse(socket, verdict)
     }
     if (this.#options.compression) declineOffers(request)
-    // The response to the handshake and the first messages leave in one write: the outbox uncorks.
+    // Send the handshake response and the first messages in one write. The outbox uncorks the socket.
     if (verdict.kind === 'accepted') socket.cork()
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
       if (verdict.kind === 'accepted') this.#accept(webSocket as ClientSocket, socket, verdict)
@@ -257,7 +257,7 @@ export class Gateway {
     this.#limits.closed(connection.userId, connection.address)
   }
 
-  /** Tells the other connections of a user what was chosen; the one that chose knows. */
+  /** Tells the connections of a user about a new choice, except the session that made it. */
   #chosen(own: OwnChoice, bySession: string | undefined): void {
     for (const connection of this.#sessions.of(own.userId)) {
       if (connection.sessionId !== bySession) connection.choiceChanged(own)
@@ -302,21 +302,24 @@ function onClose(this: WebSocket, code: number): void {
   ;(this as ClientSocket).connection?.closed(code)
 }
 
-/** A violation of RFC 6455, which ws has answered, or a broken socket. It counts now, not when TCP has ended. */
+/**
+ * Handles a violation of RFC 6455, which `ws` has answered, or a broken socket. The connection counts as ended now,
+ * not when the TCP connection has ended.
+ */
 function onViolation(this: WebSocket): void {
   ;(this as ClientSocket).connection?.closed(ABNORMAL)
 }
 
-/** For a client that is turned away, it does not matter how it goes. */
+/** Errors of a client that is turned away have no effect. */
 function ignore(): void {}
 
-/** One offer of the extension, and its parameters as they are known (RFC 7692, section 7.1). */
+/** One offer of the extension, with known parameters only (RFC 7692, section 7.1). */
 const DEFLATE_OFFER =
   /^permessage-deflate(?: *; *(?:(?:server|client)_no_context_takeover|server_max_window_bits=(?:8|9|1[0-5])|client_max_window_bits(?:=(?:8|9|1[0-5]))?))*$/
 
 /**
- * Leaves of the extensions that a client offers the first that is understood; `ws` would refuse the client
- * for any other.
+ * Keeps only the first offer that the server understands of the extensions that a client offers. `ws` would
+ * refuse the client because of any other offer.
  */
 function declineOffers({ headers }: IncomingMessage): void {
   const offers = headers['sec-websocket-extensions']?.split(',').map(offer => offer.trim())
@@ -325,7 +328,7 @@ function declineOffers({ headers }: IncomingMessage): void {
   else headers['sec-websocket-extensions'] = understood
 }
 
-/** Answers a request that does not become a WebSocket. */
+/** Answers a refused upgrade request over plain HTTP. */
 function refuse(socket: Socket, { status, detail, headers }: Refused): void {
   const title = STATUS_CODES[status] ?? ''
   const body = JSON.stringify({ title, status, detail })

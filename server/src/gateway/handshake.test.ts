@@ -4,7 +4,7 @@ import { Handshake, type HandshakeOptions, type UpgradeRequest, versionOf } from
 import { openIdentity } from './identity.ts'
 import { ConnectionLimits, UNLIMITED } from './limits.ts'
 
-// Every verdict on an upgrade request, without a socket.
+// Every decision on upgrade requests, without sockets.
 
 interface Asked {
   readonly url?: string
@@ -39,7 +39,7 @@ function handshake(options: Partial<HandshakeOptions> = {}) {
 const judge = (asked: Asked, options?: Partial<HandshakeOptions>, isStopping = false) =>
   handshake(options).judge(request(asked), 0, isStopping)
 
-test('[D1 V1] a request with an identity is accepted, with a grant', () => {
+test('[D1 V1] a request with a valid identity is accepted', () => {
   expect(judge({})).toEqual({
     kind: 'accepted',
     grant: {
@@ -77,14 +77,14 @@ test.each([
   expect(verdict).toMatchObject({ kind: 'refused', status })
 })
 
-test('[O5] the report of a refused web page has the setting that lets it in', () => {
+test('[O5] the log line about a refused web page contains the setting that allows it', () => {
   const origins = { allowed: ['https://a.test'], development: false }
   expect(judge({ headers: { origin: 'https://b.test' } }, { origins })).toMatchObject({
     report: { kind: 'origin', fields: { set: 'ALLOWED_ORIGINS=https://a.test,https://b.test' } },
   })
 })
 
-test('[D2] without a usable identity the client is told over the connection', () => {
+test('[D2] a request without a valid identity is turned away, with the reason', () => {
   expect(judge({ url: '/ws' })).toEqual({
     kind: 'turned away',
     version: 'v1',
@@ -92,11 +92,11 @@ test('[D2] without a usable identity the client is told over the connection', ()
   })
 })
 
-test('[Q3] a server that stops takes no more connections', () => {
+test('[Q3] a stopping server refuses connections', () => {
   expect(judge({}, {}, true)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
 })
 
-test('[L1 L2 A1] limits refuse with the time after which to come back, and say which setting it was', () => {
+test('[L1 L2 A1] a refusal by a limit has the time until a retry, and names the setting', () => {
   const one = { ...UNLIMITED, connectionsPerUser: 1, handshakesPerAddress: { burst: 2, everyMs: 20 } }
   const limits = new ConnectionLimits(one)
   const gate = handshake({ limits, isConnected: (_userId, sessionId) => sessionId === 'tab' })
@@ -113,7 +113,7 @@ test('[L1 L2 A1] limits refuse with the time after which to come back, and say w
     detail: 'too many connections (HANDSHAKES_PER_SECOND_PER_ADDRESS)',
     report: { advice: expect.stringContaining('TRUST_PROXY') },
   })
-  // A connection that takes the place of another one needs no room; an observer is no user who has too many.
+  // A connection that replaces another one is always allowed, and observers have no limit per user.
   const v2 = { 'sec-websocket-protocol': 'who-is-online.v2' }
   const back = request({ url: '/ws?userId=ann&sessionId=tab', headers: v2 })
   expect(gate.judge(back, 1_000, false).kind).toBe('accepted')
@@ -121,7 +121,7 @@ test('[L1 L2 A1] limits refuse with the time after which to come back, and say w
   expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, false).kind).toBe('accepted')
 })
 
-test('[V1] v2 is requested by its subprotocol, in any place of the list', () => {
+test('[V1] v2 is requested by its subprotocol, at any position in the list', () => {
   const version = (offer?: string) =>
     versionOf({ headers: offer === undefined ? {} : { 'sec-websocket-protocol': offer } })
   expect(version()).toBe('v1')

@@ -7,23 +7,23 @@ import type { Identified, Identity } from './identity.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
 
-/** What a connection may be: who its user is, and what it brings along. */
+/** The identity of an accepted connection, and the name and choice that it starts with. */
 export interface Grant extends Omit<Extract<Identified, { state: 'known' }>, 'state'> {
   /** Whether the connection only reads, and its user is never present. */
   readonly isObserver: boolean
 }
 
-/** A line for the log about a refusal. */
+/** A log line about a refusal. */
 export interface Report {
-  /** Lines of one kind are written once a second at most. */
+  /** At most one line of a kind is written per second. */
   readonly kind: string
   readonly text: string
   readonly fields: Readonly<Record<string, string>>
-  /** Advice that is written once in the life of the process. */
+  /** Advice that is logged once per process. */
   readonly advice?: string
 }
 
-/** What becomes of an upgrade request. */
+/** The decision on an upgrade request. */
 export type Verdict =
   | {
       readonly kind: 'accepted'
@@ -32,7 +32,7 @@ export type Verdict =
       /** The client's address, if limits may count it. */
       readonly address: string | undefined
     }
-  /** Upgraded, told why, and closed with 4400: a browser cannot read why an upgrade was refused. */
+  /** Upgraded, told the reason, and closed with 4400: a browser can't read why an upgrade was refused. */
   | { readonly kind: 'turned away'; readonly text: string; readonly version: ProtocolVersion }
   /** Answered over plain HTTP. */
   | {
@@ -43,7 +43,7 @@ export type Verdict =
       readonly report?: Report
     }
 
-/** The part of a request that is judged. */
+/** The parts of a request that the decision depends on. */
 export type UpgradeRequest = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
   readonly socket: { readonly remoteAddress?: string | undefined }
 }
@@ -52,17 +52,20 @@ export interface HandshakeOptions {
   readonly identity: Identity
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
-  /** The user whose connections are observers, as many as there are; undefined without a live page. */
+  /** The user id whose connections are observers, in any number; `undefined` without a live page. */
   readonly observer: UserId | undefined
   readonly limits: ConnectionLimits
-  /** Whether a session has a connection, whose place a new one takes. */
+  /** Whether a session has a connection. A new connection of the session replaces it. */
   readonly isConnected: (userId: UserId, sessionId: string) => boolean
 }
 
-/** Longest request target, in characters: a path and all parameters, percent-encoded, many times over. */
+/** The longest request target, in characters. All parameters together need far less, even percent-encoded. */
 export const MAX_URL_CHARS = 8 * 1024
 
-/** The absolute form of a request's target, which proxies send and servers must take (RFC 9112, section 3.2.2). */
+/**
+ * The start of a request target in absolute form. Proxies send this form, and servers must accept it (RFC 9112,
+ * section 3.2.2).
+ */
 const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
 
 /** The subprotocol that requests each protocol version. v1 needs none. */
@@ -77,7 +80,7 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
   return offered.includes(SUBPROTOCOL.v2) ? 'v2' : 'v1'
 }
 
-/** Judges upgrade requests. Does no I/O: it counts, and returns what is to be done. */
+/** Decides on upgrade requests. It does no I/O: it counts handshakes, and returns what to do. */
 export class Handshake {
   readonly #options: HandshakeOptions
 
@@ -86,8 +89,10 @@ export class Handshake {
   }
 
   /**
-   * @param now `Clock.steady`
-   * @param isStopping whether the server takes no more connections.
+   * Decides on a request, and counts it against the limits of handshakes.
+   *
+   * @param now `Clock.steady`, in ms
+   * @param isStopping whether the server is stopping, so that all requests are refused
    */
   judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict {
     const { identity, origins, trustProxy, observer, limits, isConnected } = this.#options
@@ -100,8 +105,8 @@ export class Handshake {
 
     const from = clientAddress(request, trustProxy)
     const address = from.own ? countedAs(from.address) : undefined
-    const flood = limits.handshake(address, now)
-    if (flood) return tooMany(flood, from)
+    const tooFast = limits.handshake(address, now)
+    if (tooFast) return tooMany(tooFast, from)
     const { origin, host } = request.headers
     if (!isAllowedOrigin(origin, host, origins)) return wrongOrigin(origin ?? '', origins)
 
@@ -110,10 +115,10 @@ export class Handshake {
     if (identified.state === 'unusable') return { kind: 'turned away', text: identified.text, version }
     const { state: _, ...known } = identified
     const grant = { ...known, isObserver: known.userId === observer }
-    // A connection that takes the place of another one needs no room of its own.
+    // A connection that replaces another one does not increase the number of connections.
     if (grant.sessionId === undefined || !isConnected(grant.userId, grant.sessionId)) {
-      const crowd = limits.admits(grant.isObserver ? undefined : grant.userId, address)
-      if (crowd) return tooMany(crowd, from)
+      const full = limits.admits(grant.isObserver ? undefined : grant.userId, address)
+      if (full) return tooMany(full, from)
     }
     return { kind: 'accepted', grant, version, address }
   }
@@ -123,15 +128,15 @@ function refused(status: number, detail: string, headers: Readonly<Record<string
   return { kind: 'refused', status, detail, headers }
 }
 
-/** What RFC 6455, section 4.2.1, asks of a handshake and `ws` does not. */
+/** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check. */
 function violationIn({ httpVersion, rawHeaders, headers }: UpgradeRequest): Verdict | undefined {
   const version = { 'Sec-WebSocket-Version': '13' }
   let hosts = 0
   for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
-  if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake is HTTP/1.1', version)
-  if (hosts !== 1) return refused(400, 'one Host header is needed', version)
+  if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake must use HTTP/1.1', version)
+  if (hosts !== 1) return refused(400, 'exactly one Host header is required', version)
   if (headers['sec-websocket-version'] === '13') return undefined
-  return refused(426, 'the version of the WebSocket protocol must be 13', version)
+  return refused(426, 'Sec-WebSocket-Version must be 13', version)
 }
 
 function tooMany({ status, setting, retryAfterMs }: TooMany, from: ClientAddress): Verdict {
@@ -146,7 +151,7 @@ function tooMany({ status, setting, retryAfterMs }: TooMany, from: ClientAddress
       fields: { address: from.address },
       ...(from.forwarded && {
         advice:
-          'a connection met a limit per address and carries X-Forwarded-For: if a proxy of yours sets it, set TRUST_PROXY',
+          'a refused connection has an X-Forwarded-For header: if your proxy sets that header, set TRUST_PROXY',
       }),
     },
   }
@@ -156,11 +161,11 @@ function wrongOrigin(origin: string, { allowed }: OriginRules): Verdict {
   return {
     kind: 'refused',
     status: 403,
-    detail: 'this web page may not connect (ALLOWED_ORIGINS)',
+    detail: 'this origin is not allowed: add it to ALLOWED_ORIGINS',
     headers: {},
     report: {
       kind: 'origin',
-      text: 'a web page was refused; to let it in, set ALLOWED_ORIGINS',
+      text: 'a web page was refused: to allow its origin, set ALLOWED_ORIGINS',
       fields: { origin, set: `ALLOWED_ORIGINS=${[...allowed, origin].join(',')}` },
     },
   }

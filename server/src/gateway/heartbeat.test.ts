@@ -26,7 +26,7 @@ test('[H1] a quiet connection is pinged, and one that stays quiet is silent afte
   expect(heartbeat.advance(T + 1_000_000)).toEqual({ ping: [], silent: [] })
 })
 
-test('[H2] any sign of life after the ping will do, and puts the next ping off', () => {
+test('[H2] any frame answers a ping, and delays the next one', () => {
   const { heartbeat, one } = watch()
   heartbeat.advance(T + 7_500)
   one.heardAt = T + 7_600
@@ -37,7 +37,7 @@ test('[H2] any sign of life after the ping will do, and puts the next ping off',
   expect(heartbeat.advance(T + 35_000).ping).toEqual([one])
 })
 
-test('[H3] a suspension of this process counts against nobody', () => {
+test('[H3] the time of a suspension does not count', () => {
   const sources = { wall: T, steady: 0 }
   const clock = new SystemClock(
     () => sources.wall,
@@ -63,7 +63,7 @@ test('[H3] a suspension of this process counts against nobody', () => {
   expect(heartbeat.advance(clock.awake())).toEqual({ ping: [], silent: [one] })
 })
 
-test('[H4] with any luck of the spread a silent connection is found within 24.5 s', () => {
+test('[H4] a silent connection is found within 24.5 s and one tick, for all random numbers', () => {
   for (const random of [0, 0.3, 0.999]) {
     const { heartbeat, one } = watch(random)
     let found = Number.POSITIVE_INFINITY

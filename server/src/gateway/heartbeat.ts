@@ -1,32 +1,32 @@
 import { Deadlines } from '../presence/deadlines.ts'
 
 export interface HeartbeatOptions {
-  /** How long a connection may be quiet before it is pinged, in ms; each waits up to 10 % less or more. */
+  /** After how long without a frame a connection is pinged, in ms. The time varies by up to 10 %. */
   readonly pingMs: number
-  /** How long a pinged connection may stay quiet, in ms. */
+  /** How long a connection may be silent after a ping, in ms. */
   readonly pongTimeoutMs: number
-  /** A number from 0 to 1, anew each time. */
+  /** Returns a new number from 0 to 1 at each call. */
   readonly random: () => number
 }
 
-/** A connection that can be asked for a sign of life. Any frame is one. */
+/** A connection that can be pinged. Any frame is a sign of life. */
 export interface Beating {
-  /** When the last frame came, in awake time (`Clock.awake`). */
+  /** When the last frame arrived, in awake time (`Clock.awake`). */
   heardAt: number
 }
 
 interface Watched<Client extends Beating> {
-  /** Undefined once it is gone: a deadline that is still to come must not keep a connection in memory. */
+  /** `undefined` after its removal, so that a pending deadline does not keep the connection in memory. */
   client: Client | undefined
-  /** How long it may be quiet this time, in ms. */
+  /** How long the connection may be quiet before the next ping, in ms. */
   quietMs: number
-  /** When it was asked for a sign of life; 0 while nobody asked. */
+  /** When the last ping was sent, in awake time; 0 after it was answered. */
   askedAt: number
 }
 
 /**
- * Finds connections whose other end is gone without a close. One heap of deadlines for all of them. All times are awake
- * time, so a suspension of this process counts against nobody.
+ * Finds connections whose client is gone without a close. One heap has the deadlines of all connections. All times
+ * are awake time, so the time of a suspension does not count.
  */
 export class Heartbeat<Client extends Beating> {
   readonly #options: HeartbeatOptions
@@ -41,7 +41,10 @@ export class Heartbeat<Client extends Beating> {
     return this.#watched.size
   }
 
-  /** Subscriptions a connection. The first ping comes at a random time, so that those who arrive together are not pinged together. */
+  /**
+   * Adds a connection. The time of its first ping is random, so that connections that arrive together are not
+   * pinged together.
+   */
   add(client: Client, awake: number): void {
     const watched = { client, quietMs: this.#options.pingMs * this.#options.random(), askedAt: 0 }
     this.#watched.set(client, watched)
@@ -54,7 +57,7 @@ export class Heartbeat<Client extends Beating> {
     this.#watched.delete(client)
   }
 
-  /** The connections to ping now, and those that have been silent for too long; the latter are no longer watched. */
+  /** Returns the connections to ping now, and those that did not answer a ping in time, which are removed. */
   advance(awake: number): { readonly ping: readonly Client[]; readonly silent: readonly Client[] } {
     const ping: Client[] = []
     const silent: Client[] = []

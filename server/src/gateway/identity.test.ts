@@ -7,7 +7,7 @@ const refused = (query: string) => {
   return identified.state === 'unusable' ? identified.text : identified
 }
 
-test('[D1] a user is whoever the query says, percent-encoded or not', () => {
+test('[D1] the user id comes from the query, percent-encoded or not', () => {
   expect(identify('?userId=123')).toEqual({
     state: 'known',
     userId: '123',
@@ -26,7 +26,7 @@ test('[D1] a user is whoever the query says, percent-encoded or not', () => {
   expect(identify('?userId=a=b')).toMatchObject({ userId: 'a=b' })
 })
 
-test('[D2] a user id that is missing, doubled, malformed or no name is refused in words', () => {
+test('[D2] a user id that is missing, repeated, malformed or invalid is refused, with the reason', () => {
   expect(refused('')).toBe('"userId" is missing: connect to /ws?userId=ID')
   for (const near of ['userid', 'user_id', 'UserID', 'user-id']) {
     expect(refused(`?${near}=1`)).toBe(
@@ -35,16 +35,16 @@ test('[D2] a user id that is missing, doubled, malformed or no name is refused i
   }
   expect(refused('?id=1')).toBe('"userId" is missing: connect to /ws?userId=ID')
   expect(refused('?userId=')).toMatch(/^"userId" must be a string of 1 to 128/)
-  expect(refused('?userId=1&userId=2')).toBe('"userId" is there more than once')
+  expect(refused('?userId=1&userId=2')).toBe('"userId" must be given only once')
   expect(refused('?userId=%FF')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%ED%A0%80')).toMatch(/percent-encoded UTF-8/)
   expect(refused('?userId=%00')).toMatch(/control characters/)
   expect(refused(`?userId=${'x'.repeat(129)}`)).toMatch(/128/)
-  expect(refused('?userId=a&username=b&username=c')).toBe('"username" is there more than once')
+  expect(refused('?userId=a&username=b&username=c')).toBe('"username" must be given only once')
   expect(refused('?userId=a&username=%0A')).toMatch(/^"username" must be/)
 })
 
-test('[P12] an optional parameter that is empty is absent', () => {
+test('[P12] an empty optional parameter counts as absent', () => {
   const known = { state: 'known', userId: 'a', username: undefined, sessionId: undefined }
   for (const query of ['?userId=a&username=', '?userId=a&username', '?userId=a&sessionId=&username=']) {
     expect(openIdentity.identify(`/ws${query}`, 'v1')).toEqual(known)
@@ -53,7 +53,7 @@ test('[P12] an optional parameter that is empty is absent', () => {
   expect(identify('?userId=a&username=&username=b')).toMatchObject({ username: 'b' })
 })
 
-test('[V1] in v2 a client may name its session; in v1 there is no such word', () => {
+test('[V1] v2 clients can set a session id; v1 ignores the parameter', () => {
   const url = '/ws?userId=a&sessionId=tab%201'
   expect(openIdentity.identify(url, 'v2')).toMatchObject({ sessionId: 'tab 1' })
   expect(openIdentity.identify(url, 'v1')).toMatchObject({ sessionId: undefined })
@@ -62,7 +62,7 @@ test('[V1] in v2 a client may name its session; in v1 there is no such word', ()
   expect(openIdentity.identify('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ state: 'known' })
 })
 
-test('[D3] a connection can begin with a choice: its status, and in v2 its end and the time at which it was made', () => {
+test('[D3] a connection can start with a choice: a status, and in v2 also when it expires and when it was made', () => {
   const choice = (query: string, version: 'v1' | 'v2') => {
     const identified = openIdentity.identify(`/ws?userId=a${query}`, version)
     return identified.state === 'known' ? identified.choice : identified.text
@@ -80,7 +80,7 @@ test('[D3] a connection can begin with a choice: its status, and in v2 its end a
   })
   expect(choice(`&status=offline&chosenAt=nonsense&expiresAt=nonsense`, 'v1')).toEqual({ status: 'offline' })
   expect(choice('&status=invisible', 'v2')).toBe('"status" must be "online" or "away" or "busy" or "offline"')
-  expect(choice('&status=busy&status=busy', 'v2')).toBe('"status" is there more than once')
+  expect(choice('&status=busy&status=busy', 'v2')).toBe('"status" must be given only once')
   for (const wrong of [
     'now',
     '0',
@@ -90,6 +90,6 @@ test('[D3] a connection can begin with a choice: its status, and in v2 its end a
     '10000-01-01T00:00:00Z',
   ])
     expect(choice(`&status=busy&chosenAt=${wrong}`, 'v2')).toMatch(/^"chosenAt" must be a time in ISO 8601/)
-  expect(choice(`&expiresAt=${at}`, 'v2')).toBe('"expiresAt" needs "status": it belongs to the choice')
-  expect(choice(`&chosenAt=${at}`, 'v2')).toBe('"chosenAt" needs "status": it belongs to the choice')
+  expect(choice(`&expiresAt=${at}`, 'v2')).toBe('"expiresAt" requires "status"')
+  expect(choice(`&chosenAt=${at}`, 'v2')).toBe('"chosenAt" requires "status"')
 })

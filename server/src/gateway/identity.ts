@@ -10,26 +10,29 @@ import {
 } from '@who-is-online/protocol/words'
 import type { FirstChoice } from '../presence/choice.ts'
 
-/** Who a connection is. */
+/** The result of identifying a connection. */
 export type Identified =
   | {
       readonly state: 'known'
       readonly userId: UserId
       readonly username: string | undefined
-      /** The tab or device, as the client names it; v1 has no word for it. */
+      /** The id that the client gave its tab or device. v1 has no such parameter. */
       readonly sessionId: string | undefined
-      /** What the user had chosen before, as the client says: the connection begins with it. */
+      /** The choice that the client connects with. */
       readonly choice: FirstChoice | undefined
     }
-  /** Nobody can be told from this; `text` tells the developer why. The client hears it and 4400. */
+  /** The request identifies no user. The client gets `text`, which says why, and close code 4400. */
   | { readonly state: 'unusable'; readonly text: string }
 
-/** Decides who a connection is, from its request alone. */
+/** The port that identifies the user of a connection by its request URL. */
 export interface Identity {
   identify(url: string, version: ProtocolVersion): Identified
 }
 
-/** A user is whoever the query says: for development, and behind something that has checked it. */
+/**
+ * Takes the user id from the query without a proof. For development, and for servers behind a proxy that checks the
+ * user id.
+ */
 export const openIdentity: Identity = {
   identify(url, version) {
     const query = parseQuery(url)
@@ -37,7 +40,7 @@ export const openIdentity: Identity = {
     const given: Partial<Record<Field, string>> = {}
     for (const [field, { isValid, rule }] of Object.entries(FIELDS[version]) as [Field, Rule][]) {
       const [value, ...others] = query.get(field)?.filter(given => given !== '' || field === 'userId') ?? []
-      if (others.length > 0) return { state: 'unusable', text: `"${field}" is there more than once` }
+      if (others.length > 0) return { state: 'unusable', text: `"${field}" must be given only once` }
       if (value === undefined) continue
       if (!isValid(value)) return { state: 'unusable', text: `"${field}" must be ${rule}` }
       given[field] = value
@@ -50,7 +53,7 @@ export const openIdentity: Identity = {
     }
     if (status === undefined && (expiresAt ?? chosenAt) !== undefined) {
       const field = expiresAt === undefined ? 'chosenAt' : 'expiresAt'
-      return { state: 'unusable', text: `"${field}" needs "status": it belongs to the choice` }
+      return { state: 'unusable', text: `"${field}" requires "status"` }
     }
     const choice = status && {
       status: status as Status,
@@ -76,7 +79,7 @@ function oneOf(...words: readonly string[]): Rule {
   return { isValid: value => words.includes(value), rule: words.map(word => `"${word}"`).join(' or ') }
 }
 
-/** The parameters of a connection by version; all others are ignored. */
+/** The query parameters of each protocol version. All others are ignored. */
 const FIELDS: Readonly<Record<ProtocolVersion, Partial<Record<Field, Rule>>>> = {
   v1: { userId: name, username: name, status: oneOf('online', 'offline') },
   v2: {
@@ -93,7 +96,10 @@ function timeOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Date.parse(text)
 }
 
-/** The query of a URL, strictly: what URLSearchParams would replace by U+FFFD would make two users one. */
+/**
+ * Parses the query of a URL. `undefined` if it is not valid percent-encoded UTF-8: `URLSearchParams` replaces invalid
+ * bytes by U+FFFD, so two user ids could become the same.
+ */
 function parseQuery(url: string): Map<string, string[]> | undefined {
   const query = new Map<string, string[]>()
   const begin = url.indexOf('?')
@@ -111,6 +117,6 @@ function parseQuery(url: string): Map<string, string[]> | undefined {
 }
 
 function decode(text: string): string {
-  // Most names have nothing to decode.
+  // Most values contain nothing to decode, and this test is faster.
   return /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text
 }

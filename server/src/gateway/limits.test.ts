@@ -4,7 +4,7 @@ import { ConnectionLimits, MessageLimit, UNLIMITED } from './limits.ts'
 const T = 1_000_000
 const pace = (burst: number, everyMs: number) => ({ burst, everyMs })
 
-test('[L1] handshakes beyond the burst wait, in all and by address, and a refused one costs nobody anything', () => {
+test('[L1] handshakes beyond the burst are refused, in total and by address, and refused ones are not counted', () => {
   const limits = new ConnectionLimits({
     ...UNLIMITED,
     handshakes: pace(3, 10),
@@ -24,7 +24,7 @@ test('[L1] handshakes beyond the burst wait, in all and by address, and a refuse
   expect(limits.handshake('a', T + 100)).toBeUndefined()
 })
 
-test('[L2] connections are counted in all, by user and by address, and uncounted when they close', () => {
+test('[L2] open connections are counted in total, by user and by address', () => {
   const limits = new ConnectionLimits({
     ...UNLIMITED,
     connections: 3,
@@ -42,7 +42,7 @@ test('[L2] connections are counted in all, by user and by address, and uncounted
   expect(limits.admits('ann', '1.1.1.1')).toBeUndefined()
 })
 
-test('[L3] messages beyond the burst are refused with a hint, and ten seconds of it is enough', () => {
+test('[L3] messages beyond the burst are refused with a retry time, and after ten seconds the connection must end', () => {
   const limit = new MessageLimit(pace(200, 50))
   for (let n = 0; n < 200; n++) expect(limit.take(T).verdict).toBe('taken')
   expect(limit.take(T)).toEqual({ verdict: 'too fast', retryAfterMs: 50 })
@@ -55,15 +55,15 @@ test('[L3] messages beyond the burst are refused with a hint, and ten seconds of
   expect(enoughAt).toBeLessThan(T + 10_100)
 })
 
-test('[L4] whoever stops for a second starts anew', () => {
+test('[L4] after a second without refusals, a client has ten seconds again', () => {
   const limit = new MessageLimit(pace(1, 5_000))
   for (let at = T; at < T + 30_000; at += 1_100) expect(limit.take(at).verdict).not.toBe('enough')
 })
 
-test('[L3] a message that counts as several spends as much', () => {
+test('[L3] a message that counts as several uses as much of the limit', () => {
   const limit = new MessageLimit({ burst: 20, everyMs: 50 })
   expect(limit.take(0, 11).verdict).toBe('taken')
-  // One more is allowed while anything is left; what it costs beyond that is owed.
+  // A message is allowed if the limit allows one more. The rest of its weight delays later messages.
   expect(limit.take(0, 11).verdict).toBe('taken')
   expect(limit.take(0)).toEqual({ verdict: 'too fast', retryAfterMs: 150 })
   expect(limit.take(150).verdict).toBe('taken')

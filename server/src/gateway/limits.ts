@@ -1,6 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Pace, readyAt, type Spent, spend, UNPACED } from '../presence/pace.ts'
 
+/** The limits on connections, handshakes and messages. */
 export interface LimitOptions {
   readonly connections: number
   readonly connectionsPerUser: number
@@ -8,11 +9,11 @@ export interface LimitOptions {
   readonly handshakes: Pace
   readonly handshakesPerAddress: Pace
   readonly messages: Pace
-  /** How often one connection may ask for everybody: that answer is a thousand times the question. */
+  /** How often one connection may request all users. The answer can be a thousand times larger than the request. */
   readonly allUsers: Pace
 }
 
-/** No limits at all, for benchmarks. */
+/** No limits, for benchmarks and tests. */
 export const UNLIMITED: LimitOptions = {
   connections: Number.POSITIVE_INFINITY,
   connectionsPerUser: Number.POSITIVE_INFINITY,
@@ -23,17 +24,17 @@ export const UNLIMITED: LimitOptions = {
   allUsers: UNPACED,
 }
 
-/** Why a connection is not let in. `setting` is what an operator would raise. */
+/** Why a connection is refused. An operator can raise the limit with `setting`. */
 export interface TooMany {
   readonly status: 429 | 503
   readonly setting: string
   readonly retryAfterMs: number
 }
 
-/** When somebody who met a limit on standing connections may look again. */
-const LOOK_AGAIN_MS = 5_000
+/** When a client should try again after it reached a limit on open connections, in ms. */
+const TRY_AGAIN_MS = 5_000
 
-/** Counts connections, and handshakes as they come, in all, by user and by address. */
+/** Limits open connections and the rate of handshakes: in total, per address, and connections also per user. */
 export class ConnectionLimits {
   readonly #options: LimitOptions
   readonly #byUser = new Map<UserId, number>()
@@ -46,7 +47,10 @@ export class ConnectionLimits {
     this.#options = options
   }
 
-  /** A handshake begins at `now` (`Clock.steady`), before anything is known of it but where it comes from. */
+  /**
+   * Counts a handshake at `now` (`Clock.steady`), unless a limit refuses it. Only the total is limited if `address`
+   * is `undefined`.
+   */
   handshake(address: string | undefined, now: number): TooMany | undefined {
     const all = readyAt(this.#options.handshakes, this.#handshakes)
     if (all > now) return { status: 503, setting: 'HANDSHAKES_PER_SECOND', retryAfterMs: all - now }
@@ -56,7 +60,7 @@ export class ConnectionLimits {
       if (ready > now) {
         return { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs: ready - now }
       }
-      this.#forgetEarnedBack(now)
+      this.#deleteRecovered(now)
       this.#handshakesByAddress.delete(address)
       this.#handshakesByAddress.set(address, spend(this.#options.handshakesPerAddress, spent, now))
     }
@@ -64,7 +68,10 @@ export class ConnectionLimits {
     return undefined
   }
 
-  /** Whether one more connection fits; of nobody in particular there may be any number. */
+  /**
+   * Checks whether one more connection is allowed, without counting it. There is no limit per user if `userId` is
+   * `undefined`, and none per address if `address` is `undefined`.
+   */
   admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
     const { connections, connectionsPerUser, connectionsPerAddress } = this.#options
     if (this.#connections >= connections) return full(503, 'MAX_CONNECTIONS')
@@ -77,19 +84,22 @@ export class ConnectionLimits {
     return undefined
   }
 
+  /** Counts a connection that was opened. */
   opened(userId: UserId, address: string | undefined): void {
     this.#connections++
     count(this.#byUser, userId, 1)
     if (address !== undefined) count(this.#byAddress, address, 1)
   }
 
+  /** Stops counting a connection that was opened with the same arguments. */
   closed(userId: UserId, address: string | undefined): void {
     this.#connections--
     count(this.#byUser, userId, -1)
     if (address !== undefined) count(this.#byAddress, address, -1)
   }
 
-  #forgetEarnedBack(now: number): void {
+  /** Deletes addresses whose full burst is available again. */
+  #deleteRecovered(now: number): void {
     for (const [address, spent] of this.#handshakesByAddress) {
       if (spent > now) return
       this.#handshakesByAddress.delete(address)
@@ -98,7 +108,7 @@ export class ConnectionLimits {
 }
 
 function full(status: 429 | 503, setting: string): TooMany {
-  return { status, setting, retryAfterMs: LOOK_AGAIN_MS }
+  return { status, setting, retryAfterMs: TRY_AGAIN_MS }
 }
 
 function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
@@ -107,12 +117,13 @@ function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
   else counts.set(key, sum)
 }
 
-/** How long somebody may go on talking too fast before the connection is ended. */
+/** How long a client may keep sending too fast before its connection ends, in ms. */
 const TOO_FAST_FOR_MS = 10_000
 
-/** After this long without a refusal somebody is no longer talking too fast. */
+/** After this time without a refused message, a client no longer counts as sending too fast, in ms. */
 export const TOO_FAST_PAUSE_MS = 1_000
 
+/** The decision on a message. `enough`: the client has sent too fast for too long, so the connection must end. */
 export type Verdict =
   | { readonly verdict: 'taken' }
   | { readonly verdict: 'too fast'; readonly retryAfterMs: number }
@@ -120,7 +131,7 @@ export type Verdict =
 
 const TAKEN: Verdict = { verdict: 'taken' }
 
-/** How fast one connection talks. */
+/** Limits how fast one connection sends messages. */
 export class MessageLimit {
   readonly #pace: Pace
   #spent: Spent = 0
@@ -131,7 +142,10 @@ export class MessageLimit {
     this.#pace = pace
   }
 
-  /** Whether one more message is taken at `now` (`Clock.steady`), or one that counts as several; what is refused is not counted. */
+  /**
+   * Counts a message at `now` (`Clock.steady`) as `weight` messages, unless the limit refuses it. A refused message
+   * is not counted.
+   */
   take(now: number, weight = 1): Verdict {
     const ready = readyAt(this.#pace, this.#spent)
     if (ready <= now) {

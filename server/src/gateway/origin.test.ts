@@ -4,13 +4,13 @@ import { isAllowedOrigin } from './origin.ts'
 const production = { allowed: ['https://app.example.com'], development: false }
 const development = { allowed: [], development: true }
 
-test('[O1] a page of the server’s own host always passes, whatever the scheme', () => {
+test('[O1] a page of the server’s own host may always connect, over HTTP and HTTPS', () => {
   expect(isAllowedOrigin('http://wio.example.com:3050', 'wio.example.com:3050', production)).toBe(true)
   expect(isAllowedOrigin('https://wio.example.com', 'WIO.example.com', production)).toBe(true)
   expect(isAllowedOrigin('https://wio.example.com:444', 'wio.example.com', production)).toBe(false)
 })
 
-test('[O2] others pass by exact list only', () => {
+test('[O2] other pages may connect only if their exact origin is listed', () => {
   expect(isAllowedOrigin('https://app.example.com', 'x', production)).toBe(true)
   for (const origin of [
     'http://app.example.com',
@@ -27,7 +27,7 @@ test('[O2] others pass by exact list only', () => {
   }
 })
 
-test('[O3] development also lets in this machine, private networks and files, and nobody else', () => {
+test('[O3] in development, pages of this machine, of private networks and of files may also connect, and no others', () => {
   for (const origin of [
     'http://localhost:5173',
     'http://127.0.0.1',
@@ -43,6 +43,6 @@ test('[O3] development also lets in this machine, private networks and files, an
   }
 })
 
-test('[O4] what is no browser sends no Origin and passes', () => {
+test('[O4] a client without an Origin header may connect', () => {
   expect(isAllowedOrigin(undefined, 'y', production)).toBe(true)
 })

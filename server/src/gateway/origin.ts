@@ -1,16 +1,20 @@
 import { isPrivate } from './address.ts'
 
+/** Which web pages may connect. */
 export interface OriginRules {
+  /** Origins such as `https://app.example.com`. */
   readonly allowed: readonly string[]
-  /** Also let in pages from this machine, private networks and files. */
+  /** Whether pages from this machine, from private networks and from files may connect too. */
   readonly development: boolean
 }
 
 /**
- * Whether a web page may connect: browsers say where a page comes from, and let any page open a WebSocket to
- * anywhere. Other programs send no Origin and pass; the check protects users of browsers, not the server.
+ * Whether a web page may connect. A browser lets any page open a WebSocket to any server, and sends the origin of
+ * the page. Other programs send no `Origin` header and may connect. The check protects users of browsers, not the
+ * server.
  *
- * @param origin the Origin header; @param host the Host header, the server's own name as the client knows it.
+ * @param origin the `Origin` header
+ * @param host the `Host` header, which is the server's own name as the client knows it
  */
 export function isAllowedOrigin(
   origin: string | undefined,

@@ -7,7 +7,7 @@ import { deflatable } from './deflate.ts'
 import { textFrames } from './frames.ts'
 import { Outbox, onCloseFrame } from './outbox.ts'
 
-// What outbox.ts takes for granted of ws. When one of these fails after an update, outbox.ts has to change too.
+// What outbox.ts assumes about `ws`. If one of these tests fails after an update, outbox.ts must change too.
 
 const ends: (() => void)[] = []
 afterEach(() => {
@@ -52,7 +52,7 @@ function textsOf(client: WebSocket): string[] {
 const settled = () => new Promise(resolve => setTimeout(resolve, 50))
 
 test.each([0, 1, 125, 126, 127, 65_535, 65_536, 200_000])(
-  '[B1] a text of %i bytes arrives as it is',
+  '[B1] a text of %i bytes arrives unchanged',
   async length => {
     const { client, outbox } = await pair()
     const texts = textsOf(client)
@@ -62,7 +62,7 @@ test.each([0, 1, 125, 126, 127, 65_535, 65_536, 200_000])(
   },
 )
 
-test('[B2] whole runs of frames may be written between ws’s own, and everything arrives in order', async () => {
+test('[B2] runs of frames can be written between the frames of ws, and all arrive in order', async () => {
   const { client, webSocket, outbox } = await pair()
   const texts = textsOf(client)
   let pings = 0
@@ -79,7 +79,7 @@ test('[B2] whole runs of frames may be written between ws’s own, and everythin
   expect(pings).toBe(50)
 })
 
-test('[B3] ws writes each of its frames whole before send, ping and close return', async () => {
+test('[B3] send, ping and close of ws write their whole frame before they return', async () => {
   const { webSocket, socket } = await pair()
   const before = () => socket.bytesWritten
   let written = before()
@@ -112,7 +112,7 @@ test('[B4] the replies of one tick leave in one write, before frames that are wr
   expect(texts.slice(100)).toEqual(['first', 'second'])
 })
 
-test('[B5] nothing is written after a close frame, whoever sent it', async () => {
+test('[B5] nothing is written after a close frame of either side', async () => {
   for (const closeBy of ['client', 'webSocket'] as const) {
     const both = await pair()
     const { socket, outbox, client } = both
@@ -127,7 +127,7 @@ test('[B5] nothing is written after a close frame, whoever sent it', async () =>
   }
 })
 
-test('[B6] a close frame is noticed when it comes, not when the TCP connection has ended', async () => {
+test('[B6] onCloseFrame reports a close frame when it arrives, not when the TCP connection has ended', async () => {
   for (const [code, told] of [
     [1000, 1000],
     [4000, 4000],
@@ -137,7 +137,7 @@ test('[B6] a close frame is noticed when it comes, not when the TCP connection h
     const codes: number[] = []
     onCloseFrame(webSocket, code => codes.push(code))
     client.close(code)
-    // A client that takes its time with the TCP connection.
+    // The client delays the end of the TCP connection.
     const { _socket: socket } = client as unknown as { _socket: Socket }
     socket.pause()
     await settled()
@@ -146,7 +146,7 @@ test('[B6] a close frame is noticed when it comes, not when the TCP connection h
   }
 })
 
-test('[B7] progress shows in the middle of one large write', async () => {
+test('[B7] progress changes in the middle of one large write', async () => {
   const { client, outbox } = await pair()
   const { _socket: socket } = client as unknown as { _socket: Socket }
   socket.pause()
@@ -163,7 +163,7 @@ test('[B7] progress shows in the middle of one large write', async () => {
   }, 5_000)
 })
 
-/** Messages like ours: alike, but no two the same. */
+/** Messages that are similar, but all different. */
 function changes(from: number, count: number): string[] {
   return Array.from({ length: count }, (_, n) =>
     JSON.stringify({
@@ -174,7 +174,7 @@ function changes(from: number, count: number): string[] {
   )
 }
 
-/** Bytes that the server's side sends meanwhile. */
+/** Returns how many bytes the server's socket sends for `work`. */
 async function sent(socket: Socket, work: () => void): Promise<number> {
   const before = socket.bytesWritten
   work()
@@ -182,7 +182,7 @@ async function sent(socket: Socket, work: () => void): Promise<number> {
   return socket.bytesWritten - before
 }
 
-test('[B8] a deflated run arrives as it is, whatever runs, replies and pings come before and after', async () => {
+test('[B8] a deflated run arrives unchanged between other runs, replies and pings', async () => {
   const { client, webSocket, outbox } = await pair(true)
   const texts = textsOf(client)
   const expected: string[] = []
@@ -200,7 +200,7 @@ test('[B8] a deflated run arrives as it is, whatever runs, replies and pings com
   expect(texts).toEqual(expected)
 })
 
-test('[B8] a run is deflated once, and the same bytes go to all who take it', async () => {
+test('[B8] a run is deflated once, and all clients with compression get the same bytes', async () => {
   const run = deflatable(textFrames(changes(0, 100)))
   const one = await pair(true)
   const other = await pair(true)
@@ -214,10 +214,10 @@ test('[B8] a run is deflated once, and the same bytes go to all who take it', as
 })
 
 test.each([
-  ['offers nothing', false],
-  ['wants each message for itself', { serverNoContextTakeover: true }],
-  ['has a small window', { serverMaxWindowBits: 10 }],
-] as const)('[B8] a client that %s is sent messages as they are', async (_, offer) => {
+  ['offers no compression', false],
+  ['asks for no context takeover', { serverNoContextTakeover: true }],
+  ['asks for a small window', { serverMaxWindowBits: 10 }],
+] as const)('[B8] a client that %s gets uncompressed messages', async (_, offer) => {
   const { client, socket, outbox } = await pair(offer)
   const texts = textsOf(client)
   const run = deflatable(textFrames(changes(0, 100)))
@@ -225,13 +225,13 @@ test.each([
   expect(texts).toEqual(changes(0, 100))
 })
 
-test('[B8] what is short, or nobody else is told, is not deflated', async () => {
+test('[B8] a short run, or a run for one client, is not deflated', async () => {
   const { socket, outbox } = await pair(true)
   const short = deflatable(textFrames(changes(0, 2)))
   expect(await sent(socket, () => outbox.write(short))).toBe(short.length)
   const own = textFrames(changes(0, 100))
   expect(await sent(socket, () => outbox.write(own))).toBe(own.length)
-  // Replies of one read, however many: only a large one is worth it.
+  // Only a large reply is deflated, not many small ones.
   const replies = () => changes(0, 100).forEach(text => void outbox.reply(text))
   expect(await sent(socket, replies)).toBe(own.length)
   const large = JSON.stringify(changes(0, 100))

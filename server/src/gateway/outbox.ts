@@ -4,15 +4,16 @@ import { WebSocket } from 'ws'
 import { deflatable, deflated } from './deflate.ts'
 import { textFrames } from './frames.ts'
 
-// The one place that knows how `ws` writes. A server's frames are not masked, so the same bytes serve every
-// client, and a whole run of frames may be written to the socket at once. That is sound because `ws`, as long as it has
-// nothing to deflate, writes each frame of its own whole within one tick, and because nothing is written here
-// after a close frame was. With compression on, `ws` inflates what comes; what goes out is deflated here.
-// outbox.test.ts fails when `ws` changes any of this.
+// The only module that depends on how `ws` writes. A server does not mask its frames, so all clients can get the same
+// bytes, and a whole run of frames can be written directly to the socket. This is safe for two reasons: `ws` writes
+// each of its own frames completely within one tick if it does not deflate, and this module writes nothing after a
+// close frame. With compression, `ws` only inflates what clients send, and this module deflates what they are sent.
+// outbox.test.ts fails if a new version of `ws` changes any of this.
 
 /**
- * Calls back when the client's close frame has come, with its code (1005 for none), before `ws` answers it. `ws`
- * itself tells only when the TCP connection has ended too, for which a client may take its time.
+ * Calls `callback` with the close code when the client's close frame arrives, before `ws` answers it. The code of a
+ * frame without one is 1005. The event `close` of `ws` comes only after the end of the TCP connection, which a client
+ * can delay.
  */
 export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, code: number) => void): void {
   const { _receiver: receiver } = webSocket as WebSocket & { _receiver?: EventEmitter }
@@ -20,8 +21,8 @@ export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, c
 }
 
 /**
- * Whether a client takes deflated messages that build on the one before. One that wants each message for itself, or a
- * small window, is sent them as they are.
+ * Whether a client accepts deflated messages that refer to earlier ones. A client that asked for a smaller window, or
+ * for no context takeover, gets uncompressed messages.
  */
 function takesDeflated(webSocket: WebSocket): boolean {
   const { _extensions: extensions } = webSocket as WebSocket & {
@@ -33,14 +34,14 @@ function takesDeflated(webSocket: WebSocket): boolean {
 
 /** The owner of an outbox. */
 export interface OutboxOwner {
-  /** `bytes` were written, and the client has not read all that it was sent. */
+  /** Called after a write of `bytes` bytes, if the client has not read everything yet. */
   backlogged(bytes: number): void
 }
 
-/** From so many characters on a reply is worth deflating for one client. */
+/** A reply with fewer characters is not worth deflating for one client. */
 const LARGE_REPLY = 1_024
 
-/** Outboxes with replies that leave when this tick's input has been read. */
+/** Outboxes with pending replies, which are written when the input of this tick has been handled. */
 let waiting: Outbox[] = []
 
 function flushWaiting(): void {
@@ -49,14 +50,14 @@ function flushWaiting(): void {
   for (const outbox of flushing) outbox.flush()
 }
 
-/** What goes out to one client, in order: its replies, gathered per tick, and whole runs of frames. */
+/** Writes to one client, in order: replies, which are gathered per tick, and runs of frames. */
 export class Outbox {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   readonly #owner: OutboxOwner
   readonly #deflates: boolean
   #replies: string[] = []
-  /** The answer to the handshake waits in the corked socket for the first words, and leaves in the same write. */
+  /** The handshake response waits in the corked socket, and is sent in one write with the first messages. */
   #isCorked = true
 
   constructor(webSocket: WebSocket, socket: Socket, owner: OutboxOwner) {
@@ -66,7 +67,7 @@ export class Outbox {
     this.#deflates = takesDeflated(webSocket)
   }
 
-  /** Sends a text. All replies to what one read brought leave in one write. */
+  /** Sends a text. All replies to the messages of one read leave in one write. */
   reply(text: string): void {
     if (this.#replies.length === 0) {
       if (waiting.length === 0) process.nextTick(flushWaiting)
@@ -75,19 +76,19 @@ export class Outbox {
     this.#replies.push(text)
   }
 
-  /** Writes whole frames now, after the replies that are waiting. `frames` must not change afterwards. */
+  /** Writes a run of frames now, after the pending replies. `frames` must not change afterwards. */
   write(frames: Buffer): void {
     this.flush()
     this.#write(frames)
   }
 
-  /** Writes the replies that are waiting. */
+  /** Writes the pending replies. */
   flush(): void {
     const replies = this.#replies
     if (replies.length === 0) return
     this.#replies = []
     const frames = textFrames(replies)
-    // Not many small ones together: each is one client's own, and would cost more to deflate than to make.
+    // Small replies are not deflated, even many: they go to one client only, and deflating costs more than encoding.
     const isWorth = this.#deflates && replies.some(reply => reply.length >= LARGE_REPLY)
     this.#write(isWorth ? deflatable(frames) : frames)
   }
@@ -106,14 +107,14 @@ export class Outbox {
     this.#socket.uncork()
   }
 
-  /** Bytes that wait because the client reads too slowly; what the kernel has taken does not count. */
+  /** Bytes that wait because the client reads too slowly, without those in the kernel's buffers. */
   get backlog(): number {
     return this.#socket.writableLength
   }
 
   /**
-   * How far delivery has come: it changes whenever the kernel takes a byte, also in the middle of a large
-   * write, which only libuv's own queue shows (Node's socket timeouts look at the same number).
+   * The progress of delivery. It changes whenever the kernel accepts bytes, even in the middle of a large write.
+   * Only libuv's own queue shows the latter; Node's socket timeouts use the same number.
    */
   get progress(): { readonly done: number; readonly queued: number } {
     const { _handle: handle } = this.#socket as Socket & { _handle?: { writeQueueSize?: number } | null }

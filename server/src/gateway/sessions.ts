@@ -6,7 +6,7 @@ export interface Present {
   readonly sessionId: string
 }
 
-/** Whose connections are whose: a user has few, so a list each is enough. */
+/** The connections of each user. A user has few, so they are kept in a list. */
 export class Sessions<Connection extends Present> {
   readonly #byUser = new Map<UserId, Connection[]>()
 

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { offersWebSocket, PlainRequests } from './upgrade.ts'
 
-/** As curl --http2 and the HttpClient of Java send it. */
+/** The headers that `curl --http2` and the HttpClient of Java send. */
 const H2C = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n'
 const GET_B = 'GET /b HTTP/1.1\r\nHost: x\r\n\r\n'
 
@@ -34,7 +34,10 @@ afterEach(() => {
   server.close()
 })
 
-/** The bodies of the responses to what is written, a segment each, until there are `count` of them or the server closes. */
+/**
+ * Writes the segments, and returns the response bodies and some status lines. Ends when there are `count` of them, or
+ * when the server closes the connection.
+ */
 function responses(segments: readonly string[], count: number): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
@@ -59,12 +62,12 @@ function responses(segments: readonly string[], count: number): Promise<string[]
 test.each([
   ['a GET', [`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n`], ['<GET /a >']],
   [
-    'a request pipelined behind it',
+    'a GET, and a pipelined request',
     [`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n${GET_B}`],
     ['<GET /a >', '<GET /b >'],
   ],
   [
-    'a request after it on the same connection',
+    'a GET, and a later request on the same connection',
     [`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n`, GET_B],
     ['<GET /a >', '<GET /b >'],
   ],
@@ -74,12 +77,12 @@ test.each([
     ['<POST /a hello>'],
   ],
   [
-    'a body in several segments, a request behind it',
+    'a body in several segments, and a pipelined request',
     [`POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n${H2C}\r\nhe`, `llo${GET_B}`],
     ['<POST /a hello>', '<GET /b >'],
   ],
   [
-    'a chunked body, a request behind it',
+    'a chunked body, and a pipelined request',
     [
       `POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${H2C}\r\n5\r\nhello\r\n0\r\n\r\n${GET_B}`,
     ],
@@ -91,22 +94,22 @@ test.each([
     ['HTTP/1.1 100', '<POST /a hello>'],
   ],
   [
-    'three of its kind, pipelined',
+    'three pipelined GETs',
     [`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n`.repeat(3)],
     ['<GET /a >', '<GET /a >', '<GET /a >'],
   ],
   [
-    'a plain request before it, pipelined',
+    'a GET between two plain requests, pipelined',
     [`${GET_B}GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n${GET_B}`],
     ['<GET /b >', '<GET /a >', '<GET /b >'],
   ],
   ['HTTP/1.0', [`GET /a HTTP/1.0\r\n${H2C}\r\n`], ['<GET /a >']],
   ['Connection: close', [`GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${H2C}\r\n`], ['<GET /a >']],
-])('[T6] another offer is ignored: %s', async (_what, segments, expected) => {
+])('[T6] a request that offers h2c gets a plain HTTP response: %s', async (_what, segments, expected) => {
   for (slowness of [0, 30]) expect(await responses(segments, expected.length)).toEqual(expected)
 })
 
-test('[T6] a request is read again only when the server has let go of the response before it', () => {
+test('[T6] a request is read again only when the server has released the previous response', () => {
   const http = new EventEmitter()
   const given: unknown[] = []
   http.on('connection', socket => given.push(socket))
@@ -114,7 +117,7 @@ test('[T6] a request is read again only when the server has let go of the respon
   const socket = new PassThrough() as unknown as Socket
   socket.setTimeout = () => socket
   const request = { method: 'GET', url: '/a', httpVersion: '1.1', rawHeaders: [], socket } as unknown
-  // As on Node 20 when a response is written at once.
+  // The state on Node 20 if a response was written at once.
   const response = Object.assign(new EventEmitter(), { writableFinished: true, closed: false })
   http.emit('request', request, response)
   plainRequests.giveBack(request as IncomingMessage, socket, Buffer.alloc(0))
@@ -124,7 +127,7 @@ test('[T6] a request is read again only when the server has let go of the respon
   expect(given).toEqual([socket])
 })
 
-test('[T6] a broken request after it gets 400', async () => {
+test('[T6] an invalid request after one that offers h2c gets 400', async () => {
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const next = (): Promise<string> => new Promise(resolve => socket.once('data', data => resolve(`${data}`)))
   socket.write(`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n`)
@@ -134,7 +137,7 @@ test('[T6] a broken request after it gets 400', async () => {
   await new Promise(resolve => socket.once('close', resolve))
 })
 
-test('[T6] a connection that offers h2c with every request keeps no listeners and no time-out of them', async () => {
+test('[T6] requests that offer h2c leave no listeners and no timeout on their connection', async () => {
   const requests = Array<string>(30).fill(`GET /a HTTP/1.1\r\nHost: x\r\n${H2C}\r\n`)
   const listeners = new Set<string>()
   server.on('request', ({ socket }: IncomingMessage) => {
@@ -147,7 +150,7 @@ test('[T6] a connection that offers h2c with every request keeps no listeners an
   expect(listeners.size).toBeLessThanOrEqual(2)
 })
 
-test('[T6] a client that goes away meanwhile harms nothing', async () => {
+test('[T6] a client that disconnects early does not affect others', async () => {
   slowness = 50
   const { port } = server.address() as AddressInfo
   for (const end of ['destroy', 'resetAndDestroy', 'end'] as const) {

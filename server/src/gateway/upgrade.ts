@@ -1,24 +1,25 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-// Node hands every request with an `Upgrade` header to the listeners of 'upgrade', whatever the header offers. A client that offers
-// only other protocols, such as h2c, must get the response to its plain HTTP request (RFC 9110, section 7.8).
+// Node emits 'upgrade' for every request with an `Upgrade` header, whatever protocols the header offers. A client that
+// offers only other protocols, such as h2c, must get the response to its plain HTTP request (RFC 9110, section 7.8).
 
-/** Tells whether the request offers to speak WebSocket: the header is a list of protocols, compared without case. */
+/** Whether a request offers WebSocket. The header is a case-insensitive list of protocols. */
 export function offersWebSocket({ headers }: IncomingMessage): boolean {
   return (headers.upgrade ?? '').split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
 }
 
 /**
- * Gives requests back to an HTTP server that took them for an upgrade.
+ * Returns requests to an HTTP server that emitted 'upgrade' for them.
  *
- * It writes the request again without its `Upgrade` header in front of whatever follows on the socket, and lets the server
- * read it: so bodies, keep-alive, pipelined requests and errors are the server's own, on every version of Node.
- * (`shouldUpgradeCallback` of Node 24.9 loses pipelined requests.) The server emits 'connection' a second time for the socket.
+ * It puts the request, without its `Upgrade` header, back in front of the unread bytes of the socket, and lets the
+ * server read it again. So the server handles bodies, keep-alive, pipelined requests and errors as usual, on every
+ * version of Node. The server emits 'connection' a second time for the socket. `shouldUpgradeCallback` of Node 24.9
+ * is no alternative: it loses pipelined requests.
  */
 export class PlainRequests {
   readonly #server: Server
-  /** The last response that was begun on each socket. */
+  /** The newest response on each socket. */
   readonly #responses = new WeakMap<Socket, ServerResponse>()
 
   constructor(server: Server) {
@@ -26,12 +27,13 @@ export class PlainRequests {
     server.on('request', (request, response) => this.#responses.set(request.socket, response))
   }
 
-  /** @param head what the client sent after the headers, as the 'upgrade' event has it. */
+  /** Returns a request to the server. `request`, `socket` and `head` are the arguments of the event 'upgrade'. */
   giveBack(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const before = this.#responses.get(socket)
-    // Not `writableFinished`: on Node 20 that is so before the server has let go of the response, and the next one is never sent.
+    // Not `writableFinished`: on Node 20, it is true before the server has released the response, and then the next
+    // response is never sent.
     if (!before || before.closed) return this.#read(request, socket, head)
-    // Pipelined behind a request that is still being answered: responses keep the order of the requests.
+    // The request was pipelined behind one that is not answered yet. Responses must have the order of the requests.
     const destroy = (): void => void socket.destroy()
     socket.on('error', destroy)
     before.once('close', () => {
@@ -42,14 +44,14 @@ export class PlainRequests {
 
   #read(request: IncomingMessage, socket: Socket, head: Buffer): void {
     if (socket.destroyed) return
-    // Node has set it after an earlier response, and would not clear it for this request.
+    // Node has set a timeout after an earlier response, and does not clear it for this request.
     socket.setTimeout(0)
     socket.unshift(Buffer.concat([headOf(request), head]))
     this.#server.emit('connection', socket)
   }
 }
 
-/** The request line and the headers as they came, without `Upgrade`. Node reads and writes headers as Latin-1. */
+/** The request line and the headers as received, without `Upgrade`. Node reads headers as Latin-1. */
 function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`]
   for (let at = 0; at < rawHeaders.length; at += 2) {

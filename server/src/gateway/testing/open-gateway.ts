@@ -13,7 +13,7 @@ import { Gateway } from '../gateway.ts'
 import { openIdentity } from '../identity.ts'
 import { UNLIMITED } from '../limits.ts'
 
-/** A gateway in this process, with real sockets before it and nothing but memory behind it. */
+/** A gateway in this process, with real sockets and a memory store. */
 export interface OpenGateway {
   readonly presence: Presence
   readonly tracker: Tracker
@@ -22,7 +22,7 @@ export interface OpenGateway {
   readonly http: Server
   /** `ws://127.0.0.1:PORT/ws` */
   readonly url: string
-  /** What was logged as an error. */
+  /** The errors that were logged. */
   readonly errors: unknown[]
 }
 
