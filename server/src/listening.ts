@@ -24,7 +24,10 @@ const LISTENING = new Set(['listen', 'bind', 'getaddrinfo'])
 /** On most systems, only privileged processes may use ports below this one. */
 const FIRST_UNPRIVILEGED_PORT = 1_024
 
-/** Lists the addresses of interfaces as HOST takes them: a link-local IPv6 address only with the zone that it belongs to. */
+/**
+ * Lists the addresses of network interfaces in the form that HOST accepts. A link-local IPv6 address includes its
+ * zone.
+ */
 export function addressesOf(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): string[] {
   return Object.entries(interfaces).flatMap(([name, all = []]) =>
     all.map(({ address, scopeid }) => (scopeid ? `${address}%${name}` : address)),

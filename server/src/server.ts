@@ -21,43 +21,56 @@ import type { SystemClock } from './time/clock.ts'
 import { Ticker } from './time/ticker.ts'
 import { Tracker } from './tracker.ts'
 
+/** The parts of a server that the process creates, and facts about the process. */
 export interface ServerOptions {
   readonly settings: Settings
   readonly store: Store
   readonly clock: SystemClock
   readonly log: Log
   readonly version: string
-  /** How many files the process may have open; Infinity where that is not known. */
+  /** How many files the process may have open; `Infinity` if that is unknown. */
   readonly openFiles: number
-  /** Log lines that did not reach an output since the start, by output. */
+  /** The number of log lines that each output has lost since the start. */
   readonly droppedLines: () => DroppedLines
 }
 
+/** A running server. */
 export interface Server {
   readonly host: string | undefined
+  /** The actual port, even if PORT is 0. */
   readonly port: number
-  /** Saves, tells all clients to come back, and ends. Resolves when nothing runs any more. */
+  /**
+   * Saves all users, tells all clients to reconnect, and closes all connections and the store. Resolves after at
+   * most 10 s.
+   *
+   * @throws Error when the last save fails or takes more than 6 s. Everything else is closed nevertheless.
+   */
   stop(): Promise<void>
 }
 
-/** How many steps of due work one tick may take before others get a turn. */
+/** The most steps of due work in one tick. More would block the event loop for too long. */
 const STEPS_PER_TICK = 8
 
-/** How long the last save may take: a disk that hangs must not keep the process from stopping within 10 s. */
+/** How long the last save may take, in ms. The process must stop within 10 s, even if the disk hangs. */
 const LAST_SAVE_MS = 6_000
 
-/** How long clients may take to answer the goodbye of a stop. */
-const GOODBYE_MS = 2_500
+/** How long clients may take to close their connections when the server stops, in ms. */
+const CLIENTS_CLOSE_MS = 2_500
 
-/** How long a stop may wait for the disk in all: the process ends within 10 s, whatever the disk does. */
+/** How long a stop may wait for the disk in total, in ms. The process must stop within 10 s, even if the disk hangs. */
 const STOP_MS = 9_000
 
 const DAY_MS = 86_400_000
 
-/** From how long a suspension on a client may have given up its connection, or an attempt to connect. */
+/** During a longer suspension, in ms, clients may give up their connections and their attempts to connect. */
 const NOTICED_MS = 5_000
 
-/** Puts the house together and opens the door. @throws when the port or the store can't be had. */
+/**
+ * Creates and connects all parts of the server, and listens.
+ *
+ * @throws StoreLocked, StoreDamaged or StoreUnusable from `Store.load`; an error of Node when it can't listen, which
+ * `whyNotListening` explains
+ */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { settings, store, clock, log, version } = options
   const records = await store.load()
@@ -85,17 +98,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
   const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
-  // Read before presence listens: what the clock did while the store was loading does not matter to it. From here on it
-  // does: a jump while the store starts would count as time that passed, and users would be forgotten.
+  // Read the time before listening to the clock: changes of the clock until now do not matter. A later change does: a
+  // jump while the store starts would count as time that has passed, and users would be forgotten.
   const restoredNow = clock.now()
   clock.listen({
     suspended(ms, now) {
       tracker.suspended(ms, now)
-      log.info('this process was suspended; that time counts against nobody', { ms })
+      log.info('the process was suspended; this time is not counted in any timeout', { ms })
     },
     jumped(ms, now) {
       tracker.jumped(ms, now)
-      log.info('the wall clock was set; times follow it, durations do not', { ms })
+      log.info('the wall clock was set; timestamps follow it, timeouts do not', { ms })
     },
     corrected: ms => tracker.leaveOut(ms),
   })
@@ -159,7 +172,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     {
       headersTimeout: 5_000,
       requestTimeout: 10_000,
-      // How often Node looks at the two before; its own default would make 35 s of 5.
+      // How often Node checks these two limits. With its default of 30 s, a limit of 5 s could take 35 s.
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16 * 1024,
     },
@@ -183,7 +196,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   try {
     await listen(http, settings.PORT, settings.HOST)
-    // Until here nobody could come back, so the restart grace begins here.
+    // Clients could not reconnect until now, so the restart grace period begins now.
     tracker.leaveOut(clock.awake() - restoredAt)
   } catch (error) {
     ticker.stop()
@@ -201,53 +214,54 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       ticker.stop()
       tracker.stop()
       try {
-        // First of all: whatever happens to the goodbyes, nobody is forgotten.
-        await withinReason(store.save())
+        // Save first, so that an error while the connections are closed does not lose users.
+        await withTimeLimit(store.save())
       } catch (error) {
         if (error instanceof DiskHangs) outOfTime = Promise.resolve()
         throw error
       } finally {
         await gateway.closeAll()
         await closed(http)
-        // A disk that hangs answers nothing. What is not closed then is like after a crash: nothing stored is lost.
+        // If the disk hangs, `close` never resolves. Stopping without it has the same effect as a crash.
         await Promise.race([store.close(), outOfTime])
       }
     },
   }
 }
 
-/** Resolves after a while, without keeping the process alive for it. */
+/** Resolves after `ms`. Does not keep the process alive. */
 function timeLimit(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms).unref())
 }
 
-/** The last save was given up: whatever else waits for the disk now is not waited for. */
+/** The last save took too long. The stop then does not wait for other calls of the disk. */
 class DiskHangs extends Error {
   override readonly name = 'DiskHangs'
 }
 
-/** The save. @throws DiskHangs when it takes too long */
-function withinReason(save: Promise<void>): Promise<void> {
+/** Waits for the last save. @throws DiskHangs when it takes longer than LAST_SAVE_MS */
+function withTimeLimit(save: Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new DiskHangs('the disk takes too long')), LAST_SAVE_MS)
-    save.then(resolve, reject).finally(() => clearTimeout(patience))
+    const text = `the disk did not finish the last save within ${LAST_SAVE_MS / 1_000} s`
+    const timer = setTimeout(() => reject(new DiskHangs(text)), LAST_SAVE_MS)
+    save.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
 
-/** The live page, where it is to be seen. Without it the server does all it is for, so that it lacks is no more than said. */
+/** The live page, if it is switched on. The page is optional: if it was not built, log that and continue. */
 function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | undefined {
   if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
   const page = readLivePage(BUILT_PAGE)
   if (page && ENVIRONMENT === 'production') {
     log.info(
-      'the live page asks for API_KEY; /ws does not, and shows everybody to whoever can connect: keep it behind something that asks who that is',
+      'the live page asks for API_KEY, but /ws does not: every client that can connect sees all users, so put /ws behind a proxy that authenticates clients',
     )
   }
   if (!page) log.info('there is no live page: it was not built')
   return page
 }
 
-/** A name that no other life of this server has had: 40 random bits, as letters and digits. */
+/** Creates an id for this run of the server: 40 random bits, as letters and digits. */
 function newEpoch(): string {
   return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
 }
@@ -262,12 +276,12 @@ function listen(http: HttpServer, port: number, host: string | undefined): Promi
   })
 }
 
-/** Resolves when every connection has ended, on its own or after a while by force. */
+/** Resolves when every connection has ended, at the latest after CLIENTS_CLOSE_MS. */
 function closed(http: HttpServer): Promise<void> {
   return new Promise(resolve => {
-    const patience = setTimeout(resolve, GOODBYE_MS)
+    const timer = setTimeout(resolve, CLIENTS_CLOSE_MS)
     http.close(() => {
-      clearTimeout(patience)
+      clearTimeout(timer)
       resolve()
     })
     http.closeIdleConnections()

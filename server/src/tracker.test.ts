@@ -5,7 +5,7 @@ import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { Tracker } from './tracker.ts'
 
-// Commands without a socket, with a clock that the test moves.
+// The commands, without sockets and with a simulated clock.
 
 const DAY_MS = 86_400_000
 const ann = { userId: 'ann', sessionId: 's1', isNamed: false }
@@ -13,7 +13,7 @@ const ann = { userId: 'ann', sessionId: 's1', isNamed: false }
 let now: number
 let presence: Presence
 let tracker: Tracker
-/** What left by the one exit: to the store and to the feed, in order. */
+/** The calls of the store and the events of the feed, in order. */
 let exits: string[]
 let forgotten: number[]
 
@@ -53,7 +53,7 @@ beforeEach(() => {
 
 const taken = () => exits.splice(0)
 
-test('[W4] what a command changed is stored and then told', () => {
+test('[W4] what a command changes is stored and then published', () => {
   tracker.open(ann, {})
   expect(taken()).toEqual(['put ann live', 'ann online'])
   expect(tracker.setStatus(ann, { status: 'busy' })).toBe(now)
@@ -64,7 +64,7 @@ test('[W4] what a command changed is stored and then told', () => {
   expect(taken()).toEqual(['put ann none', 'ann offline'])
 })
 
-test('[R2] a lost session is told when its grace is over, and the last sign of life is kept', () => {
+test('[R2] a lost session is published at the end of its grace period, and lastSeen is its last sign of life', () => {
   tracker.open(ann, {})
   now += 1_000
   tracker.heard(ann)
@@ -80,7 +80,7 @@ test('[R2] a lost session is told when its grace is over, and the last sign of l
   expect(presence.see('ann').lastSeen).toBe(now - 6_000)
 })
 
-test('[I8] while somebody is online, it is noted every 4 s of awake time that the process lives', () => {
+test('[I8] while a user is online, it is recorded every 4 s of awake time that the process is alive', () => {
   tracker.advance(now, 0)
   expect(taken()).toEqual([])
   tracker.open(ann, {})
@@ -89,7 +89,7 @@ test('[I8] while somebody is online, it is noted every 4 s of awake time that th
   expect(taken()).toEqual(['alive 0', 'alive 0', 'alive 0'])
 })
 
-test('[R9] it is said how many users were forgotten, once for many', () => {
+test('[R9] the number of forgotten users is reported once for many', () => {
   for (let n = 0; n < 20; n++) {
     const session = { userId: `u${n}`, sessionId: 's', isNamed: false }
     tracker.open(session, {})
@@ -104,7 +104,7 @@ test('[R9] it is said how many users were forgotten, once for many', () => {
   expect(forgotten).toEqual([20])
 })
 
-test('[R11 R8] the core is told of suspensions and jumps, and what they changed is stored', () => {
+test('[R11 R8] presence is told about suspensions and jumps, and what they change is stored', () => {
   tracker.open(ann, {})
   tracker.lose(ann)
   taken()
@@ -121,7 +121,7 @@ test('[R11 R8] the core is told of suspensions and jumps, and what they changed 
   expect(taken()).toContain('ann offline')
 })
 
-test('[Q3] a tracker that was stopped changes and tells nothing', () => {
+test('[Q3] a stopped tracker changes and publishes nothing', () => {
   tracker.open(ann, {})
   taken()
   tracker.stop()

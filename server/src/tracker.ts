@@ -8,7 +8,7 @@ import type { Presence } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
 
-/** One tab or device of a user, by the id that it keeps over reconnects. */
+/** One tab or device of a user. It keeps its id when it reconnects. */
 export interface Session {
   readonly userId: UserId
   readonly sessionId: string
@@ -16,7 +16,7 @@ export interface Session {
 
 /** A session that begins. */
 export interface NewSession extends Session {
-  /** Whether the client named the session itself, and will name it again when it comes back. */
+  /** Whether the client chose the session id, and uses it again when it reconnects. */
   readonly isNamed: boolean
 }
 
@@ -26,28 +26,28 @@ export interface TrackerPorts {
   readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
   readonly store: Pick<Store, 'put' | 'delete' | 'recordAlive'>
   readonly clock: Pick<Clock, 'now'>
-  /** Called with the number of users who were forgotten, once for many. */
+  /** Called with a number of forgotten users, once for many of them. */
   readonly forgot: (users: number) => void
 }
 
-/** How many users one step looks at: about a millisecond of work. */
+/** How many users one step handles: about 1 ms of work. */
 const USERS_PER_STEP = 500
 
-/** What a process crash may cost in `lastSeen` of those online; see `Store.recordAlive`. */
+/** The interval of `Store.recordAlive`, in ms. A crash can make `lastSeen` of online users too early by this much. */
 const ALIVE_EVERY_MS = 4_000
 
-/** For how long users who are forgotten are counted before their number is said. */
+/** How long forgotten users are counted before their number is reported, in ms. */
 const FORGOT_COUNT_MS = 5_000
 
 /**
- * The commands: each tells `presence` what happened and when, and hands on what that changed, to the store and to the feed of
- * changes. Knows no socket and no message.
+ * The commands. Each one tells `presence` what happened and when, and passes what that changed to the store and to
+ * the change feed. It does not depend on sockets or messages.
  */
 export class Tracker {
   readonly #ports: TrackerPorts
-  /** In awake time. */
+  /** The last call of `Store.recordAlive`, in awake time. */
   #aliveAt = Number.NEGATIVE_INFINITY
-  /** How many users were forgotten of whom that was not said yet, and since when (awake). */
+  /** The number of forgotten users that was not reported yet, and the awake time of the first of them. */
   #forgotten = 0
   #forgottenSince = 0
   #stopped = false
@@ -58,7 +58,7 @@ export class Tracker {
     log.listen(facts => feed.append(presence.apply(facts)))
   }
 
-  /** A session begins, perhaps with a name and a choice of its user. */
+  /** Opens a session. `arrival` may contain a name and a choice of its user. */
   open({ userId, sessionId, isNamed }: NewSession, arrival: Arrival): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
@@ -66,7 +66,7 @@ export class Tracker {
     this.#publish(presence.open(userId, session, clock.now(), arrival), sessionId)
   }
 
-  /** A client left its session on purpose, which is its last sign of life. */
+  /** Ends a session that its client has closed. That is also its last sign of life. */
   leave({ userId, sessionId }: Session): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
@@ -75,20 +75,20 @@ export class Tracker {
     this.#publish(presence.leave(userId, sessionId, now))
   }
 
-  /** The connection of a session was lost. */
+  /** Marks a session as lost: its connection broke, and the client may come back. */
   lose({ userId, sessionId }: Session): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.lose(userId, sessionId, clock.now()))
   }
 
-  /** A client gave a sign of life, just now. */
+  /** Records that a client has given a sign of life now. */
   heard({ userId }: Pick<Session, 'userId'>): void {
     const { presence, clock } = this.#ports
     presence.heard(userId, clock.now())
   }
 
-  /** A user chooses what others see. Returns when the choice was made, in ms since the epoch. */
+  /** Sets the choice of a user. Returns when it was made, in ms since the epoch. */
   setStatus({ userId, sessionId }: Session, choice: Choice): number {
     const { presence, clock } = this.#ports
     const now = clock.now()
@@ -96,21 +96,21 @@ export class Tracker {
     return presence.chosenAt(userId) ?? now
   }
 
-  /** A user takes a name. */
+  /** Sets the name of a user. */
   identify(userId: UserId, username: string): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.identify(userId, username, clock.now()))
   }
 
-  /** Somebody is active or idle in a session. */
+  /** Sets whether the user is active or idle in a session. */
   setActivity({ userId, sessionId }: Session, activity: 'active' | 'idle'): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.setActivity(userId, sessionId, activity, clock.now()))
   }
 
-  /** Whether anybody looks at a session. */
+  /** Sets whether a session is visible to its user (`active`) or in the background (`inactive`). */
   setVisibility({ userId, sessionId }: Session, visibility: 'active' | 'inactive'): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
@@ -118,8 +118,10 @@ export class Tracker {
   }
 
   /**
-   * Time passes. Returns whether there is more to do at once: a million users who are due are not handled in
-   * one step.
+   * Handles users who are due, up to a limit. Returns whether more users are due already.
+   *
+   * @param now the wall clock, in ms since the epoch
+   * @param awake `Clock.awake`, in ms
    */
   advance(now: number, awake: number): boolean {
     if (this.#stopped) return false
@@ -127,7 +129,7 @@ export class Tracker {
     this.#publish(presence.advance(now, USERS_PER_STEP))
     const forgotten = presence.forgetStale(now, USERS_PER_STEP)
     this.#publish(forgotten)
-    this.#sayForgotten(forgotten.forgotten.length, awake)
+    this.#reportForgotten(forgotten.forgotten.length, awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.recordAlive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
@@ -135,25 +137,25 @@ export class Tracker {
     return presence.nextDeadline <= now
   }
 
-  /** The wall clock was set by `ms` and says `now`; see `Presence.jumped`. */
+  /** Handles a jump of the wall clock by `ms` to `now`; see `Presence.jumped`. */
   jumped(ms: number, now: number): void {
     const { presence, store } = this.#ports
     this.#publish(presence.jumped(ms, now))
-    // What was stored as alive before is by another clock.
+    // The time that was stored before was read from another clock.
     if (presence.onlineCount > 0) store.recordAlive(presence.storedTime(now), presence.knownTime(now))
   }
 
-  /** Leaves `ms` out of all durations; see `Presence.leaveOut`. */
+  /** Excludes `ms` from all durations; see `Presence.leaveOut`. */
   leaveOut(ms: number): void {
     this.#ports.presence.leaveOut(ms)
   }
 
-  /** This process was suspended for `ms`; see `Presence.suspended`. */
+  /** Handles a suspension of `ms` that ended at `now`; see `Presence.suspended`. */
   suspended(ms: number, now: number): void {
     this.#ports.presence.suspended(ms, now)
   }
 
-  /** From now on nothing happens any more: what is saved next is the state that the next process finds. */
+  /** Ignores all commands from now on, so that the last save has the state before the connections are closed. */
   stop(): void {
     this.#stopped = true
   }
@@ -162,7 +164,7 @@ export class Tracker {
     return this.#stopped
   }
 
-  #sayForgotten(users: number, awake: number): void {
+  #reportForgotten(users: number, awake: number): void {
     if (this.#forgotten === 0) this.#forgottenSince = awake
     this.#forgotten += users
     if (this.#forgotten === 0 || awake - this.#forgottenSince < FORGOT_COUNT_MS) return
@@ -170,7 +172,7 @@ export class Tracker {
     this.#forgotten = 0
   }
 
-  /** The only exit: what was decided goes to the store and to the log, and from there to the feed. */
+  /** The only exit: passes what was decided to the store and to the log, which passes it on to the change feed. */
   #publish({ facts, records, forgotten, choices }: Decision, bySession?: string): void {
     const { store, feed, log } = this.#ports
     for (const record of records) store.put(record)
