@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
@@ -74,6 +75,20 @@ test('[S7] an error names a .env that is a directory', async () => {
   const { code, output } = await runServer(dir.path, {})
   expect(code).toBe(78)
   expect(output).toContain(".env can't be read: it is a directory")
+})
+
+test('[S7] an error names a .env that is a symbolic link to a missing file', async () => {
+  symlinkSync('missing', join(dir.path, '.env'))
+  const { code, output } = await runServer(dir.path, {})
+  expect(code).toBe(78)
+  expect(output).toContain(".env can't be read: it is a symbolic link to missing, where there is no file")
+})
+
+test('[S7] an error names a .env that is a FIFO, and the start does not wait for a writer', async () => {
+  execFileSync('mkfifo', [join(dir.path, '.env')])
+  const { code, output } = await runServer(dir.path, {})
+  expect(code).toBe(78)
+  expect(output).toContain(".env can't be read: it is a FIFO (named pipe): replace it with a file")
 })
 
 test('[S8] an error names unknown settings with the likely name', async () => {

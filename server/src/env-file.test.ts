@@ -1,5 +1,18 @@
-import { expect, test } from 'vitest'
-import { NO_ENV_FILE, readEnvFile, unreadableEnvFile } from './env-file.ts'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadEnvFile, NO_ENV_FILE, readEnvFile, unreadableEnvFile } from './env-file.ts'
+
+let dir = ''
+let path = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'env-file-'))
+  path = join(dir, '.env')
+})
+afterEach(() => {
+  rmSync(dir, { recursive: true, force: true })
+})
 
 const texts = (file: string) => readEnvFile(Buffer.from(file)).texts
 const problem = (bytes: Uint8Array) => readEnvFile(bytes).problem
@@ -103,4 +116,28 @@ test.each([
   ['EIO', /^\.env can't be read: input\/output error$/],
 ])('[S7] a file that can not be read because of %s is reported', (code, said) => {
   expect(unreadableEnvFile(Object.assign(new Error('input/output error'), { code })).problem).toMatch(said)
+})
+
+test('[S7] a symbolic link to a file is read', () => {
+  expect(loadEnvFile(path)).toBe(NO_ENV_FILE)
+  symlinkSync('shared', path)
+  writeFileSync(join(dir, 'shared'), README)
+  expect(loadEnvFile(path).texts).toEqual(READ)
+})
+
+test.each([
+  ['no file', 'nowhere/shared.env'],
+  ['a path through a file', 'file/shared.env'],
+  ['itself', '.env'],
+])('[S7] a symbolic link to %s is refused, with its target and what to do', (_what, target) => {
+  writeFileSync(join(dir, 'file'), '')
+  symlinkSync(target, path)
+  expect(loadEnvFile(path).problem).toBe(
+    `.env can't be read: it is a symbolic link to ${target}, where there is no file: create that file, or remove the link`,
+  )
+})
+
+test('[S7] a directory is refused', () => {
+  mkdirSync(path)
+  expect(loadEnvFile(path).problem).toMatch(/^\.env can't be read: it is a directory: rename it/)
 })

@@ -1,3 +1,5 @@
+import { readFileSync, readlinkSync, statSync } from 'node:fs'
+
 /** The content of a `.env` file. */
 export interface EnvFile {
   /** The values by name. If a name occurs twice, the last one applies. */
@@ -67,11 +69,30 @@ export function readEnvFile(bytes: Uint8Array): EnvFile {
   return { texts: Object.fromEntries(texts), badLines, problem: undefined }
 }
 
-/** The content of a `.env` file that could not be read; `error` is that of the file system. */
-export function unreadableEnvFile(error: Error & { readonly code?: string }): EnvFile {
+/** Reads the `.env` file at `path`. Never throws and never waits; see `EnvFile.problem`. */
+export function loadEnvFile(path: string): EnvFile {
+  try {
+    // Opening a FIFO waits until another process writes to it.
+    if (statSync(path).isFIFO()) return unusable('it is a FIFO (named pipe): replace it with a file')
+    return readEnvFile(readFileSync(path))
+  } catch (error) {
+    return unreadableEnvFile(error as Error, targetOf(path))
+  }
+}
+
+/**
+ * The content of a `.env` file that could not be read. `error` is that of the file system, `target` is where
+ * the file points if it is a symbolic link.
+ */
+export function unreadableEnvFile(error: Error & { readonly code?: string }, target?: string): EnvFile {
   switch (error.code) {
     case 'ENOENT':
-      return NO_ENV_FILE
+    case 'ENOTDIR':
+    case 'ELOOP':
+      if (target === undefined) return NO_ENV_FILE
+      return unusable(
+        `it is a symbolic link to ${target}, where there is no file: create that file, or remove the link`,
+      )
     case 'EISDIR':
       return unusable('it is a directory: rename it, or start the server in another directory')
     case 'EACCES':
@@ -79,6 +100,15 @@ export function unreadableEnvFile(error: Error & { readonly code?: string }): En
       return unusable('this user may not read it: change its owner or its mode')
     default:
       return unusable(error.message)
+  }
+}
+
+/** Where a symbolic link points; `undefined` if `path` is not a symbolic link. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
-import { type EnvFile, readEnvFile, unreadableEnvFile } from './env-file.ts'
+import { loadEnvFile } from './env-file.ts'
 import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log/winston-log.ts'
 import { EXIT, ProcessEnd } from './process.ts'
@@ -39,18 +39,10 @@ function flagsOf(args: readonly string[]): Flags {
 
 function configurationOf(flags: Flags): Configuration {
   try {
-    return configure({ flags, environment: process.env, file: envFile() })
+    return configure({ flags, environment: process.env, file: loadEnvFile('.env') })
   } catch (error) {
     if (error instanceof WrongSettings) return exitWith(EXIT.config, error.message)
     throw error
-  }
-}
-
-function envFile(): EnvFile {
-  try {
-    return readEnvFile(readFileSync('.env'))
-  } catch (error) {
-    return unreadableEnvFile(error as Error)
   }
 }
 
