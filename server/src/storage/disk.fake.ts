@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import type { Disk } from './disk.ts'
+import { type Disk, NotAFile } from './disk.ts'
 
 /** An operation of the disk, which a test can count or let fail. */
 export interface Operation {
@@ -142,6 +142,7 @@ export class SimulatedDisk implements Disk {
 
   async open(path: string) {
     await this.#begin('open', path)
+    if (this.#directories.has(path)) throw new NotAFile(path, 'a directory')
     const inode = this.#find('open', path)
     let position = 0
     return {
@@ -162,6 +163,7 @@ export class SimulatedDisk implements Disk {
   async create(path: string) {
     await this.#begin('create', path)
     if (!this.#directories.has(dirname(path))) throw failure('ENOENT', 'create', path)
+    if (this.#directories.has(path)) throw new NotAFile(path, 'a directory')
     const inode: Inode = { id: newId(), content: Buffer.alloc(0), durable: Buffer.alloc(0) }
     this.#names.set(path, inode)
     return {

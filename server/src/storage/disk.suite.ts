@@ -51,6 +51,12 @@ export function describeDisk(name: string, make: () => Promise<{ disk: Disk; dir
       await expect(disk.rename(at('x'), at('y'))).rejects.toMatchObject({ code: 'ENOENT' })
     })
 
+    test('opens and creates files only, and says what else it found', async () => {
+      const isDirectory = { code: 'NOT_A_FILE', message: `${directory} is a directory, not a file` }
+      await expect(disk.open(directory)).rejects.toMatchObject(isDirectory)
+      await expect(disk.create(directory)).rejects.toMatchObject(isDirectory)
+    })
+
     test('identifies a file by name and by handle, also after a rename', async () => {
       const file = await disk.create(at('a'))
       const id = await file.id()

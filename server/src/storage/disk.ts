@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs'
-import { copyFile, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -14,9 +14,9 @@ export interface Disk {
   stat(path: string): Promise<FileFacts | undefined>
   /** The names in a directory. */
   list(directory: string): Promise<string[]>
-  /** Opens a file for reading. */
+  /** Opens a file for reading. Never waits for a writer. @throws NotAFile */
   open(path: string): Promise<ReadableFile>
-  /** Creates an empty file with mode 0600. An existing file is truncated. */
+  /** Creates an empty file with mode 0600. An existing file is truncated. @throws NotAFile */
   create(path: string): Promise<WritableFile>
   /** Renames a file, and replaces an existing file of the new name. */
   rename(from: string, to: string): Promise<void>
@@ -67,6 +67,21 @@ export interface WritableFile {
   close(): Promise<void>
 }
 
+/** Something else is at the path of a file, for example a directory. */
+export class NotAFile extends Error {
+  override readonly name = 'NotAFile'
+  readonly code = 'NOT_A_FILE'
+  readonly path: string
+  /** What it is, such as `a directory`. */
+  readonly kind: string
+
+  constructor(path: string, kind: string) {
+    super(`${path} is ${kind}, not a file`)
+    this.path = path
+    this.kind = kind
+  }
+}
+
 /** The real file system. */
 export const nodeDisk: Disk = {
   async makeDirectory(path, parents) {
@@ -94,7 +109,7 @@ export const nodeDisk: Disk = {
   list: readdir,
 
   async open(path) {
-    const file = await open(path, 'r')
+    const file = await openFile(path, constants.O_RDONLY)
     return {
       read: async into => (await file.read(into, 0, into.length, null)).bytesRead,
       modifiedAt: async () => Math.floor((await file.stat()).mtimeMs),
@@ -103,7 +118,7 @@ export const nodeDisk: Disk = {
   },
 
   async create(path) {
-    const file = await open(path, 'w', 0o600)
+    const file = await openFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC)
     return {
       async write(bytes) {
         for (let done = 0; done < bytes.length; ) {
@@ -141,6 +156,30 @@ export const nodeDisk: Disk = {
       await directory.close()
     }
   },
+}
+
+/** Opens a regular file. @throws NotAFile for anything else */
+async function openFile(path: string, flags: number): Promise<FileHandle> {
+  let file: FileHandle
+  try {
+    // Without O_NONBLOCK, opening a FIFO waits for its other end. Windows has neither.
+    file = await open(path, flags | constants.O_NONBLOCK, 0o600)
+  } catch (error) {
+    // A socket, a FIFO that nobody reads, or a directory that can't be written.
+    if (codeOf(error) === 'ENXIO' || codeOf(error) === 'EISDIR')
+      throw new NotAFile(path, kindOf(await stat(path)))
+    throw error
+  }
+  const stats = await file.stat()
+  if (stats.isFile()) return file
+  await file.close()
+  throw new NotAFile(path, kindOf(stats))
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory'
+  if (stats.isFIFO()) return 'a FIFO (named pipe)'
+  return stats.isSocket() ? 'a socket' : 'a device'
 }
 
 function factsOf(stats: Stats): FileFacts {

@@ -7,7 +7,7 @@ import { type Disk, nodeDisk, type WritableFile } from './disk.ts'
 import { SimulatedHost } from './host.fake.ts'
 import { createJsonFileStore, type JsonFileOptions } from './json-file.ts'
 import { describeStore } from './store.suite.ts'
-import { type Store, StoreLocked } from './store.ts'
+import { type Store, StoreUnusable } from './store.ts'
 import { diskWith, NOW, newDirectory, openStoreOn, startStoreOn } from './testing/open-store.ts'
 import { ReadableLog } from './testing/readable-log.ts'
 import { byId, loadFrom, offline } from './testing/sample-records.ts'
@@ -100,7 +100,9 @@ describe('files on a real disk', () => {
 
     const second = await begin(dataDir)
     expect(second.users).toEqual(byId(offline('a')))
-    expect(second.log.errors).toEqual([expect.stringContaining('user_state.json is damaged: EISDIR')])
+    expect(second.log.errors).toEqual([
+      expect.stringContaining('user_state.json is damaged: it is a directory, not a file'),
+    ])
     await second.store.save()
     await second.store.close()
     const third = await begin(dataDir)
@@ -108,10 +110,14 @@ describe('files on a real disk', () => {
     await third.store.close()
   })
 
-  test('a lock that can be neither created nor read is an error', async () => {
+  test('[Z8] a lock that is a symbolic link to a missing file is an error that says so', async () => {
     const dataDir = newDirectory()
     await symlink('nowhere', join(dataDir, 'lock'))
-    await expect(openStoreOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(StoreLocked)
+    await expect(openStoreOn(nodeDisk, { dataDir }).store.load()).rejects.toThrow(
+      new StoreUnusable(
+        `the lock ${join(dataDir, 'lock')} can be neither created nor read: if it is a symbolic link to a missing file, remove it, then start again`,
+      ),
+    )
   })
 
   test('a large batch and a large snapshot do not block the event loop', async () => {

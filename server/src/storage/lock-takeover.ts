@@ -4,7 +4,7 @@ import { codeOf, type Disk, readIfThere, removeQuietly } from './disk.ts'
 import { type Host, type Owner, socketOf } from './host.ts'
 import { isListening } from './liveness-socket.ts'
 import { decodeLock, type TemporaryLock } from './lock-file.ts'
-import { StoreLocked } from './store.ts'
+import { StoreLocked, StoreUnusable } from './store.ts'
 
 /** Far more than processes that start at the same time can need. */
 const MAX_ATTEMPTS = 1_000
@@ -19,7 +19,8 @@ const MAX_ATTEMPTS = 1_000
  * process ends before the rename, its claim is a stale lock like the first, and the next process claims that
  * one.
  *
- * @throws StoreLocked when another running process holds the lock
+ * @throws StoreLocked when another running process holds the lock; NotAFile when something else is in its
+ * place; StoreUnusable when it can't be created
  */
 export async function putInPlace(
   disk: Disk,
@@ -38,8 +39,8 @@ export async function putInPlace(
     await own.inherit(content?.newest)
     if (await takeOver(disk, path, own, found, host)) return found
   }
-  throw new StoreLocked(
-    `the lock ${path} can be neither created nor read: check the directory, then start again`,
+  throw new StoreUnusable(
+    `the lock ${path} can be neither created nor read: if it is a symbolic link to a missing file, remove it, then start again`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { codeOf, type Disk, readIfThere, reasonOf, removeQuietly } from './disk.ts'
+import { codeOf, type Disk, NotAFile, readIfThere, reasonOf, removeQuietly } from './disk.ts'
 import { type Host, locksOfThisProcess, socketOf } from './host.ts'
 import type { LivenessSocket } from './liveness-socket.ts'
 import { decodeLock, type NewestSegment, TemporaryLock, writeFile } from './lock-file.ts'
@@ -108,6 +108,7 @@ export class Lock {
       return await readIfThere(this.#disk, this.#path)
     } catch (error) {
       if (codeOf(error) === 'ENOTDIR') return undefined
+      if (error instanceof NotAFile) return Buffer.alloc(0) // it replaced the lock
       throw error
     }
   }

@@ -1,4 +1,4 @@
-import { codeOf, type Disk, reasonOf, removeQuietly } from './disk.ts'
+import { codeOf, type Disk, NotAFile, reasonOf, removeQuietly } from './disk.ts'
 import { asidePath, type Files, isState, isTemporary } from './files.ts'
 import type { SegmentHead } from './journal.ts'
 import type { StaleLock } from './lock.ts'
@@ -145,6 +145,7 @@ async function readState(disk: Disk, path: string): Promise<StateFile> {
     return { state: 'valid', snapshot: await readSnapshot(disk, path) }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { state: 'absent' }
+    if (error instanceof NotAFile) return { state: 'damaged', problem: `it is ${error.kind}, not a file` }
     if (error instanceof SnapshotDamaged || isUnreadable(error))
       return { state: 'damaged', problem: reasonOf(error) }
     throw error

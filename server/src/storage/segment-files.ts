@@ -1,4 +1,4 @@
-import { codeOf, type Disk } from './disk.ts'
+import { codeOf, type Disk, NotAFile } from './disk.ts'
 import { type Files, segmentNumber } from './files.ts'
 import type { SegmentHead } from './journal.ts'
 import type { StaleLock } from './lock.ts'
@@ -54,11 +54,11 @@ export async function listSegments(disk: Disk, files: Files, names: string[]): P
 }
 
 /**
- * Whether an error means that this file is unreadable: a directory in its place, or a disk error. Other
+ * Whether an error means that this file is unreadable: something else in its place, or a disk error. Other
  * errors, such as too many open files, say nothing about the file.
  */
 export function isUnreadable(error: unknown): boolean {
-  return codeOf(error) === 'EISDIR' || codeOf(error) === 'EIO'
+  return error instanceof NotAFile || codeOf(error) === 'EIO'
 }
 
 /** Counting can't reach a higher number. It would only use up the digits of file names. */

@@ -43,6 +43,26 @@ describe('an error about an unusable data directory', () => {
     expect(await messageOf(load(dataDir))).toContain(dataDir)
   })
 
+  test('[Z8] for a directory in the place of the lock', async () => {
+    const dataDir = newDirectory()
+    await mkdir(join(dataDir, 'lock'), { mode: 0o750 })
+    const message = await messageOf(load(dataDir))
+    for (const part of [
+      `${dataDir} can't be used: ${dataDir}/lock is a directory, not a file; lock belongs to uid`,
+      'mode 0750',
+      whoAmI,
+      `: move ${dataDir}/lock away, or set DATA_DIR`,
+    ])
+      expect(message).toContain(part)
+    expect(await readdir(dataDir)).toEqual(['lock'])
+  })
+
+  test('[Z8] for a lock that is a symbolic link to itself', async () => {
+    const dataDir = newDirectory()
+    await symlink('lock', join(dataDir, 'lock'))
+    expect(await messageOf(load(dataDir))).toContain(`move ${dataDir}/lock away`)
+  })
+
   test.skipIf(process.getuid?.() === 0)('[Z8] for a read-only directory', async () => {
     const dataDir = join(newDirectory(), 'data')
     await mkdir(dataDir, { mode: 0o500 })

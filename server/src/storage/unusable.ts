@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { basename, dirname } from 'node:path'
-import { codeOf, nodeDisk } from './disk.ts'
+import { nodeDisk } from './disk.ts'
 import { StoreUnusable } from './store.ts'
 
 /**
@@ -16,24 +16,25 @@ export async function unusable(directory: string, error: Error): Promise<StoreUn
   const whose = facts
     ? `${where}; ${file ? basename(file.path) : 'it'} ${isFileInstead ? 'is a file, not a directory, and ' : ''}belongs to ${userName(facts.uid)} and group ${facts.gid} with mode ${facts.mode.toString(8).padStart(4, '0')}`
     : where
-  const text = `the data directory ${directory} can't be used: ${error.message}${whose}; this server runs as ${self()}: ${advice(directory, codeOf(error), isFileInstead)}`
+  const text = `the data directory ${directory} can't be used: ${error.message}${whose}; this server runs as ${self()}: ${advice(directory, error, isFileInstead)}`
   return new StoreUnusable(text, { cause: error })
 }
 
 /**
- * The file to which access was denied, if it is one in the directory: it may have another owner than the
- * directory.
+ * The file that can't be used, if it is one in the directory: it may have another owner than the directory.
  */
 async function foreignFile(
   directory: string,
   error: Error,
 ): Promise<Awaited<ReturnType<typeof look>> | undefined> {
   const { path, code } = error as NodeJS.ErrnoException
-  if (path === undefined || dirname(path) !== directory || (code !== 'EACCES' && code !== 'EPERM'))
-    return undefined
+  if (path === undefined || dirname(path) !== directory || !ABOUT_A_FILE.has(code)) return undefined
   const found = await look(path)
   return found.facts && found
 }
+
+/** The errors that are about one file and not about the whole directory. */
+const ABOUT_A_FILE: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'NOT_A_FILE'])
 
 /** The directory, or its nearest existing parent. */
 async function nearest(directory: string): ReturnType<typeof look> {
@@ -69,10 +70,13 @@ function passwd(): string[][] {
   }
 }
 
-function advice(directory: string, code: string | undefined, isFileInstead: boolean): string {
+function advice(directory: string, { code, path }: NodeJS.ErrnoException, isFileInstead: boolean): string {
   const another = 'or set DATA_DIR to another directory'
   if (isFileInstead || code === 'ENOTDIR' || code === 'EEXIST') return `move that file away, ${another}`
   switch (code) {
+    case 'NOT_A_FILE':
+    case 'ELOOP':
+      return `move ${path ?? 'it'} away, ${another}`
     case 'EACCES':
       return `run the server as that user, or make this user the owner (chown -R ${process.geteuid?.() ?? 'USER'}:${process.getegid?.() ?? 'GROUP'} ${directory}), ${another}`
     case 'EPERM':
