@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { capacityOf, DEFAULT_CONNECTIONS } from './capacity.ts'
+import { capacityOf, DEFAULT_CONNECTIONS, tooFewFiles } from './capacity.ts'
 import { UNLIMITED } from './gateway/limits.ts'
 import { readSettings } from './settings.ts'
 
@@ -32,6 +32,14 @@ test('[L6] with enough files, or an unknown limit, the default applies without a
     })
   }
   expect(capacity(20_255).warning).toContain('allows only 19999 connections')
+})
+
+test('[L6] with fewer than 96 files the server does not start, and says so in one sentence', () => {
+  expect(tooFewFiles(95)).toBe(
+    'the open-file limit of 95 is too low: the server needs at least 96; raise it (ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)',
+  )
+  for (const openFiles of [96, Number.POSITIVE_INFINITY]) expect(tooFewFiles(openFiles)).toBeUndefined()
+  expect(96 - capacity(96).connections).toBeGreaterThanOrEqual(48)
 })
 
 test('[L6] MAX_CONNECTIONS is reduced to what the open-file limit allows, with a warning', () => {

@@ -24,10 +24,22 @@ const RESERVED_FILES = 256
  */
 const OWN_FILES = 48
 
+/** The lowest open-file limit: half of the files are for connections, and the rest must be enough. */
+const MIN_OPEN_FILES = 2 * OWN_FILES
+
 /**
  * Plain HTTP connections in addition to the WebSockets: health checks, metrics, handshakes, the live page.
  */
 const PLAIN_HTTP_SOCKETS = 128
+
+/**
+ * A sentence for the operator if the server can't run with this open-file limit; `undefined` if it can. With
+ * fewer files it would listen, but it could accept nobody, or save nothing.
+ */
+export function tooFewFiles(openFiles: number): string | undefined {
+  if (openFiles >= MIN_OPEN_FILES) return undefined
+  return `the open-file limit of ${openFiles} is too low: the server needs at least ${MIN_OPEN_FILES}; ${HOW_TO_RAISE}`
+}
 
 /**
  * Computes the capacity. Each connection is an open file, and a process without free files can't save its
@@ -54,11 +66,10 @@ export function capacityOf(settings: Settings, openFiles: number): Capacity {
   }
 }
 
+const HOW_TO_RAISE = 'raise it (ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)'
+
 function fileWarning(connections: number, openFiles: number, asked: string): string {
-  return (
-    `${asked}the open-file limit of ${openFiles} allows only ${connections} connections: raise it ` +
-    '(ulimit -n, LimitNOFILE= in systemd, --ulimit nofile= in Docker)'
-  )
+  return `${asked}the open-file limit of ${openFiles} allows only ${connections} connections: ${HOW_TO_RAISE}`
 }
 
 function limitsOf(settings: Settings, connections: number): LimitOptions {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { tooFewFiles } from './capacity.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { loadEnvFile } from './env-file.ts'
 import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
@@ -47,6 +48,9 @@ function configurationOf(flags: Flags): Configuration {
 }
 
 async function serve({ settings, warnings }: Configuration): Promise<void> {
+  const openFiles = openFileLimit()
+  const problem = tooFewFiles(openFiles)
+  if (problem !== undefined) exitWith(EXIT.config, problem)
   const clock = new SystemClock(Date.now, () => performance.now())
   const development = settings.ENVIRONMENT === 'development'
   const log = new WinstonLog({
@@ -75,7 +79,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     clock,
     log,
     version,
-    openFiles: openFileLimit(),
+    openFiles,
     droppedLines: () => log.dropped,
   })
   end.setServer(starting)
