@@ -241,6 +241,30 @@ describe('another process takes the directory', () => {
     await expectNoMoreWrites(left)
   })
 
+  test('[Z3] a volume with an earlier state is mounted after the start: the error names this cause, and a restart uses the volume', async () => {
+    const volume = new SimulatedDisk()
+    const earlier = await startStoreOn(volume)
+    earlier.note(offline('on the volume'))
+    await earlier.store.save()
+    await earlier.store.close()
+
+    const { disk, store, log, note } = await begin()
+    disk.moveTree(DATA, '/hidden by the mount')
+    for (const [name, content] of volume.files()) disk.put(`${DATA}/${name}`, content)
+    note(offline('mine'))
+    await elapse(5_000)
+    const [error = ''] = log.errors.filter(text => text.includes('stop one of the two'))
+    expect(error).toContain(`${DATA} has a state that this server did not write`)
+    expect(error).toContain('If a second server uses this directory, stop one of the two')
+    expect(error).toContain('If a volume was mounted there after this server started, restart it')
+    for (const [name, content] of volume.files()) expect(disk.files().get(name)).toEqual(content)
+    await store.close()
+
+    const restarted = openStoreOn(disk.kill())
+    expect(await loadFrom(restarted.store)).toEqual(earlier.users)
+    expect(restarted.log.errors).toEqual([])
+  })
+
   test('[Z3] a save in progress is not published', async () => {
     const left = await begin()
     const { disk, store, host } = left

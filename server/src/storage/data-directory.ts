@@ -205,7 +205,7 @@ export class DataDirectory {
     if (foreign === undefined) return
     await this.#lock.undo()
     throw new StoreLocked(
-      `another process has written to ${files.directory} meanwhile (${foreign} is not ours)`,
+      `${files.directory} has a state that this server did not write (${foreign} is from another process)`,
     )
   }
 

@@ -52,6 +52,15 @@ const SAVE_SHARE = 20 // saving uses at most a twentieth of the time, however la
 const CHECK_EVERY_MS = 1_000 // a removed directory is noticed within 2 s
 const MAX_JOURNAL_BYTES = 64 * 1024 * 1024 // about a second of replay at the next start
 
+/**
+ * For a server that finds another owner in its directory. Only the operator knows which cause it is: a volume
+ * that is mounted over the directory hides the lock and the files of this server.
+ */
+const WHAT_TO_DO =
+  'This server no longer writes there and keeps its state in memory only. ' +
+  'If a second server uses this directory, stop one of the two; if you keep this one, restart it. ' +
+  'If a volume was mounted there after this server started, restart it to use the state on the volume, and mount the volume before each start'
+
 class JsonFileStore implements Store {
   readonly #files: Files
   readonly #log: StoreLog
@@ -352,13 +361,11 @@ class JsonFileStore implements Store {
   }
 
   /**
-   * Another process owns the directory. From now on this one never writes there, because its state is not the
-   * newer one.
+   * Another process owns the directory, or a volume with another state was mounted there. From now on this
+   * process never writes there, because its state may be the older one.
    */
   async #giveUp(error: StoreLocked): Promise<StoreLocked> {
-    this.#takenOver = new StoreLocked(
-      `${error.message}. This server no longer writes there and keeps its state in memory only: stop one of the two servers`,
-    )
+    this.#takenOver = new StoreLocked(`${error.message}. ${WHAT_TO_DO}`)
     await this.#journal?.fail(this.#takenOver)
     return this.#takenOver
   }
