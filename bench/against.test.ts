@@ -84,11 +84,11 @@ test('an invalid round is left out, and a form without valid rounds is reported 
 
 test('the command reports wrong arguments, and --fail-over sets the exit code', async () => {
   expect(await bench('--against', '/nowhere')).toMatchObject({
-    code: 2,
+    code: 64,
     stderr: expect.stringContaining('neither server/src/main.ts'),
   })
-  expect(await bench('--fail-over', '5')).toMatchObject({ code: 2 })
-  expect(await bench('--against', ROOT, '--only', 'ws')).toMatchObject({ code: 2 })
+  expect(await bench('--fail-over', '5')).toMatchObject({ code: 64 })
+  expect(await bench('--against', ROOT, '--only', 'ws')).toMatchObject({ code: 64 })
 })
 
 function bench(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {

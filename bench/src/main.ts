@@ -1,5 +1,3 @@
-// pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] [--cpu-prof dir] | --report
-// pnpm bench [scenario…] --against dir [--fail-over percent] [--rounds n] [--quick]
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compareBuilds, printComparisons, REPORTED_PERCENT, sentence, summary } from './against.ts'
@@ -29,18 +27,33 @@ const scenarios: Record<string, (size: Size, conditions: Conditions, against?: B
   saving: (size, { rounds }, against) => (against ? savingBeside(size, against, rounds) : saving(size)),
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    only: { type: 'string' },
-    rounds: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    'cpu-prof': { type: 'string' },
-    report: { type: 'boolean', default: false },
-    against: { type: 'string' },
-    'fail-over': { type: 'string' },
-  },
-})
+const HELP = `pnpm bench [scenario…] [--only contender,…] [--rounds n] [--quick] [--cpu-prof dir]
+pnpm bench [scenario…] --against dir [--fail-over percent] [--rounds n] [--quick]
+pnpm bench --report
+
+Measures this server beside others, or beside an older build of it. See docs/performance.md.
+
+scenarios:  ${Object.keys(scenarios).join(', ')} (default: all)
+contenders: ${contenders.map(({ name }) => name).join(', ')}
+
+--only contender,…   Measures only these contenders.
+--rounds n           How often each contender is measured. Default: 3, with --quick 1.
+--quick              A short run that shows whether the bench works. Its figures mean nothing and are not kept.
+--cpu-prof dir       Writes a CPU profile of each server that took part into this directory.
+--report             Writes the kept results into docs/performance.md, without measuring.
+--against dir        Compares this build with the one in this directory. Nothing is kept.
+--fail-over percent  With --against: exits with 1 if a figure is worse by more than this.
+--help               Prints this text.
+`
+
+/** An exit code of sysexits.h, as the server uses it: a wrong command line. Worse figures exit with 1. */
+const EXIT_USAGE = 64
+
+const { values, positionals } = readArguments(process.argv.slice(2))
+if (values.help) {
+  process.stdout.write(HELP)
+  process.exit(0)
+}
 
 process.on('exit', clearAll)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
@@ -100,6 +113,30 @@ async function benchAgainst(dir: string, size: Size): Promise<void> {
   if (failOver !== undefined && worse.length > 0) process.exitCode = 1
 }
 
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({
+      // `pnpm bench -- --help` passes the `--` to the program.
+      args: args[0] === '--' ? args.slice(1) : [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string' },
+        rounds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        'cpu-prof': { type: 'string' },
+        report: { type: 'boolean', default: false },
+        against: { type: 'string' },
+        'fail-over': { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+  } catch (error) {
+    // The rest of the message explains how to pass a scenario whose name starts with a dash.
+    const [problem] = (error as Error).message.split('. ')
+    return refuse(`${problem}: --help lists the options`)
+  }
+}
+
 function find(dir: string): Builds {
   try {
     return findBuilds(dir)
@@ -109,7 +146,11 @@ function find(dir: string): Builds {
 }
 
 function rounds(size: Size): number {
-  return Number(values.rounds ?? (size === 'quick' ? 1 : 3))
+  const { rounds: asked } = values
+  const rounds = Number(asked ?? (size === 'quick' ? 1 : 3))
+  if (!(Number.isInteger(rounds) && rounds >= 1))
+    refuse(`--rounds must be a whole number of at least 1, not ${JSON.stringify(asked)}`)
+  return rounds
 }
 
 function progress(line: string): void {
@@ -128,5 +169,5 @@ function choose<T>(names: string[], known: (readonly [string, T])[]): T[] {
 
 function refuse(text: string): never {
   process.stderr.write(`${text}\n`)
-  process.exit(2)
+  process.exit(EXIT_USAGE)
 }
