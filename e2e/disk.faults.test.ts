@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
+import { until } from '@who-is-online/testing/shell-server'
 import { type RunningServer, runServer, startServer } from '@who-is-online/testing/start-server'
 import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -28,13 +29,11 @@ afterEach(() => {
   for (const tracer of tracers.splice(0)) tracer.kill('SIGKILL')
 })
 
-async function until(what: () => unknown, patienceMs = 20_000): Promise<number> {
-  const begun = Date.now()
-  while (!(await what())) {
-    if (Date.now() - begun > patienceMs) throw new Error(`in vain: ${what}`)
-    await sleep(50)
-  }
-  return Date.now() - begun
+/** How long `until` waits, in ms. */
+const timeUntil = async (...condition: Parameters<typeof until>) => {
+  const begun = performance.now()
+  await until(...condition)
+  return Math.round(performance.now() - begun)
 }
 
 const ready = async ({ origin }: RunningServer) => {
@@ -55,7 +54,7 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
     tracers.push(tracer)
     let said = ''
     tracer.stderr.on('data', text => (said += text))
-    await until(() => said.includes('attached'))
+    await until('strace is attached', () => said.includes('attached'))
     return async () => {
       tracer.kill('SIGINT')
       await once(tracer, 'exit')
@@ -71,12 +70,12 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
       expect(await storage(server)).toBe('ok')
       const end = await delay(server, call, 3_000)
       client.send({ type: 'set_status', status: 'offline' })
-      const noticed = await until(async () => (await storage(server)) === 'late')
+      const noticed = await timeUntil('the disk is late', async () => (await storage(server)) === 'late')
       expect((await ready(server)).code).toBe(200)
       expect(await gauge(server, 'wio_storage_late')).toBe('1')
       expect(lines(server, 'the disk is slow')).toBe(1)
       await end()
-      await until(async () => (await storage(server)) === 'ok')
+      await until('the disk is in time', async () => (await storage(server)) === 'ok')
       expect(await gauge(server, 'wio_storage_late')).toBe('0')
       expect(lines(server, 'the disk is slow')).toBe(1)
       expect(lines(server, 'in time again')).toBe(1)
@@ -93,9 +92,11 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
       await delay(server, call, 40_000)
       const tracer = tracers.at(-1)
       client.send({ type: 'set_status', status: 'offline' })
-      await until(async () => (await storage(server)) === 'late' || call === 'rename')
+      if (call !== 'rename') await until('the disk is late', async () => (await storage(server)) === 'late')
       const ended = server.end('SIGTERM')
-      const waited = await until(() => server.output().includes('the last save failed'))
+      const waited = await timeUntil('the stop gives up the save', () =>
+        server.output().includes('the last save failed'),
+      )
       console.log(`${call} hangs: the stop stopped waiting after ${waited} ms`)
       expect(waited).toBeLessThan(10_000)
       tracer?.kill('SIGKILL')
@@ -142,7 +143,7 @@ describe.skipIf(!canUnshare)('two containers with one volume', () => {
     const first = await startServer(dir.path, {}, [], { through: container })
     for (const name of readdirSync(data)) if (name.endsWith('.sock')) rmSync(join(data, name))
     const second = await startServer(dir.path, {}, [], { through: container })
-    await until(() => /stop one of the two/.test(first.output()))
+    await until('the first server notices it', () => first.output().includes('stop one of the two'))
     await second.end('SIGKILL')
     await first.end('SIGKILL')
   })
@@ -172,8 +173,12 @@ describe('a directory that is removed while the server runs', () => {
     async ([what, act]) => {
       const { server } = await serve()
       act(data)
-      await until(() => server.output().includes('was removed while the server was using it'))
-      const back = await until(() => server.output().includes('the state is saved again'))
+      await until('the removal is noticed', () =>
+        server.output().includes('was removed while the server was using it'),
+      )
+      const back = await timeUntil('the state is saved', () =>
+        server.output().includes('the state is saved again'),
+      )
       console.log(`${what}: saved again ${back} ms after it was noticed`)
       expect(back).toBeLessThan(5_000)
       expect(await storage(server)).toBe('ok')
@@ -194,7 +199,7 @@ describe('a directory that is removed while the server runs', () => {
     rmSync(data, { recursive: true })
     const second = await startServer(dir.path)
     process.kill(server.pid, 'SIGCONT')
-    await until(() => server.output().includes('stop one of the two'))
+    await until('the first server notices it', () => server.output().includes('stop one of the two'))
     const client = await TestClient.as(server, 'of the first')
     await client.leave()
     await sleep(3_000)

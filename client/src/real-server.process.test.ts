@@ -1,4 +1,5 @@
 import { sleep } from '@who-is-online/testing/client'
+import { until } from '@who-is-online/testing/shell-server'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -41,36 +42,34 @@ function make(userId: string, more: { username?: string } = {}): PresenceClient 
   return client
 }
 
-async function until(holds: () => boolean, patienceMs = 8_000): Promise<void> {
-  const end = Date.now() + patienceMs
-  while (!holds()) {
-    if (Date.now() > end) throw new Error(`timed out waiting for ${holds}`)
-    await sleep(10)
-  }
-}
-
 test('[J13] users come, choose a status, and leave', async () => {
   const watcher = make('watcher')
   const ann = make('ann', { username: 'Ann' })
-  await until(() => ann.connectionStatus === 'open')
+  await until('ann is connected', () => ann.connectionStatus === 'open')
   watcher.subscribe(['ann', 'nobody'])
   watcher.watchCount()
-  await until(() => watcher.get('ann')?.status === 'online' && watcher.count === 2)
+  await until(
+    'ann is online and both are counted',
+    () => watcher.get('ann')?.status === 'online' && watcher.count === 2,
+  )
   expect(watcher.get('ann')).toMatchObject({ username: 'Ann', freshness: 'live' })
   expect(watcher.get('nobody')).toMatchObject({ status: 'offline', lastSeen: null })
   const expiresAt = new Date(Date.now() + 900)
   const chosen = await ann.setStatus('busy', { text: 'in a call', expiresAt })
   expect(chosen).toEqual({ status: 'busy', text: 'in a call', expiresAt: expiresAt.toISOString() })
-  await until(() => watcher.get('ann')?.status === 'busy')
+  await until('ann is busy', () => watcher.get('ann')?.status === 'busy')
   expect(watcher.get('ann')?.text).toBe('in a call')
-  await until(() => ann.myStatus.status === 'online')
+  await until('the status of ann has ended', () => ann.myStatus.status === 'online')
   await ann.identify('Anna')
-  await until(() => watcher.get('ann')?.username === 'Anna')
+  await until('ann has her new name', () => watcher.get('ann')?.username === 'Anna')
   ann.setActivity('idle')
-  await until(() => watcher.get('ann')?.status === 'away')
+  await until('ann is away', () => watcher.get('ann')?.status === 'away')
   expect(await watcher.getUsers(['ann', 'x'])).toMatchObject([{ status: 'away' }, { status: 'offline' }])
   ann.close()
-  await until(() => watcher.get('ann')?.status === 'offline' && watcher.count === 1)
+  await until(
+    'ann is offline and not counted',
+    () => watcher.get('ann')?.status === 'offline' && watcher.count === 1,
+  )
   const wrong = [{ text: 'x'.repeat(129) }, { expiresAt: 'tomorrow' }, { expiresAt: new Date(Number.NaN) }]
   for (const more of wrong)
     await expect(watcher.setStatus('busy', more)).rejects.toMatchObject({ code: 'bad_message' })
@@ -81,7 +80,7 @@ test('[J13] others do not see a reconnect, and a reconnecting client misses noth
   const watcher = make('back-watcher')
   const ann = make('back-ann')
   watcher.subscribe(['back-ann', 'back-bob'])
-  await until(() => watcher.get('back-ann')?.status === 'online')
+  await until('ann is online', () => watcher.get('back-ann')?.status === 'online')
   const seen: string[] = []
   watcher.onChange(changed => {
     for (const { userId, status, freshness } of changed)
@@ -92,32 +91,41 @@ test('[J13] others do not see a reconnect, and a reconnecting client misses noth
   for (const client of [ann, watcher])
     client.onConnectionChange(state => state === 'waiting' && waited.add(client))
   sockets.find(socket => socket.url.includes('back-ann'))?.terminate()
-  await until(() => waited.has(ann) && ann.connectionStatus === 'open')
+  await until('ann has reconnected', () => waited.has(ann) && ann.connectionStatus === 'open')
   await sleep(3_300)
   expect(seen).toEqual([])
   sockets.find(socket => socket.url.includes('back-watcher'))?.terminate()
-  await until(() => waited.has(watcher))
+  await until('the watcher is waiting to reconnect', () => waited.has(watcher))
   const bob = make('back-bob')
-  await until(() => bob.connectionStatus === 'open')
-  await until(() => watcher.freshness === 'live' && watcher.get('back-bob')?.status === 'online')
+  await until('bob is connected', () => bob.connectionStatus === 'open')
+  await until(
+    'the watcher sees bob',
+    () => watcher.freshness === 'live' && watcher.get('back-bob')?.status === 'online',
+  )
   for (const client of [watcher, ann, bob]) client.close()
 })
 
 test('[J13] all users, in several pages, and a hidden page', async () => {
   const watcher = make('all-watcher')
   watcher.watchAll()
-  await until(() => watcher.freshness === 'live')
+  await until('the view of the watcher is live', () => watcher.freshness === 'live')
   const crowd = Array.from({ length: 60 }, (_, n) => make(`crowd-${n}`))
-  await until(() => watcher.users().filter(user => user.userId.startsWith('crowd')).length === 60)
+  await until(
+    'the watcher sees all 60 users',
+    () => watcher.users().filter(user => user.userId.startsWith('crowd')).length === 60,
+  )
   watcher.subscribe(Array.from({ length: 2_500 }, (_, n) => `crowd-${n}`))
-  await until(() => watcher.get('crowd-2499') !== undefined && watcher.freshness === 'live')
+  await until(
+    'the watcher has 2,500 users',
+    () => watcher.get('crowd-2499') !== undefined && watcher.freshness === 'live',
+  )
   watcher.setVisible(false)
   await sleep(50)
   crowd[7]?.close()
   await sleep(300)
   expect(watcher.get('crowd-7')?.status).toBe('online')
   watcher.setVisible(true)
-  await until(() => watcher.get('crowd-7')?.status === 'offline')
+  await until('the watcher sees that crowd-7 has left', () => watcher.get('crowd-7')?.status === 'offline')
   for (const client of [watcher, ...crowd]) client.close()
 })
 
@@ -128,12 +136,16 @@ test('[J13] after a restart of the server the view is right without a reload', a
   const watcher = createClient({ url: first.url, ...options })
   const ann = createClient({ url: first.url, ...options, userId: 'restart-ann' })
   watcher.subscribe(['restart-ann'])
-  await until(() => watcher.get('restart-ann')?.status === 'online')
+  await until('ann is online', () => watcher.get('restart-ann')?.status === 'online')
   await first.end('SIGTERM')
-  await until(() => watcher.freshness === 'stale')
+  await until('the view of the watcher is stale', () => watcher.freshness === 'stale')
   expect(watcher.get('restart-ann')).toMatchObject({ status: 'online', freshness: 'stale' })
   const second = await startServer(own.path, { PORT: first.port })
-  await until(() => watcher.freshness === 'live' && ann.connectionStatus === 'open', 30_000)
+  await until(
+    'both have reconnected',
+    () => watcher.freshness === 'live' && ann.connectionStatus === 'open',
+    30_000,
+  )
   expect(watcher.get('restart-ann')).toMatchObject({ status: 'online', freshness: 'live' })
   watcher.close()
   ann.close()
