@@ -108,6 +108,9 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
 
 describe.skipIf(!canUnshare)('two containers with one volume', () => {
   const container = ['unshare', '-pf', '--mount-proc', '--kill-child']
+  /** The pid of the server itself, whose parent is `unshare`. */
+  const pidIn = ({ pid }: RunningServer) =>
+    Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0])
 
   test('[Z7] the second server, also pid 1, exits with 75; when the first one is killed, another can start', async () => {
     const first = await startServer(dir.path, {}, [], { through: container })
@@ -129,20 +132,23 @@ describe.skipIf(!canUnshare)('two containers with one volume', () => {
 
   test('[Z7] the same with the /proc of the host, another network and a frozen owner', async () => {
     const first = await startServer(dir.path, {}, [], { through: ['unshare', '-pf', '--kill-child'] })
-    const [pid] = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8').split(' ')
-    process.kill(Number(pid), 'SIGSTOP')
+    const pid = pidIn(first)
+    process.kill(pid, 'SIGSTOP')
     for (const through of [container, ['unshare', '-pfn', '--kill-child'], []]) {
       const { code } = await runServer(dir.path, {}, [], { through })
       expect(code).toBe(75)
     }
-    process.kill(Number(pid), 'SIGCONT')
+    process.kill(pid, 'SIGCONT')
     await first.end('SIGKILL')
   })
 
   test('control: a lock without its socket does not stop another container', async () => {
     const first = await startServer(dir.path, {}, [], { through: container })
+    // Frozen, because it makes a new socket within a second.
+    process.kill(pidIn(first), 'SIGSTOP')
     for (const name of readdirSync(data)) if (name.endsWith('.sock')) rmSync(join(data, name))
     const second = await startServer(dir.path, {}, [], { through: container })
+    process.kill(pidIn(first), 'SIGCONT')
     await until('the first server notices it', () => first.output().includes('stop one of the two'))
     await second.end('SIGKILL')
     await first.end('SIGKILL')
