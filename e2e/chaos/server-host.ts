@@ -1,36 +1,14 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
-import { get } from 'node:http'
-import { tmpdir } from 'node:os'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from '@who-is-online/testing/client'
 import { ConsolePipe } from './console-pipe.ts'
 import { createFakeClock, type FakeClock } from './faketime.ts'
-import type { ClockOffset, Output, Volume } from './schedule.ts'
+import { type Answer, ask } from './probes.ts'
+import type { ClockOffset, Output } from './schedule.ts'
+import { DIES_WITH_PARENT, Volumes } from './volumes.ts'
 
 const READY_WITHIN_MS = 30_000
-const SIZES_MIB: Readonly<Record<Volume, number>> = { data: 8, log: 4 }
-
-/** Arguments of `setpriv`: the children end with the test process. */
-const DIES_WITH_PARENT = ['--pdeathsig', 'KILL']
-
-/** An HTTP response, and how long it took. */
-export interface Answer {
-  readonly status: number
-  readonly ms: number
-  readonly body: string
-}
 
 /** Options of {@link Host}. */
 export interface HostOptions {
@@ -44,13 +22,12 @@ export interface HostOptions {
 }
 
 /**
- * The environment of the server: two small volumes in a mount namespace, a console and a clock. All of them
- * can be broken. Needs root.
+ * The server process and its environment: volumes, a console and a clock. All of them can be broken. Needs
+ * root.
  */
 export class Host {
+  readonly volumes: Volumes
   readonly #options: HostOptions
-  readonly #dir: string
-  readonly #holder: ChildProcess
   readonly #clock: FakeClock
   #offset: ClockOffset = 0
   #child: ChildProcess | undefined
@@ -64,47 +41,15 @@ export class Host {
   #awakeMs = 0
   #runningSince: number | undefined
 
-  private constructor(options: HostOptions, dir: string, holder: ChildProcess) {
+  private constructor(options: HostOptions, volumes: Volumes) {
     this.#options = options
-    this.#dir = dir
-    this.#holder = holder
-    this.#clock = createFakeClock(options.faketime, join(dir, 'clock'))
+    this.volumes = volumes
+    this.#clock = createFakeClock(options.faketime, join(volumes.dir, 'clock'))
   }
 
-  /** Creates the namespace and mounts the volumes. Rejects if that is not allowed here. */
+  /** Creates the environment. Rejects if that is not allowed here. */
   static async create(options: HostOptions): Promise<Host> {
-    const dir = mkdtempSync(join(tmpdir(), 'who-is-online-edges-'))
-    for (const volume of ['data', 'log']) mkdirSync(join(dir, volume))
-    const mount = (volume: Volume) =>
-      `mount -t tmpfs -o size=${SIZES_MIB[volume]}m,mode=700 tmpfs "${join(dir, volume)}"`
-    // The namespace and its mounts end with the last process in it.
-    const script = `${mount('data')} && ${mount('log')} && echo ready && exec sleep infinity`
-    const command = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script]
-    const holder = spawn('setpriv', [...DIES_WITH_PARENT, ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    const isReady = await new Promise<boolean>(resolve => {
-      holder.once('error', error => {
-        output += error.message
-        resolve(false)
-      })
-      holder.once('exit', () => resolve(false))
-      for (const stream of [holder.stdout, holder.stderr]) {
-        stream.on('data', data => {
-          output += data
-          if (output.includes('ready')) resolve(true)
-        })
-      }
-    })
-    if (!isReady) {
-      rmSync(dir, { recursive: true, force: true })
-      throw new Error(`can't create a mount namespace with volumes: ${output.trim()}`)
-    }
-    return new Host(options, dir, holder)
-  }
-
-  /** A path on a volume, as seen from outside the namespace. */
-  path(volume: Volume, ...names: string[]): string {
-    return join(`/proc/${this.#holder.pid}/root`, this.#dir, volume, ...names)
+    return new Host(options, await Volumes.create())
   }
 
   get pid(): number | undefined {
@@ -125,6 +70,11 @@ export class Host {
     return this.#awakeMs + (this.#runningSince === undefined ? 0 : performance.now() - this.#runningSince)
   }
 
+  /** How often a start was tried. */
+  get starts(): number {
+    return this.#starts
+  }
+
   /** A text that changes whenever the process is started, ended, suspended or resumed. */
   get era(): string {
     return `${this.#starts} ${this.#suspensions} ${this.isRunning}`
@@ -139,8 +89,8 @@ export class Host {
   async start(): Promise<void> {
     const number = ++this.#starts
     const pipes = {
-      stdout: new ConsolePipe(join(this.#dir, `stdout-${number}`)),
-      stderr: new ConsolePipe(join(this.#dir, `stderr-${number}`)),
+      stdout: new ConsolePipe(join(this.volumes.dir, `stdout-${number}`)),
+      stderr: new ConsolePipe(join(this.volumes.dir, `stderr-${number}`)),
     }
     this.#pipes = pipes
     this.#isEnding = false
@@ -150,9 +100,7 @@ export class Host {
       'setpriv',
       [
         ...DIES_WITH_PARENT,
-        'nsenter',
-        `--mount=/proc/${this.#holder.pid}/ns/mnt`,
-        `--wd=${this.#dir}`,
+        ...this.volumes.enter,
         process.execPath,
         '--conditions=@who-is-online/source',
         program,
@@ -167,8 +115,8 @@ export class Host {
           // Debug lines, so that the console and the log file are written all the time.
           ENVIRONMENT: 'development',
           LOG_LEVEL: 'debug',
-          DATA_DIR: join(this.#dir, 'data', 'state'),
-          LOG_DIR: join(this.#dir, 'log', 'files'),
+          DATA_DIR: this.volumes.dataDir,
+          LOG_DIR: this.volumes.logDir,
         },
       },
     )
@@ -229,31 +177,9 @@ export class Host {
     if (this.#child) this.#runningSince = performance.now()
   }
 
-  /** Fills a volume completely. */
-  fill(volume: Volume): void {
-    const file = openSync(this.path(volume, 'filler'), 'a')
-    try {
-      for (const size of [65_536, 4_096, 1]) {
-        try {
-          for (;;) writeSync(file, Buffer.alloc(size))
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-        }
-      }
-    } finally {
-      closeSync(file)
-    }
-  }
-
-  empty(volume: Volume): void {
-    rmSync(this.path(volume, 'filler'), { force: true })
-  }
-
-  /** Removes a directory of the server with its content, while the server may write to it. */
-  remove(volume: Volume): void {
-    const directory = this.path(volume, volume === 'data' ? 'state' : 'files')
-    // In another process: with a slow disk, it would block the observers of this one.
-    execFileSync('sh', ['-c', 'for n in 1 2 3 4 5; do rm -rf "$0" && exit 0; done; exit 1', directory])
+  /** Sends an HTTP request on a new connection. Rejects after `timeoutMs`. */
+  ask(path: string, timeoutMs: number): Promise<Answer> {
+    return ask(this.#options.port, path, timeoutMs)
   }
 
   closeConsole(output: Output): void {
@@ -273,77 +199,17 @@ export class Host {
     this.#clock.set(offset)
   }
 
-  /** Writes a state file for the first start of the server. */
-  importState(text: string): void {
-    mkdirSync(this.path('data', 'state'), { mode: 0o700 })
-    writeFileSync(this.path('data', 'state', 'user_state.json'), text, { mode: 0o600 })
-  }
-
-  hasState(): boolean {
-    return existsSync(this.path('data', 'state', 'user_state.json'))
-  }
-
-  /** The inode and size of the log file; `undefined` if it does not exist. */
-  logFile(): { readonly inode: number; readonly bytes: number } | undefined {
-    const stat = statSync(this.path('log', 'files', 'who-is-online.log'), { throwIfNoEntry: false })
-    return stat && { inode: stat.ino, bytes: stat.size }
-  }
-
-  /** The resident memory and CPU time of the process; `undefined` if none runs. */
-  usage(): { readonly bytes: number; readonly cpuSeconds: number } | undefined {
-    try {
-      const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
-      const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return {
-        bytes: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024,
-        cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
-      }
-    } catch {
-      return undefined
-    }
-  }
-
-  /** Sends an HTTP request on a new connection. Rejects after `timeoutMs`. */
-  ask(path: string, timeoutMs: number): Promise<Answer> {
-    const begun = performance.now()
-    return new Promise((resolve, reject) => {
-      const request = get(
-        { host: '127.0.0.1', port: this.#options.port, path, agent: false, timeout: timeoutMs },
-        response => {
-          let body = ''
-          response.setEncoding('utf8')
-          response.on('data', part => {
-            body += part
-          })
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, ms: performance.now() - begun, body }),
-          )
-          response.on('error', reject)
-        },
-      )
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)))
-      request.on('error', reject)
-    })
-  }
-
   /** Ends all processes, and so the volumes, and removes the directory. */
   async dispose(): Promise<void> {
     this.resume()
     await this.kill()
-    const gone = new Promise(resolve => this.#holder.once('exit', resolve))
-    if (this.#holder.exitCode === null && this.#holder.signalCode === null) {
-      this.#holder.kill('SIGKILL')
-      await gone
-    }
-    rmSync(this.#dir, { recursive: true, force: true })
+    await this.volumes.dispose()
   }
 
   /** Does the same synchronously, for the exit of this process. */
   destroy(): void {
     this.#child?.kill('SIGKILL')
-    this.#holder.kill('SIGKILL')
-    rmSync(this.#dir, { recursive: true, force: true })
+    this.volumes.destroy()
   }
 
   async #end(signal: NodeJS.Signals, timeoutMs: number): Promise<number | string | undefined> {
