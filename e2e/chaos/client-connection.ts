@@ -73,6 +73,11 @@ export class ClientConnection {
     this.#timer = setTimeout(() => this.#connect(), awayMs)
   }
 
+  /** The same, unless the user has left. */
+  cut(awayMs: number): void {
+    if (this.#isWanted) this.lose(awayMs)
+  }
+
   /** Destroys the connection, also a silent one. */
   destroy(): void {
     this.#isWanted = false
@@ -84,7 +89,7 @@ export class ClientConnection {
     this.#socket = undefined
   }
 
-  #end(how: 'clean' | 'reset'): void {
+  #end(how: 'clean' | 'reset' | 'away'): void {
     const socket = this.#socket
     this.#socket = undefined
     if (!socket) return

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClockOffset } from './schedule.ts'
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/faketime')
 
@@ -15,8 +14,11 @@ const PLACES = ['/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/local/lib/faketi
 export interface FakeClock {
   /** The environment variables that the process needs. */
   readonly env: Readonly<Record<string, string>>
-  /** Sets the wall clock of the process. The steady clock is not affected. */
-  set(offset: ClockOffset): void
+  /**
+   * Sets the wall clock of the process to this many seconds after that of this machine. The steady clock is
+   * not affected.
+   */
+  set(seconds: number): void
 }
 
 /**
@@ -44,8 +46,7 @@ export function findFaketime(): string {
 
 /** Creates a clock that is correct until it is set. Its offset is stored in `file`. */
 export function createFakeClock(library: string, file: string): FakeClock {
-  const set = (offset: ClockOffset): void => {
-    const seconds = offset === '1970' ? 10 - Math.floor(Date.now() / 1_000) : offset
+  const set = (seconds: number): void => {
     // Renamed into place, so that no process reads a partial file.
     writeFileSync(`${file}.tmp`, `${seconds < 0 ? '' : '+'}${seconds}\n`)
     renameSync(`${file}.tmp`, file)
@@ -93,11 +94,11 @@ export async function checkFaketime(library: string): Promise<void> {
   }
   try {
     const first = await readClocks()
-    for (const offset of [3_600, '1970', -3_600, 0] as const) {
-      clock.set(offset)
+    for (const seconds of [3_600, 10 - Math.floor(Date.now() / 1_000), -3_600, 0]) {
+      clock.set(seconds)
       const { wall, steady } = await readClocks()
-      const right = offset === '1970' ? 10_000 : Date.now() + offset * 1_000
-      if (Math.abs(wall - right) > 5_000) throw new Error(`with the clock at ${offset} Node saw ${wall}`)
+      const right = Date.now() + seconds * 1_000
+      if (Math.abs(wall - right) > 5_000) throw new Error(`with the clock at ${seconds} s Node saw ${wall}`)
       if (steady < first.steady || steady > first.steady + 60_000)
         throw new Error(`the steady clock jumped from ${first.steady} to ${steady}`)
     }

@@ -3,6 +3,8 @@ import { type Choice, missing } from './choices.ts'
 import { Health } from './health.ts'
 import { InvariantChecker } from './invariants.ts'
 import { forgotten, knownUsers } from './known-users.ts'
+import { wrongLastSeen } from './last-seen.ts'
+import { ServerClock } from './server-clock.ts'
 
 /** A checker with two observers who see that Ann is online. */
 function checkerWithAnn(): InvariantChecker {
@@ -178,4 +180,55 @@ test('after a suspension that clients can notice, users with a lost connection m
   expect(checker.violations.map(({ text }) => text)).toEqual([expect.stringContaining('eve')])
   checker.tick(34_001, 0)
   expect(checker.violations).toHaveLength(3)
+})
+
+test('after a jump of the clock forward, users with a lost connection may be held for the restart grace', () => {
+  const jumps: string[] = []
+  const clock = new ServerClock(
+    seconds => jumps.push(`set ${seconds}`),
+    () => jumps.push('jumped'),
+  )
+  clock.set(-5)
+  clock.set(0)
+  clock.set(9)
+  clock.set(-3_600)
+  clock.set(0)
+  clock.sleep(30)
+  clock.set(3_600)
+  expect(jumps).toEqual([
+    'set -5',
+    'set 0',
+    'set 9',
+    'set -3600',
+    'set 0',
+    'jumped',
+    'set 30',
+    'jumped',
+    'set 3630',
+    'jumped',
+  ])
+  expect(clock.isRight).toBe(false)
+  clock.set(5)
+  expect(clock.isRight).toBe(true)
+  expect(clock.now() - Date.now()).toBeCloseTo(30_000, -2)
+})
+
+test('a connected user who is seen offline after a sleep is attributed to the sleep, for 15 s', () => {
+  const checker = checkerWithAnn()
+  checker.slept(10_000)
+  checker.shown('two', 'ann', 'offline', 15_100)
+  checker.shown('two', 'ann', 'online', 15_110)
+  checker.shown('two', 'ann', 'offline', 25_000)
+  expect(rules(checker)).toEqual(['sleep', 'I2'])
+})
+
+test('lastSeen must be near the time at which the user was last present', () => {
+  const at = (seconds: number) => ({ lastSeen: new Date(1_800_000_000_000 + seconds * 1_000).toISOString() })
+  const seen = { from: 1_800_000_000_000, to: 1_800_000_010_000 }
+  for (const seconds of [-7, 0, 10, 17]) expect(wrongLastSeen(seen, at(seconds))).toBeUndefined()
+  expect(wrongLastSeen(seen, at(-3_600))).toMatch('3593.0 s too early')
+  expect(wrongLastSeen(seen, at(40 * 24 * 3_600))).toMatch('3455983.0 s too late')
+  expect(wrongLastSeen(seen, { lastSeen: null })).toMatch('the server says null')
+  expect(wrongLastSeen(null, { lastSeen: null })).toBeUndefined()
+  expect(wrongLastSeen(null, at(0))).toMatch('never seen')
 })

@@ -1,25 +1,49 @@
 // Finds violated invariants from what clients did and what observers saw. The time is a parameter: `t` is in
 // ms, and does not include time in which the server was suspended or stopped.
 
-/** How a client leaves: it closes the connection, resets TCP, or stops answering on an open connection. */
-export type Leaving = 'clean' | 'reset' | 'silent'
+/** The invariants of a run: the ids of SPEC.md, or a short name. */
+export const RULES = [
+  'I1',
+  'I2',
+  'I8',
+  'I10',
+  'hidden',
+  'sleep',
+  'forgotten',
+  'lastSeen',
+  'never seen',
+  'saved again',
+  'log',
+] as const
+
+export type Rule = (typeof RULES)[number]
+
+/**
+ * How a client leaves: it closes the connection, resets TCP, stops answering on an open connection, or does
+ * not come back after an outage of the server.
+ */
+export type Leaving = 'clean' | 'reset' | 'silent' | 'away'
 
 /** A violated invariant. */
 export interface Violation {
-  /** The invariant, by its id in SPEC.md or a short name. */
-  readonly rule: string
+  readonly rule: Rule
   readonly t: number
   readonly text: string
 }
-
-/** When a user who left must be offline for every observer, in ms (SPEC [I1]). */
-export const BOUNDS_MS: Readonly<Record<Leaving, number>> = { clean: 1_000, reset: 6_000, silent: 30_000 }
 
 /**
  * The same after a start of the server, for users who left while it was down: the restart grace plus one
  * second.
  */
 export const RESTART_BOUND_MS = 31_000
+
+/** When a user who left must be offline for every observer, in ms (SPEC [I1]). */
+const BOUNDS_MS: Readonly<Record<Leaving, number>> = {
+  clean: 1_000,
+  reset: 6_000,
+  silent: 30_000,
+  away: RESTART_BOUND_MS,
+}
 
 /** After a suspension longer than this, the restart grace applies as well (SPEC [R8]), in ms. */
 export const NOTICED_SUSPENSION_MS = 5_000
@@ -28,6 +52,9 @@ export const NOTICED_SUSPENSION_MS = 5_000
  * A change seen less than this before a crash may be lost (SPEC [I8]); it includes the time until it is seen.
  */
 const MAY_BE_LOST_MS = 1_000
+
+/** So long after a sleep, a false offline is attributed to it, in ms: all clients are back, and seen. */
+const AFTER_SLEEP_MS = 15_000
 
 /** A state that was requested before a change may arrive after it. */
 const SETTLE_MS = 1_500
@@ -56,15 +83,21 @@ interface Observer {
 export class InvariantChecker {
   readonly violations: Violation[] = []
   /** How long it took until observers saw that a user left, in ms. */
-  readonly detections: Readonly<Record<Leaving, number[]>> = { clean: [], reset: [], silent: [] }
+  readonly detections: Readonly<Record<Leaving, number[]>> = {
+    clean: [],
+    reset: [],
+    silent: [],
+    away: [],
+  }
   /** How often each rule was checked. */
-  readonly checks = new Map<string, number>()
+  readonly checks = new Map<Rule, number>()
   readonly #users = new Map<string, Tracked>()
   readonly #observers = new Map<string, Observer>()
   readonly #reported = new Map<string, number>()
   #startedAt = Number.NEGATIVE_INFINITY
   /** Until when users with a lost connection may be held after a suspension. */
   #returnUntil = Number.NEGATIVE_INFINITY
+  #sleptAt = Number.NEGATIVE_INFINITY
 
   /** The user is connected and must be seen online from now on. */
   present(userId: string, t: number): void {
@@ -100,8 +133,8 @@ export class InvariantChecker {
   }
 
   /**
-   * The server continues after a suspension that clients can notice: lost users are held for the restart
-   * grace.
+   * The server continues after a suspension that clients can notice, or its clock jumped forward: lost users
+   * may be held for the restart grace.
    */
   resumed(t: number): void {
     this.#returnUntil = t + RESTART_BOUND_MS
@@ -109,6 +142,16 @@ export class InvariantChecker {
       if (user.must !== 'be offline' || user.how === 'clean' || user.firstSeenAt !== undefined) continue
       user.deadline = Math.max(user.deadline, this.#returnUntil)
     }
+  }
+
+  /** The machine of the server has slept: all clients lost their connection and are about to come back. */
+  slept(t: number): void {
+    this.#sleptAt = t
+  }
+
+  /** Whether clients may still be coming back after a sleep. */
+  isAfterSleep(t: number): boolean {
+    return t - this.#sleptAt < AFTER_SLEEP_MS
   }
 
   /** An observer received the state of all users; users who are missing are offline. */
@@ -132,9 +175,9 @@ export class InvariantChecker {
     const user = this.#users.get(userId)
     if (user?.must === 'be offline' && status === 'offline') {
       user.firstSeenAt ??= t
-      // Users who left while the server was down are held for the restart grace, so their times are not
-      // comparable.
-      if (known.syncedAt < user.since && this.#startedAt < user.since && this.#returnUntil < user.since) {
+      // Users who are held for the restart grace are seen offline later, so their times are not comparable.
+      const isHeld = user.how !== 'clean' && this.#returnUntil >= user.since
+      if (known.syncedAt < user.since && this.#startedAt < user.since && !isHeld) {
         this.detections[user.how].push(t - user.since)
       }
     }
@@ -167,12 +210,12 @@ export class InvariantChecker {
   }
 
   /** Adds a violation that was found elsewhere. */
-  violate(rule: string, t: number, text: string): void {
+  violate(rule: Rule, t: number, text: string): void {
     this.violations.push({ rule, t, text })
   }
 
   /** Counts a check of a rule. */
-  checked(rule: string, times = 1): void {
+  checked(rule: Rule, times = 1): void {
     this.checks.set(rule, (this.checks.get(rule) ?? 0) + times)
   }
 
@@ -189,10 +232,15 @@ export class InvariantChecker {
     return tracked
   }
 
+  #ruleOf(must: Tracked['must'], t: number): Rule {
+    if (must === 'be online') return this.isAfterSleep(t) ? 'sleep' : 'I2'
+    return must === 'be offline' ? 'I1' : 'hidden'
+  }
+
   #observe(observer: string, userId: string, status: string, t: number): void {
     const user = this.#users.get(userId)
     if (!user) return
-    const rule = { 'be online': 'I2', 'be offline': 'I1', 'be hidden': 'hidden' }[user.must]
+    const rule = this.#ruleOf(user.must, t)
     this.checked(rule)
     if ((status === 'offline') === (user.must !== 'be online')) return
     // Before the deadline, the observation may be about the previous state.

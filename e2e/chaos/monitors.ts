@@ -1,7 +1,6 @@
 import { sleep } from '@who-is-online/testing/client'
 import { WebSocket } from 'ws'
 import type { Checks } from './checks.ts'
-import { Health } from './health.ts'
 import { usage } from './probes.ts'
 import type { Host } from './server-host.ts'
 import type { Tolerance } from './tolerance.ts'
@@ -21,7 +20,6 @@ export interface MonitorOptions {
 
 /** What is measured all the time while the server runs. */
 export class Monitors {
-  readonly health = new Health()
   readonly #options: MonitorOptions
 
   constructor(options: MonitorOptions) {
@@ -63,12 +61,10 @@ export class Monitors {
         failingSince = undefined
         continue
       }
-      checks.checked('I10')
       if ('ms' in answer) {
         failingSince = undefined
         tolerance.lastAnswerMs = answer.ms
-        const problem = this.health.answered(answer.ms, 2 * tolerance.lateMs)
-        if (problem) checks.violate('I10', problem)
+        checks.answered(answer.ms, 2 * tolerance.lateMs)
         continue
       }
       if (failingSince === undefined) checks.violate('I10', `/healthz did not answer: ${answer.error}`)
@@ -92,9 +88,9 @@ export class Monitors {
       }
       const now = { era, at: performance.now(), cpuSeconds: used.cpuSeconds }
       const problems = [
-        this.health.resident(used.bytes),
+        checks.health.resident(used.bytes),
         last?.era === era
-          ? this.health.used((now.cpuSeconds - last.cpuSeconds) * 1_000, now.at - last.at)
+          ? checks.health.used((now.cpuSeconds - last.cpuSeconds) * 1_000, now.at - last.at)
           : undefined,
       ]
       for (const problem of problems) if (problem) checks.violate('I10', problem)

@@ -1,8 +1,11 @@
 import { sleep } from '@who-is-online/testing/client'
 import { seeded } from '@who-is-online/testing/random'
 import type { ClientConnection, Version } from './client-connection.ts'
+import { SLEEP_AWAY_MS } from './fault.ts'
+import type { Seen } from './last-seen.ts'
 import { type ObserverEvents, observe } from './observer.ts'
-import { HiddenUser, type RunContext, SteadyUser, Visitor } from './simulated-users.ts'
+import { HiddenUser, pick, type RunContext, SteadyUser } from './simulated-users.ts'
+import { Visitor } from './visitor.ts'
 
 /** The numbers of clients of each kind and protocol version, 100 in all. */
 const STEADY = 25
@@ -23,6 +26,7 @@ export class Population {
   readonly visitors: Visitor[] = []
   readonly #context: RunContext
   readonly #events: ObserverEvents
+  readonly #random: () => number
 
   constructor(context: RunContext, events: ObserverEvents, seed: number) {
     this.#context = context
@@ -43,6 +47,7 @@ export class Population {
       for (let n = 0; n < VISITORS; n++)
         this.visitors.push(new Visitor(context, id('visitor', n), version, random()))
     }
+    this.#random = random()
   }
 
   /** Connects all clients. Resolves after the end of the run, when the users have stopped. */
@@ -66,13 +71,32 @@ export class Population {
     return connections.filter(({ isOpen }) => !isOpen).map(({ userId }) => userId)
   }
 
+  /** Cuts all connections. The clients come back after some seconds, as after a sleep of the server. */
+  cut(): void {
+    const connections = [
+      ...[...this.steady, ...this.hidden, ...this.visitors].map(({ connection }) => connection),
+      ...this.observers,
+    ]
+    for (const connection of connections) connection?.cut(pick(this.#random, SLEEP_AWAY_MS))
+  }
+
+  /** The users whom an inspection queries. */
   userIds(): string[] {
     return [
       ...this.steady.map(({ connection }) => connection.userId),
       ...this.hidden.map(({ connection }) => connection.userId),
-      ...this.visitors.map(({ userId }) => userId),
+      ...this.visitors.flatMap(({ seen }) => [...seen.keys()]),
       ...this.observers.map(({ userId }) => userId),
     ]
+  }
+
+  /** When each user was last present, as far as it is known. */
+  seen(): ReadonlyMap<string, Seen> {
+    const all = new Map<string, Seen>()
+    for (const { connection, seen } of [...this.steady, ...this.hidden])
+      if (seen !== undefined) all.set(connection.userId, seen)
+    for (const visitor of this.visitors) for (const [userId, seen] of visitor.seen) all.set(userId, seen)
+    return all
   }
 
   destroy(): void {

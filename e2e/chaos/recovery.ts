@@ -1,6 +1,6 @@
 import { sleep } from '@who-is-online/testing/client'
 import type { Checks } from './checks.ts'
-import type { Volume } from './schedule.ts'
+import type { Volume } from './fault.ts'
 import type { Host } from './server-host.ts'
 import type { Tolerance } from './tolerance.ts'
 
@@ -41,7 +41,7 @@ export class Recovery {
 
   async #expectSaved(): Promise<void> {
     const { host } = this.#options
-    await this.#expect('data', SAVES_MS, 'the state was not saved again', async () => {
+    await this.#expect('data', SAVES_MS, async () => {
       const answer = await host.ask('/readyz', 2_000).catch(() => undefined)
       return host.volumes.hasState() && answer?.body.includes('"storage":"ok"') === true
     })
@@ -50,28 +50,23 @@ export class Recovery {
   async #expectLogs(): Promise<void> {
     const { volumes } = this.#options.host
     const before = volumes.logFile()
-    await this.#expect('log', LOGS_AGAIN_MS, 'the log file was not written again', async () => {
+    await this.#expect('log', LOGS_AGAIN_MS, async () => {
       const now = volumes.logFile()
       return now !== undefined && now.bytes > (now.inode === before?.inode ? before.bytes : 0)
     })
   }
 
   /** Waits for a condition, unless the process ends or the volume has another fault. */
-  async #expect(
-    volume: Volume,
-    withinMs: number,
-    text: string,
-    isMet: () => Promise<boolean>,
-  ): Promise<void> {
+  async #expect(volume: Volume, withinMs: number, check: () => Promise<boolean>): Promise<void> {
     const { host, checks, tolerance, isEnded } = this.#options
     const [starts, faults, since] = [host.starts, this.#faultsOf[volume], host.awake()]
     const isSame = () => starts === host.starts && faults === this.#faultsOf[volume] && !isEnded()
     const rule = volume === 'data' ? 'saved again' : 'log'
     while (isSame()) {
       if (host.isRunning) {
-        if (await isMet()) return checks.checked(rule)
-        if (isSame() && host.awake() - since > withinMs + tolerance.ms)
-          return checks.violate(rule, `${text} within ${withinMs} ms`)
+        const observed = { isMet: await check(), elapsedMs: host.awake() - since }
+        if (!observed.isMet && !isSame()) return
+        if (checks.recovered(rule, observed, withinMs, tolerance.ms)) return
       }
       await sleep(100)
     }

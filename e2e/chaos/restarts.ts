@@ -59,12 +59,12 @@ export class Restarts {
   }
 
   /** Starts the process again after an outage, and inspects what it knows. */
-  async startAgain(killedAt: number, outageMs: number): Promise<void> {
+  async startAgain(killedAt: number, outageMs: number, when = 'after a restart'): Promise<void> {
     const { population, inspection } = this.#options
     await sleep(outageMs)
     for (const user of population.steady) user.isBack = false
     await this.start()
-    await inspection.inspect('after a restart', killedAt)
+    await inspection.inspect(when, killedAt)
   }
 
   /** Starts the server. A failed start is a violation, and is repeated. */

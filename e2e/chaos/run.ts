@@ -2,13 +2,14 @@ import { sleep } from '@who-is-online/testing/client'
 import { Checks } from './checks.ts'
 import { FaultRunner } from './fault-runner.ts'
 import { Inspection } from './inspection.ts'
-import type { InvariantChecker, Violation } from './invariants.ts'
+import type { InvariantChecker, Rule, Violation } from './invariants.ts'
 import { knownUsers, stateOf } from './known-users.ts'
 import { Monitors } from './monitors.ts'
 import { Population } from './population.ts'
 import { Recovery } from './recovery.ts'
 import { Restarts } from './restarts.ts'
 import type { Schedule } from './schedule.ts'
+import { ServerClock } from './server-clock.ts'
 import { Host } from './server-host.ts'
 import type { RunContext } from './simulated-users.ts'
 import { Tolerance } from './tolerance.ts'
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly port: number
   /** The path of libfaketime. */
   readonly faketime: string
+  /** Rules whose observations are falsified, so that they must be reported as violated. */
+  readonly falsify?: readonly Rule[]
 }
 
 export interface Outcome {
@@ -30,9 +33,9 @@ export interface Outcome {
    * The number of violations by rule that the control checker found; its observations are falsified on
    * purpose.
    */
-  readonly control: ReadonlyMap<string, number>
+  readonly control: ReadonlyMap<Rule, number>
   /** How often each rule was checked. */
-  readonly checks: ReadonlyMap<string, number>
+  readonly checks: ReadonlyMap<Rule, number>
   /** How long it took until observers saw that a user left, in ms. */
   readonly detections: InvariantChecker['detections']
   readonly answersMs: readonly number[]
@@ -81,6 +84,7 @@ class Run implements RunContext {
   readonly #restarts: Restarts
   readonly #faults: FaultRunner
   readonly #monitors: Monitors
+  readonly #clock: ServerClock
   #isOver = false
   #isEnded = false
 
@@ -90,19 +94,26 @@ class Run implements RunContext {
     this.url = `ws://127.0.0.1:${options.port}/ws`
     const { url } = this
     const known = this.#known
-    const checks = new Checks(() => host.awake())
+    const checks = new Checks(() => host.awake(), options.falsify)
+    const clock = new ServerClock(
+      seconds => host.setClock(seconds),
+      () => {
+        if (!this.isDown()) checks.resumed()
+      },
+    )
+    this.#clock = clock
     this.#checks = checks
     this.checkers = checks.all
     const tolerance = new Tolerance()
     const isEnded = () => this.#isEnded
     const population = new Population(this, checks, options.seed)
-    const inspection = new Inspection({ url, checks, population, known, clock: () => this.clock() })
+    const inspection = new Inspection({ url, checks, population, known, clock })
     const recovery = new Recovery({ host, checks, tolerance, isEnded })
     const restarts = new Restarts({ host, checks, tolerance, population, inspection, isEnded })
     this.#population = population
     this.#inspection = inspection
     this.#restarts = restarts
-    this.#faults = new FaultRunner({ host, checks, recovery, restarts })
+    this.#faults = new FaultRunner({ host, clock, checks, population, inspection, recovery, restarts })
     this.#monitors = new Monitors({
       url,
       host,
@@ -123,12 +134,16 @@ class Run implements RunContext {
     return this.#host.isRunning
   }
 
+  isDown(): boolean {
+    return this.#host.pid === undefined
+  }
+
   isOver(): boolean {
     return this.#isOver
   }
 
-  clock(): string {
-    return `${this.#host.clockOffset === 0 ? 'right' : 'wrong'} ${this.#faults.clockChanges}`
+  now(): number {
+    return this.#clock.now()
   }
 
   onCut(userId: string, code: number): void {
@@ -176,12 +191,10 @@ class Run implements RunContext {
     await restarts.settled()
     host.resume()
     for (const volume of ['data', 'log'] as const) host.volumes.empty(volume)
-    this.#faults.setClock(0)
+    this.#clock.set(0)
     await this.#allOpen()
     await sleep(LAST_CHECKS_MS)
-    const now = Date.now()
-    const found = await this.#inspection.inspect('at the end', performance.now())
-    if (found) this.#inspection.checkSeen(found, now)
+    await this.#inspection.inspect('at the end')
     await restarts.exclusive(async () => {
       const killedAt = performance.now()
       await restarts.stop()
@@ -191,16 +204,16 @@ class Run implements RunContext {
   }
 
   #outcome(): Outcome {
-    const { checker, control } = this.#checks
-    const controlled = new Map<string, number>()
+    const { checker, control, health } = this.#checks
+    const controlled = new Map<Rule, number>()
     for (const { rule } of control.violations) controlled.set(rule, (controlled.get(rule) ?? 0) + 1)
     return {
       violations: checker.violations,
       control: controlled,
       checks: checker.checks,
       detections: checker.detections,
-      answersMs: this.#monitors.health.answersMs,
-      mostBytes: this.#monitors.health.mostBytes,
+      answersMs: health.answersMs,
+      mostBytes: health.mostBytes,
       starts: this.#restarts.starts,
       rescues: this.#restarts.rescues,
     }

@@ -1,31 +1,18 @@
 import { seeded } from '@who-is-online/testing/random'
+import {
+  type ClockOffset,
+  type Fault,
+  lengthOf,
+  nameOf,
+  type Output,
+  restarts,
+  SMALL_STEP_SECONDS,
+  sentence,
+  setsClock,
+  touchesData,
+} from './fault.ts'
 
 // The faults of a run and their times: a pure function of the seed, so that a run can be repeated.
-
-export type Volume = 'data' | 'log'
-export type Output = 'stdout' | 'stderr'
-
-/** A fault. Times are in ms; `forMs` is how long it lasts. */
-export type Fault =
-  /** SIGKILL, and a start with the same data after the outage. */
-  | { readonly do: 'kill'; readonly outageMs: number }
-  /** SIGTERM, and a start after the outage. */
-  | { readonly do: 'terminate'; readonly outageMs: number }
-  /** SIGSTOP, later SIGCONT. */
-  | { readonly do: 'suspend'; readonly forMs: number }
-  /** A volume is completely full. */
-  | { readonly do: 'fill'; readonly volume: Volume; readonly forMs: number }
-  /** `rm -r` of directories. Only the server creates them again. */
-  | { readonly do: 'remove'; readonly directories: readonly Volume[] }
-  /** The reader of the console is closed, until the next start. */
-  | { readonly do: 'close'; readonly outputs: readonly Output[] }
-  /** The reader of the console stops reading, and the pipe is full. */
-  | { readonly do: 'stall'; readonly outputs: readonly Output[]; readonly forMs: number }
-  /** The wall clock of the server is wrong by `offset`. */
-  | { readonly do: 'clock'; readonly offset: ClockOffset; readonly forMs: number }
-
-/** The error of the wall clock in seconds; `1970` sets it to the start of the epoch. */
-export type ClockOffset = number | '1970'
 
 export interface Step {
   /** The time since the start of the run, in ms. */
@@ -35,9 +22,10 @@ export interface Step {
 
 /**
  * A sequence of faults; all lanes run at the same time. The process and the data share one lane: if the
- * process were killed before it could save lost data again, the data would rightly be lost.
+ * process were killed before it could save lost data again, the data would rightly be lost. Faults that set
+ * the clock never overlap, also in different lanes.
  */
-export type Lane = 'process and data' | 'log' | 'console' | 'clock'
+export type Lane = 'process and data' | 'log' | 'console' | 'clock' | 'small clock steps'
 
 export type Schedule = Readonly<Record<Lane, readonly Step[]>>
 
@@ -51,11 +39,20 @@ export const SAVED_AGAIN_MS = 7_000
  */
 export const ALL_BACK_MS = 12_000
 
+/** After `every` steps, a lane pauses for `ms`. */
+interface Rest {
+  readonly every: number
+  readonly ms: number
+}
+
+/** The process is left alone for a while, so that silent clients can be detected. */
+const PROCESS_REST: Rest = { every: 7, ms: 33_000 }
+
 /**
- * After this many steps, the process is left alone for a while (ms), so that silent clients can be detected.
+ * After a jump forward, users whose connection was lost may be held for the restart grace. Without jumps for
+ * longer than that, the usual limits are checked.
  */
-const STEPS_BEFORE_REST = 7
-const REST_MS = 33_000
+const CLOCK_REST: Rest = { every: 3, ms: 60_000 }
 
 /** All faults are undone this long before the end, in ms. */
 const QUIET_MS = 3_000
@@ -72,16 +69,37 @@ const OUTPUTS: readonly (readonly Output[])[] = [['stdout'], ['stderr'], ['stdou
 const SUSPENDED_MS = 40_000
 const SHORTEST_SUSPENDED_MS = 5_000
 
+/** The gap before the first faults of the process, in ms: short, so that they fit into a short run. */
+const FIRST_GAP_MS: readonly [number, number] = [1_500, 4_000]
+
+/** The time between two faults of the clock in different lanes, in ms. */
+const CLOCK_APART_MS = 3_000
+
 /** The schedule of a run of `ms` milliseconds with this seed. */
 export function schedule(seed: number, ms: number): Schedule {
   const longest = Math.max(SHORTEST_SUSPENDED_MS, Math.min(SUSPENDED_MS, ms / 6))
-  const lane = (index: number, deck: Draw[], gapMs: [number, number], hasRests = false) =>
-    lay(dealer(deck, seeded(seed + index)), seeded(seed + index + LANES), gapMs, ms - QUIET_MS, hasRests)
+  const lane = (index: number, deck: Deck, options: Omit<LaneOptions, 'endMs'>) =>
+    lay(dealer(deck, seeded(seed + index)), seeded(seed + index + LANES), {
+      ...options,
+      endMs: ms - QUIET_MS,
+    })
+  const process = lane(
+    0,
+    { first: combined, all: processAndData(longest) },
+    { gapMs: [2_000, 8_000], firstGapMs: FIRST_GAP_MS, firstSteps: combined.length, rest: PROCESS_REST },
+  )
+  const clock = lane(
+    3,
+    { all: clocks },
+    { gapMs: [2_000, 8_000], rest: CLOCK_REST, apartFrom: process.filter(({ fault }) => setsClock(fault)) },
+  )
+  const apartFrom = [...process, ...clock].filter(({ fault }) => setsClock(fault))
   return {
-    'process and data': lane(0, processAndData(longest), [2_000, 8_000], true),
-    log: lane(1, log, [4_000, 12_000]),
-    console: lane(2, consoles, [3_000, 10_000]),
-    clock: lane(3, clocks, [2_000, 8_000]),
+    'process and data': process,
+    log: lane(1, { all: log }, { gapMs: [4_000, 12_000] }),
+    console: lane(2, { all: consoles }, { gapMs: [3_000, 10_000] }),
+    clock,
+    'small clock steps': lane(4, { all: smallSteps }, { gapMs: [2_000, 8_000], apartFrom }),
   }
 }
 
@@ -90,7 +108,36 @@ const LANES = 1_000
 
 type Draw = (random: () => number) => Fault
 
+/** All kinds of faults of a lane, and those that come first. */
+interface Deck {
+  readonly first?: readonly Draw[]
+  readonly all: readonly Draw[]
+}
+
+/** Faults of the clock together with others. Each of them occurs in every run, in random order. */
+const combined: Draw[] = [
+  random => ({
+    do: 'wrong-start',
+    by: random() < 0.5 ? 'kill' : 'terminate',
+    offset: oneOf(random, OFFSETS),
+    outageMs: between(random, 0, 2_000),
+    forMs: between(random, 2_000, 6_000),
+  }),
+  random => ({
+    do: 'wrong-kill',
+    offset: oneOf(random, OFFSETS),
+    forMs: between(random, 2_000, 6_000),
+    outageMs: between(random, 0, 3_000),
+  }),
+  random => ({
+    do: 'sleep',
+    jumpSeconds: between(random, 30, 120),
+    cutAfterMs: between(random, -1_000, 1_000),
+  }),
+]
+
 const processAndData = (longestMs: number): Draw[] => [
+  ...combined,
   random => ({ do: 'kill', outageMs: between(random, 0, 6_000) }),
   random => ({ do: 'kill', outageMs: between(random, 0, 12_000) }),
   random => ({ do: 'terminate', outageMs: between(random, 0, 8_000) }),
@@ -118,53 +165,70 @@ const clocks: Draw[] = OFFSETS.map(
   offset => random => ({ do: 'clock', offset, forMs: between(random, 1_000, 20_000) }) as const,
 )
 
+/** One to five seconds forward, and the same back. */
+const smallSteps: Draw[] = [1, -1].map(
+  sign => random =>
+    ({
+      do: 'clock',
+      offset: sign * between(random, 1, SMALL_STEP_SECONDS),
+      forMs: between(random, 2_000, 10_000),
+    }) as const,
+)
+
 /** Returns every fault once, in random order, before any of them again. */
-function dealer(deck: Draw[], random: () => number): () => Fault {
-  let rest: Draw[] = []
+function dealer({ first = [], all }: Deck, random: () => number): () => Fault {
+  let rest = [...first]
   return () => {
-    if (rest.length === 0) rest = [...deck]
+    if (rest.length === 0) rest = [...all]
     const [draw] = rest.splice(Math.floor(random() * rest.length), 1)
     return (draw as Draw)(random)
   }
 }
 
-function lay(
-  deal: () => Fault,
-  random: () => number,
-  gapMs: [number, number],
-  endMs: number,
-  hasRests: boolean,
-): Step[] {
+interface LaneOptions {
+  readonly gapMs: readonly [number, number]
+  /** Another gap for the first steps. */
+  readonly firstGapMs?: readonly [number, number]
+  readonly firstSteps?: number
+  readonly endMs: number
+  readonly rest?: Rest
+  /** Steps of other lanes that the steps of this one must not overlap. */
+  readonly apartFrom?: readonly Step[]
+}
+
+function lay(deal: () => Fault, random: () => number, options: LaneOptions): Step[] {
+  const { gapMs, firstGapMs = gapMs, firstSteps = 0, endMs, rest, apartFrom = [] } = options
   const steps: Step[] = []
   let free = 0
   let needsSave = false
   let allBackAt = 0
   for (;;) {
     const fault = deal()
-    const ends = fault.do === 'kill' || fault.do === 'terminate'
-    const isRest = hasRests && steps.length % STEPS_BEFORE_REST === STEPS_BEFORE_REST - 1
-    const gap = isRest ? REST_MS : between(random, ...gapMs)
-    const earliest = ends && needsSave ? free + SAVED_AGAIN_MS : fault.do === 'suspend' ? allBackAt : 0
-    const at = Math.max(free + gap, earliest)
+    const isRest = rest !== undefined && steps.length % rest.every === rest.every - 1
+    const gap = between(random, ...(steps.length < firstSteps ? firstGapMs : gapMs))
+    const needsAll = fault.do === 'suspend' || fault.do === 'sleep'
+    const earliest = restarts(fault) && needsSave ? free + SAVED_AGAIN_MS : needsAll ? allBackAt : 0
+    const at = firstFree(Math.max(free + (isRest ? rest.ms : gap), earliest), lengthOf(fault), apartFrom)
     if (at + lengthOf(fault) > endMs) return steps
     steps.push({ at, fault })
     free = at + lengthOf(fault)
     // A suspended process can't save, so this time does not count.
-    if (ends) allBackAt = free + ALL_BACK_MS
+    if (restarts(fault)) allBackAt = free + ALL_BACK_MS
     needsSave = touchesData(fault) || (needsSave && fault.do === 'suspend')
   }
 }
 
-/** How long a fault lasts, in ms. */
-function lengthOf(fault: Fault): number {
-  if ('forMs' in fault) return fault.forMs
-  return 'outageMs' in fault ? fault.outageMs : 0
+/** The first time from `at` on at which something of this length is far enough from all these steps. */
+function firstFree(at: number, lengthMs: number, steps: readonly Step[]): number {
+  const blocking = steps.find(
+    step => at + lengthMs + CLOCK_APART_MS > step.at && at < step.at + lengthOf(step.fault) + CLOCK_APART_MS,
+  )
+  if (!blocking) return at
+  return firstFree(blocking.at + lengthOf(blocking.fault) + CLOCK_APART_MS, lengthMs, steps)
 }
 
-function touchesData(fault: Fault): boolean {
-  return fault.do === 'remove'
-    ? fault.directories.includes('data')
-    : fault.do === 'fill' && fault.volume === 'data'
+function oneOf<Value>(random: () => number, values: readonly Value[]): Value {
+  return values[Math.floor(random() * values.length)] as Value
 }
 
 function between(random: () => number, from: number, to: number): number {
@@ -198,27 +262,4 @@ export function count(all: Schedule): Record<string, number> {
     counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
-}
-
-/** The name of a fault in reports. */
-export function nameOf(fault: Fault): string {
-  switch (fault.do) {
-    case 'fill':
-      return `fill ${fault.volume}`
-    case 'remove':
-      return `remove ${fault.directories.join(' and ')}`
-    case 'close':
-    case 'stall':
-      return `${fault.do} ${fault.outputs.join(' and ')}`
-    case 'clock':
-      return `clock ${fault.offset === '1970' ? '1970' : `${fault.offset > 0 ? '+' : ''}${fault.offset / HOUR} h`}`
-    default:
-      return fault.do
-  }
-}
-
-function sentence(fault: Fault): string {
-  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
-  if ('outageMs' in fault) return `${nameOf(fault)}, start after ${seconds(fault.outageMs)}`
-  return 'forMs' in fault ? `${nameOf(fault)} for ${seconds(fault.forMs)}` : nameOf(fault)
 }

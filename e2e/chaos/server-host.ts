@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { sleep } from '@who-is-online/testing/client'
 import { ConsolePipe } from './console-pipe.ts'
 import { createFakeClock, type FakeClock } from './faketime.ts'
+import type { Output } from './fault.ts'
 import { type Answer, ask } from './probes.ts'
-import type { ClockOffset, Output } from './schedule.ts'
 import { DIES_WITH_PARENT, Volumes } from './volumes.ts'
 
 const READY_WITHIN_MS = 30_000
@@ -29,7 +29,6 @@ export class Host {
   readonly volumes: Volumes
   readonly #options: HostOptions
   readonly #clock: FakeClock
-  #offset: ClockOffset = 0
   #child: ChildProcess | undefined
   #isEnding = false
   #hasResponded = false
@@ -54,10 +53,6 @@ export class Host {
 
   get pid(): number | undefined {
     return this.#child?.pid
-  }
-
-  get clockOffset(): ClockOffset {
-    return this.#offset
   }
 
   /** Whether the server has started and is neither suspended nor ended. */
@@ -194,9 +189,9 @@ export class Host {
     this.#pipes[output]?.resume()
   }
 
-  setClock(offset: ClockOffset): void {
-    this.#offset = offset
-    this.#clock.set(offset)
+  /** Sets the wall clock of the server to this many seconds after that of this machine. */
+  setClock(seconds: number): void {
+    this.#clock.set(seconds)
   }
 
   /** Ends all processes, and so the volumes, and removes the directory. */

@@ -1,7 +1,8 @@
 import { sleep } from '@who-is-online/testing/client'
 import type { Choice } from './choices.ts'
 import { ClientConnection, type Message, type Version } from './client-connection.ts'
-import type { InvariantChecker, Leaving } from './invariants.ts'
+import type { InvariantChecker } from './invariants.ts'
+import { type Seen, SILENT_MS } from './last-seen.ts'
 
 /** What the users of a run share. */
 export interface RunContext {
@@ -12,11 +13,10 @@ export interface RunContext {
   awake(): number
   /** Whether the server is running now. */
   isRunning(): boolean
-  /**
-   * A text that changes whenever the clock of the server is set. It starts with `right` while the clock is
-   * right.
-   */
-  clock(): string
+  /** Whether no process of the server exists, so that nobody can connect. */
+  isDown(): boolean
+  /** The right time at the server, in ms since the epoch. */
+  now(): number
   /** Whether the run is over, so that users must stop. */
   isOver(): boolean
   /** Called when the server closes the connection of a client that behaves correctly. */
@@ -27,8 +27,12 @@ export interface RunContext {
 const CHOICE_EVERY_MS: [number, number] = [7_000, 11_000]
 const STATUSES = ['online', 'busy', 'away']
 
+/** How often a user loses the connection between two choices, and for how long in ms: less than the grace. */
+const LOSES = 0.25
+const LOST_MS: [number, number] = [500, 3_000]
+
 /** Whether the server has no reason to send this close code to a client that behaves correctly. */
-const isCut = (code: number) => (code >= 4400 && code < 4500) || code === 4508
+export const isCut = (code: number) => (code >= 4400 && code < 4500) || code === 4508
 
 /** A user who is always connected, reconnects after an outage, and sets a status from time to time. */
 export class SteadyUser {
@@ -47,6 +51,7 @@ export class SteadyUser {
   /** Pending requests by `id`. v1 has no ids; its replies come in order. */
   readonly #waiting = new Map<string, number>()
   #isKnown = false
+  #closedAt: number | undefined
 
   constructor(context: RunContext, userId: string, version: Version, random: () => number) {
     this.#context = context
@@ -60,17 +65,30 @@ export class SteadyUser {
       onWelcome: () => this.#welcomed(),
       onMessage: message => this.#take(message),
       onClose: code => {
+        this.#closedAt = context.now()
         if (isCut(code)) context.onCut(userId, code)
       },
     })
   }
 
-  /** Connects, and sets a status from time to time until the run is over. */
+  /** When the user was last present; `undefined` before the first connection. */
+  get seen(): Seen | undefined {
+    const now = this.#context.now()
+    if (this.connection.isOpen) return { from: now - SILENT_MS, to: now }
+    return this.#closedAt === undefined ? undefined : { from: this.#closedAt - SILENT_MS, to: now }
+  }
+
+  /**
+   * Connects. Until the run is over, sets a status from time to time, or loses the connection for a short
+   * time that nobody must notice.
+   */
   async live(): Promise<void> {
     this.connection.open()
     while (!this.#context.isOver()) {
       await sleep(pick(this.#random, CHOICE_EVERY_MS))
-      if (this.connection.isOpen && this.#waiting.size === 0 && !this.#context.isOver()) this.#choose()
+      if (!this.connection.isOpen || this.#waiting.size > 0 || this.#context.isOver()) continue
+      if (this.#random() < LOSES) this.connection.lose(pick(this.#random, LOST_MS))
+      else this.#choose()
     }
   }
 
@@ -133,7 +151,10 @@ export class HiddenUser {
   readonly connection: ClientConnection
   readonly #context: RunContext
   readonly #random: () => number
+  readonly #repeats: boolean
   #at: string | undefined
+  /** When others could see the user: from the first connection until the choice. */
+  #seen: { from: number; to: number } | undefined
 
   /** @param repeats whether the URL repeats the choice; otherwise the server must remember it */
   constructor(
@@ -144,6 +165,7 @@ export class HiddenUser {
   ) {
     this.#context = context
     this.#random = random
+    this.#repeats = repeats
     this.connection = new ClientConnection({
       url: context.url,
       version,
@@ -152,14 +174,23 @@ export class HiddenUser {
       query: () =>
         repeats ? { status: 'offline', ...(version === 'v2' && this.#at && { chosenAt: this.#at }) } : {},
       onWelcome: () => {
-        if (this.#at === undefined) this.connection.send({ type: 'set_status', status: 'offline' })
+        if (this.#at !== undefined) return
+        this.#seen ??= { from: context.now(), to: context.now() }
+        this.connection.send({ type: 'set_status', status: 'offline' })
       },
       onMessage: ({ type, timestamp }) => {
         if (type !== 'status_updated' || this.#at !== undefined) return
         this.#at = timestamp
+        if (this.#seen) this.#seen.to = context.now()
         for (const checker of context.checkers) checker.hidden(userId, context.awake())
       },
     })
+  }
+
+  /** When the user was last seen; `undefined` before the choice. A user whose URL has the choice is never seen. */
+  get seen(): Seen | undefined {
+    if (this.#at === undefined) return undefined
+    return this.#repeats ? null : this.#seen
   }
 
   async live(): Promise<void> {
@@ -172,85 +203,7 @@ export class HiddenUser {
   }
 }
 
-/** A user who connects and leaves repeatedly. */
-export class Visitor {
-  readonly #context: RunContext
-  readonly #random: () => number
-  readonly userId: string
-  readonly #version: Version
-  /** The current connection, or the one that has just ended. */
-  connection: ClientConnection | undefined
-  /**
-   * When the user left, in ms by the wall clock, if the clock of the server was right; `lastSeen` must match
-   * it.
-   */
-  leftAt: number | undefined
-
-  constructor(context: RunContext, userId: string, version: Version, random: () => number) {
-    this.#context = context
-    this.#random = random
-    this.userId = userId
-    this.#version = version
-  }
-
-  async live(): Promise<void> {
-    const context = this.#context
-    const { checkers } = context
-    while (!context.isOver()) {
-      const connection = this.#connect()
-      await this.#until(() => connection.isOpen)
-      await sleep(pick(this.#random, [4_000, 12_000]))
-      // Leave only while the server runs: otherwise it would notice the leaving later.
-      await this.#until(() => connection.isOpen && this.#context.isRunning())
-      if (context.isOver()) return
-      const how = leaving(this.#random())
-      const [leftAt, clock] = [Date.now(), this.#context.clock()]
-      this.leftAt = undefined
-      for (const checker of checkers) checker.left(this.userId, how, this.#context.awake())
-      connection.leave(how)
-      await this.#until(
-        () => checkers[0]?.isOfflineForAll(this.userId) || checkers[0]?.isSettled(this.userId),
-      )
-      if (clock.startsWith('right') && clock === this.#context.clock()) this.leftAt = leftAt
-      await sleep(pick(this.#random, [1_000, 3_000]))
-      connection.destroy()
-      if (context.isOver()) return
-      this.leftAt = undefined
-      for (const checker of checkers) checker.returning(this.userId)
-    }
-  }
-
-  #connect(): ClientConnection {
-    let isKnown = false
-    const connection = new ClientConnection({
-      url: this.#context.url,
-      version: this.#version,
-      userId: this.userId,
-      random: this.#random,
-      onWelcome: () => {
-        if (isKnown) return
-        isKnown = true
-        for (const checker of this.#context.checkers) checker.present(this.userId, this.#context.awake())
-      },
-      onClose: code => {
-        if (isCut(code)) this.#context.onCut(this.userId, code)
-      },
-    })
-    this.connection = connection
-    connection.open()
-    return connection
-  }
-
-  async #until(isSo: () => boolean | undefined): Promise<void> {
-    while (!isSo() && !this.#context.isOver()) await sleep(50)
-  }
-}
-
-function leaving(random: number): Leaving {
-  if (random < 0.45) return 'clean'
-  return random < 0.8 ? 'reset' : 'silent'
-}
-
-function pick(random: () => number, [from, to]: [number, number]): number {
+/** Returns a number of a range. */
+export function pick(random: () => number, [from, to]: readonly [number, number]): number {
   return from + random() * (to - from)
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Volume } from './schedule.ts'
+import type { Volume } from './fault.ts'
 
 const SIZES_MIB: Readonly<Record<Volume, number>> = { data: 8, log: 4 }
 
