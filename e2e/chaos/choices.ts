@@ -7,6 +7,8 @@ export const DURABLE_MS = 150
 export interface Choice {
   readonly status: string
   acknowledgedAt?: number
+  /** A crash came so soon after the acknowledgement that the choice need not survive, then or later. */
+  mayBeLost?: boolean
 }
 
 /** A user as the server reports it. */
@@ -15,6 +17,13 @@ export interface Found {
   readonly lastSeen: string | null
   readonly username?: string
   readonly text?: string
+}
+
+/** The server ended at `killedAt` (steady time, in ms): the choices of the moment before may be lost. */
+export function crashed(choices: readonly Choice[], killedAt: number): void {
+  for (const choice of choices) {
+    if ((choice.acknowledgedAt ?? 0) >= killedAt - DURABLE_MS) choice.mayBeLost = true
+  }
 }
 
 /**
@@ -29,7 +38,8 @@ export function missing(
   { killedAt, hasText, isBack }: { killedAt: number; hasText: boolean; isBack: boolean },
 ): string | undefined {
   const durable = choices.findLastIndex(
-    ({ acknowledgedAt = Number.POSITIVE_INFINITY }) => acknowledgedAt < killedAt - DURABLE_MS,
+    ({ acknowledgedAt = Number.POSITIVE_INFINITY, mayBeLost }) =>
+      acknowledgedAt < killedAt - DURABLE_MS && !mayBeLost,
   )
   if (durable < 0) return undefined
   const name = numberOf(found.username)

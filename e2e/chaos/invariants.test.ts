@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Choice, missing } from './choices.ts'
+import { type Choice, crashed, missing } from './choices.ts'
 import { Health } from './health.ts'
 import { InvariantChecker } from './invariants.ts'
 import { forgotten, knownUsers } from './known-users.ts'
@@ -134,6 +134,19 @@ test('a choice acknowledged 150 ms before a crash must be found, with its name a
   expect(missing(choices, found(1, 'online'), how)).toMatch('choice 1 was away')
   expect(missing(choices, found(0, 'busy'), { ...how, killedAt: 1_100 })).toBeUndefined()
   expect(missing([{ status: 'busy' }], found(0, 'busy'), how)).toBeUndefined()
+})
+
+test('a choice acknowledged less than 150 ms before a crash may stay lost after it', () => {
+  const choices: Choice[] = [
+    { status: 'busy', acknowledgedAt: 1_000 },
+    { status: 'away', acknowledgedAt: 1_900 },
+  ]
+  const older = { status: 'busy', lastSeen: null, username: 'name-0', text: 'text-0' }
+  const later = { killedAt: 60_000, hasText: true, isBack: false }
+  expect(missing(choices, older, later)).toMatch('choice 1 was durable')
+  crashed(choices, 2_000)
+  expect(missing(choices, older, later)).toBeUndefined()
+  expect(missing(choices, { status: 'offline', lastSeen: null }, later)).toMatch('choice 0 was durable')
 })
 
 test('an unknown user counts as forgotten; lastSeen is compared only while the clock is right', () => {

@@ -1,5 +1,6 @@
 import { sleep } from '@who-is-online/testing/client'
 import type { Checks } from './checks.ts'
+import { crashed } from './choices.ts'
 import type { Inspection } from './inspection.ts'
 import type { Population } from './population.ts'
 import type { Host } from './server-host.ts'
@@ -62,7 +63,10 @@ export class Restarts {
   async startAgain(killedAt: number, outageMs: number, when = 'after a restart'): Promise<void> {
     const { population, inspection } = this.#options
     await sleep(outageMs)
-    for (const user of population.steady) user.isBack = false
+    for (const user of population.steady) {
+      user.isBack = false
+      crashed(user.choices, killedAt)
+    }
     await this.start()
     await inspection.inspect(when, killedAt)
   }
