@@ -91,6 +91,17 @@ test('a user whose leaving was seen long before a crash must stay offline after 
   expect(rules(checker)).toEqual(['I1'])
 })
 
+test('a user who came shortly before a crash may be unknown until the restart grace is over', () => {
+  const checker = checkerWithAnn()
+  checker.present('bob', 5_500)
+  checker.started(6_000)
+  checker.synced('one', new Map([['ann', 'online']]), 6_100)
+  checker.tick(9_000, 0)
+  expect(rules(checker)).toEqual([])
+  checker.tick(6_000 + 31_000 + 1_500, 0)
+  expect(checker.violations.map(({ text }) => text)).toEqual([expect.stringContaining('bob')])
+})
+
 test('a hidden user who is seen is a violation, counted once for all observers', () => {
   const checker = checkerWithAnn()
   checker.hidden('ann', 3_000)

@@ -122,10 +122,17 @@ export class InvariantChecker {
     this.#users.delete(userId)
   }
 
-  /** The server started again: users who left shortly before or meanwhile are held for the restart grace. */
+  /**
+   * The server started again: users who left shortly before or meanwhile are held for the restart grace. Users
+   * who came shortly before may be unknown until they are back.
+   */
   started(t: number): void {
     this.#startedAt = t
     for (const user of this.#users.values()) {
+      if (user.must === 'be online' && t - user.since < MAY_BE_LOST_MS) {
+        user.since = t + RESTART_BOUND_MS
+        user.isSettled = false
+      }
       if (user.must !== 'be offline') continue
       if (user.firstSeenAt !== undefined && t - user.firstSeenAt > MAY_BE_LOST_MS) continue
       user.deadline = Math.max(user.deadline, t + RESTART_BOUND_MS)

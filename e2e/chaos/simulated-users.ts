@@ -29,7 +29,7 @@ const STATUSES = ['online', 'busy', 'away']
 
 /** How often a user loses the connection between two choices, and for how long in ms: less than the grace. */
 const LOSES = 0.25
-const LOST_MS: [number, number] = [500, 3_000]
+const LOST_MS: [number, number] = [500, 2_000]
 
 /** Whether the server has no reason to send this close code to a client that behaves correctly. */
 export const isCut = (code: number) => (code >= 4400 && code < 4500) || code === 4508
