@@ -51,11 +51,11 @@ export const OLDER = 'older'
 /** The builds of this product. They take part in forms that no other contender supports. */
 export const builds: string[] = [ours.name, OLDER]
 
-/** The same build for v1 clients with compression. */
-export function deflating(build: Contender): Contender {
+/** The same build with compression, for clients that accept it. */
+export function deflating(build: Contender, wireFormat: 'v1 deflated' | 'v2 deflated'): Contender {
   return {
     ...build,
-    wireFormat: 'v1 deflated',
+    wireFormat,
     env: scratch => ({ ...build.env(scratch), COMPRESSION: 'on' }),
   }
 }

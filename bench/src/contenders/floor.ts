@@ -1,5 +1,5 @@
 // Contender `floor`: the best that Node can do. It handles the upgrade itself on plain sockets, sends the
-// same bytes of v1, and uses one write per socket and window and one write for the replies of a read. It has
+// same bytes, and uses one write per socket and window and one write for the replies of a read. It has
 // no presence logic, checks or heartbeat.
 import { createHash } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
@@ -18,6 +18,7 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const KIND_AT = '{"type":"'.length
 const GET_ONLINE_COUNT = 'g'.charCodeAt(0)
 const CHECK_USER_STATUS = 'c'.charCodeAt(0)
+const TARGET_AT = '{"type":"check_user_status","targetUserId":"'.length
 const SET_OFFLINE = '{"type":"set_status","status":"offline"}'.length
 
 interface Member {
@@ -74,20 +75,27 @@ function answer(member: Member, userId: string, bytes: Buffer): Buffer {
   while (bytes.length - at >= 6) {
     const length = (bytes[at + 1] ?? 0) & 0x7f
     if (at + 6 + length > bytes.length) break
-    replies += reply(userId, unmasked(bytes, at, KIND_AT), length)
+    replies += reply(userId, bytes, at, length)
     at += 6 + length
   }
   if (replies !== '') member.socket.write(replies, 'latin1')
   return bytes.subarray(at)
 }
 
-/** The first letter of the type identifies a request, and its length identifies the status that it sets. */
-function reply(userId: string, kind: number, length: number): string {
-  if (kind === GET_ONLINE_COUNT) {
-    return frame(`{"type":"online_count","count":${members.size},"timestamp":"${now()}"}`)
-  }
-  if (kind === CHECK_USER_STATUS) {
-    return frame(`{"type":"user_status","userId":"${userId}","online":true,"lastSeen":"${now()}"}`)
+/**
+ * The reply to the frame at `at`. The first letter of the type identifies a request, and its length
+ * identifies the status that it sets. `id` is the last key of the others.
+ */
+function reply(userId: string, bytes: Buffer, at: number, length: number): string {
+  const kind = unmasked(bytes, at, KIND_AT)
+  if (kind === GET_ONLINE_COUNT || kind === CHECK_USER_STATUS) {
+    const request = unmaskedText(bytes, at, length)
+    const id = request.slice(request.lastIndexOf(':') + 1, -1)
+    if (kind === GET_ONLINE_COUNT) {
+      return frame(`{"type":"online_count","count":${members.size},"timestamp":"${now()}","id":${id}}`)
+    }
+    const target = request.slice(TARGET_AT, request.indexOf('"', TARGET_AT))
+    return frame(`{"type":"user_status","userId":"${target}","online":true,"lastSeen":"${now()}","id":${id}}`)
   }
   const status = length === SET_OFFLINE ? 'offline' : 'online'
   tell(userId, status)
@@ -118,6 +126,12 @@ function flush(): void {
 /** One byte of the payload of the client frame at `at`, after a header of two bytes and a mask of four. */
 function unmasked(bytes: Buffer, at: number, index: number): number {
   return (bytes[at + 6 + index] ?? 0) ^ (bytes[at + 2 + (index & 3)] ?? 0)
+}
+
+/** The whole payload of that frame, which is unmasked in place. */
+function unmaskedText(bytes: Buffer, at: number, length: number): string {
+  for (let index = 0; index < length; index++) bytes[at + 6 + index] = unmasked(bytes, at, index)
+  return bytes.toString('latin1', at + 6, at + 6 + length)
 }
 
 /** An unmasked text frame as latin1; messages here are ASCII and shorter than 65,536 bytes. */

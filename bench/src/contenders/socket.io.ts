@@ -30,7 +30,7 @@ io.on('connection', socket => {
     switch (message.type) {
       case 'get_online_count': {
         const count = [...users.values()].filter(other => other.status === 'online').length
-        return socket.emit('message', { type: 'online_count', count, timestamp: now() })
+        return socket.emit('message', { type: 'online_count', count, timestamp: now(), id: message.id })
       }
       case 'check_user_status': {
         const target = users.get(message.targetUserId)
@@ -39,6 +39,7 @@ io.on('connection', socket => {
           userId: message.targetUserId,
           online: target?.status === 'online',
           lastSeen: target?.lastSeen ?? null,
+          id: message.id,
         })
       }
       case 'set_status':

@@ -20,14 +20,16 @@ sockets.on('connection', (socket, request) => {
   if (!isSilent) broadcast({ type: 'user_status_change', userId, status: 'online', timestamp: now() })
   users.set(userId, { socket, status: 'online', lastSeen: now() })
   socket.on('message', data => {
-    const message: { type: string; status: string; targetUserId: string } = JSON.parse(data.toString())
+    const message: { type: string; status: string; targetUserId: string; id?: number } = JSON.parse(
+      data.toString(),
+    )
     const user = users.get(userId)
     if (!user) return
     user.lastSeen = now()
     switch (message.type) {
       case 'get_online_count': {
         const count = [...users.values()].filter(other => other.status === 'online').length
-        return send(socket, { type: 'online_count', count, timestamp: now() })
+        return send(socket, { type: 'online_count', count, timestamp: now(), id: message.id })
       }
       case 'check_user_status': {
         const target = users.get(message.targetUserId)
@@ -36,6 +38,7 @@ sockets.on('connection', (socket, request) => {
           userId: message.targetUserId,
           online: target?.status === 'online',
           lastSeen: target?.lastSeen ?? null,
+          id: message.id,
         })
       }
       case 'set_status':

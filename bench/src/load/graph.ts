@@ -26,7 +26,7 @@ function shuffled(count: number, random: () => number): number[] {
 }
 
 /** A random number generator with a seed, for numbers in [0, 1). */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -46,7 +46,7 @@ export interface BurstsOrder {
   perSecond?: number
 }
 
-/** Every listener sends batches of requests. Counts the replies. */
+/** Every listener sends batches of requests, each request with its own `id`. Counts the replies. */
 export interface RequestsOrder {
   do: 'requests'
   /** The number of requests that a client sends in one write before it waits for all replies. */

@@ -32,7 +32,7 @@ const v1: WireFormat = {
 
 const v2: WireFormat = { ...v1, subprotocol: 'who-is-online.v2' }
 
-const deflated: WireFormat = { ...v1, extension: 'permessage-deflate' }
+const deflate = { extension: 'permessage-deflate' }
 
 const EVENT = '42["message",'
 
@@ -49,7 +49,13 @@ const socketIo: WireFormat = {
   },
 }
 
-export const wireFormats = { v1, v2, 'v1 deflated': deflated, 'socket.io': socketIo }
+export const wireFormats = {
+  v1,
+  v2,
+  'v1 deflated': { ...v1, ...deflate },
+  'v2 deflated': { ...v2, ...deflate },
+  'socket.io': socketIo,
+}
 
 export type WireFormatName = keyof typeof wireFormats
 

@@ -74,7 +74,7 @@ export function firehose(size: Size): Scenario {
       // Naive servers need minutes for one burst.
       const many = FEW.includes(contender.name) && { many: await measureMany(contender, sizes[size]) }
       if (!contender.isProduct) return { ...runs, ...many }
-      const { rate: deflated } = await measureV1(deflating(contender), sizes[size])
+      const { rate: deflated } = await measureV1(deflating(contender, 'v1 deflated'), sizes[size])
       return { ...runs, ...many, v2: await measureV2(contender, sizes[size]), ...(deflated && { deflated }) }
     },
     goals: [
