@@ -51,39 +51,11 @@ const isId = Compile(idSchema)
 type Unknowns = Readonly<Record<string, unknown>>
 
 /**
- * Decoded requests by their text. Clients that poll send the same few texts again and again, and a lookup
- * costs a tenth of decoding. Only short requests without an `id` are kept, because an `id` is different each
- * time.
- */
-const decodedBefore: Readonly<Record<ProtocolVersion, Map<string, ClientMessage>>> = {
-  v1: new Map(),
-  v2: new Map(),
-}
-/** Longer texts are not cached, in UTF-16 code units. */
-const MAX_CACHED_CHARS = 96
-/** Cached texts per version; the cache is emptied when it is full. At most about 1 MB in all. */
-const MAX_CACHED_TEXTS = 1_000
-
-/**
- * Decodes one text message of a client into a request, or into the reason why it was refused. Never throws.
- * Callers must not modify the request: the same text returns the same object again.
+ * Decodes one text message of a client into a request, or into the reason why it was refused. Validates
+ * untrusted input; no other code does. A request has only the fields that the protocol version defines, each
+ * of them checked. A refusal names the field that is wrong. Never throws.
  */
 export function decode(text: string, version: ProtocolVersion): ClientMessage | Refusal {
-  if (text.length > MAX_CACHED_CHARS) return read(text, version)
-  const known = decodedBefore[version].get(text)
-  if (known) return known
-  const message = read(text, version)
-  if (message.type === 'refusal' || message.id !== undefined) return message
-  if (decodedBefore[version].size >= MAX_CACHED_TEXTS) decodedBefore[version].clear()
-  decodedBefore[version].set(text, message)
-  return message
-}
-
-/**
- * Validates untrusted input; no other code does. A request has only the fields that the protocol version
- * defines, each of them checked. A refusal names the field that is wrong.
- */
-function read(text: string, version: ProtocolVersion): ClientMessage | Refusal {
   let value: unknown
   try {
     value = JSON.parse(text)
