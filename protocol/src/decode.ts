@@ -183,10 +183,9 @@ function check(schema: FieldSchema, value: unknown): boolean {
  */
 function pick(holder: Unknowns, fields: readonly Field[]): Unknowns {
   const picked: Record<string, unknown> = {}
-  for (const { name, isOptional, inner } of fields) {
-    if (!Object.hasOwn(holder, name)) continue
+  for (const { name, inner } of fields) {
     const value = holder[name]
-    if (isOptional && value === null) continue
+    if (value === undefined || value === null) continue
     if (inner) picked[name] = pick(value as Unknowns, inner)
     else if (!USER_ID_FIELDS.has(name)) picked[name] = value
     else picked[name] = Array.isArray(value) ? value.map(userIdOf) : userIdOf(value)
