@@ -30,6 +30,8 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       changes.append([change('ann'), change('bob')])
       changes.append([])
       changes.append([change('ann')])
+      // A listener need not have `chosen`.
+      changes.chosen('ann', undefined)
       expect(changes.seq).toBe(3)
       expect(told).toEqual(['a ann,bob 2', 'b ann,bob 2', 'a ann 3', 'b ann 3'])
     })
@@ -61,6 +63,10 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       expect(changes.changedAfter(1)).toEqual(['b', 'a', 'c'])
       expect(changes.changedAfter(2)).toEqual(['a', 'c'])
       expect(changes.changedAfter(4)).toEqual([])
+      // Each user once, also if several of their changes are recent.
+      const repeated = fresh()
+      repeated.append(['a', 'b', 'a'].map(change))
+      expect(repeated.changedAfter(0)).toEqual(['b', 'a'])
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([3, 2, 4, 0])
       changes.append([change('d'), change('d')])
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([0, 0, 4, 6])
