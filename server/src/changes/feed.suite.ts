@@ -31,7 +31,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       changes.append([])
       changes.append([change('ann')])
       // A listener need not have `chosen`.
-      changes.chosen('ann', undefined)
+      changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, undefined)
       expect(changes.seq).toBe(3)
       expect(told).toEqual(['a ann,bob 2', 'b ann,bob 2', 'a ann 3', 'b ann 3'])
     })

@@ -21,6 +21,7 @@ export class ClockSkew {
   #rightMs = 0
   /** Whether `#rightMs` is estimated from stored times. */
   #isEstimate = false
+  /** Since when the clock has been as it is, if it is off. */
   #offSince = 0
 
   /**
@@ -70,7 +71,7 @@ export class ClockSkew {
       this.#isEstimate = false
       this.#rightMs = this.#jumpedMs
     }
-    if (!wasOff) this.#offSince = awake
+    this.#offSince = awake
     return wasOff && !this.isOff
   }
 

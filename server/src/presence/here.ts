@@ -95,7 +95,7 @@ export class Here {
     const { restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
     const isGone = session === 'none'
     const isKept = expiresAt !== undefined || keptHidden === true || chosenAt > 0
-    if (isGone && !isKept && newUsername === undefined) return undefined
+    if (isGone && !isKept && (newUsername === undefined || record.unseen)) return undefined
     const user = new User(userId, lastSeen, record.unseen !== true)
     if (newUsername !== undefined) user.restoreNewName(newUsername)
     const hasChoice = !isGone || expiresAt !== undefined || keptHidden === true
@@ -358,7 +358,7 @@ export class Here {
     const lastSign = this.signOfLife(user)
     this.#markSaid(user, now, awake)
     const sign = isLeaving ? lastSign : this.signOfLife(user)
-    const lastSeen = sign ?? seen?.lastSeen ?? user.knownSince
+    const lastSeen = sign ?? seen?.lastSeen ?? now
     const fact = { userId, ...due, username, lastSeen, cause, at: now }
     this.#pending.set(userId, fact)
     return { user, fact, isOwnSign: sign !== undefined }

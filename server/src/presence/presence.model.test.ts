@@ -220,7 +220,7 @@ class World {
 
   take(step: Step): readonly Change[] {
     this.#told = this.#do(step)
-    this.#latestTime = Math.max(this.#latestTime, this.now)
+    this.#latestTime = this.now
     return this.#told
   }
 

@@ -514,6 +514,26 @@ test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if 
   expect(presence.record('u9999')).toBeUndefined()
 })
 
+test('[R4 V13] of a user who was always hidden and left, not even the name is kept', () => {
+  const presence = new OneNode(DEFAULTS)
+  presence.open('ann', tab('s'), T, { username: 'Ann', choice: { status: 'offline' } })
+  expect(presence.leave('ann', 's', T + 1_000).dirty).toEqual(['ann'])
+  expect([...presence.records()]).toEqual([])
+  presence.open('ann', tab('s'), T + 2_000)
+  expect(presence.see('ann').username).toBeUndefined()
+  // As the version before this one has stored it.
+  const next = new OneNode(DEFAULTS)
+  const record = {
+    userId: 'bob',
+    session: 'none',
+    status: 'offline',
+    lastSeen: T,
+    newUsername: 'Bob',
+  } as const
+  next.restore([{ ...record, unseen: true }], T)
+  expect(next.knownCount).toBe(0)
+})
+
 test('[R4 V13] a user who was always hidden is, for others, a user who never was', () => {
   let presence = new OneNode(DEFAULTS)
   const nobody = presence.see('ann')

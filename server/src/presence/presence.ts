@@ -3,6 +3,7 @@ import { type Change, type Decision, type EndedSession, NOTHING, type OwnChoice 
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import { type Arrival, Here, type Step } from './here.ts'
+import { MovedStamps } from './moved-stamps.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import type { SessionName, User } from './user.ts'
@@ -34,6 +35,13 @@ export class Presence {
    * right later.
    */
   readonly #stampedOff = new Map<UserId, number>()
+  /** The `lastSeen` that was in the future when the clock was set back. */
+  readonly #moved = new MovedStamps()
+  /**
+   * Users whose record has changed because it is known now how wrong the clock was. `advance` reports some at
+   * a time.
+   */
+  readonly #unreported: UserId[] = []
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -54,12 +62,15 @@ export class Presence {
    * @param times what the earlier process has stored of the time.
    */
   restore(records: Iterable<PresenceRecord>, now: number, times: StoredTimes = {}): void {
-    const moveMs = this.#wall.begin(now, times)
-    for (const stored of records) {
-      const record = moveMs === 0 ? stored : { ...stored, lastSeen: stored.lastSeen + moveMs }
+    const { setBackMs, unsetMs } = this.#wall.begin(now, times)
+    for (const record of records) {
       const user = this.#here.restore(record, now)
+      if (unsetMs > 0) this.#unreported.push(record.userId)
       if (record.unseen && !user?.isVisible) continue
-      const { userId, lastSeen, username, newUsername } = record
+      const { userId, username, newUsername } = record
+      const stored = record.lastSeen + unsetMs
+      const aheadMs = record.aheadMs ?? (stored > now ? setBackMs : 0)
+      const lastSeen = aheadMs > 0 ? this.#move(userId, stored, aheadMs, now) : stored
       const shown = user ? presenceOf(user.said) : OFFLINE
       this.#view.put(userId, shown, lastSeen, user?.isVisible ? (newUsername ?? username) : username)
     }
@@ -125,20 +136,23 @@ export class Presence {
    */
   advance(now: number, limit: number): Decision {
     this.#wall.tell(now)
-    const believed = this.#believe(now)
+    this.#believe(now)
+    const changed = this.#unreported.splice(-limit)
     const steps: Step[] = []
-    for (let count = 0; count < limit; count++) {
+    while (changed.length + steps.length < limit) {
       const step = this.#here.advance(now)
       if (!step) break
       steps.push(step)
     }
     const decision = this.#decide(steps)
-    return believed.length === 0 ? decision : { ...decision, records: [...believed, ...decision.records] }
+    return changed.length === 0
+      ? decision
+      : { ...decision, records: [...this.#recordsOf(changed), ...decision.records] }
   }
 
   /** When `advance` has something to do, in ms since the epoch; Infinity if nothing waits. */
   get nextDeadline(): number {
-    return this.#here.nextDeadline
+    return this.#unreported.length > 0 ? Number.NEGATIVE_INFINITY : this.#here.nextDeadline
   }
 
   /**
@@ -179,11 +193,13 @@ export class Presence {
    * clients have noticed that, and are on their way back as after a suspension.
    */
   jumped(ms: number, now: number): Decision {
+    const wasBehind = this.#wall.isBehind(now - ms)
     const isRight = this.#wall.jump(ms, now)
     if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)
-    const records = this.#here.jumped(ms).map(user => this.#recordOf(user))
-    if (isRight) records.push(...this.#setStampsRight())
-    return { ...NOTHING, records }
+    const changed = this.#here.jumped(ms).map(({ userId }) => userId)
+    if (isRight) this.#setStampsRight(changed)
+    this.#moveStamps(ms, now, wasBehind)
+    return { ...NOTHING, records: this.#recordsOf(changed) }
   }
 
   /**
@@ -194,7 +210,7 @@ export class Presence {
     const forgotten: UserId[] = []
     const before = Math.min(now, this.knownTime(now)) - this.#options.keepMs
     for (const { userId, lastSeen } of this.#someGone(count)) {
-      if (this.#wall.lastPresent(lastSeen) >= before) continue
+      if (this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) >= before) continue
       this.#forget(userId)
       forgotten.push(userId)
     }
@@ -286,6 +302,7 @@ export class Presence {
         const isOff = this.#wall.isOff && step.isOwnSign && presenceOf(fact).status === 'offline'
         if (isOff) this.#stampedOff.set(user.userId, this.#wall.jumpedMs)
         else this.#stampedOff.delete(user.userId)
+        if (step.isOwnSign) this.#moved.delete(user.userId)
         facts.push(fact)
       }
       if (choice) choices.push(choice)
@@ -301,7 +318,10 @@ export class Presence {
   #recordOf(user: User): PresenceRecord {
     const { userId, liveness, choice, chosenAt, newName, wasSeen } = user
     const seen = this.#here.seen(userId)
-    const written = this.#here.signOfLife(user) ?? seen?.lastSeen ?? user.knownSince
+    const isHeard = this.#here.signOfLife(user) !== undefined
+    const aheadMs = seen && !isHeard ? this.#moved.aheadMs(userId, seen.lastSeen) : undefined
+    const written =
+      this.#here.signOfLife(user) ?? (seen ? this.#stampOf(userId, seen.lastSeen) : user.knownSince)
     // Without a session only a choice with an end is kept, and for some time the choice to be hidden.
     const isKept = liveness !== 'none' || choice.expiresAt !== undefined || user.isKeptHidden
     return {
@@ -315,6 +335,7 @@ export class Presence {
       ...(user.isIdle && { idle: true }),
       ...(user.isInactive && { inactive: true }),
       lastSeen: written + this.#behindMs(user),
+      ...(aheadMs !== undefined && { aheadMs }),
       ...(!wasSeen && { unseen: true }),
       ...(seen?.username !== undefined && { username: seen.username }),
       ...(newName !== undefined && { newUsername: newName }),
@@ -322,11 +343,13 @@ export class Presence {
   }
 
   #recordOfGone({ userId, lastSeen, username }: ArchivedUser): PresenceRecord {
+    const aheadMs = this.#moved.aheadMs(userId, lastSeen)
     return {
       userId,
       session: 'none',
       status: 'offline',
-      lastSeen: lastSeen + this.#behindStampMs(userId),
+      lastSeen: this.#stampOf(userId, lastSeen) + this.#behindStampMs(userId),
+      ...(aheadMs !== undefined && { aheadMs }),
       ...(username !== undefined && { username }),
     }
   }
@@ -342,39 +365,76 @@ export class Presence {
     return jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)
   }
 
-  /** The clock is right again. From now on, so is what it wrote while it was off. */
-  #setStampsRight(): PresenceRecord[] {
+  /** The `lastSeen` of a user as it was made, if `lastSeen` is what others see. */
+  #stampOf(userId: UserId, lastSeen: number): number {
+    return this.#moved.stored(userId, lastSeen) ?? lastSeen
+  }
+
+  /**
+   * The clock is right again. From now on, so is what it wrote while it was off. Adds the users to `changed`.
+   */
+  #setStampsRight(changed: UserId[]): void {
     const { jumpedMs } = this.#wall
-    const corrected: UserId[] = []
     for (const [userId, jumpedThen] of this.#stampedOff) {
       const known = this.#view.get(userId)
       if (!known) continue
-      this.#view.correct(userId, known.lastSeen + jumpedMs - jumpedThen)
-      corrected.push(userId)
+      this.#view.correct(userId, this.#stampOf(userId, known.lastSeen) + jumpedMs - jumpedThen)
+      this.#moved.delete(userId)
+      changed.push(userId)
     }
     this.#stampedOff.clear()
-    return this.#recordsOf(corrected)
   }
 
-  /** Time passes: what was in doubt for long is taken to be right. Returns the records that this changes. */
-  #believe(now: number): PresenceRecord[] {
-    const changed: UserId[] = []
+  /**
+   * The clock was set: what is in the future now was made before that, and what was moved then may have to
+   * move again.
+   */
+  #moveStamps(ms: number, now: number, wasBehind: boolean): void {
+    const reading = { now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind(now), wasBehind }
+    for (const userId of this.#moved.users()) {
+      const known = this.#view.get(userId)
+      this.#unreported.push(userId)
+      if (!known || this.#moved.stored(userId, known.lastSeen) === undefined) this.#moved.delete(userId)
+      else this.#view.correct(userId, this.#moved.follow(userId, known.lastSeen, reading))
+    }
+    if (ms >= 0) return
+    for (const { userId, lastSeen } of this.#view.users()) {
+      if (lastSeen > now && !this.#isHeard(userId))
+        this.#view.correct(userId, this.#move(userId, lastSeen, -ms, now))
+    }
+  }
+
+  #move(userId: UserId, stored: number, aheadMs: number, now: number): number {
+    const isBehind = this.#wall.isBehind(now)
+    if (!isBehind) this.#unreported.push(userId)
+    return this.#moved.move(userId, stored, aheadMs, {
+      now,
+      jumpedMs: this.#wall.jumpedMs,
+      isBehind,
+      wasBehind: isBehind,
+    })
+  }
+
+  /** Whether others see the user, who gave a sign of life to this process. */
+  #isHeard(userId: UserId): boolean {
+    const user = this.#here.get(userId)
+    return user !== undefined && this.#here.signOfLife(user) !== undefined
+  }
+
+  /** Time passes: what was in doubt for long is taken to be right. */
+  #believe(now: number): void {
     if (this.#wall.isToBeBelieved(now)) {
-      if (this.#wall.behindMs() > 0) for (const { userId } of this.#view.visibleUsers()) changed.push(userId)
-      changed.push(...this.#stampedOff.keys())
+      if (this.#wall.behindMs() > 0) {
+        for (const { userId } of this.#view.visibleUsers()) this.#unreported.push(userId)
+      }
+      for (const userId of this.#stampedOff.keys()) this.#unreported.push(userId)
       this.#stampedOff.clear()
       this.#wall.believe()
     }
-    if (this.#wall.isSetBackForGood(now)) {
-      for (const { userId, lastSeen } of this.#view.users()) {
-        const shown = this.#wall.shown(lastSeen)
-        if (shown === lastSeen) continue
-        this.#view.correct(userId, shown)
-        changed.push(userId)
-      }
-      this.#wall.replaced(now)
+    if (this.#moved.size > 0 && this.#wall.isSetBackForGood(now)) {
+      for (const userId of this.#moved.users()) this.#unreported.push(userId)
+      this.#moved.clear()
     }
-    return this.#recordsOf(changed)
   }
 
   #recordsOf(userIds: readonly UserId[]): PresenceRecord[] {
@@ -428,5 +488,6 @@ export class Presence {
     this.#view.forget(userId)
     this.#here.forget(userId)
     this.#stampedOff.delete(userId)
+    this.#moved.delete(userId)
   }
 }

@@ -28,6 +28,11 @@ export interface PresenceRecord {
    * behind the right time if that is known.
    */
   readonly lastSeen: number
+  /**
+   * How far the clock was ahead that wrote `lastSeen`, in ms. It was set back since, and may have been right
+   * before, so the time is stored as it was written.
+   */
+  readonly aheadMs?: number
   /** Others have never seen this user, who was always hidden. */
   readonly unseen?: true
   readonly username?: string

@@ -156,11 +156,14 @@ export class User {
     return this.#state?.sessions.some(session => session.isInactive) === true
   }
 
-  /** Whether nothing has to be kept of this user besides what others see. */
+  /**
+   * Whether nothing has to be kept of this user besides what others see. Of a user whom nobody has seen, not
+   * even a new name is kept.
+   */
   get isDone(): boolean {
     return (
       this.#state === undefined &&
-      this.#newName === undefined &&
+      (this.#newName === undefined || !this.wasSeen) &&
       this.#chosenAt === 0 &&
       isPlain(this.#choice)
     )
@@ -350,8 +353,7 @@ export class User {
     state.turn = 0
     this.#hasExpired = false
     if (!this.isVisible) return
-    const isLive = state.sessions.some(session => session.state === 'live')
-    if (!wasVisible && isLive) state.heard = Math.max(state.heard, now)
+    if (!wasVisible) state.heard = Math.max(state.heard, now)
     this.wasSeen = true
     this.#newName = undefined
   }

@@ -25,28 +25,30 @@ export class WallClock {
   #offsetMs = 0
   /** The latest `now` since the last jump. */
   #now = 0
-  /** The latest time that the clock has shown, before jumps and in earlier processes too. */
-  #latest = 0
   /** A lower bound of the real time, and when in awake time it was that. */
   #known: { readonly time: number; readonly at: number } | undefined
-  /** By how much the clock was set back, and since when (awake time). */
-  #setBack: { readonly byMs: number; readonly since: number } | undefined
+  /** Since when the clock has not jumped, in awake time. */
+  #since = 0
 
   /**
-   * The process starts at `now`. Returns by how much all stored timestamps have to be moved: they were made
-   * before the clock was set for the first time.
+   * The process starts at `now`. Returns by how much the clock was set back since the latest time that is
+   * stored, and by how much all stored timestamps have to be moved because they were made before the clock
+   * was set for the first time.
    */
-  begin(now: number, { knownTime = now, latestTime = now }: StoredTimes): number {
+  begin(
+    now: number,
+    { knownTime = now, latestTime = now }: StoredTimes,
+  ): { setBackMs: number; unsetMs: number } {
     const awake = this.awake(now)
     this.#now = now
-    this.#latest = latestTime
+    this.#since = awake
     this.#known = { time: isUnset(knownTime) ? Math.max(knownTime, now) : knownTime, at: awake }
     const leastTime = Math.max(this.#known.time, FIRST_PLAUSIBLE_TIME)
     const wasUnset = isUnset(latestTime) && !isUnset(now)
-    const absenceMs = wasUnset ? 0 : Math.max(0, now - latestTime)
+    const absenceMs = Math.max(0, now - latestTime)
     this.#skew.begin(now < leastTime ? now - leastTime : absenceMs, awake)
-    this.#compare(now)
-    return wasUnset ? now - latestTime : 0
+    const setBackMs = latestTime - now > TOLERANCE_MS ? latestTime - now : 0
+    return { setBackMs, unsetMs: wasUnset ? now - latestTime : 0 }
   }
 
   /** It is `now`. */
@@ -64,23 +66,23 @@ export class WallClock {
     return awake + this.#offsetMs
   }
 
-  /** Leaves `ms` out of awake time. */
+  /**
+   * Leaves `ms` out of awake time. Negative: the clock was corrected back, so that much of the time that is
+   * known to have passed has not. Otherwise the clock would seem to be behind after some such corrections.
+   */
   leaveOut(ms: number): void {
     this.#offsetMs += ms
+    if (ms < 0 && this.#known) this.#known = { ...this.#known, time: this.#known.time + ms }
   }
 
   /** The clock was set by `ms` and shows `now`. Returns whether it was wrong before and is right again. */
   jump(ms: number, now: number): boolean {
     this.#offsetMs += ms
     this.#now = now
-    this.#latest = Math.max(this.#latest, now - ms)
     const awake = this.awake(now)
+    this.#since = awake
     const isRight = this.#skew.jump(ms, awake)
-    if (isRight) {
-      this.#latest = now
-      if (isUnset(this.knownTime(now))) this.#known = { time: now, at: awake }
-    }
-    this.#compare(now)
+    if (isRight && isUnset(this.knownTime(now))) this.#known = { time: now, at: awake }
     return isRight
   }
 
@@ -131,13 +133,9 @@ export class WallClock {
     return isUnset(lastSeen) ? (this.#known?.time ?? lastSeen) : lastSeen
   }
 
-  /**
-   * A timestamp as others are told. Nobody was last seen in the future: such a time was made before the clock
-   * was set back. The latest of them was made then, and the others were made as much earlier as they are
-   * before it.
-   */
+  /** A timestamp as others are told. Nobody was last seen in the future. */
   shown(lastSeen: number): number {
-    return lastSeen <= this.#now ? lastSeen : Math.min(this.#now, lastSeen - (this.#setBack?.byMs ?? 0))
+    return Math.min(lastSeen, this.#now)
   }
 
   /**
@@ -153,25 +151,14 @@ export class WallClock {
     this.#skew.believe()
   }
 
-  /**
-   * Whether timestamps in the future are to be replaced by what is {@link shown} for them: the clock was set
-   * back, has stayed so for long, and nothing shows that it is behind. {@link replaced} says that it was
-   * done.
-   */
+  /** Whether the clock is behind a time that is known to have passed. */
+  isBehind(now: number): boolean {
+    return now < this.knownTime(now) - TOLERANCE_MS
+  }
+
+  /** Whether a clock that was set back has stayed so for long, and nothing shows that it is behind. */
   isSetBackForGood(now: number): boolean {
-    const { since = Number.POSITIVE_INFINITY } = this.#setBack ?? {}
-    return this.awake(now) - since >= BELIEVE_MS && now >= this.knownTime(now) - TOLERANCE_MS
-  }
-
-  /** No timestamp is in the future any more. */
-  replaced(now: number): void {
-    this.#latest = now
-    this.#setBack = undefined
-  }
-
-  #compare(now: number): void {
-    const byMs = this.#latest - now
-    this.#setBack = byMs > TOLERANCE_MS ? { byMs, since: this.awake(now) } : undefined
+    return this.awake(now) - this.#since >= BELIEVE_MS && !this.isBehind(now)
   }
 }
 

@@ -244,14 +244,14 @@ describe('another process takes the directory', () => {
   test('[Z3] a volume with an earlier state is mounted after the start: the error names this cause, and a restart uses the volume', async () => {
     const volume = new SimulatedDisk()
     const earlier = await startStoreOn(volume)
-    earlier.note(offline('on the volume'))
+    earlier.put(offline('on the volume'))
     await earlier.store.save()
     await earlier.store.close()
 
-    const { disk, store, log, note } = await begin()
+    const { disk, store, log, put } = await begin()
     disk.moveTree(DATA, '/hidden by the mount')
     for (const [name, content] of volume.files()) disk.put(`${DATA}/${name}`, content)
-    note(offline('mine'))
+    put(offline('mine'))
     await elapse(5_000)
     const [error = ''] = log.errors.filter(text => text.includes('stop one of the two'))
     expect(error).toContain(`${DATA} has a state that this server did not write`)

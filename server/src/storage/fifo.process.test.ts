@@ -16,11 +16,11 @@ const canMakeFifos = spawnSync('mkfifo', ['--version']).error === undefined
 /** A data directory in which a store has saved twice and stopped cleanly, and what it stored. */
 async function someDirectory() {
   const dataDir = newDirectory()
-  const { store, note, users } = await startStoreOn(nodeDisk, { dataDir })
-  note(offline('a'))
+  const { store, put, users } = await startStoreOn(nodeDisk, { dataDir })
+  put(offline('a'))
   await store.save()
   await store.save()
-  note(offline('b'))
+  put(offline('b'))
   await store.close()
   return { dataDir, users }
 }
@@ -103,10 +103,10 @@ test.skipIf(!canMakeFifos)(
   '[Z2] a lock that a FIFO replaces while the server runs is noticed, and the lock is taken again when it is gone',
   async () => {
     const { dataDir } = await someDirectory()
-    const { store, note, log } = await startStoreOn(nodeDisk, { dataDir })
+    const { store, put, log } = await startStoreOn(nodeDisk, { dataDir })
     onTestFinished(() => store.close())
     await replaceWithFifo(join(dataDir, 'lock'))
-    note(offline('c'))
+    put(offline('c'))
     await vi.waitFor(
       () =>
         expect(store.health()).toMatchObject({ state: 'failing', error: expect.stringContaining('lock') }),

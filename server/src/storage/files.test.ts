@@ -112,6 +112,8 @@ describe('the state file', () => {
       '{"userId":"a","status":"offline","lastSeen":1,"hidden":true,"keptHidden":true}',
       '"keptHidden" is only valid for',
     ],
+    ['{"userId":"a","status":"offline","lastSeen":1,"aheadMs":0}', 'row 2: "aheadMs" must be'],
+    ['{"userId":"a","status":"offline","lastSeen":1,"aheadMs":"1"}', 'row 2: "aheadMs" must be'],
     ['{"userId":"a","status":"offline","lastSeen":1,"unseen":1}', 'row 2: "unseen" must be'],
     ['{"userId":"a","status":"busy","lastSeen":1,"unseen":true}', 'row 2: "unseen" needs "status" to be'],
     ['{"userId":"ok","status":"online","lastSeen":1}', 'row 2: "userId" "ok" occurs twice'],

@@ -9,6 +9,8 @@ export interface MemoryState {
   alive?: number | undefined
   /** See `Store.recordAlive`. */
   knownTime?: number | undefined
+  /** See `Records.latestTime`. */
+  latestTime?: number | undefined
   /** The store that owns the data; absent if none does. */
   owner?: object | undefined
 }
@@ -38,7 +40,7 @@ class MemoryStore implements Store {
     for (const record of this.#state.users.values()) records.set(this.#asLastSeen(record))
     this.#know(this.#state.knownTime ?? highestTime(records))
     records.knownTime = this.#state.knownTime
-    records.latestTime = highestTime(records)
+    records.latestTime = this.#state.latestTime ?? highestTime(records)
     return records
   }
 
@@ -60,7 +62,10 @@ class MemoryStore implements Store {
   }
 
   put(record: UserRecord): void {
-    if (this.#open) this.#state.users.set(record.userId, record)
+    if (!this.#open) return
+    this.#state.users.set(record.userId, record)
+    const { latestTime = record.lastSeen } = this.#state
+    if (record.aheadMs === undefined) this.#state.latestTime = Math.max(latestTime, record.lastSeen)
   }
 
   delete(userId: UserId): void {
@@ -70,6 +75,7 @@ class MemoryStore implements Store {
   recordAlive(now: number, knownTime?: number): void {
     if (!this.#open) return
     this.#state.alive = now
+    this.#state.latestTime = now
     this.#know(knownTime)
   }
 

@@ -32,6 +32,7 @@ test.each([
   { chosenAt: 5 },
   { keptHidden: true as const },
   { unseen: true as const },
+  { aheadMs: 5 },
   { inactive: true as const },
 ])('no field of an offline user is lost: %o', field => {
   const record = { ...offline('ann'), ...field }

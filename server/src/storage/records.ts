@@ -14,7 +14,10 @@ export class Records implements Iterable<UserRecord> {
    * highest time that was stored anywhere. `undefined` if nothing was stored.
    */
   knownTime: number | undefined
-  /** The latest time of the wall clock that was stored anywhere, in ms since the epoch; `undefined` if none was. */
+  /**
+   * What the wall clock of the last process showed at last, as far as it was stored, in ms since the epoch;
+   * `undefined` if nothing was stored.
+   */
   latestTime: number | undefined
 
   /** The number of users. */
@@ -47,8 +50,19 @@ export class Records implements Iterable<UserRecord> {
 
 /** Whether a compact row can hold everything in this record. */
 function fitsRow(record: UserRecord): boolean {
-  const { session, status, text, expiresAt, chosenAt, keptHidden, unseen, idle, inactive, newUsername } =
-    record
+  const {
+    session,
+    status,
+    text,
+    expiresAt,
+    chosenAt,
+    keptHidden,
+    unseen,
+    aheadMs,
+    idle,
+    inactive,
+    newUsername,
+  } = record
   return (
     session === 'none' &&
     status === 'offline' &&
@@ -57,6 +71,7 @@ function fitsRow(record: UserRecord): boolean {
     chosenAt === undefined &&
     keptHidden === undefined &&
     unseen === undefined &&
+    aheadMs === undefined &&
     idle === undefined &&
     inactive === undefined &&
     newUsername === undefined

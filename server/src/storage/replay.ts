@@ -125,19 +125,26 @@ class ReplayedState {
   #alive = Number.NEGATIVE_INFINITY
   /** The highest `knownTime` that was stored. */
   #knownTime: number | undefined
-  /** The highest time of any kind: `latestTime`. It replaces `knownTime` in files of earlier versions. */
+  /** What the clock of the last process showed at last. */
+  #latestTime: number | undefined
+  /** The highest time of any kind. It replaces `knownTime` in files of earlier versions. */
   #highestTime: number | undefined
 
   constructor({ users, knownTime, savedAt }: ReplayBase) {
     this.#users = users
     this.#knownTime = knownTime
     this.#highestTime = savedAt
+    this.#latestTime = savedAt
   }
 
   apply(entry: Entry): void {
     switch (entry.kind) {
       case 'keep':
         this.#users.set(entry.record)
+        // Not what an earlier process wrote whose clock was ahead.
+        if (entry.record.aheadMs === undefined) {
+          this.#latestTime = higher(this.#latestTime, entry.record.lastSeen)
+        }
         break
       case 'forget':
         this.#users.delete(entry.userId)
@@ -145,9 +152,11 @@ class ReplayedState {
       case 'alive':
         // The last one, not the highest: the clock may have been ahead before.
         this.#alive = entry.at
+        this.#latestTime = entry.at
         this.#recordTimes(entry.at, entry.knownTime)
         break
       case 'closed':
+        this.#latestTime = entry.at ?? this.#latestTime
         this.#recordTimes(entry.at, entry.knownTime)
         break
     }
@@ -175,7 +184,7 @@ class ReplayedState {
       this.#highestTime = higher(this.#highestTime, lastSeen)
     }
     this.#users.knownTime = this.#knownTime ?? this.#highestTime
-    this.#users.latestTime = this.#highestTime
+    this.#users.latestTime = this.#latestTime ?? this.#highestTime
     return this.#users
   }
 

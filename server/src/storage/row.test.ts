@@ -41,6 +41,11 @@ test.each<[what: string, record: UserRecord, row: string]>([
     `"status":"offline",${TIME},"chosenAt":"1970-01-01T00:00:00.002Z","keptHidden":true`,
   ],
   [
+    'last seen by a clock that was ahead',
+    { ...ann, session: 'none', status: 'offline', aheadMs: 3_600_000 },
+    `"status":"offline",${TIME},"aheadMs":3600000`,
+  ],
+  [
     'hidden, and never seen by others',
     { ...ann, session: 'live', status: 'offline', unseen: true },
     `"status":"offline",${TIME},"hidden":true,"unseen":true`,

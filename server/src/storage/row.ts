@@ -24,13 +24,14 @@ import type { UserRecord } from './store.ts'
  * - `"newUsername"`: a name that others don't see yet.
  * - `"choice"`: the status that the user chose, if it differs from `status`: the user is away because of
  * being idle, or offline with a choice that ends later.
+ * - `"aheadMs"`: how far the clock was ahead that wrote `lastSeen`, in ms.
  * - `"unseen":true`: others have never seen the user, who was always hidden.
  * - `"keptHidden":true`: the user is offline, and the choice `offline` still applies on return.
  * - `"text"`, `"expiresAt"`, `"chosenAt"`: parts of the choice.
  */
 export function encodeRow(record: UserRecord): string {
   const { userId, session, status, text, expiresAt, chosenAt, keptHidden } = record
-  const { idle, inactive, lastSeen, unseen, username, newUsername } = record
+  const { idle, inactive, lastSeen, aheadMs, unseen, username, newUsername } = record
   const isOffline = session === 'none'
   const presence = isOffline ? 'offline' : status === 'online' && idle ? 'away' : status
   let row = `{"userId":${JSON.stringify(userId)},"status":"${presence}","lastSeen":"${isoTime(lastSeen)}"`
@@ -41,6 +42,7 @@ export function encodeRow(record: UserRecord): string {
   if (expiresAt !== undefined) row += `,"expiresAt":"${isoTime(expiresAt)}"`
   if (chosenAt !== undefined) row += `,"chosenAt":"${isoTime(chosenAt)}"`
   if (!isOffline && status === 'offline') row += ',"hidden":true'
+  if (aheadMs !== undefined) row += `,"aheadMs":${aheadMs}`
   if (unseen) row += ',"unseen":true'
   if (keptHidden) row += ',"keptHidden":true'
   if (inactive) row += ',"inactive":true'
@@ -97,6 +99,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     ...(idle && { idle: true as const }),
     ...(inactive && { inactive: true as const }),
     lastSeen,
+    ...aheadIn(fields.aheadMs),
     ...(unseen && { unseen: true as const }),
     ...optionalNameIn('username', fields.username),
     ...optionalNameIn('newUsername', fields.newUsername),
@@ -116,6 +119,7 @@ type RowField =
   | 'hidden'
   | 'keptHidden'
   | 'unseen'
+  | 'aheadMs'
   | 'inactive'
   | 'idle'
   | 'held'
@@ -141,6 +145,12 @@ function textIn(value: unknown): { text?: string } {
 function optionalTimeIn<Field extends RowField>(field: Field, value: unknown): { [F in Field]?: number } {
   if (value === undefined || value === null) return {}
   return { [field]: timeIn(field, value, undefined) } as { [F in Field]?: number }
+}
+
+function aheadIn(value: unknown): { aheadMs?: number } {
+  if (value === undefined) return {}
+  if (typeof value === 'number' && value > 0 && value <= MAX_TIME) return { aheadMs: Math.trunc(value) }
+  throw new BadRow('"aheadMs" must be a number of milliseconds above 0')
 }
 
 function statusIn(field: RowField, value: unknown): Status {

@@ -181,14 +181,18 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       expect(await reload()).toEqual(byId(online('a', 3_000)))
     })
 
-    test('[R11] latestTime is the latest time that is stored', async () => {
+    test('[R11] latestTime is what the clock showed last, not the highest time', async () => {
       const { store, put } = await begin()
-      put(online('a', 1_000), offline('b', 2_000))
+      put(online('a', 1_000), { ...offline('b', 9_500_000), aheadMs: 9_000_000 })
       store.recordAlive(9_000_000)
+      await store.flush()
+      store.recordAlive(2_000)
+      await store.flush()
+      put(online('a', 3_000))
       await store.flush()
       await harness.kill(store)
       const next = harness.open()
-      expect((await next.load()).latestTime).toBe(9_000_000)
+      expect((await next.load()).latestTime).toBe(3_000)
       await next.close()
     })
 
@@ -209,6 +213,7 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
         { ...offline('online until then'), status: 'online', expiresAt: 9_000_000 },
         { ...offline('with a new name'), newUsername: 'new', username: 'old' },
         { ...online('never seen'), status: 'offline', unseen: true },
+        { ...offline('by a clock that was ahead', 9_000_000), aheadMs: 5_000_000 },
         { ...offline('never seen, and gone'), keptHidden: true, unseen: true },
       ]
       put(...records)

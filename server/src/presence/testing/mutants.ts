@@ -10,6 +10,7 @@ export interface Mutant {
     | 'deadlines.ts'
     | 'fact.ts'
     | 'here.ts'
+    | 'moved-stamps.ts'
     | 'pace.ts'
     | 'presence.ts'
     | 'round.ts'
@@ -128,8 +129,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the restart is a proof of life',
     file: 'presence.ts',
-    line: 'const record = moveMs === 0 ? stored : { ...stored, lastSeen: stored.lastSeen + moveMs }',
-    becomes: 'const record = { ...stored, lastSeen: now }',
+    line: 'const stored = record.lastSeen + unsetMs',
+    becomes: 'const stored = now',
   },
   {
     name: 'a hidden user is shown after a restart',
@@ -226,8 +227,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'who is kept is forgotten one millisecond early',
     file: 'presence.ts',
-    line: 'this.#wall.lastPresent(lastSeen) >= before',
-    becomes: 'this.#wall.lastPresent(lastSeen) > before',
+    line: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) >= before',
+    becomes: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) > before',
   },
   {
     name: 'the newest is forgotten instead of the oldest',
@@ -480,28 +481,29 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'who leaves rests though a name waits',
     file: 'user.ts',
-    line: 'this.#state === undefined &&\n      this.#newName === undefined &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
+    line: 'this.#state === undefined &&\n      (this.#newName === undefined || !this.wasSeen) &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
     becomes: 'this.#state === undefined && this.#chosenAt === 0 && isPlain(this.#choice)',
   },
   {
     name: 'who leaves rests though a choice has its end ahead',
     file: 'user.ts',
-    line: 'this.#state === undefined &&\n      this.#newName === undefined &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
-    becomes: 'this.#state === undefined && this.#newName === undefined && this.#chosenAt === 0',
+    line: 'this.#state === undefined &&\n      (this.#newName === undefined || !this.wasSeen) &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
+    becomes:
+      'this.#state === undefined && (this.#newName === undefined || !this.wasSeen) && this.#chosenAt === 0',
   },
   {
     name: 'a user who has lost the last session rests',
     file: 'user.ts',
-    line: 'this.#state === undefined &&\n      this.#newName === undefined &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
+    line: 'this.#state === undefined &&\n      (this.#newName === undefined || !this.wasSeen) &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
     becomes:
       "this.#state?.sessions.some(session => session.state === 'live') !== true && this.#newName === undefined && this.#chosenAt === 0 && isPlain(this.#choice)",
   },
   {
     name: 'a user who is not seen rests',
     file: 'user.ts',
-    line: 'this.#state === undefined &&\n      this.#newName === undefined &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
+    line: 'this.#state === undefined &&\n      (this.#newName === undefined || !this.wasSeen) &&\n      this.#chosenAt === 0 &&\n      isPlain(this.#choice)',
     becomes:
-      "this.shown.status === 'offline' && this.#newName === undefined && this.#chosenAt === 0 && isPlain(this.#choice)",
+      '!this.isVisible && this.#newName === undefined && this.#chosenAt === 0 && isPlain(this.#choice)',
   },
   {
     name: 'who rests has no name',
@@ -548,7 +550,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a name that waits is lost in a restart',
     file: 'here.ts',
-    line: 'isGone && !isKept && newUsername === undefined',
+    line: 'isGone && !isKept && (newUsername === undefined || record.unseen)',
     becomes: 'isGone && !isKept',
   },
   {
@@ -841,7 +843,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was stamped while the clock was wrong stays wrong',
     file: 'presence.ts',
-    line: 'records.push(...this.#setStampsRight())',
+    line: 'this.#setStampsRight(changed)',
     becomes: 'this.#stampedOff.clear()',
   },
   {
@@ -853,8 +855,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'it is not noted whose lastSeen was set right',
     file: 'presence.ts',
-    line: '      corrected.push(userId)\n',
-    becomes: '',
+    line: '      this.#moved.delete(userId)\n      changed.push(userId)\n',
+    becomes: '      this.#moved.delete(userId)\n',
   },
   {
     name: 'it is not noted whose lastSeen moved',
@@ -865,7 +867,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'somebody was last seen in the future',
     file: 'wall-clock.ts',
-    line: 'return lastSeen <= this.#now ? lastSeen : Math.min(this.#now, lastSeen - (this.#setBack?.byMs ?? 0))',
+    line: 'return Math.min(lastSeen, this.#now)',
     becomes: 'return lastSeen',
   },
   {
@@ -991,45 +993,45 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'all timestamps in the future are now',
-    file: 'wall-clock.ts',
-    line: 'Math.min(this.#now, lastSeen - (this.#setBack?.byMs ?? 0))',
-    becomes: 'this.#now',
+    file: 'moved-stamps.ts',
+    line: 'const lastSeen = Math.min(now, stored - aheadMs)',
+    becomes: 'const lastSeen = now',
   },
   {
     name: 'a clock that was set back is not compared with what was stored',
     file: 'wall-clock.ts',
-    line: 'this.#latest = latestTime\n',
-    becomes: 'this.#latest = now\n',
+    line: 'latestTime - now > TOLERANCE_MS ? latestTime - now : 0',
+    becomes: '0',
   },
   {
     name: 'timestamps in the future stay so for ever',
     file: 'presence.ts',
-    line: 'if (this.#wall.isSetBackForGood(now)) {',
+    line: 'if (this.#moved.size > 0 && this.#wall.isSetBackForGood(now)) {',
     becomes: 'if (now < 0) {',
   },
   {
     name: 'timestamps in the future are replaced although the clock may be behind',
     file: 'wall-clock.ts',
-    line: ' && now >= this.knownTime(now) - TOLERANCE_MS',
+    line: ' && !this.isBehind(now)',
     becomes: '',
   },
   {
     name: 'it is not noted whose timestamp in the future was replaced',
     file: 'presence.ts',
-    line: 'this.#view.correct(userId, shown)\n        changed.push(userId)',
-    becomes: 'this.#view.correct(userId, shown)',
+    line: '      for (const userId of this.#moved.users()) this.#unreported.push(userId)\n',
+    becomes: '',
   },
   {
     name: 'it is not noted whose stored time is another when a clock is believed',
     file: 'presence.ts',
-    line: 'changed.push(...this.#stampedOff.keys())',
+    line: '      for (const userId of this.#stampedOff.keys()) this.#unreported.push(userId)\n',
     becomes: '',
   },
   {
     name: 'it is not noted which users who are present have another stored time when a clock is believed',
     file: 'presence.ts',
-    line: 'if (this.#wall.behindMs() > 0) for',
-    becomes: 'if (now < 0) for',
+    line: 'if (this.#wall.behindMs() > 0) {',
+    becomes: 'if (now < 0) {',
   },
   {
     name: 'no clock is ever believed',
@@ -1156,5 +1158,89 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'user.ts',
     line: 'return ended.filter(id => id !== BEFORE_RESTART)',
     becomes: 'return ended',
+  },
+  {
+    name: 'a clock is believed an hour after it was set first, though it was set again',
+    file: 'clock-skew.ts',
+    line: '    this.#offSince = awake\n    return wasOff',
+    becomes: '    if (!wasOff) this.#offSince = awake\n    return wasOff',
+  },
+  {
+    name: 'a clock that passes a timestamp in the future makes it right',
+    file: 'wall-clock.ts',
+    line: 'const setBackMs = latestTime - now > TOLERANCE_MS',
+    becomes: 'const setBackMs = latestTime - now > BELIEVE_MS',
+  },
+  {
+    name: 'a clock that is where it was before leaves timestamps moved',
+    file: 'moved-stamps.ts',
+    line: 'jumpedMs >= undoneAt - TOLERANCE_MS || ',
+    becomes: '',
+  },
+  {
+    name: 'a clock that was behind and passes a timestamp leaves it moved',
+    file: 'moved-stamps.ts',
+    line: '(wasBehind && stored <= now)',
+    becomes: 'false',
+  },
+  {
+    name: 'a pause of the machine moves timestamps that were moved back',
+    file: 'moved-stamps.ts',
+    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, stamp.movedAt)',
+    becomes: 'jumpedMs',
+  },
+  {
+    name: 'a second set-back leaves the timestamps of the first',
+    file: 'moved-stamps.ts',
+    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, stamp.movedAt)',
+    becomes: 'wasBehind ? jumpedMs : stamp.movedAt',
+  },
+  {
+    name: 'a timestamp that was moved is set right from where it was moved to',
+    file: 'presence.ts',
+    line: 'this.#view.correct(userId, this.#stampOf(userId, known.lastSeen) + jumpedMs',
+    becomes: 'this.#view.correct(userId, known.lastSeen + jumpedMs',
+  },
+  {
+    name: 'a timestamp that was moved counts for forgetting',
+    file: 'presence.ts',
+    line: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen))',
+    becomes: 'this.#wall.lastPresent(lastSeen)',
+  },
+  {
+    name: 'a timestamp that was moved is stored',
+    file: 'presence.ts',
+    line: 'lastSeen: this.#stampOf(userId, lastSeen) + this.#behindStampMs(userId)',
+    becomes: 'lastSeen: lastSeen + this.#behindStampMs(userId)',
+  },
+  {
+    name: 'the name of a user who was always hidden is kept',
+    file: 'user.ts',
+    line: '(this.#newName === undefined || !this.wasSeen)',
+    becomes: 'this.#newName === undefined',
+  },
+  {
+    name: 'how far the clock was ahead is not stored',
+    file: 'moved-stamps.ts',
+    line: 'return stamp?.isSure ? stamp.stored - stamp.lastSeen : undefined',
+    becomes: 'return undefined',
+  },
+  {
+    name: 'how far the clock was ahead is stored although it may be behind',
+    file: 'moved-stamps.ts',
+    line: 'return stamp?.isSure ? stamp',
+    becomes: 'return stamp ? stamp',
+  },
+  {
+    name: 'how far the clock was ahead is measured again at each start',
+    file: 'presence.ts',
+    line: 'record.aheadMs ?? (stored > now ? setBackMs : 0)',
+    becomes: 'stored > now ? setBackMs : 0',
+  },
+  {
+    name: 'it is not noted whose timestamp was moved',
+    file: 'presence.ts',
+    line: 'if (!isBehind) this.#unreported.push(userId)',
+    becomes: '',
   },
 ]

@@ -51,7 +51,7 @@ type Event =
    */
   | { readonly what: 'look'; readonly at: number; readonly knownTime: number }
   | { readonly what: 'suspension'; readonly ms: number; readonly at: number }
-  | { readonly what: 'jump'; readonly ms: number; readonly at: number }
+  | { readonly what: 'jump'; readonly ms: number; readonly at: number; readonly knownTime: number }
   | {
       readonly what: 'restart'
       readonly at: number
@@ -96,6 +96,10 @@ interface Story {
   newName: string | undefined
   /** Whether others have ever seen the user. */
   wasSeen: boolean
+  /** The `lastSeen` as it was made: another if it was in the future when the clock was set back. */
+  stamp: number | null
+  /** How far the clock is taken to have been ahead that wrote it. */
+  aheadMs: number | undefined
   /** What is stored as `lastSeen`: not behind the right time where that is known. */
   storedLastSeen: number | null
   /** Whether the end of the choice is by the wall clock although it is ahead. */
@@ -105,10 +109,6 @@ interface Story {
    * tell.
    */
   ahead: number
-  /** By how much the wall clock was set back. */
-  setBackMs: number
-  /** Whether it was decided just now that the wall clock is right. */
-  isSettled: boolean
 }
 
 /** A clock that is as far off as this is wrong. */
@@ -152,13 +152,25 @@ class Model {
     /** Whether that is only a bound, from what was stored; and since when the clock is wrong. */
     let isBound = false
     let offSince = 0
-    /** The latest time of the wall clock, by how much it was set back from there, and when that was. */
-    let latest = 0
-    let setBackMs = 0
-    let setBackAt = 0
+    /**
+     * A timestamp that was in the future when the clock was set back, what stands for it, the sum of jumps at
+     * that time, and the sum at which the clock is where it was before; and when the clock jumped last.
+     */
+    let moved: { stamp: number; lastSeen: number; at: number; undoneAt: number; isSure: boolean } | undefined
+    let jumpedAt = 0
+    const moveBack = (setBackMs: number, now: number, isSure: boolean) => {
+      if (lastSeen === null || !wasSeen) return
+      moved = {
+        stamp: lastSeen,
+        lastSeen: Math.min(now, lastSeen - setBackMs),
+        at: jumped,
+        undoneAt: jumped + setBackMs,
+        isSure,
+      }
+      lastSeen = moved.lastSeen
+    }
     /** The sum of all jumps and suspensions: the wall clock minus steady time. */
     let offset = 0
-    let isSettled = false
     /**
      * How the last session ended; what others know of choice and idleness; whether the choice before has
      * expired.
@@ -194,7 +206,8 @@ class Model {
     const stored = () => {
       const isStampedNow = shown.status !== 'offline' && lastSeen === proof
       const then = stampedAt ?? (isStampedNow ? jumped : undefined)
-      return lastSeen === null || then === undefined ? lastSeen : lastSeen + behind(then)
+      const stamp = moved?.stamp ?? lastSeen
+      return stamp === null || then === undefined ? stamp : stamp + behind(then)
     }
     const owes = () => {
       const due = dueView(sessions, choice)
@@ -211,7 +224,7 @@ class Model {
         stampedAt = undefined
         ;[username, newName] = [newName ?? username, undefined]
         // Who becomes visible is seen at this moment.
-        if (!wasVisible && !sessions.every(isLost)) proof = Math.max(proof, now)
+        if (!wasVisible) proof = Math.max(proof, now)
       } else if (wasVisible) {
         stampedAt = isOff() && proof === lastSeen ? jumped : undefined
       }
@@ -223,7 +236,7 @@ class Model {
         case 'open': {
           if (sessions.length === 0 && isOver(choice, choiceTime(event.at))) {
             choice = ONLINE
-            if (keptUntil === 0) chosenAt = 0
+            if (keptUntil === 0 && !isHere) chosenAt = 0
           }
           // Its own place if it has one, else that of the nameless one lost longest ago: that is what "back"
           // means.
@@ -295,22 +308,16 @@ class Model {
         case 'forgotten':
           ;({ known, sessions, choice, chosenAt, keptUntil, shown, lastSeen, username, newName } = UNKNOWN)
           ;({ wasSeen, isByWall } = UNKNOWN)
-          stampedAt = undefined
+          ;[stampedAt, moved] = [undefined, undefined]
           break
         case 'look':
-          isSettled = false
           // A clock that was wrong for long is right now, and so are the timestamps that it made.
           if (isOff() && event.at - offset - offSince >= BELIEVE_MS) {
-            ;[right, isBound, stampedAt, isSettled] = [jumped, false, undefined, true]
+            ;[right, isBound, stampedAt] = [jumped, false, undefined]
           }
           // A clock that was set back for long: nobody was last seen in the future.
-          if (
-            setBackMs > 0 &&
-            event.at - offset - setBackAt >= BELIEVE_MS &&
-            event.at >= event.knownTime - OFF_MS
-          ) {
-            if (lastSeen !== null) lastSeen = toldOf(lastSeen, setBackMs, event.at)
-            ;[setBackMs, latest, isSettled] = [0, event.at, true]
+          if (moved && event.at - offset - jumpedAt >= BELIEVE_MS && event.at >= event.knownTime - OFF_MS) {
+            moved = undefined
           }
           if (sessions.some(session => session.until <= event.at)) end = 'lost'
           sessions = sessions.filter(session => session.until > event.at)
@@ -332,15 +339,12 @@ class Model {
           const wasOff = isOff()
           const wasBehind = jumped < right
           offset += event.ms
-          if (!wasOff) offSince = event.at - offset
+          offSince = event.at - offset
           jumped += event.ms
-          latest = Math.max(latest, event.at - event.ms)
+          jumpedAt = event.at - offset
           const isBack = jumped - right >= -OFF_MS && (wasBehind || jumped - right <= ABSENCE_MS)
           if (isBound && isBack) [right, isBound] = [jumped, false]
           isByWall = false
-          if (wasOff && !isOff()) latest = event.at
-          setBackMs = latest - event.at > OFF_MS ? latest - event.at : 0
-          setBackAt = event.at - offset
           sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
           if (keptUntil > 0) keptUntil += event.ms
           returnUntil += event.ms
@@ -354,27 +358,51 @@ class Model {
           // ... and what was stamped while it was wrong for one who was not seen any more is set right with
           // it.
           if (wasOff && !isOff()) {
-            if (stampedAt !== undefined && lastSeen !== null) lastSeen += jumped - stampedAt
+            if (stampedAt !== undefined && lastSeen !== null) {
+              lastSeen = (moved?.stamp ?? lastSeen) + jumped - stampedAt
+              moved = undefined
+            }
             stampedAt = undefined
+          }
+          if (moved) {
+            // Known to be behind before: whatever it shows now is nearer to the truth. Otherwise, a jump
+            // forward may be the
+            // end of a pause, and only one that undoes all tells that the clock was right before.
+            const wasKnownBehind = event.at - event.ms < event.knownTime - OFF_MS
+            const isUndone = jumped >= moved.undoneAt - OFF_MS || (wasKnownBehind && moved.stamp <= event.at)
+            if (wasKnownBehind) moved.at = jumped
+            const back = moved.undoneAt - Math.min(jumped, moved.at)
+            lastSeen = isUndone ? moved.stamp : Math.min(event.at, moved.stamp - back)
+            moved = isUndone
+              ? undefined
+              : { ...moved, lastSeen, isSure: event.at >= event.knownTime - OFF_MS }
+          }
+          if (event.ms < 0 && (lastSeen ?? 0) > event.at) {
+            moveBack(-event.ms, event.at, event.at >= event.knownTime - OFF_MS)
           }
           break
         }
         case 'restart': {
+          // How far the clock was ahead is stored with what it wrote, unless it may be behind instead.
+          const storedAhead = moved?.isSure && !event.isFromOld ? moved.stamp - moved.lastSeen : 0
           lastSeen = stored()
+          if (event.isFromOld) wasSeen = known
           ;[jumped, offset, stampedAt, returnUntil] = [0, 0, undefined, Number.NEGATIVE_INFINITY]
           const sinceKnown = event.at - event.knownTime
           const aheadMs = sinceKnown < 0 ? sinceKnown : Math.max(0, event.at - event.latestTime)
           isBound = aheadMs < -OFF_MS || aheadMs > ABSENCE_MS
           right = isBound ? -aheadMs : 0
           offSince = event.at
-          latest = event.latestTime
-          setBackMs = latest - event.at > OFF_MS ? latest - event.at : 0
-          setBackAt = event.at
+          moved = undefined
+          jumpedAt = event.at
+          const setBackMs = event.latestTime - event.at > OFF_MS ? event.latestTime - event.at : 0
+          const isSure = event.at >= event.knownTime - OFF_MS
+          if (storedAhead > 0) moveBack(storedAhead, event.at, isSure)
+          else if (setBackMs > 0 && (lastSeen ?? 0) > event.at) moveBack(setBackMs, event.at, isSure)
           isByWall = false
           if (isOver(choice, choiceTime(event.at))) choice = ONLINE
           if (event.isFromOld) {
             chosenAt = 0
-            wasSeen = known
             sessions = sessions.map(session => ({ ...session, isInactive: false }))
             if (!isHere && isHiding(choice)) choice = ONLINE
           }
@@ -410,11 +438,15 @@ class Model {
       }
       if (isGone && keptUntil === 0 && choice === ONLINE) chosenAt = 0
       if (chosenAt === 0 && choice === ONLINE) keptUntil = 0
-      if (shown.status !== 'offline' && proof > Number.NEGATIVE_INFINITY) lastSeen = proof
+      if (shown.status !== 'offline' && proof > Number.NEGATIVE_INFINITY) {
+        lastSeen = proof
+        moved = undefined
+      }
       if (!owes()) [saidChoice, saidIdle, hasExpired] = [choice, isIdle(sessions), false]
       // Nobody has seen this user, and nothing has to be kept.
-      if (known && !wasSeen && isGone && choice === ONLINE && chosenAt === 0 && newName === undefined) {
-        ;({ known, keptUntil, lastSeen, username } = UNKNOWN)
+      if (known && !wasSeen && isGone && choice === ONLINE && chosenAt === 0) {
+        ;({ known, keptUntil, lastSeen, username, newName } = UNKNOWN)
+        moved = undefined
       }
     }
     const due = dueView(sessions, choice)
@@ -439,11 +471,11 @@ class Model {
       username,
       newName,
       wasSeen,
+      stamp: moved?.stamp ?? lastSeen,
+      aheadMs: moved?.isSure ? moved.stamp - moved.lastSeen : undefined,
       storedLastSeen: stored(),
       isByWall,
       ahead: isByWall ? 0 : ahead(),
-      setBackMs,
-      isSettled,
     }
   }
 
@@ -502,11 +534,11 @@ const UNKNOWN: Story = {
   username: undefined,
   newName: undefined,
   wasSeen: false,
+  stamp: null,
+  aheadMs: undefined,
   storedLastSeen: null,
   isByWall: false,
   ahead: 0,
-  setBackMs: 0,
-  isSettled: false,
 }
 
 /** The rule of presence. */
@@ -536,10 +568,6 @@ const isGone = ({ sessions, shown, choice, keptUntil }: Story) =>
 
 const isKeptHidden = ({ sessions, shown, choice, keptUntil }: Story) =>
   sessions.length === 0 && shown.status === 'offline' && keptUntil > 0 && isHiding(choice)
-
-/** Nobody is told a time that is still to come: it was made before the clock was set back. */
-const toldOf = (lastSeen: number, setBackMs: number, now: number) =>
-  lastSeen <= now ? lastSeen : Math.min(now, lastSeen - setBackMs)
 
 /** Two live sessions of one id are two: each end ends one. */
 function without<S extends { id: string; until: number }>(sessions: readonly S[], id: string): S[] {
@@ -688,7 +716,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('restart'),
-      ms: fc.oneof({ weight: 5, arbitrary: small }, { weight: 1, arbitrary: fc.constantFrom(...LONG) }),
+      ms: fc.oneof(
+        { weight: 5, arbitrary: small },
+        { weight: 1, arbitrary: fc.constantFrom(...LONG, -10_000) },
+      ),
       isFromOld: fc.constantFrom(false, false, true),
     }),
   },
@@ -726,6 +757,8 @@ class Table {
   readonly #options: PresenceOptions
   readonly #model: Model
   readonly #paging = new Paging()
+  /** Users whose record has changed by a jump, and whom the next `advance` has to report. */
+  readonly #owed = new Set<UserId>()
   #core: OneNode
   #now = START
   /** Real time as the processes saw it pass, and the latest time that the wall clock has shown. */
@@ -748,7 +781,7 @@ class Table {
 
   take(step: Step): void {
     this.#take(step)
-    this.#latestTime = Math.max(this.#latestTime, this.#now)
+    this.#latestTime = this.#now
     this.#compare()
   }
 
@@ -843,10 +876,11 @@ class Table {
       case 'jumped': {
         const before = this.#recordsNow()
         this.#now += step.ms
-        this.#model.add({ what: 'jump', ms: step.ms, at: this.#now })
+        this.#model.add({ what: 'jump', ms: step.ms, at: this.#now, knownTime: this.#knownTime })
         const outcome = core.jumped(step.ms, this.#now)
         same(outcome.changes, [], 'changes by a jump')
-        this.#judgeDirty(outcome, before)
+        this.#judgeRecords(outcome)
+        for (const user of this.#changedSince(before)) if (!outcome.dirty.includes(user)) this.#owed.add(user)
         break
       }
       case 'restart': {
@@ -855,6 +889,7 @@ class Table {
         const isFromOld = step.isFromOld === true
         const records = Array.from(core.records(), record => (isFromOld ? asOldVersion(record) : record))
         this.#core = new OneNode(this.#options, this.#Core)
+        this.#owed.clear()
         const times = { knownTime: this.#knownTime, latestTime: this.#latestTime }
         this.#core.restore(records, this.#now, times)
         this.#model.add({ what: 'restart', at: this.#now, ...times, isFromOld })
@@ -865,7 +900,7 @@ class Table {
         const stale = USERS.filter(user => {
           const story = this.#story(user)
           const before = Math.min(this.#now, this.#knownTime) - this.#options.keepMs
-          return story.known && isGone(story) && (story.lastSeen ?? 0) < before
+          return story.known && isGone(story) && (story.stamp ?? 0) < before
         })
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)
@@ -908,7 +943,6 @@ class Table {
     const present = this.#sessions()
     const chosen = this.#choices()
     this.#model.add({ what: 'look', at: now, knownTime: this.#knownTime })
-    const mayExceed = USERS.some(user => this.#story(user).isSettled)
     const changes: Change[] = []
     const dirty: UserId[] = []
     const choices: OwnChoice[] = []
@@ -916,7 +950,7 @@ class Table {
     for (let rounds = 0; rounds === 0 || this.#core.nextDeadline <= now; rounds++) {
       if (rounds === 1_000) throw new Error('advance never ends')
       const outcome = this.#core.advance(now, limit)
-      if (outcome.dirty.length > limit && !(mayExceed && rounds === 0)) {
+      if (outcome.dirty.length > limit) {
         throw new Error(`looked at more than ${limit}`)
       }
       changes.push(...outcome.changes)
@@ -928,6 +962,8 @@ class Table {
     this.#judgeEnded(ended, present)
     this.#judge(changes, USERS)
     this.#judgeStored(dirty, before)
+    for (const user of this.#owed) same(dirty.includes(user), true, `stored later ${user}`)
+    this.#owed.clear()
     this.#judgeChoices(choices, chosen)
   }
 
@@ -984,10 +1020,12 @@ class Table {
 
   /** Whose record is another now has to be stored, or the disk would not learn of it. */
   #judgeStored(dirty: readonly UserId[], before: Map<UserId, string>): void {
+    for (const user of this.#changedSince(before)) same(dirty.includes(user), true, `dirty ${user}`)
+  }
+
+  #changedSince(before: Map<UserId, string>): UserId[] {
     const after = this.#recordsNow()
-    for (const user of USERS) {
-      if (before.get(user) !== after.get(user)) same(dirty.includes(user), true, `dirty ${user}`)
-    }
+    return USERS.filter(user => before.get(user) !== after.get(user))
   }
 
   /** Whose choice is another now, and who is there to be told: those and no others are named. */
@@ -1032,6 +1070,7 @@ class Table {
     same(allowed.includes(user), true, `${user} may be forgotten`)
     same((this.#story(user).lastSeen ?? 0) <= oldest, true, `${user} is the oldest`)
     this.#model.add({ what: 'forgotten', userId: user })
+    this.#owed.delete(user)
     this.#paging.forget(user)
   }
 
@@ -1044,8 +1083,8 @@ class Table {
     const seen: SeenUser[] = []
     for (const userId of USERS) {
       const story = this.#story(userId)
-      const { known, sessions, choice, shown, lastSeen, username, newName, wasSeen, setBackMs } = story
-      const told = lastSeen === null || !wasSeen ? null : toldOf(lastSeen, setBackMs, this.#now)
+      const { known, sessions, choice, shown, lastSeen, username, newName, wasSeen } = story
+      const told = lastSeen === null || !wasSeen ? null : Math.min(lastSeen, this.#now)
       const user = { userId, ...shown, lastSeen: told, username }
       same(asSeen(core.see(userId)), asSeen(user), 'see')
       same(core.record(userId) !== undefined, known, `${userId} is known`)
@@ -1073,6 +1112,7 @@ class Table {
         inactive,
         lastSeen: story.storedLastSeen ?? 0,
         unseen: wasSeen ? undefined : true,
+        aheadMs: story.aheadMs,
         ...names,
       } as const
       same(records.get(userId), asKept(record), 'record')
@@ -1171,7 +1211,14 @@ function choiceOf({ status, text, forMs }: Step & { do: 'setStatus' }, now: numb
  * A record as a version wrote it that did not know when a choice was made, and of hidden or inactive users
  * only those present.
  */
-function asOldVersion({ chosenAt, inactive, keptHidden, unseen, ...record }: PresenceRecord): PresenceRecord {
+function asOldVersion({
+  chosenAt,
+  inactive,
+  keptHidden,
+  unseen,
+  aheadMs,
+  ...record
+}: PresenceRecord): PresenceRecord {
   const { text, ...withoutText } = record
   return keptHidden ? withoutText : record
 }
@@ -1199,6 +1246,7 @@ const asKept = (record: Fields<PresenceRecord>) =>
     record.idle,
     record.inactive,
     record.unseen,
+    record.aheadMs,
     record.lastSeen,
     record.username,
     record.newUsername,
@@ -1212,6 +1260,7 @@ const NOTHING_KEPT = {
   idle: undefined,
   inactive: undefined,
   unseen: undefined,
+  aheadMs: undefined,
   username: undefined,
   newUsername: undefined,
 }
