@@ -206,6 +206,18 @@ test('after a suspension that clients can notice, users with a lost connection m
   expect(checker.violations).toHaveLength(3)
 })
 
+test('a user who left on purpose when the server was killed is held like one with a lost connection', () => {
+  const checker = new InvariantChecker()
+  checker.synced('o', new Map([['ann', 'online']]), 0)
+  checker.left('ann', 'clean', 1_000)
+  checker.started(1_500)
+  checker.resumed(20_000)
+  checker.tick(50_999, 0)
+  expect(checker.violations).toEqual([])
+  checker.tick(51_001, 0)
+  expect(checker.violations.map(({ text }) => text)).toEqual([expect.stringContaining('ann')])
+})
+
 test('after a jump of the clock forward, users with a lost connection may be held for the restart grace', () => {
   const jumps: string[] = []
   const clock = new ServerClock(

@@ -70,6 +70,8 @@ interface Tracked {
   how: Leaving
   deadline: number
   firstSeenAt: number | undefined
+  /** Whether the server may not know of the leaving, because it was killed, and holds the session. */
+  isHeld: boolean
   isSettled: boolean
 }
 
@@ -136,6 +138,7 @@ export class InvariantChecker {
       if (user.must !== 'be offline') continue
       if (user.firstSeenAt !== undefined && t - user.firstSeenAt > MAY_BE_LOST_MS) continue
       user.deadline = Math.max(user.deadline, t + RESTART_BOUND_MS)
+      user.isHeld = true
     }
   }
 
@@ -146,7 +149,9 @@ export class InvariantChecker {
   resumed(t: number): void {
     this.#returnUntil = t + RESTART_BOUND_MS
     for (const user of this.#users.values()) {
-      if (user.must !== 'be offline' || user.how === 'clean' || user.firstSeenAt !== undefined) continue
+      if (user.must !== 'be offline' || user.firstSeenAt !== undefined) continue
+      // A user who left on purpose is held only if the server was killed before it knew.
+      if (user.how === 'clean' && !user.isHeld) continue
       user.deadline = Math.max(user.deadline, this.#returnUntil)
     }
   }
@@ -233,6 +238,7 @@ export class InvariantChecker {
       how: 'clean',
       deadline: t,
       firstSeenAt: undefined,
+      isHeld: false,
       isSettled: false,
     }
     this.#users.set(userId, tracked)

@@ -19,8 +19,14 @@ interface Reading {
   readonly now: number
   /** The sum of all jumps. */
   readonly jumpedMs: number
-  /** Whether the clock is behind a time that is known to have passed, and whether it was before the jump. */
+  /** Whether the clock is behind a time that is known to have passed. */
   readonly isBehind: boolean
+}
+
+/** A jump of the wall clock. */
+interface Jump extends Reading {
+  readonly ms: number
+  /** Whether the clock was behind before the jump. */
   readonly wasBehind: boolean
 }
 
@@ -37,13 +43,17 @@ export class MovedStamps {
   }
 
   /**
-   * Moves a timestamp that was made by a clock that was ahead by `aheadMs`, in ms. Returns what replaces the
+   * Moves a timestamp that was made by a clock that was ahead by `aheadMs`. Returns what replaces the
    * timestamp.
+   *
+   * @param isKnown whether an earlier process has found out by how much the clock was ahead. Then the right
+   * time is known, whatever the clock shows now.
    */
-  move(userId: UserId, stored: number, aheadMs: number, { now, jumpedMs, isBehind }: Reading): number {
-    const lastSeen = Math.min(now, stored - aheadMs)
+  move(userId: UserId, stored: number, aheadMs: number, reading: Reading, isKnown = false): number {
+    const { now, jumpedMs, isBehind } = reading
+    const lastSeen = isKnown ? stored - aheadMs : Math.min(now, stored - aheadMs)
     const undoneAt = jumpedMs + aheadMs
-    this.#stamps.set(userId, { stored, lastSeen, movedAt: jumpedMs, undoneAt, isSure: !isBehind })
+    this.#stamps.set(userId, { stored, lastSeen, movedAt: jumpedMs, undoneAt, isSure: isKnown || !isBehind })
     return lastSeen
   }
 
@@ -62,22 +72,35 @@ export class MovedStamps {
   }
 
   /**
-   * The clock has jumped. If it is back where it was, the timestamps are as well. If it is set back further,
-   * they move with it. If it is set forward, that may be the end of a pause of the machine, and they stay,
-   * unless the clock was behind. Returns what replaces `lastSeen`, which may be unchanged.
+   * The clock has jumped. Returns what replaces `lastSeen`, which may be unchanged:
+   *
+   * - If the clock is back where it was when the timestamp was made, the timestamp is right as it was made.
+   * - If the clock is set back further, the timestamp moves with it.
+   * - If the clock is set forward, that may be the end of a pause of the machine, and the timestamp stays.
+   * - If the clock is or was behind, it says nothing about a timestamp that was moved by a clock that was
+   * not. A timestamp that was moved by the clock that was behind is moved anew.
    */
-  follow(userId: UserId, lastSeen: number, { now, jumpedMs, isBehind, wasBehind }: Reading): number {
+  follow(userId: UserId, lastSeen: number, jump: Jump): number {
     const stamp = this.#get(userId, lastSeen)
     if (!stamp) return lastSeen
-    const { stored, undoneAt } = stamp
-    const movedAt = wasBehind ? jumpedMs : Math.min(jumpedMs, stamp.movedAt)
-    if (jumpedMs >= undoneAt - TOLERANCE_MS || (wasBehind && stored <= now)) {
+    const { ms, now, jumpedMs, isBehind, wasBehind } = jump
+    const { stored, undoneAt, movedAt, isSure } = stamp
+    if (isSure && (isBehind || wasBehind)) {
+      this.#stamps.set(userId, { ...stamp, movedAt: movedAt + ms, undoneAt: undoneAt + ms })
+      return lastSeen
+    }
+    if (Math.abs(jumpedMs - undoneAt) <= TOLERANCE_MS || (wasBehind && stored <= now)) {
       this.#stamps.delete(userId)
       return stored
     }
-    const moved = Math.min(now, stored - undoneAt + movedAt)
-    const kept = { movedAt: wasBehind ? movedAt : stamp.movedAt, isSure: !isBehind }
-    this.#stamps.set(userId, { ...stamp, ...kept, lastSeen: moved })
+    const from = wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)
+    const moved = Math.min(now, stored - undoneAt + from)
+    this.#stamps.set(userId, {
+      ...stamp,
+      lastSeen: moved,
+      movedAt: wasBehind ? from : movedAt,
+      isSure: isSure || !isBehind,
+    })
     return moved
   }
 

@@ -422,3 +422,30 @@ test('[R8] after a pause of the machine, which only the wall clock shows, client
 function gone(userId: string, lastSeen: number): PresenceRecord {
   return { userId, session: 'none', status: 'offline', lastSeen }
 }
+
+test('[R11] what one process has found out of a wrong clock, later ones know, whatever their own clocks do', () => {
+  const first = new OneNode(DEFAULTS)
+  first.restore([], T, { knownTime: T, latestTime: T })
+  first.jumped(HOUR, T + HOUR)
+  first.open('ann', tab('s'), T + HOUR)
+  first.leave('ann', 's', T + HOUR)
+  const second = restarted(first, T + 60_000, T, T + HOUR + 60_000)
+  expect(second.see('ann').lastSeen).toBe(T)
+  // Its clock is wrong as well for a moment, and by more.
+  second.jumped(40 * DAY, T + 40 * DAY + 70_000)
+  second.open('bob', tab('s'), T + 40 * DAY + 70_000)
+  second.leave('bob', 's', T + 40 * DAY + 70_000)
+  expect(second.see('ann').lastSeen).toBe(T)
+  const third = restarted(second, T + 80_000, T + 70_000, T + 40 * DAY + 80_000)
+  expect(third.see('ann').lastSeen).toBe(T)
+  expect(third.see('bob').lastSeen).toBe(T + 70_000)
+  // The next one starts before its clock is set.
+  const fourth = restarted(third, 1_000, T + 90_000, T + 90_000)
+  expect(fourth.see('ann').lastSeen).toBe(1_000)
+  fourth.jumped(T, T + 100_000)
+  expect(fourth.see('ann').lastSeen).toBe(T)
+  expect(fourth.see('bob').lastSeen).toBe(T + 70_000)
+  fourth.jumped(-DAY, T + 101_000 - DAY)
+  fourth.jumped(DAY, T + 102_000)
+  expect(fourth.see('ann').lastSeen).toBe(T)
+})

@@ -70,7 +70,8 @@ export class Presence {
       const { userId, username, newUsername } = record
       const stored = record.lastSeen + unsetMs
       const aheadMs = record.aheadMs ?? (stored > now ? setBackMs : 0)
-      const lastSeen = aheadMs > 0 ? this.#move(userId, stored, aheadMs, now) : stored
+      const isKnown = record.aheadMs !== undefined
+      const lastSeen = aheadMs > 0 ? this.#move(userId, stored, aheadMs, now, isKnown) : stored
       const shown = user ? presenceOf(user.said) : OFFLINE
       this.#view.put(userId, shown, lastSeen, user?.isVisible ? (newUsername ?? username) : username)
     }
@@ -390,12 +391,12 @@ export class Presence {
    * move again.
    */
   #moveStamps(ms: number, now: number, wasBehind: boolean): void {
-    const reading = { now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind(now), wasBehind }
+    const jump = { ms, now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind(now), wasBehind }
     for (const userId of this.#moved.users()) {
       const known = this.#view.get(userId)
       this.#unreported.push(userId)
       if (!known || this.#moved.stored(userId, known.lastSeen) === undefined) this.#moved.delete(userId)
-      else this.#view.correct(userId, this.#moved.follow(userId, known.lastSeen, reading))
+      else this.#view.correct(userId, this.#moved.follow(userId, known.lastSeen, jump))
     }
     if (ms >= 0) return
     for (const { userId, lastSeen } of this.#view.users()) {
@@ -404,15 +405,11 @@ export class Presence {
     }
   }
 
-  #move(userId: UserId, stored: number, aheadMs: number, now: number): number {
+  #move(userId: UserId, stored: number, aheadMs: number, now: number, isKnown = false): number {
     const isBehind = this.#wall.isBehind(now)
     if (!isBehind) this.#unreported.push(userId)
-    return this.#moved.move(userId, stored, aheadMs, {
-      now,
-      jumpedMs: this.#wall.jumpedMs,
-      isBehind,
-      wasBehind: isBehind,
-    })
+    const reading = { now, jumpedMs: this.#wall.jumpedMs, isBehind }
+    return this.#moved.move(userId, stored, aheadMs, reading, isKnown)
   }
 
   /** Whether others see the user, who gave a sign of life to this process. */

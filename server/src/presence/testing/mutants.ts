@@ -994,8 +994,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'all timestamps in the future are now',
     file: 'moved-stamps.ts',
-    line: 'const lastSeen = Math.min(now, stored - aheadMs)',
-    becomes: 'const lastSeen = now',
+    line: 'stored - aheadMs : Math.min(now, stored - aheadMs)',
+    becomes: 'stored - aheadMs : now',
   },
   {
     name: 'a clock that was set back is not compared with what was stored',
@@ -1174,7 +1174,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a clock that is where it was before leaves timestamps moved',
     file: 'moved-stamps.ts',
-    line: 'jumpedMs >= undoneAt - TOLERANCE_MS || ',
+    line: 'Math.abs(jumpedMs - undoneAt) <= TOLERANCE_MS || ',
     becomes: '',
   },
   {
@@ -1186,14 +1186,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a pause of the machine moves timestamps that were moved back',
     file: 'moved-stamps.ts',
-    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, stamp.movedAt)',
+    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)',
     becomes: 'jumpedMs',
   },
   {
     name: 'a second set-back leaves the timestamps of the first',
     file: 'moved-stamps.ts',
-    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, stamp.movedAt)',
-    becomes: 'wasBehind ? jumpedMs : stamp.movedAt',
+    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)',
+    becomes: 'wasBehind ? jumpedMs : movedAt',
   },
   {
     name: 'a timestamp that was moved is set right from where it was moved to',
@@ -1242,5 +1242,23 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'presence.ts',
     line: 'if (!isBehind) this.#unreported.push(userId)',
     becomes: '',
+  },
+  {
+    name: 'a larger jump undoes a set-back',
+    file: 'moved-stamps.ts',
+    line: 'Math.abs(jumpedMs - undoneAt) <= TOLERANCE_MS',
+    becomes: 'jumpedMs >= undoneAt - TOLERANCE_MS',
+  },
+  {
+    name: 'a clock that is behind moves what a better one has moved',
+    file: 'moved-stamps.ts',
+    line: 'if (isSure && (isBehind || wasBehind)) {',
+    becomes: 'if (isSure && now < 0) {',
+  },
+  {
+    name: 'what an earlier process has found out is moved to now',
+    file: 'presence.ts',
+    line: 'const isKnown = record.aheadMs !== undefined',
+    becomes: 'const isKnown = false',
   },
 ]

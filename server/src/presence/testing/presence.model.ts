@@ -158,14 +158,15 @@ class Model {
      */
     let moved: { stamp: number; lastSeen: number; at: number; undoneAt: number; isSure: boolean } | undefined
     let jumpedAt = 0
-    const moveBack = (setBackMs: number, now: number, isSure: boolean) => {
+    const moveBack = (setBackMs: number, now: number, isSure: boolean, isKnown = false) => {
       if (lastSeen === null || !wasSeen) return
       moved = {
         stamp: lastSeen,
-        lastSeen: Math.min(now, lastSeen - setBackMs),
+        // What an earlier process has found out does not depend on what the clock shows now.
+        lastSeen: isKnown ? lastSeen - setBackMs : Math.min(now, lastSeen - setBackMs),
         at: jumped,
         undoneAt: jumped + setBackMs,
-        isSure,
+        isSure: isKnown || isSure,
       }
       lastSeen = moved.lastSeen
     }
@@ -365,17 +366,22 @@ class Model {
             stampedAt = undefined
           }
           if (moved) {
-            // Known to be behind before: whatever it shows now is nearer to the truth. Otherwise, a jump
-            // forward may be the
-            // end of a pause, and only one that undoes all tells that the clock was right before.
+            const isBehind = event.at < event.knownTime - OFF_MS
             const wasKnownBehind = event.at - event.ms < event.knownTime - OFF_MS
-            const isUndone = jumped >= moved.undoneAt - OFF_MS || (wasKnownBehind && moved.stamp <= event.at)
-            if (wasKnownBehind) moved.at = jumped
-            const back = moved.undoneAt - Math.min(jumped, moved.at)
-            lastSeen = isUndone ? moved.stamp : Math.min(event.at, moved.stamp - back)
-            moved = isUndone
-              ? undefined
-              : { ...moved, lastSeen, isSure: event.at >= event.knownTime - OFF_MS }
+            if (moved.isSure && (isBehind || wasKnownBehind)) {
+              // A clock that is or was behind says nothing about what a better one has moved.
+              moved = { ...moved, at: moved.at + event.ms, undoneAt: moved.undoneAt + event.ms }
+            } else {
+              // A jump forward may be the end of a pause, and only one that undoes the set-back tells that
+              // the
+              // clock was right before.
+              const isBack = Math.abs(jumped - moved.undoneAt) <= OFF_MS
+              const isUndone = isBack || (wasKnownBehind && moved.stamp <= event.at)
+              if (wasKnownBehind) moved.at = jumped
+              const back = moved.undoneAt - Math.min(jumped, moved.at)
+              lastSeen = isUndone ? moved.stamp : Math.min(event.at, moved.stamp - back)
+              moved = isUndone ? undefined : { ...moved, lastSeen, isSure: moved.isSure || !isBehind }
+            }
           }
           if (event.ms < 0 && (lastSeen ?? 0) > event.at) {
             moveBack(-event.ms, event.at, event.at >= event.knownTime - OFF_MS)
@@ -397,7 +403,7 @@ class Model {
           jumpedAt = event.at
           const setBackMs = event.latestTime - event.at > OFF_MS ? event.latestTime - event.at : 0
           const isSure = event.at >= event.knownTime - OFF_MS
-          if (storedAhead > 0) moveBack(storedAhead, event.at, isSure)
+          if (storedAhead > 0) moveBack(storedAhead, event.at, isSure, true)
           else if (setBackMs > 0 && (lastSeen ?? 0) > event.at) moveBack(setBackMs, event.at, isSure)
           isByWall = false
           if (isOver(choice, choiceTime(event.at))) choice = ONLINE
