@@ -115,6 +115,17 @@ describe.each([
       expect(reply?.channel.$ref ?? `#/channels/${channelName}`).toBe(`#/channels/${channelName}`)
   })
 
+  test('each reply of a request is a message of the catalogue', () => {
+    const { requests, messages } = catalogue[version]
+    for (const [type, { replies }] of Object.entries(requests)) {
+      for (const reply of replies) {
+        expect(reply in messages, `"${reply}", a reply of "${type}", is not a message of ${version}`).toBe(
+          true,
+        )
+      }
+    }
+  })
+
   test('lists the replies of the catalogue', () => {
     for (const [type, { replies }] of Object.entries(catalogue[version].requests)) {
       const { reply } = document.operations[`${prefix}${type}`] as Operation

@@ -94,6 +94,9 @@ export class Requests {
         return message({ type: 'pong', id: request.id })
       case 'refusal':
         return { kind: 'refused', refused: request }
+      default:
+        // A request without a case is a compile error that names it.
+        return request satisfies never
     }
   }
 

@@ -78,7 +78,7 @@ export class MovedStamps {
    * - If the clock is set back further, the timestamp moves with it.
    * - If the clock is set forward, that may be the end of a pause of the machine, and the timestamp stays.
    * - If the clock is or was behind, it says nothing about a timestamp that was moved by a clock that was
-   * not. A timestamp that was moved by the clock that was behind is moved anew.
+   * not. A timestamp that was moved by the clock that was behind is moved again.
    */
   follow(userId: UserId, lastSeen: number, jump: Jump): number {
     const stamp = this.#get(userId, lastSeen)
