@@ -138,7 +138,9 @@ export class InvariantChecker {
       if (user.must !== 'be offline') continue
       if (user.firstSeenAt !== undefined && t - user.firstSeenAt > MAY_BE_LOST_MS) continue
       user.deadline = Math.max(user.deadline, t + RESTART_BOUND_MS)
+      // The crash may have lost the leaving, even if observers have seen it.
       user.isHeld = true
+      user.firstSeenAt = undefined
     }
   }
 
