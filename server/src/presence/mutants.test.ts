@@ -4,12 +4,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Presence } from './presence.ts'
 import { MUTANTS, type Mutant } from './testing/mutants.ts'
-import { game, play } from './testing/presence.model.ts'
+import { game, play } from './testing/presence.game.ts'
 
-/** Always the same games, so that a control does not depend on luck. */
+/** The games are always the same, so that the result does not depend on luck. */
 const GAMES = { seed: 20_260_101, numRuns: 4_000, endOnFailure: true }
 
-// A folder of node_modules, so that nothing watches it, lints it or commits it.
+// A folder inside node_modules, which is not watched, linted or committed.
 const CACHE = join(import.meta.dirname, '../../../node_modules/.cache')
 const source = new Map<string, string>()
 let folder: string
@@ -26,42 +26,42 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-/** The core as it is in the files, but for that one line. */
+/** Loads a copy of the core in which a mutant has replaced its line. */
 async function load(name: string, mutant?: Mutant): Promise<typeof Presence> {
   const home = join(folder, name)
   await mkdir(home)
   for (const [file, text] of source) {
-    const isMeant = file === mutant?.file
-    await writeFile(join(home, file), isMeant ? text.replace(mutant.line, () => mutant.becomes) : text)
+    const isMutated = file === mutant?.file
+    await writeFile(join(home, file), isMutated ? text.replace(mutant.line, () => mutant.becomes) : text)
   }
   const module: { Presence: typeof Presence } = await import(join(home, 'presence.ts'))
   return module.Presence
 }
 
-function judge(Core: typeof Presence) {
+function playAll(Core: typeof Presence) {
   return fc.check(
     fc.property(game, game => play(Core, game)),
     GAMES,
   )
 }
 
-/** Thousands of games take seconds; a busy machine may need much longer. */
-const PATIENCE_MS = 180_000
+/** Thousands of games take seconds, or much longer on a busy machine. */
+const TIMEOUT_MS = 180_000
 
 test(
-  'the model has no objection to the copied core itself',
+  'the model agrees with an unchanged copy of the core',
   async () => {
-    expect(judge(await load('itself'))).toMatchObject({ failed: false })
+    expect(playAll(await load('unchanged'))).toMatchObject({ failed: false })
   },
-  PATIENCE_MS,
+  TIMEOUT_MS,
 )
 
 test.each(MUTANTS.map((mutant, index) => ({ ...mutant, index })))(
-  'caught: $name',
+  'the model finds: $name',
   async mutant => {
     expect(source.get(mutant.file)?.split(mutant.line)).toHaveLength(2)
-    const result = judge(await load(`${mutant.index}`, mutant))
+    const result = playAll(await load(`${mutant.index}`, mutant))
     expect(result.failed).toBe(true)
   },
-  PATIENCE_MS,
+  TIMEOUT_MS,
 )

@@ -5,26 +5,26 @@ import type { Change } from './change.ts'
 import type { PresenceOptions } from './options.ts'
 import { Presence } from './presence.ts'
 import { OneNode } from './testing/one-node.ts'
-import { firstChoiceOf, game, play, type Step, USERS } from './testing/presence.model.ts'
+import { firstChoiceOf, game, play, type Step, USERS } from './testing/presence.game.ts'
 import type { SeenUser } from './view.ts'
 
-// A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that one
-// again.
-// Here the seed is fixed (scripts/seed.ts); presence.model.faults.test.ts plays new games each time.
+// A failing test prints its seed and its shortest game: `fc.assert(..., { seed, path })` plays that game
+// again. The seed is fixed here (scripts/seed.ts). presence.model.faults.test.ts plays new games each time.
 
-test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] whatever happens, the core agrees with the model', () => {
+test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] the core agrees with the model in random games', () => {
   fc.assert(
     fc.property(game, game => play(Presence, game)),
     { numRuns: 2_500 },
   )
 }, 60_000) // 4 s on a free core; shrinking a failure takes longer than the usual limit
 
-test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () => {
+test("[R4 R13 R14] others can't tell a user who hides from a user who has left", () => {
   let hidden = 0
-  let adorned = 0
-  const manners = fc.record({ text: fc.constantFrom(undefined, 'psst'), isForLong: fc.boolean() })
-  const moments = fc.nat({ max: 30 })
-  // What the hider did last: games alone have few who hide while there is something to see of them.
+  let withDetails = 0
+  const hidings = fc.record({ text: fc.constantFrom(undefined, 'psst'), isForLong: fc.boolean() })
+  const positions = fc.nat({ max: 30 })
+  // What the hidden user did just before. Random games alone have few users who hide while they have a text
+  // or are away.
   const lastActs = fc.array(
     fc.constantFrom<Readonly<Record<string, unknown>>>(
       { do: 'open', id: 's1', named: false, username: 'Ann' },
@@ -39,23 +39,22 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
   fc.assert(
     fc.property(
       game,
-      moments,
+      positions,
       lastActs,
       fc.constantFrom(...USERS),
-      manners,
-      (game, moment, acts, hider, manner) => {
+      hidings,
+      (game, position, acts, hider, hiding) => {
         const { options } = game
-        // One id is always named and the other never, so that whoever names it can be sure whose place is
-        // taken.
+        // The id `s2` is always named and `s1` never, so the test knows which session a new one replaces.
         const steps = game.steps.map(step =>
           step.do === 'open' ? { ...step, named: step.id === 's2' } : step,
         )
-        // Without a pace, which may hold a leaving but never a hiding, and with nobody forgotten: who hides
-        // is here.
+        // Without a rate limit, which may delay a leave but never a hiding. Nobody is forgotten, because the
+        // user who hides is present in one of the two worlds only.
         const unpaced = { ...options, changePace: { burst: 1, everyMs: 0 }, maxKnown: 100, keepMs: 1e9 }
         const hides = new World(unpaced)
         const leaves = new World(unpaced)
-        const before = [...steps.slice(0, moment), ...acts.map(act => ({ ...act, userId: hider }) as Step)]
+        const before = [...steps.slice(0, position), ...acts.map(act => ({ ...act, userId: hider }) as Step)]
         for (const step of before) {
           hides.take(step)
           leaves.take(step)
@@ -63,26 +62,25 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
         if (!hides.isHere(hider)) return
         hidden++
         const { status, text } = hides.presence.see(hider)
-        if (status === 'away' || text !== undefined) adorned++
-        // Both are done by somebody who is there: the message, or the goodbye, is a proof of life.
+        if (status === 'away' || text !== undefined) withDetails++
+        // Both acts prove that the user is present.
         for (const world of [hides, leaves]) world.take({ do: 'heard', userId: hider, ago: 0 })
-        const forMs = manner.isForLong ? 1e9 : undefined
-        hides.take({ do: 'setStatus', userId: hider, status: 'offline', text: manner.text, forMs })
+        const forMs = hiding.isForLong ? 1e9 : undefined
+        hides.take({ do: 'setStatus', userId: hider, status: 'offline', text: hiding.text, forMs })
         leaves.leaveAll(hider)
-        // Tabs are closed one after the other, and the last may be an idle one: only where that ends is
+        // Tabs are closed one after the other, and the last one may be idle. So only the final change is
         // compared.
-        expect(hides.answers(lastOf)).toEqual(leaves.answers(lastOf))
-        for (const step of steps.slice(moment)) {
+        expect(hides.answers(lastChangeOf)).toEqual(leaves.answers(lastChangeOf))
+        for (const step of steps.slice(position)) {
           if ('userId' in step && step.userId === hider) {
-            // Until the user chooses to be seen, or is gone for so long that the hiding is forgotten, there
-            // is only one
-            // world in which anything happens. A user who hides for a time that is still ahead is hidden
-            // after a return.
+            // The other world ignores the steps of this user. Steps that would end the hiding are left out: a
+            // visible choice, and a return after the hiding is no longer kept. Hiding with an end is kept
+            // until that end.
             leaves.take(NOTHING)
-            if (step.do === 'setStatus' && (manner.isForLong || !isHiding(step))) continue
-            if (step.do === 'open' && !manner.isForLong && !hides.isHidden(hider)) continue
+            if (step.do === 'setStatus' && (hiding.isForLong || !isHiding(step))) continue
+            if (step.do === 'open' && !hiding.isForLong && !hides.isHidden(hider)) continue
           } else leaves.take(step)
-          // A session that begins with a choice ends the hiding as much as a choice later on does.
+          // A choice at the arrival could end the hiding, so it is left out too.
           const isOwnArrival = step.do === 'open' && step.userId === hider
           hides.take(isOwnArrival ? { ...step, choice: undefined } : step)
           expect(hides.answers()).toEqual(leaves.answers())
@@ -92,10 +90,10 @@ test('[R4 R13 R14] nobody can tell a user who hides from one who has left', () =
     { numRuns: 1_000 },
   )
   expect(hidden).toBeGreaterThan(400)
-  expect(adorned).toBeGreaterThan(200)
+  expect(withDetails).toBeGreaterThan(200)
 })
 
-test('[R6 R14] however a user flaps, a burst and one change per interval are seen, and the last view within two', () => {
+test('[R6 R14] a user who changes often is shown at most at the rate limit, and the last state within two intervals', () => {
   const acts = {
     open: { do: 'open', userId: 'ann', id: 's', named: true, username: undefined },
     leave: { do: 'leave', userId: 'ann', id: 's' },
@@ -116,19 +114,19 @@ test('[R6 R14] however a user flaps, a burst and one change per interval are see
   })
   fc.assert(
     fc.property(paces, fc.array(flap, { size: 'max', maxLength: 100 }), (changePace, flaps) => {
-      const world = new World({ ...UNHURRIED, changePace })
+      const world = new World({ ...OPTIONS, changePace })
       const times: number[] = []
       for (const { ms, act } of flaps) {
         const changes = [...world.take({ do: 'advance', ms, limit: 1 }), ...world.take(acts[act])]
         for (const { at } of changes) times.push(at)
-        // A hiding that came too early for its turn is owed: at most this one is more than the pace allows.
+        // Hiding is never delayed, so it may exceed the rate limit: by at most this one change.
         const tooMany = times.filter((since, index) => {
           const allowed = changePace.burst + Math.floor((world.now - since) / changePace.everyMs) + 1
           return times.length - index > allowed
         })
         if (tooMany.length > 0) expect(tooMany).toEqual([])
       }
-      // What a choice ends with is a change as well: first that, then two intervals in which nothing happens.
+      // The end of a choice is a change too. So let it happen, and then wait for two intervals.
       world.take({ do: 'advance', ms: 20, limit: 10 })
       world.take({ do: 'advance', ms: 2 * changePace.everyMs, limit: 10 })
       const record = world.presence.record('ann')
@@ -136,8 +134,8 @@ test('[R6 R14] however a user flaps, a burst and one change per interval are see
       const due = isHere ? (record.status === 'online' && record.idle ? 'away' : record.status) : 'offline'
       expect(world.presence.see('ann')).toMatchObject({ status: due, text: undefined })
       if (due !== 'offline') expect(record?.newUsername).toBeUndefined()
-      // What is kept for a user who is gone is kept for that long, and nothing else waits.
-      world.take({ do: 'advance', ms: UNHURRIED.hiddenKeepMs, limit: 10 })
+      // The choice of an offline user is kept for `hiddenKeepMs`. After that there is no deadline.
+      world.take({ do: 'advance', ms: OPTIONS.hiddenKeepMs, limit: 10 })
       expect(world.presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
     }),
     { numRuns: 300 },
@@ -149,11 +147,11 @@ const NOTHING: Step = { do: 'wait', ms: 0 }
 const isHiding = ({ status, forMs }: Step & { do: 'setStatus' }) =>
   status === 'offline' && forMs === undefined
 
-/** Where changes of one user end. */
-const lastOf = (changes: readonly Change[]) =>
+/** The last change, without its cause. */
+const lastChangeOf = (changes: readonly Change[]) =>
   changes.slice(-1).map(({ userId, status, at }) => ({ userId, status, at }))
 
-const UNHURRIED: PresenceOptions = {
+const OPTIONS: PresenceOptions = {
   graceMs: 5,
   restartGraceMs: 15,
   inactiveGraceMs: 20,
@@ -168,10 +166,10 @@ function sorted(users: readonly SeenUser[]): readonly SeenUser[] {
   return users.toSorted((a, b) => (a.userId < b.userId ? -1 : 1))
 }
 
-/** A presence with its own clock, to which the steps of a game happen. */
+/** A presence with its own clock. It takes the steps of a game. */
 class World {
   readonly #options: PresenceOptions
-  #told: readonly Change[] = []
+  #changes: readonly Change[] = []
   presence: OneNode
   now = Date.UTC(2030, 0, 1)
   #latestTime = this.now
@@ -185,20 +183,20 @@ class World {
     return (this.presence.record(userId)?.session ?? 'none') !== 'none'
   }
 
-  /** Whether a user is hidden, or will be on returning now. */
+  /** Whether a user is present, or will be hidden on returning now. */
   isHidden(userId: UserId): boolean {
     return this.isHere(userId) || this.presence.record(userId)?.keptHidden === true
   }
 
-  /** All that anybody else can learn of the users after a step. */
-  answers(told: (changes: readonly Change[]) => unknown = changes => changes): object {
+  /** Everything that others can learn about the users after a step. */
+  answers(select: (changes: readonly Change[]) => unknown = changes => changes): object {
     const { presence } = this
-    // Tells the core the time, and nothing else.
+    // This only tells the core the time.
     presence.heard('nobody', this.now)
     return {
-      told: told(this.#told),
+      changes: select(this.#changes),
       seen: USERS.map(userId => presence.see(userId)),
-      // In no order that says anything: the places of forgotten users are given to others.
+      // The order has no meaning: new users get the places of forgotten users.
       listed: sorted([...presence.list(100)]),
       paged: sorted(presence.page(0, 100).users),
       pages: STATUSES.map(status => sorted(presence.page(0, 100, status).users)),
@@ -206,22 +204,22 @@ class World {
     }
   }
 
-  /** Ends every session, a lost one too: who comes back takes its place, and leaves. */
+  /** Ends every session. A lost session is replaced by a new one, which then leaves. */
   leaveAll(userId: UserId): void {
-    const told = []
+    const changes = []
     while (this.isHere(userId)) {
-      for (const id of ['s1', 's2']) told.push(...this.take({ do: 'leave', userId, id }))
+      for (const id of ['s1', 's2']) changes.push(...this.take({ do: 'leave', userId, id }))
       if (this.presence.record(userId)?.session !== 'held') continue
-      // Takes the place of its own, or else the nameless one; one of the two is what is held.
-      told.push(...this.take({ do: 'open', userId, id: 's2', named: true, username: undefined }))
+      // This session replaces the one with its name, or else the unnamed one. One of the two is held.
+      changes.push(...this.take({ do: 'open', userId, id: 's2', named: true, username: undefined }))
     }
-    this.#told = told
+    this.#changes = changes
   }
 
   take(step: Step): readonly Change[] {
-    this.#told = this.#do(step)
+    this.#changes = this.#do(step)
     this.#latestTime = this.now
-    return this.#told
+    return this.#changes
   }
 
   #do(step: Step): readonly Change[] {
@@ -257,7 +255,7 @@ class World {
       case 'advance':
         return this.#advance(step.ms)
       case 'advanceToDue':
-        // When something is due is not the same in two worlds.
+        // The two worlds have different deadlines.
         return this.#advance(step.off + 5)
       case 'suspended':
         this.now += step.ms
@@ -286,7 +284,7 @@ class World {
   #advance(ms: number): readonly Change[] {
     this.now += ms
     const { changes } = this.presence.advance(this.now, 1_000)
-    // In the order of deadlines, which is nobody's business between users at one time.
+    // Users with the same deadline come in no particular order.
     return changes.toSorted((a, b) => (a.userId < b.userId ? -1 : 1))
   }
 }

@@ -8,14 +8,14 @@ import type { PresenceRecord } from '../record.ts'
 import type { SessionName } from '../user.ts'
 import type { StoredTimes } from '../wall-clock.ts'
 
-/** What a command decided, and what others saw of it at once. */
+/** The decision of a command, and the changes that others saw. */
 export interface Outcome extends Decision {
   readonly changes: readonly Change[]
   /** The users whose stored record has changed. */
   readonly dirty: readonly UserId[]
 }
 
-/** Presence on a server of one node: what is decided is visible at once. */
+/** Presence on a server of one node: facts become visible at once. */
 export class OneNode {
   readonly core: Presence
 

@@ -1,7 +1,7 @@
 import type { PresenceOptions } from '../options.ts'
 import { UNPACED } from '../pace.ts'
 
-/** Every change is seen at once: no grace, no hold and no pace. For tests of what comes after presence. */
+/** No grace periods and no rate limit, so each change is visible at once. For tests of other modules. */
 export const AT_ONCE: PresenceOptions = {
   graceMs: 0,
   restartGraceMs: 0,

@@ -2,12 +2,12 @@ import type { SessionName } from '../user.ts'
 import type { SeenUser } from '../view.ts'
 import type { OneNode, Outcome } from './one-node.ts'
 
-/** When the tests of presence begin, in ms since the epoch. */
+/** The time at which tests of presence begin, in ms since the epoch. */
 export const T = Date.parse('2026-01-01T00:00:00Z')
 export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 
-/** A session that has no name of its own, as in v1. */
+/** A session without a name of its own, as in v1. */
 export const tab = (id: string): SessionName => ({ id, named: false })
 
 export const named = (id: string): SessionName => ({ id, named: true })
@@ -16,9 +16,9 @@ export const named = (id: string): SessionName => ({ id, named: true })
 export const says = ({ changes }: Pick<Outcome, 'changes'>): string[] =>
   changes.map(({ userId, status }) => `${userId} ${status}`)
 
-/** A user as others see them at a time. */
+/** A user as others see them at `now`. */
 export function seenOf(presence: OneNode, userId: string, now: number): SeenUser {
-  // A sign of life of a stranger changes nothing, but tells the time.
+  // A sign of life of an unknown user changes nothing, but tells the time.
   presence.heard('nobody', now)
   return presence.see(userId)
 }
