@@ -1,0 +1,175 @@
+import { expect, test } from 'vitest'
+import type { Fact } from './fact.ts'
+import { T } from './testing/scenario.ts'
+import { type Page, View } from './view.ts'
+
+function viewOf(userIds: readonly string[] = [], signs: Record<string, number> = {}): View {
+  const view = new View({ shown: lastSeen => Math.min(lastSeen, T + 1_000) }, userId => signs[userId])
+  for (const userId of userIds) view.apply(online(userId))
+  return view
+}
+
+function online(userId: string, what: Partial<Fact> = {}): Fact {
+  const said = { sessions: 'active', choice: { status: 'online' } } as const
+  return { userId, ...said, username: undefined, lastSeen: T, cause: 'opened', at: T, ...what }
+}
+
+function offline(userId: string, what: Partial<Fact> = {}): Fact {
+  return online(userId, { sessions: 'none', cause: 'left', ...what })
+}
+
+const idsOf = (users: Iterable<{ readonly userId: string }>) => Array.from(users, ({ userId }) => userId)
+
+/** All pages, one after the other. */
+function pagesOf(view: View, limit: number, status?: 'online' | 'offline'): Page[] {
+  const pages: Page[] = []
+  for (let next: number | undefined = 0; next !== undefined; ) {
+    const page: Page = view.page(next, limit, status)
+    pages.push(page)
+    next = page.next
+  }
+  return pages
+}
+
+test('a fact is one change, from what others saw before', () => {
+  const view = viewOf()
+  const busy = { status: 'busy', text: 'at lunch', expiresAt: T + 9 } as const
+  expect(view.apply(online('ann'))).toEqual({
+    userId: 'ann',
+    status: 'online',
+    previous: 'offline',
+    cause: 'opened',
+    at: T,
+  })
+  expect(view.apply(online('ann', { choice: busy, username: 'Ann', cause: 'chosen', at: T + 1 }))).toEqual({
+    userId: 'ann',
+    status: 'busy',
+    previous: 'online',
+    cause: 'chosen',
+    at: T + 1,
+  })
+  expect(view.see('ann')).toEqual({ userId: 'ann', ...busy, username: 'Ann', lastSeen: T })
+  expect(view.apply(offline('ann', { at: T + 2, lastSeen: T + 1 }))).toMatchObject({
+    status: 'offline',
+    previous: 'busy',
+  })
+  expect(view.see('ann')).toEqual({
+    userId: 'ann',
+    status: 'offline',
+    text: undefined,
+    expiresAt: undefined,
+    username: undefined,
+    lastSeen: T + 1,
+  })
+})
+
+test('the count is that of the users who are not offline', () => {
+  const view = viewOf(['ann', 'bob'])
+  view.apply(online('ann', { sessions: 'idle', cause: 'idle' }))
+  view.apply(offline('bob'))
+  view.apply(offline('eve'))
+  expect([view.onlineCount, view.size]).toEqual([1, 3])
+  expect(idsOf(view.visibleUsers())).toEqual(['ann'])
+  expect(['ann', 'bob', 'joe'].map(userId => view.isVisible(userId))).toEqual([true, false, false])
+  expect(view.get('bob')).toEqual({ userId: 'bob', lastSeen: T, username: undefined })
+})
+
+test('[R10] a list has the online users first, ends at its limit, and keeps its order over changes', () => {
+  const view = viewOf(['ann', 'bob', 'eve', 'joe'])
+  view.apply(offline('bob'))
+  expect(idsOf(view.list(9))).toEqual(['ann', 'eve', 'joe', 'bob'])
+  view.apply(online('ann', { choice: { status: 'busy' }, cause: 'chosen' }))
+  expect(idsOf(view.list(9))).toEqual(['ann', 'eve', 'joe', 'bob'])
+  for (const limit of [0, 1, 2, 3]) expect(idsOf(view.list(limit))).toHaveLength(limit)
+  view.apply(offline('ann'))
+  view.apply(online('ann'))
+  expect(idsOf(view.list(3))).toEqual(['eve', 'joe', 'ann'])
+  for (const userId of ['ann', 'eve', 'joe']) view.apply(offline(userId))
+  expect(idsOf(view.list(2))).toEqual(['ann', 'bob'])
+})
+
+test('[R16] pages have every user once, and the last page has no next one', () => {
+  const view = viewOf(['ann', 'bob', 'eve', 'joe', 'zoe'])
+  view.apply(offline('bob'))
+  const all = pagesOf(view, 2)
+  expect(all.map(page => idsOf(page.users))).toEqual([['ann', 'bob'], ['eve', 'joe'], ['zoe']])
+  expect(all.map(page => page.next)).toEqual([2, 4, undefined])
+  expect(pagesOf(view, 2, 'online').flatMap(page => idsOf(page.users))).toEqual(['ann', 'eve', 'joe', 'zoe'])
+  expect(pagesOf(view, 5)).toHaveLength(1)
+  expect(idsOf(view.page(0, 5, 'offline').users)).toEqual(['bob'])
+  expect(view.page(0, 1).users).toEqual([view.see('ann')])
+})
+
+test('[R16] a page passes the places of forgotten users', () => {
+  const view = viewOf(['ann', 'bob', 'eve'])
+  view.forget('ann')
+  view.forget('eve')
+  expect(view.page(0, 1)).toMatchObject({ users: [{ userId: 'bob' }], next: 2 })
+  expect(view.page(2, 1)).toEqual({ users: [], next: undefined })
+})
+
+test('[R16] one page looks at 10,000 places at most', () => {
+  const view = viewOf(Array.from({ length: 20_001 }, (_, n) => `u${n}`))
+  expect(pagesOf(view, 1, 'offline')).toEqual([
+    { users: [], next: 10_000 },
+    { users: [], next: 20_000 },
+    { users: [], next: undefined },
+  ])
+})
+
+test('[V13 R4] a user whom nobody has seen is in no list, page or round', () => {
+  const view = viewOf()
+  expect(view.see('ann')).toEqual({
+    userId: 'ann',
+    status: 'offline',
+    lastSeen: null,
+    username: undefined,
+    text: undefined,
+    expiresAt: undefined,
+  })
+  view.correct('ann', T)
+  view.forget('ann')
+  expect([...view.list(9), ...view.users()]).toEqual([])
+  expect(view.page(0, 9)).toEqual({ users: [], next: undefined })
+  expect([view.next(), view.get('ann'), view.size]).toEqual([undefined, undefined, 0])
+})
+
+test('a forgotten user is one whom nobody has seen', () => {
+  const view = viewOf(['ann'])
+  view.apply(offline('ann'))
+  view.forget('ann')
+  expect(view.see('ann').lastSeen).toBeNull()
+  expect([view.size, view.next()]).toEqual([0, undefined])
+})
+
+test('the round meets all users, online or not', () => {
+  const view = viewOf(['ann', 'bob'])
+  view.apply(offline('ann'))
+  expect([view.next(), view.next(), view.next()].map(user => user?.userId)).toEqual(['ann', 'bob', 'ann'])
+})
+
+test('[R2] a sign of life counts more than the fact, but only while the user is visible', () => {
+  const view = viewOf(['ann', 'bob'], { ann: T + 500 })
+  expect([view.see('ann').lastSeen, view.see('bob').lastSeen]).toEqual([T + 500, T])
+  view.apply(offline('ann', { lastSeen: T + 300 }))
+  expect(view.see('ann').lastSeen).toBe(T + 300)
+})
+
+test('[R11] a corrected time replaces `lastSeen` only, and none is shown in the future', () => {
+  const view = viewOf()
+  const choice = { status: 'busy', text: 'at lunch', expiresAt: undefined } as const
+  view.apply(online('ann', { choice, username: 'Ann' }))
+  view.apply(offline('bob', { username: 'Bob' }))
+  for (const userId of ['ann', 'bob']) view.correct(userId, T + 700)
+  expect(view.see('ann')).toEqual({ userId: 'ann', ...choice, username: 'Ann', lastSeen: T + 700 })
+  expect(view.see('bob')).toMatchObject({ status: 'offline', username: 'Bob', lastSeen: T + 700 })
+  view.correct('ann', T + 9_000)
+  expect(view.see('ann').lastSeen).toBe(T + 1_000)
+})
+
+test('what is set without a change is seen as well', () => {
+  const view = viewOf(['ann'])
+  view.put('ann', { status: 'offline', text: undefined, expiresAt: undefined }, T + 1, 'Ann')
+  expect(view.onlineCount).toBe(0)
+  expect(view.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 1, username: 'Ann' })
+})
