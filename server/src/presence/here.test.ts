@@ -136,7 +136,7 @@ test('the end of an unknown session, or of a session of two, decides nothing', (
   })
 })
 
-test('a user is told of another choice only', () => {
+test('a user is told of a choice only if it differs', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
