@@ -3,7 +3,7 @@ import { MovedStamps } from './moved-stamps.ts'
 import { HOUR, T } from './testing/scenario.ts'
 
 /** A clock that is right and has not jumped. */
-const RIGHT = { now: T, jumpedMs: 0, isBehind: false, wasBehind: false }
+const RIGHT = { ms: 0, now: T, jumpedMs: 0, isBehind: false, wasBehind: false }
 
 /** The clock was an hour ahead, wrote a `lastSeen` and was set back at `T`. */
 function movedBack(stored = T + HOUR - 1_000, reading: Partial<typeof RIGHT> = {}) {
@@ -77,10 +77,29 @@ test('[R11] a clock that is set back further takes the timestamp with it, and gi
   expect(stamps.stored('ann', lastSeen)).toBe(T + HOUR - 1_000)
 })
 
-test('[R11] a timestamp that moved with a clock that is behind now is not sure', () => {
+test('[R11] a clock that is behind moves nothing that a better clock has moved, nor does its correction', () => {
+  const { stamps, lastSeen, stored } = movedBack()
+  const far = { ...RIGHT, ms: -1_000_000, now: T - 1_000_000, jumpedMs: -HOUR - 1_000_000, isBehind: true }
+  expect(stamps.follow('ann', lastSeen, far)).toBe(lastSeen)
+  expect(stamps.aheadMs('ann', lastSeen)).toBe(HOUR)
+  const right = { ...RIGHT, ms: 1_000_000, now: T, jumpedMs: -HOUR, wasBehind: true }
+  expect(stamps.follow('ann', lastSeen, right)).toBe(lastSeen)
+  // The set-back before that can still be undone.
+  expect(stamps.follow('ann', lastSeen, { ...RIGHT, ms: HOUR, now: T + HOUR, jumpedMs: 0 })).toBe(stored)
+})
+
+test('[R11] a jump that is larger than the set-back does not undo it', () => {
   const { stamps, lastSeen } = movedBack()
-  const moved = stamps.follow('ann', lastSeen, { ...RIGHT, now: T - 1, jumpedMs: -HOUR - 1, isBehind: true })
-  expect(stamps.aheadMs('ann', moved)).toBeUndefined()
+  const day = 24 * HOUR
+  const jump = { ...RIGHT, ms: day, now: T + day, jumpedMs: day - HOUR }
+  expect(stamps.follow('ann', lastSeen, jump)).toBe(lastSeen)
+})
+
+test('[R11] what an earlier process has found out does not depend on what the clock shows', () => {
+  const stamps = new MovedStamps()
+  const unset = { ...RIGHT, now: 1_000, isBehind: true }
+  expect(stamps.move('ann', T + HOUR, HOUR, unset, true)).toBe(T)
+  expect(stamps.aheadMs('ann', T)).toBe(HOUR)
 })
 
 test('[R11] a clock that was behind and has reached the stored time gives it back', () => {
