@@ -215,7 +215,7 @@ test('[V7] get_users returns any users, list_users returns all users in pages', 
   } while (cursor !== undefined)
   expect(new Set(listed).size).toBe(listed.length)
   for (let n = 0; n < 15; n++) expect(listed).toContain(`page-${n}`)
-  for (const wrong of ['x', 'other.1', `${'z'.repeat(60)}`]) {
+  for (const wrong of ['x', 'zzz.ann', '-1.ann', `1.${'z'.repeat(129)}`, `1.${'\n'}`]) {
     client.send({ type: 'list_users', cursor: wrong })
     expect(await client.next('error')).toMatchObject({ code: 'bad_cursor' })
   }

@@ -210,7 +210,7 @@ export interface Users {
   readonly users: readonly User[]
   /** A whole number from 0 to 9007199254740991, the number of a change. */
   readonly seq: number
-  /** A string of at most 64 characters, the cursor of the previous page. */
+  /** A string of at most 200 characters, the cursor of the previous page. */
   readonly cursor?: string | undefined
   /** The `id` of the request that this message answers. Absent in a message that answers none. */
   readonly id?: string | number | undefined

@@ -133,10 +133,13 @@ export const epoch = Type.String({
   description: `a string of at most ${MAX_TOKEN_CHARS} characters, the epoch of a welcome or presence_state`,
 })
 
+/** A cursor contains a user id. */
+const MAX_CURSOR_CHARS = 200
+
 /** Where the next page of a list starts. */
 export const cursor = Type.String({
-  maxLength: MAX_TOKEN_CHARS,
-  description: `a string of at most ${MAX_TOKEN_CHARS} characters, the cursor of the previous page`,
+  maxLength: MAX_CURSOR_CHARS,
+  description: `a string of at most ${MAX_CURSOR_CHARS} characters, the cursor of the previous page`,
 })
 
 /** A position in the sequence of changes. */

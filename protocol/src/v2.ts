@@ -162,7 +162,7 @@ export const requests = {
       cursor: optional(cursor),
       ...requestId,
     }),
-    example: { type: 'list_users', status: 'online', limit: 100, cursor: '8pz4kq2.2s', id: 10 },
+    example: { type: 'list_users', status: 'online', limit: 100, cursor: '2s.bob', id: 10 },
     replies: ['users'],
   },
   client_state: {
@@ -195,7 +195,7 @@ export const ERROR_CODES = {
     'More users than one connection can subscribe to (`limits.maxWatchedUsers`); the request had no effect',
   not_allowed: 'This user does not have the right to do this',
   bad_token: 'The token is invalid or expired; get a new one',
-  bad_cursor: 'The cursor is unknown, or from before a restart of the server; start again without one',
+  bad_cursor: 'The cursor is not one that the server sent; start again without one',
   unavailable: "The server can't answer now; retry later",
   internal: 'A bug in the server; see its log',
 } as const
@@ -307,7 +307,7 @@ export const messages = {
       cursor: Type.Optional(cursor),
       ...replyId,
     }),
-    example: { type: 'users', users: [ANN, BOB], seq: 45, cursor: '8pz4kq2.2s', id: 10 },
+    example: { type: 'users', users: [ANN, BOB], seq: 45, cursor: '2s.bob', id: 10 },
   },
   disconnect: {
     sentence:

@@ -1,5 +1,5 @@
 /** The semantic version of each protocol version. */
-export const PROTOCOL = { v1: '1.0.1', v2: '2.1.1' } as const
+export const PROTOCOL = { v1: '1.0.1', v2: '2.1.2' } as const
 
 /**
  * The SHA-256 of all schemas of each version. If you change a schema, raise the version above and store the
@@ -9,5 +9,5 @@ export const PROTOCOL = { v1: '1.0.1', v2: '2.1.1' } as const
  */
 export const SCHEMAS = {
   v1: 'c308e991b3955fc8c7cc2c68afbea534f13091ddbe65d3af482b2e196ab57b43',
-  v2: 'c8e3656bce518aa0a243f36138e776d810639ba94d9ff8f79626247df2978e81',
+  v2: '085568873660acb39ca7db56f7d2f20e5137f736f9013780e88026f1b1f60de3',
 } as const

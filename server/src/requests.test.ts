@@ -68,7 +68,7 @@ test('[W2 W3 V7] queries are answered from the state', () => {
   expect(requests.handle(ANN, { type: 'check_user_status', targetUserId: 'bob' })).toMatchObject({
     message: { type: 'user_status', userId: 'bob', online: false, lastSeen: null },
   })
-  expect(requests.handle(ANN, { type: 'list_users', cursor: 'old.0' })).toMatchObject({
+  expect(requests.handle(ANN, { type: 'list_users', cursor: 'older' })).toMatchObject({
     kind: 'refused',
     refused: { code: 'bad_cursor' },
   })

@@ -1,8 +1,9 @@
 import type { ClientMessage, ProtocolVersion, ServerMessage, User } from '@who-is-online/protocol/catalogue'
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { basic, type UserId } from '@who-is-online/protocol/words'
+import { basic, isName, type UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
+import { BUCKET_COUNT, type BucketPlace } from './presence/buckets.ts'
 import type { OwnChoice } from './presence/change.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
 import type { Presence } from './presence/presence.ts'
@@ -106,7 +107,9 @@ export class Requests {
     return { type: 'error', message: `${code}: ${text}`, timestamp, code, retryAfterMs, id }
   }
 
-  /** The message that tells users what they have chosen: the truth, which is only for their own connections. */
+  /**
+   * The message that tells users what they have chosen: the truth, which is only for their own connections.
+   */
   choiceOf(userId: UserId): ServerMessage {
     const { presence } = this.#ports
     return this.announcementOf({ choice: presence.choice(userId), madeAt: presence.chosenAt(userId) })
@@ -169,26 +172,18 @@ export class Requests {
 
   #listUsers({ status, limit, cursor, id }: Request<'list_users'>): Reply {
     const { presence, feed } = this.#ports
-    const from = cursor === undefined ? 0 : this.#placeOf(cursor)
-    if (from === undefined) {
-      return refused({ code: 'bad_cursor', text: 'unknown or expired "cursor": start again without one', id })
+    const from = cursor === undefined ? undefined : placeOf(cursor)
+    if (cursor !== undefined && !from) {
+      return refused({ code: 'bad_cursor', text: 'unknown "cursor": start again without one', id })
     }
     const { users, next } = presence.page(from, limit ?? LIST_LIMIT, status)
     return message({
       type: 'users',
       users: userList(users),
       seq: feed.seq,
-      cursor: next === undefined ? undefined : `${feed.epoch}.${next.toString(36)}`,
+      cursor: next && `${next.bucket.toString(36)}.${next.after}`,
       id,
     })
-  }
-
-  /** The place in the list that a cursor of this epoch stands for. */
-  #placeOf(cursor: string): number | undefined {
-    const [epoch, place = '', ...more] = cursor.split('.')
-    if (epoch !== this.#ports.feed.epoch || more.length > 0 || !/^[0-9a-z]{1,10}$/.test(place))
-      return undefined
-    return Number.parseInt(place, 36)
   }
 
   #buildListV1(): string {
@@ -204,6 +199,17 @@ export class Requests {
   #timestamp(): string {
     return formatTime(this.#ports.clock.now())
   }
+}
+
+/**
+ * The place that a cursor stands for: `BUCKET.USERID`, the bucket in base 36. It does not depend on this
+ * server's run.
+ */
+function placeOf(cursor: string): BucketPlace | undefined {
+  const [, digits, after] = /^([0-9a-z]{1,3})\.(.*)$/s.exec(cursor) ?? []
+  if (digits === undefined || after === undefined) return undefined
+  const bucket = Number.parseInt(digits, 36)
+  return bucket < BUCKET_COUNT && (after === '' || isName(after)) ? { bucket, after } : undefined
 }
 
 function message(message: ServerMessage): Reply {

@@ -200,8 +200,8 @@ class World {
       seen: USERS.map(userId => presence.see(userId)),
       // The order has no meaning: new users get the places of forgotten users.
       listed: sorted([...presence.list(100)]),
-      paged: sorted(presence.page(0, 100).users),
-      pages: STATUSES.map(status => sorted(presence.page(0, 100, status).users)),
+      paged: sorted(presence.page(undefined, 100).users),
+      pages: STATUSES.map(status => sorted(presence.page(undefined, 100, status).users)),
       online: presence.onlineCount,
     }
   }

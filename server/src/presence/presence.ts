@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, type EndedSession, NOTHING, type OwnChoice } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
@@ -240,7 +241,7 @@ export class Presence {
   }
 
   /** Some users as others see them; see {@link View.page}. */
-  page(from: number, limit: number, status?: SeenUser['status']): Page {
+  page(from: BucketPlace | undefined, limit: number, status?: SeenUser['status']): Page {
     return this.#view.page(from, limit, status)
   }
 

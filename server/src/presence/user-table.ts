@@ -40,6 +40,10 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return place === undefined ? undefined : this.at(place)
   }
 
+  has(userId: UserId): boolean {
+    return this.#places.has(userId)
+  }
+
   /** The object of an active user. */
   active(userId: UserId): Active | undefined {
     const place = this.#places.get(userId)

@@ -1,4 +1,5 @@
 import type { Presence, UserId } from '@who-is-online/protocol/words'
+import { type BucketPlace, Buckets } from './buckets.ts'
 import type { Change } from './change.ts'
 import { OFFLINE, type ShownPresence } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
@@ -17,10 +18,10 @@ export interface SeenUser {
   readonly expiresAt: number | undefined
 }
 
-/** Some users, and where the next page begins; undefined at the end. */
+/** Some users, and where the next page begins; `undefined` at the end. */
 export interface Page {
   readonly users: readonly SeenUser[]
-  readonly next: number | undefined
+  readonly next: BucketPlace | undefined
 }
 
 /** A user who is not offline. All others are rows of the table. */
@@ -31,8 +32,13 @@ interface VisibleUser {
   shown: ShownPresence
 }
 
-/** The most places that one page looks at: about a millisecond of work, however few users are asked for. */
+/**
+ * After looking at this many users a page ends: about a millisecond of work, however few users are asked for.
+ */
 const LOOK_AT = 10_000
+
+/** Where the first page begins. */
+const FIRST_PLACE: BucketPlace = { bucket: 0, after: '' }
 
 /**
  * What all others see: the users who were ever visible, as the facts say that were applied to it. It decides
@@ -40,6 +46,7 @@ const LOOK_AT = 10_000
  */
 export class View {
   readonly #table = new UserTable<VisibleUser>()
+  readonly #order = new Buckets()
   readonly #online = new Set<VisibleUser>()
   readonly #wall: Pick<WallClock, 'shown'>
   readonly #signOfLife: (userId: UserId) => number | undefined
@@ -65,6 +72,7 @@ export class View {
   /** Sets what others see of a user, without a change for anybody. */
   put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): void {
     const before = this.#table.active(userId)
+    if (!before && !this.#table.has(userId)) this.#order.add(userId)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
       this.#table.archive(userId, lastSeen, username)
@@ -87,6 +95,8 @@ export class View {
   }
 
   forget(userId: UserId): void {
+    if (!this.#table.has(userId)) return
+    this.#order.delete(userId)
     this.#table.forget(userId)
   }
 
@@ -144,19 +154,27 @@ export class View {
   }
 
   /**
-   * Some users from a place on (0 is the first), all or those with a status. A user who is known throughout a
-   * paging is met exactly once. A page may be short, or empty, and not be the last.
+   * Some users from a place on, all or those with a status. A user who is known throughout a paging is met
+   * exactly once. A page may be short, or empty, and not be the last.
    */
-  page(from: number, limit: number, status?: Presence): Page {
+  page(from: BucketPlace = FIRST_PLACE, limit: number, status?: Presence): Page {
     const users: SeenUser[] = []
-    const end = Math.min(this.#table.end, from + LOOK_AT)
-    let place = from
-    while (place < end && users.length < limit) {
-      const known = this.#table.at(place++)
-      if (!known) continue
-      if (status === undefined || shownOf(known).status === status) users.push(this.#asSeen(known))
+    let looked = 0
+    let place: BucketPlace | undefined = from
+    while (place && looked < LOOK_AT) {
+      const { bucket } = place
+      for (const userId of this.#order.after(place)) {
+        if (users.length === limit) return { users, next: place }
+        place = { bucket, after: userId }
+        looked++
+        const known = this.#table.get(userId)
+        if (known && (status === undefined || shownOf(known).status === status))
+          users.push(this.#asSeen(known))
+      }
+      const next = this.#order.nextFilled(bucket + 1)
+      place = next === undefined ? undefined : { bucket: next, after: '' }
     }
-    return { users, next: place < this.#table.end ? place : undefined }
+    return { users, next: place }
   }
 
   // How

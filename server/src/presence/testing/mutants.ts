@@ -610,28 +610,16 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'if (!step) {',
   },
   {
-    name: 'a page repeats the last user of the previous page',
-    file: 'view.ts',
-    line: 'next: place < this.#table.end ? place : undefined',
-    becomes: 'next: place < this.#table.end ? place - 1 : undefined',
-  },
-  {
-    name: 'a page skips a user',
-    file: 'view.ts',
-    line: 'next: place < this.#table.end ? place : undefined',
-    becomes: 'next: place < this.#table.end ? place + 1 : undefined',
-  },
-  {
     name: 'a page exceeds its limit',
     file: 'view.ts',
-    line: 'users.length < limit',
-    becomes: 'users.length <= limit',
+    line: 'if (users.length === limit) return',
+    becomes: 'if (users.length > limit) return',
   },
   {
     name: 'the last page ends before the last user',
     file: 'view.ts',
-    line: 'next: place < this.#table.end ?',
-    becomes: 'next: place + 1 < this.#table.end ?',
+    line: 'if (users.length === limit) return { users, next: place }',
+    becomes: 'if (users.length === limit) return { users, next: undefined }',
   },
   {
     name: 'a forgotten user is on a page',
@@ -643,8 +631,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a page ignores its status filter',
     file: 'view.ts',
-    line: 'if (status === undefined || shownOf(known).status === status) users',
-    becomes: 'users',
+    line: 'known && (status === undefined || shownOf(known).status === status)',
+    becomes: 'known',
   },
   {
     name: 'the heap does not move an early item up',

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { BUCKET_COUNT, Buckets } from './buckets.ts'
+
+/** All users in order. */
+function all(buckets: Buckets): string[] {
+  const users: string[] = []
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) users.push(...buckets.after({ bucket, after: '' }))
+  return users
+}
+
+test('[R16] the order depends on the ids alone, not on who came when or who left', () => {
+  const ids = Array.from({ length: 500 }, (_, n) => `user-${n}`)
+  const one = new Buckets()
+  for (const id of ids) one.add(id)
+  const other = new Buckets()
+  for (const id of ids.toReversed()) {
+    other.add(`${id}-left`)
+    other.add(id)
+    other.delete(`${id}-left`)
+  }
+  other.delete('never was')
+  expect(all(other)).toEqual(all(one))
+  expect(all(one).toSorted()).toEqual(ids.toSorted())
+})
+
+test('[R16] users are spread over the buckets', () => {
+  const buckets = new Buckets()
+  for (let n = 0; n < 100 * BUCKET_COUNT; n++) buckets.add(`${n}`)
+  let largest = 0
+  for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    largest = Math.max(largest, buckets.after({ bucket, after: '' }).length)
+  }
+  expect(largest).toBeLessThan(200)
+})
+
+test('[R16] a place within a bucket is good though its user has left', () => {
+  const buckets = new Buckets()
+  for (let n = 0; n < 20_000; n++) buckets.add(`${n}`)
+  const bucket = buckets.nextFilled(7) as number
+  const [first = '', second = '', ...rest] = buckets.after({ bucket, after: '' })
+  buckets.delete(second)
+  expect(buckets.after({ bucket, after: second })).toEqual(rest)
+  expect(buckets.after({ bucket, after: first })).toEqual(rest)
+  expect(buckets.nextFilled(BUCKET_COUNT)).toBeUndefined()
+})
