@@ -182,7 +182,7 @@ export class Subscriber implements BatchReceiver, Turn {
     this.#replyCount(undefined)
   }
 
-  // How
+  // Private
 
   get #takesBatches(): boolean {
     return this.#isActive && !this.#isBehind && this.#states.length === 0

@@ -4,8 +4,8 @@ import type { Cause, Fact } from './fact.ts'
 import type { PresenceRecord } from './record.ts'
 
 /**
- * One visible difference of one user: from `at` on (ms since the epoch) others see `status`. If only the
- * text, its end or the name differ, `previous` is the same.
+ * One visible difference of one user: others see `status` from `at` on, in ms since the epoch. If only the
+ * text, its end or the name has changed, `previous` equals `status`.
  */
 export interface Change {
   readonly userId: UserId
@@ -15,7 +15,7 @@ export interface Change {
   readonly cause: Cause
 }
 
-/** A user who has a session has another choice from now on. */
+/** A new choice of a user who has a session, to be sent to the user's own connections. */
 export interface OwnChoice {
   readonly userId: UserId
   readonly choice: Choice
@@ -23,7 +23,7 @@ export interface OwnChoice {
   readonly madeAt: number | undefined
 }
 
-/** A session is over: it was left, or its grace period has ended. */
+/** A session that has ended: it was left, or its grace period is over. */
 export interface EndedSession {
   readonly userId: UserId
   readonly sessionId: string
@@ -32,12 +32,12 @@ export interface EndedSession {
 /** What a command has decided. */
 export interface Decision {
   /**
-   * What others are to see, in this order. Nothing is visible until {@link Presence.apply} is called with it.
+   * What others should see, in this order. It becomes visible when {@link Presence.apply} is called with it.
    */
   readonly facts: readonly Fact[]
-  /** The newest records of all users whose record has changed. */
+  /** The newest record of each user whose record has changed. */
   readonly records: readonly PresenceRecord[]
-  /** Users who are not known any more. */
+  /** Users who were forgotten. */
   readonly forgotten: readonly UserId[]
   readonly choices: readonly OwnChoice[]
   readonly ended: readonly EndedSession[]

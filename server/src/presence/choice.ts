@@ -1,16 +1,16 @@
 import type { Presence, Status } from '@who-is-online/protocol/words'
 
-/** What a user chose, by themselves or on their behalf. */
+/** What a user chose, or a backend chose for the user. */
 export interface Choice {
   readonly status: Status
   readonly text?: string | undefined
-  /** When it falls back to `online`, in ms since the epoch. */
+  /** When the choice ends and becomes `online`, in ms since the epoch. */
   readonly expiresAt?: number | undefined
 }
 
 /** A choice that a session begins with. */
 export interface FirstChoice extends Choice {
-  /** When the user made it, by the server's clock, in ms since the epoch; undefined: just now. */
+  /** When the user made it, by the server's clock, in ms since the epoch; undefined means now. */
   readonly madeAt?: number | undefined
 }
 

@@ -1,43 +1,44 @@
-/** Differences up to this are no reason to doubt the wall clock, in ms. */
+/** Differences up to this do not mean that the wall clock is wrong, in ms. */
 export const TOLERANCE_MS = 5_000
 
-/** How long the wall clock must have stayed as it is before it is taken to be right, in ms of awake time. */
+/** A wall clock that was wrong is believed when it has not jumped for this time, in ms of awake time. */
 export const BELIEVE_MS = 3_600_000
 
 /**
- * No server is expected to be stopped for longer than this, in ms. A clock that says so at the start may be
- * ahead. If it is not, choices end up to an hour late.
+ * The longest time without a server that is expected, in ms. A clock that shows a longer one at the start may
+ * be ahead. If it is right after all, choices end up to an hour late.
  */
 const LONGEST_ABSENCE_MS = 86_400_000
 
 /**
- * How far the wall clock is off, as far as this process can tell: from the jumps that it has seen, and from
- * the times that earlier processes have stored. A clock that jumps away and back again was wrong in between.
+ * By how much the wall clock is wrong, as far as this process can tell: from the jumps that it has seen, and
+ * from the times that earlier processes have stored. A clock that jumps away and back again was wrong in
+ * between.
  */
 export class ClockSkew {
   /** The sum of all jumps so far. */
   #jumpedMs = 0
-  /** What `#jumpedMs` is when the clock is right. */
+  /** The sum of jumps at which the clock is right. */
   #rightMs = 0
   /** Whether `#rightMs` is estimated from stored times. */
   #isEstimate = false
-  /** Since when the clock has been as it is, if it is off. */
-  #offSince = 0
+  /** The time of the last jump, or of the start, in awake time. It is used only while the clock is wrong. */
+  #jumpedAt = 0
 
   /**
-   * The process starts. If stored times show that the clock is wrong, it is wrong until it jumps.
+   * The process starts. If stored times show that the clock is wrong, it counts as wrong until it jumps.
    *
-   * @param aheadMs how far the clock is ahead of the last stored time; negative: it is behind a time that is
-   * known to have passed.
+   * @param aheadMs by how much the clock is ahead of the last stored time; negative if it is behind a time
+   * that is known to have passed
    */
   begin(aheadMs: number, awake: number): void {
     if (aheadMs >= -TOLERANCE_MS && aheadMs <= LONGEST_ABSENCE_MS) return
     this.#rightMs = -aheadMs
     this.#isEstimate = true
-    this.#offSince = awake
+    this.#jumpedAt = awake
   }
 
-  /** The sum of all jumps so far: two timestamps made at different sums can't be compared. */
+  /** The sum of all jumps so far, in ms. Timestamps that were made at different sums can't be compared. */
   get jumpedMs(): number {
     return this.#jumpedMs
   }
@@ -46,14 +47,14 @@ export class ClockSkew {
     return this.#isEstimate || Math.abs(this.#jumpedMs - this.#rightMs) > TOLERANCE_MS
   }
 
-  /** How far the clock is ahead of the right time; 0 where it is behind, or not known to be off. */
+  /** By how much the clock is ahead of the right time, in ms; 0 if it is behind or not known to be wrong. */
   get aheadMs(): number {
     return this.isOff ? Math.max(0, this.#jumpedMs - this.#rightMs) : 0
   }
 
   /**
-   * How far the clock was behind the right time when the sum of all jumps was `jumpedMs`; 0 where it was
-   * ahead.
+   * By how much the clock was behind the right time when the sum of all jumps was `jumpedMs`, in ms; 0 if it
+   * was ahead.
    */
   behindMs(jumpedMs: number): number {
     return this.isOff ? Math.max(0, this.#rightMs - jumpedMs) : 0
@@ -65,25 +66,25 @@ export class ClockSkew {
     const wasBehind = this.#jumpedMs < this.#rightMs
     this.#jumpedMs += ms
     const aheadMs = this.#jumpedMs - this.#rightMs
-    // An estimate gives only the least time by which the clock is behind, and the greatest by which it is
-    // ahead.
+    // Stored times give only bounds: the clock is behind by at least this much, or ahead by at most this
+    // much.
     if (this.#isEstimate && aheadMs >= -TOLERANCE_MS && (wasBehind || aheadMs <= LONGEST_ABSENCE_MS)) {
       this.#isEstimate = false
       this.#rightMs = this.#jumpedMs
     }
-    this.#offSince = awake
+    this.#jumpedAt = awake
     return wasOff && !this.isOff
   }
 
   /**
-   * Whether the clock is off, and has been as it is for so long that it is to be taken to be right: {@link
+   * Whether the clock is wrong, but has not jumped for so long that it should be believed; see {@link
    * believe}.
    */
   isToBeBelieved(awake: number): boolean {
-    return this.isOff && awake - this.#offSince >= BELIEVE_MS
+    return this.isOff && awake - this.#jumpedAt >= BELIEVE_MS
   }
 
-  /** The clock is taken to be right. */
+  /** From now on, the clock counts as right. */
   believe(): void {
     this.#rightMs = this.#jumpedMs
     this.#isEstimate = false

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Deadlines } from './deadlines.ts'
 
-test('a new one waits for nothing', () => {
+test('a new heap is empty', () => {
   const deadlines = new Deadlines<string>()
   expect(deadlines.size).toBe(0)
   expect(deadlines.next).toBe(Number.POSITIVE_INFINITY)
@@ -18,7 +18,7 @@ test('an item is due at its time, not a millisecond before', () => {
   expect(deadlines.take(10)).toBeUndefined()
 })
 
-test('[I9] whatever is added and taken, it is a sorted list, and empty in the end', () => {
+test('[I9] random adds and takes give the same order as a sorted list, and an empty heap at the end', () => {
   const adds = fc.record({ add: fc.nat({ max: 50 }) })
   const takes = fc.record({ takeAt: fc.nat({ max: 60 }) })
   fc.assert(
@@ -36,7 +36,7 @@ test('[I9] whatever is added and taken, it is a sorted list, and empty in the en
         } else {
           const item = deadlines.take(step.takeAt)
           const [first] = sorted
-          // Of several due at one time any may come first, but each comes once.
+          // Items with the same deadline may come in any order, but each comes once.
           is.push(item?.at, item === undefined || sorted.includes(item))
           should.push(first && first.at <= step.takeAt ? first.at : undefined, true)
           sorted = sorted.filter(other => other !== item)
@@ -51,7 +51,7 @@ test('[I9] whatever is added and taken, it is a sorted list, and empty in the en
   )
 })
 
-test('100,000 come out in order', () => {
+test('100,000 items come out in order', () => {
   const deadlines = new Deadlines<number>()
   for (let n = 0; n < 100_000; n++) {
     const at = (n * 7_919) % 100_003

@@ -1,6 +1,6 @@
 /**
- * Items that are due at a time, earliest first: a binary heap, instead of a timer for each item. Items are
- * not removed: the caller that takes one out checks whether there is still something to do.
+ * Items with deadlines, earliest first: a binary heap, instead of a timer for each item. An item can't be
+ * removed. When `take` returns it, the caller checks whether it still applies.
  */
 export class Deadlines<Item> {
   readonly #heap: { at: number; readonly item: Item }[] = []
@@ -9,7 +9,7 @@ export class Deadlines<Item> {
     return this.#heap.length
   }
 
-  /** When the earliest is due, in the caller's ms; Infinity if there is none. */
+  /** The earliest deadline, in the caller's ms; Infinity if empty. */
   get next(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
   }
@@ -29,7 +29,10 @@ export class Deadlines<Item> {
     heap[index] = entry
   }
 
-  /** Takes out the earliest item that is due at `now`, if there is one. */
+  /**
+   * Removes and returns the earliest item whose deadline is `now` or earlier; undefined if there is no such
+   * item.
+   */
   take(now: number): Item | undefined {
     const heap = this.#heap
     const first = heap[0]

@@ -1,23 +1,24 @@
 import { Deadlines } from './deadlines.ts'
 import type { User } from './user.ts'
 
-/** With fewer outdated entries than these the heap is not rebuilt. */
+/** The heap is not rebuilt while it has at most this many outdated entries. */
 const MIN_OUTDATED = 64
 
 /**
- * Ends of choices, by the wall clock. A choice may be replaced long before its end, and often: outdated
- * entries are swept out, so that their number stays in proportion to the users who have a choice with an end.
+ * The times at which choices end, by the wall clock. A choice is often replaced long before it ends. The heap
+ * is rebuilt when most of its entries are outdated, so its size is proportional to the users who have a
+ * choice with an end.
  */
 export class Expiries {
   readonly #users = new Set<User>()
   #deadlines = new Deadlines<User>()
 
-  /** When the earliest is due, in ms since the epoch; Infinity without one. */
+  /** When the earliest choice ends, in ms since the epoch; Infinity if empty. */
   get next(): number {
     return this.#deadlines.next
   }
 
-  /** Notes the end of a user's present choice, if it has one. */
+  /** Waits for the end of a user's current choice, if it has one. */
   watch(user: User): void {
     const { expiresAt } = user.choice
     if (expiresAt === undefined) {
@@ -26,21 +27,21 @@ export class Expiries {
     }
     this.#users.add(user)
     this.#deadlines.add(expiresAt, user)
-    if (this.#deadlines.size > 2 * this.#users.size + MIN_OUTDATED) this.#sweep()
+    if (this.#deadlines.size > 2 * this.#users.size + MIN_OUTDATED) this.#rebuild()
   }
 
   forget(user: User): void {
     this.#users.delete(user)
   }
 
-  /** Takes out a user whose choice may have come to its end at `now`, if there is one. */
+  /** Removes and returns a user whose choice may have ended at `now`; undefined if there is no such user. */
   take(now: number): User | undefined {
     const user = this.#deadlines.take(now)
     if (user && (user.choice.expiresAt ?? 0) <= now) this.#users.delete(user)
     return user
   }
 
-  #sweep(): void {
+  #rebuild(): void {
     this.#deadlines = new Deadlines()
     for (const user of this.#users) {
       const { expiresAt } = user.choice

@@ -1,33 +1,33 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, NO_CHOICE, OFFLINE, type ShownPresence, shownAs } from './choice.ts'
 
-/**
- * The sessions of a user on one node: none, all idle, or at least one active. A session that is held counts.
- */
+/** The sessions of a user on one node: none, all idle, or at least one active. Held sessions count. */
 export type SessionsState = 'none' | 'idle' | 'active'
 
-/** What a node says of the presence of a user. */
+/** What a node says about a user. What others see is derived from it; see {@link presenceOf}. */
 export interface Said {
   readonly sessions: SessionsState
-  /** The choice that others are to see. */
+  /** The choice that others should see. */
   readonly choice: Choice
 }
 
 /**
  * Why others see a user differently:
  *
- * - `opened`: the user has a session, or is not hidden any more. Others can't tell the two apart.
+ * - `opened`: the user has a session, or is no longer hidden. Others can't tell the two apart.
  * - `left`: the last session was closed on purpose, or the user hides. Others can't tell the two apart.
  * - `lost`: the last session was lost, and its grace period is over.
- * - `chosen`: the user chose another status, text or end. `expired`: the choice ended.
- * - `idle`, `active`: the user's devices are idle, or one is active again.
- * - `renamed`: only the name is another one.
+ * - `chosen`: the user chose another status, text or end.
+ * - `expired`: the choice has ended.
+ * - `idle`: all sessions of the user are idle.
+ * - `active`: a session of the user is active again.
+ * - `renamed`: only the name has changed.
  */
 export type Cause = 'opened' | 'left' | 'lost' | 'chosen' | 'expired' | 'idle' | 'active' | 'renamed'
 
 /**
- * What a node has decided that others are to see of a user from now on. All that others see follows from
- * facts, so a fact has everything that a node needs which did not decide it.
+ * What a node has decided that others should see of a user from now on. Everything that others see follows
+ * from facts. So a fact contains all that the other nodes need.
  */
 export interface Fact extends Said {
   readonly userId: UserId
@@ -39,7 +39,7 @@ export interface Fact extends Said {
   readonly at: number
 }
 
-/** What is said of a user without a session. */
+/** What a node says about a user without a session. */
 export const NOTHING_SAID: Said = { sessions: 'none', choice: NO_CHOICE }
 
 /**

@@ -12,43 +12,43 @@ import { type SessionName, User } from './user.ts'
 import { ownCopy } from './user-table.ts'
 import type { WallClock } from './wall-clock.ts'
 
-/** What others see of a user, as far as it matters for what is said next. */
+/** The part of what others see that is needed to decide the next fact. */
 export interface Seen {
   readonly lastSeen: number
   readonly username: string | undefined
 }
 
-/** Looks up what others see of a user; `undefined` for a user whom nobody has seen. */
+/** Returns what others see of a user; undefined for a user whom others have never seen. */
 export type SeenLookup = (userId: UserId) => Seen | undefined
 
-/** What a session brings for its user when it begins. */
+/** A name and a choice of the user with which a session begins. */
 export interface Arrival {
   readonly username?: string | undefined
   readonly choice?: FirstChoice | undefined
 }
 
-/** A user to whom something happened, and what is to be said of it. */
+/** A user after a command, and the fact that was decided, if any. */
 export interface Settled {
   readonly user: User
   readonly fact: Fact | undefined
-  /** Whether `lastSeen` of the fact is a sign of life that came to this process. */
+  /** Whether `lastSeen` of the fact is a sign of life in this process. */
   readonly isOwnSign: boolean
 }
 
-/** What happened to one user by a command. */
+/** The result of a command for one user. */
 export interface Step extends Settled {
-  /** Set if the user's own choice is another one, and the user has a session to be told. */
+  /** The new choice of the user, if it has changed and the user has a session. */
   readonly choice?: OwnChoice | undefined
   readonly ended?: readonly EndedSession[]
 }
 
-/** What replaces a choice that is over. */
+/** What replaces a choice that has ended. */
 const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
 
 /**
  * What this node decides: the sessions of its users, how long a lost one is held, what its users chose, and
- * when the next change of a user may be said. It decides what others are to see, and never what they see:
- * {@link View}.
+ * when the next change of a user may become visible. It decides what others should see. What they do see is
+ * in {@link View}.
  */
 export class Here {
   readonly #options: PresenceOptions
@@ -58,23 +58,24 @@ export class Here {
   readonly #pending = new Map<UserId, Fact>()
   readonly #users = new Map<UserId, User>()
   readonly #round = new Round(() => this.#users.values())
-  /** How many of the users nobody has seen. */
+  /** How many of the users others have never seen. */
   #unseen = 0
-  /** When a lost session is over, or the turn of a change has come, in awake time. */
+  /** When held sessions end and delayed changes become visible, in awake time. */
   readonly #deadlines = new Deadlines<User>()
   /**
-   * Ends of choices, by the wall clock: a suspension of the process delays none. See `WallClock.choiceTime`.
+   * When choices end, by the wall clock: a suspension of the process does not delay them. See
+   * `WallClock.choiceTime`.
    */
   readonly #expiries = new Expiries()
-  /** Ends of choices that were made while the wall clock was ahead, and by that clock. */
+  /** When choices end that were made while the wall clock was ahead, by that clock. */
   readonly #expiriesByWall = new Expiries()
   /**
-   * Users without a session whose choice is kept, and until when (awake time). All are kept equally long, so
-   * in that order.
+   * Users without a session whose choice is kept, and until when, in awake time. All are kept for the same
+   * duration, so the first one ends first.
    */
   readonly #kept = new Map<User, number>()
   readonly #spent = new Map<UserId, Spent>()
-  /** Until when, in awake time, clients are on their way back after a suspension. */
+  /** Until when clients may still return after a suspension, in awake time. */
   #returnUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: PresenceOptions, wall: WallClock, view: SeenLookup) {
@@ -86,23 +87,23 @@ export class Here {
   // Commands
 
   /**
-   * Takes what an earlier process knew of a user, unless there is nothing but what others see. What is due is
-   * taken as said. Returns the user.
+   * Restores a user from a record. Others see the restored state without a change. Returns the user, or
+   * undefined if the record holds nothing besides what others see.
    */
   restore(record: PresenceRecord, now: number): User | undefined {
     const { userId, session, status, text, expiresAt, newUsername, lastSeen } = record
     const { chosenAt = 0, keptHidden } = record
     const { restartGraceMs, inactiveGraceMs, hiddenKeepMs } = this.#options
-    const isGone = session === 'none'
+    const isOffline = session === 'none'
     const isKept = expiresAt !== undefined || keptHidden === true || chosenAt > 0
-    if (isGone && !isKept && (newUsername === undefined || record.unseen)) return undefined
+    if (isOffline && !isKept && (newUsername === undefined || record.unseen)) return undefined
     const user = new User(userId, lastSeen, record.unseen !== true)
     if (newUsername !== undefined) user.restoreNewName(newUsername)
-    const hasChoice = !isGone || expiresAt !== undefined || keptHidden === true
+    const hasChoice = !isOffline || expiresAt !== undefined || keptHidden === true
     const choice = hasChoice ? { status, text, expiresAt } : NO_CHOICE
     user.restoreChoice(choice, chosenAt, this.#wall.choiceTime(now))
     const awake = this.#wall.awake(now)
-    if (isGone) {
+    if (isOffline) {
       if (isKept) user.restoreKept(awake + hiddenKeepMs)
       if (user.isDone) return undefined
     } else {
@@ -110,7 +111,7 @@ export class Here {
       const until = awake + (isInactive ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)
       user.restoreSessions(record.idle === true, isInactive, until)
       this.#deadlines.add(until, user)
-      // A name that waited for its turn is seen from now on.
+      // A name that waited is visible from now on.
       if (user.isVisible) user.markSaid(now)
     }
     this.#add(user)
@@ -125,8 +126,8 @@ export class Here {
     user.open(session, now)
     this.#kept.delete(user)
     if (username !== undefined) this.#rename(user, username)
-    const isOther = choice !== undefined && user.begin(this.#stillOf(choice, now), now)
-    return { ...this.#settle(user, now), choice: isOther ? this.#chosen(user, now) : undefined }
+    const isChanged = choice !== undefined && user.begin(this.#unlessEnded(choice, now), now)
+    return { ...this.#settle(user, now), choice: isChanged ? this.#chosen(user, now) : undefined }
   }
 
   leave(user: User, sessionId: string, now: number): Step {
@@ -147,8 +148,8 @@ export class Here {
   }
 
   setStatus(user: User, choice: Choice, now: number): Step {
-    const isOther = user.choose(this.#stillOf(choice, now), now)
-    const own = isOther ? this.#chosen(user, now) : undefined
+    const isChanged = user.choose(this.#unlessEnded(choice, now), now)
+    const own = isChanged ? this.#chosen(user, now) : undefined
     return { ...this.#settle(user, now), choice: own }
   }
 
@@ -168,22 +169,22 @@ export class Here {
     return this.#settle(user, now)
   }
 
-  /** The next user for whom the time has come for something; `undefined` if nobody is left. */
+  /** Handles one deadline that has passed. Returns undefined if no deadline has passed. */
   advance(now: number): Step | undefined {
     const awake = this.#wall.awake(now)
     for (;;) {
       const user = this.#takeExpired(now) ?? this.#deadlines.take(awake) ?? this.#takeKept(awake)
       if (!user) return undefined
-      if (this.#users.get(user.userId) !== user) continue // done, or forgotten, since that was noted
-      const hasFallenBack = this.#expire(user, now)
+      if (this.#users.get(user.userId) !== user) continue // removed since the deadline was set
+      const hasChoiceEnded = this.#expire(user, now)
       const ended = user.endHeld(awake).map(sessionId => ({ userId: user.userId, sessionId }))
       user.endKept(awake)
-      const choice = hasFallenBack && user.hasSessions ? ownChoiceOf(user) : undefined
+      const choice = hasChoiceEnded && user.hasSessions ? ownChoiceOf(user) : undefined
       return { ...this.#settle(user, now), choice, ended }
     }
   }
 
-  /** When {@link advance} has something to do, in ms since the epoch; Infinity if nothing waits. */
+  /** When {@link advance} must be called next, in ms since the epoch; Infinity if there is no deadline. */
   get nextDeadline(): number {
     const [keptUntil = Number.POSITIVE_INFINITY] = this.#kept.values()
     return Math.min(
@@ -194,8 +195,8 @@ export class Here {
   }
 
   /**
-   * Clients are on their way back: sessions that are lost, or will be until then, have the restart grace from
-   * now on.
+   * Clients have noticed a suspension and will return. Sessions that are lost, or will be lost within the
+   * restart grace, are held for the restart grace from now on.
    */
   awaitReturn(now: number): void {
     const until = this.#wall.awake(now) + this.#options.restartGraceMs
@@ -206,8 +207,8 @@ export class Here {
   }
 
   /**
-   * The wall clock was set by `ms`. What this process wrote of users who are present moves with it. Returns
-   * those whose `lastSeen` that changes.
+   * The wall clock was set by `ms`. The last sign of life of present users, if this process recorded it,
+   * moves with the clock. Returns the visible users among them, whose `lastSeen` has changed.
    */
   jumped(ms: number): User[] {
     const moved: User[] = []
@@ -221,7 +222,7 @@ export class Here {
     return moved
   }
 
-  /** A fact is visible now. */
+  /** A fact has become visible. */
   applied(fact: Fact): void {
     if (this.#pending.get(fact.userId) === fact) this.#pending.delete(fact.userId)
   }
@@ -231,7 +232,7 @@ export class Here {
     if (user) this.#remove(user)
   }
 
-  /** Drops what has been earned back of the pace, at most `count` users. */
+  /** Drops the rate limiters that have completely recovered, of at most `count` users. */
   dropEarnedBack(awake: number, count: number): void {
     let left = count
     for (const [userId, spent] of this.#spent) {
@@ -242,14 +243,14 @@ export class Here {
 
   // Queries
 
-  /** What this node knows of a user besides what others see. */
+  /** What this node knows of a user besides what others see; undefined if it knows nothing more. */
   get(userId: UserId): User | undefined {
     return this.#users.get(userId)
   }
 
   /**
-   * What others see of a user, once all is visible that was said; `undefined` for a user whom nobody has
-   * seen.
+   * What others will see of a user when all pending facts are visible; undefined for a user whom others have
+   * never seen.
    */
   seen(userId: UserId): Seen | undefined {
     return this.#pending.get(userId) ?? this.#view(userId)
@@ -259,7 +260,7 @@ export class Here {
     return this.#users.values()
   }
 
-  /** The next user of an endless round through all. */
+  /** The next user of an endless iteration over all users. */
   next(): User | undefined {
     return this.#round.next()
   }
@@ -270,38 +271,41 @@ export class Here {
     return user
   }
 
-  /** How many users nobody has seen. */
+  /** How many users others have never seen. */
   get unseenCount(): number {
     return this.#unseen
   }
 
   /**
-   * The last sign of life of a user whom others see, if it came to this process, in ms since the epoch. It is
-   * later than what was said last.
+   * The last sign of life of a visible user in this process, in ms since the epoch. It is later than that of
+   * the last fact.
    */
   signOfLife(user: User): number | undefined {
     return user.isVisible ? user.heardAt : undefined
   }
 
-  // How
+  // Private
 
   #rename(user: User, username: string): void {
     user.rename(username, this.seen(user.userId)?.username)
   }
 
-  /** A choice, or none if its end has come already. */
-  #stillOf<Made extends Choice>(choice: Made, now: number): Made | Choice {
+  /** The choice, or a plain `online` if the choice has ended already. */
+  #unlessEnded<Made extends Choice>(choice: Made, now: number): Made | Choice {
     return hasExpired(choice, this.#wall.choiceTime(now)) ? { ...choice, ...ENDED } : choice
   }
 
-  /** A user has made another choice. Its end is by the clock that says the end is still to come. */
+  /**
+   * The user has made another choice. It ends by the wall clock, even if that is ahead, if the end is in the
+   * future of that clock.
+   */
   #chosen(user: User, now: number): OwnChoice {
     user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now
     this.#watch(user)
     return ownChoiceOf(user)
   }
 
-  /** Waits for the end of a user's present choice, if it has one. */
+  /** Waits for the end of a user's current choice, if it has one. */
   #watch(user: User): void {
     const { isChoiceByWall } = user
     ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).forget(user)
@@ -312,7 +316,7 @@ export class Here {
     return this.#expiries.take(this.#wall.choiceTime(now)) ?? this.#expiriesByWall.take(now)
   }
 
-  /** Takes out a user whose choice was kept until `awake`, if there is one. */
+  /** Removes and returns a user whose choice is no longer kept at `awake`, if there is one. */
   #takeKept(awake: number): User | undefined {
     for (const [user, until] of this.#kept) {
       if (until > awake) return undefined
@@ -322,14 +326,14 @@ export class Here {
     return undefined
   }
 
-  /** Ends a user's choice if its end has come. Returns whether it had. */
+  /** Ends a user's choice if its end has passed. Returns whether it had. */
   #expire(user: User, now: number): boolean {
     return user.expire(user.isChoiceByWall ? now : this.#wall.choiceTime(now))
   }
 
   /**
-   * Ends a command on a user: says what is due, or puts it off until the pace allows, and drops a user who is
-   * done.
+   * Finishes a command for a user: decides a fact, or delays it until the rate limit allows, and drops a user
+   * who is done.
    */
   #settle(user: User, now: number): Settled {
     this.#wall.tell(now)
@@ -365,8 +369,7 @@ export class Here {
   }
 
   /**
-   * What is due of a user was said. A user whom nobody sees any more has time to come back to the same
-   * choice.
+   * What is due of a user was said. An offline user is kept for some time, to come back with the same choice.
    */
   #markSaid(user: User, now: number, awake: number): void {
     const { wasSeen } = user
@@ -376,8 +379,9 @@ export class Here {
   }
 
   /**
-   * From when on a change of this user may be said, in awake time. A leaving waits until the return may be
-   * said as well, so that others see a user who comes back after an ordinary leaving at once.
+   * The earliest time at which a change of this user may become visible, in awake time. A change to offline
+   * waits until the rate limit allows the return as well. So a user who returns after an ordinary leave is
+   * visible at once.
    */
   #turnOf({ userId }: User, isLeaving: boolean): number {
     const { changePace } = this.#options
@@ -389,8 +393,7 @@ export class Here {
   #spend({ userId }: User, awake: number): void {
     if (this.#options.changePace.everyMs === 0) return
     const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, awake)
-    // Moved to the end: the Map stays nearly in the order in which debts are earned back, for
-    // `dropEarnedBack`.
+    // Moved to the end, so that the Map stays nearly sorted by the time of recovery, for `dropEarnedBack`.
     this.#spent.delete(userId)
     this.#spent.set(userId, spent)
   }
@@ -406,7 +409,7 @@ export class Here {
     if (!user.wasSeen) this.#unseen++
   }
 
-  /** Removes a user. Deadlines of the object are skipped when they come. */
+  /** Removes a user. Later deadlines of the object are skipped. */
   #remove(user: User): void {
     this.#users.delete(user.userId)
     this.#expiries.forget(user)

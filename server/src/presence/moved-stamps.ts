@@ -2,15 +2,15 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { TOLERANCE_MS } from './clock-skew.ts'
 
 interface MovedStamp {
-  /** The timestamp as it was made. */
+  /** The original timestamp. */
   readonly stored: number
-  /** The timestamp in its place. */
+  /** The timestamp that replaces it. */
   readonly lastSeen: number
   /** The sum of all jumps when it was moved. */
   readonly movedAt: number
-  /** The sum of all jumps with which the clock is where it was when the timestamp was made. */
+  /** The sum of all jumps at which the clock is where it was when the timestamp was made. */
   readonly undoneAt: number
-  /** Whether nothing shows that the clock which was set back is the wrong one. */
+  /** Whether the present clock is not behind a time that is known to have passed. */
   readonly isSure: boolean
 }
 
@@ -31,9 +31,9 @@ interface Jump extends Reading {
 }
 
 /**
- * Timestamps that were in the future when the wall clock was set back, and were moved into the past. The
- * clock that was set back may be the wrong one, so what they were is kept and stored until it is decided.
- * They are moved at once: later, when the clock has reached them, they would look right.
+ * Timestamps that were in the future when the wall clock was set back, and were moved into the past. It is
+ * not certain that the new time is right, so the original timestamps are kept and stored until that is
+ * decided. They are moved at once: later the clock would have passed them, and they would look right.
  */
 export class MovedStamps {
   readonly #stamps = new Map<UserId, MovedStamp>()
@@ -43,11 +43,10 @@ export class MovedStamps {
   }
 
   /**
-   * Moves a timestamp that was made by a clock that was ahead by `aheadMs`. Returns what replaces the
-   * timestamp.
+   * Moves a timestamp. The clock was ahead by `aheadMs` when it made the timestamp. Returns what replaces it.
    *
-   * @param isKnown whether an earlier process has found out by how much the clock was ahead. Then the right
-   * time is known, whatever the clock shows now.
+   * @param isKnown whether an earlier process has measured `aheadMs`. Then the right time is known, whatever the
+   * clock shows now
    */
   move(userId: UserId, stored: number, aheadMs: number, reading: Reading, isKnown = false): number {
     const { now, jumpedMs, isBehind } = reading
@@ -57,14 +56,14 @@ export class MovedStamps {
     return lastSeen
   }
 
-  /** The timestamp of a user as it was made; `undefined` if this `lastSeen` was not moved. */
+  /** The original timestamp of a user; undefined if this `lastSeen` was not moved. */
   stored(userId: UserId, lastSeen: number): number | undefined {
     return this.#get(userId, lastSeen)?.stored
   }
 
   /**
-   * How far the clock was ahead that made the timestamp of a user, in ms; `undefined` if this `lastSeen` was
-   * not moved, or if the clock may be behind now instead.
+   * By how much the clock was ahead when it made the timestamp of a user, in ms; undefined if this `lastSeen`
+   * was not moved, or if the clock may be behind now.
    */
   aheadMs(userId: UserId, lastSeen: number): number | undefined {
     const stamp = this.#get(userId, lastSeen)
@@ -72,13 +71,13 @@ export class MovedStamps {
   }
 
   /**
-   * The clock has jumped. Returns what replaces `lastSeen`, which may be unchanged:
+   * The clock has jumped. Returns what replaces `lastSeen`, which may be unchanged.
    *
-   * - If the clock is back where it was when the timestamp was made, the timestamp is right as it was made.
-   * - If the clock is set back further, the timestamp moves with it.
-   * - If the clock is set forward, that may be the end of a pause of the machine, and the timestamp stays.
-   * - If the clock is or was behind, it says nothing about a timestamp that was moved by a clock that was
-   * not. A timestamp that was moved by the clock that was behind is moved again.
+   * - If the clock is back where it was, the original timestamp is right again.
+   * - If it is set back further, the timestamp moves with it.
+   * - If it is set forward, the timestamp stays, because the machine may only have been paused.
+   * - If it is or was behind, a timestamp that a clock moved which was not behind stays. A timestamp that the
+   *   clock moved while it was behind is moved again.
    */
   follow(userId: UserId, lastSeen: number, jump: Jump): number {
     const stamp = this.#get(userId, lastSeen)
@@ -108,7 +107,7 @@ export class MovedStamps {
     this.#stamps.delete(userId)
   }
 
-  /** The users whose timestamps were moved, and perhaps some with a newer timestamp. */
+  /** The users whose timestamps were moved. It may include users who have a newer timestamp since. */
   users(): Iterable<UserId> {
     return this.#stamps.keys()
   }

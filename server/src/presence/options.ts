@@ -1,32 +1,29 @@
 import type { Pace } from './pace.ts'
 
 export interface PresenceOptions {
-  /** How long a lost session may come back without a change, in ms. */
+  /** The grace period: how long a lost session is held, in ms. */
   readonly graceMs: number
-  /**
-   * The same for everybody who was present when an earlier process stopped, from the start of the next one.
-   */
+  /** The grace period after a start, for users who were present when the earlier process stopped, in ms. */
   readonly restartGraceMs: number
   /**
-   * The same for a session that nobody looks at, if it is longer: browsers let hidden tabs run once a minute.
+   * The grace period of an inactive session, in ms, if it is longer: browsers let hidden tabs run once a
+   * minute.
    */
   readonly inactiveGraceMs: number
-  /**
-   * If the process or its machine was suspended for this long or longer, clients have noticed it and are on
-   * their way back, in ms.
-   */
+  /** A suspension of this length or longer, in ms, is noticed by clients: they reconnect. */
   readonly noticedMs: number
   /**
-   * How long the choice to be hidden, and the time of any other choice, is kept for a user whose connection
-   * was lost, in ms.
+   * How long an offline user whose connection was lost keeps the choice to be hidden, and the time of any
+   * other choice, in ms.
    */
   readonly hiddenKeepMs: number
   /**
-   * How often one user's visible presence may change. Beyond it, what others see lags. Hiding never waits.
+   * The rate limit of the visible changes of one user. Further changes become visible later. Hiding is never
+   * delayed.
    */
   readonly changePace: Pace
-  /** How many users are remembered. Beyond it, one who is gone is forgotten for each new one. */
+  /** The maximum number of known users. Beyond it, one offline user is forgotten for each new user. */
   readonly maxKnown: number
-  /** How long an offline user is remembered, in ms. */
+  /** How long an offline user is known, in ms. */
   readonly keepMs: number
 }

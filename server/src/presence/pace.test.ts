@@ -5,7 +5,7 @@ import { type Pace, readyAt, type Spent, spend, UNPACED } from './pace.ts'
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const paces = fc.record({ burst: fc.integer({ min: 1, max: 10 }), everyMs: fc.integer({ min: 1, max: 50 }) })
 
-test('a burst goes at once, the next one an interval later', () => {
+test('a burst is allowed at once, the next one an interval later', () => {
   const pace: Pace = { burst: 10, everyMs: 3_000 }
   let spent: Spent = 0
   for (let n = 0; n < 10; n++) {
@@ -17,7 +17,7 @@ test('a burst goes at once, the next one an interval later', () => {
   expect(readyAt(pace, spent)).toBe(NOW + 6_000)
 })
 
-test('idling earns a burst back and no more', () => {
+test('after a quiet time one burst is allowed, and no more', () => {
   const pace: Pace = { burst: 3, everyMs: 10 }
   let spent: Spent = 0
   for (const at of [0, 0, 0, 1_000, 1_000, 1_000]) {
@@ -27,21 +27,24 @@ test('idling earns a burst back and no more', () => {
   expect(readyAt(pace, spent)).toBe(NOW + 1_010)
 })
 
-test('what was spent too early is owed', () => {
+test('one that was counted too early delays the next one', () => {
   const pace: Pace = { burst: 1, everyMs: 10 }
   const twice = spend(pace, spend(pace, 0, NOW), NOW)
   expect(readyAt(pace, twice)).toBe(NOW + 20)
 })
 
-test.each([UNPACED, { burst: 1, everyMs: 0 }])('no pace is never in the way: %o', pace => {
-  let spent: Spent = 0
-  for (let n = 0; n < 100; n++) {
-    expect(readyAt(pace, spent)).toBeLessThanOrEqual(NOW)
-    spent = spend(pace, spent, NOW)
-  }
-})
+test.each([UNPACED, { burst: 1, everyMs: 0 }])(
+  'without a rate limit everything is allowed at once: %o',
+  pace => {
+    let spent: Spent = 0
+    for (let n = 0; n < 100; n++) {
+      expect(readyAt(pace, spent)).toBeLessThanOrEqual(NOW)
+      spent = spend(pace, spent, NOW)
+    }
+  },
+)
 
-test('[R6] one may go exactly if no window then holds more than a burst and one per interval', () => {
+test('[R6] one is allowed if and only if no time window has more than a burst plus one per interval', () => {
   fc.assert(
     fc.property(paces, fc.array(fc.nat({ max: 60 }), { size: 'max', maxLength: 80 }), (pace, gaps) => {
       const went: number[] = []
@@ -50,7 +53,7 @@ test('[R6] one may go exactly if no window then holds more than a burst and one 
       let spent: Spent = 0
       let now = NOW
       for (const gap of gaps) {
-        // Mostly a crowd, now and then a rest.
+        // Mostly short gaps, sometimes a long one.
         now += gap > 50 ? gap * 10 : gap % 4
         const fits = went.every((since, n) => {
           const withThisOne = went.length - n + 1

@@ -1,4 +1,4 @@
-/** `burst` at once, then one every `everyMs`. */
+/** A rate limit: `burst` at once, then one per `everyMs`. */
 export interface Pace {
   readonly burst: number
   readonly everyMs: number
@@ -8,17 +8,17 @@ export interface Pace {
 export const UNPACED: Pace = { burst: Number.POSITIVE_INFINITY, everyMs: 0 }
 
 /**
- * The state of a rate limiter, as one number: the time at which all that was spent is earned back (the
- * generic cell rate algorithm, GCRA, of ATM, ITU-T I.371). 0 means that nothing was spent yet.
+ * The state of a rate limiter, as one number: the time at which it has completely recovered, in the caller's
+ * ms. It is the generic cell rate algorithm (GCRA, ITU-T I.371). 0 means that nothing was spent yet.
  */
 export type Spent = number
 
-/** From when on one more may be spent, in the caller's ms. */
+/** The earliest time at which one more is allowed, in the caller's ms. */
 export function readyAt(pace: Pace, spent: Spent): number {
   return pace.everyMs === 0 ? 0 : spent - (pace.burst - 1) * pace.everyMs
 }
 
-/** Spends one, whether it was earned or not. What was not earned is a debt. */
+/** Counts one, whether it was allowed or not. One that was not allowed delays the next ones. */
 export function spend(pace: Pace, spent: Spent, now: number): Spent {
   return Math.max(spent, now) + pace.everyMs
 }

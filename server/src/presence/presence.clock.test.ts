@@ -5,9 +5,9 @@ import { OneNode } from './testing/one-node.ts'
 import { DEFAULTS } from './testing/options.ts'
 import { DAY, HOUR, says, seenOf, T, tab } from './testing/scenario.ts'
 
-// The rules of presence under a wall clock that is set, or was wrong at the start.
+// The rules of presence with a wall clock that is set, or was wrong at the start.
 
-test('[R17] a choice made by a clock that was ahead then is taken back by the device that made it', () => {
+test('[R17] after the clock was set back, a device can repeat the choice that it made before', () => {
   const ahead = 3_600_000
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
@@ -20,23 +20,26 @@ test('[R17] a choice made by a clock that was ahead then is taken back by the de
   expect(presence.chosenAt('ann')).toBe(madeAt)
   const back = presence.open('ann', tab('s2'), T + 22_000, { choice: { status: 'busy', madeAt } })
   expect(says(back)).toEqual(['ann busy'])
-  // Another time that is still to come tells nothing.
+  // Any other time in the future proves nothing.
   const later = { status: 'away', madeAt: madeAt + 1 } as const
   expect(says(presence.open('ann', tab('s3'), T + 23_000, { choice: later }))).toEqual([])
 })
 
-test.each([4_500, -4_500])('[R2 R11] a wall clock that is corrected by %d ms changes no grace', step => {
-  const presence = new OneNode(DEFAULTS)
-  presence.open('ann', tab('s1'), T)
-  presence.lose('ann', 's1', T + 1_000)
-  presence.leaveOut(step)
-  expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
-  expect(presence.nextDeadline).toBe(T + 6_000 + step)
-  expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])
-  expect(presence.knownTime(T + 10_000 + step)).toBe(T + 10_000 + step)
-})
+test.each([4_500, -4_500])(
+  '[R2 R11] a correction of the wall clock by %d ms does not change grace periods',
+  step => {
+    const presence = new OneNode(DEFAULTS)
+    presence.open('ann', tab('s1'), T)
+    presence.lose('ann', 's1', T + 1_000)
+    presence.leaveOut(step)
+    expect(says(presence.advance(T + 5_999 + step, 10))).toEqual([])
+    expect(presence.nextDeadline).toBe(T + 6_000 + step)
+    expect(says(presence.advance(T + 6_000 + step, 10))).toEqual(['ann offline'])
+    expect(presence.knownTime(T + 10_000 + step)).toBe(T + 10_000 + step)
+  },
+)
 
-test('[R11] a clock that is set moves what was stamped for those who are present, and runs down nothing', () => {
+test('[R11] a jump of the clock moves the lastSeen of present users, and changes no duration', () => {
   for (const jump of [HOUR, -HOUR, 40 * 24 * HOUR, -T]) {
     const presence = new OneNode(DEFAULTS)
     presence.open('ann', tab('s1'), T)
@@ -49,13 +52,13 @@ test('[R11] a clock that is set moves what was stamped for those who are present
     expect(presence.see('ann').lastSeen).toBe(T + jump)
     presence.heard('ann', now)
     expect(presence.see('ann').lastSeen).toBe(now)
-    // Nobody was last seen in the future: the clock may have been ahead before.
+    // No lastSeen is in the future: the clock may have been ahead before.
     expect(presence.see('bob').lastSeen).toBe(Math.min(T, T + jump))
-    // After a jump forward clients may be on their way back, because their server's machine was paused.
+    // After a jump forward clients may still return, because the machine may have been paused.
     const grace = jump > 0 ? 15_000 : 4_000
     expect(says(presence.advance(now + grace - 1, 10))).toEqual([])
     expect(says(presence.advance(now + grace, 10))).toEqual(['eve offline'])
-    // Who leaves meanwhile is stamped by the wrong clock, and set right with it.
+    // The lastSeen of a user who leaves meanwhile is wrong, and is corrected with the clock.
     presence.leave('ann', 's1', now + 16_000)
     const back = T + 20_000
     expect(presence.jumped(-jump, back).dirty.toSorted()).toEqual(['ann', 'eve'])
@@ -65,10 +68,14 @@ test('[R11] a clock that is set moves what was stamped for those who are present
   }
 })
 
-test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or changes what was stored', () => {
-  const gone = (userId: string, daysAgo: number) =>
+test('[R9 R11] no wrong clock, at the start or later, makes a user forgotten or changes stored times', () => {
+  const offlineUser = (userId: string, daysAgo: number) =>
     ({ userId, session: 'none', status: 'offline', lastSeen: T - daysAgo * 24 * HOUR }) as const
-  const records = [gone('yesterday', 1), gone('last month', 29), gone('stamped in 1970', T / 24 / HOUR)]
+  const records = [
+    offlineUser('yesterday', 1),
+    offlineUser('last month', 29),
+    offlineUser('stamped in 1970', T / 24 / HOUR),
+  ]
   for (const wrong of [
     0,
     T - HOUR,
@@ -85,7 +92,7 @@ test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or
     expect([...presence.records()]).toEqual(records)
     presence.jumped(wrong - T, wrong + 2_500)
     expect(presence.forgetStale(wrong + 2_500, 10).dirty).toEqual([])
-    // What passes here does count.
+    // Time that this process measures does count.
     const later = 2 * 24 * HOUR
     presence.jumped(T - wrong, T + later)
     presence.advance(T + later, 10)
@@ -93,7 +100,7 @@ test('[R9 R11] no wrong clock, at the start or later, makes anybody forgotten or
   }
 })
 
-test('[R11] a clock that was behind at the start and is set right sets right what it stamped', () => {
+test('[R11] a clock that was behind at the start corrects its timestamps when it is set right', () => {
   const presence = new OneNode(DEFAULTS)
   const lastSeen = T - 1_000
   presence.restore([{ userId: 'ann', session: 'none', status: 'offline', lastSeen }], 0, { knownTime: T })
@@ -106,7 +113,7 @@ test('[R11] a clock that was behind at the start and is set right sets right wha
   expect(seenOf(presence, 'ann', T + 30_000).lastSeen).toBe(T + 10_000)
 })
 
-test('[R13] a clock that is set ahead for a moment ends no choice; one that stays so does', () => {
+test('[R13] a clock that is ahead for a moment ends no choice; after an hour it does', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline', expiresAt: T + 2 * HOUR }, T)
@@ -125,14 +132,14 @@ test('[R13] a clock that is set ahead for a moment ends no choice; one that stay
   expect(says(presence.advance(T + 4 * HOUR + ahead, 10))).toEqual(['ann online'])
 })
 
-/** What the next process finds that starts at `now`, by a clock that is right. */
+/** Starts the next process at `now`, with the records of `before`. */
 function restarted(before: OneNode, now: number, knownTime: number, latestTime: number): OneNode {
   const presence = new OneNode(DEFAULTS)
   presence.restore([...before.records()], now, { knownTime, latestTime })
   return presence
 }
 
-test('[R11] what a process stamped whose clock was ahead is right in the next one', () => {
+test('[R11] timestamps of a process whose clock was ahead are correct in the next process', () => {
   const ahead = 40 * DAY
   const before = new OneNode(DEFAULTS)
   before.restore([], T + ahead, { knownTime: T - DAY, latestTime: T - 1_000 })
@@ -150,14 +157,14 @@ test('[R11] what a process stamped whose clock was ahead is right in the next on
   presence.leave('eve', 's', now + 2_000)
   expect(seenOf(presence, 'eve', now + 9_000).lastSeen).toBe(now + 1_000)
   expect(presence.record('ann')?.lastSeen).toBe(T + ahead)
-  // A clock that was set back for an hour was set right.
+  // A clock that was set back an hour ago is believed.
   expect(presence.advance(now + HOUR, 10).dirty).toEqual(expect.arrayContaining(['ann', 'bob']))
   expect(presence.record('ann')?.lastSeen).toBe(now - HOUR)
   expect(seenOf(presence, 'ann', T + 50 * DAY).lastSeen).toBe(now - HOUR)
 })
 
 test('[R11] a timestamp in the future is kept as long as the clock may be behind', () => {
-  const records = [gone('ann', T - HOUR)]
+  const records = [offlineUser('ann', T - HOUR)]
   const presence = new OneNode(DEFAULTS)
   presence.restore(records, T - 40 * DAY, { knownTime: T, latestTime: T })
   expect(presence.see('ann').lastSeen).toBe(T - 40 * DAY - HOUR)
@@ -167,7 +174,7 @@ test('[R11] a timestamp in the future is kept as long as the clock may be behind
   expect(presence.see('ann').lastSeen).toBe(T - HOUR)
 })
 
-test('[R11] a clock that was ahead at the start and is set back: who left before that was not last seen just now', () => {
+test('[R11] when a clock that was ahead at the start is set back, users who left before that keep the time since then', () => {
   const ahead = 40 * DAY
   const presence = new OneNode(DEFAULTS)
   presence.restore([], T + ahead, { knownTime: T, latestTime: T + ahead })
@@ -181,7 +188,7 @@ test('[R11] a clock that was ahead at the start and is set back: who left before
 test.each([
   ['set back while it runs', T, -40 * DAY],
   ['not set yet at the start', 0, 0],
-])('[R11] what was stamped by a clock that was %s is right after a kill', (_, start, jump) => {
+])('[R11] timestamps of a clock that was %s are correct after a kill', (_, start, jump) => {
   const before = new OneNode(DEFAULTS)
   before.restore([], start, { knownTime: T, latestTime: T })
   if (jump !== 0) before.jumped(jump, start + jump)
@@ -196,14 +203,14 @@ test.each([
   expect(presence.see('bob').lastSeen).toBe(T + 1_000)
 })
 
-test('[R11] what was stored before the clock was set for the first time is moved to the time before that', () => {
+test('[R11] what was stored before the clock was first set is moved to the time before that', () => {
   const before = new OneNode(DEFAULTS)
   before.restore([], 1_000)
   before.open('ann', tab('s'), 2_000)
   before.leave('ann', 's', 2_000)
   const presence = restarted(before, T, before.knownTime(62_000), 62_000)
   expect(presence.see('ann').lastSeen).toBe(T - 60_000)
-  // Stored at once: the next process could not tell any more.
+  // Stored at once, because the next process could not detect it any more.
   expect(presence.nextDeadline).toBeLessThanOrEqual(T)
   expect(presence.advance(T, 10).dirty).toEqual(['ann'])
   expect(presence.knownTime(T + 1_000)).toBe(T + 1_000)
@@ -211,7 +218,7 @@ test('[R11] what was stored before the clock was set for the first time is moved
   expect(presence.forgetStale(T + 30 * DAY, 10).dirty).toEqual(['ann'])
 })
 
-test('[R9 R11] time counts from when a clock was set that had never been set before', () => {
+test('[R9 R11] the known time starts when the clock is first set', () => {
   const presence = new OneNode(DEFAULTS)
   presence.restore([], 1_000)
   presence.open('ann', tab('s'), 2_000)
@@ -221,9 +228,9 @@ test('[R9 R11] time counts from when a clock was set that had never been set bef
   expect(presence.knownTime(T + 4_000)).toBe(T + 4_000)
 })
 
-test('[R13] a clock that is ahead at the start ends no choice of before, and delays none that is made then', () => {
+test('[R13] a clock that is ahead at the start ends no earlier choice, and delays no new choice', () => {
   const hidden: PresenceRecord = {
-    ...gone('ann', T - HOUR),
+    ...offlineUser('ann', T - HOUR),
     session: 'live',
     status: 'offline',
     expiresAt: T + 10 * HOUR,
@@ -237,7 +244,7 @@ test('[R13] a clock that is ahead at the start ends no choice of before, and del
     presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 60_000 }, T + ahead)
     expect(says(presence.advance(T + ahead + 60_000, 10))).toEqual(['bob online'])
     if (isRight) {
-      // No server was there for 40 days: choices end late, but they do.
+      // No server ran for 40 days: choices end late, but they do end.
       expect(says(presence.advance(T + ahead + HOUR, 10))).toEqual(['ann online'])
     } else {
       presence.jumped(-ahead, T + 2 * HOUR)
@@ -247,7 +254,7 @@ test('[R13] a clock that is ahead at the start ends no choice of before, and del
   }
 })
 
-test('[R13] a jump puts off the end of no choice that is made after it, only of those before', () => {
+test('[R13] a jump delays the ends of earlier choices, but not of later ones', () => {
   const presence = new OneNode(DEFAULTS)
   for (const userId of ['ann', 'bob']) presence.open(userId, tab('s'), T)
   presence.setStatus('ann', { status: 'offline', expiresAt: T + HOUR }, T)
@@ -255,11 +262,11 @@ test('[R13] a jump puts off the end of no choice that is made after it, only of 
   presence.jumped(ahead, T + ahead)
   presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 1_000 }, T + ahead)
   expect(says(presence.advance(T + ahead + 1_000, 10))).toEqual(['bob online'])
-  // An end that only a client whose clock is right can have meant.
+  // This end can only come from a client whose clock is right.
   presence.setStatus('bob', { status: 'busy', expiresAt: T + 5_000 }, T + ahead + 2_000)
   expect(presence.see('bob').status).toBe('busy')
   presence.setStatus('bob', { status: 'busy', expiresAt: T + ahead + 9_000 }, T + ahead + 2_500)
-  // Another jump: the end of that choice is put off as well.
+  // After another jump, the end of this choice is delayed too.
   presence.jumped(ahead, T + 2 * ahead + 3_000)
   expect(says(presence.advance(T + 2 * ahead + 8_000, 10))).toEqual([])
   presence.jumped(-2 * ahead, T + 9_000)
@@ -267,7 +274,7 @@ test('[R13] a jump puts off the end of no choice that is made after it, only of 
   expect(says(presence.advance(T + HOUR, 10))).toEqual(['ann online'])
 })
 
-test('[R13] a clock that was set is not believed because it was set another time an hour before', () => {
+test('[R13] a clock is not believed an hour after an earlier jump', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s'), T)
   presence.setStatus('ann', { status: 'offline', expiresAt: T + 10 * HOUR }, T)
@@ -281,7 +288,7 @@ test('[R13] a clock that was set is not believed because it was set another time
   expect(says(presence.advance(T + 10 * HOUR, 10))).toEqual(['ann online'])
 })
 
-test('[R13] who is hidden until a time of a clock that was not set yet is not shown by the next process', () => {
+test('[R13] a user who hides until a time of a clock that was not set yet stays hidden in the next process', () => {
   const before = new OneNode(DEFAULTS)
   before.restore([], 1_000)
   before.open('ann', tab('s'), 2_000)
@@ -293,11 +300,14 @@ test('[R13] who is hidden until a time of a clock that was not set yet is not sh
   expect(says(presence.advance(T + HOUR, 10))).toEqual(['ann online'])
 })
 
-test('[R11] a clock that has reached a timestamp from before it was set back does not make it right', () => {
-  // 30 minutes ahead, for users who left in a process before and for those who leave in this one.
+test('[R11] a timestamp from before a set-back stays corrected when the clock passes it', () => {
+  // The clock is 30 minutes ahead. One user left in an earlier process, and one leaves in this one.
   const ahead = HOUR / 2
   const presence = new OneNode(DEFAULTS)
-  presence.restore([gone('bob', T + ahead - 60_000)], T + ahead, { knownTime: T, latestTime: T + ahead })
+  presence.restore([offlineUser('bob', T + ahead - 60_000)], T + ahead, {
+    knownTime: T,
+    latestTime: T + ahead,
+  })
   presence.open('ann', tab('s'), T + ahead)
   presence.leave('ann', 's', T + ahead)
   const next = restarted(presence, T + 60_000, T, T + ahead)
@@ -314,7 +324,7 @@ test('[R11] a clock that has reached a timestamp from before it was set back doe
   expect(presence.record('ann')?.lastSeen).toBe(T)
 })
 
-test('[R9 R11] who left between two set-backs of the clock is moved by the second only, and not forgotten', () => {
+test('[R9 R11] a user who left between two set-backs is moved by the second only, and not forgotten', () => {
   const presence = new OneNode(DEFAULTS)
   const [ahead, zone] = [40 * DAY, 2 * HOUR]
   presence.open('ann', tab('s'), T + ahead + zone)
@@ -328,7 +338,7 @@ test('[R9 R11] who left between two set-backs of the clock is moved by the secon
     expect(seenOf(presence, 'bob', now).lastSeen).toBe(T + 60_000)
   }
   check(T + 120_000)
-  // Set further back for a moment.
+  // The clock is set further back for a moment.
   presence.jumped(-ahead, T - ahead + 180_000)
   presence.jumped(ahead, T + 180_000)
   check(T + 180_000)
@@ -338,11 +348,11 @@ test('[R9 R11] who left between two set-backs of the clock is moved by the secon
   expect(presence.forgetStale(T + 2 * HOUR, 10).dirty).toEqual([])
 })
 
-test('[R11] no later jump makes a timestamp in the future look new', () => {
+test('[R11] no later jump makes a timestamp in the future look recent', () => {
   for (const jumps of [[10_000], [HOUR, -HOUR], [-DAY, DAY]]) {
     const presence = new OneNode(DEFAULTS)
     const stored = T + 40 * DAY - HOUR
-    presence.restore([gone('ann', stored)], T, { knownTime: T - DAY, latestTime: T + 40 * DAY })
+    presence.restore([offlineUser('ann', stored)], T, { knownTime: T - DAY, latestTime: T + 40 * DAY })
     let now = T + HOUR / 2
     for (const ms of jumps) {
       now += ms
@@ -356,10 +366,10 @@ test('[R11] no later jump makes a timestamp in the future look new', () => {
   }
 })
 
-test('[R11] what was in the future of a clock that was not set yet is right when it is set', () => {
+test('[R11] timestamps in the future of a clock that was not set yet are correct when it is set', () => {
   // One process with a clock that was ahead, then one with a clock that was not set yet.
   const presence = new OneNode(DEFAULTS)
-  const records = [gone('ann', T - DAY), gone('bob', T + 40 * DAY)]
+  const records = [offlineUser('ann', T - DAY), offlineUser('bob', T + 40 * DAY)]
   presence.restore(records, 1_000, { knownTime: T, latestTime: T + 40 * DAY })
   expect(presence.see('bob').lastSeen).toBe(1_000)
   presence.jumped(T, T + 2_000)
@@ -369,12 +379,12 @@ test('[R11] what was in the future of a clock that was not set yet is right when
 
 // Too slow to run once per mutant.
 test.skipIf(HAS_FEW_GAMES)(
-  '[I10 R11] however many timestamps are replaced or set right, no step is larger than its limit',
+  '[I10 R11] no step exceeds its limit, however many timestamps are replaced or corrected',
   () => {
-    // More than a call can have arguments.
+    // More than the maximum number of arguments of a call.
     const many = 130_000
     const presence = new OneNode(DEFAULTS)
-    const records = Array.from({ length: many }, (_, n) => gone(`u${n}`, T + HOUR - n))
+    const records = Array.from({ length: many }, (_, n) => offlineUser(`u${n}`, T + HOUR - n))
     presence.restore(records, T, { knownTime: T, latestTime: T + HOUR })
     let dirty = 0
     let largest = 0
@@ -383,7 +393,7 @@ test.skipIf(HAS_FEW_GAMES)(
       dirty += step
       largest = Math.max(largest, step)
     } while (presence.nextDeadline <= T + HOUR)
-    // Each once when it is moved, and once when it is replaced.
+    // Each user once when the timestamp is moved, and once when it is replaced.
     expect([dirty, largest]).toEqual([2 * many, 500])
     const ahead = 40 * DAY
     presence.jumped(ahead, T + HOUR + ahead)
@@ -395,7 +405,7 @@ test.skipIf(HAS_FEW_GAMES)(
   },
 )
 
-test('[R11] a clock that is corrected back often, by little, does not seem to be behind', () => {
+test('[R11] many small corrections back do not make the clock seem to be behind', () => {
   const presence = new OneNode(DEFAULTS)
   presence.restore([], T, { knownTime: T, latestTime: T })
   let now = T
@@ -419,16 +429,16 @@ test('[R8] after a pause of the machine, which only the wall clock shows, client
   expect(says(presence.advance(now + 14_999, 10))).toEqual([])
   presence.open('bob', tab('b2'), now + 14_999)
   expect(says(presence.advance(now + 15_000, 10))).toEqual(['ann offline'])
-  // Later losses have the usual grace.
+  // A session that is lost later has the usual grace period.
   presence.lose('eve', 'eve', now + 20_000)
   expect(says(presence.advance(now + 25_000, 10))).toEqual(['eve offline'])
 })
 
-function gone(userId: string, lastSeen: number): PresenceRecord {
+function offlineUser(userId: string, lastSeen: number): PresenceRecord {
   return { userId, session: 'none', status: 'offline', lastSeen }
 }
 
-test('[R11] what one process has found out of a wrong clock, later ones know, whatever their own clocks do', () => {
+test('[R11] what one process has measured about a wrong clock stays known, whatever later clocks show', () => {
   const first = new OneNode(DEFAULTS)
   first.restore([], T, { knownTime: T, latestTime: T })
   first.jumped(HOUR, T + HOUR)
@@ -436,7 +446,7 @@ test('[R11] what one process has found out of a wrong clock, later ones know, wh
   first.leave('ann', 's', T + HOUR)
   const second = restarted(first, T + 60_000, T, T + HOUR + 60_000)
   expect(second.see('ann').lastSeen).toBe(T)
-  // Its clock is wrong as well for a moment, and by more.
+  // Its clock is wrong too for a moment, and by more.
   second.jumped(40 * DAY, T + 40 * DAY + 70_000)
   second.open('bob', tab('s'), T + 40 * DAY + 70_000)
   second.leave('bob', 's', T + 40 * DAY + 70_000)

@@ -16,7 +16,7 @@ test('[R1] a user is online with the first session and offline with the last', (
   expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 3 })
 })
 
-test('[R2] a lost session is held for the grace period, and back in time nothing happened', () => {
+test('[R2] a lost session is held for the grace period, and a return within it is no change', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 1_000)
@@ -30,7 +30,7 @@ test('[R2] a lost session is held for the grace period, and back in time nothing
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })
 
-test('[R2] what was due of a user who left since does nothing to who returned', () => {
+test('[R2] a deadline from before the user left does not affect the user after the return', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.lose('ann', 's1', T)
@@ -43,7 +43,7 @@ test('[R2] what was due of a user who left since does nothing to who returned', 
   expect(presence.see('ann')).toMatchObject({ username: 'Ann', lastSeen: T + 1_002 })
 })
 
-test('[R3] who was here before a restart is held for the restart grace and keeps the last seen of before', () => {
+test('[R3] a user who was present before a restart is held for the restart grace and keeps lastSeen', () => {
   const presence = new OneNode(DEFAULTS)
   presence.restore(
     [
@@ -67,7 +67,7 @@ test('[R3] who was here before a restart is held for the restart grace and keeps
   })
 })
 
-test('[R4] the choice offline hides: as if the user had left at that moment, until chosen anew or gone', () => {
+test('[R4] the choice offline looks like leaving at that moment, until another choice or until the user leaves', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.heard('ann', T + 10)
@@ -95,7 +95,7 @@ test('[R5] a hidden user stays hidden over a lost connection and over a restart'
   expect(says(after.setStatus('ann', { status: 'online' }, T + 5))).toEqual(['ann online'])
 })
 
-test('[R6] beyond a burst of changes a user is shown at a slower pace, and the last state always arrives', () => {
+test('[R6] beyond a burst, changes become visible at a limited rate, and the last state always does', () => {
   const presence = new OneNode(DEFAULTS)
   let shown = 0
   presence.open('ann', tab('s0'), T)
@@ -112,7 +112,7 @@ test('[R6] beyond a burst of changes a user is shown at a slower pace, and the l
   expect(says(presence.setStatus('ann', { status: 'offline' }, T + 36_001))).toEqual(['ann offline'])
 })
 
-test('[R7] a leaving beyond the pace is held like a grace', () => {
+test('[R7] a leave beyond the rate limit is held like a lost session', () => {
   const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   expect(says(presence.leave('ann', 's1', T + 1))).toEqual([])
@@ -121,11 +121,11 @@ test('[R7] a leaving beyond the pace is held like a grace', () => {
   expect(says(presence.advance(T + 2_999, 10))).toEqual([])
   expect(says(presence.advance(T + 3_000, 10))).toEqual(['ann offline'])
   expect(presence.see('ann').lastSeen).toBe(T + 2)
-  // The leaving has left room for the return.
+  // The leave waited until the return was allowed too.
   expect(says(presence.open('ann', tab('s3'), T + 3_001))).toEqual(['ann online'])
 })
 
-test('[R7] back from a leaving that had to wait, a user has the choice of before', () => {
+test('[R7] a user who returns during a delayed leave has the same choice as before', () => {
   const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'busy', text: 'in a call' }, T)
@@ -138,7 +138,7 @@ test('[R7] back from a leaving that had to wait, a user has the choice of before
   expect(says(presence.open('ann', tab('s3'), T + 70_000))).toEqual(['ann online'])
 })
 
-test('[R8] a short suspension does not run down a grace', () => {
+test('[R8] a short suspension does not shorten a grace period', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.lose('ann', 's1', T)
@@ -147,7 +147,7 @@ test('[R8] a short suspension does not run down a grace', () => {
   expect(says(presence.advance(T + 9_999, 10))).toEqual(['ann offline'])
 })
 
-test('[R8] after a suspension that clients have noticed they have the restart grace to come back', () => {
+test('[R8] after a suspension that clients have noticed, they have the restart grace to return', () => {
   const presence = new OneNode(DEFAULTS)
   for (const userId of ['lost before', 'lost after', 'here']) presence.open(userId, tab(userId), T)
   presence.lose('lost before', 'lost before', T)
@@ -160,7 +160,7 @@ test('[R8] after a suspension that clients have noticed they have the restart gr
   expect(says(presence.advance(T + 45_000, 10))).toEqual(['here offline'])
 })
 
-test('[R9] users who are long gone are forgotten, by age and by number, and never one who is here', () => {
+test('[R9] offline users are forgotten because of their age or the limit, present users never', () => {
   const presence = new OneNode({ ...DEFAULTS, maxKnown: 3, keepMs: 1_000 })
   presence.open('ann', tab('s1'), T)
   presence.open('bob', tab('s2'), T)
@@ -174,7 +174,7 @@ test('[R9] users who are long gone are forgotten, by age and by number, and neve
   expect(presence.knownCount).toBe(2)
 })
 
-test('[R10] the list has the online users first and stops at its limit', () => {
+test('[R10] the list has the online users first and ends at its limit', () => {
   const presence = new OneNode(DEFAULTS)
   for (const id of ['a', 'b', 'c', 'd']) presence.open(id, tab(id), T)
   presence.leave('a', 'a', T)
@@ -184,7 +184,7 @@ test('[R10] the list has the online users first and stops at its limit', () => {
   expect([...presence.list(1)].map(user => user.userId)).toEqual(['b'])
 })
 
-test('[I9] after everybody has left nothing is waiting', () => {
+test('[I9] after all users have left there is no deadline', () => {
   const presence = new OneNode(DEFAULTS)
   for (let n = 0; n < 1_000; n++) presence.open(`u${n}`, tab('s'), T)
   for (let n = 0; n < 1_000; n++) presence[n % 2 ? 'lose' : 'leave'](`u${n}`, 's', T + n)
@@ -194,7 +194,7 @@ test('[I9] after everybody has left nothing is waiting', () => {
   expect(presence.onlineCount).toBe(0)
 })
 
-test('[R4] a name that a hidden user takes shows when the user does', () => {
+test('[R4] a new name of a hidden user becomes visible together with the user', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.setStatus('ann', { status: 'offline' }, T)
@@ -207,7 +207,7 @@ test('[R4] a name that a hidden user takes shows when the user does', () => {
   expect(presence.see('ann').username).toBe('Ann')
 })
 
-test('[R12] whoever chose online is away when idle in every session', () => {
+test('[R12] a user who chose online is away when idle in every session', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)
   presence.open('ann', tab('s2'), T)
@@ -217,8 +217,8 @@ test('[R12] whoever chose online is away when idle in every session', () => {
   expect(says(presence.setStatus('ann', { status: 'busy' }, T))).toEqual(['ann busy'])
   expect(says(presence.setActivity('ann', 's1', 'active', T))).toEqual([])
   expect(says(presence.setStatus('ann', { status: 'online' }, T))).toEqual(['ann online'])
-  expect(says(presence.setActivity('ann', 'nobody’s', 'idle', T))).toEqual([])
-  // The lost session counts with its last activity, and who takes its place inherits that.
+  expect(says(presence.setActivity('ann', 'unknown', 'idle', T))).toEqual([])
+  // The lost session counts with its last activity, and the session that replaces it takes that over.
   presence.lose('ann', 's1', T + 1)
   expect(says(presence.open('ann', tab('s3'), T + 2))).toEqual([])
   expect(says(presence.setActivity('ann', 's3', 'idle', T + 3))).toEqual(['ann away'])
@@ -243,7 +243,7 @@ test('[R13] a choice with an end falls back to online, by the wall clock', () =>
   expect(presence.see('ann')).toMatchObject({ status: 'online', text: undefined })
 })
 
-test('[R13] a choice with an end still ahead is in force again for who was gone; any other is not', () => {
+test('[R13] a choice that has not ended applies again after a return; a choice without an end does not', () => {
   const presence = new OneNode(DEFAULTS)
   for (const [userId, expiresAt] of [
     ['ann', T + 10_000],
@@ -262,7 +262,7 @@ test('[R13] a choice with an end still ahead is in force again for who was gone;
   }
 })
 
-test('[R14] a text, its end and a name are changes like any other, and at most one with the arrival', () => {
+test('[R14] a text, its end and a name are changes like any other, and an arrival is one change', () => {
   const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: 3_000 } })
   expect(presence.open('ann', tab('s1'), T, { username: 'Ann' }).changes).toHaveLength(1)
   expect(presence.see('ann').username).toBe('Ann')
@@ -275,7 +275,7 @@ test('[R14] a text, its end and a name are changes like any other, and at most o
   expect(presence.see('ann').text).toBe('hi')
 })
 
-test('[R14] a name that somebody who is gone is given waits, over a restart too, until they are seen', () => {
+test('[R14] a new name of an offline user waits until the user is visible, also over a restart', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T, { username: 'Ann' })
   presence.leave('ann', 's1', T + 1)
@@ -293,7 +293,7 @@ test('[R14] a name that somebody who is gone is given waits, over a restart too,
   }
 })
 
-test('[R15] a session with a name of its own takes its own place, live or held, and no other named one', () => {
+test('[R15] a named session replaces the session of its name, live or held, and no other named session', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.open('ann', named('b'), T)
@@ -306,7 +306,7 @@ test('[R15] a session with a name of its own takes its own place, live or held, 
   expect(says(presence.leave('ann', 'b', T + 7))).toEqual(['ann offline'])
 })
 
-test('[R16] a user who is known throughout a paging is met once, however long it takes', () => {
+test('[R16] a user who is known during a whole paging is on exactly one page, however long it takes', () => {
   const presence = new OneNode({ ...DEFAULTS, keepMs: 1_000 })
   if (HAS_FEW_GAMES) return // Too slow to run once per mutant.
   for (let n = 0; n < 30_000; n++) presence.open(`u${n}`, tab('s'), T)
@@ -329,7 +329,7 @@ test('[R16] a user who is known throughout a paging is met once, however long it
   expect(pages).toBeGreaterThan(3)
 })
 
-test('[I9 R13] choices that are changed all the time leave nothing behind, and the last one ends when it should', () => {
+test('[I9 R13] choices that change all the time leave no deadlines behind, and the last one ends on time', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s'), T)
   presence.open('bob', tab('s'), T)
@@ -349,7 +349,7 @@ test('[I9 R13] choices that are changed all the time leave nothing behind, and t
   expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
 })
 
-test('[R4] a hidden user whose line was lost is hidden on returning within an hour; leaving on purpose ends it', () => {
+test('[R4] a hidden user whose connection was lost is hidden on returning within an hour; leaving on purpose ends that', () => {
   for (const away of [6_000, 8_000, HOUR - 1]) {
     const presence = new OneNode(DEFAULTS)
     presence.open('ann', tab('s1'), T)
@@ -372,7 +372,7 @@ test('[R4] a hidden user whose line was lost is hidden on returning within an ho
   expect(says(presence.open('ann', tab('s2'), T + 5_000 + HOUR))).toEqual(['ann online'])
 })
 
-test('[R4 R9] a user who will be hidden on returning is so after a restart, and is not forgotten by age', () => {
+test('[R4 R9] a user who is kept hidden is still hidden after a restart, and is not forgotten because of age', () => {
   const before = new OneNode(DEFAULTS)
   before.open('ann', tab('s1'), T)
   before.setStatus('ann', { status: 'offline', text: 'psst' }, T)
@@ -386,7 +386,7 @@ test('[R4 R9] a user who will be hidden on returning is so after a restart, and 
   expect(presence.choice('ann')).toMatchObject({ status: 'offline', text: 'psst' })
 })
 
-test('[R2 R3] an inactive session is held as long as a hidden tab needs to come back, over a restart too', () => {
+test('[R2 R3] an inactive session is held as long as a hidden tab needs to return, also over a restart', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setVisibility('ann', 'a', 'inactive', T)
@@ -404,7 +404,7 @@ test('[R2 R3] an inactive session is held as long as a hidden tab needs to come 
   }
 })
 
-test('[R17] a session begins with a choice, before anybody sees the user', () => {
+test('[R17] a session begins with a choice, before others see the user', () => {
   const presence = new OneNode(DEFAULTS)
   const hidden = presence.open('ann', named('a'), T, { choice: { status: 'offline' } })
   expect(hidden).toMatchObject({
@@ -422,7 +422,7 @@ test('[R17] a session begins with a choice, before anybody sees the user', () =>
   expect(says(presence.open('eve', named('e'), T, { choice: over }))).toEqual(['eve online'])
 })
 
-test('[R17] a choice that was made earlier does not undo one that another device has made since', () => {
+test('[R17] an older choice does not replace a newer one of another device', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
@@ -435,7 +435,7 @@ test('[R17] a choice that was made earlier does not undo one that another device
   const again = (madeAt: number) =>
     says(presence.open('ann', named('a'), T + 20_000, { choice: { status: 'busy', madeAt } }))
   expect(again(T + 1_000)).toEqual(['ann online'])
-  // Far ahead of this server's clock: it was set back since.
+  // Far in the future: the clock was set back since.
   expect(again(T + 25_001)).toEqual([])
   expect(again(T + 4_001)).toEqual(['ann busy'])
   expect(presence.chosenAt('ann')).toBe(T + 4_001)
@@ -452,28 +452,28 @@ test('[R18] a return from hiding looks like an arrival', () => {
     const hidden = new OneNode(DEFAULTS)
     hidden.open('ann', named('a'), T - 60_000)
     hidden.setStatus('ann', { status: 'offline' }, T - 50_000)
-    const gone = new OneNode(DEFAULTS)
-    gone.open('ann', named('a'), T - 60_000)
-    gone.leave('ann', 'a', T - 50_000)
+    const left = new OneNode(DEFAULTS)
+    left.open('ann', named('a'), T - 60_000)
+    left.leave('ann', 'a', T - 50_000)
     const returns = hidden.setStatus('ann', choice, T).changes
-    expect(returns).toEqual(gone.open('ann', named('a'), T, { choice }).changes)
+    expect(returns).toEqual(left.open('ann', named('a'), T, { choice }).changes)
     expect(returns).toHaveLength(1)
-    expect(hidden.see('ann')).toEqual(gone.see('ann'))
+    expect(hidden.see('ann')).toEqual(left.see('ann'))
   }
-  // The end of a hiding, and the idle user too: seen at that moment, as `away` like one who arrives as that.
+  // The end of hiding looks like an arrival too, also for an idle user, who arrives as `away`.
   const hidden = new OneNode(DEFAULTS)
   hidden.open('ann', named('a'), T - 60_000)
   hidden.setActivity('ann', 'a', 'idle', T - 50_000)
   hidden.setStatus('ann', { status: 'offline', expiresAt: T }, T - 50_000)
-  const gone = new OneNode(DEFAULTS)
-  gone.open('ann', named('a'), T - 60_000)
-  gone.leave('ann', 'a', T - 50_000)
-  const arrival = gone.open('ann', named('a'), T, { choice: { status: 'away' } })
+  const left = new OneNode(DEFAULTS)
+  left.open('ann', named('a'), T - 60_000)
+  left.leave('ann', 'a', T - 50_000)
+  const arrival = left.open('ann', named('a'), T, { choice: { status: 'away' } })
   expect(hidden.advance(T, 10).changes).toEqual(arrival.changes)
-  expect(hidden.see('ann')).toEqual(gone.see('ann'))
+  expect(hidden.see('ann')).toEqual(left.see('ann'))
 })
 
-test('[R17] the newest choice of a user who was gone is in force again when a device returns with it', () => {
+test('[R17] the newest choice of an offline user applies again when a device returns with it', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T + 1_000)
@@ -483,7 +483,7 @@ test('[R17] the newest choice of a user who was gone is in force again when a de
   expect(says(presence.open('ann', named('a'), T + 8_000, { choice }))).toEqual(['ann busy'])
 })
 
-test('[R17] of two choices in one millisecond it is known which one was later', () => {
+test('[R17] two choices in the same millisecond have different times', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', named('a'), T)
   presence.setStatus('ann', { status: 'busy' }, T)
@@ -494,7 +494,7 @@ test('[R17] of two choices in one millisecond it is known which one was later', 
   expect(presence.choice('ann').status).toBe('away')
 })
 
-test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if there is nobody else', () => {
+test('[R9] beyond the limit a user who is kept hidden is forgotten only if no other user can be', () => {
   const presence = new OneNode({ ...DEFAULTS, maxKnown: 3 })
   for (const [at, userId] of ['ann', 'bob'].entries()) {
     presence.open(userId, tab('s'), T + at, { choice: { status: 'offline' } })
@@ -511,21 +511,21 @@ test('[R9] beyond the limit a user who is kept hidden is forgotten, but only if 
     presence.lose(`u${n}`, 's', T + 7_000 + n)
     presence.advance(T + 12_000 + n, 10)
   }
-  // Those who are held for the grace period are present, and can't be forgotten.
+  // Users who are held for the grace period are present, and can't be forgotten.
   expect(presence.knownCount).toBeLessThan(5_010)
   presence.advance(T + 30_000, 10_000)
   for (let n = 0; n < 10_000; n++) presence.open(`v${n}`, tab('s'), T + 30_000)
   expect(presence.record('u9999')).toBeUndefined()
 })
 
-test('[R4 V13] of a user who was always hidden and left, not even the name is kept', () => {
+test('[R4 V13] nothing is kept of a user who was always hidden and left, not even the name', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s'), T, { username: 'Ann', choice: { status: 'offline' } })
   expect(presence.leave('ann', 's', T + 1_000).dirty).toEqual(['ann'])
   expect([...presence.records()]).toEqual([])
   presence.open('ann', tab('s'), T + 2_000)
   expect(presence.see('ann').username).toBeUndefined()
-  // As the version before this one has stored it.
+  // As an older version has stored it.
   const next = new OneNode(DEFAULTS)
   const record = {
     userId: 'bob',
@@ -538,7 +538,7 @@ test('[R4 V13] of a user who was always hidden and left, not even the name is ke
   expect(next.knownCount).toBe(0)
 })
 
-test('[R4 V13] a user who was always hidden is, for others, a user who never was', () => {
+test("[R4 V13] others can't tell a user who was always hidden from an unknown user", () => {
   let presence = new OneNode(DEFAULTS)
   const nobody = presence.see('ann')
   const check = () => {
@@ -565,7 +565,7 @@ test('[R4 V13] a user who was always hidden is, for others, a user who never was
   expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: T + 12_000, username: 'Ann' })
   presence.setStatus('ann', { status: 'offline' }, T + 13_000)
   expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 12_000 })
-  // Who leaves without ever being seen is not kept at all.
+  // A user who leaves without ever being visible is not kept at all.
   presence.open('bob', tab('s3'), T + 14_000, { choice: { status: 'offline' } })
   presence.leave('bob', 's3', T + 15_000)
   expect(presence.record('bob')).toBeUndefined()

@@ -13,18 +13,17 @@ import { type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 /**
- * How many users are looked at to find one that can be forgotten: more would find an older one, and cost
- * more.
+ * How many users are checked to find one to forget. With more, an older one would be found, at a higher cost.
  */
 const FORGET_SAMPLE = 32
 
 /**
- * Who is here. Pure: it is told what happened and when, and returns what that decides. Two parts do the work:
- * {@link Here} decides what others are to see, and {@link View} is what they see. Between them are facts,
- * which the caller applies.
+ * The presence of all users. It is pure: the caller tells what happened and when, and gets what that decides.
+ * It has two parts: {@link Here} decides what others should see, and {@link View} is what they see. The
+ * decision consists of facts, which the caller applies.
  *
- * `now` is the wall clock in ms since the epoch. It never decreases, except if `jumped` says so before. Whose
- * socket a session is does not matter here.
+ * `now` is the wall clock in ms since the epoch. It never decreases, except when `jumped` was called with
+ * that jump. Sessions are only ids here, independent of connections.
  */
 export class Presence {
   readonly #options: PresenceOptions
@@ -32,15 +31,15 @@ export class Presence {
   readonly #here: Here
   readonly #view: View
   /**
-   * Of users who went offline while the clock was off: the sum of its jumps at that time, to set `lastSeen`
-   * right later.
+   * The users who went offline while the clock was wrong, each with the sum of jumps at that time. It is used
+   * to correct `lastSeen` later.
    */
-  readonly #stampedOff = new Map<UserId, number>()
-  /** The `lastSeen` that was in the future when the clock was set back. */
+  readonly #stampedWhileWrong = new Map<UserId, number>()
+  /** The `lastSeen` of users for whom it was in the future when the clock was set back. */
   readonly #moved = new MovedStamps()
   /**
-   * Users whose record has changed because it is known now how wrong the clock was. `advance` reports some at
-   * a time.
+   * Users whose record has changed because it is known now how wrong the clock was. `advance` reports some of
+   * them at a time.
    */
   readonly #unreported: UserId[] = []
 
@@ -56,11 +55,11 @@ export class Presence {
   // Commands
 
   /**
-   * Takes what an earlier process knew. Users who were present then have the restart grace to come back. What
-   * was stored stays as it is, whatever the clock says now, unless the clock had never been set when it was
-   * stored.
+   * Restores the records of an earlier process. Users who were present then are held for the restart grace.
+   * Stored times do not change, whatever the clock shows now, unless the clock had never been set when they
+   * were stored.
    *
-   * @param times what the earlier process has stored of the time.
+   * @param times the times that the earlier process has stored
    */
   restore(records: Iterable<PresenceRecord>, now: number, times: StoredTimes = {}): void {
     const { setBackMs, unsetMs } = this.#wall.begin(now, times)
@@ -78,54 +77,57 @@ export class Presence {
     }
   }
 
-  /** A session begins, perhaps with a name and a choice of its user: an arrival is one change. */
+  /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
     const forgotten = this.#isKnown(userId) ? [] : this.#makeRoom()
     const decision = this.#decide([this.#here.open(userId, session, now, arrival)])
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
 
-  /** A session was left on purpose: it ends at once. */
+  /** A session was left on purpose. It ends at once. */
   leave(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide([this.#here.leave(user, sessionId, now)]) : NOTHING
   }
 
-  /** A session was lost: it is held for the grace period. */
+  /** A session was lost. It is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide([this.#here.lose(user, sessionId, now)]) : NOTHING
   }
 
   /**
-   * A user gave a sign of life at `at`. Changes only `lastSeen`. Only this and `open` are signs of life: a
-   * choice may be made on behalf of a user, and the end of a session may be noticed late.
+   * Records a sign of life at `at`, in ms since the epoch. It changes only `lastSeen`. Only this and `open`
+   * are signs of life: a choice may be made by a backend, and the end of a session may be noticed late.
    */
   heard(userId: UserId, at: number): void {
     this.#wall.tell(at)
     this.#here.get(userId)?.heard(at)
   }
 
-  /** A user chooses what others see. Without a session nothing changes. */
+  /** Sets the choice of a user. Without a session nothing changes. */
   setStatus(userId: UserId, choice: Choice, now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide([this.#here.setStatus(user, choice, now)]) : NOTHING
   }
 
-  /** A user is active or idle in a session. */
+  /** Sets whether a session is active or idle. */
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide([this.#here.setActivity(user, sessionId, activity === 'idle', now)]) : NOTHING
   }
 
-  /** Whether anybody looks at a session. One that is inactive is held longer when its connection is lost. */
+  /**
+   * Sets whether a session is visible to its user. An inactive session is held longer when its connection is
+   * lost.
+   */
   setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Decision {
     const user = this.#here.get(userId)
     if (!user) return NOTHING
     return this.#decide([this.#here.setVisibility(user, sessionId, visibility === 'inactive', now)])
   }
 
-  /** A user takes a name. Others see the name of a hidden user only when they see the user again. */
+  /** Sets the name of a user. Others see the new name of a hidden user only when they see the user again. */
   identify(userId: UserId, username: string, now: number): Decision {
     const isSame = username === (this.#here.get(userId)?.newName ?? this.#here.seen(userId)?.username)
     if (!this.#isKnown(userId) || isSame) return NOTHING
@@ -133,12 +135,12 @@ export class Presence {
   }
 
   /**
-   * Time passes: grace periods and choices end, and changes whose turn has come are said. Looks at `limit`
-   * users at most. While `nextDeadline <= now` there is more to do.
+   * Ends grace periods and choices, and decides the changes that the rate limit has delayed until `now`.
+   * Handles at most `limit` users. Call it again while `nextDeadline <= now`.
    */
   advance(now: number, limit: number): Decision {
     this.#wall.tell(now)
-    this.#believe(now)
+    this.#believeClock(now)
     const changed = this.#unreported.splice(-limit)
     const steps: Step[] = []
     while (changed.length + steps.length < limit) {
@@ -152,14 +154,14 @@ export class Presence {
       : { ...decision, records: [...this.#recordsOf(changed), ...decision.records] }
   }
 
-  /** When `advance` has something to do, in ms since the epoch; Infinity if nothing waits. */
+  /** When `advance` must be called next, in ms since the epoch; Infinity if there is no deadline. */
   get nextDeadline(): number {
     return this.#unreported.length > 0 ? Number.NEGATIVE_INFINITY : this.#here.nextDeadline
   }
 
   /**
-   * Makes facts visible, in their order, and returns what others see of them. It is the only way in which
-   * anything becomes visible.
+   * Makes facts visible, in this order. Returns the changes that others see. Nothing else makes anything
+   * visible.
    */
   apply(facts: readonly Fact[]): Change[] {
     return facts.map(fact => {
@@ -169,17 +171,17 @@ export class Presence {
   }
 
   /**
-   * Leaves `ms` out of all durations: the wall clock was corrected by that much, which is less than a jump,
-   * or nobody could connect meanwhile, because the server did not listen yet.
+   * Excludes `ms` from all durations. The wall clock was corrected by that much, which is less than a jump,
+   * or the server did not listen for that time, so nobody could connect.
    */
   leaveOut(ms: number): void {
     this.#wall.leaveOut(ms)
   }
 
   /**
-   * This process was suspended for `ms` and goes on at `now`: nobody's grace period ran meanwhile. Clients
-   * have noticed a suspension of `noticedMs` and more, and are on their way back as after a restart: sessions
-   * that are lost already, or will be until then, have the restart grace from now on.
+   * This process was suspended for `ms` and continues at `now`. That time does not count for grace periods.
+   * Clients have noticed a suspension of `noticedMs` or more, and return as after a restart: sessions that
+   * are lost, or will be lost within the restart grace, are held for the restart grace from now on.
    */
   suspended(ms: number, now: number): void {
     this.#wall.leaveOut(ms)
@@ -187,31 +189,31 @@ export class Presence {
   }
 
   /**
-   * The wall clock was set by `ms` and says `now`. No duration changes. The `lastSeen` that this process
-   * wrote moves with the clock for users who are present. When a clock that was wrong is right again, it does
-   * so for users who left meanwhile.
+   * The wall clock was set by `ms` and shows `now`. No duration changes. The `lastSeen` of present users, if
+   * this process wrote it, moves with the clock. If a wrong clock is right again, so does that of users who
+   * left while it was wrong.
    *
-   * A jump forward may be the end of a pause of the machine, in which all its other clocks stood still:
-   * clients have noticed that, and are on their way back as after a suspension.
+   * A jump forward may be the end of a pause of the machine, in which all its other clocks stood still.
+   * Clients have noticed that, and return as after a suspension.
    */
   jumped(ms: number, now: number): Decision {
     const wasBehind = this.#wall.isBehind(now - ms)
     const isRight = this.#wall.jump(ms, now)
     if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)
     const changed = this.#here.jumped(ms).map(({ userId }) => userId)
-    if (isRight) this.#setStampsRight(changed)
+    if (isRight) this.#correctStamps(changed)
     this.#moveStamps(ms, now, wasBehind)
     return { ...NOTHING, records: this.#recordsOf(changed) }
   }
 
   /**
-   * Looks at the next `count` users and forgets those who were not seen for `keepMs`: by the clock, and by
-   * the time that is known to have passed. So no clock that is wrong makes anybody forgotten.
+   * Checks the next `count` users, and forgets those who were not seen for `keepMs`, both by the clock and by
+   * the known time. So no wrong clock makes a user forgotten.
    */
   forgetStale(now: number, count: number): Decision {
     const forgotten: UserId[] = []
     const before = Math.min(now, this.knownTime(now)) - this.#options.keepMs
-    for (const { userId, lastSeen } of this.#someGone(count)) {
+    for (const { userId, lastSeen } of this.#someForgettable(count)) {
       if (this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) >= before) continue
       this.#forget(userId)
       forgotten.push(userId)
@@ -245,41 +247,50 @@ export class Presence {
     return this.#view.page(from, limit, status)
   }
 
-  /** What a user has chosen, hidden or not: only for the user's own connections. */
+  /** The choice of a user, hidden or not. It is only for the user's own connections. */
   choice(userId: UserId): Choice {
     const user = this.#here.get(userId)
     return user?.hasSessions ? user.choice : NO_CHOICE
   }
 
-  /** When a user has chosen that, in ms since the epoch; undefined if it is not known. */
+  /** When the user made that choice, in ms since the epoch; undefined if it is not known. */
   chosenAt(userId: UserId): number | undefined {
     return this.#here.get(userId)?.chosenAt || undefined
   }
 
-  /** A lower bound of the real time, to be kept for the next process; see `WallClock.knownTime`. */
+  /**
+   * A lower bound of the real time in ms since the epoch, to be stored for the next process; see
+   * `WallClock.knownTime`.
+   */
   knownTime(now: number): number {
     return this.#wall.knownTime(now)
   }
 
-  /** The time as it is to be stored for users who are present; see `PresenceRecord.lastSeen`. */
+  /**
+   * The time that is stored as `lastSeen` of present users, in ms since the epoch; see
+   * `PresenceRecord.lastSeen`.
+   */
   storedTime(now: number): number {
     return now + this.#wall.behindMs()
   }
 
-  /** The time by which the end of a choice is still to come or is over; see `WallClock.choiceTime`. */
+  /** The time that decides whether a choice has ended, in ms since the epoch; see `WallClock.choiceTime`. */
   choiceTime(now: number): number {
     return this.#wall.choiceTime(now)
   }
 
-  /** What is to be kept of one user; undefined for an unknown user. */
+  /** The record of a user; undefined for an unknown user. */
   record(userId: UserId): PresenceRecord | undefined {
     const user = this.#here.get(userId)
     if (user) return this.#recordOf(user)
     const known = this.#view.get(userId)
-    return known && this.#recordOfGone(known)
+    return known && this.#recordOfArchived(known)
   }
 
-  /** What is to be kept of all users, as it is when it is reached. Users may come and go meanwhile. */
+  /**
+   * The records of all users, each in the state of the moment when it is reached. Users may be added and
+   * forgotten meanwhile.
+   */
   *records(): Generator<PresenceRecord> {
     for (const { userId } of this.#view.users()) {
       const record = this.record(userId)
@@ -290,7 +301,7 @@ export class Presence {
     }
   }
 
-  // How
+  // Private
 
   #decide(steps: readonly Step[]): Decision {
     const facts: Fact[] = []
@@ -302,21 +313,21 @@ export class Presence {
       const { user, fact, choice } = step
       if (fact) {
         const isOff = this.#wall.isOff && step.isOwnSign && presenceOf(fact).status === 'offline'
-        if (isOff) this.#stampedOff.set(user.userId, this.#wall.jumpedMs)
-        else this.#stampedOff.delete(user.userId)
+        if (isOff) this.#stampedWhileWrong.set(user.userId, this.#wall.jumpedMs)
+        else this.#stampedWhileWrong.delete(user.userId)
         if (step.isOwnSign) this.#moved.delete(user.userId)
         facts.push(fact)
       }
       if (choice) choices.push(choice)
       if (step.ended) ended.push(...step.ended)
-      // A user whom nobody has seen, and of whom nothing is to be kept, was never known.
+      // A user whom others have never seen, and who has nothing to keep, does not exist.
       if (user.wasSeen || !user.isDone) records.push(this.#recordOf(user))
       else forgotten.push(user.userId)
     }
     return { facts, records, forgotten, choices, ended }
   }
 
-  /** What is to be kept of a user, once all is visible that was said. */
+  /** The record of a user with all pending facts. */
   #recordOf(user: User): PresenceRecord {
     const { userId, liveness, choice, chosenAt, newName, wasSeen } = user
     const seen = this.#here.seen(userId)
@@ -324,7 +335,7 @@ export class Presence {
     const aheadMs = seen && !isHeard ? this.#moved.aheadMs(userId, seen.lastSeen) : undefined
     const written =
       this.#here.signOfLife(user) ?? (seen ? this.#stampOf(userId, seen.lastSeen) : user.knownSince)
-    // Without a session only a choice with an end is kept, and for some time the choice to be hidden.
+    // Without a session, only a choice with an end is kept, and for some time the choice to be hidden.
     const isKept = liveness !== 'none' || choice.expiresAt !== undefined || user.isKeptHidden
     return {
       userId,
@@ -344,7 +355,7 @@ export class Presence {
     }
   }
 
-  #recordOfGone({ userId, lastSeen, username }: ArchivedUser): PresenceRecord {
+  #recordOfArchived({ userId, lastSeen, username }: ArchivedUser): PresenceRecord {
     const aheadMs = this.#moved.aheadMs(userId, lastSeen)
     return {
       userId,
@@ -356,40 +367,41 @@ export class Presence {
     }
   }
 
-  /** How far the clock is known to have been behind when it wrote the `lastSeen` of a user, in ms. */
+  /** By how much the clock is known to have been behind when it wrote the `lastSeen` of a user, in ms. */
   #behindMs(user: User): number {
     if (user.isVisible) return this.#here.signOfLife(user) === undefined ? 0 : this.#wall.behindMs()
     return this.#behindStampMs(user.userId)
   }
 
   #behindStampMs(userId: UserId): number {
-    const jumpedThen = this.#stampedOff.get(userId)
+    const jumpedThen = this.#stampedWhileWrong.get(userId)
     return jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)
   }
 
-  /** The `lastSeen` of a user as it was made, if `lastSeen` is what others see. */
+  /** The original timestamp of a user whom others see with this `lastSeen`. */
   #stampOf(userId: UserId, lastSeen: number): number {
     return this.#moved.stored(userId, lastSeen) ?? lastSeen
   }
 
   /**
-   * The clock is right again. From now on, so is what it wrote while it was off. Adds the users to `changed`.
+   * The clock is right again. Corrects the `lastSeen` that it wrote while it was wrong. Adds the users to
+   * `changed`.
    */
-  #setStampsRight(changed: UserId[]): void {
+  #correctStamps(changed: UserId[]): void {
     const { jumpedMs } = this.#wall
-    for (const [userId, jumpedThen] of this.#stampedOff) {
+    for (const [userId, jumpedThen] of this.#stampedWhileWrong) {
       const known = this.#view.get(userId)
       if (!known) continue
       this.#view.correct(userId, this.#stampOf(userId, known.lastSeen) + jumpedMs - jumpedThen)
       this.#moved.delete(userId)
       changed.push(userId)
     }
-    this.#stampedOff.clear()
+    this.#stampedWhileWrong.clear()
   }
 
   /**
-   * The clock was set: what is in the future now was made before that, and what was moved then may have to
-   * move again.
+   * The clock was set. Moves the timestamps that are in the future now, and updates those that were moved
+   * before.
    */
   #moveStamps(ms: number, now: number, wasBehind: boolean): void {
     const jump = { ms, now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind(now), wasBehind }
@@ -413,20 +425,20 @@ export class Presence {
     return this.#moved.move(userId, stored, aheadMs, reading, isKnown)
   }
 
-  /** Whether others see the user, who gave a sign of life to this process. */
+  /** Whether the user is visible and gave a sign of life to this process. */
   #isHeard(userId: UserId): boolean {
     const user = this.#here.get(userId)
     return user !== undefined && this.#here.signOfLife(user) !== undefined
   }
 
-  /** Time passes: what was in doubt for long is taken to be right. */
-  #believe(now: number): void {
+  /** Believes a clock that was in doubt for long enough. */
+  #believeClock(now: number): void {
     if (this.#wall.isToBeBelieved(now)) {
       if (this.#wall.behindMs() > 0) {
         for (const { userId } of this.#view.visibleUsers()) this.#unreported.push(userId)
       }
-      for (const userId of this.#stampedOff.keys()) this.#unreported.push(userId)
-      this.#stampedOff.clear()
+      for (const userId of this.#stampedWhileWrong.keys()) this.#unreported.push(userId)
+      this.#stampedWhileWrong.clear()
       this.#wall.believe()
     }
     if (this.#moved.size > 0 && this.#wall.isSetBackForGood(now)) {
@@ -444,27 +456,28 @@ export class Presence {
   }
 
   /**
-   * Whether only a name and a time are lost if the user is forgotten: not present, not visible, not to be
-   * hidden on returning.
+   * Whether forgetting the user loses only a name and a time: the user is not present, not visible, and not
+   * kept hidden.
    */
-  #isGone(userId: UserId): boolean {
+  #isForgettable(userId: UserId): boolean {
     const user = this.#here.get(userId)
     if (!user) return !this.#view.isVisible(userId)
     return user.liveness === 'none' && !user.isKeptHidden
   }
 
   /**
-   * Looks at the next `count` users whom others have seen, and at as many others. Yields those who are gone.
+   * Checks the next `count` users whom others have seen, and up to `count` other users. Yields those who can
+   * be forgotten.
    */
-  *#someGone(count: number): Generator<{ userId: UserId; lastSeen: number }> {
+  *#someForgettable(count: number): Generator<{ userId: UserId; lastSeen: number }> {
     for (let looked = 0; looked < count; looked++) {
       const known = this.#view.next()
       if (!known) break
-      if (this.#isGone(known.userId)) yield known
+      if (this.#isForgettable(known.userId)) yield known
     }
     for (let looked = 0; looked < count && this.#here.unseenCount > 0; looked++) {
       const user = this.#here.next()
-      if (user?.wasSeen === false && this.#isGone(user.userId)) {
+      if (user?.wasSeen === false && this.#isForgettable(user.userId)) {
         yield { userId: user.userId, lastSeen: user.knownSince }
       }
     }
@@ -473,8 +486,8 @@ export class Presence {
   #makeRoom(): UserId[] {
     if (this.knownCount < this.#options.maxKnown) return []
     let oldest: { userId: UserId; lastSeen: number } | undefined
-    for (const gone of this.#someGone(FORGET_SAMPLE)) {
-      if (!oldest || gone.lastSeen < oldest.lastSeen) oldest = gone
+    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
+      if (!oldest || candidate.lastSeen < oldest.lastSeen) oldest = candidate
     }
     const userId = oldest?.userId ?? this.#here.keptLongest?.userId
     if (userId === undefined) return []
@@ -485,7 +498,7 @@ export class Presence {
   #forget(userId: UserId): void {
     this.#view.forget(userId)
     this.#here.forget(userId)
-    this.#stampedOff.delete(userId)
+    this.#stampedWhileWrong.delete(userId)
     this.#moved.delete(userId)
   }
 }

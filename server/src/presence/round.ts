@@ -1,12 +1,12 @@
 /**
- * An endless round through a collection that may change meanwhile. An item that is in it throughout a round
- * is met in it.
+ * An endless iteration over a collection that may change meanwhile. Each round includes every item that is in
+ * the collection during the whole round.
  */
 export class Round<Item> {
   readonly #begin: () => Iterator<Item>
   #round: Iterator<Item> | undefined
 
-  /** @param begin an iterator that survives changes, such as one of a Map. */
+  /** @param begin returns an iterator that survives changes of the collection, such as one of a Map */
   constructor(begin: () => Iterator<Item>) {
     this.#begin = begin
   }

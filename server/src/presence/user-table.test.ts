@@ -13,7 +13,7 @@ const known = (...names: string[]) => {
 }
 const ids = (known: UserTable<Active>) => Array.from(known, ({ userId }) => userId)
 
-test('keeps a row, or an object in its place, and says which', () => {
+test('a user is a row or an object, and the table tells which', () => {
   const known = new UserTable<Active>()
   known.archive('ann', 1.5, 'Ann')
   expect(known.get('ann')).toEqual({ userId: 'ann', lastSeen: 1.5, username: 'Ann' })
@@ -28,7 +28,7 @@ test('keeps a row, or an object in its place, and says which', () => {
   for (const nobody of [known.get('bob'), known.active('bob'), known.at(1)]) expect(nobody).toBeUndefined()
 })
 
-test('whatever the id, it is one', () => {
+test('any text can be an id', () => {
   const hostile = ['__proto__', 'constructor', '0', '-1', 'length', '\u{1F600}', 'e\u0301', '\u00e9', ' ']
   const all = known(...hostile)
   expect(ids(all)).toEqual(hostile)
@@ -37,7 +37,7 @@ test('whatever the id, it is one', () => {
   expect(ids(all)).toEqual([])
 })
 
-test('[R16] a user has one place throughout, as a row and as an object, and that of who was forgotten is given again', () => {
+test('[R16] a user keeps one position as a row and as an object, and a new user gets that of a forgotten one', () => {
   const all = known('ann', 'bob', 'eve')
   all.put({ userId: 'bob', mood: 'fine' })
   all.forget('ann')
@@ -51,7 +51,7 @@ test('[R16] a user has one place throughout, as a row and as an object, and that
   expect([all.size, all.end]).toEqual([4, 4])
 })
 
-test('[R9] nothing of who was forgotten is found with whom gets the place', () => {
+test('[R9] a user who gets the position of a forgotten user gets nothing else of that user', () => {
   const all = new UserTable<Active>()
   all.archive('bob', 1, undefined)
   all.archive('ann', 5, 'Ann')
@@ -64,7 +64,7 @@ test('[R9] nothing of who was forgotten is found with whom gets the place', () =
   expect(all.size).toBe(2)
 })
 
-test('[I9] when all are forgotten there is no place left, and the next begins again with the first', () => {
+test('[I9] when all users are forgotten there are no positions, and the next user gets the first one', () => {
   const all = known(...Array.from({ length: 1_000 }, (_, index) => `user ${index}`))
   for (let index = 999; index >= 0; index--) all.forget(`user ${index}`)
   expect([all.size, all.end, ids(all), all.next()]).toEqual([0, 0, [], undefined])
@@ -72,7 +72,7 @@ test('[I9] when all are forgotten there is no place left, and the next begins ag
   expect([all.end, ids(all)]).toEqual([2, ['ann', 'bob']])
 })
 
-test('[I9] however many come and are forgotten, there are no more places than were needed at once', () => {
+test('[I9] there are never more positions than users at one time', () => {
   const all = known('ann')
   for (let round = 0; round < 10_000; round++) {
     all.archive(`user ${round}`, round, 'name')
@@ -81,7 +81,7 @@ test('[I9] however many come and are forgotten, there are no more places than we
   expect([all.size, all.end]).toEqual([10, 11])
 })
 
-test('the walk meets all users who are known throughout a round, and goes on with the next round', () => {
+test('each round includes all users who are known during the whole round', () => {
   const all = known('ann', 'bob', 'eve', 'joe')
   expect(all.next()?.userId).toBe('ann')
   all.forget('bob')
@@ -91,7 +91,7 @@ test('the walk meets all users who are known throughout a round, and goes on wit
   expect(Array.from({ length: 5 }, () => all.next()?.userId)).toEqual(['eve', 'joe', 'zoe', 'eve', 'joe'])
 })
 
-test('users may come, change and go while all are gone through', () => {
+test('users may come, change and go during an iteration', () => {
   const all = known('ann', 'bob', 'eve', 'joe')
   const met = []
   for (const { userId } of all) {
@@ -100,7 +100,7 @@ test('users may come, change and go while all are gone through', () => {
       all.forget('eve')
       all.forget('ann')
       all.put({ userId: 'joe', mood: 'fine' })
-      all.archive('zoe', 1, undefined) // has the place of ann, which was passed
+      all.archive('zoe', 1, undefined) // gets the position of ann, which was passed
       all.archive('kim', 1, undefined)
       all.archive('max', 1, undefined)
     }

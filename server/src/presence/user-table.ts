@@ -10,17 +10,20 @@ export interface ArchivedUser {
 }
 
 /**
- * All known users. An active user is an object. All others, most of a million, are rows in columns: some 110
- * bytes each, with the id, where an object costs twice that.
+ * All known users. An active user is an object. All others, perhaps a million, are rows in columns. A row
+ * takes about 110 bytes including the id; an object would take twice as much.
  *
- * A user has a place as long as they are known, as a row or as an object; the places of forgotten users are
- * given to others. So going through all places meets every user who is known throughout exactly once.
+ * A user has a position as long as the user is known, both as a row and as an object. New users get the
+ * positions of forgotten users. So reading all positions finds each user who is known meanwhile exactly once.
  */
 export class UserTable<Active extends { readonly userId: UserId }> {
   readonly #places = new Map<UserId, number>()
-  /** The columns, by place. The row of an active user has only the object; a place without a user is free. */
+  /**
+   * The columns, by position. The row of an active user contains only the object. A position without a user
+   * is free.
+   */
   #users: (UserId | Active | undefined)[] = []
-  /** Only numbers, which V8 stores without a heap object each. */
+  /** Only numbers: V8 stores them without a heap object each. */
   #lastSeen: number[] = []
   #usernames: (string | undefined)[] = []
   #free: number[] = []
@@ -30,7 +33,7 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return this.#places.size
   }
 
-  /** One more than the last place there is. */
+  /** One more than the last position. */
   get end(): number {
     return this.#users.length
   }
@@ -44,26 +47,26 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return this.#places.has(userId)
   }
 
-  /** The object of an active user. */
+  /** The object of an active user; undefined for any other user. */
   active(userId: UserId): Active | undefined {
     const place = this.#places.get(userId)
     const user = place === undefined ? undefined : this.#users[place]
     return typeof user === 'object' ? user : undefined
   }
 
-  /** The user at a place; undefined if the place is free. */
+  /** The user at a position; undefined if the position is free. */
   at(place: number): Active | ArchivedUser | undefined {
     const user = this.#users[place]
     if (typeof user !== 'string') return user
     return { userId: user, lastSeen: this.#lastSeen[place] ?? 0, username: this.#usernames[place] }
   }
 
-  /** Keeps an active user, in place of what was kept of that user. */
+  /** Stores an active user. Replaces the row or object of that user. */
   put(user: Active): void {
     this.#keep(user.userId, user, 0, undefined)
   }
 
-  /** Keeps a row, in place of what was kept of that user. */
+  /** Stores a row. Replaces the row or object of that user. */
   archive(userId: UserId, lastSeen: number, username: string | undefined): void {
     this.#keep(userId, userId, lastSeen, username)
   }
@@ -85,14 +88,18 @@ export class UserTable<Active extends { readonly userId: UserId }> {
   }
 
   /**
-   * The next user of an endless round through all users. A user who is known throughout a round is met in it.
+   * The next user of an endless iteration over all users. Each round includes every user who is known during
+   * the whole round.
    */
   next(): Active | ArchivedUser | undefined {
     const place = this.#round.next()
     return place === undefined ? undefined : this.at(place)
   }
 
-  /** All users, as they are when they are reached. Users may come and go meanwhile. */
+  /**
+   * All users, each in the state of the moment when it is reached. Users may be added and forgotten
+   * meanwhile.
+   */
   *[Symbol.iterator](): Generator<Active | ArchivedUser> {
     for (let place = 0; place < this.#users.length; place++) {
       const user = this.at(place)
@@ -107,7 +114,7 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     this.#usernames[place] = username
   }
 
-  /** A place for a user who becomes known. */
+  /** Takes a position for a new user. */
   #take(userId: UserId): number {
     const place = this.#free.pop() ?? this.#users.length
     this.#places.set(userId, place)
@@ -116,8 +123,8 @@ export class UserTable<Active extends { readonly userId: UserId }> {
 }
 
 /**
- * Copies a text into memory of its own. A text that was cut out of a longer one, such as an id out of a URL,
- * keeps the longer one in memory: too much to be kept for a month.
+ * Copies a text into its own memory. A text that was cut out of a longer one, such as an id from a URL, keeps
+ * the longer one in memory. That is too much for a text that is kept for a month.
  */
 export function ownCopy(text: string): string {
   return JSON.parse(JSON.stringify(text)) as string

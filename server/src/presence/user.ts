@@ -11,65 +11,68 @@ import {
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
 import { ownCopy } from './user-table.ts'
 
-/** The id of a session, and whether the client named it itself and will name it again when it comes back. */
+/** The id of a session, and whether the client chose the id itself and uses it again after a reconnect. */
 export interface SessionName {
   readonly id: string
   readonly named: boolean
 }
 
 /**
- * One tab or device. An inactive session is one that nobody looks at, such as a hidden tab, which browsers
- * let run once a minute.
+ * One tab or device. An inactive session is not visible to the user, such as a hidden tab. Browsers let
+ * hidden tabs run only once a minute.
  */
 type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
     | { readonly state: 'live' }
-    /** Lost, not left: until then (awake time) it may come back without any change. */
+    /** The connection was lost. Until `until`, in awake time, the session may come back without a change. */
     | { readonly state: 'held'; readonly until: number }
   )
 
-/** The id of the session that stands for all sessions of a user before a restart. */
+/** The id of the placeholder for all sessions of a user before a restart. */
 const BEFORE_RESTART = 'before the restart'
 
-/** How far ahead of this server's clock a client may be when it says when a choice was made, in ms. */
+/**
+ * How far in the future the time of a choice may be, in ms. A later time comes from before the clock was set
+ * back.
+ */
 const CLOCK_TOLERANCE_MS = 5_000
 
-/** The state of an active user: one who has a session, or of whom others still see one. */
+/** The state of an active user, who has a session or is still visible to others. */
 interface ActiveState {
   sessions: Session[]
   /** How the last session ended. */
   end: 'left' | 'lost'
   said: Said
   /**
-   * The last sign of life in this process, hidden or not, in ms since the epoch; -Infinity before the first.
+   * The last sign of life in this process, hidden or not, in ms since the epoch; -Infinity before the first
+   * one.
    */
   heard: number
-  /** When a change that waits for its turn may be said, in awake time; 0 if none waits. */
+  /** When a delayed change becomes visible, in awake time; 0 if no change is delayed. */
   turn: number
 }
 
 /**
- * A user of whom this node knows more than what others see: the sessions, the choice, and a new name. Of most
- * known users it knows nothing more.
+ * A user about whom this node knows more than others see: sessions, a choice or a new name. Most known users
+ * have no such object.
  */
 export class User {
   readonly userId: UserId
   /**
-   * When this node first heard of the user, in ms since the epoch. It matters only for a user whom nobody has
-   * seen.
+   * When this node first learned about the user, in ms since the epoch. It is used only for a user whom
+   * others have never seen.
    */
   readonly knownSince: number
-  /**
-   * Whether others have ever seen this user. For others, a user who was always hidden is one who never was.
-   */
+  /** Whether others have ever seen this user. For others, a user who was always hidden does not exist. */
   wasSeen: boolean
   /**
-   * Whether the choice ends by the wall clock although that is ahead: it was made since, and by that clock.
+   * Whether the choice ends by the wall clock although that is ahead: the choice was made since then, by that
+   * clock.
    */
   isChoiceByWall = false
   #newName: string | undefined
-  /** Without a session only a choice with an end is kept, and for some time the choice to be hidden. */
+  /** A user without a session keeps only a choice with an end, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
-  /** Whether the choice before has ended by itself. */
+  /** Whether the previous choice has expired. */
   #hasExpired = false
   #chosenAt = 0
   #keptUntil = 0
@@ -82,7 +85,8 @@ export class User {
   }
 
   /**
-   * A name that others do not see yet. They see it with the next visible status, or when its turn has come.
+   * A name that others do not see yet. They see it with the next visible status, or when the rate limit
+   * allows.
    */
   get newName(): string | undefined {
     return this.#newName
@@ -93,43 +97,43 @@ export class User {
   }
 
   /**
-   * When the user chose last, in ms since the epoch; 0 if that is not known. An older choice does not replace
-   * a newer one.
+   * When the user last made a choice, in ms since the epoch; 0 if that is not known. An older choice does not
+   * replace a newer one.
    */
   get chosenAt(): number {
     return this.#chosenAt
   }
 
   /**
-   * Until when, in awake time, the choice of a user without a session and its time are kept; 0 if nothing is
+   * Until when the choice of a user without a session and its time are kept, in awake time; 0 if they are not
    * kept.
    */
   get keptUntil(): number {
     return this.#keptUntil
   }
 
-  /** Whether the user has no session, and will be hidden on returning before `keptUntil`. */
+  /** Whether the user has no session, but will be hidden on returning before `keptUntil`. */
   get isKeptHidden(): boolean {
     const { status, expiresAt } = this.#choice
     return this.#keptUntil > 0 && status === 'offline' && expiresAt === undefined
   }
 
-  /** What this node has said of the user. */
+  /** What this node has said about the user. */
   get said(): Said {
     return this.#state?.said ?? NOTHING_SAID
   }
 
-  /** What this node has to say of the user. It is said at once, or when its turn has come. */
+  /** What others should see of the user now. It is said at once, or when the rate limit allows. */
   get due(): Said {
     return { sessions: this.#sessionsState(), choice: this.#choice }
   }
 
-  /** Whether others see the user, by what this node has said. */
+  /** Whether others see the user as present, according to what this node has said. */
   get isVisible(): boolean {
     return presenceOf(this.said).status !== 'offline'
   }
 
-  /** Whether all was said that others are to see. */
+  /** Whether others have nothing new to see of the user. */
   get isSaid(): boolean {
     const due = presenceOf(this.due)
     return (
@@ -137,7 +141,7 @@ export class User {
     )
   }
 
-  /** Whether the user has a session and is hidden by choice. */
+  /** Whether the user has a session and is hidden. */
   get hides(): boolean {
     return this.hasSessions && this.#choice.status === 'offline'
   }
@@ -146,19 +150,19 @@ export class User {
     return this.#state !== undefined && this.#state.sessions.length > 0
   }
 
-  /** Whether there are sessions, and all of them are idle. */
+  /** Whether the user has sessions, and all of them are idle. */
   get isIdle(): boolean {
     return this.#sessionsState() === 'idle'
   }
 
-  /** Whether nobody looks at one of the sessions. */
+  /** Whether at least one session is inactive. */
   get isInactive(): boolean {
     return this.#state?.sessions.some(session => session.isInactive) === true
   }
 
   /**
-   * Whether nothing has to be kept of this user besides what others see. Of a user whom nobody has seen, not
-   * even a new name is kept.
+   * Whether this object can be dropped, because it holds nothing besides what others see. The new name of a
+   * user whom others have never seen is not kept.
    */
   get isDone(): boolean {
     return (
@@ -172,13 +176,12 @@ export class User {
   get liveness(): 'live' | 'held' | 'none' {
     if (!this.#state) return 'none'
     if (this.#state.sessions.some(session => session.state === 'live')) return 'live'
-    // A leaving that waits for its turn: there is no session, but others still see the user.
+    // If the change to offline is delayed, there is no session, but others still see the user.
     return this.#state.sessions.length > 0 || this.isVisible ? 'held' : 'none'
   }
 
   /**
-   * The last sign of life in this process, hidden or not, in ms since the epoch; `undefined` if there was
-   * none.
+   * The last sign of life in this process, hidden or not, in ms since the epoch; undefined if there was none.
    */
   get heardAt(): number | undefined {
     const heard = this.#state?.heard
@@ -186,8 +189,8 @@ export class User {
   }
 
   /**
-   * A session begins. It replaces the session with its own id, or else the unnamed session that has been held
-   * longest, and is as active as that one was. Otherwise it is a new one.
+   * Begins a session. It replaces the session with its own id, or else the unnamed session that has been held
+   * longest, and takes over the activity of that one. Otherwise it is an additional session.
    */
   open({ id, named }: SessionName, now: number): void {
     this.#state ??= { sessions: [], end: 'left', said: NOTHING_SAID, heard: now, turn: 0 }
@@ -202,8 +205,8 @@ export class User {
   }
 
   /**
-   * A session is lost. It may come back until `until`, or until `inactiveUntil` if nobody looks at it. An
-   * unknown one changes nothing. Returns which of the two times applies.
+   * Holds a session that was lost, until `until`, or until `inactiveUntil` if it is inactive. An unknown
+   * session changes nothing. Returns the time that applies.
    */
   hold(id: string, until: number, inactiveUntil: number): number {
     const lost = this.#take(id)
@@ -213,8 +216,8 @@ export class User {
   }
 
   /**
-   * A session was left: it is over, and with the last one the choice to be hidden. An unknown one changes
-   * nothing. Returns whether there was one.
+   * Ends a session that was left. If it was the last one, the choice to be hidden ends too, unless it has an
+   * end. An unknown session changes nothing. Returns whether the session existed.
    */
   end(id: string): boolean {
     if (!this.#take(id)) return false
@@ -224,7 +227,7 @@ export class User {
     return true
   }
 
-  /** Extends every held session to `until` at least. Returns whether that is longer for one of them. */
+  /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
   holdLonger(until: number): boolean {
     const sessions = this.#state?.sessions ?? []
     let isLonger = false
@@ -253,7 +256,7 @@ export class User {
     this.#choose(hasExpired(choice, now) ? NO_CHOICE : choice, chosenAt)
   }
 
-  /** Restores a user without a session from a record: the choice is kept until then, in awake time. */
+  /** Restores a user without a session from a record. The choice is kept until `until`, in awake time. */
   restoreKept(until: number): void {
     this.#keptUntil = until
   }
@@ -264,8 +267,8 @@ export class User {
   }
 
   /**
-   * Restores a user from a record who was present when the last process stopped, and is held until then, in
-   * awake time. What is due is taken as said.
+   * Restores a user from a record who was present when the last process stopped. The user is held until
+   * `until`, in awake time. Others see the restored state without a change.
    */
   restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
     const held: Session = { id: BEFORE_RESTART, named: false, isIdle, isInactive, state: 'held', until }
@@ -275,16 +278,16 @@ export class User {
   }
 
   /**
-   * Takes a choice that a user with a session makes at `now`. Returns whether it differs from the one before.
-   * Two choices in one millisecond have two times, so that it is known which one was later.
+   * Takes a choice that a user with a session makes at `now`. Returns whether it differs from the previous
+   * one. Two choices in the same millisecond get different times, so that the later one is known.
    */
   choose(choice: Choice, now: number): boolean {
     return this.hasSessions && this.#choose(choice, now === this.#chosenAt ? now + 1 : now)
   }
 
   /**
-   * Takes the choice that a session begins with, unless the user has made another one since, maybe on another
-   * device. Returns whether it differs from the one before.
+   * Takes the choice that a session begins with, unless the user has made a newer one, maybe on another
+   * device. Returns whether it differs from the previous one.
    */
   begin({ madeAt, ...choice }: FirstChoice, now: number): boolean {
     if (madeAt === undefined) return this.choose(choice, now)
@@ -292,9 +295,9 @@ export class User {
   }
 
   /**
-   * Whether a choice made at that time is the user's newest. The same time means the same choice, which
-   * counts again if it is over because the user was gone. A time that is far ahead comes from before the
-   * clock was set back. It can't be compared, so it counts only if no other time is known.
+   * Whether a choice that was made at `madeAt` is the newest. The same time means the same choice: it applies
+   * again if it was dropped when the user went offline. A time that is far in the future comes from before
+   * the clock was set back. It can't be compared, so it counts only if no other time is known.
    */
   #isNewest(madeAt: number, now: number): boolean {
     if (madeAt === this.#chosenAt) return isPlain(this.#choice)
@@ -302,7 +305,7 @@ export class User {
     return madeAt > this.#chosenAt
   }
 
-  /** Ends a choice whose end has come. Returns whether it had. */
+  /** Ends the choice if its end has passed. Returns whether it had. */
   expire(now: number): boolean {
     if (!hasExpired(this.#choice, now)) return false
     this.#choice = NO_CHOICE
@@ -311,7 +314,7 @@ export class User {
     return true
   }
 
-  /** Changes what is known of a session. An unknown session changes nothing. */
+  /** Changes the state of a live session. An unknown session changes nothing. */
   setSession(id: string, what: Partial<Pick<Session, 'isIdle' | 'isInactive'>>): void {
     const sessions = this.#state?.sessions ?? []
     const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
@@ -324,17 +327,19 @@ export class User {
     this.#newName = username === seenName ? undefined : ownCopy(username)
   }
 
-  /** A sign of life at this time, in ms since the epoch. */
+  /** Records a sign of life at this time, in ms since the epoch. */
   heard(at: number): void {
     if (this.#state && at > this.#state.heard) this.#state.heard = at
   }
 
-  /** The wall clock was set by `ms`. The time of a sign of life in this process moves with it. */
+  /** The wall clock was set by `ms`. The last sign of life in this process moves with it. */
   moveHeard(ms: number): void {
     if (this.#state) this.#state.heard += ms
   }
 
-  /** The change that is due waits for its turn. Returns whether it did not do so before. */
+  /**
+   * Delays the change until `turn`, in awake time. Returns whether it was not delayed until that time before.
+   */
   wait(turn: number): boolean {
     if (!this.#state || this.#state.turn === turn) return false
     this.#state.turn = turn
@@ -342,8 +347,8 @@ export class User {
   }
 
   /**
-   * What is due was said, at `now`. A user who becomes visible is seen at this moment, by arriving or by no
-   * longer being hidden: others can't tell the two apart.
+   * What is due was said, at `now`. A user who becomes visible is seen at this moment, after an arrival and
+   * after hiding: others can't tell the two apart.
    */
   markSaid(now: number): void {
     const state = this.#state
@@ -358,7 +363,7 @@ export class User {
     this.#newName = undefined
   }
 
-  /** Why others will see this user differently when what is due is said. */
+  /** The cause of the change that is due. */
   get cause(): Cause {
     const { said, due } = this
     if (presenceOf(due).status === 'offline') return this.hides ? 'left' : (this.#state?.end ?? 'left')
@@ -369,11 +374,11 @@ export class User {
   }
 
   /**
-   * A user without a session, of whom others see none, is no longer active. What was chosen is kept until
-   * `keptUntil` (awake time). A hidden user whose connection was lost stays hidden, so that a tunnel shows
-   * nobody; leaving has ended that choice already. Of any other choice without an end only its time is kept:
-   * the client repeats the choice when it is back, and an older one must not replace it. Returns whether
-   * something is kept.
+   * Drops the active state of a user who has no session and is not visible. The choice is kept until
+   * `keptUntil`, in awake time. A hidden user whose connection was lost stays hidden, so that a short loss
+   * does not reveal the user. (Leaving on purpose has ended that choice already.) For any other choice
+   * without an end only its time is kept: the client sends the choice again when it is back, and an older
+   * choice must not replace it. Returns whether something is kept.
    */
   deactivate(keptUntil: number): boolean {
     if (!this.#state || this.hasSessions || this.isVisible) return false
@@ -386,8 +391,8 @@ export class User {
   }
 
   /**
-   * Ends what is kept for a user without a session, if its time has come. A choice with an end stays until
-   * then.
+   * Ends the time for which the choice of a user without a session is kept, if it is over. A choice with an
+   * end is kept until its end.
    */
   endKept(awake: number): void {
     if (this.#keptUntil === 0 || this.#keptUntil > awake) return

@@ -10,7 +10,7 @@ import type { WallClock } from './wall-clock.ts'
 export interface SeenUser {
   readonly userId: UserId
   readonly status: Presence
-  /** Ms since the epoch; null for a user whom nobody has seen. */
+  /** Ms since the epoch; null for a user whom others have never seen. */
   readonly lastSeen: number | null
   readonly username: string | undefined
   readonly text: string | undefined
@@ -18,13 +18,13 @@ export interface SeenUser {
   readonly expiresAt: number | undefined
 }
 
-/** Some users, and where the next page begins; `undefined` at the end. */
+/** Some users, and the position at which the next page begins; undefined after the last page. */
 export interface Page {
   readonly users: readonly SeenUser[]
   readonly next: BucketPlace | undefined
 }
 
-/** A user who is not offline. All others are rows of the table. */
+/** A user who is not offline. All other users are rows of the table. */
 interface VisibleUser {
   readonly userId: UserId
   lastSeen: number
@@ -33,7 +33,7 @@ interface VisibleUser {
 }
 
 /**
- * After looking at this many users a page ends: about a millisecond of work, however few users are asked for.
+ * A page ends after it has read this many users: about a millisecond of work, even if few users match.
  */
 const LOOK_AT = 10_000
 
@@ -41,8 +41,8 @@ const LOOK_AT = 10_000
 const FIRST_PLACE: BucketPlace = { bucket: 0, after: '' }
 
 /**
- * What all others see: the users who were ever visible, as the facts say that were applied to it. It decides
- * nothing, and knows neither time nor history, so that all nodes that apply the same facts show the same.
+ * What others see of all users who were ever visible. It only applies facts: it has no clock, no timers and
+ * no sessions. So all nodes that apply the same facts show the same.
  */
 export class View {
   readonly #table = new UserTable<VisibleUser>()
@@ -52,15 +52,15 @@ export class View {
   readonly #signOfLife: (userId: UserId) => number | undefined
 
   /**
-   * @param signOfLife the last sign of life of a visible user, if it is later than what was said of that
-   * user.
+   * @param signOfLife returns the last sign of life of a visible user in ms since the epoch, if it is later
+   * than that of the last fact
    */
   constructor(wall: Pick<WallClock, 'shown'>, signOfLife: (userId: UserId) => number | undefined) {
     this.#wall = wall
     this.#signOfLife = signOfLife
   }
 
-  /** Applies a fact, and returns what others see of it. */
+  /** Applies a fact. Returns the change that others see. */
   apply(fact: Fact): Change {
     const { userId, cause, at } = fact
     const previous = this.#table.active(userId)?.shown.status ?? 'offline'
@@ -69,7 +69,7 @@ export class View {
     return { userId, status: shown.status, previous, at, cause }
   }
 
-  /** Sets what others see of a user, without a change for anybody. */
+  /** Sets what others see of a user, without a change. */
   put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): void {
     const before = this.#table.active(userId)
     if (!before && !this.#table.has(userId)) this.#order.add(userId)
@@ -79,7 +79,7 @@ export class View {
       return
     }
     if (before) {
-      // The same object, so that a list does not change its order with each change.
+      // The same object is kept, so that a change does not alter the order of lists.
       Object.assign(before, { lastSeen, username, shown })
       return
     }
@@ -88,7 +88,7 @@ export class View {
     this.#online.add(user)
   }
 
-  /** Sets the `lastSeen` of a user to what the right clock would have shown. */
+  /** Replaces the `lastSeen` of a user by the corrected one. */
   correct(userId: UserId, lastSeen: number): void {
     const known = this.#table.get(userId)
     if (known) this.put(userId, shownOf(known), lastSeen, known.username)
@@ -106,17 +106,17 @@ export class View {
     return this.#online.size
   }
 
-  /** How many users others have ever seen, and who are not forgotten. */
+  /** How many users are known whom others have ever seen. */
   get size(): number {
     return this.#table.size
   }
 
-  /** What is known of a user whom others have seen. */
+  /** The row or object of a user whom others have seen; undefined for any other user. */
   get(userId: UserId): ArchivedUser | undefined {
     return this.#table.get(userId)
   }
 
-  /** The next user of an endless round through all. */
+  /** The next user of an endless iteration over all users. */
   next(): ArchivedUser | undefined {
     return this.#table.next()
   }
@@ -133,13 +133,13 @@ export class View {
     return this.#table.active(userId) !== undefined
   }
 
-  /** One user as others see them. A user whom nobody has seen is offline. */
+  /** One user as others see them. A user whom others have never seen is offline. */
   see(userId: UserId): SeenUser {
     const known = this.#table.get(userId)
     return known ? this.#asSeen(known) : { userId, status: 'offline', lastSeen: null, ...NOTHING_SEEN }
   }
 
-  /** The first `limit` users as others see them, the online ones first. */
+  /** The first `limit` users as others see them, online users first. */
   *list(limit: number): Generator<SeenUser> {
     let left = limit
     for (const user of this.#online) {
@@ -154,8 +154,9 @@ export class View {
   }
 
   /**
-   * Some users from a place on, all or those with a status. A user who is known throughout a paging is met
-   * exactly once. A page may be short, or empty, and not be the last.
+   * A page of users, from a position on. If `status` is given, only users with this status. A
+   * user who is known during the whole paging is on exactly one page. A page may be short, or empty, without
+   * being the last.
    */
   page(from: BucketPlace = FIRST_PLACE, limit: number, status?: Presence): Page {
     const users: SeenUser[] = []
@@ -177,7 +178,7 @@ export class View {
     return { users, next: place }
   }
 
-  // How
+  // Private
 
   #asSeen(known: VisibleUser | ArchivedUser): SeenUser {
     const { userId, username } = known

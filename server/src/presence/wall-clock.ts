@@ -1,6 +1,6 @@
 import { BELIEVE_MS, ClockSkew, TOLERANCE_MS } from './clock-skew.ts'
 
-/** A time before this (the start of 2020) comes from a clock that had not been set yet. */
+/** An earlier time than this (the start of 2020) comes from a clock that had not been set yet. */
 const FIRST_PLAUSIBLE_TIME = 1_577_836_800_000
 
 /** The times that an earlier process has stored, in ms since the epoch. */
@@ -12,28 +12,28 @@ export interface StoredTimes {
 }
 
 /**
- * What presence knows of the wall clock, which anybody may set: durations without its jumps, the least time
- * that has really passed, and how to read timestamps that were made while it was wrong. Every `now` is the
- * wall clock in ms since the epoch.
+ * What presence knows about the wall clock, which anyone may set. It gives durations without jumps, a lower
+ * bound of the real time, and corrections for timestamps that were made while the clock was wrong. Every
+ * `now` is the wall clock in ms since the epoch.
  */
 export class WallClock {
   readonly #skew = new ClockSkew()
   /**
-   * The wall clock minus awake time. It changes when the process was suspended and nobody could come back,
-   * and when the clock was set or corrected.
+   * The wall clock minus awake time. It changes with each suspension, jump and correction, and by the time
+   * for which the server did not listen.
    */
   #offsetMs = 0
   /** The latest `now` since the last jump. */
   #now = 0
-  /** A lower bound of the real time, and when in awake time it was that. */
+  /** A lower bound of the real time, and the awake time at which it applied. */
   #known: { readonly time: number; readonly at: number } | undefined
-  /** Since when the clock has not jumped, in awake time. */
+  /** The time of the last jump, in awake time. */
   #since = 0
 
   /**
-   * The process starts at `now`. Returns by how much the clock was set back since the latest time that is
-   * stored, and by how much all stored timestamps have to be moved because they were made before the clock
-   * was set for the first time.
+   * The process starts at `now`. Returns two durations in ms. `setBackMs`: by how much the clock was set back
+   * since the latest stored time. `unsetMs`: by how much all stored timestamps have to be moved, because they
+   * were made before the clock was set for the first time.
    */
   begin(
     now: number,
@@ -51,24 +51,27 @@ export class WallClock {
     return { setBackMs, unsetMs: wasUnset ? now - latestTime : 0 }
   }
 
-  /** It is `now`. */
+  /** Tells the current time. */
   tell(now: number): void {
     this.#now = Math.max(this.#now, now)
   }
 
-  /** A steady time in ms, in which the process was not suspended: for deadlines. */
+  /**
+   * Converts a time of the wall clock to awake time: a steady time in ms, without suspensions, for deadlines.
+   */
   awake(now: number): number {
     return now - this.#offsetMs
   }
 
-  /** When the wall clock shows that awake time, if nothing happens to it until then. */
+  /** Converts awake time to the wall clock, if that does not jump until then. */
   at(awake: number): number {
     return awake + this.#offsetMs
   }
 
   /**
-   * Leaves `ms` out of awake time. Negative: the clock was corrected back, so that much of the time that is
-   * known to have passed has not. Otherwise the clock would seem to be behind after some such corrections.
+   * Excludes `ms` from awake time. If `ms` is negative, the clock was corrected back: that time has not
+   * really passed, so the known time is reduced too. Otherwise the clock would seem to be behind after many
+   * small corrections.
    */
   leaveOut(ms: number): void {
     this.#offsetMs += ms
@@ -91,62 +94,62 @@ export class WallClock {
     return this.#skew.isOff
   }
 
-  /** The sum of all jumps: how two timestamps compare that this process made. */
+  /** The sum of all jumps, in ms. The difference of two sums corrects timestamps of this process. */
   get jumpedMs(): number {
     return this.#skew.jumpedMs
   }
 
-  /** How far the clock is ahead of the right time, in ms; 0 where that is not known. */
+  /** By how much the clock is ahead of the right time, in ms; 0 if that is not known. */
   get aheadMs(): number {
     return this.#skew.aheadMs
   }
 
   /**
-   * The time by which choices end. It does not follow a clock that is ahead: what has ended does not begin
-   * again, and a user who is hidden until then would be shown.
+   * The time by which choices end. It does not follow a clock that is ahead. Otherwise a hidden user would
+   * become visible too early, and that can't be undone.
    */
   choiceTime(now: number): number {
     return now - this.#skew.aheadMs
   }
 
   /**
-   * What has to be added to a timestamp before it is stored, in ms: a clock that is right in the next process
-   * shows that a timestamp from a clock that was ahead is wrong, but not that one from a clock that was
-   * behind is.
+   * What has to be added to a timestamp before it is stored, in ms. The next process notices a timestamp from
+   * a clock that was ahead, because it is in the future. It can't notice a timestamp from a clock that was
+   * behind, so that is corrected here.
    *
-   * @param jumpedMs the sum of all jumps when the timestamp was made.
+   * @param jumpedMs the sum of all jumps when the timestamp was made
    */
   behindMs(jumpedMs = this.jumpedMs): number {
     return this.#known && isUnset(this.#known.time) ? 0 : this.#skew.behindMs(jumpedMs)
   }
 
   /**
-   * A lower bound of the real time, in ms since the epoch: it grows with the time that processes saw pass,
-   * and whatever is done to the clock does not move it. To be kept for the next process.
+   * A lower bound of the real time, in ms since the epoch, to be stored for the next process. It grows with
+   * the time that processes measured. Setting the clock does not change it.
    */
   knownTime(now: number): number {
     return this.#known ? this.#known.time + this.awake(now) - this.#known.at : now
   }
 
-  /** When a user with this `lastSeen` was last present, as far as it is reason to forget them. */
+  /** The time that decides whether a user with this `lastSeen` is forgotten, in ms since the epoch. */
   lastPresent(lastSeen: number): number {
     return isUnset(lastSeen) ? (this.#known?.time ?? lastSeen) : lastSeen
   }
 
-  /** A timestamp as others are told. Nobody was last seen in the future. */
+  /** A timestamp as others see it: never in the future. */
   shown(lastSeen: number): number {
     return Math.min(lastSeen, this.#now)
   }
 
   /**
-   * Whether the clock is off and has been as it is for so long that it is to be taken to be right: {@link
+   * Whether the clock is wrong, but has not jumped for so long that it should be believed; see {@link
    * believe}.
    */
   isToBeBelieved(now: number): boolean {
     return !isUnset(now) && this.#skew.isToBeBelieved(this.awake(now))
   }
 
-  /** The clock is taken to be right. */
+  /** From now on, the clock counts as right. */
   believe(): void {
     this.#skew.believe()
   }
@@ -156,7 +159,10 @@ export class WallClock {
     return now < this.knownTime(now) - TOLERANCE_MS
   }
 
-  /** Whether a clock that was set back has stayed so for long, and nothing shows that it is behind. */
+  /**
+   * Whether the clock has not jumped for so long that a set-back should be believed, and is not behind the
+   * known time.
+   */
   isSetBackForGood(now: number): boolean {
     return this.awake(now) - this.#since >= BELIEVE_MS && !this.isBehind(now)
   }

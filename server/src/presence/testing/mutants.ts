@@ -233,8 +233,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the newest user is forgotten instead of the oldest',
     file: 'presence.ts',
-    line: 'gone.lastSeen < oldest.lastSeen',
-    becomes: 'gone.lastSeen > oldest.lastSeen',
+    line: 'candidate.lastSeen < oldest.lastSeen',
+    becomes: 'candidate.lastSeen > oldest.lastSeen',
   },
   {
     name: 'one user more than the limit is remembered',
@@ -347,8 +347,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restart drops a choice with an end of an offline user',
     file: 'here.ts',
-    line: 'const hasChoice = !isGone || expiresAt !== undefined ||',
-    becomes: 'const hasChoice = !isGone ||',
+    line: 'const hasChoice = !isOffline || expiresAt !== undefined ||',
+    becomes: 'const hasChoice = !isOffline ||',
   },
   {
     name: 'a restored choice never ends',
@@ -389,8 +389,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new choice is not reported',
     file: 'here.ts',
-    line: 'const own = isOther ? this.#chosen(user, now) : undefined',
-    becomes: 'const own = undefined\n    if (isOther) this.#chosen(user, now)',
+    line: 'const own = isChanged ? this.#chosen(user, now) : undefined',
+    becomes: 'const own = undefined\n    if (isChanged) this.#chosen(user, now)',
   },
   {
     name: 'an unchanged choice is reported',
@@ -401,14 +401,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a choice is not reported',
     file: 'here.ts',
-    line: 'hasFallenBack && user.hasSessions ? ownChoiceOf(user) : undefined',
+    line: 'hasChoiceEnded && user.hasSessions ? ownChoiceOf(user) : undefined',
     becomes: 'undefined',
   },
   {
     name: 'the end of a choice is reported for a user without a session',
     file: 'here.ts',
-    line: 'hasFallenBack && user.hasSessions ? ownChoiceOf(user)',
-    becomes: 'hasFallenBack ? ownChoiceOf(user)',
+    line: 'hasChoiceEnded && user.hasSessions ? ownChoiceOf(user)',
+    becomes: 'hasChoiceEnded ? ownChoiceOf(user)',
   },
   {
     name: 'the choice of a user without a session is shown',
@@ -468,9 +468,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an arrival and its name are two changes',
     file: 'here.ts',
-    line: 'if (username !== undefined) this.#rename(user, username)\n    const isOther',
+    line: 'if (username !== undefined) this.#rename(user, username)\n    const isChanged',
     becomes:
-      'const first = this.#settle(user, now)\n    if (username !== undefined) this.#rename(user, username)\n    if (first.fact) return first\n    const isOther',
+      'const first = this.#settle(user, now)\n    if (username !== undefined) this.#rename(user, username)\n    if (first.fact) return first\n    const isChanged',
   },
   {
     name: 'a change has the new status as the previous one',
@@ -550,14 +550,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restart loses a name that waits',
     file: 'here.ts',
-    line: 'isGone && !isKept && (newUsername === undefined || record.unseen)',
-    becomes: 'isGone && !isKept',
+    line: 'isOffline && !isKept && (newUsername === undefined || record.unseen)',
+    becomes: 'isOffline && !isKept',
   },
   {
     name: 'a hidden user has no session after a restart',
     file: 'here.ts',
-    line: "const isGone = session === 'none'",
-    becomes: "const isGone = session === 'none' || status === 'offline'",
+    line: "const isOffline = session === 'none'",
+    becomes: "const isOffline = session === 'none' || status === 'offline'",
   },
   {
     name: 'identify with the same name is a change',
@@ -757,9 +757,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that begins hidden is visible first',
     file: 'here.ts',
-    line: 'const isOther = choice !== undefined &&',
+    line: 'const isChanged = choice !== undefined &&',
     becomes:
-      'const first = this.#settle(user, now)\n    if (first.fact) return first\n    const isOther = choice !== undefined &&',
+      'const first = this.#settle(user, now)\n    if (first.fact) return first\n    const isChanged = choice !== undefined &&',
   },
   {
     name: 'the end of a first choice is not checked',
@@ -831,8 +831,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lastSeen from a wrong clock is not corrected',
     file: 'presence.ts',
-    line: 'this.#setStampsRight(changed)',
-    becomes: 'this.#stampedOff.clear()',
+    line: 'this.#correctStamps(changed)',
+    becomes: 'this.#stampedWhileWrong.clear()',
   },
   {
     name: 'the lastSeen from before the clock was wrong is corrected too',
@@ -1012,7 +1012,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'believing a clock does not report offline users',
     file: 'presence.ts',
-    line: '      for (const userId of this.#stampedOff.keys()) this.#unreported.push(userId)\n',
+    line: '      for (const userId of this.#stampedWhileWrong.keys()) this.#unreported.push(userId)\n',
     becomes: '',
   },
   {
@@ -1024,7 +1024,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a wrong clock is never believed',
     file: 'clock-skew.ts',
-    line: 'awake - this.#offSince >= BELIEVE_MS',
+    line: 'awake - this.#jumpedAt >= BELIEVE_MS',
     becomes: 'awake < 0',
   },
   {
@@ -1150,8 +1150,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a later jump does not restart the hour until a clock is believed',
     file: 'clock-skew.ts',
-    line: '    this.#offSince = awake\n    return wasOff',
-    becomes: '    if (!wasOff) this.#offSince = awake\n    return wasOff',
+    line: '    this.#jumpedAt = awake\n    return wasOff',
+    becomes: '    if (!wasOff) this.#jumpedAt = awake\n    return wasOff',
   },
   {
     name: 'a set-back of less than an hour is ignored at a start',
@@ -1238,13 +1238,13 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'jumpedMs >= undoneAt - TOLERANCE_MS',
   },
   {
-    name: 'a clock that is behind moves what a better one has moved',
+    name: 'a clock that is behind moves a timestamp that a better clock has moved',
     file: 'moved-stamps.ts',
     line: 'if (isSure && (isBehind || wasBehind)) {',
     becomes: 'if (isSure && now < 0) {',
   },
   {
-    name: 'what an earlier process has found out is moved to now',
+    name: 'a start ignores that an earlier process has measured aheadMs',
     file: 'presence.ts',
     line: 'const isKnown = record.aheadMs !== undefined',
     becomes: 'const isKnown = false',

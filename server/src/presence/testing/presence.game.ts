@@ -11,7 +11,7 @@ import { OneNode, type Outcome } from './one-node.ts'
 import {
   BELIEVE_MS,
   type Event,
-  isGone,
+  isForgettable,
   isHiding,
   isIdle,
   isInactive,
@@ -244,7 +244,7 @@ class Comparison {
       case 'open': {
         const isNew = !this.#state(step.userId).known
         const isFull = this.#known().length >= this.#options.maxKnown
-        const gone = USERS.filter(user => this.#state(user).known && isGone(this.#state(user)))
+        const forgettable = USERS.filter(user => this.#state(user).known && isForgettable(this.#state(user)))
         const { userId, id, named, username } = step
         const choice = firstChoiceOf(step.choice, this.#now)
         const outcome = this.#command(
@@ -257,14 +257,17 @@ class Comparison {
         const hidden = USERS.filter(user => isKeptHidden(this.#state(user)))
         const keptLongest = Math.min(...hidden.map(user => this.#state(user).keptUntil))
         const allowed =
-          gone.length > 0 ? gone : hidden.filter(user => this.#state(user).keptUntil === keptLongest)
+          forgettable.length > 0
+            ? forgettable
+            : hidden.filter(user => this.#state(user).keptUntil === keptLongest)
         expectSame(
           forgotten.length,
           isNew && isFull && allowed.length > 0 ? 1 : 0,
           'forgotten for a new user',
         )
         const oldest = Math.min(...allowed.map(user => this.#state(user).lastSeen ?? 0))
-        for (const user of forgotten) this.#checkForgotten(user, allowed, gone.length > 0 ? oldest : Infinity)
+        for (const user of forgotten)
+          this.#checkForgotten(user, allowed, forgettable.length > 0 ? oldest : Infinity)
         break
       }
       case 'leave':
@@ -360,7 +363,7 @@ class Comparison {
         const stale = USERS.filter(user => {
           const state = this.#state(user)
           const before = Math.min(this.#now, this.#knownTime) - this.#options.keepMs
-          return state.known && isGone(state) && (state.stamp ?? 0) < before
+          return state.known && isForgettable(state) && (state.stamp ?? 0) < before
         })
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)

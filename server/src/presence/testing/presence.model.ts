@@ -160,7 +160,7 @@ export class Model {
       if (lastSeen === null || !wasSeen) return
       moved = {
         stamp: lastSeen,
-        // What an earlier process has found out does not depend on what the clock shows now.
+        // If an earlier process has measured the difference, the present clock does not matter.
         lastSeen: isKnown ? lastSeen - setBackMs : Math.min(now, lastSeen - setBackMs),
         at: jumped,
         undoneAt: jumped + setBackMs,
@@ -369,7 +369,7 @@ export class Model {
             const isBehind = event.at < event.knownTime - TOLERANCE_MS
             const wasKnownBehind = event.at - event.ms < event.knownTime - TOLERANCE_MS
             if (moved.isSure && (isBehind || wasKnownBehind)) {
-              // A clock that is or was behind says nothing about what a better one has moved.
+              // A clock that is or was behind does not change what a better clock has moved.
               moved = { ...moved, at: moved.at + event.ms, undoneAt: moved.undoneAt + event.ms }
             } else {
               // A jump forward may be the end of a pause. Only a jump that undoes the set-back shows that the
@@ -433,16 +433,16 @@ export class Model {
           break
         }
       }
-      const isGone = sessions.length === 0 && shown.status === 'offline'
-      if (!isGone) keptUntil = 0
-      if (isGone && isHere && 'at' in event) {
+      const isOffline = sessions.length === 0 && shown.status === 'offline'
+      if (!isOffline) keptUntil = 0
+      if (isOffline && isHere && 'at' in event) {
         // A user who is offline for others keeps a choice with an end, the choice to be hidden, and for some
         // time the moment of any choice.
         if (choice.expiresAt === undefined && choice.status !== 'offline') choice = ONLINE
         if (event.what !== 'restart' && (choice !== ONLINE || chosenAt > 0))
           keptUntil = event.at + hiddenKeepMs
       }
-      if (isGone && keptUntil === 0 && choice === ONLINE) chosenAt = 0
+      if (isOffline && keptUntil === 0 && choice === ONLINE) chosenAt = 0
       if (chosenAt === 0 && choice === ONLINE) keptUntil = 0
       if (shown.status !== 'offline' && lastSign > Number.NEGATIVE_INFINITY) {
         lastSeen = lastSign
@@ -450,7 +450,7 @@ export class Model {
       }
       if (!hasPending()) [shownChoice, shownIdle, hasExpired] = [choice, isIdle(sessions), false]
       // Others have never seen this user, and nothing has to be kept.
-      if (known && !wasSeen && isGone && choice === ONLINE && chosenAt === 0) {
+      if (known && !wasSeen && isOffline && choice === ONLINE && chosenAt === 0) {
         ;({ known, keptUntil, lastSeen, username, newName } = UNKNOWN)
         moved = undefined
       }
@@ -574,7 +574,7 @@ export const returnMs = ({ burst, everyMs }: PresenceOptions['changePace']) => (
 export const isLost = (session: { until: number }) => session.until < Infinity
 const isLive = (id: string) => (session: { id: string; until: number }) =>
   session.id === id && !isLost(session)
-export const isGone = ({ sessions, shown, choice, keptUntil }: UserState) =>
+export const isForgettable = ({ sessions, shown, choice, keptUntil }: UserState) =>
   sessions.length === 0 && shown.status === 'offline' && !(keptUntil > 0 && isHiding(choice))
 
 export const isKeptHidden = ({ sessions, shown, choice, keptUntil }: UserState) =>
