@@ -61,7 +61,7 @@ function settingsPage(): string {
   ])
   return `${[
     '# Settings',
-    `Settings are read from these places, the first one wins:
+    `A setting is read from the first of these places that has it:
 
 1. \`--dev\` on the command line (\`pnpm dev\`), which sets \`ENVIRONMENT=development\`.
 2. The environment of the process.
@@ -69,13 +69,13 @@ function settingsPage(): string {
    In this file, \`ENVIRONMENT=development\` does not count for a production start.
 
 If a setting is wrong, the server does not start (exit code 78).
-It lists all wrong settings, and unknown names together with the likely one.
+It prints all wrong settings, and for each unknown name the setting that was probably meant.
 \`node server/dist/main.js --print-config\` shows the settings that would be used.
 
 A setting whose name ends with \`_MS\` is in milliseconds.`,
     '## Recommended for production',
     `\`\`\`sh\n${PRODUCTION}\n\`\`\``,
-    `Keep the defaults of everything else at first.
+    `Begin with the defaults of all other settings.
 [Operating](operating.md) shows how to start the server and what to monitor.`,
     ...sections,
   ].join('\n\n')}\n`

@@ -8,7 +8,7 @@ export const settingGroups = {
   basics: 'Where the server listens and what it logs.',
   security: 'Who may connect, and who may see the live page.',
   timing: 'How soon a user is shown as offline.',
-  limits: 'Protection against abuse. A normal application does not meet them.',
+  limits: 'Protection against abuse. A normal application does not reach these limits.',
   storage: 'Where the state is stored, how often, and for how long.',
 } as const
 
@@ -48,7 +48,7 @@ export const settingsTable = {
     default: 'production',
     values: oneOf('development', 'production'),
     meaning:
-      'development: readable logs with debug lines, the live page is on, pages from this machine and from private networks may connect, and AUTH is not needed. production: JSON logs, and none of these. A production start ignores development in .env and logs a warning.',
+      'development: readable logs with debug lines; the live page is on; pages from this machine and from private networks may connect; AUTH is not needed. production: JSON logs, and none of the rest. If .env says development, a production start ignores that and logs a warning.',
     whenToChange: 'Use --dev (pnpm dev) instead. It sets development for one start.',
   },
   DASHBOARD: {
@@ -65,7 +65,7 @@ export const settingsTable = {
     default: 'off',
     values: oneOf('on', 'off'),
     meaning:
-      'on: clients that offer permessage-deflate get changes and large replies compressed. The server compresses what many clients get only once. A busy server then sends a sixth of the bytes for no more CPU. Each client that sends compressed messages, as browsers do, costs 20 to 30 KB of memory. A large reply to a single client takes longer.',
+      'on: clients that offer permessage-deflate get changes and large replies compressed. Data that many clients get is compressed only once. A busy server then sends a sixth of the bytes with the same CPU time. Each client that sends compressed messages, as browsers do, costs 20 to 30 KB of memory. A large reply to a single client takes longer.',
     whenToChange: 'Network traffic costs more than memory.',
   },
   LOG_DIR: {
@@ -81,7 +81,7 @@ export const settingsTable = {
     unset: 'debug in development, info in production',
     values: oneOf('error', 'info', 'debug'),
     meaning:
-      'The least important lines that are logged. debug logs lines for each connection and is for development only.',
+      'Which lines are logged: error, info and error, or all. debug has lines for each connection and names users; it is for development only.',
     whenToChange: 'You want errors only, or fewer lines in development.',
   },
   AUTH: {
@@ -100,7 +100,7 @@ export const settingsTable = {
     values: key,
     isSecret: true,
     meaning:
-      'The password of the live page, with any user name, or as a Bearer token. It protects the page only: everybody who can connect to /ws sees the same users. The server never prints it.',
+      'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It protects the page only: everybody who can connect to /ws sees the same users. The server never prints it.',
     whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
   },
   ALLOWED_ORIGINS: {
@@ -108,9 +108,8 @@ export const settingsTable = {
     default: '',
     values: origins,
     meaning:
-      'Web pages that may connect, such as https://app.example.com. Pages from the server’s own host always may.',
-    whenToChange:
-      'Your application is served from another host. The log names the origin of a page that was refused.',
+      'The origins of the web pages that may connect, such as https://app.example.com. Pages from the server’s own host may always connect.',
+    whenToChange: 'Your pages come from another host. The log names the origin of a page that was refused.',
   },
   TRUST_PROXY: {
     group: 'security',
@@ -118,8 +117,9 @@ export const settingsTable = {
     unset: 'no proxy is trusted, and private addresses do not count against limits per address',
     values: proxies,
     meaning:
-      'The proxies whose X-Forwarded-For header the server believes: how many of them stand in front of it, or their addresses as CIDR ranges.',
-    whenToChange: 'Always behind a proxy: otherwise the limits per address cannot tell the clients apart.',
+      'The proxies whose X-Forwarded-For header the server believes: the number of proxies in front of it, or their addresses as CIDR ranges.',
+    whenToChange:
+      'The server is behind a proxy. Otherwise all clients seem to have the address of the proxy.',
   },
   OFFLINE_GRACE_MS: {
     group: 'timing',
@@ -142,7 +142,7 @@ export const settingsTable = {
     default: '75000',
     values: whole(0, 3_600_000, 'ms'),
     meaning:
-      'The same two graces for a session in a hidden tab (client_state inactive), if this one is longer. Browsers let a hidden tab run only once a minute.',
+      'Replaces the two settings above for a session in a hidden tab (client_state inactive), if it is longer. Browsers let a hidden tab run only once a minute.',
     whenToChange: 'Rarely. Below 75 s, users with hidden tabs may flicker.',
   },
   HIDDEN_KEEP_MS: {
@@ -150,7 +150,7 @@ export const settingsTable = {
     default: '3600000',
     values: whole(0, 86_400_000, 'ms'),
     meaning:
-      'How long a user who chose to appear offline stays hidden after the connection was lost, so that a tunnel shows nobody as online. Leaving on purpose ends it at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
+      'How long the server remembers that a user chose to appear offline, after the connection was lost. A user who comes back within this time is still hidden. Closing the connection on purpose ends it at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
     whenToChange: 'Hidden users lose their connection for longer than an hour.',
   },
   PING_MS: {
@@ -158,7 +158,7 @@ export const settingsTable = {
     default: '15000',
     values: whole(100, 3_600_000, 'ms'),
     meaning:
-      'After how long without a frame the server pings a connection, ± 10 %. With PONG_TIMEOUT_MS and OFFLINE_GRACE_MS, a client that vanished is offline within 30 s.',
+      'The server pings a connection on which no frame arrived for this time (± 10 %). With the defaults of PONG_TIMEOUT_MS and OFFLINE_GRACE_MS, a client that vanished is offline within 30 s.',
     whenToChange: 'A proxy closes idle connections sooner: use less than its timeout.',
   },
   PONG_TIMEOUT_MS: {
@@ -183,15 +183,14 @@ export const settingsTable = {
     unset: '20,000, or fewer if the open-file limit is lower',
     values: whole(1, 1_000_000),
     meaning:
-      'How many connections the server takes. Each one needs an open file, so it never takes more than the open-file limit minus 256, or half of the limit if that is more. The start logs a lower number.',
+      'How many connections the server accepts. Each one needs an open file, so the server never accepts more than the open-file limit minus 256, or half of that limit if this is more. If that is less than this setting, the start logs it.',
     whenToChange: 'You expect more users. Raise the open-file limit (ulimit -n) as well.',
   },
   MAX_CONNECTIONS_PER_USER: {
     group: 'limits',
     default: '50',
     values: whole(1),
-    meaning:
-      'How many connections one user may have: more than anybody has tabs, fewer than an attack needs.',
+    meaning: 'How many connections one user may have. 50 is more than the number of tabs that a user has.',
     whenToChange: 'One user id stands for many devices.',
   },
   MAX_CONNECTIONS_PER_ADDRESS: {
@@ -207,7 +206,7 @@ export const settingsTable = {
     default: '1000',
     values: whole(1),
     meaning:
-      'How many new connections per second the server takes, with twice as many in a burst: what one core can carry. Beyond that it answers 503 with Retry-After.',
+      'How many new connections per second the server accepts, and twice as many in a burst. One core can accept about 1,000 per second. Beyond that it answers 503 with Retry-After.',
     whenToChange: 'Lower it on a small machine.',
   },
   HANDSHAKES_PER_SECOND_PER_ADDRESS: {
@@ -216,7 +215,7 @@ export const settingsTable = {
     values: whole(1),
     meaning:
       'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. Beyond that the server answers 429 with Retry-After.',
-    whenToChange: 'Together with HANDSHAKES_BURST_PER_ADDRESS.',
+    whenToChange: 'Change it together with HANDSHAKES_BURST_PER_ADDRESS.',
   },
   HANDSHAKES_BURST_PER_ADDRESS: {
     group: 'limits',
@@ -239,7 +238,7 @@ export const settingsTable = {
     default: '200',
     values: whole(1),
     meaning: 'How many messages one connection may send in a burst.',
-    whenToChange: 'Together with MESSAGES_PER_SECOND.',
+    whenToChange: 'Change it together with MESSAGES_PER_SECOND.',
   },
   STATUS_CHANGES_PER_WINDOW: {
     group: 'limits',
@@ -260,7 +259,7 @@ export const settingsTable = {
     group: 'limits',
     default: '10000',
     values: whole(1),
-    meaning: 'How many users one connection may subscribe to by id: more contacts than anybody has.',
+    meaning: 'How many users one connection may subscribe to by id. 10,000 is more contacts than a user has.',
     whenToChange: 'One connection, such as a backend, subscribes to more users.',
   },
   MAX_WATCHED_IDS: {
@@ -268,8 +267,9 @@ export const settingsTable = {
     default: '2000000',
     values: whole(1),
     meaning:
-      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 70 bytes, or ten times that if nobody else subscribes to that user.',
-    whenToChange: 'Many connections with long lists. Watch the gauge wio_watched_ids.',
+      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 80 bytes, or ten times that if no other connection subscribes to that user.',
+    whenToChange:
+      'Many connections subscribe to long lists. The gauge wio_watched_ids shows how many ids there are.',
   },
   RECENT_CHANGES: {
     group: 'limits',
@@ -284,7 +284,7 @@ export const settingsTable = {
     default: '1048576',
     values: whole(65_536, undefined, 'bytes'),
     meaning:
-      'How much may wait for a client that reads too slowly before the server closes it with 4508. 1 MiB is about 8,000 changes.',
+      'How many bytes may wait for a client that reads too slowly. Beyond that the server closes its connection with 4508. 1 MiB is about 10,000 changes.',
     whenToChange: 'Lower it to save memory with many slow clients.',
   },
   DATA_DIR: {
@@ -300,7 +300,7 @@ export const settingsTable = {
     default: '30000',
     values: whole(1_000, 3_600_000, 'ms'),
     meaning:
-      'How often the state file is rewritten while users change. A crash loses nothing in between: the journal stores each change within 150 ms.',
+      'How often the state file is rewritten while users change. A crash does not lose the changes in between: the journal stores each change within 150 ms.',
     whenToChange: 'Raise it to write less. The journal files then grow longer, and a start takes longer.',
   },
   KEEP_DAYS: {
@@ -316,8 +316,8 @@ export const settingsTable = {
     default: '1000000',
     values: whole(1, 16_000_000),
     meaning:
-      'How many users the server remembers. Beyond that it forgets one long-offline user for each new one, and if it finds none, one who is kept hidden. A user costs about 110 bytes of memory if ids have 32 characters.',
-    whenToChange: 'You have more users. The highest value is what one JavaScript Map can hold.',
+      'How many users the server remembers. Beyond that it forgets one user for each new one: one who has been offline for long. If it finds no such user, it forgets one who is kept hidden. With ids of 32 characters, plan 400 bytes of memory for each user.',
+    whenToChange: 'You have more users. One JavaScript Map can hold about 16,000,000.',
   },
 } as const satisfies Record<string, Setting<unknown>>
 
