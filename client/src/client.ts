@@ -177,13 +177,13 @@ export function createClient(options: ClientOptions): PresenceClient {
     },
     connect() {
       if (!platform.WebSocket)
-        throw new PresenceError('no_websocket', 'set "WebSocket": this platform has none')
+        throw new PresenceError('no_websocket', 'no WebSocket: set the option "WebSocket"')
       if (failure?.code === 'closed') throw failure
       failure = undefined
       dispatch('connect')
     },
     close() {
-      stop(new PresenceError('closed', 'closed: make a new client'))
+      stop(new PresenceError('closed', 'closed: create a new client'))
       dispatch('close')
       credentials.close()
       stopObserving()

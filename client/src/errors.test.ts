@@ -26,7 +26,7 @@ test('[J7] a request without a reply says how long it waited', async () => {
 test('[J7] a closed client says that a new one is needed', async () => {
   const client = await openClient()
   client.close()
-  const closed = { code: 'closed', message: 'closed: make a new client' }
+  const closed = { code: 'closed', message: 'closed: create a new client' }
   await expect(client.identify('Ann')).rejects.toMatchObject(closed)
   expect(errorOf(client.connect)).toMatchObject(closed)
 })
@@ -63,7 +63,7 @@ test('[J10] a platform without a WebSocket is told which option to set', async (
   const client = makeClient({ WebSocket: undefined as never }, { WebSocket: undefined })
   expect(errorOf(client.connect)).toMatchObject({
     code: 'no_websocket',
-    message: 'set "WebSocket": this platform has none',
+    message: 'no WebSocket: set the option "WebSocket"',
   })
 })
 

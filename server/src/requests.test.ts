@@ -106,7 +106,7 @@ test('[V14 W7] what is not allowed or not valid is refused as a value, and chang
     ({ type: 'set_status', status: 'offline', expiresAt, id: 4 }) as const
   expect(requests.handle(observer, status())).toEqual({
     kind: 'refused',
-    refused: { code: 'not_allowed', text: 'an observer has no status', id: 4 },
+    refused: { code: 'not_allowed', text: 'an observer cannot set a status: connect as another user', id: 4 },
   })
   expect(requests.handle(ANN, status('2029-12-31T00:00:00Z'))).toMatchObject({
     refused: { code: 'bad_message', text: '"expiresAt" must be in the future' },

@@ -143,7 +143,12 @@ export class Requests {
 
   #setStatus({ userId, sessionId, isObserver }: Asker, request: Request<'set_status'>): Reply {
     const { status, text, expiresAt, id } = request
-    if (isObserver) return refused({ code: 'not_allowed', text: 'an observer has no status', id })
+    if (isObserver)
+      return refused({
+        code: 'not_allowed',
+        text: 'an observer cannot set a status: connect as another user',
+        id,
+      })
     const { tracker, presence, clock } = this.#ports
     const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
     if (until !== undefined && until <= presence.choiceTime(clock.now())) {

@@ -16,7 +16,7 @@ const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId
   --help          print this text
   --version       print the version
   --print-config  print the settings that would be used
-  --dev           start development, whatever ENVIRONMENT says
+  --dev           start development; ENVIRONMENT is ignored
 
 Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
             78 wrong settings or state.
