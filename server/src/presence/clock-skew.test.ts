@@ -8,7 +8,7 @@ function begun(aheadMs: number): ClockSkew {
   return skew
 }
 
-/** How far the clock is off, as far as the process can tell. */
+/** By how much the clock is wrong, as far as the process can tell. */
 const offOf = (skew: ClockSkew) => ({ ahead: skew.aheadMs, behind: skew.behindMs(skew.jumpedMs) })
 
 const RIGHT = { ahead: 0, behind: 0 }
@@ -34,7 +34,7 @@ test.each([
   expect([skew.isOff, offOf(skew)]).toEqual([off !== RIGHT, off])
 })
 
-test('[R11] jumps add up, and the clock is right again when it is back', () => {
+test('[R11] jumps add up, and the clock is right again after a jump back', () => {
   const skew = begun(0)
   expect([HOUR, DAY, -HOUR].map(ms => skew.jump(ms, 0))).toEqual([false, false, false])
   expect([skew.jumpedMs, skew.aheadMs]).toEqual([DAY, DAY])
@@ -79,7 +79,7 @@ test('[R11] the hour after which a clock is believed begins with its last jump',
   expect([skew.isOff, offOf(skew)]).toEqual([false, RIGHT])
 })
 
-test('[R11] the hour of a clock that is off at the start begins with the start', () => {
+test('[R11] for a clock that is wrong at the start, the hour begins with the start', () => {
   const skew = new ClockSkew()
   skew.begin(2 * DAY, 100)
   expect([skew.isToBeBelieved(HOUR + 99), skew.isToBeBelieved(HOUR + 100)]).toEqual([false, true])

@@ -77,7 +77,7 @@ test('each fact has the choice, the sessions and the cause of that moment', () =
   )
 })
 
-test('[R2] a lost session is over after the grace, and `lastSeen` is the last sign of life', () => {
+test('[R2] a lost session ends after the grace period, and `lastSeen` is the last sign of life', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -93,7 +93,7 @@ test('[R2] a lost session is over after the grace, and `lastSeen` is the last si
   expect([here.get('ann'), here.nextDeadline]).toEqual([undefined, NONE])
 })
 
-test('[R2] a session that nobody looks at is held for longer, and a name is no sign of life', () => {
+test('[R2] an inactive session is held for longer, and a name is not a sign of life', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -124,7 +124,7 @@ test('a fact that was applied is what others see', () => {
   expect(node.here.seen('bob')).toBeUndefined()
 })
 
-test('the end of an unknown session, or of a session of two, decides nothing', () => {
+test('the end of an unknown session, or of one of two sessions, decides nothing', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -146,7 +146,7 @@ test('a user is told of a choice only if it differs', () => {
   expect(here.open('ann', named('b'), T + 3, { choice: older }).choice).toBeUndefined()
 })
 
-test('[R13] a choice whose end has come counts as a plain `online`', () => {
+test('[R13] a choice that has ended counts as a plain `online`', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -158,7 +158,7 @@ test('[R13] a choice whose end has come counts as a plain `online`', () => {
   expect(here.nextDeadline).toBe(NONE)
 })
 
-test('[R13] the end of a choice without a session is told to nobody', () => {
+test('[R13] the end of a choice is not reported for a user without a session', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -167,7 +167,7 @@ test('[R13] the end of a choice without a session is told to nobody', () => {
   expect(here.advance(T + 50)).toMatchObject({ fact: undefined, choice: undefined })
 })
 
-test('[R4] a hidden user whose connection was lost is kept for as long as the setting says', () => {
+test('[R4] a hidden user whose connection was lost is kept for `hiddenKeepMs`', () => {
   const node = new Node()
   const { here } = node
   for (const [at, userId] of ['ann', 'bob'].entries()) {
@@ -188,7 +188,7 @@ test('[R4] a hidden user whose connection was lost is kept for as long as the se
   expect([here.get('bob'), here.keptLongest, here.nextDeadline]).toEqual([undefined, undefined, NONE])
 })
 
-test('[R4] of a hidden user who leaves on purpose nothing is kept', () => {
+test('[R4] nothing is kept of a hidden user who leaves on purpose', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann')
@@ -218,7 +218,7 @@ test('[R4 V13] a user who was always hidden counts as unseen until others see th
   expect([here.unseenCount, here.get('bob')]).toEqual([0, undefined])
 })
 
-test('[R4 R14] a hidden user has a new name with the next fact that others see', () => {
+test('[R4 R14] the new name of a hidden user is in the next fact that others see', () => {
   const node = new Node()
   const { here } = node
   const ann = node.arrive('ann', T, 'Ann')
@@ -228,7 +228,7 @@ test('[R4 R14] a hidden user has a new name with the next fact that others see',
   expect(ann.newName).toBeUndefined()
 })
 
-test('[R6] a change beyond the pace waits for its turn, and the last one is said', () => {
+test('[R6] a change beyond the rate limit is delayed, and the last one becomes a fact', () => {
   const node = new Node({ changePace: { burst: 2, everyMs: 3_000 } })
   const { here } = node
   const ann = node.arrive('ann')
@@ -241,7 +241,7 @@ test('[R6] a change beyond the pace waits for its turn, and the last one is said
   expect(here.nextDeadline).toBe(NONE)
 })
 
-test('[R6] hiding never waits, and counts for the pace', () => {
+test('[R6] hiding is never delayed, and counts for the rate limit', () => {
   const node = new Node({ changePace: { burst: 1, everyMs: 3_000 } })
   const { here } = node
   const ann = node.arrive('ann')
@@ -250,7 +250,7 @@ test('[R6] hiding never waits, and counts for the pace', () => {
   expect(here.nextDeadline).toBe(T + 6_000)
 })
 
-test('[R7] a leaving waits until the return may be said as well', () => {
+test('[R7] a leave is delayed until the rate limit allows the return as well', () => {
   const node = new Node({ changePace: { burst: 2, everyMs: 3_000 } })
   const { here } = node
   const ann = node.arrive('ann')
@@ -260,7 +260,7 @@ test('[R7] a leaving waits until the return may be said as well', () => {
   expect(here.advance(T + 3_000)?.fact).toBeUndefined()
 })
 
-test('[I9] the pace of a user is dropped when it is earned back, some users at a time', () => {
+test('[I9] rate limiters that have recovered are dropped, some users at a time', () => {
   const node = new Node({ changePace: { burst: 1, everyMs: 3_000 } })
   const { here } = node
   const ann = node.arrive('ann')
@@ -294,26 +294,26 @@ test('[R11] a jump of the clock moves the sign of life of the users who are visi
   expect(here.signOfLife(ann)).toBe(T + HOUR)
 })
 
-const GONE: PresenceRecord = { userId: 'ann', session: 'none', status: 'offline', lastSeen: T - 500 }
+const OFFLINE_USER: PresenceRecord = { userId: 'ann', session: 'none', status: 'offline', lastSeen: T - 500 }
 
 test.each<[string, Partial<PresenceRecord>]>([
-  ['a gone user', {}],
-  ['a choice that is over', { status: 'busy', expiresAt: T }],
-  ['a new name of a user whom nobody has seen', { newUsername: 'Ann', unseen: true }],
+  ['an offline user', {}],
+  ['a choice that has ended', { status: 'busy', expiresAt: T }],
+  ['a new name of a user whom others have never seen', { newUsername: 'Ann', unseen: true }],
 ])('[R3] a restart keeps nothing of %s besides what others see', (_, what) => {
   const { here } = new Node()
-  expect(here.restore({ ...GONE, ...what }, T)).toBeUndefined()
+  expect(here.restore({ ...OFFLINE_USER, ...what }, T)).toBeUndefined()
   expect([here.get('ann'), here.unseenCount, here.next()]).toEqual([undefined, 0, undefined])
 })
 
 test.each<[string, Partial<PresenceRecord>]>([
   ['a choice with an end', { status: 'busy', expiresAt: T + 1 }],
-  ['a kept hiding', { keptHidden: true }],
+  ['the choice to be hidden', { keptHidden: true }],
   ['the time of a choice', { chosenAt: T - 9 }],
   ['a new name', { newUsername: 'Ann' }],
 ])('[R5 R13 R17] a restart keeps %s', (_, what) => {
   const { here } = new Node()
-  const user = here.restore({ ...GONE, ...what }, T)
+  const user = here.restore({ ...OFFLINE_USER, ...what }, T)
   expect(user).toMatchObject({ userId: 'ann', liveness: 'none', wasSeen: true, isVisible: false })
   expect([...here.users()]).toEqual([user])
   expect(here.next()).toBe(user)
@@ -322,10 +322,10 @@ test.each<[string, Partial<PresenceRecord>]>([
   expect(user?.keptUntil).toBe(isKept ? T + HOUR : 0)
 })
 
-test('[R3] a user who was present is held for the restart grace, as others saw the user', () => {
+test('[R3] a user who was present is held for the restart grace, with the same presence', () => {
   const node = new Node()
   const { here } = node
-  const ann = here.restore({ ...GONE, session: 'live', status: 'busy', idle: true }, T)
+  const ann = here.restore({ ...OFFLINE_USER, session: 'live', status: 'busy', idle: true }, T)
   expect(ann).toMatchObject({ liveness: 'held', isVisible: true, isIdle: true, choice: BUSY })
   expect(here.nextDeadline).toBe(T + DEFAULTS.restartGraceMs)
   expect(here.advance(T + DEFAULTS.restartGraceMs)).toMatchObject({

@@ -37,7 +37,7 @@ test('a timestamp that was not moved by the whole difference is stored with what
   expect(stamps.aheadMs('ann', lastSeen)).toBe(HOUR + 1_000)
 })
 
-test('[R11] while the clock may be behind, it is not known that it was ahead', () => {
+test('[R11] while the clock may be behind, `aheadMs` is unknown', () => {
   const { stamps, lastSeen } = movedBack(T + HOUR - 1_000, { isBehind: true })
   expect(stamps.stored('ann', lastSeen)).toBeDefined()
   expect(stamps.aheadMs('ann', lastSeen)).toBeUndefined()

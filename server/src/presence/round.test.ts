@@ -20,7 +20,7 @@ test('after the last item the next round begins', () => {
   expect(roundOf(new Set(['a', 'b'])).next(5)).toEqual(['a', 'b', 'a', 'b', 'a'])
 })
 
-test('a round meets every item that stays, also if others are added and removed', () => {
+test('a round includes every item that stays, also if others are added and removed', () => {
   const items = new Set(['a', 'b', 'c', 'd'])
   const round = roundOf(items)
   expect(round.next(2)).toEqual(['a', 'b'])

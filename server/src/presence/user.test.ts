@@ -5,7 +5,7 @@ import { User } from './user.ts'
 const BUSY = { status: 'busy' } as const
 const HIDDEN = { status: 'offline' } as const
 
-/** A user with these sessions, who is seen by others. */
+/** A user with these sessions, who is visible to others. */
 function present(...ids: string[]): User {
   const user = new User('ann', T, false)
   for (const id of ids) user.open(named(id), T)
@@ -35,7 +35,7 @@ test('[R1] liveness is `live` with a live session, and `held` with lost ones onl
   expect(user).toMatchObject({ liveness: 'none', isVisible: false })
 })
 
-test('[R2] only the sessions whose time is over end', () => {
+test('[R2] only sessions whose grace period is over end', () => {
   const user = present('a', 'b', 'c')
   user.setSession('b', { isInactive: true })
   expect(user.hold('a', 10, 20)).toBe(10)
@@ -58,7 +58,7 @@ test('an unknown or lost session can be neither lost nor left', () => {
   expect(user.isIdle).toBe(false)
 })
 
-test('[R8] held sessions are extended, and never shortened', () => {
+test('[R8] held sessions are held longer, and never shorter', () => {
   const user = present('a', 'b')
   expect(user.holdLonger(10)).toBe(false)
   user.hold('a', 10, 10)
@@ -68,7 +68,7 @@ test('[R8] held sessions are extended, and never shortened', () => {
   expect(user.endHeld(15)).toEqual(['a'])
 })
 
-test('[R12] the activity of the sessions is idle if all are, and comes back with a session', () => {
+test('[R12] a user is idle if all sessions are, and a returning session has its activity again', () => {
   const user = present('a', 'b')
   user.setSession('a', { isIdle: true })
   expect(user.due.sessions).toBe('active')
@@ -90,7 +90,7 @@ test('[R15] an unnamed session replaces the unnamed one that has been held longe
   expect(user.endHeld(10)).toEqual(['a', 's1'])
 })
 
-test('[R4] leaving with the last session ends a hiding without an end, and nothing else', () => {
+test('[R4] leaving with the last session ends hiding without an end, and no other choice', () => {
   for (const [choice, isOver] of [
     [HIDDEN, true],
     [{ ...HIDDEN, expiresAt: T + 9 }, false],
@@ -106,7 +106,7 @@ test('[R4] leaving with the last session ends a hiding without an end, and nothi
   }
 })
 
-test('[R17] a choice needs a session, and the later of two in one millisecond is known', () => {
+test('[R17] a choice needs a session, and two choices in the same millisecond have different times', () => {
   expect(new User('ann', T, true).choose(BUSY, T)).toBe(false)
   const user = present('a')
   expect(user.choose(BUSY, T)).toBe(true)
@@ -128,13 +128,13 @@ test.each([
   expect(user.chosenAt).toBe(counts ? Math.min(madeAt, T + 1_000) : T)
 })
 
-test('[R17] a time that is far ahead counts if no other one is known', () => {
+test('[R17] a time far in the future counts if no other one is known', () => {
   const user = present('a')
   expect(user.begin({ ...BUSY, madeAt: T + HOUR }, T)).toBe(true)
   expect(user.chosenAt).toBe(T)
 })
 
-test('[R4 R17] without a session only a hiding, or the time of a choice, is kept', () => {
+test('[R4 R17] without a session, only hiding or the time of a choice is kept', () => {
   for (const [choice, kept] of [
     [{ status: 'online' }, { chosenAt: 0, keptUntil: 0, isKeptHidden: false, isDone: true }],
     [BUSY, { chosenAt: T, keptUntil: 50, isKeptHidden: false, choice: { status: 'online' } }],
@@ -180,7 +180,7 @@ test('[R11] a sign of life is the latest one, and moves with the clock', () => {
   expect(user.heardAt).toBe(T + 5 + HOUR)
 })
 
-test('[R6] a change that waits is noted once for each turn', () => {
+test('[R6] a delayed change has one deadline for each time', () => {
   const user = present('a')
   expect([user.wait(10), user.wait(10), user.wait(20)]).toEqual([true, false, true])
   user.markSaid(T)

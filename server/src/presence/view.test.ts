@@ -101,7 +101,7 @@ test('[R16] pages have every user once, and the last page has no next one', () =
   expect(view.page(undefined, 5, 'offline')).toEqual({ users: [view.see('bob')], next: undefined })
 })
 
-test('[R16] a place is good after its user was forgotten, and in another view of the same users', () => {
+test('[R16] a page can begin after a forgotten user, and in another view of the same users', () => {
   const names = Array.from({ length: 50 }, (_, n) => `u${n}`)
   const view = viewOf(names)
   const { users, next } = view.page(undefined, 20)
@@ -112,14 +112,14 @@ test('[R16] a place is good after its user was forgotten, and in another view of
   expect(idsOf(other.page(next, 50).users)).toEqual(idsOf(rest ?? []))
 })
 
-test('[R16] a page ends soon after it has looked at 10,000 users', () => {
+test('[R16] a page ends soon after it has read 10,000 users', () => {
   const view = viewOf(Array.from({ length: 20_500 }, (_, n) => `u${n}`))
   const pages = pagesOf(view, 1, 'offline')
   expect(pages).toHaveLength(3)
   expect(pages.flatMap(page => page.users)).toEqual([])
 })
 
-test('[V13 R4] a user whom nobody has seen is in no list, page or round', () => {
+test('[V13 R4] a user whom others have never seen is in no list, page or round', () => {
   const view = viewOf()
   expect(view.see('ann')).toEqual({
     userId: 'ann',
@@ -136,7 +136,7 @@ test('[V13 R4] a user whom nobody has seen is in no list, page or round', () => 
   expect([view.next(), view.get('ann'), view.size]).toEqual([undefined, undefined, 0])
 })
 
-test('a forgotten user is one whom nobody has seen', () => {
+test('a forgotten user counts as never seen', () => {
   const view = viewOf(['ann'])
   view.apply(offline('ann'))
   view.forget('ann')
@@ -169,7 +169,7 @@ test('[R11] a corrected time replaces `lastSeen` only, and none is shown in the 
   expect(view.see('ann').lastSeen).toBe(T + 1_000)
 })
 
-test('what is set without a change is seen as well', () => {
+test('others also see what is set without a change', () => {
   const view = viewOf(['ann'])
   view.put('ann', { status: 'offline', text: undefined, expiresAt: undefined }, T + 1, 'Ann')
   expect(view.onlineCount).toBe(0)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { DAY, HOUR, T } from './testing/scenario.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 
-/** The start of 2020: a clock that shows less was not set yet. */
+/** The start of 2020: a clock that shows an earlier time was not set yet. */
 const SET = Date.parse('2020-01-01T00:00:00Z')
 
 function begun(now: number, times: StoredTimes = {}): WallClock {
@@ -50,7 +50,7 @@ test('[R13] a clock that is ahead at the start ends no choice early', () => {
   expect(wall.choiceTime(T + 2 * DAY + 10)).toBe(T + 10)
 })
 
-test('[R11] a clock that jumps away is off, and back again it is right', () => {
+test('[R11] a clock that jumps is wrong, and after a jump back it is right', () => {
   const wall = begun(T)
   expect(wall.jump(HOUR, T + HOUR)).toBe(false)
   expect([wall.isOff, wall.aheadMs, wall.jumpedMs]).toEqual([true, HOUR, HOUR])
@@ -60,7 +60,7 @@ test('[R11] a clock that jumps away is off, and back again it is right', () => {
   expect([wall.behindMs(), wall.behindMs(HOUR), wall.aheadMs]).toEqual([HOUR, 0, 0])
 })
 
-test('[R11] the known time grows with awake time, whatever is done to the clock', () => {
+test('[R11] the known time grows with awake time, and setting the clock does not change it', () => {
   expect(new WallClock().knownTime(T)).toBe(T)
   const wall = begun(T, { knownTime: T + 500 })
   expect(wall.knownTime(T + 1_000)).toBe(T + 1_500)
@@ -92,7 +92,7 @@ test('[R9] a timestamp of a clock that was not set counts from the known time', 
   expect(new WallClock().lastPresent(5)).toBe(5)
 })
 
-test('[R11] nobody is shown as last seen in the future', () => {
+test('[R11] no lastSeen is shown in the future', () => {
   const wall = begun(T)
   expect([wall.shown(T - 1), wall.shown(T + 1)]).toEqual([T - 1, T])
   wall.tell(T + 10)
@@ -102,15 +102,15 @@ test('[R11] nobody is shown as last seen in the future', () => {
   expect(wall.shown(T)).toBe(T - HOUR)
 })
 
-test('[R11] what is stored is not behind the right time where that is known', () => {
+test('[R11] stored times are not behind the right time, if that is known', () => {
   const wall = begun(T - HOUR, { knownTime: T })
   expect(wall.behindMs()).toBe(HOUR)
-  // Nothing tells how far a clock is behind that was never set.
+  // It is not known how far a clock is behind that was never set.
   expect(begun(1_000).behindMs()).toBe(0)
   expect(new WallClock().behindMs()).toBe(0)
 })
 
-test('[R11] a clock that stays off for an hour is believed', () => {
+test('[R11] a wrong clock that does not jump for an hour is believed', () => {
   const wall = begun(T)
   expect(wall.isToBeBelieved(T + 2 * HOUR)).toBe(false)
   wall.jump(DAY, T + DAY)
@@ -118,7 +118,7 @@ test('[R11] a clock that stays off for an hour is believed', () => {
   expect(wall.isToBeBelieved(T + DAY + HOUR)).toBe(true)
   wall.believe()
   expect([wall.isOff, wall.aheadMs, wall.isToBeBelieved(T + DAY + HOUR)]).toEqual([false, 0, false])
-  // A clock that was never set is not.
+  // A clock that was never set is not believed.
   expect(begun(1_000).isToBeBelieved(1_000 + HOUR)).toBe(false)
 })
 
