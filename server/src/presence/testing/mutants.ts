@@ -590,20 +590,6 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'this.#free.at(-1) ?? this.#users.length',
   },
   {
-    name: 'archiving a user moves the row',
-    file: 'user-table.ts',
-    line: 'const place = this.#places.get(userId) ?? this.#take(userId)',
-    becomes:
-      "const old = typeof user === 'string' ? this.#places.get(userId) : undefined\n    if (old !== undefined) this.#users[old] = undefined\n    const place = (old === undefined ? this.#places.get(userId) : undefined) ?? this.#take(userId)",
-  },
-  {
-    name: 'activating a user moves the row',
-    file: 'user-table.ts',
-    line: 'const place = this.#places.get(userId) ?? this.#take(userId)',
-    becomes:
-      "const old = typeof user === 'object' ? this.#places.get(userId) : undefined\n    if (old !== undefined) this.#users[old] = undefined\n    const place = (old === undefined ? this.#places.get(userId) : undefined) ?? this.#take(userId)",
-  },
-  {
     name: 'the round through all users ends after one round',
     file: 'round.ts',
     line: 'if (!step || step.done) {',
