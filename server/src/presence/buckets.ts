@@ -20,31 +20,35 @@ const GROUP_SIZE = 64
  * says nothing about when a user came.
  */
 export class Buckets {
-  readonly #buckets: UserId[][] = Array.from({ length: BUCKET_COUNT }, () => [])
+  /** The users of each bucket that has any. */
+  readonly #buckets = new Map<number, UserId[]>()
   /** How many users each group of buckets has. */
   readonly #groups = new Uint32Array(BUCKET_COUNT / GROUP_SIZE)
 
   /** Adds a user. One who is in it already must not be added again. */
   add(userId: UserId): void {
     const bucket = bucketOf(userId)
-    this.#buckets[bucket]?.push(userId)
+    const users = this.#buckets.get(bucket)
+    if (users) users.push(userId)
+    else this.#buckets.set(bucket, [userId])
     this.#count(bucket, 1)
   }
 
   delete(userId: UserId): void {
     const bucket = bucketOf(userId)
-    const users = this.#buckets[bucket] ?? []
+    const users = this.#buckets.get(bucket) ?? []
     const index = users.indexOf(userId)
     if (index < 0) return
     // The order within a bucket does not matter: it is sorted when it is read.
     const last = users.pop() as UserId
     if (index < users.length) users[index] = last
+    if (users.length === 0) this.#buckets.delete(bucket)
     this.#count(bucket, -1)
   }
 
   /** The users of one bucket after a place in it, in order. */
   after({ bucket, after }: BucketPlace): UserId[] {
-    return (this.#buckets[bucket] ?? []).filter(userId => userId > after).sort(byCodeUnits)
+    return (this.#buckets.get(bucket) ?? []).filter(userId => userId > after).sort(byCodeUnits)
   }
 
   /** The first bucket from this one on that has a user; undefined if none has. */
@@ -52,7 +56,7 @@ export class Buckets {
     let bucket = from
     while (bucket < BUCKET_COUNT) {
       if (bucket % GROUP_SIZE === 0 && this.#groups[bucket / GROUP_SIZE] === 0) bucket += GROUP_SIZE
-      else if (this.#buckets[bucket]?.length === 0) bucket++
+      else if (!this.#buckets.has(bucket)) bucket++
       else return bucket
     }
     return undefined
