@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { expect, test, vi } from 'vitest'
 import { SystemClock } from '../time/clock.ts'
+import { type Identity, openIdentity } from './identity.ts'
 import { openGateway } from './testing/open-gateway.ts'
 
 test('[C2] a bug in an answer is logged, and closes only the connection that asked, with 4500', async () => {
@@ -54,6 +56,39 @@ test.each([
     server.http.close()
   },
 )
+
+test('[D1] a client is welcomed when its identity is known, unless it is gone or the server stops', async () => {
+  const answers: (() => void)[] = []
+  const identity: Identity = {
+    identify: url => new Promise(resolve => answers.push(() => resolve(openIdentity.identify(url, 'v2')))),
+  }
+  const server = await openGateway({ identity })
+  const ann = TestClient.v2(server, 'ann')
+  await vi.waitFor(() => expect(answers).toHaveLength(1))
+  expect(server.presence.see('ann').status).toBe('offline')
+  answers[0]?.()
+  await ann
+  expect(server.presence.see('ann').status).toBe('online')
+
+  const target = '/ws?userId=bob'
+  const gone = connect(Number(new URL(server.url).port), '127.0.0.1')
+  gone.write(handshake({ target }))
+  await vi.waitFor(() => expect(answers).toHaveLength(2))
+  gone.resetAndDestroy()
+  await new Promise(resolve => setTimeout(resolve, 30))
+  answers[1]?.()
+  const late = connect(Number(new URL(server.url).port), '127.0.0.1')
+  late.write(handshake({ target }))
+  await vi.waitFor(() => expect(answers).toHaveLength(3))
+  server.gateway.refuse()
+  answers[2]?.()
+  const [answer] = await once(late, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1.1 503 /)
+  expect(server.presence.see('bob')).toMatchObject({ status: 'offline', lastSeen: null })
+  late.destroy()
+  server.http.closeAllConnections()
+  server.http.close()
+})
 
 test('[H3 K1] suspensions and clock jumps do not close a client that is still reading', async () => {
   const sources = { wall: Date.UTC(2030, 0, 1), steady: 0 }

@@ -21,7 +21,15 @@ import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts, type Terms } from './connection.ts'
-import { Handshake, type Report, SUBPROTOCOL, type Verdict, versionOf } from './handshake.ts'
+import {
+  Handshake,
+  type Refused,
+  type Report,
+  STOPPING,
+  SUBPROTOCOL,
+  type Verdict,
+  versionOf,
+} from './handshake.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions } from './limits.ts'
@@ -76,7 +84,6 @@ const NOT_DEFLATED = { compress: false } as const
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
 type TurnedAway = Extract<Verdict, { kind: 'turned away' }>
-type Refused = Extract<Verdict, { kind: 'refused' }>
 
 /** A WebSocket with its connection. All connections share the event handlers, which find the connection here. */
 class ClientSocket extends WebSocket {
@@ -208,6 +215,14 @@ export class Gateway {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const verdict = this.#handshake.judge(request, this.#options.clock.steady(), this.#stopping)
+    if (!(verdict instanceof Promise)) return this.#answer(request, socket, head, verdict)
+    void verdict.then(decide => {
+      if (this.#stopping) return refuse(socket, STOPPING)
+      if (!socket.destroyed) this.#answer(request, socket, head, decide())
+    })
+  }
+
+  #answer(request: IncomingMessage, socket: Socket, head: Buffer, verdict: Verdict): void {
     if (verdict.kind === 'refused') {
       this.#report(verdict.report)
       return refuse(socket, verdict)

@@ -1,7 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { expect, test } from 'vitest'
-import { Handshake, type HandshakeOptions, type UpgradeRequest, versionOf } from './handshake.ts'
-import { openIdentity } from './identity.ts'
+import {
+  Handshake,
+  type HandshakeOptions,
+  MAX_PENDING,
+  type UpgradeRequest,
+  type Verdict,
+  versionOf,
+} from './handshake.ts'
+import { type Identity, openIdentity } from './identity.ts'
 import { ConnectionLimits, UNLIMITED } from './limits.ts'
 
 // Every decision on upgrade requests, without sockets.
@@ -36,8 +43,15 @@ function handshake(options: Partial<HandshakeOptions> = {}) {
   })
 }
 
+/** The decision on a request whose identity does not take time. */
 const judge = (asked: Asked, options?: Partial<HandshakeOptions>, isStopping = false) =>
-  handshake(options).judge(request(asked), 0, isStopping)
+  handshake(options).judge(request(asked), 0, isStopping) as Verdict
+
+/** The decision on a request whose identity takes time. */
+async function decided(judged: ReturnType<Handshake['judge']> | undefined): Promise<Verdict | undefined> {
+  const decide = await judged
+  return typeof decide === 'function' ? decide() : undefined
+}
 
 test('[D1 V1] a request with a valid identity is accepted', () => {
   expect(judge({})).toEqual({
@@ -100,7 +114,7 @@ test('[L1 L2 A1] a refusal by a limit has the time until a retry, and names the 
   const one = { ...UNLIMITED, connectionsPerUser: 1, handshakesPerAddress: { burst: 2, everyMs: 20 } }
   const limits = new ConnectionLimits(one)
   const gate = handshake({ limits, isConnected: (_userId, sessionId) => sessionId === 'tab' })
-  expect(gate.judge(request(), 0, false).kind).toBe('accepted')
+  expect(gate.judge(request(), 0, false)).toMatchObject({ kind: 'accepted' })
   limits.opened('ann', '8.8.8.8')
   expect(gate.judge(request(), 0, false)).toMatchObject({
     status: 429,
@@ -116,9 +130,11 @@ test('[L1 L2 A1] a refusal by a limit has the time until a retry, and names the 
   // A connection that replaces another one is always allowed, and observers have no limit per user.
   const v2 = { 'sec-websocket-protocol': 'who-is-online.v2' }
   const back = request({ url: '/ws?userId=ann&sessionId=tab', headers: v2 })
-  expect(gate.judge(back, 1_000, false).kind).toBe('accepted')
+  expect(gate.judge(back, 1_000, false)).toMatchObject({ kind: 'accepted' })
   limits.opened('observer', undefined)
-  expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, false).kind).toBe('accepted')
+  expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, false)).toMatchObject({
+    kind: 'accepted',
+  })
 })
 
 test('[V1] v2 is requested by its subprotocol, at any position in the list', () => {
@@ -127,4 +143,42 @@ test('[V1] v2 is requested by its subprotocol, at any position in the list', () 
   expect(version()).toBe('v1')
   expect(version('who-is-online.v1')).toBe('v1')
   expect(version('x,who-is-online.v2 , y')).toBe('v2')
+})
+
+test('[D1] a user whose identity takes time is accepted when it is known', async () => {
+  const identity = { identify: async (url: string) => openIdentity.identify(url, 'v1') }
+  const slow = handshake({ identity })
+  expect(await decided(slow.judge(request(), 0, false))).toEqual(judge({}))
+  expect(await decided(slow.judge(request({ url: '/ws' }), 0, false))).toEqual(judge({ url: '/ws' }))
+})
+
+test('[D1] a client whose identity can not be checked is asked to come back', async () => {
+  const identity = { identify: () => Promise.reject(new Error('no connection')) }
+  const verdict = handshake({ identity }).judge(request(), 0, false)
+  expect(await decided(verdict)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+})
+
+test('[D1] an identity provider that hangs holds no more than 1,000 requests', async () => {
+  const known: (() => void)[] = []
+  const identity: Identity = {
+    identify: url => new Promise(resolve => known.push(() => resolve(openIdentity.identify(url, 'v1')))),
+  }
+  const hanging = handshake({ identity })
+  const waiting = Array.from({ length: MAX_PENDING }, () => hanging.judge(request(), 0, false))
+  expect(hanging.judge(request(), 0, false)).toMatchObject({ status: 503 })
+  known[0]?.()
+  expect(await decided(waiting[0])).toMatchObject({ kind: 'accepted' })
+  expect(hanging.judge(request(), 0, false)).toBeInstanceOf(Promise)
+})
+
+test('[L1] limits count the connections there are when the identity is known', async () => {
+  const limits = new ConnectionLimits({ ...UNLIMITED, connectionsPerUser: 1 })
+  const identity = { identify: async (url: string) => openIdentity.identify(url, 'v1') }
+  const slow = handshake({ identity, limits })
+  const [one, other] = [slow.judge(request(), 0, false), slow.judge(request(), 0, false)]
+  const first = (await one) as () => Verdict
+  const second = (await other) as () => Verdict
+  expect(first()).toMatchObject({ kind: 'accepted' })
+  limits.opened('ann', '8.8.8.8')
+  expect(second()).toMatchObject({ kind: 'refused' })
 })

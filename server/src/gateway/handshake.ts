@@ -43,6 +43,12 @@ export type Verdict =
       readonly report?: Report
     }
 
+/** A request that is answered over plain HTTP. */
+export type Refused = Extract<Verdict, { kind: 'refused' }>
+
+/** The answer to all requests while the server stops. */
+export const STOPPING = unavailable('the server is stopping')
+
 /** The parts of a request that the decision depends on. */
 export type UpgradeRequest = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
   readonly socket: { readonly remoteAddress?: string | undefined }
@@ -59,12 +65,18 @@ export interface HandshakeOptions {
   readonly isConnected: (userId: UserId, sessionId: string) => boolean
 }
 
+/**
+ * How many requests may wait for their identity at once. Each one holds a socket that no limit counts yet, so
+ * an identity provider that hangs must not collect more.
+ */
+export const MAX_PENDING = 1_000
+
 /** The longest request target, in characters. All parameters together need far less, even percent-encoded. */
 export const MAX_URL_CHARS = 8 * 1024
 
 /**
- * The start of a request target in absolute form. Proxies send this form, and servers must accept it (RFC 9112,
- * section 3.2.2).
+ * The start of a request target in absolute form. Proxies send this form, and servers must accept it (RFC
+ * 9112, section 3.2.2).
  */
 const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
 
@@ -80,28 +92,34 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
   return offered.includes(SUBPROTOCOL.v2) ? 'v2' : 'v1'
 }
 
-/** Decides on upgrade requests. It does no I/O: it counts handshakes, and returns what to do. */
+/**
+ * Decides on upgrade requests. Besides waiting for an identity it does no I/O: it counts handshakes, and
+ * returns what to do.
+ */
 export class Handshake {
   readonly #options: HandshakeOptions
+  #pending = 0
 
   constructor(options: HandshakeOptions) {
     this.#options = options
   }
 
   /**
-   * Decides on a request, and counts it against the limits of handshakes.
+   * Decides on a request, and counts it against the limits of handshakes. If the identity takes time, it
+   * returns a promise of a function that decides. Call that function when the connection can be opened at once:
+   * limits count the connections there are. The promise never rejects.
    *
    * @param now `Clock.steady`, in ms
    * @param isStopping whether the server is stopping, so that all requests are refused
    */
-  judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict {
-    const { identity, origins, trustProxy, observer, limits, isConnected } = this.#options
+  judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
+    const { identity, origins, trustProxy, limits } = this.#options
     const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
     if (url.split('?', 1)[0] !== '/ws') return refused(404, 'WebSocket clients connect to /ws?userId=ID')
-    if (isStopping) return refused(503, 'the server is stopping', { 'Retry-After': '1' })
+    if (isStopping) return STOPPING
 
     const from = clientAddress(request, trustProxy)
     const address = from.own ? countedAs(from.address) : undefined
@@ -110,9 +128,24 @@ export class Handshake {
     const { origin, host } = request.headers
     if (!isAllowedOrigin(origin, host, origins)) return wrongOrigin(origin ?? '', origins)
 
+    if (this.#pending >= MAX_PENDING) return unavailable('too many connections wait for their identity')
     const version = versionOf(request)
     const identified = identity.identify(url, version)
+    if (!(identified instanceof Promise)) return this.#admit(identified, version, from)
+    this.#pending++
+    return identified
+      .then(
+        known => () => this.#admit(known, version, from),
+        () => () => unavailable("the identity of the user can't be checked at present"),
+      )
+      .finally(() => this.#pending--)
+  }
+
+  /** Decides on a request whose user is known, or is not. */
+  #admit(identified: Identified, version: ProtocolVersion, from: ClientAddress): Verdict {
+    const { observer, limits, isConnected } = this.#options
     if (identified.state === 'unusable') return { kind: 'turned away', text: identified.text, version }
+    const address = from.own ? countedAs(from.address) : undefined
     const { state: _, ...known } = identified
     const grant = { ...known, isObserver: known.userId === observer }
     // A connection that replaces another one does not increase the number of connections.
@@ -124,8 +157,12 @@ export class Handshake {
   }
 }
 
-function refused(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Verdict {
+function refused(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Refused {
   return { kind: 'refused', status, detail, headers }
+}
+
+function unavailable(detail: string): Refused {
+  return refused(503, detail, { 'Retry-After': '1' })
 }
 
 /** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check. */

@@ -24,17 +24,20 @@ export type Identified =
   /** The request identifies no user. The client gets `text`, which says why, and close code 4400. */
   | { readonly state: 'unusable'; readonly text: string }
 
-/** The port that identifies the user of a connection by its request URL. */
+/**
+ * The port that identifies the user of a connection by its request URL. An adapter that has to ask another
+ * server returns a promise, and rejects it if that server can't be reached.
+ */
 export interface Identity {
-  identify(url: string, version: ProtocolVersion): Identified
+  identify(url: string, version: ProtocolVersion): Identified | Promise<Identified>
 }
 
 /**
- * Takes the user id from the query without a proof. For development, and for servers behind a proxy that checks the
- * user id.
+ * Takes the user id from the query without a proof. For development, and for servers behind a proxy that
+ * checks the user id.
  */
-export const openIdentity: Identity = {
-  identify(url, version) {
+export const openIdentity = {
+  identify(url: string, version: ProtocolVersion): Identified {
     const query = parseQuery(url)
     if (!query) return { state: 'unusable', text: 'the query is not well-formed percent-encoded UTF-8' }
     const given: Partial<Record<Field, string>> = {}
@@ -62,7 +65,7 @@ export const openIdentity: Identity = {
     }
     return { state: 'known', userId, username, sessionId, choice: choice || undefined }
   },
-}
+} satisfies Identity
 
 type Field = 'userId' | 'username' | 'sessionId' | 'status' | 'expiresAt' | 'chosenAt'
 
@@ -97,8 +100,8 @@ function timeOf(text: string | undefined): number | undefined {
 }
 
 /**
- * Parses the query of a URL. `undefined` if it is not valid percent-encoded UTF-8: `URLSearchParams` replaces invalid
- * bytes by U+FFFD, so two user ids could become the same.
+ * Parses the query of a URL. `undefined` if it is not valid percent-encoded UTF-8: `URLSearchParams` replaces
+ * invalid bytes by U+FFFD, so two user ids could become the same.
  */
 function parseQuery(url: string): Map<string, string[]> | undefined {
   const query = new Map<string, string[]>()

@@ -10,7 +10,7 @@ import { createMemoryStore } from '../../storage/memory.ts'
 import { SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
-import { openIdentity } from '../identity.ts'
+import { type Identity, openIdentity } from '../identity.ts'
 import { UNLIMITED } from '../limits.ts'
 
 /** A gateway in this process, with real sockets and a memory store. */
@@ -30,6 +30,7 @@ export async function openGateway({
   compression = false,
   maxBufferedBytes = 1_000_000,
   clock = new SystemClock(Date.now, () => performance.now()),
+  identity = openIdentity as Identity,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -47,7 +48,7 @@ export async function openGateway({
     presence,
     feed,
     clock,
-    identity: openIdentity,
+    identity,
     log: {
       error: (_text, fields) => errors.push(fields?.['error']),
       info: ignore,
