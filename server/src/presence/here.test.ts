@@ -11,11 +11,11 @@ import { WallClock } from './wall-clock.ts'
 /** What this node decides. Nothing is visible until a test applies it. */
 class Node {
   readonly #seen = new Map<string, Seen>()
-  readonly #wall = new WallClock()
+  readonly wall = new WallClock()
   readonly here: Here
 
   constructor(options: Partial<PresenceOptions> = {}) {
-    this.here = new Here({ ...DEFAULTS, ...options }, this.#wall, userId => this.#seen.get(userId))
+    this.here = new Here({ ...DEFAULTS, ...options }, this.wall, userId => this.#seen.get(userId))
   }
 
   /** Opens a session `s` of a user, and applies what that decides. */
@@ -167,7 +167,32 @@ test('[R13] the end of a choice is not reported for a user without a session', (
   expect(here.advance(T + 50)).toMatchObject({ fact: undefined, choice: undefined })
 })
 
-test('[R4] a hidden user whose connection was lost is kept for `hiddenKeepMs`', () => {
+test('[R13] a choice that ended while its user was away is not in force on returning', () => {
+  const node = new Node()
+  const { here } = node
+  const ann = node.arrive('ann')
+  here.setStatus(ann, { status: 'busy', expiresAt: T + 50 }, T)
+  node.apply(here.leave(ann, 's', T + 1).fact)
+  expect(here.open('ann', named('s'), T + 50, {}).fact).toMatchObject({ choice: ONLINE, cause: 'opened' })
+})
+
+test('[R13] a jump forward puts off the end of a choice that was made while the clock was ahead', () => {
+  const node = new Node()
+  const { here, wall } = node
+  const ann = node.arrive('ann')
+  wall.jump(HOUR, T + HOUR)
+  here.jumped(HOUR)
+  here.setStatus(ann, { status: 'busy', expiresAt: T + HOUR + 50 }, T + HOUR)
+  wall.jump(HOUR, T + 2 * HOUR)
+  here.jumped(HOUR)
+  const causes = []
+  for (const now of [T + 3 * HOUR + 49, T + 3 * HOUR + 50]) {
+    for (let step = here.advance(now); step; step = here.advance(now)) causes.push([step.fact?.cause, now])
+  }
+  expect(causes.filter(([cause]) => cause !== undefined)).toEqual([['expired', T + 3 * HOUR + 50]])
+})
+
+test('[R4] a hidden user whose connection was lost is kept for as long as the setting says', () => {
   const node = new Node()
   const { here } = node
   for (const [at, userId] of ['ann', 'bob'].entries()) {
@@ -263,12 +288,13 @@ test('[R7] a leave is delayed until the rate limit allows the return as well', (
 test('[I9] rate limiters that have recovered are dropped, some users at a time', () => {
   const node = new Node({ changePace: { burst: 1, everyMs: 3_000 } })
   const { here } = node
-  const ann = node.arrive('ann')
+  const [ann, bob] = [node.arrive('ann'), node.arrive('bob')]
   here.dropEarnedBack(T + 2_999, 9)
   here.dropEarnedBack(T + 3_000, 0)
   expect(here.setStatus(ann, BUSY, T + 1).fact).toBeUndefined()
   here.dropEarnedBack(T + 3_000, 1)
   expect(here.setActivity(ann, 's', false, T + 2).fact).toMatchObject({ choice: BUSY })
+  expect(here.setStatus(bob, BUSY, T + 2).fact).toBeUndefined()
 })
 
 test('[R8] after a suspension lost sessions have the restart grace', () => {
@@ -333,4 +359,11 @@ test('[R3] a user who was present is held for the restart grace, with the same p
     isOwnSign: false,
     ended: [],
   })
+})
+
+test('[R3 R14] a new name is seen from the restart on, but not that of a hidden user', () => {
+  const { here } = new Node()
+  const record = { ...GONE, session: 'live', newUsername: 'Ann' } as const
+  expect(here.restore({ ...record, status: 'online' }, T)?.newName).toBeUndefined()
+  expect(here.restore({ ...record, userId: 'bob', status: 'offline' }, T)?.newName).toBe('Ann')
 })

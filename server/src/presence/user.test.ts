@@ -46,16 +46,17 @@ test('[R2] only sessions whose grace period is over end', () => {
   expect(user).toMatchObject({ liveness: 'live', isInactive: false })
 })
 
-test('an unknown or lost session can be neither lost nor left', () => {
+test('an unknown or lost session can be neither lost nor left, and its activity does not change', () => {
   const user = present('a', 'b')
   expect(user.hold('unknown', 10, 20)).toBe(10)
   expect(user.end('unknown')).toBe(false)
   user.hold('a', 10, 20)
   expect(user.end('a')).toBe(false)
   user.hold('a', 90, 90)
-  expect(user.endHeld(10)).toEqual(['a'])
+  user.setSession('b', { isIdle: true })
   user.setSession('a', { isIdle: true })
   expect(user.isIdle).toBe(false)
+  expect(user.endHeld(10)).toEqual(['a'])
 })
 
 test('[R8] held sessions are held longer, and never shorter', () => {
@@ -167,6 +168,18 @@ test('[R13] a choice with an end stays until its end', () => {
   expect(user).toMatchObject({ choice, isDone: false })
   expect(user.expire(T + 99)).toBe(false)
   expect(user.expire(T + 100)).toBe(true)
+  expect(user).toMatchObject({ chosenAt: 0, isDone: true })
+})
+
+test('[R17] the time of a choice is kept after its end, for as long as the setting says', () => {
+  const user = present('a')
+  user.choose({ ...BUSY, expiresAt: T + 100 }, T)
+  user.end('a')
+  user.markSaid(T)
+  user.deactivate(50)
+  user.expire(T + 100)
+  expect(user).toMatchObject({ chosenAt: T, isDone: false })
+  user.endKept(50)
   expect(user).toMatchObject({ chosenAt: 0, isDone: true })
 })
 
