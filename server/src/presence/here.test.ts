@@ -363,7 +363,7 @@ test('[R3] a user who was present is held for the restart grace, with the same p
 
 test('[R3 R14] a new name is seen from the restart on, but not that of a hidden user', () => {
   const { here } = new Node()
-  const record = { ...GONE, session: 'live', newUsername: 'Ann' } as const
+  const record = { ...OFFLINE_USER, session: 'live', newUsername: 'Ann' } as const
   expect(here.restore({ ...record, status: 'online' }, T)?.newName).toBeUndefined()
   expect(here.restore({ ...record, userId: 'bob', status: 'offline' }, T)?.newName).toBe('Ann')
 })
