@@ -48,7 +48,7 @@ export const settingsTable = {
     default: 'production',
     values: oneOf('development', 'production'),
     meaning:
-      'development: readable logs with debug lines; the live page is on; pages from this machine and from private networks may connect; AUTH is not needed. production: JSON logs, and none of the rest. If .env says development, a production start ignores that and logs a warning.',
+      'development: readable logs with debug lines; the live page is on; pages from this machine and from private networks may connect; AUTH is not needed. production: JSON logs, no debug lines, no live page, no extra origins, and AUTH is required. If .env says development, a production start ignores that and logs a warning.',
     whenToChange: 'Use --dev (pnpm dev) instead. It sets development for one start.',
   },
   DASHBOARD: {
@@ -73,7 +73,8 @@ export const settingsTable = {
     default: 'logs',
     values: text('a directory'),
     meaning: 'The directory of the log files. Each log has at most 5 files of 10 MiB; the oldest is deleted.',
-    whenToChange: 'Logs belong on another volume, such as /var/log/who-is-online.',
+    whenToChange:
+      'Logs belong on another volume, such as /var/log/who-is-online. Use an absolute path if you deploy each version into a new directory.',
   },
   LOG_LEVEL: {
     group: 'basics',
@@ -81,7 +82,7 @@ export const settingsTable = {
     unset: 'debug in development, info in production',
     values: oneOf('error', 'info', 'debug'),
     meaning:
-      'Which lines are logged: error, info and error, or all. debug has lines for each connection and names users; it is for development only.',
+      'Which lines are logged. error: only errors. info: errors and info. debug: all lines; it has lines for each connection and names users; it is for development only.',
     whenToChange: 'You want errors only, or fewer lines in development.',
   },
   AUTH: {
@@ -119,7 +120,7 @@ export const settingsTable = {
     meaning:
       'The proxies whose X-Forwarded-For header the server believes: the number of proxies in front of it, or their addresses as CIDR ranges.',
     whenToChange:
-      'The server is behind a proxy. Otherwise all clients seem to have the address of the proxy.',
+      'The server is behind a proxy. Without this setting, all clients seem to have the address of the proxy.',
   },
   OFFLINE_GRACE_MS: {
     group: 'timing',
@@ -142,7 +143,7 @@ export const settingsTable = {
     default: '75000',
     values: whole(0, 3_600_000, 'ms'),
     meaning:
-      'Replaces the two settings above for a session in a hidden tab (client_state inactive), if it is longer. Browsers let a hidden tab run only once a minute.',
+      'Used instead of OFFLINE_GRACE_MS and RESTART_GRACE_MS, if it is longer, for a session in a hidden tab (client_state inactive). Browsers let a hidden tab run only once a minute.',
     whenToChange: 'Rarely. Below 75 s, users with hidden tabs may flicker.',
   },
   HIDDEN_KEEP_MS: {
@@ -150,7 +151,7 @@ export const settingsTable = {
     default: '3600000',
     values: whole(0, 86_400_000, 'ms'),
     meaning:
-      'How long the server remembers that a user chose to appear offline, after the connection was lost. A user who comes back within this time is still hidden. Closing the connection on purpose ends it at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
+      'How long the server remembers that a user chose to appear offline, after the connection was lost. A user who comes back within this time is still hidden. Closing the connection on purpose ends the hiding at once. For the same time the server remembers when any other status was chosen, so that an older choice of another device does not replace a newer one.',
     whenToChange: 'Hidden users lose their connection for longer than an hour.',
   },
   PING_MS: {
@@ -183,7 +184,7 @@ export const settingsTable = {
     unset: '20,000, or fewer if the open-file limit is lower',
     values: whole(1, 1_000_000),
     meaning:
-      'How many connections the server accepts. Each one needs an open file, so the server never accepts more than the open-file limit minus 256, or half of that limit if this is more. If that is less than this setting, the start logs it.',
+      'How many connections the server accepts. Each one needs an open file, so the maximum is the larger of two numbers: the open-file limit minus 256, and half of that limit. If the maximum is less than this setting, the server logs it at the start.',
     whenToChange: 'You expect more users. Raise the open-file limit (ulimit -n) as well.',
   },
   MAX_CONNECTIONS_PER_USER: {
@@ -230,7 +231,7 @@ export const settingsTable = {
     default: '20',
     values: whole(1),
     meaning:
-      'How many messages per second one connection may send after its burst. Beyond that the server answers too_fast, and after ten seconds of it closes the connection with 4429.',
+      'How many messages per second one connection may send after its burst. Beyond that the server answers too_fast, and if that lasts for ten seconds, it closes the connection with 4429.',
     whenToChange: 'A backend of yours sends many requests over one connection.',
   },
   MESSAGES_BURST: {
@@ -293,14 +294,15 @@ export const settingsTable = {
     values: text('a directory'),
     meaning:
       'The directory of the state files. Only one process on one host may use it. Use a local disk, not a network volume.',
-    whenToChange: 'State belongs on another volume, such as /var/lib/who-is-online.',
+    whenToChange:
+      'State belongs on another volume, such as /var/lib/who-is-online. Use an absolute path if you deploy each version into a new directory.',
   },
   SAVE_EVERY_MS: {
     group: 'storage',
     default: '30000',
     values: whole(1_000, 3_600_000, 'ms'),
     meaning:
-      'How often the state file is rewritten while users change. A crash does not lose the changes in between: the journal stores each change within 150 ms.',
+      'How often the state file is rewritten while users change. A crash does not lose the changes in between: the journal stores each change within 150 ms, unless the disk is slow.',
     whenToChange: 'Raise it to write less. The journal files then grow longer, and a start takes longer.',
   },
   KEEP_DAYS: {
