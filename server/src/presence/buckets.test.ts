@@ -43,3 +43,23 @@ test('[R16] a place within a bucket is good though its user has left', () => {
   expect(buckets.after({ bucket, after: first })).toEqual(rest)
   expect(buckets.nextFilled(BUCKET_COUNT)).toBeUndefined()
 })
+
+test('[R16] a bucket stays in order while users come and go between two reads', () => {
+  const buckets = new Buckets()
+  const ids = Array.from({ length: 30 * BUCKET_COUNT }, (_, n) => `${n}`)
+  for (const id of ids) buckets.add(id)
+  const bucket = buckets.nextFilled(7) as number
+  const here = buckets.after({ bucket, after: '' })
+  expect(here).toEqual(here.toSorted())
+  const gone = here.filter((_, n) => n % 2 === 0)
+  for (const id of gone) buckets.delete(id)
+  for (const id of gone) buckets.delete(id)
+  expect(buckets.after({ bucket, after: '' })).toEqual(here.filter((_, n) => n % 2 === 1))
+  for (const id of gone.toReversed()) buckets.add(id)
+  expect(buckets.after({ bucket, after: '' })).toEqual(here)
+  expect(buckets.after({ bucket, after: here[4] as string })).toEqual(here.slice(5))
+  for (const id of here) buckets.delete(id)
+  expect(buckets.after({ bucket, after: '' })).toEqual([])
+  for (const id of here.toReversed()) buckets.add(id)
+  expect(buckets.after({ bucket, after: '' })).toEqual(here)
+})

@@ -22,6 +22,11 @@ const GROUP_SIZE = 64
 export class Buckets {
   /** The users of each bucket that has any. */
   readonly #buckets = new Map<number, UserId[]>()
+  /**
+   * The buckets that are sorted: those that were read. They stay sorted, so a bucket that somebody filled with
+   * chosen ids is sorted only once. Sorting all of them at once would slow the start.
+   */
+  readonly #sorted = new Set<number>()
   /** How many users each group of buckets has. */
   readonly #groups = new Uint32Array(BUCKET_COUNT / GROUP_SIZE)
 
@@ -29,26 +34,34 @@ export class Buckets {
   add(userId: UserId): void {
     const bucket = bucketOf(userId)
     const users = this.#buckets.get(bucket)
-    if (users) users.push(userId)
-    else this.#buckets.set(bucket, [userId])
+    if (!users) this.#buckets.set(bucket, [userId])
+    else if (this.#sorted.has(bucket)) users.splice(firstAfter(users, userId), 0, userId)
+    else users.push(userId)
     this.#count(bucket, 1)
   }
 
   delete(userId: UserId): void {
     const bucket = bucketOf(userId)
     const users = this.#buckets.get(bucket) ?? []
-    const index = users.indexOf(userId)
-    if (index < 0) return
-    // The order within a bucket does not matter: it is sorted when it is read.
-    const last = users.pop() as UserId
-    if (index < users.length) users[index] = last
-    if (users.length === 0) this.#buckets.delete(bucket)
+    const index = this.#sorted.has(bucket) ? firstAfter(users, userId) - 1 : users.indexOf(userId)
+    if (users[index] !== userId) return
+    users.splice(index, 1)
+    if (users.length === 0) {
+      this.#buckets.delete(bucket)
+      this.#sorted.delete(bucket)
+    }
     this.#count(bucket, -1)
   }
 
   /** The users of one bucket after a place in it, in order. */
   after({ bucket, after }: BucketPlace): UserId[] {
-    return (this.#buckets.get(bucket) ?? []).filter(userId => userId > after).sort(byCodeUnits)
+    const users = this.#buckets.get(bucket)
+    if (!users) return []
+    if (!this.#sorted.has(bucket)) {
+      users.sort(byCodeUnits)
+      this.#sorted.add(bucket)
+    }
+    return users.slice(firstAfter(users, after))
   }
 
   /** The first bucket from this one on that has a user; undefined if none has. */
@@ -70,6 +83,18 @@ export class Buckets {
 
 function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** The index of the first of these sorted users after `userId`. */
+function firstAfter(users: readonly UserId[], userId: UserId | ''): number {
+  let first = 0
+  let end = users.length
+  while (first < end) {
+    const middle = (first + end) >> 1
+    if ((users[middle] as UserId) > userId) end = middle
+    else first = middle + 1
+  }
+  return first
 }
 
 /** The hash FNV-1a of 32 bits over the code units of the id, folded to the number of buckets. */

@@ -6,6 +6,7 @@ import { Expiries } from './expiries.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import type { PresenceOptions } from './options.ts'
 import { readyAt, type Spent, spend } from './pace.ts'
+import { PendingFacts } from './pending.ts'
 import type { PresenceRecord } from './record.ts'
 import { Round } from './round.ts'
 import { type SessionName, User } from './user.ts'
@@ -54,8 +55,7 @@ export class Here {
   readonly #options: PresenceOptions
   readonly #wall: WallClock
   readonly #view: SeenLookup
-  /** The newest fact of each user that is not visible yet. */
-  readonly #pending = new Map<UserId, Fact>()
+  readonly #pending = new PendingFacts()
   readonly #users = new Map<UserId, User>()
   readonly #round = new Round(() => this.#users.values())
   /** How many of the users others have never seen. */
@@ -224,7 +224,7 @@ export class Here {
 
   /** A fact has become visible. */
   applied(fact: Fact): void {
-    if (this.#pending.get(fact.userId) === fact) this.#pending.delete(fact.userId)
+    this.#pending.applied(fact)
   }
 
   forget(userId: UserId): void {
@@ -254,6 +254,11 @@ export class Here {
    */
   seen(userId: UserId): Seen | undefined {
     return this.#pending.get(userId) ?? this.#view(userId)
+  }
+
+  /** Whether a fact about the user is not visible yet. */
+  isPending(userId: UserId): boolean {
+    return this.#pending.get(userId) !== undefined
   }
 
   users(): Iterable<User> {
@@ -349,14 +354,15 @@ export class Here {
       this.#markSaid(user, now, awake)
       return nothing
     }
-    const isLeaving = presenceOf(user.due).status === 'offline'
+    const { due } = user
+    const isLeaving = presenceOf(due).status === 'offline'
     const turn = this.#turnOf(user, isLeaving)
     if (turn > awake && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(turn, user)
       return nothing
     }
     this.#spend(user, awake)
-    const { userId, due, cause, newName } = user
+    const { userId, cause, newName } = user
     const seen = this.seen(userId)
     const username = isLeaving ? seen?.username : (newName ?? seen?.username)
     const lastSign = this.signOfLife(user)
@@ -364,7 +370,7 @@ export class Here {
     const sign = isLeaving ? lastSign : this.signOfLife(user)
     const lastSeen = sign ?? seen?.lastSeen ?? now
     const fact = { userId, ...due, username, lastSeen, cause, at: now }
-    this.#pending.set(userId, fact)
+    this.#pending.add(fact)
     return { user, fact, isOwnSign: sign !== undefined }
   }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { BucketPlace } from './buckets.ts'
+import { Presence } from './presence.ts'
 import { HAS_FEW_GAMES } from './testing/games.ts'
 import { OneNode } from './testing/one-node.ts'
 import { DEFAULTS } from './testing/options.ts'
@@ -569,4 +570,20 @@ test("[R4 V13] others can't tell a user who was always hidden from an unknown us
   presence.open('bob', tab('s3'), T + 14_000, { choice: { status: 'offline' } })
   presence.leave('bob', 's3', T + 15_000)
   expect(presence.record('bob')).toBeUndefined()
+})
+
+test('[R9 I8] a user with a fact that is not visible yet is in the records, and is not forgotten for a new user', () => {
+  const presence = new Presence({ ...DEFAULTS, maxKnown: 1 })
+  presence.restore([], T)
+  const ids = () => Array.from(presence.records(), ({ userId }) => userId)
+  presence.apply(presence.open('ann', tab('a'), T).facts)
+  presence.apply(presence.leave('ann', 'a', T).facts)
+  const again = presence.open('ann', tab('b'), T)
+  const gone = presence.leave('ann', 'b', T)
+  const bob = presence.open('bob', tab('c'), T)
+  expect(bob.forgotten).toEqual([])
+  expect(ids()).toEqual(['ann', 'bob'])
+  for (const { facts } of [again, gone, bob]) presence.apply(facts)
+  expect(ids()).toEqual(['ann', 'bob'])
+  expect(presence.open('eve', tab('d'), T).forgotten).toEqual(['ann'])
 })

@@ -297,7 +297,8 @@ export class Presence {
       if (record) yield record
     }
     for (const user of this.#here.users()) {
-      if (!user.wasSeen) yield this.#recordOf(user)
+      // Others have not seen this user yet, or the first fact about the user is pending.
+      if (!this.#view.get(user.userId)) yield this.#recordOf(user)
     }
   }
 
@@ -331,28 +332,29 @@ export class Presence {
   #recordOf(user: User): PresenceRecord {
     const { userId, liveness, choice, chosenAt, newName, wasSeen } = user
     const seen = this.#here.seen(userId)
-    const isHeard = this.#here.signOfLife(user) !== undefined
-    const aheadMs = seen && !isHeard ? this.#moved.aheadMs(userId, seen.lastSeen) : undefined
-    const written =
-      this.#here.signOfLife(user) ?? (seen ? this.#stampOf(userId, seen.lastSeen) : user.knownSince)
+    const sign = this.#here.signOfLife(user)
+    const aheadMs = seen && sign === undefined ? this.#moved.aheadMs(userId, seen.lastSeen) : undefined
+    const written = sign ?? (seen ? this.#stampOf(userId, seen.lastSeen) : user.knownSince)
     // Without a session, only a choice with an end is kept, and for some time the choice to be hidden.
     const isKept = liveness !== 'none' || choice.expiresAt !== undefined || user.isKeptHidden
-    return {
+    const record: { -readonly [Field in keyof PresenceRecord]: PresenceRecord[Field] } = {
       userId,
       session: liveness,
       status: isKept ? choice.status : 'offline',
-      ...(isKept && choice.text !== undefined && { text: choice.text }),
-      ...(isKept && choice.expiresAt !== undefined && { expiresAt: choice.expiresAt }),
-      ...(chosenAt > 0 && { chosenAt }),
-      ...(user.isKeptHidden && { keptHidden: true }),
-      ...(user.isIdle && { idle: true }),
-      ...(user.isInactive && { inactive: true }),
       lastSeen: written + this.#behindMs(user),
-      ...(aheadMs !== undefined && { aheadMs }),
-      ...(!wasSeen && { unseen: true }),
-      ...(seen?.username !== undefined && { username: seen.username }),
-      ...(newName !== undefined && { newUsername: newName }),
     }
+    // Not by spreading optional parts: a record is made for each command, and that would take twice as long.
+    if (isKept && choice.text !== undefined) record.text = choice.text
+    if (isKept && choice.expiresAt !== undefined) record.expiresAt = choice.expiresAt
+    if (chosenAt > 0) record.chosenAt = chosenAt
+    if (user.isKeptHidden) record.keptHidden = true
+    if (user.isIdle) record.idle = true
+    if (user.isInactive) record.inactive = true
+    if (aheadMs !== undefined) record.aheadMs = aheadMs
+    if (!wasSeen) record.unseen = true
+    if (seen?.username !== undefined) record.username = seen.username
+    if (newName !== undefined) record.newUsername = newName
+    return record
   }
 
   #recordOfArchived({ userId, lastSeen, username }: ArchivedUser): PresenceRecord {
@@ -457,9 +459,10 @@ export class Presence {
 
   /**
    * Whether forgetting the user loses only a name and a time: the user is not present, not visible, and not
-   * kept hidden.
+   * kept hidden, and no pending fact would bring the user back.
    */
   #isForgettable(userId: UserId): boolean {
+    if (this.#here.isPending(userId)) return false
     const user = this.#here.get(userId)
     if (!user) return !this.#view.isVisible(userId)
     return user.liveness === 'none' && !user.isKeptHidden

@@ -20,6 +20,30 @@ function offline(userId: string, what: Partial<Fact> = {}): Fact {
 
 const idsOf = (users: Iterable<{ readonly userId: string }>) => Array.from(users, ({ userId }) => userId)
 
+/**
+ * 2^blocks ids with the same hash, as somebody can choose them: two texts that lead to the same hash can stand for
+ * each other in every id.
+ */
+function idsOfOneBucket(blocks: number): string[] {
+  let ids = ['']
+  let hash = 0x81_1c_9d_c5
+  for (let block = 0; block < blocks; block++) {
+    const textByHash = new Map<number, string>()
+    for (let n = 0; ; n++) {
+      const text = (Math.imul(n, 0x9e_37_79_b1) >>> 0).toString(36).padStart(7, '0')
+      let after = hash
+      for (const char of text) after = Math.imul(after ^ char.charCodeAt(0), 0x01_00_01_93)
+      const other = textByHash.get(after)
+      textByHash.set(after, text)
+      if (other === undefined) continue
+      ids = ids.flatMap(id => [id + other, id + text])
+      hash = after
+      break
+    }
+  }
+  return ids
+}
+
 /** All pages, one after the other. */
 function pagesOf(view: View, limit: number, status?: 'online' | 'offline'): Page[] {
   const pages: Page[] = []
@@ -117,6 +141,16 @@ test('[R16] a page ends soon after it has read 10,000 users', () => {
   const pages = pagesOf(view, 1, 'offline')
   expect(pages).toHaveLength(3)
   expect(pages.flatMap(page => page.users)).toEqual([])
+})
+
+test('[R16] a page ends as soon if all users have the same hash, and the next page continues there', () => {
+  const ids = idsOfOneBucket(14)
+  const view = viewOf(ids)
+  const pages = pagesOf(view, 1, 'offline')
+  expect(pages.map(({ users }) => users.length)).toEqual([0, 0])
+  expect(pages[0]?.next?.after).not.toBe('')
+  const met = pagesOf(view, 1_000).flatMap(page => idsOf(page.users))
+  expect(met).toEqual(ids.toSorted())
 })
 
 test('[V13 R4] a user whom others have never seen is in no list, page or round', () => {

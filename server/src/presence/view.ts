@@ -63,29 +63,32 @@ export class View {
   /** Applies a fact. Returns the change that others see. */
   apply(fact: Fact): Change {
     const { userId, cause, at } = fact
-    const previous = this.#table.active(userId)?.shown.status ?? 'offline'
     const shown = presenceOf(fact)
-    this.put(userId, shown, fact.lastSeen, fact.username)
+    const previous = this.put(userId, shown, fact.lastSeen, fact.username)
     return { userId, status: shown.status, previous, at, cause }
   }
 
-  /** Sets what others see of a user, without a change. */
-  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): void {
+  /** Sets what others see of a user, without a change. Returns the status that they saw before. */
+  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): Presence {
     const before = this.#table.active(userId)
     if (!before && !this.#table.has(userId)) this.#order.add(userId)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
       this.#table.archive(userId, lastSeen, username)
-      return
+      return before?.shown.status ?? 'offline'
     }
     if (before) {
+      const { status } = before.shown
       // The same object is kept, so that a change does not alter the order of lists.
-      Object.assign(before, { lastSeen, username, shown })
-      return
+      before.lastSeen = lastSeen
+      before.username = username
+      before.shown = shown
+      return status
     }
     const user = { userId, lastSeen, username, shown }
     this.#table.put(user)
     this.#online.add(user)
+    return 'offline'
   }
 
   /** Replaces the `lastSeen` of a user by the corrected one. */
@@ -165,7 +168,7 @@ export class View {
     while (place && looked < LOOK_AT) {
       const { bucket } = place
       for (const userId of this.#order.after(place)) {
-        if (users.length === limit) return { users, next: place }
+        if (users.length === limit || looked === LOOK_AT) return { users, next: place }
         place = { bucket, after: userId }
         looked++
         const known = this.#table.get(userId)

@@ -475,8 +475,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a change has the new status as the previous one',
     file: 'view.ts',
-    line: "const previous = this.#table.active(userId)?.shown.status ?? 'offline'",
-    becomes: 'const previous = presenceOf(fact).status',
+    line: 'const previous = this.put(userId, shown, fact.lastSeen, fact.username)',
+    becomes: 'this.put(userId, shown, fact.lastSeen, fact.username)\n    const previous = shown.status',
   },
   {
     name: 'an offline user is dropped although a new name waits',
@@ -598,14 +598,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a page exceeds its limit',
     file: 'view.ts',
-    line: 'if (users.length === limit) return',
-    becomes: 'if (users.length > limit) return',
+    line: 'if (users.length === limit || looked === LOOK_AT) return',
+    becomes: 'if (users.length > limit || looked === LOOK_AT) return',
   },
   {
     name: 'the last page ends before the last user',
     file: 'view.ts',
-    line: 'if (users.length === limit) return { users, next: place }',
-    becomes: 'if (users.length === limit) return { users, next: undefined }',
+    line: 'looked === LOOK_AT) return { users, next: place }',
+    becomes: 'looked === LOOK_AT) return { users, next: undefined }',
   },
   {
     name: 'a forgotten user is on a page',
@@ -1088,7 +1088,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'visible facts are kept as pending',
     file: 'here.ts',
-    line: 'if (this.#pending.get(fact.userId) === fact) this.#pending.delete(fact.userId)',
+    line: 'this.#pending.applied(fact)',
     becomes: '',
   },
   {
