@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import type { Change } from '../presence/change.ts'
+import type { SeenUser } from '../presence/view.ts'
+import type { BatchReceiver } from './batch.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+// The table of subscriptions, without sockets and without a hub.
+
+interface Receiver extends BatchReceiver {
+  readonly counts: number[]
+}
+
+function newReceiver(): Receiver {
+  const counts: number[] = []
+  return {
+    counts,
+    gather: () => true,
+    sendGathered() {},
+    sendBatch() {},
+    sendCount: count => counts.push(count),
+  }
+}
+
+function see(userId: string): SeenUser {
+  const nothing = { username: undefined, text: undefined, expiresAt: undefined }
+  return { userId, status: 'online', lastSeen: 0, ...nothing }
+}
+
+function changesOf(...userIds: string[]): Change[] {
+  return userIds.map(userId => ({ userId, status: 'online', previous: 'offline', at: 0, cause: 'opened' }))
+}
+
+const presence = { onlineCount: 7, see }
+const newSubscriptions = () =>
+  new Subscriptions(presence, { newestOf: userId => (userId === 'ann' ? 4 : 0) }, 3)
+
+test('[V11 I9] a subscription counts once, and no subscriptions remain after the last one has ended', () => {
+  const subscriptions = newSubscriptions()
+  const [one, other] = [newReceiver(), newReceiver()]
+  const ann = subscriptions.subscribe(one, 'ann')
+  expect(subscriptions.subscribe(one, 'ann')).toBe(ann)
+  expect(subscriptions.subscribe(other, 'ann')).toBe(ann)
+  expect([ann.newest, subscriptions.size, subscriptions.room]).toEqual([4, 2, 1])
+  subscriptions.unsubscribe(one, ann)
+  subscriptions.unsubscribe(one, ann)
+  expect([subscriptions.size, subscriptions.topic('ann')]).toEqual([1, ann])
+  subscriptions.unsubscribe(other, ann)
+  expect([subscriptions.size, subscriptions.room, subscriptions.topic('ann')]).toEqual([0, 3, undefined])
+})
+
+test('[I6 F7] a batch has each user once, with the number and in the order of the newest changes', () => {
+  const subscriptions = newSubscriptions()
+  const bob = subscriptions.subscribe(newReceiver(), 'bob')
+  const changes = changesOf('bob', 'ann', 'bob', 'eve')
+  subscriptions.note(changes, 10)
+  expect(bob.newest).toBe(9)
+  const named = subscriptions.batchOf(changes, 10)
+  expect(named.items.map(({ topic, seq }) => [topic?.userId, seq])).toEqual([['bob', 9]])
+  subscriptions.subscribeToAll(newReceiver())
+  const all = subscriptions.batchOf(changes, 10)
+  expect(all.items.map(({ topic, seq, json }) => [topic, seq, JSON.parse(json).userId])).toEqual([
+    [undefined, 8, 'ann'],
+    [bob, 9, 'bob'],
+    [undefined, 10, 'eve'],
+  ])
+})
+
+test('[F7] without a subscriber nothing is encoded', () => {
+  const subscriptions = newSubscriptions()
+  const receiver = newReceiver()
+  subscriptions.subscribeToAll(receiver)
+  subscriptions.unsubscribeFromAll(receiver)
+  expect([...subscriptions.all]).toEqual([])
+  expect(subscriptions.batchOf(changesOf('ann'), 1).items).toEqual([])
+})
+
+test('[V5] the count is sent at most once a second, until its subscription ends', () => {
+  const subscriptions = newSubscriptions()
+  const receiver = newReceiver()
+  subscriptions.advance(0)
+  subscriptions.subscribeToCount(receiver)
+  for (const awake of [100, 500, 1_099, 1_100, 2_000]) subscriptions.advance(awake)
+  expect(receiver.counts).toEqual([7, 7])
+  subscriptions.unsubscribeFromCount(receiver)
+  subscriptions.advance(9_000)
+  expect(receiver.counts).toEqual([7, 7])
+})
