@@ -1,5 +1,7 @@
 import { mkdir, readdir, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SimulatedDisk } from './disk.fake.ts'
 import { describeDisk } from './disk.suite.ts'
@@ -200,4 +202,22 @@ describe('automatic saves', () => {
     ])
     await store.close()
   })
+})
+
+test('what was loaded does not stay in memory', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const disk = new SimulatedDisk()
+  const first = await startStoreOn(disk)
+  first.put(offline('ann'))
+  await first.store.close()
+  const { store } = openStoreOn(disk)
+  const load = async () => new WeakRef(await store.load())
+  const records = await load()
+  await store.start(() => [])
+  // The objects of the last turn of the event loop are still referenced.
+  await new Promise(resolve => setImmediate(resolve))
+  collect()
+  expect(records.deref()).toBeUndefined()
+  await store.close()
 })

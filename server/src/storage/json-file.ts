@@ -150,7 +150,9 @@ class JsonFileStore implements Store {
     }
   }
 
+  /** Continues after what was recovered, without keeping the users: they would stay in memory a second time. */
   #continueFrom(recovered: Recovered, directory: DataDirectory): void {
+    const { nextSegment, lastSegment, imported } = recovered
     this.#stateFiles = new StateFiles(this.#disk, this.#files, {
       main: recovered.mainNeeds,
       backup: recovered.backupNeeds,
@@ -163,7 +165,7 @@ class JsonFileStore implements Store {
         batchEveryMs: this.#journalEveryMs,
         stateId: this.#stateId,
         writer: directory.writerId,
-        recovered,
+        recovered: { nextSegment, lastSegment, imported },
         ensureOwned: () => this.#ensureOwned(directory),
         recordSegment: journal => directory.recordSegment(journal),
         onWritten: () => this.#scheduleSave(),
