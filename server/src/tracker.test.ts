@@ -129,6 +129,7 @@ test('[Q3] a stopped tracker changes and publishes nothing', () => {
   tracker.setStatus(ann, { status: 'offline' })
   tracker.identify('ann', 'Ann')
   now += 1e9
+  tracker.jumped(1e9, now)
   expect(tracker.advance(now, 1e9)).toBe(false)
   expect(taken()).toEqual([])
   expect(presence.record('ann')).toMatchObject({ session: 'live', status: 'online' })

@@ -139,6 +139,7 @@ export class Tracker {
 
   /** Handles a jump of the wall clock by `ms` to `now`; see `Presence.jumped`. */
   jumped(ms: number, now: number): void {
+    if (this.#stopped) return
     const { presence, store } = this.#ports
     this.#publish(presence.jumped(ms, now))
     // The time that was stored before was read from another clock.
