@@ -131,21 +131,25 @@ export class Handshake {
     if (this.#pending >= MAX_PENDING) return unavailable('too many connections wait for their identity')
     const version = versionOf(request)
     const identified = identity.identify(url, version)
-    if (!(identified instanceof Promise)) return this.#admit(identified, version, from)
+    if (!(identified instanceof Promise)) return this.#admit(identified, version, from, address)
     this.#pending++
     return identified
       .then(
-        known => () => this.#admit(known, version, from),
+        known => () => this.#admit(known, version, from, address),
         () => () => unavailable("the identity of the user can't be checked at present"),
       )
       .finally(() => this.#pending--)
   }
 
   /** Decides on a request whose user is known, or is not. */
-  #admit(identified: Identified, version: ProtocolVersion, from: ClientAddress): Verdict {
+  #admit(
+    identified: Identified,
+    version: ProtocolVersion,
+    from: ClientAddress,
+    address: string | undefined,
+  ): Verdict {
     const { observer, limits, isConnected } = this.#options
     if (identified.state === 'unusable') return { kind: 'turned away', text: identified.text, version }
-    const address = from.own ? countedAs(from.address) : undefined
     const { state: _, ...known } = identified
     const grant = { ...known, isObserver: known.userId === observer }
     // A connection that replaces another one does not increase the number of connections.

@@ -197,7 +197,7 @@ export class Presence {
    * Clients have noticed that, and return as after a suspension.
    */
   jumped(ms: number, now: number): Decision {
-    const wasBehind = this.#wall.isBehind(now - ms)
+    const wasBehind = this.#wall.isBehind
     const isRight = this.#wall.jump(ms, now)
     if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)
     const changed = this.#here.jumped(ms).map(({ userId }) => userId)
@@ -406,7 +406,7 @@ export class Presence {
    * before.
    */
   #moveStamps(ms: number, now: number, wasBehind: boolean): void {
-    const jump = { ms, now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind(now), wasBehind }
+    const jump = { ms, now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind, wasBehind }
     for (const userId of this.#moved.users()) {
       const known = this.#view.get(userId)
       this.#unreported.push(userId)
@@ -421,9 +421,9 @@ export class Presence {
   }
 
   #move(userId: UserId, stored: number, aheadMs: number, now: number, isKnown = false): number {
-    const isBehind = this.#wall.isBehind(now)
+    const { isBehind, jumpedMs } = this.#wall
     if (!isBehind) this.#unreported.push(userId)
-    const reading = { now, jumpedMs: this.#wall.jumpedMs, isBehind }
+    const reading = { now, jumpedMs, isBehind }
     return this.#moved.move(userId, stored, aheadMs, reading, isKnown)
   }
 

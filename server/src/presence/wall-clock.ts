@@ -155,8 +155,8 @@ export class WallClock {
   }
 
   /** Whether the clock is behind a time that is known to have passed. */
-  isBehind(now: number): boolean {
-    return now < this.knownTime(now) - TOLERANCE_MS
+  get isBehind(): boolean {
+    return this.#now < this.knownTime(this.#now) - TOLERANCE_MS
   }
 
   /**
@@ -164,7 +164,7 @@ export class WallClock {
    * known time.
    */
   isSetBackForGood(now: number): boolean {
-    return this.awake(now) - this.#since >= BELIEVE_MS && !this.isBehind(now)
+    return this.awake(now) - this.#since >= BELIEVE_MS && !this.isBehind
   }
 }
 
