@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../presence/change.ts'
 import type { ChangeFeed } from './feed.ts'
-
-const change = (userId: string): Change => ({
-  userId,
-  status: 'online',
-  previous: 'offline',
-  at: 0,
-  cause: 'opened',
-})
+import { newChange } from './testing/new-change.ts'
 
 /**
  * What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs
@@ -27,9 +19,9 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
         })
       }
       expect(changes.seq).toBe(0)
-      changes.append([change('ann'), change('bob')])
+      changes.append([newChange('ann'), newChange('bob')])
       changes.append([])
-      changes.append([change('ann')])
+      changes.append([newChange('ann')])
       // A listener need not have `chosen`.
       changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, undefined)
       expect(changes.seq).toBe(3)
@@ -48,7 +40,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
         changed: (_all, seq) => told.push(`changed ${seq}`),
         chosen: ({ userId }, bySession) => told.push(`${userId} by ${bySession}`),
       })
-      changes.append([change('ann')])
+      changes.append([newChange('ann')])
       changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, 'tab')
       expect(told).toEqual(['changed 1', 'ann by tab'])
       expect(reported.map(String)).toEqual(['Error: planted', 'Error: planted'])
@@ -57,7 +49,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
     test('[V3] what changed after a place is known as long as it is recent, and only in its epoch', () => {
       const changes = fresh(3)
       const { epoch } = changes
-      for (const userId of ['a', 'b', 'a', 'c']) changes.append([change(userId)])
+      for (const userId of ['a', 'b', 'a', 'c']) changes.append([newChange(userId)])
       expect([0, 1, 4, 5].map(seq => changes.recalls({ epoch, seq }))).toEqual([false, true, true, false])
       expect(changes.recalls({ epoch: `${epoch}x`, seq: 4 })).toBe(false)
       expect(changes.changedAfter(1)).toEqual(['b', 'a', 'c'])
@@ -65,10 +57,10 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       expect(changes.changedAfter(4)).toEqual([])
       // Each user once, also if several of their changes are recent.
       const repeated = fresh()
-      repeated.append(['a', 'b', 'a'].map(change))
+      repeated.append(['a', 'b', 'a'].map(newChange))
       expect(repeated.changedAfter(0)).toEqual(['b', 'a'])
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([3, 2, 4, 0])
-      changes.append([change('d'), change('d')])
+      changes.append([newChange('d'), newChange('d')])
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([0, 0, 4, 6])
     })
   })

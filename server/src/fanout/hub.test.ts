@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { newChange } from '../changes/testing/new-change.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Change } from '../presence/change.ts'
@@ -10,18 +11,10 @@ import { Subscriptions } from './subscriptions.ts'
 
 const encoder = webSocketEncoder
 
-const change = (userId: string): Change => ({
-  userId,
-  status: 'online',
-  previous: 'offline',
-  at: 0,
-  cause: 'opened',
-})
-
 /** A hub and the feed it listens to, after so many changes. */
 function room(before = 0) {
   const feed = newFeed(100)
-  feed.append(Array.from({ length: before }, () => change('before')))
+  feed.append(Array.from({ length: before }, () => newChange('before')))
   const hub = new Hub(
     feed.seq,
     new Subscriptions(new Presence({ ...AT_ONCE, maxKnown: 10, keepMs: 1 }), feed, 1_000),
@@ -57,8 +50,8 @@ test('[F1] changes of one window reach each member in one write, the same bytes 
   const { hub, publish } = room()
   const members = [member(0), member(0), member(0)]
   for (const one of members) hub.join(one)
-  publish([change('a'), change('b')])
-  publish([change('c')])
+  publish([newChange('a'), newChange('b')])
+  publish([newChange('c')])
   await settled()
   for (const one of members) {
     expect(one.heard()).toEqual(['a', 'b', 'c'])
@@ -73,10 +66,10 @@ test('[F2] a connection that joins within a window is sent what comes after; one
   const parted = member(7)
   hub.join(early)
   hub.join(parted)
-  publish([change('a'), change('b')])
+  publish([newChange('a'), newChange('b')])
   const late = member(9)
   hub.join(late)
-  publish([change('c')])
+  publish([newChange('c')])
   const latest = member(10)
   hub.join(latest)
   hub.part(parted)
@@ -85,7 +78,7 @@ test('[F2] a connection that joins within a window is sent what comes after; one
   expect(late.heard()).toEqual(['c'])
   expect(latest.writes).toEqual([])
   expect(parted.writes).toEqual([])
-  publish([change('d')])
+  publish([newChange('d')])
   await settled()
   expect(latest.heard()).toEqual(['d'])
 })
@@ -97,11 +90,11 @@ test('[F3] the first change after a quiet time goes in the same turn of the loop
   const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
   // A flush that costs nothing, on any machine.
   const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000)
-  publish([change('a')])
+  publish([newChange('a')])
   await new Promise(resolve => setImmediate(resolve))
   expect(one.heard()).toEqual(['a'])
   for (const id of ['b', 'c', 'd']) {
-    publish([change(id)])
+    publish([newChange(id)])
     await new Promise(resolve => setImmediate(resolve))
   }
   const [[flush, ms] = [], ...others] = waits.mock.calls
@@ -128,9 +121,9 @@ test('[F4] a flush that takes long lets others have a turn, and nobody hears out
   for (const one of slow) hub.join(one)
   let turns = 0
   const counting = setInterval(() => turns++, 0)
-  publish([change('a')])
+  publish([newChange('a')])
   await new Promise(resolve => setImmediate(resolve))
-  publish([change('b')])
+  publish([newChange('b')])
   const newcomer = member(2)
   hub.join(newcomer)
   await vi.waitFor(() => expect(slow.at(-1)?.heard()).toEqual(['a', 'b']), 10_000)
@@ -166,7 +159,7 @@ test('[F6] a change among online, away and busy, or of a text, is no change in v
     { userId: 'a', status: 'away', previous: 'online', at: 0, cause: 'idle' },
     { userId: 'b', status: 'busy', previous: 'offline', at: 0, cause: 'opened' },
     { userId: 'c', status: 'busy', previous: 'busy', at: 0, cause: 'chosen' },
-    change('d'),
+    newChange('d'),
   ])
   const late = member(2)
   hub.join(late)
@@ -200,10 +193,10 @@ async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
       },
     })
     for (let n = 0; n < arrivals; n++) hub.arrived()
-    publish([change('a')])
+    publish([newChange('a')])
     await new Promise(resolve => setImmediate(resolve))
     now += quietMs
-    publish([change('b')])
+    publish([newChange('b')])
     return waits.mock.calls.map(([, ms]) => ms)
   } finally {
     vi.restoreAllMocks()

@@ -14,6 +14,7 @@ import { newTracker } from '../testing/new-tracker.ts'
 import { type Caller, Connection } from './connection.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { UNLIMITED } from './limits.ts'
+import { TERMS } from './testing/terms.ts'
 
 // One connection without a socket: what it does when a text arrives or the client leaves.
 
@@ -63,17 +64,7 @@ function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
     clock,
     log: { error: () => errors++, info: ignore, debug: ignore, limited: ignore, once: ignore },
     limits,
-    terms: {
-      heartbeatMs: 1,
-      graceMs: 1,
-      limits: {
-        maxMessageBytes: 1,
-        maxUserIds: 1,
-        maxWatchedUsers: 1,
-        messagesPerSecond: 1,
-        messagesBurst: 1,
-      },
-    },
+    terms: TERMS,
     gone: () => gone++,
     presence,
     feed,

@@ -12,6 +12,7 @@ import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
 import { type Identity, openIdentity } from '../identity.ts'
 import { UNLIMITED } from '../limits.ts'
+import { TERMS } from './terms.ts'
 
 /** A gateway in this process, with real sockets and a memory store. */
 export interface OpenGateway {
@@ -66,17 +67,7 @@ export async function openGateway({
     maxSubscribedUsers: 1_000,
     maxSubscriptions: 10_000,
     allUsersLimit,
-    terms: {
-      heartbeatMs: 1,
-      graceMs: 1,
-      limits: {
-        maxMessageBytes: 1,
-        maxUserIds: 1,
-        maxWatchedUsers: 1,
-        messagesPerSecond: 1,
-        messagesBurst: 1,
-      },
-    },
+    terms: TERMS,
   })
   const http = createServer()
   gateway.attach(http)
