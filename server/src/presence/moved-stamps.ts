@@ -1,9 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { TOLERANCE_MS } from './clock-skew.ts'
+import type { Jump, Reading } from './wall-clock.ts'
 
 interface MovedStamp {
   /** The original timestamp. */
-  readonly stored: number
+  readonly original: number
   /** The timestamp that replaces it. */
   readonly lastSeen: number
   /** The sum of all jumps when it was moved. */
@@ -12,22 +13,6 @@ interface MovedStamp {
   readonly undoneAt: number
   /** Whether the present clock is not behind a time that is known to have passed. */
   readonly isSure: boolean
-}
-
-/** What the wall clock shows after a jump or at a start. */
-interface Reading {
-  readonly now: number
-  /** The sum of all jumps. */
-  readonly jumpedMs: number
-  /** Whether the clock is behind a time that is known to have passed. */
-  readonly isBehind: boolean
-}
-
-/** A jump of the wall clock. */
-interface Jump extends Reading {
-  readonly ms: number
-  /** Whether the clock was behind before the jump. */
-  readonly wasBehind: boolean
 }
 
 /**
@@ -48,17 +33,23 @@ export class MovedStamps {
    * @param isKnown whether an earlier process has measured `aheadMs`. Then the right time is known, whatever the
    * clock shows now
    */
-  move(userId: UserId, stored: number, aheadMs: number, reading: Reading, isKnown = false): number {
+  move(userId: UserId, original: number, aheadMs: number, reading: Reading, isKnown = false): number {
     const { now, jumpedMs, isBehind } = reading
-    const lastSeen = isKnown ? stored - aheadMs : Math.min(now, stored - aheadMs)
+    const lastSeen = isKnown ? original - aheadMs : Math.min(now, original - aheadMs)
     const undoneAt = jumpedMs + aheadMs
-    this.#stamps.set(userId, { stored, lastSeen, movedAt: jumpedMs, undoneAt, isSure: isKnown || !isBehind })
+    this.#stamps.set(userId, {
+      original,
+      lastSeen,
+      movedAt: jumpedMs,
+      undoneAt,
+      isSure: isKnown || !isBehind,
+    })
     return lastSeen
   }
 
   /** The original timestamp of a user; undefined if this `lastSeen` was not moved. */
-  stored(userId: UserId, lastSeen: number): number | undefined {
-    return this.#get(userId, lastSeen)?.stored
+  original(userId: UserId, lastSeen: number): number | undefined {
+    return this.#get(userId, lastSeen)?.original
   }
 
   /**
@@ -67,7 +58,7 @@ export class MovedStamps {
    */
   aheadMs(userId: UserId, lastSeen: number): number | undefined {
     const stamp = this.#get(userId, lastSeen)
-    return stamp?.isSure ? stamp.stored - stamp.lastSeen : undefined
+    return stamp?.isSure ? stamp.original - stamp.lastSeen : undefined
   }
 
   /**
@@ -83,17 +74,17 @@ export class MovedStamps {
     const stamp = this.#get(userId, lastSeen)
     if (!stamp) return lastSeen
     const { ms, now, jumpedMs, isBehind, wasBehind } = jump
-    const { stored, undoneAt, movedAt, isSure } = stamp
+    const { original, undoneAt, movedAt, isSure } = stamp
     if (isSure && (isBehind || wasBehind)) {
       this.#stamps.set(userId, { ...stamp, movedAt: movedAt + ms, undoneAt: undoneAt + ms })
       return lastSeen
     }
-    if (Math.abs(jumpedMs - undoneAt) <= TOLERANCE_MS || (wasBehind && stored <= now)) {
+    if (Math.abs(jumpedMs - undoneAt) <= TOLERANCE_MS || (wasBehind && original <= now)) {
       this.#stamps.delete(userId)
-      return stored
+      return original
     }
     const from = wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)
-    const moved = Math.min(now, stored - undoneAt + from)
+    const moved = Math.min(now, original - undoneAt + from)
     this.#stamps.set(userId, {
       ...stamp,
       lastSeen: moved,

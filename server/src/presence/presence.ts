@@ -4,23 +4,20 @@ import { type Change, type Decision, type EndedSession, NOTHING, type OwnChoice 
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import { type Arrival, Here, type Step } from './here.ts'
-import { MovedStamps } from './moved-stamps.ts'
+import { LastSeenCorrection } from './last-seen-correction.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
-import type { SessionName, User } from './user.ts'
-import type { ArchivedUser } from './user-table.ts'
+import { Records } from './records.ts'
+import { Retention } from './retention.ts'
+import type { SessionName } from './user.ts'
 import { type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 /**
- * How many users are checked to find one to forget. With more, an older one would be found, at a higher cost.
- */
-const FORGET_SAMPLE = 32
-
-/**
  * The presence of all users. It is pure: the caller tells what happened and when, and gets what that decides.
- * It has two parts: {@link Here} decides what others should see, and {@link View} is what they see. The
- * decision consists of facts, which the caller applies.
+ * It has two main parts: {@link Here} decides what others should see, and {@link View} is what they see. The
+ * decision consists of facts, which the caller applies. {@link LastSeenCorrection} corrects timestamps of a
+ * wrong clock, {@link Records} makes what is stored, and {@link Retention} forgets users.
  *
  * `now` is the wall clock in ms since the epoch. It never decreases, except when `jumped` was called with
  * that jump. Sessions are only ids here, independent of connections.
@@ -30,26 +27,25 @@ export class Presence {
   readonly #wall = new WallClock()
   readonly #here: Here
   readonly #view: View
-  /**
-   * The users who went offline while the clock was wrong, each with the sum of jumps at that time. It is used
-   * to correct `lastSeen` later.
-   */
-  readonly #stampedWhileWrong = new Map<UserId, number>()
-  /** The `lastSeen` of users for whom it was in the future when the clock was set back. */
-  readonly #moved = new MovedStamps()
-  /**
-   * Users whose record has changed because it is known now how wrong the clock was. `advance` reports some of
-   * them at a time.
-   */
-  readonly #unreported: UserId[] = []
+  readonly #correction: LastSeenCorrection
+  readonly #records: Records
+  readonly #retention: Retention
 
   constructor(options: PresenceOptions) {
+    const wall = this.#wall
+    const signOfLife = (userId: UserId) => {
+      const user = here.get(userId)
+      return user && here.signOfLife(user)
+    }
+    const here = new Here(options, wall, userId => view.get(userId))
+    const view = new View(wall, signOfLife)
+    const correction = new LastSeenCorrection(wall, view, signOfLife)
     this.#options = options
-    this.#here = new Here(options, this.#wall, userId => this.#view.get(userId))
-    this.#view = new View(this.#wall, userId => {
-      const user = this.#here.get(userId)
-      return user && this.#here.signOfLife(user)
-    })
+    this.#here = here
+    this.#view = view
+    this.#correction = correction
+    this.#records = new Records(wall, here, view, correction)
+    this.#retention = new Retention(options, wall, here, view, correction)
   }
 
   // Commands
@@ -62,16 +58,13 @@ export class Presence {
    * @param times the times that the earlier process has stored
    */
   restore(records: Iterable<PresenceRecord>, now: number, times: StoredTimes = {}): void {
-    const { setBackMs, unsetMs } = this.#wall.begin(now, times)
+    const shift = this.#wall.begin(now, times)
     for (const record of records) {
       const user = this.#here.restore(record, now)
-      if (unsetMs > 0) this.#unreported.push(record.userId)
+      if (shift.unsetMs > 0) this.#correction.markChanged(record.userId)
       if (record.unseen && !user?.isVisible) continue
       const { userId, username, newUsername } = record
-      const stored = record.lastSeen + unsetMs
-      const aheadMs = record.aheadMs ?? (stored > now ? setBackMs : 0)
-      const isKnown = record.aheadMs !== undefined
-      const lastSeen = aheadMs > 0 ? this.#move(userId, stored, aheadMs, now, isKnown) : stored
+      const lastSeen = this.#correction.restore(record, now, shift)
       const shown = user ? presenceOf(user.said) : OFFLINE
       this.#view.put(userId, shown, lastSeen, user?.isVisible ? (newUsername ?? username) : username)
     }
@@ -79,7 +72,7 @@ export class Presence {
 
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
-    const forgotten = this.#isKnown(userId) ? [] : this.#makeRoom()
+    const forgotten = this.#isKnown(userId) ? [] : this.#retention.makeRoom(this.knownCount)
     const decision = this.#decide([this.#here.open(userId, session, now, arrival)])
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
@@ -140,8 +133,8 @@ export class Presence {
    */
   advance(now: number, limit: number): Decision {
     this.#wall.tell(now)
-    this.#believeClock(now)
-    const changed = this.#unreported.splice(-limit)
+    this.#correction.believeClock(now)
+    const changed = this.#correction.takeChanged(limit)
     const steps: Step[] = []
     while (changed.length + steps.length < limit) {
       const step = this.#here.advance(now)
@@ -151,12 +144,12 @@ export class Presence {
     const decision = this.#decide(steps)
     return changed.length === 0
       ? decision
-      : { ...decision, records: [...this.#recordsOf(changed), ...decision.records] }
+      : { ...decision, records: [...this.#records.ofAll(changed), ...decision.records] }
   }
 
   /** When `advance` must be called next, in ms since the epoch; Infinity if there is no deadline. */
   get nextDeadline(): number {
-    return this.#unreported.length > 0 ? Number.NEGATIVE_INFINITY : this.#here.nextDeadline
+    return this.#correction.hasChanged ? Number.NEGATIVE_INFINITY : this.#here.nextDeadline
   }
 
   /**
@@ -197,13 +190,11 @@ export class Presence {
    * Clients have noticed that, and return as after a suspension.
    */
   jumped(ms: number, now: number): Decision {
-    const wasBehind = this.#wall.isBehind
-    const isRight = this.#wall.jump(ms, now)
+    const jump = this.#wall.jump(ms, now)
     if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)
-    const changed = this.#here.jumped(ms).map(({ userId }) => userId)
-    if (isRight) this.#correctStamps(changed)
-    this.#moveStamps(ms, now, wasBehind)
-    return { ...NOTHING, records: this.#recordsOf(changed) }
+    const moved = this.#here.jumped(ms).map(({ userId }) => userId)
+    const corrected = this.#correction.jumped(jump)
+    return { ...NOTHING, records: this.#records.ofAll([...moved, ...corrected]) }
   }
 
   /**
@@ -211,13 +202,7 @@ export class Presence {
    * the known time. So no wrong clock makes a user forgotten.
    */
   forgetStale(now: number, count: number): Decision {
-    const forgotten: UserId[] = []
-    const before = Math.min(now, this.knownTime(now)) - this.#options.keepMs
-    for (const { userId, lastSeen } of this.#someForgettable(count)) {
-      if (this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) >= before) continue
-      this.#forget(userId)
-      forgotten.push(userId)
-    }
+    const forgotten = this.#retention.forgetStale(now, count)
     this.#here.dropEarnedBack(this.#wall.awake(now), count)
     return { ...NOTHING, forgotten }
   }
@@ -281,25 +266,15 @@ export class Presence {
 
   /** The record of a user; undefined for an unknown user. */
   record(userId: UserId): PresenceRecord | undefined {
-    const user = this.#here.get(userId)
-    if (user) return this.#recordOf(user)
-    const known = this.#view.get(userId)
-    return known && this.#recordOfArchived(known)
+    return this.#records.get(userId)
   }
 
   /**
    * The records of all users, each in the state of the moment when it is reached. Users may be added and
    * forgotten meanwhile.
    */
-  *records(): Generator<PresenceRecord> {
-    for (const { userId } of this.#view.users()) {
-      const record = this.record(userId)
-      if (record) yield record
-    }
-    for (const user of this.#here.users()) {
-      // Others have not seen this user yet, or the first fact about the user is pending.
-      if (!this.#view.get(user.userId)) yield this.#recordOf(user)
-    }
+  records(): Generator<PresenceRecord> {
+    return this.#records.all()
   }
 
   // Private
@@ -313,195 +288,19 @@ export class Presence {
     for (const step of steps) {
       const { user, fact, choice } = step
       if (fact) {
-        const isOff = this.#wall.isOff && step.isOwnSign && presenceOf(fact).status === 'offline'
-        if (isOff) this.#stampedWhileWrong.set(user.userId, this.#wall.jumpedMs)
-        else this.#stampedWhileWrong.delete(user.userId)
-        if (step.isOwnSign) this.#moved.delete(user.userId)
+        this.#correction.decided(fact, step.isOwnSign)
         facts.push(fact)
       }
       if (choice) choices.push(choice)
       if (step.ended) ended.push(...step.ended)
       // A user whom others have never seen, and who has nothing to keep, does not exist.
-      if (user.wasSeen || !user.isDone) records.push(this.#recordOf(user))
+      if (user.wasSeen || !user.isDone) records.push(this.#records.of(user))
       else forgotten.push(user.userId)
     }
     return { facts, records, forgotten, choices, ended }
   }
 
-  /** The record of a user with all pending facts. */
-  #recordOf(user: User): PresenceRecord {
-    const { userId, liveness, choice, chosenAt, newName, wasSeen } = user
-    const seen = this.#here.seen(userId)
-    const sign = this.#here.signOfLife(user)
-    const aheadMs = seen && sign === undefined ? this.#moved.aheadMs(userId, seen.lastSeen) : undefined
-    const written = sign ?? (seen ? this.#stampOf(userId, seen.lastSeen) : user.knownSince)
-    // Without a session, only a choice with an end is kept, and for some time the choice to be hidden.
-    const isKept = liveness !== 'none' || choice.expiresAt !== undefined || user.isKeptHidden
-    const record: { -readonly [Field in keyof PresenceRecord]: PresenceRecord[Field] } = {
-      userId,
-      session: liveness,
-      status: isKept ? choice.status : 'offline',
-      lastSeen: written + this.#behindMs(user),
-    }
-    // Not by spreading optional parts: a record is made for each command, and that would take twice as long.
-    if (isKept && choice.text !== undefined) record.text = choice.text
-    if (isKept && choice.expiresAt !== undefined) record.expiresAt = choice.expiresAt
-    if (chosenAt > 0) record.chosenAt = chosenAt
-    if (user.isKeptHidden) record.keptHidden = true
-    if (user.isIdle) record.idle = true
-    if (user.isInactive) record.inactive = true
-    if (aheadMs !== undefined) record.aheadMs = aheadMs
-    if (!wasSeen) record.unseen = true
-    if (seen?.username !== undefined) record.username = seen.username
-    if (newName !== undefined) record.newUsername = newName
-    return record
-  }
-
-  #recordOfArchived({ userId, lastSeen, username }: ArchivedUser): PresenceRecord {
-    const aheadMs = this.#moved.aheadMs(userId, lastSeen)
-    return {
-      userId,
-      session: 'none',
-      status: 'offline',
-      lastSeen: this.#stampOf(userId, lastSeen) + this.#behindStampMs(userId),
-      ...(aheadMs !== undefined && { aheadMs }),
-      ...(username !== undefined && { username }),
-    }
-  }
-
-  /** By how much the clock is known to have been behind when it wrote the `lastSeen` of a user, in ms. */
-  #behindMs(user: User): number {
-    if (user.isVisible) return this.#here.signOfLife(user) === undefined ? 0 : this.#wall.behindMs()
-    return this.#behindStampMs(user.userId)
-  }
-
-  #behindStampMs(userId: UserId): number {
-    const jumpedThen = this.#stampedWhileWrong.get(userId)
-    return jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)
-  }
-
-  /** The original timestamp of a user whom others see with this `lastSeen`. */
-  #stampOf(userId: UserId, lastSeen: number): number {
-    return this.#moved.stored(userId, lastSeen) ?? lastSeen
-  }
-
-  /**
-   * The clock is right again. Corrects the `lastSeen` that it wrote while it was wrong. Adds the users to
-   * `changed`.
-   */
-  #correctStamps(changed: UserId[]): void {
-    const { jumpedMs } = this.#wall
-    for (const [userId, jumpedThen] of this.#stampedWhileWrong) {
-      const known = this.#view.get(userId)
-      if (!known) continue
-      this.#view.correct(userId, this.#stampOf(userId, known.lastSeen) + jumpedMs - jumpedThen)
-      this.#moved.delete(userId)
-      changed.push(userId)
-    }
-    this.#stampedWhileWrong.clear()
-  }
-
-  /**
-   * The clock was set. Moves the timestamps that are in the future now, and updates those that were moved
-   * before.
-   */
-  #moveStamps(ms: number, now: number, wasBehind: boolean): void {
-    const jump = { ms, now, jumpedMs: this.#wall.jumpedMs, isBehind: this.#wall.isBehind, wasBehind }
-    for (const userId of this.#moved.users()) {
-      const known = this.#view.get(userId)
-      this.#unreported.push(userId)
-      if (!known || this.#moved.stored(userId, known.lastSeen) === undefined) this.#moved.delete(userId)
-      else this.#view.correct(userId, this.#moved.follow(userId, known.lastSeen, jump))
-    }
-    if (ms >= 0) return
-    for (const { userId, lastSeen } of this.#view.users()) {
-      if (lastSeen > now && !this.#isHeard(userId))
-        this.#view.correct(userId, this.#move(userId, lastSeen, -ms, now))
-    }
-  }
-
-  #move(userId: UserId, stored: number, aheadMs: number, now: number, isKnown = false): number {
-    const { isBehind, jumpedMs } = this.#wall
-    if (!isBehind) this.#unreported.push(userId)
-    const reading = { now, jumpedMs, isBehind }
-    return this.#moved.move(userId, stored, aheadMs, reading, isKnown)
-  }
-
-  /** Whether the user is visible and gave a sign of life to this process. */
-  #isHeard(userId: UserId): boolean {
-    const user = this.#here.get(userId)
-    return user !== undefined && this.#here.signOfLife(user) !== undefined
-  }
-
-  /** Believes a clock that was in doubt for long enough. */
-  #believeClock(now: number): void {
-    if (this.#wall.isToBeBelieved(now)) {
-      if (this.#wall.behindMs() > 0) {
-        for (const { userId } of this.#view.visibleUsers()) this.#unreported.push(userId)
-      }
-      for (const userId of this.#stampedWhileWrong.keys()) this.#unreported.push(userId)
-      this.#stampedWhileWrong.clear()
-      this.#wall.believe()
-    }
-    if (this.#moved.size > 0 && this.#wall.isSetBackForGood(now)) {
-      for (const userId of this.#moved.users()) this.#unreported.push(userId)
-      this.#moved.clear()
-    }
-  }
-
-  #recordsOf(userIds: readonly UserId[]): PresenceRecord[] {
-    return userIds.flatMap(userId => this.record(userId) ?? [])
-  }
-
   #isKnown(userId: UserId): boolean {
     return this.#here.get(userId) !== undefined || this.#here.seen(userId) !== undefined
-  }
-
-  /**
-   * Whether forgetting the user loses only a name and a time: the user is not present, not visible, and not
-   * kept hidden, and no pending fact would bring the user back.
-   */
-  #isForgettable(userId: UserId): boolean {
-    if (this.#here.isPending(userId)) return false
-    const user = this.#here.get(userId)
-    if (!user) return !this.#view.isVisible(userId)
-    return user.liveness === 'none' && !user.isKeptHidden
-  }
-
-  /**
-   * Checks the next `count` users whom others have seen, and up to `count` other users. Yields those who can
-   * be forgotten.
-   */
-  *#someForgettable(count: number): Generator<{ userId: UserId; lastSeen: number }> {
-    for (let looked = 0; looked < count; looked++) {
-      const known = this.#view.next()
-      if (!known) break
-      if (this.#isForgettable(known.userId)) yield known
-    }
-    for (let looked = 0; looked < count && this.#here.unseenCount > 0; looked++) {
-      const user = this.#here.next()
-      if (user?.wasSeen === false && this.#isForgettable(user.userId)) {
-        yield { userId: user.userId, lastSeen: user.knownSince }
-      }
-    }
-  }
-
-  #makeRoom(): UserId[] {
-    if (this.knownCount < this.#options.maxKnown) return []
-    let oldest: { userId: UserId; lastSeen: number } | undefined
-    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
-      if (!oldest || candidate.lastSeen < oldest.lastSeen) oldest = candidate
-    }
-    const userId = oldest?.userId ?? this.#here.keptLongest?.userId
-    if (userId === undefined) return []
-    this.#forget(userId)
-    return [userId]
-  }
-
-  #forget(userId: UserId): void {
-    this.#view.forget(userId)
-    this.#here.forget(userId)
-    this.#stampedWhileWrong.delete(userId)
-    this.#moved.delete(userId)
   }
 }

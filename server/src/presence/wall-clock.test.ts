@@ -52,11 +52,11 @@ test('[R13] a clock that is ahead at the start ends no choice early', () => {
 
 test('[R11] a clock that jumps is wrong, and after a jump back it is right', () => {
   const wall = begun(T)
-  expect(wall.jump(HOUR, T + HOUR)).toBe(false)
+  expect(wall.jump(HOUR, T + HOUR).isRightAgain).toBe(false)
   expect([wall.isOff, wall.aheadMs, wall.jumpedMs]).toEqual([true, HOUR, HOUR])
-  expect(wall.jump(-HOUR, T)).toBe(true)
+  expect(wall.jump(-HOUR, T).isRightAgain).toBe(true)
   expect([wall.isOff, wall.aheadMs, wall.jumpedMs]).toEqual([false, 0, 0])
-  expect(wall.jump(-HOUR, T - HOUR)).toBe(false)
+  expect(wall.jump(-HOUR, T - HOUR).isRightAgain).toBe(false)
   expect([wall.behindMs(), wall.behindMs(HOUR), wall.aheadMs]).toEqual([HOUR, 0, 0])
 })
 
@@ -125,10 +125,12 @@ test('[R11] a wrong clock that does not jump for an hour is believed', () => {
 test('[R11] a clock is behind if it shows less than the known time', () => {
   const wall = begun(T)
   expect(wall.isBehind).toBe(false)
-  wall.jump(-5_000, T - 5_000)
+  const little = { ms: -5_000, now: T - 5_000, jumpedMs: -5_000, isBehind: false, wasBehind: false }
+  expect(wall.jump(-5_000, T - 5_000)).toMatchObject(little)
   expect(wall.isBehind).toBe(false)
-  wall.jump(-1, T - 5_001)
+  expect(wall.jump(-1, T - 5_001)).toMatchObject({ jumpedMs: -5_001, isBehind: true, wasBehind: false })
   expect(wall.isBehind).toBe(true)
+  expect(wall.jump(5_001, T)).toMatchObject({ jumpedMs: 0, isBehind: false, wasBehind: true })
 })
 
 test('[R11] a clock is set back for good after an hour without a jump, unless it is behind', () => {

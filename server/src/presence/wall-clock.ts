@@ -11,6 +11,35 @@ export interface StoredTimes {
   readonly latestTime?: number | undefined
 }
 
+/** By how much stored timestamps are wrong at a start, in ms. */
+export interface StartShift {
+  /** By how much the clock was set back since the latest stored time. */
+  readonly setBackMs: number
+  /**
+   * By how much all stored timestamps have to be moved, because they were made before the clock was set for
+   * the first time.
+   */
+  readonly unsetMs: number
+}
+
+/** What the wall clock shows after a jump or at a start. */
+export interface Reading {
+  readonly now: number
+  /** The sum of all jumps. */
+  readonly jumpedMs: number
+  /** Whether the clock is behind a time that is known to have passed. */
+  readonly isBehind: boolean
+}
+
+/** A jump of the wall clock. */
+export interface Jump extends Reading {
+  readonly ms: number
+  /** Whether the clock was behind before the jump. */
+  readonly wasBehind: boolean
+  /** Whether the clock was wrong before the jump and is right now. */
+  readonly isRightAgain: boolean
+}
+
 /**
  * What presence knows about the wall clock, which anyone may set. It gives durations without jumps, a lower
  * bound of the real time, and corrections for timestamps that were made while the clock was wrong. Every
@@ -30,15 +59,8 @@ export class WallClock {
   /** The time of the last jump, in awake time. */
   #since = 0
 
-  /**
-   * The process starts at `now`. Returns two durations in ms. `setBackMs`: by how much the clock was set back
-   * since the latest stored time. `unsetMs`: by how much all stored timestamps have to be moved, because they
-   * were made before the clock was set for the first time.
-   */
-  begin(
-    now: number,
-    { knownTime = now, latestTime = now }: StoredTimes,
-  ): { setBackMs: number; unsetMs: number } {
+  /** The process starts at `now`. Returns by how much stored timestamps are wrong. */
+  begin(now: number, { knownTime = now, latestTime = now }: StoredTimes): StartShift {
     const awake = this.awake(now)
     this.#now = now
     this.#since = awake
@@ -78,15 +100,16 @@ export class WallClock {
     if (ms < 0 && this.#known) this.#known = { ...this.#known, time: this.#known.time + ms }
   }
 
-  /** The clock was set by `ms` and shows `now`. Returns whether it was wrong before and is right again. */
-  jump(ms: number, now: number): boolean {
+  /** The clock was set by `ms` and shows `now`. */
+  jump(ms: number, now: number): Jump {
+    const wasBehind = this.isBehind
     this.#offsetMs += ms
     this.#now = now
     const awake = this.awake(now)
     this.#since = awake
-    const isRight = this.#skew.jump(ms, awake)
-    if (isRight && isUnset(this.knownTime(now))) this.#known = { time: now, at: awake }
-    return isRight
+    const isRightAgain = this.#skew.jump(ms, awake)
+    if (isRightAgain && isUnset(this.knownTime(now))) this.#known = { time: now, at: awake }
+    return { ms, now, jumpedMs: this.jumpedMs, isBehind: this.isBehind, wasBehind, isRightAgain }
   }
 
   /** Whether the clock is known to be wrong. */

@@ -10,9 +10,12 @@ export interface Mutant {
     | 'deadlines.ts'
     | 'fact.ts'
     | 'here.ts'
+    | 'last-seen-correction.ts'
     | 'moved-stamps.ts'
     | 'pace.ts'
     | 'presence.ts'
+    | 'records.ts'
+    | 'retention.ts'
     | 'round.ts'
     | 'user-table.ts'
     | 'user.ts'
@@ -128,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a restart counts as a sign of life',
-    file: 'presence.ts',
+    file: 'last-seen-correction.ts',
     line: 'const stored = record.lastSeen + unsetMs',
     becomes: 'const stored = now',
   },
@@ -220,27 +223,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a hidden user can be forgotten',
-    file: 'presence.ts',
+    file: 'retention.ts',
     line: "return user.liveness === 'none' && !user.isKeptHidden",
     becomes: 'return !user.isVisible && !user.isKeptHidden',
   },
   {
     name: 'users are forgotten one millisecond early',
-    file: 'presence.ts',
-    line: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) >= before',
-    becomes: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen)) > before',
+    file: 'retention.ts',
+    line: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) >= before',
+    becomes: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) > before',
   },
   {
     name: 'the newest user is forgotten instead of the oldest',
-    file: 'presence.ts',
+    file: 'retention.ts',
     line: 'candidate.lastSeen < oldest.lastSeen',
     becomes: 'candidate.lastSeen > oldest.lastSeen',
   },
   {
     name: 'one user more than the limit is remembered',
-    file: 'presence.ts',
-    line: 'if (this.knownCount < this.#options.maxKnown) return []',
-    becomes: 'if (this.knownCount <= this.#options.maxKnown) return []',
+    file: 'retention.ts',
+    line: 'if (knownCount < this.#options.maxKnown) return []',
+    becomes: 'if (knownCount <= this.#options.maxKnown) return []',
   },
   {
     name: 'a forgotten user is not reported',
@@ -694,7 +697,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a user who is kept hidden is forgotten',
-    file: 'presence.ts',
+    file: 'retention.ts',
     line: "user.liveness === 'none' && !user.isKeptHidden",
     becomes: "user.liveness === 'none'",
   },
@@ -798,8 +801,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a jump of the clock changes grace periods',
     file: 'wall-clock.ts',
-    line: '  jump(ms: number, now: number): boolean {\n    this.#offsetMs += ms',
-    becomes: '  jump(ms: number, now: number): boolean {\n    this.#offsetMs += 0 * ms',
+    line: '  jump(ms: number, now: number): Jump {\n    const wasBehind = this.isBehind\n    this.#offsetMs += ms',
+    becomes:
+      '  jump(ms: number, now: number): Jump {\n    const wasBehind = this.isBehind\n    this.#offsetMs += 0 * ms',
   },
   {
     name: 'a jump does not move the lastSeen of present users',
@@ -816,20 +820,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the lastSeen from a wrong clock is not corrected',
-    file: 'presence.ts',
-    line: 'this.#correctStamps(changed)',
-    becomes: 'this.#stampedWhileWrong.clear()',
+    file: 'last-seen-correction.ts',
+    line: 'jump.isRightAgain ? this.#correctStamps(jump) : []',
+    becomes: 'jump.isRightAgain ? (this.#stampedWhileWrong.clear(), []) : []',
   },
   {
     name: 'the lastSeen from before the clock was wrong is corrected too',
-    file: 'presence.ts',
-    line: 'const isOff = this.#wall.isOff && step.isOwnSign',
-    becomes: 'const isOff = step.isOwnSign',
+    file: 'last-seen-correction.ts',
+    line: 'const isOff = this.#wall.isOff && isOwnSign',
+    becomes: 'const isOff = isOwnSign',
   },
   {
     name: 'a corrected lastSeen is not reported',
-    file: 'presence.ts',
-    line: '      this.#moved.delete(userId)\n      changed.push(userId)\n',
+    file: 'last-seen-correction.ts',
+    line: '      this.#moved.delete(userId)\n      corrected.push(userId)\n',
     becomes: '      this.#moved.delete(userId)\n',
   },
   {
@@ -870,8 +874,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a clock that is ahead makes users forgotten',
-    file: 'presence.ts',
-    line: 'Math.min(now, this.knownTime(now)) - this.#options.keepMs',
+    file: 'retention.ts',
+    line: 'Math.min(now, this.#wall.knownTime(now)) - this.#options.keepMs',
     becomes: 'now - this.#options.keepMs',
   },
   {
@@ -931,15 +935,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a jump forward does not extend sessions',
     file: 'presence.ts',
-    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
-    becomes: 'const isRight = this.#wall.jump(ms, now)',
+    line: 'const jump = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
+    becomes: 'const jump = this.#wall.jump(ms, now)',
   },
   {
     name: 'a jump back extends sessions',
     file: 'presence.ts',
-    line: 'const isRight = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
+    line: 'const jump = this.#wall.jump(ms, now)\n    if (ms >= this.#options.noticedMs) this.#here.awaitReturn(now)',
     becomes:
-      'const isRight = this.#wall.jump(ms, now)\n    if (Math.abs(ms) >= this.#options.noticedMs) this.#here.awaitReturn(now)',
+      'const jump = this.#wall.jump(ms, now)\n    if (Math.abs(ms) >= this.#options.noticedMs) this.#here.awaitReturn(now)',
   },
   {
     name: 'a stored lastSeen in the future counts more than a sign of life',
@@ -949,27 +953,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a lastSeen from a clock that is behind is stored unchanged',
-    file: 'presence.ts',
-    line: 'lastSeen: written + this.#behindMs(user)',
-    becomes: 'lastSeen: written',
+    file: 'wall-clock.ts',
+    line: '? 0 : this.#skew.behindMs(jumpedMs)',
+    becomes: '? 0 : 0 * jumpedMs',
   },
   {
     name: 'a lastSeen from a clock that is behind is corrected for present users only',
-    file: 'presence.ts',
-    line: 'return jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)',
-    becomes: 'return 0',
+    file: 'last-seen-correction.ts',
+    line: 'const behindMs = jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)',
+    becomes: 'const behindMs = 0',
   },
   {
     name: 'a lastSeen from a clock that is behind is corrected for offline users only',
-    file: 'presence.ts',
-    line: 'this.#here.signOfLife(user) === undefined ? 0 : this.#wall.behindMs()',
-    becomes: '0',
+    file: 'records.ts',
+    line: 'sign + this.#wall.behindMs()',
+    becomes: 'sign',
   },
   {
     name: 'all timestamps in the future become the present time',
     file: 'moved-stamps.ts',
-    line: 'stored - aheadMs : Math.min(now, stored - aheadMs)',
-    becomes: 'stored - aheadMs : now',
+    line: 'original - aheadMs : Math.min(now, original - aheadMs)',
+    becomes: 'original - aheadMs : now',
   },
   {
     name: 'a start does not notice that the clock was set back',
@@ -979,7 +983,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'moved timestamps are never replaced',
-    file: 'presence.ts',
+    file: 'last-seen-correction.ts',
     line: 'if (this.#moved.size > 0 && this.#wall.isSetBackForGood(now)) {',
     becomes: 'if (now < 0) {',
   },
@@ -991,19 +995,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a replaced timestamp is not reported',
-    file: 'presence.ts',
-    line: '      for (const userId of this.#moved.users()) this.#unreported.push(userId)\n',
+    file: 'last-seen-correction.ts',
+    line: '      for (const userId of this.#moved.users()) this.#changed.push(userId)\n',
     becomes: '',
   },
   {
     name: 'believing a clock does not report offline users',
-    file: 'presence.ts',
-    line: '      for (const userId of this.#stampedWhileWrong.keys()) this.#unreported.push(userId)\n',
+    file: 'last-seen-correction.ts',
+    line: '      for (const userId of this.#stampedWhileWrong.keys()) this.#changed.push(userId)\n',
     becomes: '',
   },
   {
     name: 'believing a clock does not report present users',
-    file: 'presence.ts',
+    file: 'last-seen-correction.ts',
     line: 'if (this.#wall.behindMs() > 0) {',
     becomes: 'if (now < 0) {',
   },
@@ -1057,13 +1061,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a user who is kept hidden is never forgotten for a new user',
-    file: 'presence.ts',
+    file: 'retention.ts',
     line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
     becomes: 'oldest?.userId',
   },
   {
     name: 'a user who is kept hidden is forgotten before others',
-    file: 'presence.ts',
+    file: 'retention.ts',
     line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
     becomes: 'this.#here.keptLongest?.userId ?? oldest?.userId',
   },
@@ -1154,7 +1158,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a clock that was behind and passes a timestamp leaves it moved',
     file: 'moved-stamps.ts',
-    line: '(wasBehind && stored <= now)',
+    line: '(wasBehind && original <= now)',
     becomes: 'false',
   },
   {
@@ -1171,21 +1175,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a moved timestamp is corrected from its moved value',
-    file: 'presence.ts',
-    line: 'this.#view.correct(userId, this.#stampOf(userId, known.lastSeen) + jumpedMs',
-    becomes: 'this.#view.correct(userId, known.lastSeen + jumpedMs',
+    file: 'last-seen-correction.ts',
+    line: 'this.#shown.correct(userId, this.original(userId, known.lastSeen) + jumpedMs',
+    becomes: 'this.#shown.correct(userId, known.lastSeen + jumpedMs',
   },
   {
     name: 'a moved timestamp decides about forgetting',
-    file: 'presence.ts',
-    line: 'this.#wall.lastPresent(this.#stampOf(userId, lastSeen))',
+    file: 'retention.ts',
+    line: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen))',
     becomes: 'this.#wall.lastPresent(lastSeen)',
   },
   {
     name: 'a moved timestamp is stored',
-    file: 'presence.ts',
-    line: 'lastSeen: this.#stampOf(userId, lastSeen) + this.#behindStampMs(userId)',
-    becomes: 'lastSeen: lastSeen + this.#behindStampMs(userId)',
+    file: 'last-seen-correction.ts',
+    line: 'return this.original(userId, lastSeen) + behindMs',
+    becomes: 'return lastSeen + behindMs',
   },
   {
     name: 'the name of a user who was always hidden is kept',
@@ -1196,7 +1200,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'aheadMs is not stored',
     file: 'moved-stamps.ts',
-    line: 'return stamp?.isSure ? stamp.stored - stamp.lastSeen : undefined',
+    line: 'return stamp?.isSure ? stamp.original - stamp.lastSeen : undefined',
     becomes: 'return undefined',
   },
   {
@@ -1207,14 +1211,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'aheadMs is measured again at each start',
-    file: 'presence.ts',
+    file: 'last-seen-correction.ts',
     line: 'record.aheadMs ?? (stored > now ? setBackMs : 0)',
     becomes: 'stored > now ? setBackMs : 0',
   },
   {
     name: 'a moved timestamp is not reported',
-    file: 'presence.ts',
-    line: 'if (!isBehind) this.#unreported.push(userId)',
+    file: 'last-seen-correction.ts',
+    line: 'if (!isBehind) this.#changed.push(userId)',
     becomes: '',
   },
   {
@@ -1231,7 +1235,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a start ignores that an earlier process has measured aheadMs',
-    file: 'presence.ts',
+    file: 'last-seen-correction.ts',
     line: 'const isKnown = record.aheadMs !== undefined',
     becomes: 'const isKnown = false',
   },

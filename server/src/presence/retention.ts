@@ -1,0 +1,111 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Here } from './here.ts'
+import type { LastSeenCorrection } from './last-seen-correction.ts'
+import type { PresenceOptions } from './options.ts'
+import type { View } from './view.ts'
+import type { WallClock } from './wall-clock.ts'
+
+/**
+ * How many users are checked to find one to forget. With more, an older one would be found, at a higher cost.
+ */
+const FORGET_SAMPLE = 32
+
+/** A user who can be forgotten. */
+interface Forgettable {
+  readonly userId: UserId
+  readonly lastSeen: number
+}
+
+/**
+ * How long users are known. Forgets those who were not seen for `keepMs`, and an old one for each new user
+ * beyond `maxKnown`. A user is never forgotten while present, visible, or about to be visible.
+ */
+export class Retention {
+  readonly #options: PresenceOptions
+  readonly #wall: WallClock
+  readonly #here: Here
+  readonly #view: View
+  readonly #correction: LastSeenCorrection
+
+  constructor(
+    options: PresenceOptions,
+    wall: WallClock,
+    here: Here,
+    view: View,
+    correction: LastSeenCorrection,
+  ) {
+    this.#options = options
+    this.#wall = wall
+    this.#here = here
+    this.#view = view
+    this.#correction = correction
+  }
+
+  /**
+   * Makes room for a new user, if `knownCount` users are too many. Returns the user who was forgotten, if any:
+   * the oldest of a sample, or else the user who has been kept hidden longest.
+   */
+  makeRoom(knownCount: number): UserId[] {
+    if (knownCount < this.#options.maxKnown) return []
+    let oldest: Forgettable | undefined
+    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
+      if (!oldest || candidate.lastSeen < oldest.lastSeen) oldest = candidate
+    }
+    const userId = oldest?.userId ?? this.#here.keptLongest?.userId
+    if (userId === undefined) return []
+    this.#forget(userId)
+    return [userId]
+  }
+
+  /**
+   * Checks the next `count` users, and forgets those who were not seen for `keepMs`, both by the clock and by
+   * the known time. So no wrong clock makes a user forgotten. Returns the forgotten users.
+   */
+  forgetStale(now: number, count: number): UserId[] {
+    const forgotten: UserId[] = []
+    const before = Math.min(now, this.#wall.knownTime(now)) - this.#options.keepMs
+    for (const { userId, lastSeen } of this.#someForgettable(count)) {
+      if (this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) >= before) continue
+      this.#forget(userId)
+      forgotten.push(userId)
+    }
+    return forgotten
+  }
+
+  // Private
+
+  /**
+   * Checks the next `count` users whom others have seen, and up to `count` other users. Yields those who can
+   * be forgotten.
+   */
+  *#someForgettable(count: number): Generator<Forgettable> {
+    for (let looked = 0; looked < count; looked++) {
+      const known = this.#view.next()
+      if (!known) break
+      if (this.#isForgettable(known.userId)) yield known
+    }
+    for (let looked = 0; looked < count && this.#here.unseenCount > 0; looked++) {
+      const user = this.#here.next()
+      if (user?.wasSeen === false && this.#isForgettable(user.userId)) {
+        yield { userId: user.userId, lastSeen: user.knownSince }
+      }
+    }
+  }
+
+  /**
+   * Whether forgetting the user loses only a name and a time: the user is not present, not visible, and not
+   * kept hidden, and no pending fact would bring the user back.
+   */
+  #isForgettable(userId: UserId): boolean {
+    if (this.#here.isPending(userId)) return false
+    const user = this.#here.get(userId)
+    if (!user) return !this.#view.isVisible(userId)
+    return user.liveness === 'none' && !user.isKeptHidden
+  }
+
+  #forget(userId: UserId): void {
+    this.#view.forget(userId)
+    this.#here.forget(userId)
+    this.#correction.forget(userId)
+  }
+}
