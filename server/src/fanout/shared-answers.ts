@@ -51,10 +51,11 @@ class Builder {
 
   readonly #build = (): void => {
     const begun = performance.now()
-    const text = this.#answer.build()
-    const encoded = new Map<Encoder, Buffer>()
+    // First take those who wait: if the build throws, later requests must not wait behind them.
     const waiting = this.#waiting
     this.#waiting = []
+    const text = this.#answer.build()
+    const encoded = new Map<Encoder, Buffer>()
     for (const { encoder } of waiting) {
       if (!encoded.has(encoder)) encoded.set(encoder, encoder.share(encoder.encode(text)))
     }
