@@ -1,172 +1,165 @@
-import { expect, test, vi } from 'vitest'
-import { newChange } from '../changes/testing/new-change.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { newFeed } from '../changes/testing/new-feed.ts'
-import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
-import type { Change } from '../presence/change.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
+import { newTracker } from '../testing/new-tracker.ts'
 import { Hub } from './hub.ts'
-import { SharedAnswers } from './shared-answers.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { linesIn, newLineEncoder } from './testing/line-encoder.ts'
 
-const encoder = webSocketEncoder
+const encoder = newLineEncoder()
 
-/** A hub and the feed it listens to, after so many changes. */
-function room(before = 0) {
+/** A hub, and the commands whose changes it sends. */
+function newWorld() {
+  const presence = new Presence(AT_ONCE)
   const feed = newFeed(100)
-  feed.append(Array.from({ length: before }, () => newChange('before')))
-  const hub = new Hub(
-    feed.seq,
-    new Subscriptions(new Presence({ ...AT_ONCE, maxKnown: 10, keepMs: 1 }), feed, 1_000),
-  )
+  const tracker = newTracker({ presence, feed, clock: { now: () => 1 } })
+  const hub = new Hub(feed.seq, new Subscriptions(presence, feed, 1_000))
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
-  return { hub, publish: (changes: readonly Change[]) => feed.append(changes) }
-}
-
-/** The user ids in a run of short unmasked text frames, in order. */
-function idsIn(frames: Buffer): string[] {
-  const ids: string[] = []
-  for (let at = 0; at < frames.length; at += 2 + (frames[at + 1] as number)) {
-    expect(frames[at]).toBe(0x81)
-    ids.push(JSON.parse(frames.subarray(at + 2, at + 2 + (frames[at + 1] as number)).toString()).userId)
+  /** Opens a session of each of these users, which is one change each. */
+  const open = (...userIds: string[]) => {
+    for (const userId of userIds) tracker.open({ userId, sessionId: 's', isNamed: true }, {})
   }
-  return ids
+  return { hub, feed, tracker, open }
 }
 
-function member(since: number) {
+/** A v1 connection that joins after change `since`. */
+function newReceiver(since: number) {
   const writes: Buffer[] = []
   return {
     since,
     encoder,
     writes,
-    write: (frames: Buffer) => void writes.push(frames),
-    heard: () => writes.flatMap(idsIn),
+    write: (bytes: Buffer) => void writes.push(bytes),
+    /** The users in what was written, in order. */
+    heard: () => writes.flatMap(linesIn).map(text => JSON.parse(text).userId),
   }
 }
 
-const settled = () => new Promise(resolve => setTimeout(resolve, 60))
+describe('with a clock that only the test moves', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'setImmediate', 'performance'] }))
+  afterEach(() => void vi.useRealTimers())
 
-test('[F1] changes of one window reach each member in one write, the same bytes for all', async () => {
-  const { hub, publish } = room()
-  const members = [member(0), member(0), member(0)]
-  for (const one of members) hub.join(one)
-  publish([newChange('a'), newChange('b')])
-  publish([newChange('c')])
-  await settled()
-  for (const one of members) {
-    expect(one.heard()).toEqual(['a', 'b', 'c'])
-    expect(one.writes).toHaveLength(1)
-    expect(one.writes[0]).toBe(members[0]?.writes[0])
-  }
-})
-
-test('[F2] a connection that joins within a window is sent what comes after; one that parts is sent no more', async () => {
-  const { hub, publish } = room(7)
-  const early = member(7)
-  const parted = member(7)
-  hub.join(early)
-  hub.join(parted)
-  publish([newChange('a'), newChange('b')])
-  const late = member(9)
-  hub.join(late)
-  publish([newChange('c')])
-  const latest = member(10)
-  hub.join(latest)
-  hub.part(parted)
-  await settled()
-  expect(early.heard()).toEqual(['a', 'b', 'c'])
-  expect(late.heard()).toEqual(['c'])
-  expect(latest.writes).toEqual([])
-  expect(parted.writes).toEqual([])
-  publish([newChange('d')])
-  await settled()
-  expect(latest.heard()).toEqual(['d'])
-})
-
-test('[F3] the first change after a quiet time goes in the same turn of the loop, later ones gather', async () => {
-  const { hub, publish } = room()
-  const one = member(0)
-  hub.join(one)
-  const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
-  // A flush that costs nothing, on any machine.
-  const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000)
-  publish([newChange('a')])
-  await new Promise(resolve => setImmediate(resolve))
-  expect(one.heard()).toEqual(['a'])
-  for (const id of ['b', 'c', 'd']) {
-    publish([newChange(id)])
-    await new Promise(resolve => setImmediate(resolve))
-  }
-  const [[flush, ms] = [], ...others] = waits.mock.calls
-  waits.mockRestore()
-  clock.mockRestore()
-  expect(one.writes).toHaveLength(1)
-  expect(others).toEqual([])
-  expect(ms).toBe(10)
-  ;(flush as () => void)()
-  expect(one.writes).toHaveLength(2)
-  expect(one.heard()).toEqual(['a', 'b', 'c', 'd'])
-})
-
-test('[F4] a flush that takes long lets others have a turn, and nobody hears out of order', async () => {
-  const { hub, publish } = room()
-  const slow = Array.from({ length: 200 }, () => {
-    const one = member(0)
-    const write = (frames: Buffer) => {
-      busy(0.2)
-      one.write(frames)
+  test('[F1] changes of one window reach each connection in one write, the same bytes for all', () => {
+    const { hub, open } = newWorld()
+    const receivers = [newReceiver(0), newReceiver(0), newReceiver(0)]
+    for (const receiver of receivers) hub.join(receiver)
+    open('a', 'b', 'c')
+    vi.advanceTimersByTime(60)
+    for (const { heard, writes } of receivers) {
+      expect(heard()).toEqual(['a', 'b', 'c'])
+      expect(writes).toHaveLength(1)
+      expect(writes[0]).toBe(receivers[0]?.writes[0])
     }
-    return { ...one, write }
   })
-  for (const one of slow) hub.join(one)
-  let turns = 0
-  const counting = setInterval(() => turns++, 0)
-  publish([newChange('a')])
-  await new Promise(resolve => setImmediate(resolve))
-  publish([newChange('b')])
-  const newcomer = member(2)
-  hub.join(newcomer)
-  await vi.waitFor(() => expect(slow.at(-1)?.heard()).toEqual(['a', 'b']), 10_000)
-  clearInterval(counting)
-  expect(turns).toBeGreaterThan(3)
-  for (const one of slow) expect(one.heard()).toEqual(['a', 'b'])
-  expect(newcomer.writes).toEqual([])
+
+  test('[F2] a connection gets what comes after it has joined, until it parts', () => {
+    const { hub, feed, open } = newWorld()
+    open('before')
+    vi.advanceTimersByTime(60)
+    const join = () => {
+      const receiver = newReceiver(feed.seq)
+      hub.join(receiver)
+      return receiver
+    }
+    const [early, parted] = [join(), join()]
+    open('a', 'b')
+    const late = join()
+    open('c')
+    const latest = join()
+    hub.part(parted)
+    vi.advanceTimersByTime(60)
+    expect(early.heard()).toEqual(['a', 'b', 'c'])
+    expect(late.heard()).toEqual(['c'])
+    expect(latest.writes).toEqual([])
+    expect(parted.writes).toEqual([])
+    open('d')
+    vi.advanceTimersByTime(60)
+    expect(latest.heard()).toEqual(['d'])
+  })
+
+  test('[F3] the first change after a quiet time is sent in the same turn of the loop, later ones gather', () => {
+    const { hub, open } = newWorld()
+    const receiver = newReceiver(0)
+    hub.join(receiver)
+    open('a')
+    vi.advanceTimersByTime(0)
+    expect(receiver.heard()).toEqual(['a'])
+    for (const userId of ['b', 'c', 'd']) {
+      open(userId)
+      vi.advanceTimersByTime(0)
+    }
+    vi.advanceTimersByTime(9)
+    expect(receiver.writes).toHaveLength(1)
+    vi.advanceTimersByTime(1)
+    expect(receiver.writes).toHaveLength(2)
+    expect(receiver.heard()).toEqual(['a', 'b', 'c', 'd'])
+    vi.advanceTimersByTime(10)
+    open('e')
+    vi.advanceTimersByTime(0)
+    expect(receiver.heard()).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  test('[F6] a change among online, away and busy, or of a text, is no change in v1', () => {
+    const { hub, feed, tracker, open } = newWorld()
+    const session = (userId: string) => ({ userId, sessionId: 's' })
+    open('a', 'c', 'e')
+    tracker.setStatus(session('c'), { status: 'busy' })
+    tracker.setStatus(session('e'), { status: 'away' })
+    vi.advanceTimersByTime(60)
+    const before = feed.seq
+    const receiver = newReceiver(before)
+    hub.join(receiver)
+    tracker.setActivity(session('a'), 'idle')
+    tracker.open({ ...session('b'), isNamed: true }, { choice: { status: 'busy' } })
+    const late = newReceiver(feed.seq)
+    hub.join(late)
+    tracker.setStatus(session('c'), { status: 'busy', text: 'in a call' })
+    open('d')
+    tracker.leave(session('e'))
+    expect(feed.seq).toBe(before + 5)
+    vi.advanceTimersByTime(60)
+    expect(receiver.heard()).toEqual(['b', 'd', 'e'])
+    expect(late.heard()).toEqual(['d', 'e'])
+  })
 })
 
-test('[F5] a shared answer is built once per window, and never before the question', async () => {
-  const answers = new SharedAnswers()
-  let state = 0
-  const answer = { build: vi.fn(() => `state ${state}`) }
-  const heard: string[] = []
-  const ask = () =>
-    answers.send({ encoder, writeShared: frame => void heard.push(frame.subarray(2).toString()) }, answer)
-  ask()
-  expect(heard).toEqual(['state 0'])
-  state = 1
-  for (let n = 0; n < 100; n++) ask()
-  state = 2
-  expect(heard).toHaveLength(1)
-  await vi.waitFor(() => expect(heard).toHaveLength(101), 5_000)
-  expect(answer.build).toHaveBeenCalledTimes(2)
-  expect(new Set(heard.slice(1))).toEqual(new Set(['state 2']))
-})
-
-test('[F6] a change among online, away and busy, or of a text, is no change in v1', async () => {
-  const { hub, publish } = room()
-  const one = member(0)
-  hub.join(one)
-  publish([
-    { userId: 'a', status: 'away', previous: 'online', at: 0, cause: 'idle' },
-    { userId: 'b', status: 'busy', previous: 'offline', at: 0, cause: 'opened' },
-    { userId: 'c', status: 'busy', previous: 'busy', at: 0, cause: 'chosen' },
-    newChange('d'),
-  ])
-  const late = member(2)
-  hub.join(late)
-  publish([{ userId: 'e', status: 'offline', previous: 'away', at: 0, cause: 'left' }])
-  await settled()
-  expect(one.heard()).toEqual(['b', 'd', 'e'])
-  expect(late.heard()).toEqual(['d', 'e'])
+test('[F4] a flush that takes long lets others have a turn, and every connection gets changes in order', async () => {
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  try {
+    const { hub, feed, open } = newWorld()
+    const receivers = Array.from({ length: 200 }, () => {
+      const receiver = newReceiver(0)
+      const write = (bytes: Buffer) => {
+        now += 0.2
+        receiver.write(bytes)
+      }
+      return { ...receiver, write }
+    })
+    for (const receiver of receivers) hub.join(receiver)
+    open('a')
+    const nextLoop = () => new Promise(resolve => setImmediate(resolve))
+    await nextLoop()
+    // The flush has begun: this change and this connection are not part of its window.
+    open('b')
+    const newcomer = newReceiver(feed.seq)
+    hub.join(newcomer)
+    const told = [receivers.filter(({ writes }) => writes.length > 0).length]
+    while ((told.at(-1) as number) < receivers.length) {
+      await nextLoop()
+      told.push(receivers.filter(({ writes }) => writes.length > 0).length)
+    }
+    // The clock is read after 32 connections, which is 6.4 ms.
+    expect(told).toEqual([32, 64, 96, 128, 160, 192, 200])
+    // The next window waits until this flush is over.
+    expect(Math.max(...receivers.map(({ writes }) => writes.length))).toBe(1)
+    await vi.waitFor(() => expect(receivers.at(-1)?.writes).toHaveLength(2), 10_000)
+    for (const receiver of receivers) expect(receiver.heard()).toEqual(['a', 'b'])
+    expect(newcomer.writes).toEqual([])
+  } finally {
+    vi.restoreAllMocks()
+  }
 })
 
 interface Flushing {
@@ -184,7 +177,7 @@ async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   const waits = vi.spyOn(globalThis, 'setTimeout').mockImplementation((() => undefined) as never)
   try {
-    const { hub, publish } = room()
+    const { hub, open } = newWorld()
     hub.join({
       since: 0,
       encoder,
@@ -193,10 +186,10 @@ async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
       },
     })
     for (let n = 0; n < arrivals; n++) hub.arrived()
-    publish([newChange('a')])
+    open('a')
     await new Promise(resolve => setImmediate(resolve))
     now += quietMs
-    publish([newChange('b')])
+    open('b')
     return waits.mock.calls.map(([, ms]) => ms)
   } finally {
     vi.restoreAllMocks()
@@ -213,8 +206,3 @@ test('[F3] while a crowd arrives, changes gather for longer', async () => {
   expect(await waitAfter({ flushMs: 20, arrivals: 16 })).toEqual([50 - 20])
   expect(await waitAfter({ flushMs: 20, arrivals: 17 })).toEqual([100 - 20])
 })
-
-function busy(ms: number): void {
-  const until = performance.now() + ms
-  while (performance.now() < until);
-}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Change } from '../presence/change.ts'
+import { newChange } from '../changes/testing/new-change.ts'
 import type { SeenUser } from '../presence/view.ts'
 import type { BatchReceiver } from './batch.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -26,9 +26,7 @@ function see(userId: string): SeenUser {
   return { userId, status: 'online', lastSeen: 0, ...nothing }
 }
 
-function changesOf(...userIds: string[]): Change[] {
-  return userIds.map(userId => ({ userId, status: 'online', previous: 'offline', at: 0, cause: 'opened' }))
-}
+const changesOf = (...userIds: string[]) => userIds.map(newChange)
 
 const presence = { onlineCount: 7, see }
 const newSubscriptions = () =>
