@@ -6,26 +6,25 @@ export interface Present {
   readonly sessionId: string
 }
 
+const NONE: readonly never[] = []
+
 /** The connections of each user. A user has few, so they are kept in a list. */
 export class Sessions<Connection extends Present> {
-  readonly #byUser = new Map<UserId, Connection[]>()
+  readonly #byUser = new Map<UserId, readonly Connection[]>()
 
   add(connection: Connection): void {
-    const connections = this.#byUser.get(connection.userId)
-    if (connections) connections.push(connection)
-    else this.#byUser.set(connection.userId, [connection])
+    this.#byUser.set(connection.userId, [...this.of(connection.userId), connection])
   }
 
   delete(connection: Connection): void {
-    const connections = this.#byUser.get(connection.userId) ?? []
-    const index = connections.indexOf(connection)
-    if (index < 0) return
-    if (connections.length === 1) this.#byUser.delete(connection.userId)
-    else connections.splice(index, 1)
+    const rest = this.of(connection.userId).filter(other => other !== connection)
+    if (rest.length === 0) this.#byUser.delete(connection.userId)
+    else this.#byUser.set(connection.userId, rest)
   }
 
+  /** The connections of a user now. The list does not change when connections are added or deleted. */
   of(userId: UserId): readonly Connection[] {
-    return this.#byUser.get(userId) ?? []
+    return this.#byUser.get(userId) ?? NONE
   }
 
   find(userId: UserId, sessionId: string): Connection | undefined {
