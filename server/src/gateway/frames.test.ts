@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { deflatable, deflated } from './deflate.ts'
-import { framesIn, textFrame, textFrames, withMore } from './frames.ts'
+import { framesIn, textFrame, withMore } from './frames.ts'
 
 const textsIn = (run: Buffer) => [...framesIn(run)].map(({ payload }) => payload.toString())
 
@@ -13,15 +12,3 @@ test.each([2, 100, 115, 124, 125, 126, 127, 65_520, 65_535, 65_536])(
     expect(longer).toEqual(textFrame(`${json.slice(0, -1)},"id":"é"}`))
   },
 )
-
-test('[B8] a run of more than 500 messages is not deflated, so that it does not block the event loop', () => {
-  const run = (count: number) =>
-    deflatable(
-      textFrames(
-        Array.from({ length: count }, (_, n) => `{"type":"user_status_change","userId":"ann-${n}"}`),
-      ),
-    )
-  const [some, many] = [run(500), run(501)]
-  expect(deflated(some).length).toBeLessThan(some.length / 2)
-  expect(deflated(many)).toBe(many)
-})
