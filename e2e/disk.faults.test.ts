@@ -85,7 +85,7 @@ describe.skipIf(!canTrace)('a disk that is slow', () => {
   )
 
   test.for(['fdatasync', 'rename'] as const)(
-    '[Z1] %s hangs for 40 s: a stop ends within 10 s',
+    '[Q7] %s hangs for 40 s: a stop gives up the last save within 10 s',
     async call => {
       const server = await startServer(dir.path)
       const client = await TestClient.as(server, 'ann')

@@ -43,7 +43,7 @@ export interface Server {
    * Saves all users, tells all clients to reconnect, and closes all connections and the store. Resolves after at
    * most 10 s.
    *
-   * @throws Error when the last save fails or takes more than 6 s. Everything else is closed nevertheless.
+   * @throws Error when the last save fails or takes more than LAST_SAVE_MS. Everything else is closed nevertheless.
    */
   stop(): Promise<void>
 }
@@ -51,14 +51,14 @@ export interface Server {
 /** The most steps of due work in one tick. More would block the event loop for too long. */
 const STEPS_PER_TICK = 8
 
-/** How long the last save may take, in ms. The process must stop within 10 s, even if the disk hangs. */
+/** How long a stop waits for the last save, in ms. docs/operating.md has all times of a stop. */
 const LAST_SAVE_MS = 6_000
 
 /** How long clients may take to close their connections when the server stops, in ms. */
 const CLIENTS_CLOSE_MS = 2_500
 
-/** How long a stop may wait for the disk in total, in ms. The process must stop within 10 s, even if the disk hangs. */
-const STOP_MS = 9_000
+/** How long a stop waits for the store to close, in ms since its begin. It is less than STOP_MS of process.ts. */
+const STORE_CLOSE_MS = 9_000
 
 const DAY_MS = 86_400_000
 
@@ -209,7 +209,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port: (http.address() as AddressInfo).port,
     async stop() {
       stopping = true
-      let outOfTime = timeLimit(STOP_MS)
+      let outOfTime = timeLimit(STORE_CLOSE_MS)
       gateway.refuse()
       ticker.stop()
       tracker.stop()
