@@ -233,6 +233,7 @@ export interface Pong {
 /** A request failed; `code` is for programs, `message` for developers. */
 export interface ErrorMessage {
   readonly type: 'error'
+  /** A code, such as bad_message, then a colon, a space and a text. */
   readonly message: string
   /** A time in ISO 8601, UTC. */
   readonly timestamp: string

@@ -111,7 +111,11 @@ export const messages = {
   },
   error: {
     sentence: 'Error message',
-    schema: Type.Object({ type: Type.Literal('error'), message: Type.String(), timestamp: time }),
+    schema: Type.Object({
+      type: Type.Literal('error'),
+      message: Type.String({ description: 'a code, such as bad_message, then a colon, a space and a text' }),
+      timestamp: time,
+    }),
     example: { type: 'error', message: 'Invalid request', timestamp: '2023-04-25T10:30:00.000Z' },
   },
 } as const satisfies Record<string, Entry>

@@ -1,5 +1,5 @@
 /** The semantic version of each protocol version. */
-export const PROTOCOL = { v1: '1.0.1', v2: '2.1.2' } as const
+export const PROTOCOL = { v1: '1.0.2', v2: '2.1.3' } as const
 
 /**
  * The SHA-256 of all schemas of each version. If you change a schema, raise the version above and store the
@@ -8,6 +8,6 @@ export const PROTOCOL = { v1: '1.0.1', v2: '2.1.2' } as const
  * changed.
  */
 export const SCHEMAS = {
-  v1: 'c308e991b3955fc8c7cc2c68afbea534f13091ddbe65d3af482b2e196ab57b43',
-  v2: '085568873660acb39ca7db56f7d2f20e5137f736f9013780e88026f1b1f60de3',
+  v1: 'a746fee06062a268bae60600183845de5d001b76e4471e69840753c5d9aa25ab',
+  v2: 'ac417d8ddb97f2e352b249922acc636b67e64c36ef2f5024116b2c565113043d',
 } as const
