@@ -17,7 +17,7 @@ const figures: [FigureName, string, 'less' | 'more', (value: number) => string][
   ['bytes', 'bytes each', 'less', number],
   ['seconds', 'seconds', 'less', number],
   ['perSecond', '/s', 'more', number],
-  ['carried', 'of the rate', 'more', percent],
+  ['carried', 'sent of planned', 'more', percent],
 ]
 
 /** In v2 one delivery may contain several changes, so fewer deliveries per second are not worse. */

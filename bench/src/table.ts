@@ -16,7 +16,7 @@ const columns: [FigureName, string, (value: number) => string][] = [
   ['framesPerSecond', 'frames/s', number],
   ['perFrame', 'per frame', number],
   ['bytes', 'bytes each', number],
-  ['carried', 'of the rate', percent],
+  ['carried', 'sent of planned', percent],
   ['seconds', 'seconds', number],
   ['p50', 'p50 ms', number],
   ['p99', 'p99 ms', number],

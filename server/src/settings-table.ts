@@ -65,7 +65,7 @@ export const settingsTable = {
     default: 'off',
     values: oneOf('on', 'off'),
     meaning:
-      'on: clients that offer permessage-deflate get changes and large replies compressed. Data that many clients get is compressed only once. A busy server then sends a sixth of the bytes with the same CPU time. Each client that sends compressed messages, as browsers do, costs 20 to 30 KB of memory. A large reply to a single client takes longer.',
+      'on: clients that offer permessage-deflate get changes and large replies compressed. Data that many clients get is compressed only once. A busy server then sends a sixth of the bytes with the same CPU time. Each client that sends compressed messages, as browsers do, costs 20 to 30 kB of memory. A large reply to a single client takes longer.',
     whenToChange: 'Network traffic costs more than memory.',
   },
   LOG_DIR: {

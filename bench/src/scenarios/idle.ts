@@ -5,7 +5,7 @@ import { type Point, slope } from './slope.ts'
 const sizesOf = { full: [1_000, 3_000, 5_000], quick: [100, 500] }
 
 /**
- * Keeps the young generation of V8 at 1 MiB. Otherwise it would grow with the messages, by up to 8 KB per
+ * Keeps the young generation of V8 at 1 MiB. Otherwise it would grow with the messages, by up to 8 kB per
  * connection, and would be counted as memory of connections.
  */
 export const SMALL_YOUNG_GENERATION = '--max-semi-space-size=1'

@@ -79,7 +79,7 @@ const CLOSES_PER_TURN = 200
 /** When the server stops, clients are told to reconnect spread over this time per client: 5,000 within 5 s. */
 export const AWAY_MS_PER_CLIENT = 1
 
-/** Without this option, `ws` creates an encoder of 300 KB for each client that is turned away. */
+/** Without this option, `ws` creates an encoder of 300 kB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
