@@ -348,22 +348,21 @@ export class Here {
   }
 
   #say(user: User, now: number): Settled {
-    const nothing = { user, fact: undefined, isOwnSign: false }
     const awake = this.#wall.awake(now)
     if (user.isSaid) {
       this.#markSaid(user, now, awake)
-      return nothing
+      return { user, fact: undefined, isOwnSign: false }
     }
     const { due } = user
     const isLeaving = presenceOf(due).status === 'offline'
     const turn = this.#turnOf(user, isLeaving)
     if (turn > awake && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(turn, user)
-      return nothing
+      return { user, fact: undefined, isOwnSign: false }
     }
     this.#spend(user, awake)
     const { userId, cause, newName } = user
-    const seen = this.seen(userId)
+    const seen = user.wasSeen ? this.seen(userId) : undefined
     const username = isLeaving ? seen?.username : (newName ?? seen?.username)
     const lastSign = this.signOfLife(user)
     this.#markSaid(user, now, awake)

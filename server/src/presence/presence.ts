@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { BucketPlace } from './buckets.ts'
-import { type Change, type Decision, type EndedSession, NOTHING, type OwnChoice } from './change.ts'
+import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import { type Arrival, Here, type Step } from './here.ts'
@@ -12,6 +12,9 @@ import { Retention } from './retention.ts'
 import type { SessionName } from './user.ts'
 import { type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
+
+/** Shared by all decisions without facts, records and so on: most have only one or two. */
+const NONE: readonly never[] = []
 
 /**
  * The presence of all users. It is pure: the caller tells what happened and when, and gets what that decides.
@@ -72,21 +75,22 @@ export class Presence {
 
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
-    const forgotten = this.#isKnown(userId) ? [] : this.#retention.makeRoom(this.knownCount)
-    const decision = this.#decide([this.#here.open(userId, session, now, arrival)])
+    const isFull = this.#retention.isFull(this.knownCount)
+    const forgotten = isFull && !this.#isKnown(userId) ? this.#retention.makeRoom() : NONE
+    const decision = this.#decide(this.#here.open(userId, session, now, arrival))
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
 
   /** A session was left on purpose. It ends at once. */
   leave(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide([this.#here.leave(user, sessionId, now)]) : NOTHING
+    return user ? this.#decide(this.#here.leave(user, sessionId, now)) : NOTHING
   }
 
   /** A session was lost. It is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide([this.#here.lose(user, sessionId, now)]) : NOTHING
+    return user ? this.#decide(this.#here.lose(user, sessionId, now)) : NOTHING
   }
 
   /**
@@ -101,13 +105,13 @@ export class Presence {
   /** Sets the choice of a user. Without a session nothing changes. */
   setStatus(userId: UserId, choice: Choice, now: number): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide([this.#here.setStatus(user, choice, now)]) : NOTHING
+    return user ? this.#decide(this.#here.setStatus(user, choice, now)) : NOTHING
   }
 
   /** Sets whether a session is active or idle. */
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide([this.#here.setActivity(user, sessionId, activity === 'idle', now)]) : NOTHING
+    return user ? this.#decide(this.#here.setActivity(user, sessionId, activity === 'idle', now)) : NOTHING
   }
 
   /**
@@ -117,14 +121,14 @@ export class Presence {
   setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Decision {
     const user = this.#here.get(userId)
     if (!user) return NOTHING
-    return this.#decide([this.#here.setVisibility(user, sessionId, visibility === 'inactive', now)])
+    return this.#decide(this.#here.setVisibility(user, sessionId, visibility === 'inactive', now))
   }
 
   /** Sets the name of a user. Others see the new name of a hidden user only when they see the user again. */
   identify(userId: UserId, username: string, now: number): Decision {
     const isSame = username === (this.#here.get(userId)?.newName ?? this.#here.seen(userId)?.username)
     if (!this.#isKnown(userId) || isSame) return NOTHING
-    return this.#decide([this.#here.identify(userId, username, now)])
+    return this.#decide(this.#here.identify(userId, username, now))
   }
 
   /**
@@ -141,7 +145,7 @@ export class Presence {
       if (!step) break
       steps.push(step)
     }
-    const decision = this.#decide(steps)
+    const decision = this.#decideAll(steps)
     return changed.length === 0
       ? decision
       : { ...decision, records: [...this.#records.ofAll(changed), ...decision.records] }
@@ -279,25 +283,29 @@ export class Presence {
 
   // Private
 
-  #decide(steps: readonly Step[]): Decision {
-    const facts: Fact[] = []
-    const records: PresenceRecord[] = []
-    const forgotten: UserId[] = []
-    const choices: OwnChoice[] = []
-    const ended: EndedSession[] = []
-    for (const step of steps) {
-      const { user, fact, choice } = step
-      if (fact) {
-        this.#correction.decided(fact, step.isOwnSign)
-        facts.push(fact)
-      }
-      if (choice) choices.push(choice)
-      if (step.ended) ended.push(...step.ended)
-      // A user whom others have never seen, and who has nothing to keep, does not exist.
-      if (user.wasSeen || !user.isDone) records.push(this.#records.of(user))
-      else forgotten.push(user.userId)
+  #decide(step: Step): Decision {
+    const { user, fact, choice, ended = NONE } = step
+    if (fact) this.#correction.decided(fact, step.isOwnSign)
+    // A user whom others have never seen, and who has nothing to keep, does not exist.
+    const isKnown = user.wasSeen || !user.isDone
+    return {
+      facts: fact ? [fact] : NONE,
+      records: isKnown ? [this.#records.of(user)] : NONE,
+      forgotten: isKnown ? NONE : [user.userId],
+      choices: choice ? [choice] : NONE,
+      ended,
     }
-    return { facts, records, forgotten, choices, ended }
+  }
+
+  #decideAll(steps: readonly Step[]): Decision {
+    const decisions = steps.map(step => this.#decide(step))
+    return {
+      facts: decisions.flatMap(({ facts }) => facts),
+      records: decisions.flatMap(({ records }) => records),
+      forgotten: decisions.flatMap(({ forgotten }) => forgotten),
+      choices: decisions.flatMap(({ choices }) => choices),
+      ended: decisions.flatMap(({ ended }) => ended),
+    }
   }
 
   #isKnown(userId: UserId): boolean {

@@ -41,12 +41,16 @@ export class Retention {
     this.#correction = correction
   }
 
+  /** Whether one of `knownCount` users must be forgotten for a new one. */
+  isFull(knownCount: number): boolean {
+    return knownCount >= this.#options.maxKnown
+  }
+
   /**
-   * Makes room for a new user, if `knownCount` users are too many. Returns the user who was forgotten, if any:
-   * the oldest of a sample, or else the user who has been kept hidden longest.
+   * Makes room for a new user. Returns the user who was forgotten, if any: the oldest of a sample, or else the
+   * user who has been kept hidden longest.
    */
-  makeRoom(knownCount: number): UserId[] {
-    if (knownCount < this.#options.maxKnown) return []
+  makeRoom(): UserId[] {
     let oldest: Forgettable | undefined
     for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
       if (!oldest || candidate.lastSeen < oldest.lastSeen) oldest = candidate

@@ -47,10 +47,20 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return this.#places.has(userId)
   }
 
+  /** The position of a user; undefined for an unknown user. With it, a caller looks the id up only once. */
+  placeOf(userId: UserId): number | undefined {
+    return this.#places.get(userId)
+  }
+
   /** The object of an active user; undefined for any other user. */
   active(userId: UserId): Active | undefined {
     const place = this.#places.get(userId)
-    const user = place === undefined ? undefined : this.#users[place]
+    return place === undefined ? undefined : this.activeAt(place)
+  }
+
+  /** The active user at a position; undefined if the position is free or holds a row. */
+  activeAt(place: number): Active | undefined {
+    const user = this.#users[place]
     return typeof user === 'object' ? user : undefined
   }
 
@@ -61,14 +71,19 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return { userId: user, lastSeen: this.#lastSeen[place] ?? 0, username: this.#usernames[place] }
   }
 
-  /** Stores an active user. Replaces the row or object of that user. */
-  put(user: Active): void {
-    this.#keep(user.userId, user, 0, undefined)
+  /** Stores an active user. Replaces the row or object of that user, which has the position `place`. */
+  put(user: Active, place = this.#places.get(user.userId)): void {
+    this.#keep(user.userId, user, 0, undefined, place)
   }
 
-  /** Stores a row. Replaces the row or object of that user. */
-  archive(userId: UserId, lastSeen: number, username: string | undefined): void {
-    this.#keep(userId, userId, lastSeen, username)
+  /** Stores a row. Replaces the row or object of that user, which has the position `place`. */
+  archive(
+    userId: UserId,
+    lastSeen: number,
+    username: string | undefined,
+    place = this.#places.get(userId),
+  ): void {
+    this.#keep(userId, userId, lastSeen, username, place)
   }
 
   forget(userId: UserId): void {
@@ -107,8 +122,14 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     }
   }
 
-  #keep(userId: UserId, user: UserId | Active, lastSeen: number, username: string | undefined): void {
-    const place = this.#places.get(userId) ?? this.#take(userId)
+  #keep(
+    userId: UserId,
+    user: UserId | Active,
+    lastSeen: number,
+    username: string | undefined,
+    known: number | undefined,
+  ): void {
+    const place = known ?? this.#take(userId)
     this.#users[place] = user
     this.#lastSeen[place] = lastSeen
     this.#usernames[place] = username

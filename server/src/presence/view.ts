@@ -70,11 +70,12 @@ export class View {
 
   /** Sets what others see of a user, without a change. Returns the status that they saw before. */
   put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): Presence {
-    const before = this.#table.active(userId)
-    if (!before && !this.#table.has(userId)) this.#order.add(userId)
+    const place = this.#table.placeOf(userId)
+    if (place === undefined) this.#order.add(userId)
+    const before = place === undefined ? undefined : this.#table.activeAt(place)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
-      this.#table.archive(userId, lastSeen, username)
+      this.#table.archive(userId, lastSeen, username, place)
       return before?.shown.status ?? 'offline'
     }
     if (before) {
@@ -86,7 +87,7 @@ export class View {
       return status
     }
     const user = { userId, lastSeen, username, shown }
-    this.#table.put(user)
+    this.#table.put(user, place)
     this.#online.add(user)
     return 'offline'
   }

@@ -242,8 +242,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'one user more than the limit is remembered',
     file: 'retention.ts',
-    line: 'if (knownCount < this.#options.maxKnown) return []',
-    becomes: 'if (knownCount <= this.#options.maxKnown) return []',
+    line: 'return knownCount >= this.#options.maxKnown',
+    becomes: 'return knownCount > this.#options.maxKnown',
   },
   {
     name: 'a forgotten user is not reported',
@@ -440,9 +440,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the name Bob never becomes visible',
     file: 'here.ts',
-    line: 'const seen = this.seen(userId)\n    const username = isLeaving',
+    line: 'const seen = user.wasSeen ? this.seen(userId) : undefined\n    const username = isLeaving',
     becomes:
-      "const seen = this.seen(userId)\n    if (newName === 'Bob') return nothing\n    const username = isLeaving",
+      "const seen = user.wasSeen ? this.seen(userId) : undefined\n    if (newName === 'Bob') return { user, fact: undefined, isOwnSign: false }\n    const username = isLeaving",
   },
   {
     name: 'others see the new name of a hidden user',
@@ -511,14 +511,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an archived user has no name',
     file: 'view.ts',
-    line: 'this.#table.archive(userId, lastSeen, username)',
-    becomes: 'this.#table.archive(userId, lastSeen, undefined)',
+    line: 'this.#table.archive(userId, lastSeen, username, place)',
+    becomes: 'this.#table.archive(userId, lastSeen, undefined, place)',
   },
   {
     name: 'an archived user keeps the lastSeen from before',
     file: 'view.ts',
-    line: 'this.#table.archive(userId, lastSeen, username)',
-    becomes: 'this.#table.archive(userId, this.#table.get(userId)?.lastSeen ?? lastSeen, username)',
+    line: 'this.#table.archive(userId, lastSeen, username, place)',
+    becomes: 'this.#table.archive(userId, this.#table.get(userId)?.lastSeen ?? lastSeen, username, place)',
   },
   {
     name: 'a user who becomes active has no name',
@@ -1056,8 +1056,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a user who was always hidden is never dropped',
     file: 'presence.ts',
-    line: 'if (user.wasSeen || !user.isDone) records',
-    becomes: 'if (user.wasSeen || !user.isDone || user.knownSince > 0) records',
+    line: 'const isKnown = user.wasSeen || !user.isDone',
+    becomes: 'const isKnown = user.wasSeen || !user.isDone || user.knownSince > 0',
   },
   {
     name: 'a user who is kept hidden is never forgotten for a new user',
