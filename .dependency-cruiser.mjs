@@ -43,10 +43,10 @@ export default {
     {
       name: 'adapters-do-not-import-each-other',
       severity: 'error',
-      from: { path: '^server/src/(gateway|storage|http)/', pathNot: notTests },
+      from: { path: '^server/src/(gateway|storage|http|identity)/', pathNot: notTests },
       to: {
-        path: '^server/src/(gateway|storage|http)/',
-        pathNot: ['^server/src/$1/', '^server/src/storage/store\\.ts$'],
+        path: '^server/src/(gateway|storage|http|identity)/',
+        pathNot: ['^server/src/$1/', '^server/src/storage/store\\.ts$', '^server/src/identity/(identity|grant)\\.ts$'],
       },
     },
     {
@@ -59,7 +59,7 @@ export default {
     {
       name: 'folders-do-not-import-server-or-main',
       severity: 'error',
-      from: { path: '^server/src/(presence|gateway|storage|http)/', pathNot: notTests },
+      from: { path: '^server/src/(presence|gateway|storage|http|identity)/', pathNot: notTests },
       to: { path: '^server/src/(server|main)\\.ts$' },
     },
     {

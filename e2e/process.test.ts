@@ -17,10 +17,10 @@ test('[S2] wrong settings stop the start with a list of all of them', async () =
   for (const name of ['PORT', 'PING_MS', 'LOG_LEVEL']) expect(output).toContain(`${name} must be`)
 })
 
-test('[S3] a production start without AUTH=open names the setting and says why', async () => {
+test('[S3] a production start without a setting of identity lists the choices', async () => {
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: 'production' })
   expect(code).toBe(78)
-  expect(output).toMatch(/identity by token is not implemented yet/)
+  expect(output).toMatch(/AUTH_ISSUER .*AUTH_SECRET .*AUTH=open/)
   const server = await startServer(dir.path, { ENVIRONMENT: 'production', AUTH: 'open' })
   expect(await server.end('SIGTERM')).toBe(0)
 })
@@ -67,7 +67,7 @@ test.each([
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: '' })
   expect(code).toBe(78)
   expect(output).toContain(`.env can't be read: ${seems}`)
-  expect(output).toContain('AUTH must be "open"')
+  expect(output).toContain('AUTH or another setting of identity must be set')
 })
 
 test('[S7] an error names a .env that is a directory', async () => {
@@ -95,7 +95,7 @@ test('[S8] an error names unknown settings with the likely name', async () => {
   writeFileSync(join(dir.path, '.env'), 'ENVIROMENT=development\n')
   const { code, output } = await runServer(dir.path, { ENVIRONMENT: '', PROT: 3051 })
   expect(code).toBe(78)
-  expect(output).toContain('AUTH must be "open"')
+  expect(output).toContain('AUTH or another setting of identity must be set')
   expect(output).toContain('.env: ENVIROMENT is unknown; did you mean ENVIRONMENT?')
   expect(output).toContain('environment: PROT is unknown; did you mean PORT?')
 })

@@ -3,7 +3,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
-import { allSettings, settingGroups } from '../server/src/settings-table.ts'
+import { settingGroups } from '../server/src/setting.ts'
+import { allSettings } from '../server/src/settings-table.ts'
 import { wrap } from '../server/src/wrap.ts'
 import { clientCloseCodes, clientProtocol } from './client-protocol.ts'
 
@@ -13,8 +14,9 @@ const { version } = JSON.parse(readFileSync('server/package.json', 'utf8'))
 const EXAMPLE: Readonly<Record<string, string>> = { PORT: '3050', ENVIRONMENT: 'development' }
 
 /** The settings that a server in production usually has. A test reads this block as the server would. */
-const PRODUCTION = `# A proxy on the same machine ends TLS and checks that ?userId= is the signed-in user.
-AUTH=open
+const PRODUCTION = `# Your backend signs the tokens of its users with this secret.
+AUTH_SECRET_FILE=/etc/who-is-online/secret
+# A proxy on the same machine ends TLS.
 HOST=127.0.0.1
 TRUST_PROXY=1
 # The address of your application.
@@ -72,7 +74,8 @@ If a setting is wrong, the server does not start (exit code 78).
 It prints all wrong settings, and for each unknown name the setting that was probably meant.
 \`node server/dist/main.js --print-config\` shows the settings that would be used.
 
-A setting whose name ends with \`_MS\` is in milliseconds.`,
+A setting whose name ends with \`_MS\` is in milliseconds.
+A secret can be in a file instead: \`AUTH_SECRET_FILE\` and \`API_KEY_FILE\` name files whose content is the value.`,
     '## Recommended for production',
     `\`\`\`sh\n${PRODUCTION}\n\`\`\``,
     `Begin with the defaults of all other settings.

@@ -12,7 +12,12 @@ interface Given {
 }
 
 const start = ({ dev = false, environment = {}, file = '' }: Given) =>
-  configure({ flags: { dev }, environment, file: readEnvFile(Buffer.from(file as string)) })
+  configure({
+    flags: { dev },
+    environment,
+    file: readEnvFile(Buffer.from(file as string)),
+    readSecret: path => `secret of ${path}`,
+  })
 
 const refusal = (given: Given): string => {
   try {
@@ -121,14 +126,14 @@ describe('[S5] a flag overrides the environment, and the environment overrides .
 describe('[S8] a refusal lists everything that may explain it', () => {
   test('an ignored line of .env: the reason, and how to start development', () => {
     expect(refusal({ file: 'PORT=3050\nENVIRONMENT=development' })).toMatch(
-      /^wrong settings:\n {2}AUTH must be "open" in production.*--dev \(pnpm dev\)\.\nthis may be why:\n {2}\.env sets ENVIRONMENT=development, which is ignored there.*--dev/s,
+      /^wrong settings:\n {2}AUTH or another setting of identity must be set in production.*--dev \(pnpm dev\)\.\nthis may be why:\n {2}\.env sets ENVIRONMENT=development, which is ignored there.*--dev/s,
     )
   })
 
   test('an unreadable .env, before the settings that it might contain', () => {
     const file = Buffer.from('\uFEFFENVIRONMENT=development', 'utf16le')
     expect(refusal({ file })).toMatch(
-      /^wrong settings:\n {2}\.env can't be read: it looks like UTF-16: save it as UTF-8\n {2}AUTH must be/,
+      /^wrong settings:\n {2}\.env can't be read: it looks like UTF-16: save it as UTF-8\n {2}AUTH or another setting/,
     )
     // Its content is unknown, so it stops even a start that has all required settings.
     expect(refusal({ file, dev: true })).toBe(
@@ -180,4 +185,15 @@ test('[S4] an unknown flag is an error; the -- of a package manager is ignored',
   expect(readFlags(['--', '--dev'])).toMatchObject({ dev: true })
   expect(() => readFlags(['--port'])).toThrow(/--port/)
   expect(() => readFlags(['start'])).toThrow(/start/)
+})
+
+test('[S10] a secret can be in a file, whose name is a known setting', () => {
+  const { settings, texts, warnings } = start({
+    environment: { ...DEVELOPMENT, AUTH_SECRET_FILE: '/run/secrets/signs-tokens' },
+  })
+  expect(settings.AUTH_SECRET).toEqual(['secret of /run/secrets/signs-tokens'])
+  expect(texts['AUTH_SECRET_FILE']).toBeUndefined()
+  expect(warnings).toEqual([])
+  const both = { ...DEVELOPMENT, API_KEY_FILE: '/key', API_KEY: 'x' }
+  expect(refusal({ environment: both })).toContain('API_KEY and API_KEY_FILE must not both be set')
 })

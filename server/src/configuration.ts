@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { EnvFile } from './env-file.ts'
 import { nearName } from './near-name.ts'
+import { secretFileNames, withSecretFiles } from './secret-files.ts'
 import { readSettings, type Settings, WrongSettings } from './settings.ts'
 import { settingsTable } from './settings-table.ts'
 
@@ -23,6 +24,8 @@ export interface Sources {
   readonly flags: Pick<Flags, 'dev'>
   readonly environment: Texts
   readonly file: EnvFile
+  /** Reads a file with a secret. @throws Error that names the file and what is wrong */
+  readonly readSecret: (path: string) => string
 }
 
 /** The settings that apply. */
@@ -59,7 +62,7 @@ export function readFlags(args: readonly string[]): Flags {
  * @throws WrongSettings that lists everything that is wrong, and what may explain it: an unreadable `.env`,
  * unknown names
  */
-export function configure({ flags, environment, file }: Sources): Configuration {
+export function configure({ flags, environment, file, readSecret }: Sources): Configuration {
   const [fromFile, fromEnvironment] = [withoutEmpty(file.texts), withoutEmpty(environment)]
   const warnings: string[] = []
   const texts: Record<string, string | undefined> = { ...fromFile, ...fromEnvironment }
@@ -78,10 +81,11 @@ export function configure({ flags, environment, file }: Sources): Configuration 
     delete texts['ENVIRONMENT']
   }
   warnings.push(...badLines(file), ...unknownNames(Object.keys(file.texts), Object.keys(fromEnvironment)))
-  const problems = file.problem === undefined ? [] : [file.problem]
+  const complete = withSecretFiles(texts, readSecret)
+  const problems = [...(file.problem === undefined ? [] : [file.problem]), ...complete.problems]
   try {
-    const settings = readSettings(texts)
-    if (problems.length === 0) return { settings, texts, warnings }
+    const settings = readSettings(complete.texts)
+    if (problems.length === 0) return { settings, texts: complete.texts, warnings }
   } catch (error) {
     if (!(error instanceof WrongSettings)) throw error
     problems.push(...error.problems)
@@ -117,7 +121,7 @@ const MAX_ERRORS_IN_ENVIRONMENT = (length: number): number => (length < 8 ? 1 : 
  * setting.
  */
 function unknownNames(inFile: readonly string[], inEnvironment: readonly string[]): string[] {
-  const known = Object.keys(settingsTable)
+  const known = [...Object.keys(settingsTable), ...secretFileNames]
   const isUnknown = (name: string): boolean => !known.includes(name)
   return [
     ...inFile.filter(isUnknown).map(name => {

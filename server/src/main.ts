@@ -41,7 +41,12 @@ function flagsOf(args: readonly string[]): Flags {
 
 function configurationOf(flags: Flags): Configuration {
   try {
-    return configure({ flags, environment: process.env, file: loadEnvFile('.env') })
+    return configure({
+      flags,
+      environment: process.env,
+      file: loadEnvFile('.env'),
+      readSecret: path => readFileSync(path, 'utf8'),
+    })
   } catch (error) {
     if (error instanceof WrongSettings) return exitWith(EXIT.config, error.message)
     throw error

@@ -6,9 +6,10 @@ import { capacityOf } from './capacity.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { Gateway } from './gateway/gateway.ts'
-import { openIdentity } from './gateway/identity.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
+import { createIdentity, isOpen } from './identity/create-identity.ts'
+import { LivePageTokens } from './identity/live-page-tokens.ts'
 import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
 import { OBSERVER_ID } from './observer.ts'
@@ -93,6 +94,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log.error('a bug: a listener of changes failed', { error: String((error as Error)?.stack ?? error) })
   const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
   const livePage = livePageOf(settings, log)
+  const livePageTokens =
+    livePage && !isOpen(settings) ? new LivePageTokens(OBSERVER_ID, () => clock.now()) : undefined
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
@@ -126,7 +129,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     feed,
     clock,
     log,
-    identity: openIdentity,
+    identity: createIdentity(settings, { clock, log }, livePageTokens, livePage && OBSERVER_ID),
     limits,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
@@ -136,7 +139,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     maxSubscribedUsers: settings.MAX_WATCHED_USERS,
     maxSubscriptions: settings.MAX_WATCHED_IDS,
     allUsersLimit,
-    observer: livePage && OBSERVER_ID,
     terms: {
       heartbeatMs: settings.PING_MS,
       graceMs: settings.OFFLINE_GRACE_MS,
@@ -182,6 +184,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       version,
       livePage,
+      livePageTokens,
       apiKey: settings.API_KEY,
     }),
   )
@@ -249,10 +252,11 @@ function withTimeLimit(save: Promise<void>): Promise<void> {
 }
 
 /** The live page, if it is switched on. The page is optional: if it was not built, log that and continue. */
-function livePageOf({ DASHBOARD, ENVIRONMENT }: Settings, log: Log): LivePage | undefined {
+function livePageOf(settings: Settings, log: Log): LivePage | undefined {
+  const { DASHBOARD, ENVIRONMENT } = settings
   if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
   const page = readLivePage(BUILT_PAGE)
-  if (page && ENVIRONMENT === 'production') {
+  if (page && ENVIRONMENT === 'production' && isOpen(settings)) {
     log.info(
       'the live page asks for API_KEY, but /ws does not: every client that can connect sees all users, so put /ws behind a proxy that authenticates clients',
     )

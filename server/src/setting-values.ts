@@ -82,7 +82,7 @@ export const host: Values<string> = {
 export const origins: Values<readonly string[]> = {
   allowed: 'a list of origins, separated by commas',
   parse: value =>
-    list(value).map(item => {
+    itemsOf(value).map(item => {
       if (URL.canParse(item) && new URL(item).origin === item) return item
       throw new Error(
         `a list of origins such as https://app.example.com, separated by commas; ${JSON.stringify(item)} is not an origin`,
@@ -101,7 +101,7 @@ export const proxies: Values<TrustProxy> = {
   parse(value) {
     if (/^\d{1,2}$/.test(value)) return { kind: 'hops', hops: Number(value) }
     const ranges = new BlockList()
-    for (const item of list(value)) {
+    for (const item of itemsOf(value)) {
       const [address = '', prefix = ''] = item.split('/')
       const family = isIP(address)
       const bits = Number(prefix)
@@ -116,7 +116,98 @@ export const proxies: Values<TrustProxy> = {
   },
 }
 
-function list(value: string): string[] {
+/** The shortest secret of HS256, in bytes (RFC 7518, section 3.2). */
+const MIN_SECRET_BYTES = 32
+
+/** Secrets with which tokens are signed, as bytes of UTF-8. */
+export const secrets: Values<readonly string[]> = {
+  allowed: `a list of secrets, separated by commas, each at least ${MIN_SECRET_BYTES} bytes`,
+  parse(value) {
+    const all = itemsOf(value)
+    if (all.some(secret => secret.startsWith('-----BEGIN'))) {
+      throw new Error(
+        'a secret, not a key in PEM form: anybody may know a public key, so set AUTH_JWKS_URL instead',
+      )
+    }
+    if (all.length > 0 && all.every(secret => Buffer.byteLength(secret) >= MIN_SECRET_BYTES)) return all
+    throw new Error(
+      `a list of secrets, separated by commas, each at least ${MIN_SECRET_BYTES} bytes, such as openssl rand -base64 32 prints`,
+    )
+  },
+}
+
+/** Any texts, or the word `any`. */
+export function list(allowed: string): Values<readonly string[] | 'any'> {
+  return {
+    allowed,
+    parse(value) {
+      const items = itemsOf(value)
+      if (items.includes('any') || items.length === 0) {
+        if (items.length === 1) return 'any'
+        throw new Error('a list of texts, separated by commas, or only the word any')
+      }
+      return items
+    },
+  }
+}
+
+/** What {@link safeUrl} takes, for an error text. */
+const SAFE_URL = 'an https URL; http only on this machine (localhost, 127.0.0.1 or [::1])'
+
+/** Whether a text is a URL whose answers nobody on the network can change: https, or a server of this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password } = new URL(text)
+  if (username !== '' || password !== '') return false
+  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
+}
+
+/** The URL of another server. */
+export const safeUrl: Values<string> = {
+  allowed: SAFE_URL,
+  parse(value) {
+    if (isSafeUrl(value)) return value
+    throw new Error(`${SAFE_URL}, without a user name or password in it`)
+  },
+}
+
+/** Issuers of tokens, as in the claim `iss`. */
+export const issuers: Values<readonly string[]> = {
+  allowed: 'a list of https URLs, separated by commas',
+  parse(value) {
+    const all = itemsOf(value)
+    if (all.length > 0 && all.every(item => isSafeUrl(item) && !/[?#]/.test(item))) return all
+    throw new Error(
+      'a list of issuers such as https://example.eu.auth0.com/, each an https URL (http only on this machine)',
+    )
+  },
+}
+
+/** The name of a claim in a token, or a path of names. */
+export const claim: Values<string> = { allowed: 'the name of a claim', parse: value => value }
+
+/** The name of a cookie. */
+export const cookieName: Values<string> = {
+  allowed: 'the name of a cookie',
+  parse: tokenOf('the name of a cookie'),
+}
+
+/** The name of a request header, in lower case. */
+export const headerName: Values<string> = {
+  allowed: 'the name of a header',
+  parse: value => tokenOf('the name of a header')(value).toLowerCase(),
+}
+
+/** Reads a token of HTTP (RFC 9110, section 5.6.2): the names of headers and cookies are such. */
+function tokenOf(what: string): (value: string) => string {
+  return value => {
+    if (/^[!#$%&'*+.^_`|~\w-]+$/.test(value)) return value
+    throw new Error(`${what}, without spaces and separators`)
+  }
+}
+
+function itemsOf(value: string): string[] {
   return value
     .split(',')
     .map(item => item.trim())

@@ -1,4 +1,5 @@
-import { allSettings, settingGroups } from './settings-table.ts'
+import { settingGroups } from './setting.ts'
+import { allSettings } from './settings-table.ts'
 import { wrap } from './wrap.ts'
 
 /** What `--print-config` prints: every setting. For a secret it prints only whether it is set. */

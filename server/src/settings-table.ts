@@ -1,30 +1,9 @@
-import { host, key, oneOf, origins, proxies, text, type Values, whole } from './setting-values.ts'
+import { identitySettings } from './identity-settings.ts'
+import type { Setting } from './setting.ts'
+import { host, key, oneOf, origins, proxies, text, whole } from './setting-values.ts'
 
 // Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made
 // from this table. A number brings its reason.
-
-/** The groups in which the documentation shows the settings. */
-export const settingGroups = {
-  basics: 'Where the server listens and what it logs.',
-  security: 'Who may connect, and who may see the live page.',
-  timing: 'How soon a user is shown as offline.',
-  limits: 'Protection against abuse. A normal application does not reach these limits.',
-  storage: 'Where the state is stored, how often, and for how long.',
-} as const
-
-/** One row of the table. */
-interface Setting<Value> {
-  readonly group: keyof typeof settingGroups
-  /** The text that an unset setting is read as; `null` for no default. */
-  readonly default: string | null
-  /** What happens when a setting without a default is unset. */
-  readonly unset?: string
-  readonly values: Values<Value>
-  readonly meaning: string
-  readonly whenToChange: string
-  /** True if the value is never printed, here or in a log. */
-  readonly isSecret?: boolean
-}
 
 /** The table of all settings. */
 export const settingsTable = {
@@ -48,7 +27,7 @@ export const settingsTable = {
     default: 'production',
     values: oneOf('development', 'production'),
     meaning:
-      'development: readable logs with debug lines; the live page is on; pages from this machine and from private networks may connect; AUTH is not needed. production: JSON logs, no debug lines, no live page, no extra origins, and AUTH is required. If .env says development, a production start ignores that and logs a warning.',
+      'development: readable logs with debug lines; the live page is on; pages from this machine and from private networks may connect; identity need not be set. production: JSON logs, no debug lines, no live page, no extra origins, and identity must be set. If .env says development, a production start ignores that and logs a warning.',
     whenToChange: 'Use --dev (pnpm dev) instead. It sets development for one start.',
   },
   DASHBOARD: {
@@ -85,15 +64,7 @@ export const settingsTable = {
       'Which lines are logged. error: only errors. info: errors and info. debug: all lines; it has lines for each connection and names users; it is for development only.',
     whenToChange: 'You want errors only, or fewer lines in development.',
   },
-  AUTH: {
-    group: 'security',
-    default: null,
-    unset: 'as open in development; production does not start',
-    values: oneOf('open'),
-    meaning:
-      'open: the server believes the user id in the URL (?userId=), in production too. This version cannot check tokens.',
-    whenToChange: 'Always in production. Put a proxy that checks the user id in front of the server.',
-  },
+  ...identitySettings,
   API_KEY: {
     group: 'security',
     default: null,
@@ -101,7 +72,7 @@ export const settingsTable = {
     values: key,
     isSecret: true,
     meaning:
-      'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It protects the page only: everybody who can connect to /ws sees the same users. The server never prints it.',
+      'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It protects the page only. With AUTH=open, everybody who can connect to /ws sees the same users. The server never prints it.',
     whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
   },
   ALLOWED_ORIGINS: {

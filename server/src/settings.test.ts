@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { readEnvFile } from './env-file.ts'
+import { secretFileNames } from './secret-files.ts'
 import { readSettings, WrongSettings } from './settings.ts'
 import { describe, help } from './settings-help.ts'
 import { allSettings } from './settings-table.ts'
@@ -53,18 +54,75 @@ test('[S2] words are compared without case; HOST may have brackets', () => {
   }
 })
 
-test('[S3] production needs AUTH=open, keeps its limits and writes no debug lines', () => {
+test('[S3] production needs a setting of identity, keeps its limits and writes no debug lines', () => {
   expect(problems({})).toEqual([
     expect.stringMatching(
-      /^AUTH must be "open" in production: this version cannot check who a user is; identity by token is not implemented yet/,
+      /^AUTH or another setting of identity must be set in production\. Set one of AUTH_ISSUER .*AUTH_JWKS_URL .*AUTH_SECRET .*AUTH_URL .*AUTH_HEADER .*AUTH=open/,
     ),
   ])
   expect(problems({ AUTH: 'open' })).toEqual([])
+  expect(problems({ AUTH_SECRET: SECRET })).toEqual([])
+  expect(problems({ AUTH_URL: 'https://app.example.com/who' })).toEqual([])
   expect(problems({ AUTH: 'open', LIMITS: 'off', LOG_LEVEL: 'debug' })).toEqual([
     'LIMITS must be "on" in production',
     'LOG_LEVEL must be "info" or "error" in production',
   ])
 })
+
+const SECRET = 's3cret/+'.repeat(4)
+const ISSUER = 'https://example.eu.auth0.com/'
+
+test.each([
+  [{ AUTH: 'open', AUTH_SECRET: SECRET }, /^AUTH must be unset if AUTH_SECRET is set/],
+  [
+    { AUTH: 'open', AUTH_COOKIE: 'a', AUTH_URL: ISSUER },
+    /^AUTH must be unset if AUTH_COOKIE and AUTH_URL is set/,
+  ],
+  [{ AUTH_ISSUER: ISSUER }, /^AUTH_AUDIENCE must be set with AUTH_ISSUER or AUTH_JWKS_URL/],
+  [{ AUTH_JWKS_URL: ISSUER }, /^AUTH_AUDIENCE must be set/],
+  [{ AUTH_AUDIENCE: 'app' }, /^AUTH_AUDIENCE must be set together with/],
+  [{ AUTH_COOKIE: '__session' }, /^AUTH_COOKIE must be set together with/],
+  [{ AUTH_HEADER: 'X-User' }, /^TRUST_PROXY must be a list of CIDR ranges if AUTH_HEADER is set/],
+  [{ AUTH_HEADER: 'X-User', TRUST_PROXY: '1' }, /^TRUST_PROXY must be a list of CIDR ranges/],
+  [{ AUTH_ISSUER: 'http://a.test', AUTH_AUDIENCE: 'x' }, /^AUTH_ISSUER must be a list of issuers/],
+  [{ AUTH_ISSUER: 'https://a.test?x', AUTH_AUDIENCE: 'x' }, /^AUTH_ISSUER must be a list of issuers/],
+  [{ AUTH_JWKS_URL: 'http://10.0.0.1/keys', AUTH_AUDIENCE: 'x' }, /^AUTH_JWKS_URL must be an https URL/],
+  [{ AUTH_URL: 'https://user:pass@a.test/' }, /^AUTH_URL must be an https URL/],
+  [{ AUTH_URL: 'http://localhost.evil.test/' }, /^AUTH_URL must be an https URL/],
+  [{ AUTH_SECRET: SECRET, AUTH_AUDIENCE: 'any,app' }, /^AUTH_AUDIENCE must be a list/],
+  [{ AUTH_SECRET: SECRET, AUTH_COOKIE: 'a b' }, /^AUTH_COOKIE must be the name of a cookie/],
+])(
+  '[S9] settings of identity that contradict each other are refused, in development too: %j',
+  (texts, problem) => {
+    expect(problems({ ENVIRONMENT: 'development', ...texts })).toEqual([expect.stringMatching(problem)])
+  },
+)
+
+test('[S9] settings of identity that fit together are accepted', () => {
+  expect(problems({ AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: 'any' })).toEqual([])
+  expect(
+    problems({ AUTH_JWKS_URL: 'http://127.0.0.1:1/keys', AUTH_AUDIENCE: 'a,b', AUTH_SECRET: SECRET }),
+  ).toEqual([])
+  expect(problems({ AUTH_HEADER: 'X-User', TRUST_PROXY: '10.0.0.0/8' })).toEqual([])
+  expect(readSettings({ AUTH_SECRET: `${SECRET}, ${KEY}`, AUTH_AUDIENCE: 'a, b' })).toMatchObject({
+    AUTH_SECRET: [SECRET, KEY],
+    AUTH_AUDIENCE: ['a', 'b'],
+    AUTH_WATCH: 'named',
+    AUTH_USER_CLAIM: 'sub',
+    AUTH_LEEWAY_MS: 10_000,
+    AUTH_EXPIRED_GRACE_MS: 300_000,
+  })
+})
+
+test.each(['x'.repeat(31), `${SECRET},short`, `-----BEGIN PUBLIC KEY-----${SECRET}`])(
+  '[S6 S9] a secret that is too short or a public key is refused, and the error does not contain it: %j',
+  AUTH_SECRET => {
+    const [problem, ...others] = problems({ ENVIRONMENT: 'development', AUTH_SECRET })
+    expect(others).toEqual([])
+    expect(problem).toMatch(/^AUTH_SECRET must be a (list of secrets|secret, not a key)/)
+    expect(problem).not.toContain(AUTH_SECRET)
+  },
+)
 
 const KEY = 'k3y/+'.repeat(8)
 
@@ -110,8 +168,9 @@ test('the recommended production block of the documentation is accepted as it st
   const [, block] = /```sh\n([^`]*)```/.exec(readFileSync('docs/settings.md', 'utf8')) ?? []
   const { texts, badLines } = readEnvFile(Buffer.from(block ?? ''))
   expect(badLines).toEqual([])
-  expect(Object.keys(texts)).toContain('AUTH')
-  expect(problems({ ...texts })).toEqual([])
-  const unknown = Object.keys(texts).filter(name => !allSettings.some(([known]) => known === name))
+  expect(Object.keys(texts)).toContain('AUTH_SECRET_FILE')
+  expect(problems({ ...texts, AUTH_SECRET: SECRET })).toEqual([])
+  const known = [...allSettings.map(([name]) => name), ...secretFileNames]
+  const unknown = Object.keys(texts).filter(name => !known.includes(name))
   expect(unknown).toEqual([])
 })

@@ -47,13 +47,68 @@ export function readSettings(texts: Readonly<Record<string, string | undefined>>
 }
 
 /** Settings that are valid alone but not together. */
-function contradictions({ ENVIRONMENT, AUTH, DASHBOARD, API_KEY, LIMITS, LOG_LEVEL }: Settings): string[] {
-  if (ENVIRONMENT === 'development') return []
+function contradictions(settings: Settings): string[] {
+  const problems = contradictionsOfIdentity(settings)
+  return settings.ENVIRONMENT === 'development' ? problems : [...problems, ...productionProblems(settings)]
+}
+
+/** Settings with which users can be identified, as an error names them. */
+const IDENTITY_CHOICES =
+  'AUTH_ISSUER (tokens of a provider), AUTH_JWKS_URL (its public keys), AUTH_SECRET (tokens of your own backend), ' +
+  'AUTH_URL (asks your application), AUTH_HEADER (a proxy signs users in), ' +
+  'or AUTH=open (a proxy in front of the server checks ?userId=)'
+
+function contradictionsOfIdentity(settings: Settings): string[] {
+  const { AUTH, AUTH_ISSUER, AUTH_JWKS_URL, AUTH_SECRET, AUTH_AUDIENCE, AUTH_COOKIE, AUTH_URL, AUTH_HEADER } =
+    settings
   const problems: string[] = []
-  if (AUTH !== 'open') {
+  const others = {
+    AUTH_ISSUER,
+    AUTH_JWKS_URL,
+    AUTH_SECRET,
+    AUTH_AUDIENCE,
+    AUTH_COOKIE,
+    AUTH_URL,
+    AUTH_HEADER,
+  }
+  const set = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (AUTH === 'open' && set.length > 0) {
+    return [
+      `AUTH must be unset if ${set.join(' and ')} is set: with AUTH=open, no token and no user is checked`,
+    ]
+  }
+  const hasPublicKeys = AUTH_ISSUER !== undefined || AUTH_JWKS_URL !== undefined
+  if (hasPublicKeys && AUTH_AUDIENCE === undefined) {
     problems.push(
-      'AUTH must be "open" in production: this version cannot check who a user is; identity by token is not implemented yet. ' +
-        'Set AUTH=open if a proxy in front of the server checks ?userId=. To try the server, start it with --dev (pnpm dev).',
+      'AUTH_AUDIENCE must be set with AUTH_ISSUER or AUTH_JWKS_URL: an issuer also signs tokens for other applications. ' +
+        'Set the audience of your tokens (docs/auth.md lists providers), or any to accept all of them',
+    )
+  }
+  const hasKeys = hasPublicKeys || AUTH_SECRET !== undefined
+  for (const [name, value] of Object.entries({ AUTH_AUDIENCE, AUTH_COOKIE })) {
+    if (value !== undefined && !hasKeys) {
+      problems.push(
+        `${name} must be set together with AUTH_ISSUER, AUTH_JWKS_URL or AUTH_SECRET, which verify tokens`,
+      )
+    }
+  }
+  if (AUTH_HEADER !== undefined && settings.TRUST_PROXY?.kind !== 'ranges') {
+    problems.push(
+      'TRUST_PROXY must be a list of CIDR ranges if AUTH_HEADER is set, such as 10.0.0.0/8: ' +
+        'with a number of proxies, anybody who reaches the port could set the header',
+    )
+  }
+  return problems
+}
+
+function productionProblems(settings: Settings): string[] {
+  const { AUTH, AUTH_ISSUER, AUTH_JWKS_URL, AUTH_SECRET, AUTH_URL, AUTH_HEADER } = settings
+  const { DASHBOARD, API_KEY, LIMITS, LOG_LEVEL } = settings
+  const problems: string[] = []
+  if ((AUTH ?? AUTH_ISSUER ?? AUTH_JWKS_URL ?? AUTH_SECRET ?? AUTH_URL ?? AUTH_HEADER) === undefined) {
+    problems.push(
+      `AUTH or another setting of identity must be set in production. Set one of ${IDENTITY_CHOICES}. ` +
+        'To try the server, start it with --dev (pnpm dev).',
     )
   }
   if (DASHBOARD === 'on' && API_KEY === undefined) {

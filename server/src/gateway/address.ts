@@ -68,6 +68,14 @@ export function clientAddress(request: AddressedRequest, trust: TrustProxy | und
   return { address, own: true, forwarded: false }
 }
 
+/**
+ * Whether the peer of a connection is a trusted proxy by its address. A number of proxies says nothing about the
+ * peer: anybody who can reach the port could be it.
+ */
+export function isFromProxy(peer: string | undefined, trust: TrustProxy | undefined): boolean {
+  return trust?.kind === 'ranges' && within(trust.ranges, plain(peer ?? ''))
+}
+
 /** How many 16-bit groups of an IPv6 address identify its network: 64 bits (RFC 4291, section 2.5.4). */
 const NETWORK_GROUPS = 4
 const GROUPS = 8

@@ -7,6 +7,7 @@ import { Hub } from '../fanout/hub.ts'
 import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
+import { ALL_RIGHTS } from '../identity/grant.ts'
 import { Presence } from '../presence/presence.ts'
 import { DEFAULTS } from '../presence/testing/options.ts'
 import { Requests } from '../requests.ts'
@@ -25,6 +26,13 @@ const OPEN_CALLER: Caller = {
   sessionId: 's1',
   isNamed: true,
   isObserver: false,
+  grant: {
+    userId: 'ann',
+    username: undefined,
+    isNameFixed: false,
+    expiresAt: undefined,
+    rights: ALL_RIGHTS,
+  },
   connectionId: 'c1',
   address: undefined,
 }

@@ -8,6 +8,7 @@ import type { WebSocket } from 'ws'
 import type { Encoder } from '../fanout/encoder.ts'
 import type { FirehoseReceiver, Hub } from '../fanout/hub.ts'
 import { Subscriber, type SubscriberConnection, type SubscriberPorts } from '../fanout/subscriber.ts'
+import type { Grant } from '../identity/grant.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Arrival } from '../presence/here.ts'
@@ -43,6 +44,8 @@ export type Terms = Required<Pick<Welcome, 'heartbeatMs' | 'graceMs' | 'limits'>
 export interface Caller extends Arrival {
   readonly version: ProtocolVersion
   readonly userId: UserId
+  /** What the connection may do, and until when. */
+  readonly grant: Grant
   readonly sessionId: string
   /** Whether the client chose the session id, and uses it again when it reconnects. */
   readonly isNamed: boolean

@@ -3,8 +3,9 @@ import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { expect, test, vi } from 'vitest'
+import type { Identity } from '../identity/identity.ts'
+import { openIdentity } from '../identity/open.ts'
 import { SystemClock } from '../time/clock.ts'
-import { type Identity, openIdentity } from './identity.ts'
 import { openGateway } from './testing/open-gateway.ts'
 
 test('[C2] a bug in an answer is logged, and closes only the connection that asked, with 4500', async () => {
@@ -60,7 +61,9 @@ test.each([
 test('[D1] a client is welcomed when its identity is known, unless it is gone or the server stops', async () => {
   const answers: (() => void)[] = []
   const identity: Identity = {
-    identify: url => new Promise(resolve => answers.push(() => resolve(openIdentity.identify(url, 'v2')))),
+    ...openIdentity(undefined),
+    identify: request =>
+      new Promise(resolve => answers.push(() => resolve(openIdentity(undefined).identify(request)))),
   }
   const server = await openGateway({ identity })
   const ann = TestClient.v2(server, 'ann')

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
+import { MAX_MESSAGE_BYTES } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { ChangeFeed } from '../changes/feed.ts'
 import { Hub } from '../fanout/hub.ts'
@@ -13,6 +13,7 @@ import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Slices } from '../fanout/slices.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
@@ -31,7 +32,6 @@ import {
   versionOf,
 } from './handshake.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
-import type { Identity } from './identity.ts'
 import { ConnectionLimits, type LimitOptions } from './limits.ts'
 import type { OriginRules } from './origin.ts'
 import { onCloseFrame } from './outbox.ts'
@@ -53,8 +53,6 @@ export interface GatewayOptions {
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly maxBufferedBytes: number
-  /** The user id whose connections are observers, in any number; `undefined` without a live page. */
-  readonly observer: UserId | undefined
   readonly maxSubscribedUsers: number
   readonly maxSubscriptions: number
   readonly allUsersLimit: number
@@ -227,6 +225,7 @@ export class Gateway {
       this.#report(verdict.report)
       return refuse(socket, verdict)
     }
+    if (verdict.kind === 'turned away') this.#report(verdict.report)
     if (this.#options.compression) declineOffers(request)
     // Send the handshake response and the first messages in one write. The outbox uncorks the socket.
     if (verdict.kind === 'accepted') socket.cork()
@@ -236,13 +235,18 @@ export class Gateway {
     })
   }
 
-  #accept(webSocket: ClientSocket, socket: Socket, { grant, version, address }: Accepted): void {
-    const { userId, sessionId } = grant
+  #accept(webSocket: ClientSocket, socket: Socket, accepted: Accepted): void {
+    const { grant, sessionId, choice, version, address } = accepted
+    const { userId, username, rights } = grant
     if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
     this.#limits.opened(userId, address)
     const connectionId = randomUUID()
     this.#welcome(webSocket, socket, {
-      ...grant,
+      userId,
+      username,
+      choice,
+      grant,
+      isObserver: rights.observer,
       version,
       address,
       connectionId,
@@ -279,13 +283,14 @@ export class Gateway {
     }
   }
 
-  #turnAway(webSocket: WebSocket, { text, version }: TurnedAway): void {
+  #turnAway(webSocket: WebSocket, { error, text, version }: TurnedAway): void {
     const timestamp = formatTime(this.#options.clock.now())
-    const [code, reason] = [CLOSE.badIdentity, 'bad identity']
+    const [code, reason] =
+      error === 'bad_token' ? [CLOSE.badToken, 'bad token'] : [CLOSE.badIdentity, 'bad identity']
     webSocket.on('error', ignore)
-    const message = `bad_message: ${text}`
+    const message = `${error}: ${text}`
     const send = (message: ServerMessage): void => webSocket.send(encode(message, version), NOT_DEFLATED)
-    send({ type: 'error', message, timestamp, code: 'bad_message' })
+    send({ type: 'error', message, timestamp, code: error })
     if (version === 'v2') {
       send({ type: 'disconnect', code, reason, reconnect: false, retryAfterMs: 0 })
     }

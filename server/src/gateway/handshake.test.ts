@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { expect, test } from 'vitest'
+import type { Identified, Identity } from '../identity/identity.ts'
+import { openIdentity } from '../identity/open.ts'
 import {
   Handshake,
   type HandshakeOptions,
@@ -8,7 +10,6 @@ import {
   type Verdict,
   versionOf,
 } from './handshake.ts'
-import { type Identity, openIdentity } from './identity.ts'
 import { ConnectionLimits, UNLIMITED } from './limits.ts'
 
 // Every decision on upgrade requests, without sockets.
@@ -20,6 +21,11 @@ interface Asked {
   readonly httpVersion?: string
   readonly address?: string
 }
+
+const open = openIdentity('observer')
+
+/** Believes user ids, after some time. */
+const slowIdentity: Identity = { ...open, identify: async request => open.identify(request) }
 
 function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}): UpgradeRequest {
   return {
@@ -33,10 +39,9 @@ function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}):
 
 function handshake(options: Partial<HandshakeOptions> = {}) {
   return new Handshake({
-    identity: openIdentity,
+    identity: open,
     origins: { allowed: [], development: false },
     trustProxy: undefined,
-    observer: 'observer',
     limits: new ConnectionLimits(UNLIMITED),
     isConnected: () => false,
     ...options,
@@ -59,10 +64,12 @@ test('[D1 V1] a request with a valid identity is accepted', () => {
     grant: {
       userId: 'ann',
       username: undefined,
-      sessionId: undefined,
-      choice: undefined,
-      isObserver: false,
+      isNameFixed: false,
+      expiresAt: undefined,
+      rights: { watch: 'all', rooms: ['*'], observer: false },
     },
+    sessionId: undefined,
+    choice: undefined,
     version: 'v1',
     address: '8.8.8.8',
   })
@@ -70,11 +77,11 @@ test('[D1 V1] a request with a valid identity is accepted', () => {
   expect(judge({ url: '/ws?userId=ann&sessionId=tab', headers: v2, address: '127.0.0.1' })).toMatchObject({
     version: 'v2',
     address: undefined,
-    grant: { sessionId: 'tab' },
+    sessionId: 'tab',
   })
   expect(judge({ url: 'http://app.test/ws?userId=observer' })).toMatchObject({
     kind: 'accepted',
-    grant: { isObserver: true },
+    grant: { rights: { observer: true } },
   })
 })
 
@@ -101,6 +108,7 @@ test('[O5] the log line about a refused web page contains the setting that allow
 test('[D2] a request without a valid identity is turned away, with the reason', () => {
   expect(judge({ url: '/ws' })).toEqual({
     kind: 'turned away',
+    error: 'bad_message',
     version: 'v1',
     text: '"userId" is missing: connect to /ws?userId=ID',
   })
@@ -146,14 +154,13 @@ test('[V1] v2 is requested by its subprotocol, at any position in the list', () 
 })
 
 test('[D1] a user whose identity takes time is accepted when it is known', async () => {
-  const identity = { identify: async (url: string) => openIdentity.identify(url, 'v1') }
-  const slow = handshake({ identity })
+  const slow = handshake({ identity: slowIdentity })
   expect(await decided(slow.judge(request(), 0, false))).toEqual(judge({}))
   expect(await decided(slow.judge(request({ url: '/ws' }), 0, false))).toEqual(judge({ url: '/ws' }))
 })
 
 test('[D1] a client whose identity can not be checked is asked to come back', async () => {
-  const identity = { identify: () => Promise.reject(new Error('no connection')) }
+  const identity = { ...open, identify: () => Promise.reject(new Error('no connection')) }
   const verdict = handshake({ identity }).judge(request(), 0, false)
   expect(await decided(verdict)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
 })
@@ -161,7 +168,8 @@ test('[D1] a client whose identity can not be checked is asked to come back', as
 test('[D1] an identity provider that hangs holds no more than 1,000 requests', async () => {
   const known: (() => void)[] = []
   const identity: Identity = {
-    identify: url => new Promise(resolve => known.push(() => resolve(openIdentity.identify(url, 'v1')))),
+    ...open,
+    identify: request => new Promise(resolve => known.push(() => resolve(open.identify(request)))),
   }
   const hanging = handshake({ identity })
   const waiting = Array.from({ length: MAX_PENDING }, () => hanging.judge(request(), 0, false))
@@ -173,12 +181,42 @@ test('[D1] an identity provider that hangs holds no more than 1,000 requests', a
 
 test('[L1] limits count the connections there are when the identity is known', async () => {
   const limits = new ConnectionLimits({ ...UNLIMITED, connectionsPerUser: 1 })
-  const identity = { identify: async (url: string) => openIdentity.identify(url, 'v1') }
-  const slow = handshake({ identity, limits })
+  const slow = handshake({ identity: slowIdentity, limits })
   const [one, other] = [slow.judge(request(), 0, false), slow.judge(request(), 0, false)]
   const first = (await one) as () => Verdict
   const second = (await other) as () => Verdict
   expect(first()).toMatchObject({ kind: 'accepted' })
   limits.opened('ann', '8.8.8.8')
   expect(second()).toMatchObject({ kind: 'refused' })
+})
+
+test('[D5] a refused token is an HTTP 401, and for a browser an error that it can read', () => {
+  const refusal: Identified = { state: 'refused', rule: 'time', text: 'the token expired 9 s ago' }
+  const identity = { ...open, identify: () => refusal }
+  const report = { kind: 'token', fields: { rule: 'time', reason: refusal.text, address: '8.8.8.8' } }
+  expect(judge({}, { identity })).toMatchObject({
+    kind: 'refused',
+    status: 401,
+    detail: refusal.text,
+    headers: { 'WWW-Authenticate': 'Bearer' },
+    report,
+  })
+  expect(judge({ headers: { origin: 'http://app.test' } }, { identity })).toMatchObject({
+    kind: 'turned away',
+    error: 'bad_token',
+    text: refusal.text,
+    report,
+  })
+})
+
+test('[D5] a contradictory request and an identity that can not be checked are answered over HTTP', () => {
+  const answered = (identified: Identified) =>
+    judge({ headers: { origin: 'http://app.test' } }, { identity: { ...open, identify: () => identified } })
+  expect(answered({ state: 'wrong request', status: 400, text: 'two' })).toMatchObject({ status: 400 })
+  expect(answered({ state: 'wrong request', status: 403, text: 'no' })).toMatchObject({ status: 403 })
+  expect(answered({ state: 'unavailable', text: 'down' })).toMatchObject({
+    status: 503,
+    headers: { 'Retry-After': '1' },
+  })
+  expect(answered({ state: 'unusable', text: 'who?' })).toMatchObject({ error: 'bad_message' })
 })

@@ -1,17 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { ProtocolVersion } from '@who-is-online/protocol/catalogue'
 import type { UserId } from '@who-is-online/protocol/words'
+import type { Grant } from '../identity/grant.ts'
+import type { Identified, Identity } from '../identity/identity.ts'
+import type { FirstChoice } from '../presence/choice.ts'
 import type { TrustProxy } from '../setting-values.ts'
-import { type ClientAddress, clientAddress, countedAs } from './address.ts'
-import type { Identified, Identity } from './identity.ts'
+import { type ClientAddress, clientAddress, countedAs, isFromProxy } from './address.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
 import { isAllowedOrigin, type OriginRules } from './origin.ts'
-
-/** The identity of an accepted connection, and the name and choice that it starts with. */
-export interface Grant extends Omit<Extract<Identified, { state: 'known' }>, 'state'> {
-  /** Whether the connection only reads, and its user is never present. */
-  readonly isObserver: boolean
-}
+import { type Parameters, readParameters } from './parameters.ts'
 
 /** A log line about a refusal. */
 export interface Report {
@@ -28,12 +25,25 @@ export type Verdict =
   | {
       readonly kind: 'accepted'
       readonly grant: Grant
+      /** The id that the client gave its tab or device. */
+      readonly sessionId: string | undefined
+      /** The choice that the client connects with. */
+      readonly choice: FirstChoice | undefined
       readonly version: ProtocolVersion
       /** The client's address, if limits may count it. */
       readonly address: string | undefined
     }
-  /** Upgraded, told the reason, and closed with 4400: a browser can't read why an upgrade was refused. */
-  | { readonly kind: 'turned away'; readonly text: string; readonly version: ProtocolVersion }
+  /**
+   * Upgraded, told the reason, and closed: a browser can't read why an upgrade was refused. `bad_message` is closed
+   * with 4400, `bad_token` with 4401.
+   */
+  | {
+      readonly kind: 'turned away'
+      readonly error: 'bad_message' | 'bad_token'
+      readonly text: string
+      readonly version: ProtocolVersion
+      readonly report?: Report
+    }
   /** Answered over plain HTTP. */
   | {
       readonly kind: 'refused'
@@ -58,8 +68,6 @@ export interface HandshakeOptions {
   readonly identity: Identity
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
-  /** The user id whose connections are observers, in any number; `undefined` without a live page. */
-  readonly observer: UserId | undefined
   readonly limits: ConnectionLimits
   /** Whether a session has a connection. A new connection of the session replaces it. */
   readonly isConnected: (userId: UserId, sessionId: string) => boolean
@@ -113,7 +121,7 @@ export class Handshake {
    * @param isStopping whether the server is stopping, so that all requests are refused
    */
   judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
-    const { identity, origins, trustProxy, limits } = this.#options
+    const { origins, trustProxy, limits } = this.#options
     const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
@@ -128,37 +136,93 @@ export class Handshake {
     const { origin, host } = request.headers
     if (!isAllowedOrigin(origin, host, origins)) return wrongOrigin(origin ?? '', origins)
 
-    if (this.#pending >= MAX_PENDING) return unavailable('too many connections wait for their identity')
     const version = versionOf(request)
-    const identified = identity.identify(url, version)
-    if (!(identified instanceof Promise)) return this.#admit(identified, version, from, address)
+    const parameters = readParameters(url, version)
+    if (typeof parameters === 'string') {
+      return { kind: 'turned away', error: 'bad_message', text: parameters, version }
+    }
+    if (this.#pending >= MAX_PENDING) return unavailable('too many connections wait for their identity')
+    const asked: Asked = { parameters, version, from, address, isBrowser: origin !== undefined }
+    const identified = this.#identify(request, asked)
+    if (!(identified instanceof Promise)) return this.#decide(identified, asked)
     this.#pending++
     return identified
       .then(
-        known => () => this.#admit(known, version, from, address),
+        identified => () => this.#decide(identified, asked),
         () => () => unavailable("the identity of the user can't be checked at present"),
       )
       .finally(() => this.#pending--)
   }
 
+  #identify(
+    { headers, rawHeaders, socket }: UpgradeRequest,
+    { parameters, from }: Asked,
+  ): Identified | Promise<Identified> {
+    const { identity, trustProxy } = this.#options
+    const { userId, username, tokens, names } = parameters
+    return identity.identify({
+      headers,
+      rawHeaders,
+      userId,
+      username,
+      tokens,
+      names,
+      address: from.address,
+      isFromProxy: isFromProxy(socket.remoteAddress, trustProxy),
+    })
+  }
+
   /** Decides on a request whose user is known, or is not. */
-  #admit(
-    identified: Identified,
-    version: ProtocolVersion,
-    from: ClientAddress,
-    address: string | undefined,
-  ): Verdict {
-    const { observer, limits, isConnected } = this.#options
-    if (identified.state === 'unusable') return { kind: 'turned away', text: identified.text, version }
-    const { state: _, ...known } = identified
-    const grant = { ...known, isObserver: known.userId === observer }
+  #decide(identified: Identified, asked: Asked): Verdict {
+    const { version } = asked
+    switch (identified.state) {
+      case 'known':
+        return this.#admit(identified.grant, asked)
+      case 'unusable':
+        return { kind: 'turned away', error: 'bad_message', text: identified.text, version }
+      case 'refused':
+        return wrongToken(identified, asked)
+      case 'wrong request':
+        return refused(identified.status, identified.text)
+      case 'unavailable':
+        return unavailable(identified.text)
+    }
+  }
+
+  #admit(grant: Grant, { parameters, version, from, address }: Asked): Verdict {
+    const { limits, isConnected } = this.#options
+    const { sessionId, choice } = parameters
     // A connection that replaces another one does not increase the number of connections.
-    if (grant.sessionId === undefined || !isConnected(grant.userId, grant.sessionId)) {
-      const full = limits.admits(grant.isObserver ? undefined : grant.userId, address)
+    if (sessionId === undefined || !isConnected(grant.userId, sessionId)) {
+      const full = limits.admits(grant.rights.observer ? undefined : grant.userId, address)
       if (full) return tooMany(full, from)
     }
-    return { kind: 'accepted', grant, version, address }
+    return { kind: 'accepted', grant, sessionId, choice, version, address }
   }
+}
+
+/** What is known of a request before its user is. */
+interface Asked {
+  readonly parameters: Parameters
+  readonly version: ProtocolVersion
+  readonly from: ClientAddress
+  readonly address: string | undefined
+  /** Whether the request has an `Origin`. */
+  readonly isBrowser: boolean
+}
+
+/** Refuses a request without a valid credential, in the way that the client can read. */
+function wrongToken(
+  { rule, text }: Extract<Identified, { state: 'refused' }>,
+  { isBrowser, version, from }: Asked,
+): Verdict {
+  const report = {
+    kind: 'token',
+    text: 'a connection was refused because of its token',
+    fields: { rule, reason: text, address: from.address },
+  }
+  if (isBrowser) return { kind: 'turned away', error: 'bad_token', text, version, report }
+  return { ...refused(401, text, { 'WWW-Authenticate': 'Bearer' }), report }
 }
 
 function refused(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Refused {

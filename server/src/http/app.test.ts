@@ -27,6 +27,7 @@ async function serve(livePage: ReturnType<typeof readLivePage>, apiKey?: string)
     log: quiet,
     version: '0.0.0',
     livePage,
+    livePageTokens: undefined,
     apiKey,
   })
   const server = createServer(app)

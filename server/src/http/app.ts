@@ -3,7 +3,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Health, readiness } from './health.ts'
-import { type LivePage, servePage } from './live-page.ts'
+import { type LivePage, type PageTokens, servePage } from './live-page.ts'
 import { readOnly, serverOptions } from './methods.ts'
 import { page } from './page.ts'
 import { policy } from './policy.ts'
@@ -18,19 +18,21 @@ export interface AppOptions {
   readonly version: string
   /** `undefined` if the live page is off or was not built. */
   readonly livePage: LivePage | undefined
+  /** Makes the tokens with which live pages connect; `undefined` if they need none. */
+  readonly livePageTokens: PageTokens | undefined
   /** The key that the live page requires; `undefined` if it requires none. */
   readonly apiKey: string | undefined
 }
 
 /** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
 export function createApp(options: AppOptions): Express {
-  const { health, metrics, log, version, livePage, apiKey } = options
+  const { health, metrics, log, version, livePage, livePageTokens, apiKey } = options
   const app = express()
   app.disable('etag')
   app.use(policy())
   app.use(serverOptions)
 
-  if (livePage) app.use(servePage(livePage, apiKey))
+  if (livePage) app.use(servePage(livePage, livePageTokens, apiKey))
   readOnly(app, '/', (_request, response) => {
     response.type('html').set('Cache-Control', 'no-store').send(page)
   })

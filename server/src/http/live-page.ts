@@ -18,6 +18,11 @@ export interface LivePage {
   readonly assets: ReadonlyMap<string, PageFile>
 }
 
+/** Makes the tokens with which live pages connect. */
+export interface PageTokens {
+  issue(): string
+}
+
 /** The output directory of the page build. It is the same for code in `src` and in `dist`. */
 export const BUILT_PAGE = fileURLToPath(new URL('../../dist/page/', import.meta.url))
 
@@ -26,6 +31,9 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['js', 'text/javascript; charset=utf-8'],
   ['css', 'text/css; charset=utf-8'],
 ])
+
+/** Where the page gets a token. Pages of other hosts can't read it: there are no CORS headers. */
+const TOKEN_PATH = '/live-page-token'
 
 /** The name of an asset contains a hash of its content, so it can be cached without a limit. */
 const CACHE_FOREVER = 'max-age=31536000, immutable'
@@ -50,16 +58,27 @@ function read(path: string): PageFile {
   return { type, plain, gzip: gzipSync(plain) }
 }
 
-/** Serves the page. With an `apiKey`, requests must have it. */
-export function servePage({ index, assets }: LivePage, apiKey: string | undefined): RequestHandler {
+/**
+ * Serves the page, and with `tokens` also the tokens with which it connects. With an `apiKey`, requests must have it.
+ */
+export function servePage(
+  { index, assets }: LivePage,
+  tokens: PageTokens | undefined,
+  apiKey: string | undefined,
+): RequestHandler {
   const router = Router({ strict: true, caseSensitive: true })
-  if (apiKey !== undefined) router.get(['/', '/assets/:name'], requireKey(apiKey))
+  if (apiKey !== undefined) router.get(['/', '/assets/:name', TOKEN_PATH], requireKey(apiKey))
   // A shared cache must not return a file that required the key to other users.
   const cacheScope = apiKey === undefined ? 'public' : 'private'
   readOnly(router, '/', (_request, response) => {
     // An outdated document would refer to assets that no longer exist.
     send(response, index, 'no-store')
   })
+  if (tokens) {
+    readOnly(router, TOKEN_PATH, (_request, response) => {
+      response.set('Cache-Control', 'no-store').json({ token: tokens.issue() })
+    })
+  }
   router.all('/assets/:name', (request, _response, next) => {
     next(assets.has(request.params.name) ? undefined : 'router')
   })

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net'
 import type { ChangeFeed } from '../../changes/feed.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
 import { createSingleLog } from '../../cluster/single.ts'
+import type { Identity } from '../../identity/identity.ts'
+import { openIdentity } from '../../identity/open.ts'
 import { Presence } from '../../presence/presence.ts'
 import { AT_ONCE } from '../../presence/testing/options.ts'
 import { Requests } from '../../requests.ts'
@@ -10,7 +12,6 @@ import { createMemoryStore } from '../../storage/memory.ts'
 import { SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
-import { type Identity, openIdentity } from '../identity.ts'
 import { UNLIMITED } from '../limits.ts'
 import { TERMS } from './terms.ts'
 
@@ -31,7 +32,7 @@ export async function openGateway({
   compression = false,
   maxBufferedBytes = 1_000_000,
   clock = new SystemClock(Date.now, () => performance.now()),
-  identity = openIdentity as Identity,
+  identity = openIdentity(undefined) as Identity,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -63,7 +64,6 @@ export async function openGateway({
     origins: { allowed: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes,
-    observer: undefined,
     maxSubscribedUsers: 1_000,
     maxSubscriptions: 10_000,
     allUsersLimit,

@@ -1,39 +1,28 @@
 import { expect, test } from 'vitest'
-import { openIdentity } from './identity.ts'
+import { readParameters } from './parameters.ts'
 
-const identify = (query: string) => openIdentity.identify(`/ws${query}`, 'v1')
-const refused = (query: string) => {
-  const identified = identify(query)
-  return identified.state === 'unusable' ? identified.text : identified
-}
+const ABSENT = { username: undefined, sessionId: undefined, choice: undefined, tokens: [] }
 
-test('[D1] the user id comes from the query, percent-encoded or not', () => {
-  expect(identify('?userId=123')).toEqual({
-    state: 'known',
-    userId: '123',
-    username: undefined,
-    sessionId: undefined,
-    choice: undefined,
-  })
-  expect(identify('?x=1&userId=a%20b+c&username=J%C3%B6rg')).toEqual({
-    state: 'known',
+test('[D1] parameters come from the query, percent-encoded or not', () => {
+  expect(readParameters('/ws?userId=123', 'v1')).toEqual({ ...ABSENT, userId: '123', names: ['userId'] })
+  expect(readParameters('/ws?x=1&userId=a%20b+c&username=J%C3%B6rg', 'v1')).toMatchObject({
     userId: 'a b c',
     username: 'Jörg',
-    sessionId: undefined,
-    choice: undefined,
+    names: ['x', 'userId', 'username'],
   })
-  expect(identify(`?userId=${encodeURIComponent('__proto__')}`)).toMatchObject({ userId: '__proto__' })
-  expect(identify('?userId=a=b')).toMatchObject({ userId: 'a=b' })
+  const proto = `/ws?userId=${encodeURIComponent('__proto__')}`
+  expect(readParameters(proto, 'v1')).toMatchObject({ userId: '__proto__' })
+  expect(readParameters('/ws?userId=a=b', 'v1')).toMatchObject({ userId: 'a=b' })
+  expect(readParameters('/ws', 'v1')).toEqual({ ...ABSENT, userId: undefined, names: [] })
 })
 
-test('[D2] a user id that is missing, repeated, malformed or invalid is refused, with the reason', () => {
-  expect(refused('')).toBe('"userId" is missing: connect to /ws?userId=ID')
-  for (const near of ['userid', 'user_id', 'UserID', 'user-id']) {
-    expect(refused(`?${near}=1`)).toBe(
-      `"userId" is missing: connect to /ws?userId=ID (the name is "userId", not "${near}")`,
-    )
-  }
-  expect(refused('?id=1')).toBe('"userId" is missing: connect to /ws?userId=ID')
+test('[D4] all tokens are reported, also two that differ', () => {
+  expect(readParameters('/ws?token=a.b.c', 'v1')).toMatchObject({ userId: undefined, tokens: ['a.b.c'] })
+  expect(readParameters('/ws?token=a&token=&token=b', 'v2')).toMatchObject({ tokens: ['a', 'b'] })
+})
+
+test('[D2] a parameter that is repeated, malformed or invalid is refused, with the reason', () => {
+  const refused = (query: string) => readParameters(`/ws${query}`, 'v1')
   expect(refused('?userId=')).toMatch(/^"userId" must be a string of 1 to 128/)
   expect(refused('?userId=1&userId=2')).toBe('"userId" must be given only once')
   expect(refused('?userId=%FF')).toMatch(/percent-encoded UTF-8/)
@@ -45,27 +34,27 @@ test('[D2] a user id that is missing, repeated, malformed or invalid is refused,
 })
 
 test('[P12] an empty optional parameter counts as absent', () => {
-  const known = { state: 'known', userId: 'a', username: undefined, sessionId: undefined }
+  const known = { userId: 'a', username: undefined, sessionId: undefined }
   for (const query of ['?userId=a&username=', '?userId=a&username', '?userId=a&sessionId=&username=']) {
-    expect(openIdentity.identify(`/ws${query}`, 'v1')).toEqual(known)
-    expect(openIdentity.identify(`/ws${query}`, 'v2')).toEqual(known)
+    expect(readParameters(`/ws${query}`, 'v1')).toMatchObject(known)
+    expect(readParameters(`/ws${query}`, 'v2')).toMatchObject(known)
   }
-  expect(identify('?userId=a&username=&username=b')).toMatchObject({ username: 'b' })
+  expect(readParameters('/ws?userId=a&username=&username=b', 'v1')).toMatchObject({ username: 'b' })
 })
 
 test('[V1] v2 clients can set a session id; v1 ignores the parameter', () => {
   const url = '/ws?userId=a&sessionId=tab%201'
-  expect(openIdentity.identify(url, 'v2')).toMatchObject({ sessionId: 'tab 1' })
-  expect(openIdentity.identify(url, 'v1')).toMatchObject({ sessionId: undefined })
-  const wrong = openIdentity.identify('/ws?userId=a&sessionId=%00', 'v2')
-  expect(wrong).toMatchObject({ state: 'unusable', text: expect.stringMatching(/^"sessionId" must be/) })
-  expect(openIdentity.identify('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ state: 'known' })
+  expect(readParameters(url, 'v2')).toMatchObject({ sessionId: 'tab 1' })
+  expect(readParameters(url, 'v1')).toMatchObject({ sessionId: undefined })
+  const wrong = readParameters('/ws?userId=a&sessionId=%00', 'v2')
+  expect(wrong).toMatch(/^"sessionId" must be/)
+  expect(readParameters('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ userId: 'a' })
 })
 
 test('[D3] a connection can start with a choice: a status, and in v2 also when it expires and when it was made', () => {
   const choice = (query: string, version: 'v1' | 'v2') => {
-    const identified = openIdentity.identify(`/ws?userId=a${query}`, version)
-    return identified.state === 'known' ? identified.choice : identified.text
+    const parameters = readParameters(`/ws?userId=a${query}`, version)
+    return typeof parameters === 'string' ? parameters : parameters.choice
   }
   const [at, end] = ['2026-01-01T12:00:00.000Z', '2026-01-01T13:30:00+01:00']
   expect(choice('', 'v2')).toBeUndefined()

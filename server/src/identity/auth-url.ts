@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto'
+import { isName, isTime, NAME_RULE, TIME_RULE } from '@who-is-online/protocol/words'
+import { request as send } from './fetch-json.ts'
+import { type DefaultRights, type Grant, rightsOf } from './grant.ts'
+import type { Identified, IdentityRequest } from './identity.ts'
+
+export interface AuthUrlOptions {
+  /** The setting AUTH_URL. */
+  readonly url: string
+  readonly defaultRights: DefaultRights
+  /** Durations, in ms: `Clock.steady`. */
+  readonly steady: () => number
+  /** The wall clock, in ms since the epoch. */
+  readonly now: () => number
+  /** How long the application may take, in ms. */
+  readonly timeoutMs: number
+  /** Called with the reason when the application gave no usable answer. */
+  readonly failed: (reason: string) => void
+}
+
+/** How long the application may take, in ms: a client waits for it before it is connected. */
+export const AUTH_URL_MS = 2_000
+
+/** How long an answer is used again, in ms. A user who has signed out can still connect for this time. */
+export const CACHE_MS = 30_000
+
+/** How many requests the application gets at once. More would make a connection storm its storm. */
+export const MAX_AT_ONCE = 100
+
+/** How many answers are kept. Beyond that the oldest is dropped. */
+const MAX_CACHED = 10_000
+
+interface Cached {
+  readonly grant: Grant
+  /** When it may no longer be used, in `steady` time. */
+  readonly until: number
+}
+
+/** Asks the application who a client is, with the credentials that the client sent. */
+export class AuthUrl {
+  readonly #options: AuthUrlOptions
+  readonly #cache = new Map<string, Cached>()
+  #running = 0
+
+  constructor(options: AuthUrlOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Identifies a client. `undefined` if the request has nothing that the application could check.
+   *
+   * @param token a token that the client sent in the URL or in a subprotocol, because a browser can't set
+   * `Authorization`
+   */
+  identify(
+    request: IdentityRequest,
+    token: string | undefined,
+  ): Identified | Promise<Identified> | undefined {
+    const { cookie, origin, authorization } = request.headers
+    const credentials = authorization ?? (token === undefined ? undefined : `Bearer ${token}`)
+    if (cookie === undefined && credentials === undefined) return undefined
+    const headers: Record<string, string> = {
+      Accept: 'application/json',
+      'X-Forwarded-For': request.address,
+      ...(cookie !== undefined && { Cookie: cookie }),
+      ...(credentials !== undefined && { Authorization: credentials }),
+      ...(origin !== undefined && { Origin: origin }),
+    }
+    const key = hashOf(headers)
+    const cached = this.#cached(key)
+    if (cached) return { state: 'known', grant: cached }
+    if (this.#running >= MAX_AT_ONCE) return unavailable()
+    this.#running++
+    return this.#ask(headers, key).finally(() => this.#running--)
+  }
+
+  #cached(key: string): Grant | undefined {
+    const cached = this.#cache.get(key)
+    if (!cached || cached.until <= this.#options.steady()) return undefined
+    const { expiresAt } = cached.grant
+    return expiresAt === undefined || expiresAt > this.#options.now() ? cached.grant : undefined
+  }
+
+  async #ask(headers: Readonly<Record<string, string>>, key: string): Promise<Identified> {
+    const { url, timeoutMs, failed } = this.#options
+    try {
+      const { status, json } = await send(url, { method: 'POST', headers }, timeoutMs)
+      if (status === 401 || status === 403) {
+        return { state: 'refused', rule: 'application', text: 'the application refused the user' }
+      }
+      if (status < 200 || status > 299) throw new Error(`status ${status}`)
+      const grant = this.#grantOf(json())
+      this.#keep(key, grant)
+      return { state: 'known', grant }
+    } catch (error) {
+      failed((error as Error).message)
+      return unavailable()
+    }
+  }
+
+  /** Reads the answer of the application. @throws Error that names the wrong field */
+  #grantOf(answer: unknown): Grant {
+    const { defaultRights, now } = this.#options
+    const { userId, name, expiresAt, ...claims } = (answer ?? {}) as Readonly<Record<string, unknown>>
+    if (typeof userId !== 'string' || !isName(userId)) throw new Error(`"userId" must be ${NAME_RULE}`)
+    const hasName = name !== undefined && name !== null && name !== ''
+    if (hasName && (typeof name !== 'string' || !isName(name))) throw new Error(`"name" must be ${NAME_RULE}`)
+    const ends = expiresAt !== undefined && expiresAt !== null
+    if (ends && (typeof expiresAt !== 'string' || !isTime(expiresAt))) {
+      throw new Error(`"expiresAt" must be ${TIME_RULE}`)
+    }
+    const end = ends ? Date.parse(expiresAt as string) : undefined
+    if (end !== undefined && end <= now()) throw new Error('"expiresAt" must be in the future')
+    const rights = rightsOf(claims, defaultRights)
+    if (typeof rights === 'string') throw new Error(rights)
+    return {
+      userId,
+      username: hasName ? (name as string) : undefined,
+      isNameFixed: hasName,
+      expiresAt: end,
+      rights,
+    }
+  }
+
+  #keep(key: string, grant: Grant): void {
+    this.#cache.delete(key)
+    this.#cache.set(key, { grant, until: this.#options.steady() + CACHE_MS })
+    if (this.#cache.size <= MAX_CACHED) return
+    for (const oldest of this.#cache.keys()) {
+      this.#cache.delete(oldest)
+      return
+    }
+  }
+}
+
+/** A hash of everything that was forwarded. The credentials themselves are not kept. */
+function hashOf(headers: Readonly<Record<string, string>>): string {
+  return createHash('sha256').update(JSON.stringify(headers)).digest('base64')
+}
+
+function unavailable(): Identified {
+  return { state: 'unavailable', text: 'the application can not be asked at present who the user is' }
+}
