@@ -1,9 +1,9 @@
-import { createClient } from '@who-is-online/client'
+import { type ClientOptions, createClient } from '@who-is-online/client'
 import { render } from 'preact'
 import './style.css'
+import { askForAccess } from './access.ts'
 import { live } from './model/live.ts'
 import { ownUser } from './model/own-user.ts'
-import { OBSERVER_ID } from './observer.ts'
 import { Page } from './view/page.tsx'
 
 const TICK_MS = 1_000
@@ -11,8 +11,9 @@ const TICK_MS = 1_000
 /** Longest wait for a frame, in ms: several frames of a page in front. */
 const MAX_FRAME_MS = 100
 
-/** The server's WebSocket endpoint. Relative to the page, so that a proxy may put both under any path. */
+// The addresses are relative to the page, so that a proxy may put all of them under any path.
 const url = new URL('ws', document.baseURI).href
+const tokenUrl = new URL('live-page-token', document.baseURI).href
 
 /**
  * Runs a task with the next animation frame, or after {@link MAX_FRAME_MS}: browsers give a page that is
@@ -38,14 +39,16 @@ function tabStorage(): Storage | undefined {
   }
 }
 
-const model = live(createClient({ url, userId: OBSERVER_ID, idleAfterMs: false }), {
+const { identity, isOpen } = await askForAccess(tokenUrl, request => fetch(request))
+const model = live(createClient({ url, idleAfterMs: false, ...identity } as ClientOptions), {
   schedule: nextFrame,
   now: Date.now,
 })
 setInterval(model.tick, TICK_MS)
 
-const own = ownUser(identity => createClient({ url, ...identity }), tabStorage())
-own.user.subscribe(user => model.setMe(user.state === 'in' ? user.identity.userId : undefined))
+// With tokens, the page can't connect as a user: it has only the token of an observer.
+const own = isOpen ? ownUser(identity => createClient({ url, ...identity }), tabStorage()) : undefined
+own?.user.subscribe(user => model.setMe(user.state === 'in' ? user.identity.userId : undefined))
 
 const root = document.getElementById('page')
 if (root) {

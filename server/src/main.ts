@@ -5,6 +5,8 @@ import { setFlagsFromString } from 'node:v8'
 import { tooFewFiles } from './capacity.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { loadEnvFile } from './env-file.ts'
+import { isOpen } from './identity/create-identity.ts'
+import { runTokenCommand } from './identity/token-command.ts'
 import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log/winston-log.ts'
 import { EXIT, ProcessEnd } from './process.ts'
@@ -20,6 +22,8 @@ import { SystemClock } from './time/clock.ts'
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 async function main(): Promise<void> {
+  const [command, ...args] = process.argv.slice(2)
+  if (command === 'token') return makeOrCheckToken(args)
   const flags = flagsOf(process.argv.slice(2))
   if (flags.help) return print(help())
   if (flags.version) return print(version)
@@ -31,6 +35,17 @@ async function main(): Promise<void> {
   await serve(configuration)
 }
 
+/** Runs the command `token`. It needs the settings of identity only, so it does not ask for those of production. */
+async function makeOrCheckToken(args: readonly string[]): Promise<void> {
+  const { settings } = configurationOf({ dev: true })
+  const ports = { now: Date.now, steady: () => performance.now() }
+  const { end, text } = await runTokenCommand(args, settings, ports)
+  if (end === 'usage' || end === 'config') return exitWith(EXIT[end], text)
+  print(text)
+  // Connections to the server of the keys would keep the process alive for some seconds.
+  process.exit(end === 'done' ? EXIT.ok : EXIT.failed)
+}
+
 function flagsOf(args: readonly string[]): Flags {
   try {
     return readFlags(args)
@@ -39,7 +54,7 @@ function flagsOf(args: readonly string[]): Flags {
   }
 }
 
-function configurationOf(flags: Flags): Configuration {
+function configurationOf(flags: Pick<Flags, 'dev'>): Configuration {
   try {
     return configure({
       flags,
@@ -110,7 +125,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     environment: settings.ENVIRONMENT,
     ...linksTo({ host: settings.HOST, port: server.port }),
   })
-  if (development && isReachable(settings.HOST)) {
+  if (development && isOpen(settings) && isReachable(settings.HOST)) {
     log.info(
       'in development, others in your network can connect as any user; set HOST=127.0.0.1 to prevent that',
     )

@@ -1,3 +1,4 @@
+import { TOKEN_USAGE } from './identity/token-command.ts'
 import { settingGroups } from './setting.ts'
 import { allSettings } from './settings-table.ts'
 import { wrap } from './wrap.ts'
@@ -18,6 +19,10 @@ const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId
   --version       print the version
   --print-config  print the settings that would be used
   --dev           start development; ENVIRONMENT is ignored
+
+Command token: makes a token, or says what is wrong with one.
+
+${TOKEN_USAGE.replaceAll(/^/gm, '  ')}
 
 Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
             78 wrong settings or state.

@@ -11,8 +11,11 @@ import { Users } from './users.tsx'
 
 const format = timeFormat()
 
-/** The whole page. It is drawn once; each part subscribes to the signals that it shows. */
-export function Page({ live, own }: { readonly live: Live; readonly own: OwnUserModel }): VNode {
+/**
+ * The whole page. It is drawn once; each part subscribes to the signals that it shows. Without `own`, the page can't
+ * connect as a user.
+ */
+export function Page({ live, own }: { readonly live: Live; readonly own: OwnUserModel | undefined }): VNode {
   const trust = useComputed(() => live.trust.value.state)
   return (
     <>
@@ -22,7 +25,7 @@ export function Page({ live, own }: { readonly live: Live; readonly own: OwnUser
       </header>
       <main data-trust={trust}>
         <Users live={live} format={format} />
-        <ConnectAs own={own} />
+        {own && <ConnectAs own={own} />}
         <Chart live={live} format={format} />
         <Changes live={live} format={format} />
       </main>

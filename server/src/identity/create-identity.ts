@@ -54,7 +54,7 @@ export function createIdentity(
             steady: () => clock.steady(),
             now: () => clock.now(),
             timeoutMs: AUTH_URL_MS,
-            failed: reason => log.limited('auth url', 'AUTH_URL gave no usable answer', { reason }),
+            failed: reason => log.limited('application', 'AUTH_URL gave no usable answer', { reason }),
           }),
     cookie: AUTH_COOKIE,
     header: AUTH_HEADER,
