@@ -1,0 +1,157 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { AuthUrl, CACHE_MS, MAX_AT_ONCE } from './auth-url.ts'
+import type { Identified } from './identity.ts'
+import { Application } from './testing/application.ts'
+import { NOW } from './testing/new-identity.ts'
+
+let application: Application
+let steady: number
+let now: number
+let reasons: string[]
+let authUrl: AuthUrl
+beforeEach(async () => {
+  application = await Application.start()
+  steady = 0
+  now = NOW
+  reasons = []
+  authUrl = new AuthUrl({
+    url: application.url,
+    defaultRights: { watch: 'named' },
+    steady: () => steady,
+    now: () => now,
+    timeoutMs: 100,
+    failed: reason => reasons.push(reason),
+  })
+})
+afterEach(() => application.stop())
+
+const identify = async (headers: IncomingHttpHeaders, token?: string, address = '8.8.8.8') =>
+  authUrl.identify(
+    {
+      headers,
+      rawHeaders: [],
+      userId: undefined,
+      username: undefined,
+      tokens: [],
+      names: [],
+      address,
+      isFromProxy: false,
+    },
+    token,
+  )
+const respond = (body: unknown, status = 200) => {
+  application.answer = (_request, response) => {
+    response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+  }
+}
+const cookie = { cookie: 'session=1' }
+
+test('[D10] the application gets the credentials of the client, and says who it is', async () => {
+  respond({ userId: 'ann', name: 'Ann', watch: ['bob'], rooms: ['doc-*'], expiresAt: '2026-01-01T13:00:00Z' })
+  const headers = {
+    ...cookie,
+    authorization: 'Basic abc',
+    origin: 'https://a.test',
+    'x-other': 'not forwarded',
+  }
+  expect(await identify(headers)).toEqual({
+    state: 'known',
+    grant: {
+      userId: 'ann',
+      username: 'Ann',
+      isNameFixed: true,
+      expiresAt: NOW + 3_600_000,
+      rights: { watch: new Set(['bob']), rooms: ['doc-*'], observer: false },
+    },
+  })
+  const [request] = application.requests
+  expect(request?.method).toBe('POST')
+  expect(request?.headers).toMatchObject({
+    cookie: 'session=1',
+    authorization: 'Basic abc',
+    origin: 'https://a.test',
+    'x-forwarded-for': '8.8.8.8',
+  })
+  expect(request?.headers['x-other']).toBeUndefined()
+})
+
+test('[D10] a token of the URL is forwarded as Authorization; without a credential nobody is asked', async () => {
+  expect(await identify({}, 'abc')).toMatchObject({ state: 'known' })
+  expect(application.requests[0]?.headers.authorization).toBe('Bearer abc')
+  expect(await identify({ origin: 'https://a.test' })).toBeUndefined()
+  expect(application.requests).toHaveLength(1)
+})
+
+test('[D10] a positive answer is used for 30 s, and only for exactly the same values', async () => {
+  await identify(cookie)
+  steady = CACHE_MS - 1
+  expect(await identify(cookie)).toMatchObject({ state: 'known' })
+  expect(application.requests).toHaveLength(1)
+  await identify({ ...cookie, origin: 'https://a.test' })
+  await identify({ cookie: 'session=2' })
+  await identify({ ...cookie, authorization: 'x' })
+  await identify(cookie, undefined, '9.9.9.9')
+  expect(application.requests).toHaveLength(5)
+  steady = CACHE_MS
+  await identify(cookie)
+  expect(application.requests).toHaveLength(6)
+})
+
+test('[D10] an answer is not used after its own end', async () => {
+  respond({ userId: 'ann', expiresAt: new Date(NOW + 10_000).toISOString() })
+  await identify(cookie)
+  now = NOW + 10_000
+  respond({ userId: 'bob' })
+  expect(await identify(cookie)).toMatchObject({ grant: { userId: 'bob' } })
+})
+
+test.each([401, 403])('[D10] %s refuses the user, and is not kept', async status => {
+  respond({}, status)
+  expect(await identify(cookie)).toMatchObject({ state: 'refused' })
+  respond({ userId: 'ann' })
+  expect(await identify(cookie)).toMatchObject({ state: 'known' })
+})
+
+test.each<[string, (response: ServerResponse) => void, RegExp]>([
+  ['500', response => response.writeHead(500).end(), /^status 500$/],
+  ['404', response => response.writeHead(404).end(), /^status 404$/],
+  ['a redirect', response => response.writeHead(302, { Location: '/login' }).end(), /^status 302$/],
+  ['HTML', response => response.end('<html>'), /not JSON/],
+  ['nothing', response => response.writeHead(204).end(), /not JSON/],
+  ['null', response => response.end('null'), /"userId" must be/],
+  ['no user', response => response.end('{}'), /"userId" must be/],
+  ['a wrong name', response => response.end('{"userId":"a","name":7}'), /"name" must be/],
+  ['a wrong end', response => response.end('{"userId":"a","expiresAt":"soon"}'), /"expiresAt" must be/],
+  [
+    'an end in the past',
+    response => response.end('{"userId":"a","expiresAt":"2020-01-01T00:00:00Z"}'),
+    /"expiresAt" must be in the future/,
+  ],
+  ['wrong rights', response => response.end('{"userId":"a","watch":"x"}'), /"watch" must be/],
+  ['no answer', () => {}, /no answer within 100 ms/],
+  ['a reset', response => response.socket?.resetAndDestroy(), /ECONNRESET|closed/],
+])(
+  '[D10] %s is no answer: the client comes back, and the reason is reported',
+  async (_what, answer, reason) => {
+    application.answer = (_request, response) => answer(response)
+    expect(await identify(cookie)).toMatchObject({ state: 'unavailable' })
+    expect(reasons).toEqual([expect.stringMatching(reason)])
+    respond({ userId: 'ann' })
+    expect(await identify(cookie)).toMatchObject({ state: 'known' })
+  },
+)
+
+test('[D10] at most 100 requests are sent at once', async () => {
+  const waiting: ServerResponse[] = []
+  application.answer = (_request, response) => waiting.push(response)
+  const asked = Array.from({ length: MAX_AT_ONCE }, (_, index) => identify({ cookie: `session=${index}` }))
+  const states = async (all: Promise<Identified | undefined>[]) =>
+    new Set((await Promise.all(all)).map(identified => identified?.state))
+  expect(await states([identify({ cookie: 'one more' })])).toEqual(new Set(['unavailable']))
+  application.answer = (_request, response) => response.end('{"userId":"ann"}')
+  await Promise.all(asked)
+  // The others have ended, here by their time-out.
+  expect(await states([identify({ cookie: 'one more' })])).toEqual(new Set(['known']))
+  expect(waiting.length).toBeLessThanOrEqual(MAX_AT_ONCE)
+})
