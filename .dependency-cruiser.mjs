@@ -46,7 +46,11 @@ export default {
       from: { path: '^server/src/(gateway|storage|http|identity)/', pathNot: notTests },
       to: {
         path: '^server/src/(gateway|storage|http|identity)/',
-        pathNot: ['^server/src/$1/', '^server/src/storage/store\\.ts$', '^server/src/identity/(identity|grant)\\.ts$'],
+        pathNot: [
+          '^server/src/$1/',
+          '^server/src/storage/store\\.ts$',
+          '^server/src/identity/(identity|grant)\\.ts$',
+        ],
       },
     },
     {

@@ -13,8 +13,8 @@ const BEGINNING = `${Buffer.from(JSON.stringify(HEADER)).toString('base64url')}.
 export const LIVE_PAGE_TOKEN_MS = 600_000
 
 /**
- * The tokens of the live page, where users are identified by tokens. The server makes them for whoever may load the
- * page. Their secret is new for each run of the server, and is not one of AUTH_SECRET.
+ * The tokens of the live page, where users are identified by tokens. The server gives one to each client that may load
+ * the page. Their secret is new for each run of the server, and is not one of AUTH_SECRET.
  */
 export class LivePageTokens {
   readonly #secret = createSecretKey(randomBytes(32))

@@ -36,8 +36,8 @@ type LocalKeys = ReturnType<typeof createLocalJWKSet>
  * issuer changes its keys. And failed fetches have no rate limit.
  *
  * - A token with an unknown key waits for keys that are fetched after it arrived. Tokens that wait share a fetch.
- * - If the rate limit of fetches is reached, or the fetch fails, nobody can say whether the token is valid: the result is
- *   `unavailable`, never `no`.
+ * - If the rate limit of fetches is reached, or the fetch fails, the token may be valid: the result is `unavailable`,
+ *   never `no`.
  * - Old keys are used until newer ones were fetched.
  */
 export class RemoteKeys {
