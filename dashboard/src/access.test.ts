@@ -5,7 +5,7 @@ import { OBSERVER_ID } from './observer.ts'
 const url = 'https://app.test/live-page-token'
 
 test('a server without tokens is connected to with the user id of live pages', async () => {
-  const access = await askForAccess(url, async () => new Response('{}', { status: 404 }))
+  const access = await askForAccess(url, async () => Response.json({ token: null }))
   expect(access).toEqual({ identity: { userId: OBSERVER_ID }, isOpen: true })
 })
 

@@ -59,7 +59,8 @@ function read(path: string): PageFile {
 }
 
 /**
- * Serves the page, and with `tokens` also the tokens with which it connects. With an `apiKey`, requests must have it.
+ * Serves the page and the tokens with which it connects; without `tokens`, it needs none. With an `apiKey`, requests
+ * must have it.
  */
 export function servePage(
   { index, assets }: LivePage,
@@ -74,11 +75,10 @@ export function servePage(
     // An outdated document would refer to assets that no longer exist.
     send(response, index, 'no-store')
   })
-  if (tokens) {
-    readOnly(router, TOKEN_PATH, (_request, response) => {
-      response.set('Cache-Control', 'no-store').json({ token: tokens.issue() })
-    })
-  }
+  readOnly(router, TOKEN_PATH, (_request, response) => {
+    // `null` instead of a 404, which a browser would report as an error of the page.
+    response.set('Cache-Control', 'no-store').json({ token: tokens?.issue() ?? null })
+  })
   router.all('/assets/:name', (request, _response, next) => {
     next(assets.has(request.params.name) ? undefined : 'router')
   })
