@@ -7,6 +7,7 @@ import { contenders } from './contenders/contenders.ts'
 import type { Result } from './figures.ts'
 import { keep, print, report } from './report.ts'
 import { firehose } from './scenarios/firehose.ts'
+import { flood } from './scenarios/flood.ts'
 import { idle } from './scenarios/idle.ts'
 import { known } from './scenarios/known.ts'
 import { request } from './scenarios/request.ts'
@@ -22,6 +23,9 @@ const scenarios: Record<string, (size: Size, conditions: Conditions, against?: B
   watch: (size, conditions, against) => compare(watch(size, against?.contenders), conditions),
   storm: (size, conditions) => compare(storm(size), conditions),
   request: (size, conditions) => compare(request(size), conditions),
+  // One round takes a minute and a half, and a limit holds or does not hold in every round.
+  flood: (size, conditions, against) =>
+    compare(flood(size, against?.contenders), { ...conditions, rounds: 1 }),
   idle: (size, conditions) => compare(idle(size), conditions),
   known: (size, conditions, against) => compare(known(size, against?.contenders), conditions),
   saving: (size, { rounds }, against) => (against ? savingBeside(size, against, rounds) : saving(size)),

@@ -3,7 +3,9 @@
 import { BackgroundRequests } from './background-requests.ts'
 import { bursts, changes } from './changes.ts'
 import { ClientPool } from './client-pool.ts'
+import { flood } from './flood.ts'
 import { FrameCount } from './frame-count.ts'
+import { newcomers } from './newcomers.ts'
 import type { Answer, BareCount, Count, Order, Target } from './orders.ts'
 import { requests } from './requests.ts'
 import { Subscribers } from './subscribers.ts'
@@ -49,6 +51,10 @@ function carryOut(order: Order): BareCount | Promise<BareCount> {
       return backgroundRequests.begin(order)
     case 'end requests':
       return backgroundRequests.end(order)
+    case 'flood':
+      return flood(target.port, order)
+    case 'newcomers':
+      return newcomers(pool.link, order)
   }
 }
 

@@ -13,6 +13,8 @@ export type Order =
   | SubscriberChangesOrder
   | BeginRequestsOrder
   | EndRequestsOrder
+  | FloodOrder
+  | NewcomersOrder
 
 /** Connects clients. Counts the arrivals that clients receive. */
 export interface ConnectOrder {
@@ -87,6 +89,24 @@ export interface EndRequestsOrder {
   arrivals: number
 }
 
+/** What a flooding connection sends, as fast as the server reads it. */
+export type FloodKind = 'tiny' | 'pongs' | 'metrics' | 'keys'
+
+/** Floods the server over some connections, which connect again whenever the server ends them. */
+export interface FloodOrder {
+  do: 'flood'
+  kind: FloodKind
+  connections: number
+  seconds: number
+}
+
+/** New clients connect at a steady rate. Counts those that got their welcome; `slowestMs` is the longest wait. */
+export interface NewcomersOrder {
+  do: 'newcomers'
+  perSecond: number
+  seconds: number
+}
+
 /** The result of an order. */
 export interface Count {
   /** The number of received and of expected frames. */
@@ -95,6 +115,10 @@ export interface Count {
   /** With subscriptions: the number of users in those frames. */
   items?: number
   bytes: number
+  /** With a flood: the bytes that were sent. `bytes` are the received ones. */
+  sentBytes?: number
+  /** With newcomers: the longest time from the first packet to the welcome, in ms. */
+  slowestMs?: number
   /** The time from the first frame sent to the last expected frame received. */
   seconds: number
   /** The time from sending a change to its arrival at a sampled client, or from a request to its reply. */
