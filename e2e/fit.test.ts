@@ -13,10 +13,11 @@ import * as clientProtocol from '../client/src/protocol.ts'
 import { FLUSH_MS, TOO_FAST_RETRY_MS } from '../client/src/subscriptions.ts'
 import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
-import { BACK_MS, weightOf } from '../server/src/gateway/connection.ts'
+import { BACK_MS } from '../server/src/gateway/connection.ts'
 import { AWAY_MS_PER_CLIENT } from '../server/src/gateway/gateway.ts'
 import { MAX_URL_CHARS } from '../server/src/gateway/handshake.ts'
 import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
+import { weightOfText } from '../server/src/gateway/throttle.ts'
 import { readSettings } from '../server/src/settings.ts'
 
 // Constants of the client and the server that must fit together. Each rule compares what is needed with what
@@ -146,14 +147,12 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
   ],
 }
 
+/** A typical id: a UUID. */
+const ID = '0b8a2c4e-6d1f-4c3a-9e5b-7f2d8a1c6e04'
+
 /** How many messages a list of ids counts as. */
 function listWeight(ids: number): number {
-  return weightOf({
-    type: 'subscribe',
-    userIds: Array(ids).fill('x'),
-    all: undefined,
-    count: undefined,
-  } as never)
+  return weightOfText(JSON.stringify({ type: 'subscribe', userIds: Array(ids).fill(ID), id: 1 }))
 }
 
 function reconnectWeight({ MAX_WATCHED_USERS, IDS_PER_MESSAGE }: Numbers): number {

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
@@ -13,21 +14,66 @@ const server = useServer({
 
 const from = (address: string) => ({ headers: { 'X-Forwarded-For': address } })
 
-test('[L3] a client that sends too fast gets too_fast, and is closed with 4429 after ten seconds', async () => {
+test('[L3] messages beyond the burst are answered later, in their order', async () => {
   const client = await TestClient.as(server, 'fast')
+  for (let n = 0; n < 240; n++) client.send({ type: 'check_user_status', targetUserId: `u${n}` })
   const begun = Date.now()
-  const flood = setInterval(() => {
-    for (let n = 0; n < 10; n++) client.send({ type: 'get_online_count' })
-  }, 10)
+  const answered: unknown[] = []
+  const errors: string[] = []
+  while (answered.length < 240) {
+    const { type, userId, message } = JSON.parse(await client.text())
+    if (type === 'user_status') answered.push(userId)
+    else errors.push(message)
+  }
+  expect(answered).toEqual(Array.from({ length: 240 }, (_, n) => `u${n}`))
+  expect(Date.now() - begun).toBeGreaterThan(1_900)
+  expect(new Set(errors)).toEqual(
+    new Set(['too_fast: more messages than allowed; they are answered later, in order']),
+  )
+  await client.leave()
+})
+
+test('[L4] a client that sends too fast for ten seconds is closed with 4429', async () => {
+  const client = await TestClient.as(server, 'faster')
+  const begun = Date.now()
+  const flood = setInterval(() => client.send({ type: 'get_online_count' }), 10)
   const { code } = await client.closed
   clearInterval(flood)
   expect(code).toBe(4429)
   expect(Date.now() - begun).toBeGreaterThan(9_500)
-  expect(client.texts.filter(text => text.includes('online_count')).length).toBeLessThan(200 + 20 * 11)
-  expect(client.texts.find(text => text.includes('too_fast'))).toMatch(
-    /too_fast: more messages than allowed; retry in \d+ ms/,
-  )
+  expect(client.texts.filter(text => text.includes('online_count')).length).toBeLessThan(200 + 20 * 14)
 })
+
+test('[L4] a client that sends ten bursts in one write is closed with 4429 at once, and its user has to wait', async () => {
+  const client = await TestClient.as(server, 'flood')
+  const begun = Date.now()
+  const frame = Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x7b, 0x7d])
+  socketOf(client).write(Buffer.concat(Array<Buffer>(3_000).fill(frame)))
+  expect((await client.closed).code).toBe(4429)
+  expect(Date.now() - begun).toBeLessThan(9_000)
+  expect(client.texts.filter(text => text.includes('bad_message')).length).toBeLessThan(220)
+  const again = await TestClient.as(server, 'flood')
+  const connected = Date.now()
+  again.send({ type: 'get_online_count' })
+  await again.next('online_count')
+  expect(Date.now() - connected).toBeGreaterThan(5_000)
+  await again.leave()
+})
+
+test('[L3] pings count as messages', async () => {
+  const client = await TestClient.as(server, 'pinger')
+  let pongs = 0
+  client.socket.on('pong', () => pongs++)
+  const frame = Buffer.from([0x89, 0x80, 0, 0, 0, 0])
+  socketOf(client).write(Buffer.concat(Array<Buffer>(3_000).fill(frame)))
+  expect((await client.closed).code).toBe(4429)
+  expect(pongs).toBeLessThan(220)
+})
+
+/** The TCP socket of a client. */
+function socketOf(client: TestClient): Socket {
+  return (client.socket as unknown as { _socket: Socket })._socket
+}
 
 test('[L5] get_all_users has its own rate limit', async () => {
   const client = await TestClient.as(server, 'lister')

@@ -218,8 +218,10 @@ export function createSubscriptions(
    * connection. The server refuses a long message unread, so the error may have no `id`: then all requests in
    * flight are sent again.
    */
-  function receiveError({ code, id, retryAfterMs = 0 }: ErrorMessage & Reply): boolean {
+  function receiveError({ code, id, retryAfterMs }: ErrorMessage & Reply): boolean {
     if (code !== 'too_fast') return false
+    // Nothing was dropped: the server answers later.
+    if (retryAfterMs === undefined) return true
     for (const [requestId, part] of inFlight) {
       if ((id ?? requestId) !== requestId) continue
       inFlight.delete(requestId)

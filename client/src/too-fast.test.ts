@@ -49,6 +49,15 @@ describe('[J6] after too_fast', () => {
     expect(received('unsubscribe')).toHaveLength(1)
   })
 
+  test('nothing is sent again if nothing was dropped', async () => {
+    const client = await openClient()
+    client.subscribe(ids(200))
+    await Promise.resolve()
+    connection().send({ type: 'error', code: 'too_fast', message: 'answered later' })
+    await clock.run(5_000)
+    expect(server.received.filter(({ type }) => type === 'subscribe')).toHaveLength(1)
+  })
+
   test('a subscription that the server may have is unsubscribed, unless it is wanted again', async () => {
     const client = await openClient()
     const end = client.subscribe(ids(200))

@@ -190,7 +190,8 @@ export const ERROR_CODES = {
   bad_message: 'A field is missing or invalid; the message names the field and what it must be',
   unknown_type: 'There is no request with this `type`; the message lists the known types',
   too_large: 'The request is larger than the server accepts',
-  too_fast: 'The rate limit was exceeded and the request was dropped; retry after `retryAfterMs`, if present',
+  too_fast:
+    'Too many messages. Without `retryAfterMs` nothing was dropped: your messages are answered later, in order. With it, the request with this `id` was dropped; retry after that time',
   too_many:
     'More users than one connection can subscribe to (`limits.maxWatchedUsers`); the request had no effect',
   not_allowed: 'This user does not have the right to do this',
@@ -346,7 +347,7 @@ export const messages = {
     }),
     example: {
       type: 'error',
-      message: 'too_fast: more messages than allowed; retry in 50 ms',
+      message: 'too_fast: more lists of all users than allowed; retry in 50 ms',
       timestamp: TIME,
       code: 'too_fast',
       retryAfterMs: 50,

@@ -202,7 +202,7 @@ export const settingsTable = {
     default: '20',
     values: whole(1),
     meaning:
-      'How many messages per second one connection may send after its burst. Beyond that the server answers too_fast, and if that lasts for ten seconds, it closes the connection with 4429.',
+      'How many messages per second one connection may send after its burst. Faster messages wait: the server stops reading from the client and answers them later, in order. After ten seconds of this, or if ten bursts wait, it closes the connection with 4429. A message counts as one, and one more for each 100 values and each 16 KiB in it; so a list of 1,000 ids counts as eleven. Pings count too.',
     whenToChange: 'A backend of yours sends many requests over one connection.',
   },
   MESSAGES_BURST: {

@@ -13,7 +13,9 @@ import { DEFAULTS } from '../presence/testing/options.ts'
 import { Requests } from '../requests.ts'
 import { newTracker } from '../testing/new-tracker.ts'
 import { type Caller, Connection } from './connection.ts'
+import { Debts } from './debts.ts'
 import { Heartbeat } from './heartbeat.ts'
+import type { Inbox } from './inbox.ts'
 import { UNLIMITED } from './limits.ts'
 import { TERMS } from './testing/terms.ts'
 
@@ -43,9 +45,16 @@ let feed: MemoryFeed
 let output: string[]
 let gone: number
 let errors: number
+/** The time of all monotonic clocks, in ms. */
+let at: number
+let tooFast: Set<Inbox>
+let debts: Debts
 
 beforeEach(() => {
   output = []
+  at = 0
+  tooFast = new Set()
+  debts = new Debts()
   gone = 0
   errors = 0
   presence = new Presence(DEFAULTS)
@@ -55,12 +64,13 @@ beforeEach(() => {
 
 /** Notes the messages in the bytes that a connection writes. */
 function note(bytes: Buffer): boolean {
+  if (bytes[0] === 0x8a) output.push(`pong frame ${bytes.subarray(2)}`)
   for (const [, type] of bytes.toString().matchAll(/\{"type":"(\w+)"/g)) output.push(`${type}`)
   return true
 }
 
 function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
-  const clock = { now: () => T, awake: () => 0, steady: () => 0, listen() {} }
+  const clock = { now: () => T, awake: () => at, steady: () => at, listen() {} }
   const ignore = () => {}
   const tracker = newTracker({ presence, feed, clock })
   const subscriptions = new Subscriptions(presence, feed, 10)
@@ -84,11 +94,15 @@ function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
     highWaterMark: 1e5,
     shared: new SharedAnswers(),
     slow: new Set<never>(),
+    tooFast,
+    debts,
   }
   const webSocket = {
     readyState: WebSocket.OPEN,
     ping: () => output.push('ping'),
     close: (code: number) => output.push(`close ${code}`),
+    pause: () => output.push('pause'),
+    resume: () => output.push('resume'),
   }
   const socket = { write: note, uncork: ignore, writableLength: 0, bytesWritten: 0 }
   const caller = { ...OPEN_CALLER, ...what }
@@ -159,11 +173,82 @@ test('[V8] a connection that is replaced is closed with 4409, and its session co
   expect(presence.record('ann')?.session).toBe('live')
 })
 
-test('[L3] messages beyond the burst are refused', async () => {
-  const connection = connect({}, { ...UNLIMITED, messages: { burst: 1, everyMs: 1_000 } })
+/** One message at once, then one a second. */
+const SLOW = { ...UNLIMITED, messages: { burst: 1, everyMs: 1_000 } }
+
+/** Lets time pass in steps of 100 ms, as the ticker does. */
+async function wait(ms: number): Promise<string[]> {
+  for (const until = at + ms; at < until; ) {
+    at += 100
+    for (const inbox of tooFast) inbox.advance(at)
+  }
+  return taken()
+}
+
+test('[L3] messages beyond the burst wait in their order, and the client is not read meanwhile', async () => {
+  const connection = connect({}, SLOW)
   await taken()
-  for (let n = 0; n < 2; n++) connection.receive('{"type":"ping"}')
-  expect(await taken()).toEqual(['pong', 'error'])
+  connection.receive('{"type":"ping"}')
+  connection.receive('{"type":"get_online_count"}')
+  connection.pinged(Buffer.from('hello'))
+  expect(await taken()).toEqual(['pause', 'pong', 'error'])
+  expect(await wait(900)).toEqual([])
+  expect(await wait(100)).toEqual(['online_count'])
+  expect(await wait(1_000)).toEqual(['pong frame hello'])
+  expect(await wait(1_000)).toEqual(['resume'])
+  expect(tooFast.size).toBe(0)
+})
+
+test('[L3] a client whose messages wait counts as heard', async () => {
+  const connection = connect({}, SLOW)
+  for (let n = 0; n < 6; n++) connection.receive('{"type":"ping"}')
+  await wait(5_000)
+  expect(connection.heardAt).toBe(5_000)
+  await wait(4_000)
+  expect(connection.heardAt).toBe(6_000)
+})
+
+test('[L3] a pong that answers a ping is free, and any other one counts as a message', async () => {
+  const connection = connect({}, SLOW)
+  await taken()
+  connection.ping()
+  connection.ponged()
+  connection.receive('{"type":"ping"}')
+  expect(await taken()).toEqual(['ping', 'pong'])
+  connection.ponged()
+  expect(await taken()).toEqual(['pause', 'error'])
+})
+
+test('[L4] after too much, the connection ends, nothing that waits is answered, and the next one has to wait', async () => {
+  const connection = connect({}, SLOW)
+  await taken()
+  for (let n = 0; n < 12; n++) connection.receive('{"type":"ping"}')
+  expect(await taken()).toEqual(['pause', 'pong', 'error', 'disconnect', 'close 4429', 'pause'])
+  expect([tooFast.size, gone]).toEqual([0, 1])
+  connect({ sessionId: 's2', connectionId: 'c2' }, SLOW)
+  expect(await taken()).toEqual(['pause', 'welcome'])
+  expect(await wait(9_900)).toEqual([])
+  expect(await wait(100)).toEqual(['resume'])
+})
+
+test('[L4] observers have the same user id and share no debt', async () => {
+  const connection = connect({ isObserver: true }, SLOW)
+  for (let n = 0; n < 12; n++) connection.receive('{"type":"ping"}')
+  await taken()
+  connect({ isObserver: true, connectionId: 'c2' }, SLOW)
+  expect(await taken()).toEqual(['welcome'])
+})
+
+test('[V12 C2] a bug in a message that waited closes its own connection only', async () => {
+  const connection = connect({}, SLOW)
+  connection.receive('{"type":"ping"}')
+  connection.receive('{"type":"ping"}')
+  connection.handleText = () => {
+    throw new Error('planted')
+  }
+  await taken()
+  expect(await wait(1_000)).toEqual(['disconnect', 'close 4500'])
+  expect(errors).toBe(1)
 })
 
 test('[V14] an observer is never present and has no session', async () => {

@@ -17,11 +17,14 @@ import type { Asker, Requests } from '../requests.ts'
 import type { Clock } from '../time/clock.ts'
 import type { NewSession, Tracker } from '../tracker.ts'
 import { Delivery, type DeliveryOwner, type DeliveryPorts } from './delivery.ts'
+import { pongFrame } from './frames.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
-import { type LimitOptions, MessageLimit } from './limits.ts'
+import { Inbox, type InboxOwner, type InboxPorts } from './inbox.ts'
+import { type LimitOptions, RequestLimit } from './limits.ts'
+import { TOO_FAST_AWAY_MS } from './throttle.ts'
 
 /** What all connections share. */
-export interface ConnectionPorts extends SubscriberPorts, DeliveryPorts {
+export interface ConnectionPorts extends SubscriberPorts, DeliveryPorts, InboxPorts {
   readonly tracker: Tracker
   readonly requests: Requests
   readonly hub: Hub
@@ -56,11 +59,8 @@ export interface Caller extends Arrival {
   readonly address: string | undefined
 }
 
-/** The methods of a WebSocket that a connection uses directly. All other output goes through `Delivery`. */
+/** The methods of a WebSocket that a connection uses directly. `Inbox` and `Delivery` use the others. */
 export type ClientSocket = Pick<WebSocket, 'ping' | 'close'>
-
-/** How long a client that was closed for sending too fast should wait before it reconnects, in ms. */
-const TOO_FAST_AWAY_MS = 10_000
 
 /**
  * How long a client should wait before it reconnects after an abnormal close, in ms, on average. A single wait is
@@ -69,15 +69,12 @@ const TOO_FAST_AWAY_MS = 10_000
  */
 export const BACK_MS = 1_000
 
-/** For each group of this many user ids, a message counts as one more message. */
-const IDS_PER_MESSAGE = 100
-
-/** A message that exceeds the rate limit is decoded only to get its id, and only up to this many characters. */
-const SHORT_TEXT = 1_024
+/** For each group of this many users in its reply, a request counts as one more message. */
+const USERS_PER_MESSAGE = 100
 
 /** One connection, from its welcome to its close. */
 export class Connection
-  implements Asker, NewSession, Beating, FirehoseReceiver, SubscriberConnection, DeliveryOwner
+  implements Asker, NewSession, Beating, FirehoseReceiver, SubscriberConnection, DeliveryOwner, InboxOwner
 {
   readonly version: ProtocolVersion
   readonly userId: UserId
@@ -89,14 +86,12 @@ export class Connection
   since = 0
   /** When the last frame arrived, in awake time. */
   heardAt: number
-  /** When a message last counted as a sign of life, in `Clock.steady` time. */
-  #messageAt = Number.NEGATIVE_INFINITY
 
   readonly #ports: ConnectionPorts
   readonly #socket: ClientSocket
+  readonly #inbox: Inbox
   readonly #delivery: Delivery
-  readonly #messages: MessageLimit
-  readonly #allUsers: MessageLimit
+  readonly #allUsers: RequestLimit
   #state: 'open' | 'gone' = 'open'
   /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
@@ -114,8 +109,9 @@ export class Connection
     this.address = caller.address
     this.#socket = webSocket
     this.#delivery = new Delivery(ports, webSocket, socket, this)
-    this.#messages = new MessageLimit(ports.limits.messages)
-    this.#allUsers = new MessageLimit(ports.limits.allUsers)
+    // Observers share a user id, and must not share a debt.
+    this.#inbox = new Inbox(ports, webSocket, this, this.isObserver ? undefined : caller.userId)
+    this.#allUsers = new RequestLimit(ports.limits.allUsers)
     this.heardAt = ports.clock.awake()
   }
 
@@ -129,31 +125,45 @@ export class Connection
     if (this.version === 'v1') hub.join(this)
     else this.#subscriber = new Subscriber(this.#ports, this)
     heartbeat.add(this, this.heardAt)
+    this.#inbox.start()
     this.#welcome(caller)
   }
 
   // Input from the client
 
-  /** Handles a text frame. */
+  /** Handles a text frame, or keeps it until there is room. */
   receive(text: string): void {
-    if (this.#state !== 'open') return
-    // Read the clock once per message: for small requests, this is a measurable part of the cost.
-    const at = this.#ports.clock.steady()
-    // Timestamps are in ms, so one sign of life per ms is enough.
-    if (at - this.#messageAt >= 1) {
-      this.#messageAt = at
-      this.beat()
-    }
-    if (this.#isTooFast(this.#messages, at, text)) return
+    this.#inbox.text(text)
+  }
+
+  receivedBinary(): void {
+    this.end(CLOSE.unsupported, 'text frames only')
+    this.#inbox.ignored()
+  }
+
+  pinged(payload: Buffer): void {
+    this.#inbox.ping(payload)
+  }
+
+  ponged(): void {
+    this.#inbox.pong()
+  }
+
+  handleText(text: string): void {
     const request = decode(text, this.version)
-    const more = weightOf(request) - 1
-    if (more > 0 && this.#isTooFast(this.#messages, at, text, more)) return
-    if (asksForAllUsers(request) && this.#isTooFast(this.#allUsers, at, text)) return
+    const more = replyWeightOf(request)
+    if (more > 0) this.#inbox.charge(more)
+    if (asksForAllUsers(request) && this.#isTooFast(request.id)) return
     this.#answer(request)
+  }
+
+  handlePing(payload: Buffer): void {
+    this.write(pongFrame(payload))
   }
 
   /** Records a sign of life of the client. */
   beat(): void {
+    if (this.#state !== 'open') return
     this.heardAt = this.#ports.clock.awake()
     this.#ports.tracker.heard(this)
   }
@@ -203,7 +213,13 @@ export class Connection
   }
 
   ping(): void {
-    if (this.#state === 'open') this.#socket.ping()
+    if (this.#state !== 'open') return
+    this.#inbox.pinged()
+    this.#socket.ping()
+  }
+
+  tellTooFast(): void {
+    this.refuse({ code: 'too_fast', text: 'more messages than allowed; they are answered later, in order' })
   }
 
   drained(): void {
@@ -228,6 +244,10 @@ export class Connection
   /** Closes the connection because a new one of the same session replaces it. The session continues. */
   replaced(): void {
     if (this.#depart()) this.#close(CLOSE.replaced, 'the same session has connected again', 0)
+  }
+
+  sentTooMuch(): void {
+    this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)
   }
 
   tooSlow(): void {
@@ -303,20 +323,16 @@ export class Connection
     if (told) this.reply(told)
   }
 
-  /**
-   * Counts a message that arrived at `at` (`Clock.steady`) against a limit. If it exceeds the limit, refuses it or
-   * ends the connection, and returns true.
-   */
-  #isTooFast(limit: MessageLimit, at: number, text: string, weight = 1): boolean {
-    const verdict = limit.take(at, weight)
+  /** Counts a request for all users. If it exceeds their limit, refuses it or ends the connection. */
+  #isTooFast(id: RequestId): boolean {
+    const verdict = this.#allUsers.take(this.#ports.clock.steady())
     if (verdict.verdict === 'taken') return false
     if (verdict.verdict === 'enough') {
-      this.end(CLOSE.tooFast, 'too fast for too long', TOO_FAST_AWAY_MS)
+      this.sentTooMuch()
     } else {
       const retryAfterMs = Math.ceil(verdict.retryAfterMs)
-      const id = this.version === 'v2' && text.length <= SHORT_TEXT ? decode(text, 'v2').id : undefined
-      const refusal = `more messages than allowed; retry in ${retryAfterMs} ms`
-      this.refuse({ code: 'too_fast', text: refusal, retryAfterMs, id })
+      const text = `more lists of all users than allowed; retry in ${retryAfterMs} ms`
+      this.refuse({ code: 'too_fast', text, retryAfterMs, id })
     }
     return true
   }
@@ -329,6 +345,7 @@ export class Connection
     this.#ports.heartbeat.remove(this)
     this.#delivery.end()
     this.#subscriber?.end()
+    this.#inbox.end()
     this.#ports.gone(this)
     return true
   }
@@ -348,12 +365,13 @@ function reconnectDelay(): number {
   return Math.round(BACK_MS * (0.5 + Math.random()))
 }
 
-/** How many messages a request counts as. A request about many users costs more than one about one user. */
-export function weightOf(request: ClientMessage | Refusal): number {
-  if (request.type === 'list_users') return 1 + Math.floor((request.limit ?? 0) / IDS_PER_MESSAGE)
-  return 'userIds' in request ? 1 + Math.floor((request.userIds?.length ?? 0) / IDS_PER_MESSAGE) : 1
+/** How many messages a request counts as, in addition to the weight of its text, because of its reply. */
+function replyWeightOf(request: ClientMessage | Refusal): number {
+  return request.type === 'list_users' ? Math.floor((request.limit ?? 0) / USERS_PER_MESSAGE) : 0
 }
 
-function asksForAllUsers(request: ClientMessage | Refusal): boolean {
+function asksForAllUsers(
+  request: ClientMessage | Refusal,
+): request is Extract<ClientMessage, { type: 'get_all_users' | 'subscribe' }> {
   return request.type === 'get_all_users' || (request.type === 'subscribe' && request.all === true)
 }

@@ -7,6 +7,9 @@ const TEXT = 0x81
 /** The first byte of a deflated text frame (RFC 7692, section 6). */
 const DEFLATED_TEXT = 0xc1
 
+/** The first byte of a pong frame. */
+const PONG = 0x8a
+
 /** Encodes texts as one run of frames. */
 export function textFrames(texts: readonly string[]): Buffer {
   const lengths = texts.map(text => Buffer.byteLength(text))
@@ -26,6 +29,13 @@ export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text)
   const frame = Buffer.allocUnsafe(headerLength(length) + length)
   frame.write(text, writeHeader(frame, 0, TEXT, length))
+  return frame
+}
+
+/** Makes the pong frame with the payload of a ping. */
+export function pongFrame(payload: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(headerLength(payload.length) + payload.length)
+  payload.copy(frame, writeHeader(frame, 0, PONG, payload.length))
   return frame
 }
 

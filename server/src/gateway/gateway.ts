@@ -22,6 +22,7 @@ import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts, type Terms } from './connection.ts'
+import { Debts } from './debts.ts'
 import {
   Handshake,
   type Refused,
@@ -140,6 +141,8 @@ export class Gateway {
       allUsersLimit,
       terms,
       slow: new Set(),
+      tooFast: new Set(),
+      debts: new Debts(),
       gone: connection => this.#gone(connection),
     }
     this.#webSockets = new WebSocketServer({
@@ -149,6 +152,8 @@ export class Gateway {
       perMessageDeflate: options.compression && { clientNoContextTakeover: true },
       maxPayload: MAX_MESSAGE_BYTES,
       maxFragments: MAX_FRAGMENTS,
+      // The connection answers pings, because they count as messages.
+      autoPong: false,
       WebSocket: ClientSocket,
       handleProtocols: (protocols, request) => {
         const subprotocol = SUBPROTOCOL[versionOf(request)]
@@ -188,6 +193,8 @@ export class Gateway {
 
   /** Pings quiet connections, and ends those that are silent or stuck, at this awake time. */
   advance(awake: number): void {
+    // First, because a client whose messages wait is not silent.
+    for (const inbox of this.#ports.tooFast) inbox.advance(awake)
     const { ping, silent } = this.#heartbeat.advance(awake)
     for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
     for (const connection of ping) connection.ping()
@@ -257,8 +264,8 @@ export class Gateway {
 
   #welcome(webSocket: ClientSocket, socket: Socket, caller: Caller): void {
     webSocket.on('message', onMessage)
-    webSocket.on('ping', onBeat)
-    webSocket.on('pong', onBeat)
+    webSocket.on('ping', onPing)
+    webSocket.on('pong', onPong)
     webSocket.on('close', onClose)
     webSocket.on('error', onViolation)
     onCloseFrame(webSocket, onClose)
@@ -307,15 +314,19 @@ export class Gateway {
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const { connection } = this as ClientSocket
   try {
-    if (isBinary) connection?.end(CLOSE.unsupported, 'text frames only')
+    if (isBinary) connection?.receivedBinary()
     else connection?.receive(data.toString())
   } catch (error) {
     connection?.fail(error as Error)
   }
 }
 
-function onBeat(this: WebSocket): void {
-  ;(this as ClientSocket).connection?.beat()
+function onPing(this: WebSocket, payload: Buffer): void {
+  ;(this as ClientSocket).connection?.pinged(payload)
+}
+
+function onPong(this: WebSocket): void {
+  ;(this as ClientSocket).connection?.ponged()
 }
 
 function onClose(this: WebSocket, code: number): void {

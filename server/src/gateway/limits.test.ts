@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ConnectionLimits, MessageLimit, UNLIMITED } from './limits.ts'
+import { ConnectionLimits, RequestLimit, UNLIMITED } from './limits.ts'
 
 const T = 1_000_000
 const pace = (burst: number, everyMs: number) => ({ burst, everyMs })
@@ -42,8 +42,8 @@ test('[L2] open connections are counted in total, by user and by address', () =>
   expect(limits.admits('ann', '1.1.1.1')).toBeUndefined()
 })
 
-test('[L3] messages beyond the burst are refused with a retry time, and after ten seconds the connection must end', () => {
-  const limit = new MessageLimit(pace(200, 50))
+test('[L5] requests beyond the burst are refused with a retry time, and after ten seconds the connection must end', () => {
+  const limit = new RequestLimit(pace(200, 50))
   for (let n = 0; n < 200; n++) expect(limit.take(T).verdict).toBe('taken')
   expect(limit.take(T)).toEqual({ verdict: 'too fast', retryAfterMs: 50 })
   expect(limit.take(T + 50).verdict).toBe('taken')
@@ -55,16 +55,7 @@ test('[L3] messages beyond the burst are refused with a retry time, and after te
   expect(enoughAt).toBeLessThan(T + 10_100)
 })
 
-test('[L4] after a second without refusals, a client has ten seconds again', () => {
-  const limit = new MessageLimit(pace(1, 5_000))
+test('[L5] after a second without refusals, a client has ten seconds again', () => {
+  const limit = new RequestLimit(pace(1, 5_000))
   for (let at = T; at < T + 30_000; at += 1_100) expect(limit.take(at).verdict).not.toBe('enough')
-})
-
-test('[L3] a message that counts as several uses as much of the limit', () => {
-  const limit = new MessageLimit({ burst: 20, everyMs: 50 })
-  expect(limit.take(0, 11).verdict).toBe('taken')
-  // A message is allowed if the limit allows one more. The rest of its weight delays later messages.
-  expect(limit.take(0, 11).verdict).toBe('taken')
-  expect(limit.take(0)).toEqual({ verdict: 'too fast', retryAfterMs: 150 })
-  expect(limit.take(150).verdict).toBe('taken')
 })

@@ -117,13 +117,13 @@ function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
   else counts.set(key, sum)
 }
 
-/** How long a client may keep sending too fast before its connection ends, in ms. */
+/** How long a client may keep asking too fast before its connection ends, in ms. */
 const TOO_FAST_FOR_MS = 10_000
 
-/** After this time without a refused message, a client no longer counts as sending too fast, in ms. */
+/** After this time without a refused request, a client no longer counts as asking too fast, in ms. */
 export const TOO_FAST_PAUSE_MS = 1_000
 
-/** The decision on a message. `enough`: the client has sent too fast for too long, so the connection must end. */
+/** The decision on a request. `enough`: the client has asked too fast for too long, so the connection must end. */
 export type Verdict =
   | { readonly verdict: 'taken' }
   | { readonly verdict: 'too fast'; readonly retryAfterMs: number }
@@ -131,8 +131,8 @@ export type Verdict =
 
 const TAKEN: Verdict = { verdict: 'taken' }
 
-/** Limits how fast one connection sends messages. */
-export class MessageLimit {
+/** Limits how often one connection makes an expensive request, and refuses it beyond that. */
+export class RequestLimit {
   readonly #pace: Pace
   #spent: Spent = 0
   #refusedAt = Number.NEGATIVE_INFINITY
@@ -142,14 +142,11 @@ export class MessageLimit {
     this.#pace = pace
   }
 
-  /**
-   * Counts a message at `now` (`Clock.steady`) as `weight` messages, unless the limit refuses it. A refused message
-   * is not counted.
-   */
-  take(now: number, weight = 1): Verdict {
+  /** Counts a request at `now` (`Clock.steady`), unless the limit refuses it. A refused request is not counted. */
+  take(now: number): Verdict {
     const ready = readyAt(this.#pace, this.#spent)
     if (ready <= now) {
-      for (let count = 0; count < weight; count++) this.#spent = spend(this.#pace, this.#spent, now)
+      this.#spent = spend(this.#pace, this.#spent, now)
       return TAKEN
     }
     if (now - this.#refusedAt > TOO_FAST_PAUSE_MS) this.#tooFastSince = now

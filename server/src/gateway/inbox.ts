@@ -1,0 +1,172 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { WebSocket } from 'ws'
+import type { Clock } from '../time/clock.ts'
+import type { Debts } from './debts.ts'
+import type { Beating } from './heartbeat.ts'
+import type { LimitOptions } from './limits.ts'
+import { Throttle, type ThrottleOwner, weightOfText } from './throttle.ts'
+
+// The only module that depends on how `ws` reads.
+
+/** What all inboxes share. */
+export interface InboxPorts {
+  readonly clock: Pick<Clock, 'awake' | 'steady'>
+  readonly limits: Pick<LimitOptions, 'messages'>
+  /** The inboxes that are not read, or that hold messages. They must be advanced. */
+  readonly tooFast: Set<Inbox>
+  readonly debts: Debts
+}
+
+/** The connection of an inbox. */
+export interface InboxOwner extends Beating {
+  /** Records a sign of life. */
+  beat(): void
+  handleText(text: string): void
+  handlePing(payload: Buffer): void
+  /** Tells the client that its messages wait. */
+  tellTooFast(): void
+  /** Ends the connection of a client that has sent too fast for too long. */
+  sentTooMuch(): void
+  /** Ends the connection because of a bug. */
+  fail(error: Error): void
+}
+
+/** A text, the payload of a ping, or a pong that was not asked for. */
+type Incoming = string | Buffer | undefined
+
+/**
+ * What one client sends: texts, pings and pongs, which all count as messages. It hands them to its owner as fast as
+ * the limit allows. `Throttle` has the rules.
+ */
+export class Inbox implements ThrottleOwner<Incoming> {
+  readonly #ports: InboxPorts
+  readonly #webSocket: WebSocket
+  readonly #owner: InboxOwner
+  readonly #debtor: UserId | undefined
+  readonly #throttle: Throttle<Incoming>
+  /** When a message last counted as a sign of life, in `Clock.steady` time. */
+  #beatAt = Number.NEGATIVE_INFINITY
+  /** Whether the client has not answered our last ping. */
+  #isPinged = false
+  #isOver = false
+
+  /** @param debtor the user whose debt it takes over and leaves; `undefined` for none */
+  constructor(ports: InboxPorts, webSocket: WebSocket, owner: InboxOwner, debtor: UserId | undefined) {
+    this.#ports = ports
+    this.#webSocket = webSocket
+    this.#owner = owner
+    this.#debtor = debtor
+    const debt = debtor === undefined ? 0 : ports.debts.of(debtor)
+    this.#throttle = new Throttle(ports.limits.messages, this, debt)
+  }
+
+  /** Reads nothing for now, if the user has a debt. */
+  start(): void {
+    this.#throttle.start(this.#ports.clock.steady())
+  }
+
+  text(text: string): void {
+    this.#take(text, weightOfText(text))
+  }
+
+  ping(payload: Buffer): void {
+    this.#take(payload, 1)
+  }
+
+  /** A pong. It is free if it answers our ping. */
+  pong(): void {
+    if (this.#isPinged) this.#owner.beat()
+    else this.#take(undefined, 1)
+    this.#isPinged = false
+  }
+
+  /** Counts a message that has no effect. */
+  ignored(): void {
+    this.#take(undefined, 1)
+  }
+
+  /** The next pong answers a ping of ours. */
+  pinged(): void {
+    this.#isPinged = true
+  }
+
+  /** Counts the last message as `more` messages more, because of its reply. */
+  charge(more: number): void {
+    this.#throttle.charge(this.#ports.clock.steady(), more)
+  }
+
+  /** Handles the messages that are due. A client that is not read can't answer a ping, so it counts as heard. */
+  advance(awake: number): void {
+    this.#owner.heardAt = awake
+    try {
+      this.#throttle.advance(this.#ports.clock.steady(), awake)
+    } catch (error) {
+      this.#owner.fail(error as Error)
+    }
+  }
+
+  /** Hands over nothing more, and leaves the debt to the next connection of the user. */
+  end(): void {
+    this.#isOver = true
+    this.#ports.tooFast.delete(this)
+    const now = this.#ports.clock.steady()
+    const debt = this.#throttle.debtAt(now)
+    if (debt !== undefined && this.#debtor !== undefined) this.#ports.debts.add(this.#debtor, debt, now)
+    this.#throttle.end()
+  }
+
+  /**
+   * Stops reading for good. `ws` parses all frames of a read, even after `pause`, so the frames that it has not
+   * parsed yet are dropped.
+   */
+  stopForGood(): void {
+    const { _receiver: receiver } = this.#webSocket as WebSocket & {
+      _receiver?: { _buffers: Buffer[]; _bufferedBytes: number }
+    }
+    this.#webSocket.pause()
+    if (!receiver) return
+    receiver._buffers = []
+    receiver._bufferedBytes = 0
+  }
+
+  handle(incoming: Incoming): void {
+    if (typeof incoming === 'string') this.#owner.handleText(incoming)
+    else if (incoming) this.#owner.handlePing(incoming)
+  }
+
+  stopReading(): void {
+    this.#webSocket.pause()
+    this.#ports.tooFast.add(this)
+  }
+
+  readAgain(): void {
+    this.#ports.tooFast.delete(this)
+    this.#webSocket.resume()
+  }
+
+  tellTooFast(): void {
+    this.#owner.tellTooFast()
+  }
+
+  sentTooMuch(): void {
+    this.#owner.sentTooMuch()
+    this.stopForGood()
+  }
+
+  #take(incoming: Incoming, weight: number): void {
+    // Read the clock once per message: for small requests, this is a measurable part of the cost.
+    const now = this.#ports.clock.steady()
+    if (this.#isOver) {
+      // What a client sends after the end has no effect, but reading it takes time.
+      if (!this.#throttle.take(now, weight)) this.stopForGood()
+      return
+    }
+    // Timestamps are in ms, so one sign of life per ms is enough.
+    if (now - this.#beatAt >= 1) {
+      this.#beatAt = now
+      this.#owner.beat()
+    }
+    if (this.#throttle.take(now, weight)) this.handle(incoming)
+    else this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
+  }
+}
