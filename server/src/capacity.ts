@@ -81,6 +81,10 @@ function limitsOf(settings: Settings, connections: number): LimitOptions {
     connectionsPerAddress: settings.MAX_CONNECTIONS_PER_ADDRESS,
     handshakes: perSecond(all, 2 * all),
     handshakesPerAddress: perSecond(one, settings.HANDSHAKES_BURST_PER_ADDRESS),
+    httpRequestsPerAddress: perSecond(
+      settings.HTTP_REQUESTS_PER_SECOND_PER_ADDRESS,
+      10 * settings.HTTP_REQUESTS_PER_SECOND_PER_ADDRESS,
+    ),
     messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
     allUsers: perSecond(1, 10),
   }

@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ChangeFeed } from './changes/feed.ts'
+import type { Refusals } from './refusals.ts'
 import type { StoreHealth } from './storage/store.ts'
+import type { Clock } from './time/clock.ts'
 
 /** The number of log lines since the start that could not be written, by output. */
 export interface DroppedLines {
@@ -17,13 +19,24 @@ export interface MetricSources {
   readonly subscriptionCount: () => number
   readonly store: () => StoreHealth
   readonly droppedLines: () => DroppedLines
+  readonly refusals: Refusals
+  readonly clock: Pick<Clock, 'steady'>
 }
+
+/** How long a text of the metrics is sent again, in ms. Making one takes some ms, and anybody can ask for it. */
+const KEEP_MS = 100
 
 /** Metrics for Prometheus. Values are read when requested, so the hot path counts nothing. */
 export class Metrics {
   readonly #registry = new Registry()
 
-  constructor({ feed, online, known, connections, subscriptionCount, store, droppedLines }: MetricSources) {
+  readonly #clock: Pick<Clock, 'steady'>
+  #text: Promise<string> | undefined
+  #madeAt = 0
+
+  constructor(sources: MetricSources) {
+    const { feed, online, known, connections, subscriptionCount, store, droppedLines, refusals } = sources
+    this.#clock = sources.clock
     collectDefaultMetrics({ register: this.#registry })
     this.#gauge('wio_users_online', 'Users that others see as online', online)
     this.#gauge('wio_users_known', 'Known users, including offline ones', known)
@@ -51,6 +64,16 @@ export class Metrics {
         this.inc({ output: 'file' }, file)
       },
     })
+    new Counter({
+      name: 'wio_refused_total',
+      help: 'What a limit has refused, and for MESSAGES_PER_SECOND the messages that it has delayed',
+      labelNames: ['limit'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        for (const [limit, count] of Object.entries(refusals.counts)) this.inc({ limit }, count)
+      },
+    })
     const changes = new Counter({
       name: 'wio_changes_total',
       help: 'Visible changes of presence since the start',
@@ -59,9 +82,14 @@ export class Metrics {
     feed.listen({ changed: ({ length }) => changes.inc(length) })
   }
 
-  /** All metrics in the text format of Prometheus. */
+  /** All metrics in the text format of Prometheus. Requests within `KEEP_MS` share one text. */
   text(): Promise<string> {
-    return this.#registry.metrics()
+    const now = this.#clock.steady()
+    if (this.#text === undefined || now - this.#madeAt >= KEEP_MS) {
+      this.#madeAt = now
+      this.#text = this.#registry.metrics()
+    }
+    return this.#text
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -6,6 +6,8 @@ import { capacityOf } from './capacity.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { PlainHttp } from './gateway/plain-http.ts'
+import { Sockets } from './gateway/sockets.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import { createIdentity, isOpen } from './identity/create-identity.ts'
@@ -15,6 +17,7 @@ import { type DroppedLines, Metrics } from './metrics.ts'
 import { OBSERVER_ID } from './observer.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
+import { Refusals } from './refusals.ts'
 import { Requests } from './requests.ts'
 import type { Settings } from './settings.ts'
 import type { Store } from './storage/store.ts'
@@ -122,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     () => presence.knownTime(clock.now()),
   )
 
+  const refusals = new Refusals()
   const gateway = new Gateway({
     tracker,
     requests,
@@ -131,6 +135,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log,
     identity: createIdentity(settings, { clock, log }, livePageTokens, livePage && OBSERVER_ID),
     limits,
+    refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
     compression: settings.COMPRESSION === 'on',
@@ -159,6 +164,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     subscriptionCount: () => gateway.subscriptionCount,
     store: () => store.health(),
     droppedLines: options.droppedLines,
+    refusals,
+    clock,
   })
   let stopping = false
   const health = {
@@ -170,6 +177,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
   }
 
+  const app = createApp({ health, metrics, log, version, livePage, livePageTokens, apiKey: settings.API_KEY })
+  const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }
+  const plainHttp = new PlainHttp({ ...shared, requests: limits.httpRequestsPerAddress }, app)
   const http = createServer(
     {
       headersTimeout: 5_000,
@@ -178,17 +188,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: 16 * 1024,
     },
-    createApp({
-      health,
-      metrics,
-      log,
-      version,
-      livePage,
-      livePageTokens,
-      apiKey: settings.API_KEY,
-    }),
+    plainHttp.handle,
   )
-  if (Number.isFinite(sockets)) http.maxConnections = sockets
+  new Sockets({ ...shared, sockets, perAddress: limits.connectionsPerAddress }).attach(http)
   gateway.attach(http)
 
   const ticker = new Ticker(clock, (now, awake) => {

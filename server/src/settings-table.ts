@@ -170,7 +170,7 @@ export const settingsTable = {
     default: '1000',
     values: whole(1),
     meaning:
-      'How many connections one address, or one IPv6 network (/64), may have: enough for an office behind one router.',
+      'How many connections one address, or one IPv6 network (/64), may have, WebSocket and plain HTTP together: enough for an office behind one router. One address gets at most half of all connections. Private addresses are not counted unless TRUST_PROXY is set.',
     whenToChange: 'More than 1,000 of your users share one address.',
   },
   HANDSHAKES_PER_SECOND: {
@@ -196,6 +196,14 @@ export const settingsTable = {
     meaning:
       'How many new connections one address may open in a burst. After a restart, 1,000 clients behind one router are then back within RESTART_GRACE_MS.',
     whenToChange: 'More than 1,000 of your users share one address.',
+  },
+  HTTP_REQUESTS_PER_SECOND_PER_ADDRESS: {
+    group: 'limits',
+    default: '50',
+    values: whole(1),
+    meaning:
+      'How many plain HTTP requests per second one address, or one IPv6 network (/64), may send, and ten times as many in a burst. 50 are more than a page and its files need. Beyond that the server answers 429 with Retry-After.',
+    whenToChange: 'A program of yours polls the server often.',
   },
   MESSAGES_PER_SECOND: {
     group: 'limits',

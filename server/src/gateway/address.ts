@@ -76,6 +76,21 @@ export function isFromProxy(peer: string | undefined, trust: TrustProxy | undefi
   return trust?.kind === 'ranges' && within(trust.ranges, plain(peer ?? ''))
 }
 
+/**
+ * The address of a socket, if limits may count it; `undefined` if it may be the address of a proxy. Without a trusted
+ * proxy, private addresses may be.
+ */
+export function peerAddress(
+  remoteAddress: string | undefined,
+  trust: TrustProxy | undefined,
+): string | undefined {
+  const peer = plain(remoteAddress ?? '')
+  if (isIP(peer) === 0) return undefined
+  if (!trust) return isPrivate(peer) ? undefined : peer
+  const isProxy = trust.kind === 'hops' ? trust.hops > 0 : within(trust.ranges, peer)
+  return isProxy ? undefined : peer
+}
+
 /** How many 16-bit groups of an IPv6 address identify its network: 64 bits (RFC 4291, section 2.5.4). */
 const NETWORK_GROUPS = 4
 const GROUPS = 8

@@ -10,6 +10,7 @@ import { Turns } from '../fanout/turns.ts'
 import { ALL_RIGHTS } from '../identity/grant.ts'
 import { Presence } from '../presence/presence.ts'
 import { DEFAULTS } from '../presence/testing/options.ts'
+import { Refusals } from '../refusals.ts'
 import { Requests } from '../requests.ts'
 import { newTracker } from '../testing/new-tracker.ts'
 import { type Caller, Connection } from './connection.ts'
@@ -96,6 +97,7 @@ function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
     slow: new Set<never>(),
     tooFast,
     debts,
+    refusals: new Refusals(),
   }
   const webSocket = {
     readyState: WebSocket.OPEN,

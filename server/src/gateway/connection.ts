@@ -251,6 +251,7 @@ export class Connection
   }
 
   tooSlow(): void {
+    this.#ports.refusals.count('MAX_BUFFERED_BYTES')
     this.end(CLOSE.silentOrSlow, 'too slow to read')
   }
 

@@ -17,6 +17,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Refusals } from '../refusals.ts'
 import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
@@ -48,6 +49,7 @@ export interface GatewayOptions {
   readonly clock: Clock
   readonly log: Log
   readonly limits: LimitOptions
+  readonly refusals: Refusals
   readonly heartbeat: HeartbeatOptions
   /** Whether to accept message compression (RFC 7692) from clients that offer it. */
   readonly compression: boolean
@@ -143,6 +145,7 @@ export class Gateway {
       slow: new Set(),
       tooFast: new Set(),
       debts: new Debts(),
+      refusals: options.refusals,
       gone: connection => this.#gone(connection),
     }
     this.#webSockets = new WebSocketServer({
@@ -306,6 +309,7 @@ export class Gateway {
 
   #report(report: Report | undefined): void {
     if (!report) return
+    this.#options.refusals.count(report.limit)
     this.#options.log.limited(report.kind, report.text, report.fields)
     if (report.advice !== undefined) this.#options.log.once(report.advice)
   }

@@ -4,6 +4,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { Grant } from '../identity/grant.ts'
 import type { Identified, Identity } from '../identity/identity.ts'
 import type { FirstChoice } from '../presence/choice.ts'
+import type { Limit } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import { type ClientAddress, clientAddress, countedAs, isFromProxy } from './address.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
@@ -18,6 +19,7 @@ export interface Report {
   readonly fields: Readonly<Record<string, string>>
   /** Advice that is logged once per process. */
   readonly advice?: string
+  readonly limit: Limit
 }
 
 /** The decision on an upgrade request. */
@@ -220,7 +222,8 @@ function wrongToken(
     kind: 'token',
     text: 'a connection was refused because of its token',
     fields: { rule, reason: text, address: from.address },
-  }
+    limit: 'AUTH',
+  } as const
   if (isBrowser) return { kind: 'turned away', error: 'bad_token', text, version, report }
   return { ...refused(401, text, { 'WWW-Authenticate': 'Bearer' }), report }
 }
@@ -252,6 +255,7 @@ function tooMany({ status, setting, retryAfterMs }: TooMany, from: ClientAddress
     headers: { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) },
     report: {
       kind: 'refused',
+      limit: setting,
       text: `a connection was refused by ${setting}`,
       fields: { address: from.address },
       ...(from.forwarded && {
@@ -270,6 +274,7 @@ function wrongOrigin(origin: string, { allowed }: OriginRules): Verdict {
     headers: {},
     report: {
       kind: 'origin',
+      limit: 'ALLOWED_ORIGINS',
       text: 'a web page was refused: to allow its origin, set ALLOWED_ORIGINS',
       fields: { origin, set: `ALLOWED_ORIGINS=${[...allowed, origin].join(',')}` },
     },

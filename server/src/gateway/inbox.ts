@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
+import type { Refusals } from '../refusals.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Debts } from './debts.ts'
 import type { Beating } from './heartbeat.ts'
@@ -15,6 +16,7 @@ export interface InboxPorts {
   /** The inboxes that are not read, or that hold messages. They must be advanced. */
   readonly tooFast: Set<Inbox>
   readonly debts: Debts
+  readonly refusals: Refusals
 }
 
 /** The connection of an inbox. */
@@ -166,7 +168,8 @@ export class Inbox implements ThrottleOwner<Incoming> {
       this.#beatAt = now
       this.#owner.beat()
     }
-    if (this.#throttle.take(now, weight)) this.handle(incoming)
-    else this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
+    if (this.#throttle.take(now, weight)) return this.handle(incoming)
+    this.#ports.refusals.count('MESSAGES_PER_SECOND')
+    this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
   }
 }

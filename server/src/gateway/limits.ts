@@ -1,5 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Pace, readyAt, type Spent, spend, UNPACED } from '../presence/pace.ts'
+import type { Limit } from '../refusals.ts'
+import { AddressRate } from './address-rate.ts'
 
 /** The limits on connections, handshakes and messages. */
 export interface LimitOptions {
@@ -8,6 +10,7 @@ export interface LimitOptions {
   readonly connectionsPerAddress: number
   readonly handshakes: Pace
   readonly handshakesPerAddress: Pace
+  readonly httpRequestsPerAddress: Pace
   readonly messages: Pace
   /** How often one connection may request all users. The answer can be a thousand times larger than the request. */
   readonly allUsers: Pace
@@ -20,6 +23,7 @@ export const UNLIMITED: LimitOptions = {
   connectionsPerAddress: Number.POSITIVE_INFINITY,
   handshakes: UNPACED,
   handshakesPerAddress: UNPACED,
+  httpRequestsPerAddress: UNPACED,
   messages: UNPACED,
   allUsers: UNPACED,
 }
@@ -27,7 +31,7 @@ export const UNLIMITED: LimitOptions = {
 /** Why a connection is refused. An operator can raise the limit with `setting`. */
 export interface TooMany {
   readonly status: 429 | 503
-  readonly setting: string
+  readonly setting: Limit
   readonly retryAfterMs: number
 }
 
@@ -39,12 +43,13 @@ export class ConnectionLimits {
   readonly #options: LimitOptions
   readonly #byUser = new Map<UserId, number>()
   readonly #byAddress = new Map<string, number>()
-  readonly #handshakesByAddress = new Map<string, Spent>()
+  readonly #handshakesByAddress: AddressRate
   #handshakes: Spent = 0
   #connections = 0
 
   constructor(options: LimitOptions) {
     this.#options = options
+    this.#handshakesByAddress = new AddressRate(options.handshakesPerAddress)
   }
 
   /**
@@ -55,14 +60,9 @@ export class ConnectionLimits {
     const all = readyAt(this.#options.handshakes, this.#handshakes)
     if (all > now) return { status: 503, setting: 'HANDSHAKES_PER_SECOND', retryAfterMs: all - now }
     if (address !== undefined) {
-      const spent = this.#handshakesByAddress.get(address) ?? 0
-      const ready = readyAt(this.#options.handshakesPerAddress, spent)
-      if (ready > now) {
-        return { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs: ready - now }
-      }
-      this.#deleteRecovered(now)
-      this.#handshakesByAddress.delete(address)
-      this.#handshakesByAddress.set(address, spend(this.#options.handshakesPerAddress, spent, now))
+      const retryAfterMs = this.#handshakesByAddress.waitMs(address, now)
+      if (retryAfterMs > 0) return { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs }
+      this.#handshakesByAddress.count(address, now)
     }
     this.#handshakes = spend(this.#options.handshakes, this.#handshakes, now)
     return undefined
@@ -97,17 +97,9 @@ export class ConnectionLimits {
     count(this.#byUser, userId, -1)
     if (address !== undefined) count(this.#byAddress, address, -1)
   }
-
-  /** Deletes addresses whose full burst is available again. */
-  #deleteRecovered(now: number): void {
-    for (const [address, spent] of this.#handshakesByAddress) {
-      if (spent > now) return
-      this.#handshakesByAddress.delete(address)
-    }
-  }
 }
 
-function full(status: 429 | 503, setting: string): TooMany {
+function full(status: 429 | 503, setting: Limit): TooMany {
   return { status, setting, retryAfterMs: TRY_AGAIN_MS }
 }
 

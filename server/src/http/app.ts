@@ -28,6 +28,7 @@ export interface AppOptions {
 export function createApp(options: AppOptions): Express {
   const { health, metrics, log, version, livePage, livePageTokens, apiKey } = options
   const app = express()
+  const document = Buffer.from(JSON.stringify(asyncApi(version)))
   app.disable('etag')
   app.use(policy())
   app.use(serverOptions)
@@ -47,7 +48,7 @@ export function createApp(options: AppOptions): Express {
     response.type('text/plain; version=0.0.4').send(await metrics.text())
   })
   readOnly(app, '/asyncapi.json', (_request, response) => {
-    response.json(asyncApi(version))
+    response.type('json').send(document)
   })
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')

@@ -7,6 +7,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { openIdentity } from '../../identity/open.ts'
 import { Presence } from '../../presence/presence.ts'
 import { AT_ONCE } from '../../presence/testing/options.ts'
+import { Refusals } from '../../refusals.ts'
 import { Requests } from '../../requests.ts'
 import { createMemoryStore } from '../../storage/memory.ts'
 import { SystemClock } from '../../time/clock.ts'
@@ -59,6 +60,7 @@ export async function openGateway({
       once: ignore,
     },
     limits: UNLIMITED,
+    refusals: new Refusals(),
     heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
     compression,
     origins: { allowed: [], development: true },

@@ -1,0 +1,111 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Log } from '../log.ts'
+import type { Limit, Refusals } from '../refusals.ts'
+import type { TrustProxy } from '../setting-values.ts'
+import type { Clock } from '../time/clock.ts'
+import { countedAs, peerAddress } from './address.ts'
+
+export interface SocketOptions {
+  readonly clock: Pick<Clock, 'steady'>
+  readonly log: Pick<Log, 'limited'>
+  readonly refusals: Refusals
+  readonly trustProxy: TrustProxy | undefined
+  /** How many sockets there may be in all; `Infinity` for no limit. */
+  readonly sockets: number
+  /** How many sockets one address may have, WebSocket and plain HTTP together; `Infinity` for no limit. */
+  readonly perAddress: number
+}
+
+/** The share of all sockets that is kept for addresses that are not counted: health checks and proxies. */
+const KEPT_SHARE = 1 / 20
+
+/** The share of all sockets that a single address may use at most. */
+const ONE_ADDRESS_SHARE = 1 / 2
+
+/** The minimum time between two searches for idle sockets, in ms. */
+const SEARCH_EVERY_MS = 1_000
+
+/**
+ * Limits the sockets of an HTTP server, when they connect: in total, and per address. It keeps room for others. When
+ * the room is nearly used up, it closes the plain HTTP connections that are idle.
+ */
+export class Sockets {
+  readonly #options: SocketOptions
+  readonly #byAddress = new Map<string, number>()
+  readonly #known = new WeakSet<Socket>()
+  #all = 0
+  #counted = 0
+  #searchedAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: SocketOptions) {
+    this.#options = options
+  }
+
+  /** The number of addresses that are counted. */
+  get addresses(): number {
+    return this.#byAddress.size
+  }
+
+  attach(server: Server): void {
+    const { sockets } = this.#options
+    if (Number.isFinite(sockets)) server.maxConnections = sockets
+    server.on('drop', data => this.#refuse('MAX_CONNECTIONS', data?.remoteAddress))
+    server.on('connection', (socket: Socket) => {
+      // A socket comes twice if its upgrade request is given back.
+      if (this.#known.has(socket)) return
+      this.#known.add(socket)
+      if (!this.#opened(socket)) {
+        socket.on('error', () => {})
+        socket.end(TOO_MANY)
+        return socket.destroySoon()
+      }
+      if (this.#all > sockets * (1 - KEPT_SHARE)) this.#closeIdle(server)
+    })
+  }
+
+  /** Counts a socket until it closes. Returns false if a limit refuses it. */
+  #opened(socket: Socket): boolean {
+    const { sockets, perAddress, trustProxy } = this.#options
+    const peer = peerAddress(socket.remoteAddress, trustProxy)
+    const address = peer && countedAs(peer)
+    if (address !== undefined) {
+      const count = this.#byAddress.get(address) ?? 0
+      const isFull = this.#counted >= Math.max(1, Math.floor(sockets * (1 - KEPT_SHARE)))
+      if (isFull || count >= Math.min(perAddress, Math.max(1, Math.floor(sockets * ONE_ADDRESS_SHARE)))) {
+        this.#refuse(isFull ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS', peer)
+        return false
+      }
+      this.#byAddress.set(address, count + 1)
+      this.#counted++
+    }
+    this.#all++
+    socket.once('close', () => this.#closed(address))
+    return true
+  }
+
+  #closed(address: string | undefined): void {
+    this.#all--
+    if (address === undefined) return
+    this.#counted--
+    const count = (this.#byAddress.get(address) ?? 0) - 1
+    if (count > 0) this.#byAddress.set(address, count)
+    else this.#byAddress.delete(address)
+  }
+
+  #closeIdle(server: Server): void {
+    const now = this.#options.clock.steady()
+    if (now - this.#searchedAt < SEARCH_EVERY_MS) return
+    this.#searchedAt = now
+    server.closeIdleConnections()
+  }
+
+  #refuse(limit: Limit, address: string | undefined): void {
+    const { refusals, log } = this.#options
+    refusals.count(limit)
+    log.limited('socket', `a socket was refused by ${limit}`, { address })
+  }
+}
+
+const TOO_MANY =
+  'HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n'

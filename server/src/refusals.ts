@@ -1,0 +1,40 @@
+/** What was refused or delayed: the name of the setting, or `PIPELINING`, which has none. */
+export type Limit =
+  | 'MAX_CONNECTIONS'
+  | 'MAX_CONNECTIONS_PER_USER'
+  | 'MAX_CONNECTIONS_PER_ADDRESS'
+  | 'HANDSHAKES_PER_SECOND'
+  | 'HANDSHAKES_PER_SECOND_PER_ADDRESS'
+  | 'HTTP_REQUESTS_PER_SECOND_PER_ADDRESS'
+  | 'PIPELINING'
+  | 'MESSAGES_PER_SECOND'
+  | 'MAX_BUFFERED_BYTES'
+  | 'ALLOWED_ORIGINS'
+  /** A credential that was missing or not accepted, whatever setting asks for it. */
+  | 'AUTH'
+
+/** Counts how often each limit was met, for the metrics. */
+export class Refusals {
+  readonly #counts: Record<Limit, number> = {
+    MAX_CONNECTIONS: 0,
+    MAX_CONNECTIONS_PER_USER: 0,
+    MAX_CONNECTIONS_PER_ADDRESS: 0,
+    HANDSHAKES_PER_SECOND: 0,
+    HANDSHAKES_PER_SECOND_PER_ADDRESS: 0,
+    HTTP_REQUESTS_PER_SECOND_PER_ADDRESS: 0,
+    PIPELINING: 0,
+    MESSAGES_PER_SECOND: 0,
+    MAX_BUFFERED_BYTES: 0,
+    ALLOWED_ORIGINS: 0,
+    AUTH: 0,
+  }
+
+  count(limit: Limit): void {
+    this.#counts[limit]++
+  }
+
+  /** The counts since the start. */
+  get counts(): Readonly<Record<Limit, number>> {
+    return this.#counts
+  }
+}
