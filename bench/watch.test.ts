@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { encode } from '@who-is-online/protocol/encode'
-import type { Presence } from '@who-is-online/protocol/words'
+import type { ShownStatus } from '@who-is-online/protocol/words'
 import { expect, onTestFinished, test } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { compare } from './src/compare.ts'
@@ -42,7 +42,7 @@ test('with as many subscribers as users, all users have the same number of subsc
 })
 
 test('a diff is read like JSON.parse reads it; anything else is an error', () => {
-  const statuses: Presence[] = ['online', 'away', 'busy', 'offline']
+  const statuses: ShownStatus[] = ['online', 'away', 'busy', 'offline']
   for (let count = 1; count <= 20; count++) {
     const users = Array.from({ length: count }, (_, index) => ({
       userId: `u${index * 997}`,
@@ -166,7 +166,7 @@ function serve(server: WebSocketServer, treatment: Treatment): void {
     peers.push(peer)
     socket.send('{"type":"welcome"}')
     socket.on('message', data => {
-      const message: { type: string; userIds: string[]; status: Presence } = JSON.parse(data.toString())
+      const message: { type: string; userIds: string[]; status: ShownStatus } = JSON.parse(data.toString())
       if (message.type === 'subscribe') {
         peer.subscribedTo = new Set(message.userIds)
         peer.lastSeq = seq
@@ -181,10 +181,10 @@ function serve(server: WebSocketServer, treatment: Treatment): void {
     })
   })
 
-  function send(peer: Peer, userId: string, status: Presence): void {
+  function send(peer: Peer, userId: string, status: ShownStatus): void {
     const actual = peer.userId === 'u0' && !isDone ? treatment : 'sent correctly'
     if (actual !== 'sent correctly') isDone = true
-    const item = (id: string, status: Presence) => ({ userId: id, status, lastSeen: null })
+    const item = (id: string, status: ShownStatus) => ({ userId: id, status, lastSeen: null })
     const users = [item(userId, actual === 'sent with another status' ? 'away' : status)]
     if (actual === 'sent with a user without subscription') users.push(item('u999', 'away'))
     const text = encode({ type: 'presence_diff', prevSeq: peer.lastSeq, seq, users }, 'v2')

@@ -8,10 +8,10 @@ export const STATUSES = ['online', 'away', 'busy', 'offline'] as const
 export type Status = (typeof STATUSES)[number]
 
 /** What others see of a user. Derived from sessions, activity and status; it is never set directly. */
-export type Presence = Status
+export type ShownStatus = Status
 
 /** The presence as protocol v1 reports it: `away` and `busy` become `online`. */
-export function basic(presence: Presence): 'online' | 'offline' {
+export function basic(presence: ShownStatus): 'online' | 'offline' {
   return presence === 'offline' ? 'offline' : 'online'
 }
 

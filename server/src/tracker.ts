@@ -9,13 +9,13 @@ import type { Store } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
 
 /** One tab or device of a user. It keeps its id when it reconnects. */
-export interface Session {
+export interface UserSession {
   readonly userId: UserId
   readonly sessionId: string
 }
 
 /** A session that begins. */
-export interface NewSession extends Session {
+export interface NewSession extends UserSession {
   /** Whether the client chose the session id, and uses it again when it reconnects. */
   readonly isNamed: boolean
 }
@@ -67,7 +67,7 @@ export class Tracker {
   }
 
   /** Ends a session that its client has closed. That is also its last sign of life. */
-  leave({ userId, sessionId }: Session): void {
+  leave({ userId, sessionId }: UserSession): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     const now = clock.now()
@@ -76,20 +76,20 @@ export class Tracker {
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */
-  lose({ userId, sessionId }: Session): void {
+  lose({ userId, sessionId }: UserSession): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.lose(userId, sessionId, clock.now()))
   }
 
   /** Records that a client has given a sign of life now. */
-  heard({ userId }: Pick<Session, 'userId'>): void {
+  heard({ userId }: Pick<UserSession, 'userId'>): void {
     const { presence, clock } = this.#ports
     presence.heard(userId, clock.now())
   }
 
   /** Sets the choice of a user. Returns when it was made, in ms since the epoch. */
-  setStatus({ userId, sessionId }: Session, choice: Choice): number {
+  setStatus({ userId, sessionId }: UserSession, choice: Choice): number {
     const { presence, clock } = this.#ports
     const now = clock.now()
     if (!this.#stopped) this.#publish(presence.setStatus(userId, choice, now), sessionId)
@@ -104,14 +104,14 @@ export class Tracker {
   }
 
   /** Sets whether the user is active or idle in a session. */
-  setActivity({ userId, sessionId }: Session, activity: 'active' | 'idle'): void {
+  setActivity({ userId, sessionId }: UserSession, activity: 'active' | 'idle'): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.setActivity(userId, sessionId, activity, clock.now()))
   }
 
   /** Sets whether a session is visible to its user (`active`) or in the background (`inactive`). */
-  setVisibility({ userId, sessionId }: Session, visibility: 'active' | 'inactive'): void {
+  setVisibility({ userId, sessionId }: UserSession, visibility: 'active' | 'inactive'): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     this.#publish(presence.setVisibility(userId, sessionId, visibility, clock.now()))

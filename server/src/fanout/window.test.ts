@@ -1,4 +1,4 @@
-import type { Presence } from '@who-is-online/protocol/words'
+import type { ShownStatus } from '@who-is-online/protocol/words'
 import { expect, test } from 'vitest'
 import { newChange } from '../changes/testing/new-change.ts'
 import { framesIn } from '../gateway/frames.ts'
@@ -9,7 +9,7 @@ import { ClosedWindow } from './window.ts'
 
 const T = Date.UTC(2030, 0, 1)
 
-function newStatus(userId: string, previous: Presence, status: Presence): Change {
+function newStatus(userId: string, previous: ShownStatus, status: ShownStatus): Change {
   return { userId, previous, status, at: T, cause: 'chosen' }
 }
 

@@ -1,4 +1,4 @@
-import type { Presence, UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus, UserId } from '@who-is-online/protocol/words'
 import type { Choice } from './choice.ts'
 import type { Cause, Fact } from './fact.ts'
 import type { PresenceRecord } from './record.ts'
@@ -9,8 +9,8 @@ import type { PresenceRecord } from './record.ts'
  */
 export interface Change {
   readonly userId: UserId
-  readonly status: Presence
-  readonly previous: Presence
+  readonly status: ShownStatus
+  readonly previous: ShownStatus
   readonly at: number
   readonly cause: Cause
 }

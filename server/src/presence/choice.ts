@@ -1,4 +1,4 @@
-import type { Presence, Status } from '@who-is-online/protocol/words'
+import type { ShownStatus, Status } from '@who-is-online/protocol/words'
 
 /** What a user chose, or a backend chose for the user. */
 export interface Choice {
@@ -32,12 +32,12 @@ export function hasExpired({ expiresAt }: Choice, now: number): boolean {
 
 /** What others see of a user, besides name and time. An offline user has no text. */
 export interface ShownPresence {
-  readonly status: Presence
+  readonly status: ShownStatus
   readonly text: string | undefined
   readonly expiresAt: number | undefined
 }
 
-const PLAIN: Readonly<Record<Presence, ShownPresence>> = {
+const PLAIN: Readonly<Record<ShownStatus, ShownPresence>> = {
   online: { status: 'online', text: undefined, expiresAt: undefined },
   away: { status: 'away', text: undefined, expiresAt: undefined },
   busy: { status: 'busy', text: undefined, expiresAt: undefined },
@@ -48,7 +48,7 @@ const PLAIN: Readonly<Record<Presence, ShownPresence>> = {
  * What others see of a user with this status and choice. Most users have no text and no end, and share one of
  * four objects.
  */
-export function shownAs(status: Presence, { text, expiresAt }: Choice): ShownPresence {
+export function shownAs(status: ShownStatus, { text, expiresAt }: Choice): ShownPresence {
   if (status === 'offline' || (text === undefined && expiresAt === undefined)) return PLAIN[status]
   return { status, text, expiresAt }
 }

@@ -19,7 +19,7 @@ export class Expiries {
   }
 
   /** Waits for the end of a user's current choice, if it has one. */
-  watch(user: User): void {
+  set(user: User): void {
     const { expiresAt } = user.choice
     if (expiresAt === undefined) {
       this.#users.delete(user)
@@ -30,7 +30,7 @@ export class Expiries {
     if (this.#deadlines.size > 2 * this.#users.size + MIN_OUTDATED) this.#rebuild()
   }
 
-  forget(user: User): void {
+  delete(user: User): void {
     this.#users.delete(user)
   }
 

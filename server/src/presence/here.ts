@@ -54,7 +54,7 @@ const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
 export class Here {
   readonly #options: PresenceOptions
   readonly #wall: WallClock
-  readonly #view: SeenLookup
+  readonly #seenLookup: SeenLookup
   readonly #pending = new PendingFacts()
   readonly #users = new Map<UserId, User>()
   readonly #round = new Round(() => this.#users.values())
@@ -78,10 +78,10 @@ export class Here {
   /** Until when clients may still return after a suspension, in awake time. */
   #returnUntil = Number.NEGATIVE_INFINITY
 
-  constructor(options: PresenceOptions, wall: WallClock, view: SeenLookup) {
+  constructor(options: PresenceOptions, wall: WallClock, seenLookup: SeenLookup) {
     this.#options = options
     this.#wall = wall
-    this.#view = view
+    this.#seenLookup = seenLookup
   }
 
   // Commands
@@ -115,7 +115,7 @@ export class Here {
       if (user.isVisible) user.markSaid(now)
     }
     this.#add(user)
-    this.#watch(user)
+    this.#awaitEnd(user)
     if (user.keptUntil > 0) this.#kept.set(user, user.keptUntil)
     return user
   }
@@ -126,7 +126,7 @@ export class Here {
     user.open(session, now)
     this.#kept.delete(user)
     if (username !== undefined) this.#rename(user, username)
-    const isChanged = choice !== undefined && user.begin(this.#unlessEnded(choice, now), now)
+    const isChanged = choice !== undefined && user.chooseFirst(this.#unlessEnded(choice, now), now)
     return { ...this.#settle(user, now), choice: isChanged ? this.#chosen(user, now) : undefined }
   }
 
@@ -217,7 +217,7 @@ export class Here {
       if (this.signOfLife(user) !== undefined) moved.push(user)
       if (!user.isChoiceByWall) continue
       user.isChoiceByWall = false
-      this.#watch(user)
+      this.#awaitEnd(user)
     }
     return moved
   }
@@ -253,7 +253,7 @@ export class Here {
    * never seen.
    */
   seen(userId: UserId): Seen | undefined {
-    return this.#pending.get(userId) ?? this.#view(userId)
+    return this.#pending.get(userId) ?? this.#seenLookup(userId)
   }
 
   /** Whether a fact about the user is not visible yet. */
@@ -306,15 +306,15 @@ export class Here {
    */
   #chosen(user: User, now: number): OwnChoice {
     user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now
-    this.#watch(user)
+    this.#awaitEnd(user)
     return ownChoiceOf(user)
   }
 
   /** Waits for the end of a user's current choice, if it has one. */
-  #watch(user: User): void {
+  #awaitEnd(user: User): void {
     const { isChoiceByWall } = user
-    ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).forget(user)
-    ;(isChoiceByWall ? this.#expiriesByWall : this.#expiries).watch(user)
+    ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).delete(user)
+    ;(isChoiceByWall ? this.#expiriesByWall : this.#expiries).set(user)
   }
 
   #takeExpired(now: number): User | undefined {
@@ -417,8 +417,8 @@ export class Here {
   /** Removes a user. Later deadlines of the object are skipped. */
   #remove(user: User): void {
     this.#users.delete(user.userId)
-    this.#expiries.forget(user)
-    this.#expiriesByWall.forget(user)
+    this.#expiries.delete(user)
+    this.#expiriesByWall.delete(user)
     this.#kept.delete(user)
     if (!user.wasSeen) this.#unseen--
   }

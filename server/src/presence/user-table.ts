@@ -17,7 +17,7 @@ export interface ArchivedUser {
  * positions of forgotten users. So reading all positions finds each user who is known meanwhile exactly once.
  */
 export class UserTable<Active extends { readonly userId: UserId }> {
-  readonly #places = new Map<UserId, number>()
+  readonly #positions = new Map<UserId, number>()
   /**
    * The columns, by position. The row of an active user contains only the object. A position without a user
    * is free.
@@ -27,10 +27,10 @@ export class UserTable<Active extends { readonly userId: UserId }> {
   #lastSeen: number[] = []
   #usernames: (string | undefined)[] = []
   #free: number[] = []
-  readonly #round = new Round(() => this.#places.values())
+  readonly #round = new Round(() => this.#positions.values())
 
   get size(): number {
-    return this.#places.size
+    return this.#positions.size
   }
 
   /** One more than the last position. */
@@ -39,67 +39,67 @@ export class UserTable<Active extends { readonly userId: UserId }> {
   }
 
   get(userId: UserId): Active | ArchivedUser | undefined {
-    const place = this.#places.get(userId)
-    return place === undefined ? undefined : this.at(place)
+    const position = this.#positions.get(userId)
+    return position === undefined ? undefined : this.at(position)
   }
 
   has(userId: UserId): boolean {
-    return this.#places.has(userId)
+    return this.#positions.has(userId)
   }
 
   /** The position of a user; undefined for an unknown user. With it, a caller looks the id up only once. */
-  placeOf(userId: UserId): number | undefined {
-    return this.#places.get(userId)
+  positionOf(userId: UserId): number | undefined {
+    return this.#positions.get(userId)
   }
 
   /** The object of an active user; undefined for any other user. */
   active(userId: UserId): Active | undefined {
-    const place = this.#places.get(userId)
-    return place === undefined ? undefined : this.activeAt(place)
+    const position = this.#positions.get(userId)
+    return position === undefined ? undefined : this.activeAt(position)
   }
 
   /** The active user at a position; undefined if the position is free or holds a row. */
-  activeAt(place: number): Active | undefined {
-    const user = this.#users[place]
+  activeAt(position: number): Active | undefined {
+    const user = this.#users[position]
     return typeof user === 'object' ? user : undefined
   }
 
   /** The user at a position; undefined if the position is free. */
-  at(place: number): Active | ArchivedUser | undefined {
-    const user = this.#users[place]
+  at(position: number): Active | ArchivedUser | undefined {
+    const user = this.#users[position]
     if (typeof user !== 'string') return user
-    return { userId: user, lastSeen: this.#lastSeen[place] ?? 0, username: this.#usernames[place] }
+    return { userId: user, lastSeen: this.#lastSeen[position] ?? 0, username: this.#usernames[position] }
   }
 
-  /** Stores an active user. Replaces the row or object of that user, which has the position `place`. */
-  put(user: Active, place = this.#places.get(user.userId)): void {
-    this.#keep(user.userId, user, 0, undefined, place)
+  /** Stores an active user. Replaces the row or object of that user, which has the position `position`. */
+  put(user: Active, position = this.#positions.get(user.userId)): void {
+    this.#keep(user.userId, user, 0, undefined, position)
   }
 
-  /** Stores a row. Replaces the row or object of that user, which has the position `place`. */
+  /** Stores a row. Replaces the row or object of that user, which has the position `position`. */
   archive(
     userId: UserId,
     lastSeen: number,
     username: string | undefined,
-    place = this.#places.get(userId),
+    position = this.#positions.get(userId),
   ): void {
-    this.#keep(userId, userId, lastSeen, username, place)
+    this.#keep(userId, userId, lastSeen, username, position)
   }
 
   forget(userId: UserId): void {
-    const place = this.#places.get(userId)
-    if (place === undefined) return
-    this.#places.delete(userId)
-    if (this.#places.size === 0) {
+    const position = this.#positions.get(userId)
+    if (position === undefined) return
+    this.#positions.delete(userId)
+    if (this.#positions.size === 0) {
       this.#users = []
       this.#lastSeen = []
       this.#usernames = []
       this.#free = []
       return
     }
-    this.#users[place] = undefined
-    this.#usernames[place] = undefined
-    this.#free.push(place)
+    this.#users[position] = undefined
+    this.#usernames[position] = undefined
+    this.#free.push(position)
   }
 
   /**
@@ -107,8 +107,8 @@ export class UserTable<Active extends { readonly userId: UserId }> {
    * the whole round.
    */
   next(): Active | ArchivedUser | undefined {
-    const place = this.#round.next()
-    return place === undefined ? undefined : this.at(place)
+    const position = this.#round.next()
+    return position === undefined ? undefined : this.at(position)
   }
 
   /**
@@ -116,8 +116,8 @@ export class UserTable<Active extends { readonly userId: UserId }> {
    * meanwhile.
    */
   *[Symbol.iterator](): Generator<Active | ArchivedUser> {
-    for (let place = 0; place < this.#users.length; place++) {
-      const user = this.at(place)
+    for (let position = 0; position < this.#users.length; position++) {
+      const user = this.at(position)
       if (user) yield user
     }
   }
@@ -129,17 +129,17 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     username: string | undefined,
     known: number | undefined,
   ): void {
-    const place = known ?? this.#take(userId)
-    this.#users[place] = user
-    this.#lastSeen[place] = lastSeen
-    this.#usernames[place] = username
+    const position = known ?? this.#take(userId)
+    this.#users[position] = user
+    this.#lastSeen[position] = lastSeen
+    this.#usernames[position] = username
   }
 
   /** Takes a position for a new user. */
   #take(userId: UserId): number {
-    const place = this.#free.pop() ?? this.#users.length
-    this.#places.set(userId, place)
-    return place
+    const position = this.#free.pop() ?? this.#users.length
+    this.#positions.set(userId, position)
+    return position
   }
 }
 

@@ -125,13 +125,13 @@ test.each([
 ])('[R17] a choice that is %s', (_, madeAt, counts) => {
   const user = present('a')
   user.choose(BUSY, T)
-  expect(user.begin({ status: 'away', madeAt }, T + 1_000)).toBe(counts)
+  expect(user.chooseFirst({ status: 'away', madeAt }, T + 1_000)).toBe(counts)
   expect(user.chosenAt).toBe(counts ? Math.min(madeAt, T + 1_000) : T)
 })
 
 test('[R17] a time far in the future counts if no other one is known', () => {
   const user = present('a')
-  expect(user.begin({ ...BUSY, madeAt: T + HOUR }, T)).toBe(true)
+  expect(user.chooseFirst({ ...BUSY, madeAt: T + HOUR }, T)).toBe(true)
   expect(user.chosenAt).toBe(T)
 })
 

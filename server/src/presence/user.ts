@@ -208,9 +208,9 @@ export class User {
     this.#keptUntil = 0
     const { sessions } = this.#state
     const own = named ? sessions.findIndex(session => session.id === id) : -1
-    const place = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
-    const isIdle = sessions[place]?.isIdle ?? false
-    if (place >= 0) sessions.splice(place, 1)
+    const index = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
+    const isIdle = sessions[index]?.isIdle ?? false
+    if (index >= 0) sessions.splice(index, 1)
     sessions.push({ id, named, isIdle, isInactive: false, state: 'live' })
     this.heard(now)
   }
@@ -300,7 +300,7 @@ export class User {
    * Takes the choice that a session begins with, unless the user has made a newer one, maybe on another
    * device. Returns whether it differs from the previous one.
    */
-  begin({ madeAt, ...choice }: FirstChoice, now: number): boolean {
+  chooseFirst({ madeAt, ...choice }: FirstChoice, now: number): boolean {
     if (madeAt === undefined) return this.choose(choice, now)
     return this.#isNewest(madeAt, now) && this.#choose(choice, Math.min(madeAt, now))
   }

@@ -1,4 +1,4 @@
-import type { Presence, UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus, UserId } from '@who-is-online/protocol/words'
 import { type BucketPlace, Buckets } from './buckets.ts'
 import type { Change } from './change.ts'
 import { OFFLINE, type ShownPresence } from './choice.ts'
@@ -9,7 +9,7 @@ import type { WallClock } from './wall-clock.ts'
 /** A user as others see them. */
 export interface SeenUser {
   readonly userId: UserId
-  readonly status: Presence
+  readonly status: ShownStatus
   /** Ms since the epoch; null for a user whom others have never seen. */
   readonly lastSeen: number | null
   readonly username: string | undefined
@@ -69,13 +69,13 @@ export class View {
   }
 
   /** Sets what others see of a user, without a change. Returns the status that they saw before. */
-  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): Presence {
-    const place = this.#table.placeOf(userId)
-    if (place === undefined) this.#order.add(userId)
-    const before = place === undefined ? undefined : this.#table.activeAt(place)
+  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): ShownStatus {
+    const position = this.#table.positionOf(userId)
+    if (position === undefined) this.#order.add(userId)
+    const before = position === undefined ? undefined : this.#table.activeAt(position)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
-      this.#table.archive(userId, lastSeen, username, place)
+      this.#table.archive(userId, lastSeen, username, position)
       return before?.shown.status ?? 'offline'
     }
     if (before) {
@@ -87,7 +87,7 @@ export class View {
       return status
     }
     const user = { userId, lastSeen, username, shown }
-    this.#table.put(user, place)
+    this.#table.put(user, position)
     this.#online.add(user)
     return 'offline'
   }
@@ -162,7 +162,7 @@ export class View {
    * user who is known during the whole paging is on exactly one page. A page may be short, or empty, without
    * being the last.
    */
-  page(from: BucketPlace = FIRST_PLACE, limit: number, status?: Presence): Page {
+  page(from: BucketPlace = FIRST_PLACE, limit: number, status?: ShownStatus): Page {
     const users: SeenUser[] = []
     let looked = 0
     let place: BucketPlace | undefined = from

@@ -102,7 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning session leaves the held session in place',
     file: 'user.ts',
-    line: 'if (place >= 0) sessions.splice(place, 1)',
+    line: 'if (index >= 0) sessions.splice(index, 1)',
     becomes: '',
   },
   {
@@ -272,7 +272,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning session is active',
     file: 'user.ts',
-    line: 'sessions[place]?.isIdle ?? false',
+    line: 'sessions[index]?.isIdle ?? false',
     becomes: 'false',
   },
   {
@@ -302,8 +302,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a named session replaces an unnamed one instead of the live one of its name',
     file: 'user.ts',
-    line: 'const place = own >= 0 ? own : sessions',
-    becomes: "const place = own >= 0 && sessions[own]?.state === 'live' ? own : sessions",
+    line: 'const index = own >= 0 ? own : sessions',
+    becomes: "const index = own >= 0 && sessions[own]?.state === 'live' ? own : sessions",
   },
   {
     name: 'a new session replaces a live named session',
@@ -356,7 +356,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restored choice never ends',
     file: 'here.ts',
-    line: '    this.#watch(user)\n    if (user.keptUntil',
+    line: '    this.#awaitEnd(user)\n    if (user.keptUntil',
     becomes: '    if (user.keptUntil',
   },
   {
@@ -511,14 +511,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an archived user has no name',
     file: 'view.ts',
-    line: 'this.#table.archive(userId, lastSeen, username, place)',
-    becomes: 'this.#table.archive(userId, lastSeen, undefined, place)',
+    line: 'this.#table.archive(userId, lastSeen, username, position)',
+    becomes: 'this.#table.archive(userId, lastSeen, undefined, position)',
   },
   {
     name: 'an archived user keeps the lastSeen from before',
     file: 'view.ts',
-    line: 'this.#table.archive(userId, lastSeen, username, place)',
-    becomes: 'this.#table.archive(userId, this.#table.get(userId)?.lastSeen ?? lastSeen, username, place)',
+    line: 'this.#table.archive(userId, lastSeen, username, position)',
+    becomes: 'this.#table.archive(userId, this.#table.get(userId)?.lastSeen ?? lastSeen, username, position)',
   },
   {
     name: 'a user who becomes active has no name',
@@ -535,8 +535,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an archived user gets the name of an earlier row',
     file: 'user-table.ts',
-    line: '    this.#usernames[place] = username',
-    becomes: '    this.#usernames[place] ??= username',
+    line: '    this.#usernames[position] = username',
+    becomes: '    this.#usernames[position] ??= username',
   },
   {
     name: 'an offline user is restored without a name',
@@ -583,7 +583,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a forgotten user keeps the row',
     file: 'user-table.ts',
-    line: '    this.#users[place] = undefined\n',
+    line: '    this.#users[position] = undefined\n',
     becomes: '',
   },
   {
@@ -753,7 +753,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a first choice is not checked',
     file: 'here.ts',
-    line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now\n    this.#watch(user)',
+    line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now\n    this.#awaitEnd(user)',
     becomes: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now',
   },
   {
@@ -1086,8 +1086,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a fact ignores an earlier fact that is not visible yet',
     file: 'here.ts',
-    line: 'return this.#pending.get(userId) ?? this.#view(userId)',
-    becomes: 'return this.#view(userId)',
+    line: 'return this.#pending.get(userId) ?? this.#seenLookup(userId)',
+    becomes: 'return this.#seenLookup(userId)',
   },
   {
     name: 'visible facts are kept as pending',

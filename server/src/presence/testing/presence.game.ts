@@ -1,4 +1,4 @@
-import type { Presence as Shown, Status, UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus as Shown, Status, UserId } from '@who-is-online/protocol/words'
 import fc from 'fast-check'
 import type { BucketPlace } from '../buckets.ts'
 import type { Change, EndedSession, OwnChoice } from '../change.ts'

@@ -1,4 +1,4 @@
-import type { Presence as Shown, UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus as Shown, UserId } from '@who-is-online/protocol/words'
 import type { Choice, FirstChoice } from '../choice.ts'
 import type { Cause } from '../fact.ts'
 import type { PresenceOptions } from '../options.ts'
