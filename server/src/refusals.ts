@@ -10,6 +10,7 @@ export type Limit =
   | 'MESSAGES_PER_SECOND'
   | 'MAX_BUFFERED_BYTES'
   | 'ALLOWED_ORIGINS'
+  | 'ALLOWED_HOSTS'
   /** A credential that was missing or not accepted, whatever setting asks for it. */
   | 'AUTH'
 
@@ -26,6 +27,7 @@ export class Refusals {
     MESSAGES_PER_SECOND: 0,
     MAX_BUFFERED_BYTES: 0,
     ALLOWED_ORIGINS: 0,
+    ALLOWED_HOSTS: 0,
     AUTH: 0,
   }
 

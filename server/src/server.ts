@@ -137,7 +137,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     limits,
     refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
-    origins: { allowed: settings.ALLOWED_ORIGINS, development: settings.ENVIRONMENT === 'development' },
+    origins: {
+      allowed: settings.ALLOWED_ORIGINS,
+      hosts: isOpen(settings) ? settings.ALLOWED_HOSTS : undefined,
+      development: settings.ENVIRONMENT === 'development',
+    },
     compression: settings.COMPRESSION === 'on',
     trustProxy: settings.TRUST_PROXY,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { webOrigin } from './web-origin.ts'
 
 // The kinds of values that settings take: how a text becomes a value, and how the documentation describes it.
 
@@ -78,14 +79,27 @@ export const host: Values<string> = {
   },
 }
 
-/** Origins of web pages, each as a browser sends it. */
+/** Origins of web pages and apps, in their normal form. */
 export const origins: Values<readonly string[]> = {
   allowed: 'a list of origins, separated by commas',
   parse: value =>
     itemsOf(value).map(item => {
-      if (URL.canParse(item) && new URL(item).origin === item) return item
+      const origin = webOrigin(item)
+      if (origin !== undefined) return origin
       throw new Error(
         `a list of origins such as https://app.example.com, separated by commas; ${JSON.stringify(item)} is not an origin`,
+      )
+    }),
+}
+
+/** Names of this server, without ports, in lower case. */
+export const hosts: Values<readonly string[]> = {
+  allowed: 'a list of host names, separated by commas',
+  parse: value =>
+    itemsOf(value).map(item => {
+      if (/^[\w-]+(\.[\w-]+)*$/.test(item)) return item.toLowerCase()
+      throw new Error(
+        `a list of host names such as presence.example.com, without schemes and ports; ${JSON.stringify(item)} is not a host name`,
       )
     }),
 }

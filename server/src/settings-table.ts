@@ -1,6 +1,6 @@
 import { identitySettings } from './identity-settings.ts'
 import type { Setting } from './setting.ts'
-import { host, key, oneOf, origins, proxies, text, whole } from './setting-values.ts'
+import { host, hosts, key, oneOf, origins, proxies, text, whole } from './setting-values.ts'
 
 // Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made
 // from this table. A number brings its reason.
@@ -80,8 +80,17 @@ export const settingsTable = {
     default: '',
     values: origins,
     meaning:
-      'The origins of the web pages that may connect, such as https://app.example.com. Pages from the server’s own host may always connect.',
+      'The origins of the web pages and apps that may connect, such as https://app.example.com or capacitor://localhost. Pages from the server’s own host may connect too: see ALLOWED_HOSTS. null allows pages without an origin, such as files and sandboxed frames of any page.',
     whenToChange: 'Your pages come from another host. The log names the origin of a page that was refused.',
+  },
+  ALLOWED_HOSTS: {
+    group: 'security',
+    default: '',
+    values: hosts,
+    meaning:
+      'The names of this server, such as presence.example.com. Web pages that were loaded from one of these names, or from localhost or an IP address, may connect to the same name. Other names are refused, because anybody can let a name point to this server and so read it with a browser in your network (DNS rebinding). Where a client must prove who it is, this setting is not needed and has no effect.',
+    whenToChange:
+      'With AUTH=open or in development, if your pages and /ws have the same name. The log has the name of a page that was refused.',
   },
   TRUST_PROXY: {
     group: 'security',

@@ -40,7 +40,7 @@ function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}):
 function handshake(options: Partial<HandshakeOptions> = {}) {
   return new Handshake({
     identity: open,
-    origins: { allowed: [], development: false },
+    origins: { allowed: [], hosts: [], development: false },
     trustProxy: undefined,
     limits: new ConnectionLimits(UNLIMITED),
     isConnected: () => false,
@@ -90,6 +90,8 @@ test.each([
   ['HTTP/1.0', { httpVersion: '1.0' }, 400],
   ['two Host headers', { rawHeaders: ['Host', 'a', 'host', 'b'] }, 400],
   ['no Host header', { rawHeaders: [] }, 400],
+  ['a body', { headers: { 'content-length': '5' } }, 400],
+  ['a chunked body', { headers: { 'transfer-encoding': 'chunked' } }, 400],
   ['another version of WebSocket', { headers: { 'sec-websocket-version': '8' } }, 426],
   ['another path', { url: '/chat?userId=ann' }, 404],
   ['a web page of another host', { headers: { origin: 'https://evil.test' } }, 403],
@@ -99,7 +101,7 @@ test.each([
 })
 
 test('[O5] the log line about a refused web page contains the setting that allows it', () => {
-  const origins = { allowed: ['https://a.test'], development: false }
+  const origins = { allowed: ['https://a.test'], hosts: [], development: false }
   expect(judge({ headers: { origin: 'https://b.test' } }, { origins })).toMatchObject({
     report: { kind: 'origin', fields: { set: 'ALLOWED_ORIGINS=https://a.test,https://b.test' } },
   })

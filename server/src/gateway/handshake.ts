@@ -8,7 +8,7 @@ import type { Limit } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import { type ClientAddress, clientAddress, countedAs, isFromProxy } from './address.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
-import { isAllowedOrigin, type OriginRules } from './origin.ts'
+import { type Disallowed, disallowedOrigin, type OriginRules } from './origin.ts'
 import { type Parameters, readParameters } from './parameters.ts'
 
 /** A log line about a refusal. */
@@ -136,7 +136,8 @@ export class Handshake {
     const tooFast = limits.handshake(address, now)
     if (tooFast) return tooMany(tooFast, from)
     const { origin, host } = request.headers
-    if (!isAllowedOrigin(origin, host, origins)) return wrongOrigin(origin ?? '', origins)
+    const disallowed = disallowedOrigin(origin, host, origins)
+    if (disallowed) return wrongOrigin(origin ?? '', disallowed)
 
     const version = versionOf(request)
     const parameters = readParameters(url, version)
@@ -243,6 +244,9 @@ function violationIn({ httpVersion, rawHeaders, headers }: UpgradeRequest): Verd
   for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
   if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake must use HTTP/1.1', version)
   if (hosts !== 1) return refused(400, 'exactly one Host header is required', version)
+  if (Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined) {
+    return refused(400, 'a WebSocket handshake must have no body')
+  }
   if (headers['sec-websocket-version'] === '13') return undefined
   return refused(426, 'Sec-WebSocket-Version must be 13', version)
 }
@@ -266,17 +270,21 @@ function tooMany({ status, setting, retryAfterMs }: TooMany, from: ClientAddress
   }
 }
 
-function wrongOrigin(origin: string, { allowed }: OriginRules): Verdict {
+function wrongOrigin(origin: string, { setting, value }: Disallowed): Verdict {
+  const what = setting === 'ALLOWED_HOSTS' ? 'the name of this server' : 'this origin'
   return {
     kind: 'refused',
     status: 403,
-    detail: 'this origin is not allowed: add it to ALLOWED_ORIGINS',
+    detail: `${what} is not allowed: add it to ${setting}`,
     headers: {},
     report: {
       kind: 'origin',
-      limit: 'ALLOWED_ORIGINS',
-      text: 'a web page was refused: to allow its origin, set ALLOWED_ORIGINS',
-      fields: { origin, set: `ALLOWED_ORIGINS=${[...allowed, origin].join(',')}` },
+      limit: setting,
+      text:
+        setting === 'ALLOWED_HOSTS'
+          ? 'a web page was refused: to allow the name of this server, set ALLOWED_HOSTS'
+          : 'a web page was refused: to allow its origin, set ALLOWED_ORIGINS',
+      fields: { origin, ...(value !== undefined && { set: `${setting}=${value}` }) },
     },
   }
 }

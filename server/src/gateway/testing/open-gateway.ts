@@ -63,7 +63,7 @@ export async function openGateway({
     refusals: new Refusals(),
     heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
     compression,
-    origins: { allowed: [], development: true },
+    origins: { allowed: [], hosts: [], development: true },
     trustProxy: undefined,
     maxBufferedBytes,
     maxSubscribedUsers: 1_000,
