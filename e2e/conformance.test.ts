@@ -21,7 +21,12 @@ import { groups } from './conformance/groups.ts'
 // The cases of a group run in parallel first; then each case is compared in a test of its own.
 
 // The server must not send a ping of its own during a case.
-const server = useServer({ LIMITS: 'off', PING_MS: 3_600_000, OFFLINE_GRACE_MS: 0 })
+const server = useServer({
+  ALLOWED_HOSTS: 'presence.example.com,p.example.com',
+  LIMITS: 'off',
+  PING_MS: 3_600_000,
+  OFFLINE_GRACE_MS: 0,
+})
 
 /** How many cases run at the same time. */
 const BATCH = 24

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ChangeFeed } from './changes/feed.ts'
+import { readyAt, type Spent, spend } from './presence/pace.ts'
 import type { Refusals } from './refusals.ts'
 import type { StoreHealth } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
@@ -23,8 +24,8 @@ export interface MetricSources {
   readonly clock: Pick<Clock, 'steady'>
 }
 
-/** How long a text of the metrics is sent again, in ms. Making one takes some ms, and anybody can ask for it. */
-const KEEP_MS = 100
+/** How often a text is made. It takes some ms, and anybody can ask for it. Beyond that, requests share the last one. */
+const TEXTS = { burst: 10, everyMs: 100 }
 
 /** Metrics for Prometheus. Values are read when requested, so the hot path counts nothing. */
 export class Metrics {
@@ -32,7 +33,7 @@ export class Metrics {
 
   readonly #clock: Pick<Clock, 'steady'>
   #text: Promise<string> | undefined
-  #madeAt = 0
+  #spent: Spent = 0
 
   constructor(sources: MetricSources) {
     const { feed, online, known, connections, subscriptionCount, store, droppedLines, refusals } = sources
@@ -82,11 +83,11 @@ export class Metrics {
     feed.listen({ changed: ({ length }) => changes.inc(length) })
   }
 
-  /** All metrics in the text format of Prometheus. Requests within `KEEP_MS` share one text. */
+  /** All metrics in the text format of Prometheus. Many requests share one text. */
   text(): Promise<string> {
     const now = this.#clock.steady()
-    if (this.#text === undefined || now - this.#madeAt >= KEEP_MS) {
-      this.#madeAt = now
+    if (this.#text === undefined || readyAt(TEXTS, this.#spent) <= now) {
+      this.#spent = spend(TEXTS, this.#spent, now)
       this.#text = this.#registry.metrics()
     }
     return this.#text
