@@ -192,6 +192,9 @@ test('[L1] limits count the connections there are when the identity is known', a
   expect(second()).toMatchObject({ kind: 'refused' })
 })
 
+/** Where each client must prove who it is, any name may be the server's own. */
+const CHECKED = { allowed: [], hosts: undefined, development: false }
+
 test('[D5] a refused token is an HTTP 401, and for a browser an error that it can read', () => {
   const refusal: Identified = { state: 'refused', rule: 'time', text: 'the token expired 9 s ago' }
   const identity = { ...open, identify: () => refusal }
@@ -203,7 +206,7 @@ test('[D5] a refused token is an HTTP 401, and for a browser an error that it ca
     headers: { 'WWW-Authenticate': 'Bearer' },
     report,
   })
-  expect(judge({ headers: { origin: 'http://app.test' } }, { identity })).toMatchObject({
+  expect(judge({ headers: { origin: 'http://app.test' } }, { identity, origins: CHECKED })).toMatchObject({
     kind: 'turned away',
     error: 'bad_token',
     text: refusal.text,
@@ -213,7 +216,10 @@ test('[D5] a refused token is an HTTP 401, and for a browser an error that it ca
 
 test('[D5] a contradictory request and an identity that can not be checked are answered over HTTP', () => {
   const answered = (identified: Identified) =>
-    judge({ headers: { origin: 'http://app.test' } }, { identity: { ...open, identify: () => identified } })
+    judge(
+      { headers: { origin: 'http://app.test' } },
+      { identity: { ...open, identify: () => identified }, origins: CHECKED },
+    )
   expect(answered({ state: 'wrong request', status: 400, text: 'two' })).toMatchObject({ status: 400 })
   expect(answered({ state: 'wrong request', status: 403, text: 'no' })).toMatchObject({ status: 403 })
   expect(answered({ state: 'unavailable', text: 'down' })).toMatchObject({
