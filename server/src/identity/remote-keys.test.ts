@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fetchJson } from './fetch-json.ts'
 import { discoveredKeys } from './issuer-keys.ts'
-import { FRESH_MS, RemoteKeys } from './remote-keys.ts'
+import { FRESH_MS, RECENT_MS, RemoteKeys } from './remote-keys.ts'
 import { type Behaviour, Issuer } from './testing/issuer.ts'
 import { NOW, newIdentity } from './testing/new-identity.ts'
 import { type ReadToken, readToken } from './token.ts'
@@ -108,6 +108,70 @@ test('[D9] keys are fetched again after ten minutes, and old ones are used until
   await keys.verify(older)
   await expect.poll(() => issuer.requests.length).toBe(2)
   await expect.poll(() => keys.verify(older)).not.toBe('yes')
+})
+
+/** Publishes another key under the id of the first one, which signs from now on. */
+async function replaceFirstKey(): Promise<void> {
+  await issuer.addKey('ES256', 'key 1')
+  issuer.revokeOlderKeys()
+}
+
+test('[D9] a key that is replaced under the same id is noticed as soon as its keys are not recent', async () => {
+  const keys = keysOf(issuer, 5_000)
+  const older = await token()
+  expect(await keys.verify(older)).toBe('yes')
+  await replaceFirstKey()
+  const newer = await token()
+  expect(newer.kid).toBe(older.kid)
+  steady = RECENT_MS - 1
+  expect(await keys.verify(newer)).toBe('no')
+  expect(issuer.requests).toHaveLength(1)
+  steady = RECENT_MS
+  const all = await Promise.all(Array.from({ length: 100 }, () => keys.verify(newer)))
+  expect(new Set(all)).toEqual(new Set(['yes']))
+  expect(issuer.requests).toHaveLength(2)
+  expect(await keys.verify(older)).toBe('no')
+  expect(issuer.requests).toHaveLength(2)
+})
+
+test('[D9] a token that is checked with older keys while newer ones come is checked again', async () => {
+  const published = () => fetchJson(issuer.jwksUrl, 5_000)
+  let answer = await published()
+  let fetches = 0
+  const keys = keysFrom(async () => {
+    fetches++
+    return answer
+  })
+  expect(await keys.verify(await token())).toBe('yes')
+  await replaceFirstKey()
+  answer = await published()
+  steady = RECENT_MS
+  const newer = await token()
+  // The first of them that is checked gets newer keys at once. The others are then still being checked.
+  const all = await Promise.all(Array.from({ length: 100 }, () => keys.verify(newer)))
+  expect(new Set(all)).toEqual(new Set(['yes']))
+  expect(fetches).toBe(2)
+})
+
+test('[D9] wrong signatures cause one fetch per five seconds, and get "no" when the keys can not be fetched', async () => {
+  const keys = keysOf(issuer, 5_000)
+  const known = await token()
+  expect(await keys.verify(known)).toBe('yes')
+  const thief = await Issuer.start()
+  const forged = read(await thief.sign(NOW))
+  thief.stop()
+  expect(forged.kid).toBe(known.kid)
+  for (const fetches of [2, 3]) {
+    steady += RECENT_MS
+    for (let count = 0; count < 20; count++) expect(await keys.verify(forged)).toBe('no')
+    expect(issuer.requests).toHaveLength(fetches)
+  }
+  issuer.behaviour = 'error'
+  // Long enough for ten fetches at once, which is the rate limit.
+  steady += 10 * RECENT_MS
+  for (let count = 0; count < 20; count++) expect(await keys.verify(forged)).toBe('no')
+  expect(issuer.requests).toHaveLength(13)
+  expect(await keys.verify(known)).toBe('yes')
 })
 
 test('[D9] tokens without a key id are tried with all keys', async () => {

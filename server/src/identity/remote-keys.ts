@@ -21,12 +21,26 @@ export interface RemoteKeysOptions {
 export const FRESH_MS = 600_000
 
 /**
+ * How old keys must be before a wrong signature makes the server fetch them again, in ms. Anybody can send a token with
+ * a wrong signature: a new key set must not cause another fetch at once.
+ */
+export const RECENT_MS = 5_000
+
+/**
  * How often keys are fetched: anybody can send a token with an unknown key id. Ten at once, because issuers that
  * change keys may do so several times in a row; then one every two seconds.
  */
 const FETCHES: Pace = { burst: 10, everyMs: 2_000 }
 
 type LocalKeys = ReturnType<typeof createLocalJWKSet>
+
+interface KeySet {
+  readonly keys: LocalKeys
+  /** In `steady` time. */
+  readonly fetchedAt: number
+}
+
+type Answer = 'yes' | 'no' | 'unknown key'
 
 /**
  * The public keys of one issuer, from its server.
@@ -36,14 +50,15 @@ type LocalKeys = ReturnType<typeof createLocalJWKSet>
  * issuer changes its keys. And failed fetches have no rate limit.
  *
  * - A token with an unknown key waits for keys that are fetched after it arrived. Tokens that wait share a fetch.
- * - If the rate limit of fetches is reached, or the fetch fails, the token may be valid: the result is `unavailable`,
- *   never `no`.
+ * - A token that a known key did not sign waits in the same way, unless the keys are recent: some issuers replace a key
+ *   and keep its id. If the keys can't be fetched, the result is `no`: such a token is usually a forged one.
+ * - If the rate limit of fetches is reached, or the fetch fails, a token with an unknown key may be valid: the
+ *   result is `unavailable`, never `no`.
  * - Old keys are used until newer ones were fetched.
  */
 export class RemoteKeys {
   readonly #options: RemoteKeysOptions
-  #keys: LocalKeys | undefined
-  #fetchedAt = Number.NEGATIVE_INFINITY
+  #known: KeySet | undefined
   #pending: Promise<boolean> | undefined
   #spent: Spent = 0
 
@@ -53,29 +68,30 @@ export class RemoteKeys {
 
   /** Checks the signature of a token. Never rejects. */
   async verify(token: ReadToken): Promise<SignedBy> {
-    if (this.#keys && this.#options.steady() - this.#fetchedAt >= FRESH_MS) void this.#fetch()
-    let answer = await this.#verifyNow(token)
-    // This fetch may have begun before the issuer published the key.
-    if (answer === 'unknown key' && this.#pending && (await this.#pending))
-      answer = await this.#verifyNow(token)
-    if (answer !== 'unknown key') return answer
-    if (!(await this.#fetch())) return 'unavailable'
-    const last = await this.#verifyNow(token)
-    return last === 'unknown key' ? 'no' : last
+    if (this.#known && this.#age(this.#known) >= FRESH_MS) void this.#fetch()
+    let used = this.#known
+    let answer = await verifyWith(used, token)
+    if (!this.#mayChange(answer, used)) return answer
+    // A fetch under way may have begun before the issuer published the key. So its keys can accept the token, but only
+    // a later fetch can refuse it.
+    await this.#pending
+    if (this.#known !== used) {
+      used = this.#known
+      answer = await verifyWith(used, token)
+      if (!this.#mayChange(answer, used)) return answer
+    }
+    if (!(await this.#fetch())) return answer === 'no' ? 'no' : 'unavailable'
+    return (await verifyWith(this.#known, token)) === 'yes' ? 'yes' : 'no'
   }
 
-  async #verifyNow(token: ReadToken): Promise<'yes' | 'no' | 'unknown key'> {
-    if (!this.#keys) return 'unknown key'
-    const { alg, kid } = token
-    try {
-      for (const key of await candidates(this.#keys, { alg, ...(kid !== undefined && { kid }) })) {
-        if (await isSignedBy(token.text, key)) return 'yes'
-      }
-      // Without a key id, the token may be of a key that was not fetched yet.
-      return kid === undefined ? 'unknown key' : 'no'
-    } catch (error) {
-      return error instanceof errors.JWKSNoMatchingKey ? 'unknown key' : 'no'
-    }
+  /** Whether newer keys may give another answer. */
+  #mayChange(answer: Answer, used: KeySet | undefined): answer is 'no' | 'unknown key' {
+    if (answer !== 'no') return answer === 'unknown key'
+    return used !== undefined && this.#age(used) >= RECENT_MS
+  }
+
+  #age({ fetchedAt }: KeySet): number {
+    return this.#options.steady() - fetchedAt
   }
 
   /** Fetches the keys, or waits for a fetch that has begun. Resolves to whether there are new keys. */
@@ -93,13 +109,27 @@ export class RemoteKeys {
 
   async #load(): Promise<boolean> {
     try {
-      this.#keys = createLocalJWKSet((await this.#options.fetchKeys()) as JSONWebKeySet)
-      this.#fetchedAt = this.#options.steady()
+      const keys = createLocalJWKSet((await this.#options.fetchKeys()) as JSONWebKeySet)
+      this.#known = { keys, fetchedAt: this.#options.steady() }
       return true
     } catch (error) {
       this.#options.failed((error as Error).message)
       return false
     }
+  }
+}
+
+async function verifyWith(known: KeySet | undefined, token: ReadToken): Promise<Answer> {
+  if (!known) return 'unknown key'
+  const { alg, kid } = token
+  try {
+    for (const key of await candidates(known.keys, { alg, ...(kid !== undefined && { kid }) })) {
+      if (await isSignedBy(token.text, key)) return 'yes'
+    }
+    // Without a key id, the token may be of a key that was not fetched yet.
+    return kid === undefined ? 'unknown key' : 'no'
+  } catch (error) {
+    return error instanceof errors.JWKSNoMatchingKey ? 'unknown key' : 'no'
   }
 }
 
