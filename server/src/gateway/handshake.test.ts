@@ -5,7 +5,7 @@ import { openIdentity } from '../identity/open.ts'
 import {
   Handshake,
   type HandshakeOptions,
-  MAX_PENDING,
+  PENDING_MS,
   type UpgradeRequest,
   type Verdict,
   versionOf,
@@ -167,18 +167,23 @@ test('[D1] a client whose identity can not be checked is asked to come back', as
   expect(await decided(verdict)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
 })
 
-test('[D1] an identity provider that hangs holds no more than 1,000 requests', async () => {
+test('[D1 L1] an identity provider that hangs holds no more requests than the limit of handshakes accepts in 5 s', async () => {
   const known: (() => void)[] = []
   const identity: Identity = {
     ...open,
     identify: request => new Promise(resolve => known.push(() => resolve(open.identify(request)))),
   }
-  const hanging = handshake({ identity })
-  const waiting = Array.from({ length: MAX_PENDING }, () => hanging.judge(request(), 0, false))
-  expect(hanging.judge(request(), 0, false)).toMatchObject({ status: 503 })
+  const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: { burst: 2_000, everyMs: 1 } })
+  const hanging = handshake({ identity, limits })
+  const judge = (now: number) => hanging.judge(request(), now, false)
+  // A whole storm waits, and then as many as are accepted in each millisecond.
+  const storm = Array.from({ length: 2_000 }, () => judge(0))
+  const later = Array.from({ length: PENDING_MS }, (_, ms) => judge(ms + 1))
+  for (const waiting of [...storm, ...later]) expect(waiting).toBeInstanceOf(Promise)
+  expect(judge(PENDING_MS + 1)).toMatchObject({ detail: 'too many connections wait for their identity' })
   known[0]?.()
-  expect(await decided(waiting[0])).toMatchObject({ kind: 'accepted' })
-  expect(hanging.judge(request(), 0, false)).toBeInstanceOf(Promise)
+  expect(await decided(storm[0])).toMatchObject({ kind: 'accepted' })
+  expect(judge(PENDING_MS + 2)).toBeInstanceOf(Promise)
 })
 
 test('[L1] limits count the connections there are when the identity is known', async () => {

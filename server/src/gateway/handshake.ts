@@ -76,10 +76,11 @@ export interface HandshakeOptions {
 }
 
 /**
- * How many requests may wait for their identity at once. Each one holds a socket that no limit counts yet, so
- * an identity provider that hangs must not collect more.
+ * How many requests may wait for their identity at once: as many as the limit of handshakes accepts in this time, in
+ * ms. Keys are fetched in less, and until then a whole connection storm may wait. Only an identity provider that hangs
+ * takes longer, and it must not collect more.
  */
-export const MAX_PENDING = 1_000
+export const PENDING_MS = 5_000
 
 /** The longest request target, in characters. All parameters together need far less, even percent-encoded. */
 export const MAX_URL_CHARS = 8 * 1024
@@ -108,10 +109,12 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
  */
 export class Handshake {
   readonly #options: HandshakeOptions
+  readonly #maxPending: number
   #pending = 0
 
   constructor(options: HandshakeOptions) {
     this.#options = options
+    this.#maxPending = options.limits.handshakesWithin(PENDING_MS)
   }
 
   /**
@@ -144,7 +147,7 @@ export class Handshake {
     if (typeof parameters === 'string') {
       return { kind: 'turned away', error: 'bad_message', text: parameters, version }
     }
-    if (this.#pending >= MAX_PENDING) return unavailable('too many connections wait for their identity')
+    if (this.#pending >= this.#maxPending) return unavailable('too many connections wait for their identity')
     const asked: Asked = { parameters, version, from, address, isBrowser: origin !== undefined }
     const identified = this.#identify(request, asked)
     if (!(identified instanceof Promise)) return this.#decide(identified, asked)

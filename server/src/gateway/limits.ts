@@ -68,6 +68,12 @@ export class ConnectionLimits {
     return undefined
   }
 
+  /** How many handshakes of all addresses are accepted within this time, in ms; `Infinity` without a limit. */
+  handshakesWithin(ms: number): number {
+    const { burst, everyMs } = this.#options.handshakes
+    return burst + ms / everyMs
+  }
+
   /**
    * Checks whether one more connection is allowed, without counting it. There is no limit per user if `userId` is
    * `undefined`, and none per address if `address` is `undefined`.
