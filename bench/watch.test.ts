@@ -117,7 +117,12 @@ async function countWith(treatment: Treatment) {
   serve(server, treatment)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const pool = new ClientPool({ port, wireFormat: wireFormats.v2, received: new FrameCount() })
+  const pool = new ClientPool({
+    port,
+    wireFormat: wireFormats.v2,
+    received: new FrameCount(),
+    tokens: new Map(),
+  })
   const subscribers = new Subscribers(pool, 300)
   await pool.connect({
     do: 'connect',

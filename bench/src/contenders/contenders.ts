@@ -60,6 +60,16 @@ export function deflating(build: Contender, wireFormat: 'v1 deflated' | 'v2 defl
   }
 }
 
+/** The same build with an environment in which clients send tokens. */
+export function withTokens(build: Contender, env: Record<string, string>): Contender {
+  return {
+    ...build,
+    wireFormat: 'v1 with token',
+    // A client of v1 gets no arrivals without this right.
+    env: scratch => ({ ...build.env(scratch), ...env, AUTH_WATCH: 'all' }),
+  }
+}
+
 export const ws: Contender = {
   ...plain,
   name: 'ws',

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type Link } from './client.ts'
 import { Driver } from './driver.ts'
-import type { BareCount, ConnectOrder } from './orders.ts'
+import type { BareCount, ConnectOrder, MakeTokensOrder } from './orders.ts'
+import { tokensFor } from './tokens.ts'
 
 /** How long to wait for unexpected frames after the last expected one, in ms. */
 const EXTRA_FRAMES_MS = 100
@@ -31,6 +32,13 @@ export class ClientPool {
     if (this.link.wireFormat.extension) return []
     const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
     return this.listeners.filter((_, index) => index % step === 0)
+  }
+
+  /** Makes the tokens of the next listeners. */
+  makeTokens({ listeners, key }: MakeTokensOrder): BareCount {
+    const start = this.#start()
+    this.link.tokens = tokensFor(numbered('u', this.listeners.length, listeners), key)
+    return { counted: 0, expected: 0, bytes: 0, seconds: (performance.now() - start.at) / 1_000, invalid: [] }
   }
 
   /** Connects clients, and waits until all earlier clients have received all arrivals. */

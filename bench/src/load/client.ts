@@ -18,6 +18,8 @@ export interface Link {
   port: number
   wireFormat: WireFormat
   received: FrameCount
+  /** The tokens of users; empty if the server believes the user id in the URL. */
+  tokens: ReadonlyMap<string, string>
 }
 
 /**
@@ -150,6 +152,9 @@ export class Client implements FrameSink {
 
   #upgradeRequest(): string {
     const { path, subprotocol, extension } = this.#link.wireFormat
+    const token = this.#link.tokens.get(this.userId)
+    // As the client library sends it: a browser can't set other headers of a WebSocket.
+    const offers = [...(token ? [`bearer.${token}`] : []), ...(subprotocol ? [subprotocol] : [])]
     return [
       `GET ${path(this.userId)} HTTP/1.1`,
       'Host: 127.0.0.1',
@@ -157,7 +162,7 @@ export class Client implements FrameSink {
       'Connection: Upgrade',
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
       'Sec-WebSocket-Version: 13',
-      ...(subprotocol ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
+      ...(offers.length > 0 ? [`Sec-WebSocket-Protocol: ${offers.join(', ')}`] : []),
       ...(extension ? [`Sec-WebSocket-Extensions: ${extension}`] : []),
       '',
       '',

@@ -16,6 +16,7 @@ const pool = new ClientPool({
   port: target.port,
   wireFormat: wireFormats[target.wireFormat],
   received: new FrameCount(),
+  tokens: new Map(),
 })
 const subscribers = new Subscribers(pool)
 const backgroundRequests = new BackgroundRequests(pool)
@@ -35,6 +36,8 @@ async function answer(order: Order): Promise<Answer> {
 
 function carryOut(order: Order): BareCount | Promise<BareCount> {
   switch (order.do) {
+    case 'make tokens':
+      return pool.makeTokens(order)
     case 'connect':
       return pool.connect(order)
     case 'changes':

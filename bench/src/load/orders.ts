@@ -1,3 +1,4 @@
+import type { TokenKey } from './tokens.ts'
 import type { WireFormatName } from './wire-format.ts'
 
 /**
@@ -5,6 +6,7 @@ import type { WireFormatName } from './wire-format.ts'
  * `Count`.
  */
 export type Order =
+  | MakeTokensOrder
   | ConnectOrder
   | ChangesOrder
   | BurstsOrder
@@ -15,6 +17,13 @@ export type Order =
   | EndRequestsOrder
   | FloodOrder
   | NewcomersOrder
+
+/** Makes a token for each of the next listeners, which they then send when they connect. Counts nothing. */
+export interface MakeTokensOrder {
+  do: 'make tokens'
+  listeners: number
+  key: TokenKey
+}
 
 /** Connects clients. Counts the arrivals that clients receive. */
 export interface ConnectOrder {

@@ -30,6 +30,9 @@ const v1: WireFormat = {
   control: () => undefined,
 }
 
+/** A client with a token offers the version, because a server must select one of the offers. */
+const withToken: WireFormat = { ...v1, subprotocol: 'who-is-online.v1' }
+
 const v2: WireFormat = { ...v1, subprotocol: 'who-is-online.v2' }
 
 const deflate = { extension: 'permessage-deflate' }
@@ -51,6 +54,7 @@ const socketIo: WireFormat = {
 
 export const wireFormats = {
   v1,
+  'v1 with token': withToken,
   v2,
   'v1 deflated': { ...v1, ...deflate },
   'v2 deflated': { ...v2, ...deflate },

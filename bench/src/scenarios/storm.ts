@@ -1,5 +1,7 @@
-import { builds, type Contender } from '../contenders/contenders.ts'
+import { builds, type Contender, withTokens } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
+import { KeyServer } from '../key-server.ts'
+import type { TokenKey } from '../load/tokens.ts'
 import { Stage } from '../stage.ts'
 import { cpuInAll, type Scenario, type Size, spoiledBy } from './scenario.ts'
 
@@ -7,6 +9,11 @@ const sizes = {
   full: { clients: 2_000, newClients: 5_000, residents: 100, asksPerSecond: 200 },
   quick: { clients: 200, newClients: 300, residents: 20, asksPerSecond: 100 },
 }
+
+/** The name of our runs without tokens beside those with tokens. */
+const OPEN = 'ours, open'
+
+const SECRET = 'a-secret-of-the-bench-of-32-bytes-or-more'
 
 type Sizes = (typeof sizes)[Size]
 
@@ -27,6 +34,20 @@ export function storm(size: Size): Scenario {
         unit: 'CPU s until all clients have all arrivals',
       },
       {
+        name: 'HS256',
+        title: `the same with HS256 tokens (AUTH_SECRET), ${count(clients)} clients`,
+        unit: 'CPU s until all clients have all arrivals',
+        players: builds,
+        beside: { form: 'arrivals', as: OPEN },
+      },
+      {
+        name: 'ES256',
+        title: `the same with ES256 tokens (AUTH_JWKS_URL), ${count(clients)} clients`,
+        unit: 'CPU s until all clients have all arrivals',
+        players: builds,
+        beside: { form: 'arrivals', as: OPEN },
+      },
+      {
         name: 'crowd',
         title: `${count(newClients)} clients arrive at once while ${count(residents)} connected clients send requests; the latency is theirs`,
         unit: 'CPU s until all clients have all arrivals',
@@ -34,28 +55,43 @@ export function storm(size: Size): Scenario {
       },
     ],
     measure: async contender => {
-      const arrivals = await Stage.with(contender, { sockets: clients }, async stage => {
-        const { broadcastsArrivals } = stage
-        const order = {
-          do: 'connect',
-          listeners: clients,
-          drivers: 0,
-          atOnce: clients,
-          broadcastsArrivals,
-        } as const
-        return cpuInAll(await stage.measure(order))
-      })
-      return contender.isProduct
-        ? { arrivals, crowd: await measureBusyStorm(contender, sizes[size]) }
-        : { arrivals }
+      const arrivals = await measureArrivals(contender, clients)
+      if (!contender.isProduct) return { arrivals }
+      const hs256 = withTokens(contender, { AUTH_SECRET: SECRET })
+      return {
+        arrivals,
+        HS256: await measureArrivals(hs256, clients, { alg: 'HS256', secret: SECRET }),
+        ES256: await KeyServer.with(({ url, key }) => {
+          const env = { AUTH_JWKS_URL: url, AUTH_AUDIENCE: key.audience }
+          return measureArrivals(withTokens(contender, env), clients, key)
+        }),
+        crowd: await measureBusyStorm(contender, sizes[size]),
+      }
     },
     goals: [
       { form: 'arrivals', figure: 'cost', atMost: { times: 1 / 30, than: 'ws' } },
       { form: 'arrivals', figure: 'cost', atMost: { times: 1 / 35, than: 'socket.io' } },
+      { form: 'HS256', figure: 'cost', atMost: { times: 1.3, than: OPEN } },
       { form: 'crowd', figure: 'seconds', atMost: { value: 15, unit: 's' } },
       { form: 'crowd', figure: 'p99', atMost: { value: 50, unit: 'ms' } },
     ],
   }
+}
+
+/** All clients connect at once, each with its own token if there is a key. */
+function measureArrivals(contender: Contender, clients: number, key?: TokenKey): Promise<Run> {
+  return Stage.with(contender, { sockets: clients }, async stage => {
+    const { broadcastsArrivals } = stage
+    if (key) await stage.measure({ do: 'make tokens', listeners: clients, key })
+    const order = {
+      do: 'connect',
+      listeners: clients,
+      drivers: 0,
+      atOnce: clients,
+      broadcastsArrivals,
+    } as const
+    return cpuInAll(await stage.measure(order))
+  })
 }
 
 /** Only for builds of this product: naive servers need minutes. */
