@@ -29,6 +29,8 @@ export type TestClaims = Readonly<Record<string, unknown>>
 /** An issuer of tokens with a real server on loopback. */
 export class Issuer {
   behaviour: Behaviour = 'serve'
+  /** How long published keys travel, in ms. A key that is added meanwhile is not among them. */
+  travelMs = 0
   /** The `issuer` in the discovery document; `undefined`: its own. */
   claimsToBe: string | undefined
   /** The paths of all requests. */
@@ -110,8 +112,11 @@ export class Issuer {
       return json({ issuer: this.claimsToBe ?? this.url, jwks_uri: this.jwksUrl })
     }
     switch (this.behaviour) {
-      case 'serve':
-        return json({ keys: this.#keys.map(({ jwk }) => jwk) })
+      case 'serve': {
+        const keys = this.#keys.map(({ jwk }) => jwk)
+        setTimeout(() => json({ keys }), this.travelMs)
+        return
+      }
       case 'hang':
         return
       case 'stall':
