@@ -49,7 +49,7 @@ export default {
         pathNot: [
           '^server/src/$1/',
           '^server/src/storage/store\\.ts$',
-          '^server/src/identity/(identity|grant)\\.ts$',
+          '^server/src/identity/(identity|grant|permits)\\.ts$',
         ],
       },
     },

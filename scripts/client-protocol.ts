@@ -1,7 +1,7 @@
 import { CLOSE, CLOSE_ADVICE } from '@who-is-online/protocol/close-codes'
 import { position as place, user } from '@who-is-online/protocol/fields'
 import { USER_FIELDS } from '@who-is-online/protocol/tables'
-import { ERROR_CODES, messages, requests } from '@who-is-online/protocol/v2'
+import { ERROR_CODES, endedSubscriptions, messages, requests } from '@who-is-online/protocol/v2'
 import { PROTOCOL } from '@who-is-online/protocol/version'
 import { MAX_NAME_BYTES, MAX_TEXT_CHARS, STATUSES } from '@who-is-online/protocol/words'
 
@@ -17,6 +17,7 @@ const REQUESTS = [
   'get_users',
   'subscribe',
   'unsubscribe',
+  'refresh',
   'ping',
 ] as const satisfies readonly (keyof typeof requests)[]
 
@@ -64,7 +65,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
+  readonly required?: readonly string[] | undefined
   readonly description?: string
 }
 
@@ -73,6 +74,7 @@ const NAMED = new Map<string, string>([
   [shapeOf(user), 'User'],
   [shapeOf(place), 'Position'],
   [shapeOf(user.properties.status), 'Status'],
+  [shapeOf(endedSubscriptions), 'EndedSubscriptions'],
   [shapeOf({ enum: Object.keys(ERROR_CODES) }), 'ServerErrorCode'],
 ])
 
@@ -96,6 +98,7 @@ export function clientProtocol(): string {
       'Position',
       place,
     ),
+    type('Subscriptions that the server has ended.', 'EndedSubscriptions', endedSubscriptions),
     ...REQUESTS.map(name => entry(name, requests[name], true)),
     ...MESSAGES.map(name => entry(name, messages[name], false)),
   ].join('\n')

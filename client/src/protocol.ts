@@ -60,6 +60,13 @@ export interface Position {
   readonly seq: number
 }
 
+/** Subscriptions that the server has ended. */
+export interface EndedSubscriptions {
+  readonly userIds?: readonly string[] | undefined
+  readonly all?: true | undefined
+  readonly count?: true | undefined
+}
+
 /** Set your status, with an optional text and expiry; `offline` hides you from others. */
 export interface SetStatus {
   readonly type: 'set_status'
@@ -119,6 +126,16 @@ export interface Unsubscribe {
   readonly userIds?: readonly string[] | undefined
   readonly all?: true | undefined
   readonly count?: true | undefined
+}
+
+/**
+ * Continue this connection with a new token of the same user; if the token is refused, the connection keeps
+ * its old one.
+ */
+export interface Refresh {
+  readonly type: 'refresh'
+  /** A token, as a string. */
+  readonly token: string
 }
 
 /** Check that the server responds. */
@@ -239,6 +256,7 @@ export interface ErrorMessage {
   readonly timestamp: string
   readonly code: ServerErrorCode
   readonly retryAfterMs?: number | undefined
+  readonly ended?: EndedSubscriptions | undefined
   /** The `id` of the request that this message answers. Absent in a message that answers none. */
   readonly id?: string | number | undefined
 }

@@ -19,8 +19,12 @@ type Parsed<Type> =
       : Spoken
     : never
 
-/** Makes two types comparable that differ only in how they are composed, and in what is read-only. */
-type Flat<Type> = { readonly [Key in keyof Type]: Type[Key] extends object ? Flat<Type[Key]> : Type[Key] }
+/** Makes two types comparable that differ only in how they are composed, and in what is read-only or `undefined`. */
+type Flat<Type> = {
+  readonly [Key in keyof Type]:
+    | (Type[Key] extends object | undefined ? Flat<Type[Key]> : Type[Key])
+    | (object extends Pick<Type, Key> ? undefined : never)
+}
 
 test('[J11] a generated user is the catalogue’s', () => {
   expectTypeOf<Flat<User>>().toEqualTypeOf<Flat<CatalogueUser>>()
@@ -53,6 +57,7 @@ test('[J11] the server accepts each request that the client composes', () => {
     { type: 'subscribe', count: true, id: 6 },
     { type: 'unsubscribe', userIds: ['ann'] },
     { type: 'unsubscribe', all: true },
+    { type: 'refresh', token: 'h.c.s', id: 7 },
     { type: 'ping' },
   ]
   for (const request of requests) expect(decode(JSON.stringify(request), 'v2')).toEqual(request)

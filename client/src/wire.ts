@@ -10,6 +10,7 @@ import type {
   Pong,
   PresenceDiff,
   PresenceState,
+  Refresh,
   SetActivity,
   SetStatus,
   StatusUpdated,
@@ -41,6 +42,7 @@ export type Request =
   | GetUsers
   | WithSelector<Subscribe>
   | WithSelector<Unsubscribe>
+  | Refresh
   | Ping
 
 /** A request as it is sent. The reply carries its `id`. */

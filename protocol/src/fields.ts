@@ -117,6 +117,9 @@ export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), exactInt
   description: `a string of at most ${MAX_ID_CHARS} characters, or ${EXACT_INTEGER_RULE}`,
 })
 
+/** A token. What it must contain is checked by the server's identity. */
+export const token = Type.String({ minLength: 1, description: 'a token, as a string' })
+
 /** The number of a change. */
 export const seq = Type.Integer({
   minimum: 0,

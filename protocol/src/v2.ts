@@ -14,6 +14,7 @@ import {
   statusText,
   time,
   timeWithZone,
+  token,
   user,
   userIds,
 } from './fields.ts'
@@ -50,6 +51,16 @@ function checkSelectors(message: Readonly<Record<string, unknown>>): string | un
     ? '"since" must not be combined with "count": it needs "userIds" or "all"'
     : undefined
 }
+
+/** Subscriptions that the server has ended. */
+export const endedSubscriptions = Type.Object(
+  {
+    userIds: Type.Optional(Type.Array(name)),
+    all: Type.Optional(literalTrue),
+    count: Type.Optional(literalTrue),
+  },
+  { description: 'the subscriptions that have ended, because a new token does not allow them' },
+)
 
 const limits = Type.Object({
   maxMessageBytes: Type.Integer(),
@@ -176,6 +187,13 @@ export const requests = {
     example: { type: 'client_state', state: 'inactive', id: 11 },
     replies: ['ack'],
   },
+  refresh: {
+    sentence:
+      'Continue this connection with a new token of the same user; if the token is refused, the connection keeps its old one',
+    schema: Type.Object({ type: Type.Literal('refresh'), token, ...requestId }),
+    example: { type: 'refresh', token: 'eyJhbGciOi…', id: 13 },
+    replies: ['ack'],
+  },
   ping: {
     sentence: 'Check that the server responds',
     schema: Type.Object({ type: Type.Literal('ping'), ...requestId }),
@@ -194,8 +212,9 @@ export const ERROR_CODES = {
     'Too many messages. Without `retryAfterMs` nothing was dropped: your messages are answered later, in order. With it, the request with this `id` was dropped; retry after that time',
   too_many:
     'More users than one connection can subscribe to (`limits.maxWatchedUsers`); the request had no effect',
-  not_allowed: 'This user does not have the right to do this',
-  bad_token: 'The token is invalid or expired; get a new one',
+  not_allowed:
+    'This user does not have the right to do this. With `ended`, a new token does not allow these subscriptions, and they have ended',
+  bad_token: 'The token is invalid, expired or of another user; get a new one',
   bad_cursor: 'The cursor is not one that the server sent; start again without one',
   unavailable: "The server can't answer now; retry later",
   internal: 'A bug in the server; see its log',
@@ -343,6 +362,7 @@ export const messages = {
     schema: extended(v1Messages.error.schema, {
       code: Type.Enum(errorCodes),
       retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),
+      ended: Type.Optional(endedSubscriptions),
       ...replyId,
     }),
     example: {
@@ -351,7 +371,7 @@ export const messages = {
       timestamp: TIME,
       code: 'too_fast',
       retryAfterMs: 50,
-      id: 13,
+      id: 14,
     },
   },
 } as const satisfies Record<string, Entry>

@@ -1,5 +1,5 @@
 /** The semantic version of each protocol version. */
-export const PROTOCOL = { v1: '1.0.2', v2: '2.1.3' } as const
+export const PROTOCOL = { v1: '1.0.2', v2: '2.2.0' } as const
 
 /**
  * The SHA-256 of all schemas of each version. If you change a schema, raise the version above and store the
@@ -9,5 +9,5 @@ export const PROTOCOL = { v1: '1.0.2', v2: '2.1.3' } as const
  */
 export const SCHEMAS = {
   v1: 'a746fee06062a268bae60600183845de5d001b76e4471e69840753c5d9aa25ab',
-  v2: 'ac417d8ddb97f2e352b249922acc636b67e64c36ef2f5024116b2c565113043d',
+  v2: 'ab892e29496bdc0c9db8208d2f730cd7a836b1e234ae05acae300f2d947a3cbe',
 } as const

@@ -6,7 +6,9 @@ export type RequestId = string | number | undefined
 /** A request of one type. */
 export type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
 
-export type ErrorCode = NonNullable<Extract<ServerMessage, { type: 'error' }>['code']>
+type ErrorMessage = Extract<ServerMessage, { type: 'error' }>
+
+export type ErrorCode = NonNullable<ErrorMessage['code']>
 
 /** Why a request was refused. */
 export interface Refused {
@@ -16,6 +18,8 @@ export interface Refused {
   readonly id?: RequestId
   /** After how many ms the same request may succeed. */
   readonly retryAfterMs?: number
+  /** The subscriptions that have ended. */
+  readonly ended?: ErrorMessage['ended']
 }
 
 /** An answer that many clients ask for: built after they asked, and once for all who ask within a window. */
@@ -28,6 +32,11 @@ export interface SharedAnswer {
 export type Reply =
   | { readonly kind: 'message'; readonly message: ServerMessage }
   | { readonly kind: 'shared'; readonly answer: SharedAnswer; readonly id: RequestId }
+  /**
+   * Sent when `placed` resolves, which never rejects: when what the request has changed is visible everywhere. Later
+   * requests of the connection wait for that, for a limited time.
+   */
+  | { readonly kind: 'placed'; readonly placed: Promise<unknown>; readonly message: ServerMessage }
   | { readonly kind: 'refused'; readonly refused: Refused }
   | { readonly kind: 'none' }
 

@@ -25,12 +25,10 @@ export interface Asker {
   readonly version: ProtocolVersion
   readonly userId: UserId
   readonly sessionId: string
-  /** Whether it only reads, and its user is never present. */
-  readonly isObserver: boolean
 }
 
-/** Requests about what one connection is told, which only that connection can answer. */
-type OwnRequest = Request<'subscribe'> | Request<'unsubscribe'> | Request<'client_state'>
+/** Requests about what one connection may do and is told, which only that connection can answer. */
+type OwnRequest = Request<'subscribe'> | Request<'unsubscribe'> | Request<'client_state'> | Request<'refresh'>
 
 /** A request that is answered from the state of the server. */
 export type StateRequest = Exclude<ClientMessage, OwnRequest>
@@ -102,9 +100,9 @@ export class Requests {
   }
 
   /** The `error` message that says why something was refused. */
-  errorOf({ code, text, id, retryAfterMs }: Refused): ServerMessage {
+  errorOf({ code, text, id, retryAfterMs, ended }: Refused): ServerMessage {
     const timestamp = this.#timestamp()
-    return { type: 'error', message: `${code}: ${text}`, timestamp, code, retryAfterMs, id }
+    return { type: 'error', message: `${code}: ${text}`, timestamp, code, retryAfterMs, ended, id }
   }
 
   /**
@@ -141,22 +139,19 @@ export class Requests {
     })
   }
 
-  #setStatus({ userId, sessionId, isObserver }: Asker, request: Request<'set_status'>): Reply {
+  #setStatus({ userId, sessionId }: Asker, request: Request<'set_status'>): Reply {
     const { status, text, expiresAt, id } = request
-    if (isObserver)
-      return refused({
-        code: 'not_allowed',
-        text: 'an observer cannot set a status: connect as another user',
-        id,
-      })
     const { tracker, presence, clock } = this.#ports
     const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
     if (until !== undefined && until <= presence.choiceTime(clock.now())) {
       return refused({ code: 'bad_message', text: '"expiresAt" must be in the future', id })
     }
     const choice = { status, text: text || undefined, expiresAt: until }
-    const madeAt = tracker.setStatus({ userId, sessionId }, choice)
-    return message(confirmation(choice, madeAt, id))
+    const { madeAt, placed } = tracker.setStatus({ userId, sessionId }, choice)
+    const confirmed = confirmation(choice, madeAt, id)
+    // A user who is told to be hidden must be hidden on every node.
+    if (status === 'offline' && placed !== undefined) return { kind: 'placed', placed, message: confirmed }
+    return message(confirmed)
   }
 
   #identify({ userId, version }: Asker, { username, id }: Request<'identify'>): Reply {

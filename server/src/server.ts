@@ -15,6 +15,7 @@ import { LivePageTokens } from './identity/live-page-tokens.ts'
 import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
 import { OBSERVER_ID } from './observer.ts'
+import type { EndedSession } from './presence/change.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
 import { Refusals } from './refusals.ts'
@@ -102,7 +103,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
-  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot })
+  const ended = ({ userId, sessionId }: EndedSession): void =>
+    log.debug('session ended', { userId, sessionId })
+  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, ended, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   // Read the time before listening to the clock: changes of the clock until now do not matter. A later change does: a
   // jump while the store starts would count as time that has passed, and users would be forgotten.
@@ -144,6 +147,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     compression: settings.COMPRESSION === 'on',
     trustProxy: settings.TRUST_PROXY,
+    expiredGraceMs: settings.AUTH_EXPIRED_GRACE_MS,
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
     maxSubscribedUsers: settings.MAX_WATCHED_USERS,
     maxSubscriptions: settings.MAX_WATCHED_IDS,

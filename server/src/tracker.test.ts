@@ -47,6 +47,7 @@ beforeEach(() => {
       recordAlive: at => exits.push(`alive ${at - now}`),
     },
     clock: { now: () => now },
+    ended: ({ sessionId }) => exits.push(`ended ${sessionId}`),
     forgot: users => forgotten.push(users),
   })
 })
@@ -56,7 +57,7 @@ const taken = () => exits.splice(0)
 test('[W4] what a command changes is stored and then published', () => {
   tracker.open(ann, {})
   expect(taken()).toEqual(['put ann live', 'ann online'])
-  expect(tracker.setStatus(ann, { status: 'busy' })).toBe(now)
+  expect(tracker.setStatus(ann, { status: 'busy' })).toEqual({ madeAt: now, placed: undefined })
   expect(taken()).toEqual(['put ann live', 'chosen ann by s1', 'ann busy'])
   tracker.identify('ann', 'Ann')
   expect(taken()).toEqual(['put ann live', 'ann busy'])

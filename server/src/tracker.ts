@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
 import type { FactLog } from './cluster/log.ts'
-import type { Decision } from './presence/change.ts'
+import type { Decision, EndedSession } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival } from './presence/here.ts'
 import type { Presence } from './presence/presence.ts'
@@ -20,12 +20,22 @@ export interface NewSession extends UserSession {
   readonly isNamed: boolean
 }
 
+/** A choice that was made. */
+export interface ChosenStatus {
+  /** When it was made, in ms since the epoch. */
+  readonly madeAt: number
+  /** Resolves when all nodes see it; `undefined` if they do. */
+  readonly placed: Promise<void> | undefined
+}
+
 export interface TrackerPorts {
   readonly presence: Presence
   readonly log: FactLog
   readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
   readonly store: Pick<Store, 'put' | 'delete' | 'recordAlive'>
   readonly clock: Pick<Clock, 'now'>
+  /** Called with each session that has ended: it was left, or its grace period is over. */
+  readonly ended: (session: EndedSession) => void
   /** Called with a number of forgotten users, once for many of them. */
   readonly forgot: (users: number) => void
 }
@@ -63,7 +73,7 @@ export class Tracker {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
     const session = { id: sessionId, named: isNamed }
-    this.#publish(presence.open(userId, session, clock.now(), arrival), sessionId)
+    void this.#place(presence.open(userId, session, clock.now(), arrival), sessionId)
   }
 
   /** Ends a session that its client has closed. That is also its last sign of life. */
@@ -73,6 +83,15 @@ export class Tracker {
     const now = clock.now()
     presence.heard(userId, now)
     this.#publish(presence.leave(userId, sessionId, now))
+  }
+
+  /** Ends all sessions of a user at once, also those that are held. The user may come back. */
+  endSessions(userId: UserId): void {
+    if (this.#stopped) return
+    const { presence, clock } = this.#ports
+    for (const sessionId of presence.sessionIds(userId)) {
+      this.#publish(presence.leave(userId, sessionId, clock.now()))
+    }
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */
@@ -88,12 +107,12 @@ export class Tracker {
     presence.heard(userId, clock.now())
   }
 
-  /** Sets the choice of a user. Returns when it was made, in ms since the epoch. */
-  setStatus({ userId, sessionId }: UserSession, choice: Choice): number {
+  /** Sets the choice of a user. */
+  setStatus({ userId, sessionId }: UserSession, choice: Choice): ChosenStatus {
     const { presence, clock } = this.#ports
     const now = clock.now()
-    if (!this.#stopped) this.#publish(presence.setStatus(userId, choice, now), sessionId)
-    return presence.chosenAt(userId) ?? now
+    const placed = this.#stopped ? undefined : this.#place(presence.setStatus(userId, choice, now), sessionId)
+    return { madeAt: presence.chosenAt(userId) ?? now, placed }
   }
 
   /** Sets the name of a user. */
@@ -173,12 +192,22 @@ export class Tracker {
     this.#forgotten = 0
   }
 
-  /** The only exit: passes what was decided to the store and to the log, which passes it on to the change feed. */
-  #publish({ facts, records, forgotten, choices }: Decision, bySession?: string): void {
+  /** Publishes a decision that nobody waits for. */
+  #publish(decision: Decision): void {
+    void this.#place(decision)
+  }
+
+  /**
+   * The only exit: passes what was decided to the store and to the log, which passes it on to the change feed. Returns
+   * what `FactLog.append` returns.
+   */
+  #place(decision: Decision, bySession?: string): Promise<void> | undefined {
+    const { facts, records, forgotten, choices, ended } = decision
     const { store, feed, log } = this.#ports
+    for (const session of ended) this.#ports.ended(session)
     for (const record of records) store.put(record)
     for (const userId of forgotten) store.delete(userId)
     for (const choice of choices) feed.chosen(choice, bySession)
-    log.append(facts)
+    return log.append(facts)
   }
 }

@@ -12,9 +12,9 @@ export function factLogSuite(name: string, make: () => { log: FactLog; settled: 
       const { log, settled } = make()
       const applied: Fact[] = []
       log.listen(facts => applied.push(...facts))
-      log.append([fact('ann', 1), fact('bob', 2)])
-      log.append([])
-      log.append([fact('ann', 3)])
+      void log.append([fact('ann', 1), fact('bob', 2)])
+      void log.append([])
+      void log.append([fact('ann', 3)])
       await settled()
       expect(applied).toEqual([fact('ann', 1), fact('bob', 2), fact('ann', 3)])
     })
@@ -23,9 +23,21 @@ export function factLogSuite(name: string, make: () => { log: FactLog; settled: 
       const { log, settled } = make()
       const calls: number[] = []
       log.listen(facts => calls.push(facts.length))
-      log.append([fact('ann', 1), fact('bob', 1), fact('eve', 1)])
+      void log.append([fact('ann', 1), fact('bob', 1), fact('eve', 1)])
       await settled()
       expect(calls).toEqual([3])
+    })
+
+    test('[W9] when append is done, its facts and all before are visible', async () => {
+      const { log } = make()
+      const applied: number[] = []
+      log.listen(facts => applied.push(...facts.map(({ at }) => at)))
+      void log.append([fact('ann', 1)])
+      await log.append([fact('ann', 2)])
+      expect(applied).toEqual([1, 2])
+      void log.append([fact('ann', 3)])
+      await log.append([])
+      expect(applied).toEqual([1, 2, 3])
     })
   })
 }

@@ -9,9 +9,11 @@ export interface FactLog {
   listen(applied: (facts: readonly Fact[]) => void): void
 
   /**
-   * Adds facts to the log, in this order. Never throws and never waits. Facts of one call become visible
-   * together. How soon that is depends on the adapter; `single` gives them to the listener before `append`
-   * returns.
+   * Adds facts to the log, in this order. Never throws. Facts of one call become visible together. How soon that is
+   * depends on the adapter; `single` gives them to the listener before `append` returns.
+   *
+   * @returns a promise that resolves when these facts, and all that were added before, are visible; it never rejects.
+   * `undefined` if they are visible.
    */
-  append(facts: readonly Fact[]): void
+  append(facts: readonly Fact[]): Promise<void> | undefined
 }

@@ -10,7 +10,7 @@ test('facts are visible before append returns', () => {
   log.listen(facts => {
     visible += facts.length
   })
-  log.append([
+  const placed = log.append([
     {
       userId: 'ann',
       sessions: 'none',
@@ -21,5 +21,5 @@ test('facts are visible before append returns', () => {
       at: 1,
     },
   ])
-  expect(visible).toBe(1)
+  expect([visible, placed]).toEqual([1, undefined])
 })

@@ -13,6 +13,7 @@ export function createSingleLog(): FactLog {
     },
     append(facts) {
       if (facts.length > 0) applied(facts)
+      return undefined
     },
   }
 }

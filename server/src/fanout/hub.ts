@@ -1,3 +1,4 @@
+import type { UserId } from '@who-is-online/protocol/words'
 import type { Change } from '../presence/change.ts'
 import type { BatchReceiver } from './batch.ts'
 import type { Encoder } from './encoder.ts'
@@ -5,7 +6,7 @@ import { SLICE_MS } from './slices.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { ClosedWindow } from './window.ts'
 
-/** A connection of v1: it is sent every change of every user. */
+/** A connection of v1: it is sent every change of every user, or only the changes of its own user. */
 export interface FirehoseReceiver {
   /** The number of the newest change when it joined: it is sent what comes after. */
   readonly since: number
@@ -43,6 +44,8 @@ const LOOK_EVERY = 32
  */
 export class Hub {
   readonly #firehose = new Set<FirehoseReceiver>()
+  /** The connections that are sent only the changes of one user. */
+  readonly #restricted = new Map<UserId, Set<FirehoseReceiver>>()
   readonly #subscriptions: Subscriptions
   #gathering: Change[] = []
   /** The number of the newest change that was taken. */
@@ -72,12 +75,20 @@ export class Hub {
     this.#arrivals++
   }
 
-  join(receiver: FirehoseReceiver): void {
-    this.#firehose.add(receiver)
+  /** @param only the one user whose changes it is sent; `undefined` for the changes of all users */
+  join(receiver: FirehoseReceiver, only?: UserId): void {
+    if (only === undefined) this.#firehose.add(receiver)
+    else this.#restricted.set(only, (this.#restricted.get(only) ?? new Set<FirehoseReceiver>()).add(receiver))
   }
 
-  part(receiver: FirehoseReceiver): void {
-    this.#firehose.delete(receiver)
+  /** @param only the same as for `join` */
+  part(receiver: FirehoseReceiver, only?: UserId): void {
+    if (only === undefined) {
+      this.#firehose.delete(receiver)
+      return
+    }
+    const receivers = this.#restricted.get(only)
+    if (receivers?.delete(receiver) && receivers.size === 0) this.#restricted.delete(only)
   }
 
   /** Takes changes, as a listener of the feed; `seq` is the number of the last. */
@@ -142,6 +153,7 @@ export class Hub {
       if (bytes.length > 0) receiver.write(bytes)
       yield
     }
+    if (this.#restricted.size > 0) yield* this.#sendRestricted(changes, seq - changes.length)
     for (const subscriber of this.#subscriptions.all) {
       subscriber.sendBatch(batch)
       yield
@@ -156,6 +168,20 @@ export class Hub {
     for (const subscriber of gathering) {
       subscriber.sendGathered(seq)
       yield
+    }
+  }
+
+  /** Sends the changes of single users to their own connections, one by one. A user seldom has two in a window. */
+  *#sendRestricted(changes: readonly Change[], before: number): Generator<void> {
+    for (const [index, change] of changes.entries()) {
+      const receivers = this.#restricted.get(change.userId)
+      if (receivers === undefined) continue
+      const window = new ClosedWindow([change], before + index + 1)
+      for (const receiver of receivers) {
+        const bytes = window.after(receiver.since, receiver.encoder)
+        if (bytes.length > 0) receiver.write(bytes)
+        yield
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, encodeDiff, formatTime } from '@who-is-online/protocol/encode'
-import type { UserId } from '@who-is-online/protocol/words'
+import { MAX_USER_IDS, type UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed, Place } from '../changes/feed.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Refused, Request, RequestId } from '../reply.ts'
@@ -41,6 +41,13 @@ export interface SubscriberConnection {
   refuse(refused: Refused): void
   /** What the client missed is not known any more: the client has to connect again. */
   fellBehind(): void
+}
+
+/** What a connection may be told. */
+export interface Sight {
+  /** Whether it may be told about everybody, and the count. */
+  readonly seesAll: boolean
+  sees(userId: UserId): boolean
 }
 
 type Subscribe = Request<'subscribe'>
@@ -125,6 +132,25 @@ export class Subscriber implements BatchReceiver, Turn {
     else if (all) this.#unsubscribeFromAll()
     else this.#unsubscribeFromCount()
     this.#connection.reply({ type: 'ack', id })
+  }
+
+  /** Ends the subscriptions that a new token does not permit, and tells the client which they were. */
+  restrict(access: Sight): void {
+    const userIds: UserId[] = []
+    for (const { userId } of this.#topics ?? []) if (!access.sees(userId)) userIds.push(userId)
+    const all = this.#isSubscribedToAll && !access.seesAll
+    const count = this.#count !== undefined && !access.seesAll
+    if (userIds.length === 0 && !all && !count) return
+    this.#unsubscribeFromUsers(userIds)
+    if (count) this.#unsubscribeFromCount()
+    if (all) this.#unsubscribeFromAll()
+    // What was gathered for this client may be about users who are not permitted any more. This drops it.
+    this.#catchUp()
+    if (all) this.#tellEnded({ all })
+    if (count) this.#tellEnded({ count })
+    for (let from = 0; from < userIds.length; from += MAX_USER_IDS) {
+      this.#tellEnded({ userIds: userIds.slice(from, from + MAX_USER_IDS) })
+    }
   }
 
   /** Whether the client wants to be sent anything unasked. */
@@ -298,6 +324,11 @@ export class Subscriber implements BatchReceiver, Turn {
   #unsubscribeFromCount(): void {
     this.#count = undefined
     this.#ports.subscriptions.unsubscribeFromCount(this)
+  }
+
+  #tellEnded(ended: NonNullable<Refused['ended']>): void {
+    const text = 'the new token does not allow the subscriptions in "ended", which have ended'
+    this.#connection.refuse({ code: 'not_allowed', text, ended })
   }
 
   #replyCount(id: RequestId): void {

@@ -7,7 +7,8 @@ import { Hub } from '../fanout/hub.ts'
 import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
-import { ALL_RIGHTS } from '../identity/grant.ts'
+import { ALL_RIGHTS, type Grant } from '../identity/grant.ts'
+import { openIdentity } from '../identity/open.ts'
 import { Presence } from '../presence/presence.ts'
 import { DEFAULTS } from '../presence/testing/options.ts'
 import { Refusals } from '../refusals.ts'
@@ -28,7 +29,6 @@ const OPEN_CALLER: Caller = {
   userId: 'ann',
   sessionId: 's1',
   isNamed: true,
-  isObserver: false,
   grant: {
     userId: 'ann',
     username: undefined,
@@ -39,6 +39,8 @@ const OPEN_CALLER: Caller = {
   connectionId: 'c1',
   address: undefined,
 }
+
+const OBSERVER: Grant = { ...OPEN_CALLER.grant, rights: { ...ALL_RIGHTS, observer: true } }
 
 let presence: Presence
 let feed: MemoryFeed
@@ -98,6 +100,8 @@ function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
     tooFast,
     debts,
     refusals: new Refusals(),
+    identity: openIdentity(undefined),
+    expiredGraceMs: 0,
   }
   const webSocket = {
     readyState: WebSocket.OPEN,
@@ -234,10 +238,10 @@ test('[L4] after too much, the connection ends, nothing that waits is answered, 
 })
 
 test('[L4] observers have the same user id and share no debt', async () => {
-  const connection = connect({ isObserver: true }, SLOW)
+  const connection = connect({ grant: OBSERVER }, SLOW)
   for (let n = 0; n < 12; n++) connection.receive('{"type":"ping"}')
   await taken()
-  connect({ isObserver: true, connectionId: 'c2' }, SLOW)
+  connect({ grant: OBSERVER, connectionId: 'c2' }, SLOW)
   expect(await taken()).toEqual(['welcome'])
 })
 
@@ -254,7 +258,7 @@ test('[V12 C2] a bug in a message that waited closes its own connection only', a
 })
 
 test('[V14] an observer is never present and has no session', async () => {
-  const connection = connect({ isObserver: true })
+  const connection = connect({ grant: OBSERVER })
   expect(await taken()).toEqual(['welcome'])
   connection.receive('{"type":"set_status","status":"busy"}')
   expect(await taken()).toEqual(['error'])

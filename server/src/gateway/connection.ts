@@ -12,10 +12,11 @@ import type { Grant } from '../identity/grant.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Arrival } from '../presence/here.ts'
-import type { Refused, Reply, RequestId } from '../reply.ts'
+import type { Refused, Reply, Request, RequestId } from '../reply.ts'
 import type { Asker, Requests } from '../requests.ts'
 import type { Clock } from '../time/clock.ts'
 import type { NewSession, Tracker } from '../tracker.ts'
+import { Access, type AccessPorts, type Renewed } from './access.ts'
 import { Delivery, type DeliveryOwner, type DeliveryPorts } from './delivery.ts'
 import { pongFrame } from './frames.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
@@ -24,7 +25,7 @@ import { type LimitOptions, RequestLimit } from './limits.ts'
 import { TOO_FAST_AWAY_MS } from './throttle.ts'
 
 /** What all connections share. */
-export interface ConnectionPorts extends SubscriberPorts, DeliveryPorts, InboxPorts {
+export interface ConnectionPorts extends SubscriberPorts, DeliveryPorts, InboxPorts, AccessPorts {
   readonly tracker: Tracker
   readonly requests: Requests
   readonly hub: Hub
@@ -52,8 +53,6 @@ export interface Caller extends Arrival {
   readonly sessionId: string
   /** Whether the client chose the session id, and uses it again when it reconnects. */
   readonly isNamed: boolean
-  /** Whether the connection only reads, and its user is never present. */
-  readonly isObserver: boolean
   readonly connectionId: string
   /** The client's address, if limits per address may count it. */
   readonly address: string | undefined
@@ -69,6 +68,9 @@ export type ClientSocket = Pick<WebSocket, 'ping' | 'close'>
  */
 export const BACK_MS = 1_000
 
+/** After how long a client may try again to renew its token, in ms. */
+const REFRESH_RETRY_MS = 1_000
+
 /** For each group of this many users in its reply, a request counts as one more message. */
 const USERS_PER_MESSAGE = 100
 
@@ -80,7 +82,6 @@ export class Connection
   readonly userId: UserId
   readonly sessionId: string
   readonly isNamed: boolean
-  readonly isObserver: boolean
   readonly address: string | undefined
   /** The number of the newest change when the connection started. */
   since = 0
@@ -89,12 +90,15 @@ export class Connection
 
   readonly #ports: ConnectionPorts
   readonly #socket: ClientSocket
+  readonly #access: Access
   readonly #inbox: Inbox
   readonly #delivery: Delivery
   readonly #allUsers: RequestLimit
   #state: 'open' | 'gone' = 'open'
   /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
+  /** Whether a new token is being checked. */
+  #isRefreshing = false
   /** The subscriptions of a v2 client; `undefined` for v1. */
   #subscriber: Subscriber | undefined
 
@@ -105,12 +109,12 @@ export class Connection
     this.userId = caller.userId
     this.sessionId = caller.sessionId
     this.isNamed = caller.isNamed
-    this.isObserver = caller.isObserver
     this.address = caller.address
     this.#socket = webSocket
+    this.#access = new Access(ports, caller.grant)
     this.#delivery = new Delivery(ports, webSocket, socket, this)
     // Observers share a user id, and must not share a debt.
-    this.#inbox = new Inbox(ports, webSocket, this, this.isObserver ? undefined : caller.userId)
+    this.#inbox = new Inbox(ports, webSocket, this, this.#access.isObserver ? undefined : caller.userId)
     this.#allUsers = new RequestLimit(ports.limits.allUsers)
     this.heardAt = ports.clock.awake()
   }
@@ -119,10 +123,10 @@ export class Connection
   start(caller: Caller): void {
     const { tracker, feed, hub, heartbeat } = this.#ports
     // Open the session before reading the newest change: a client is not told of its own arrival.
-    if (!this.isObserver) tracker.open(this, caller)
+    if (!this.#access.isObserver) tracker.open(this, caller)
     this.since = feed.seq
     hub.arrived()
-    if (this.version === 'v1') hub.join(this)
+    if (this.version === 'v1') hub.join(this, this.#onlyUser)
     else this.#subscriber = new Subscriber(this.#ports, this)
     heartbeat.add(this, this.heardAt)
     this.#inbox.start()
@@ -153,6 +157,7 @@ export class Connection
     const request = decode(text, this.version)
     const more = replyWeightOf(request)
     if (more > 0) this.#inbox.charge(more)
+    if (!this.#isPermitted(request)) return
     if (asksForAllUsers(request) && this.#isTooFast(request.id)) return
     this.#answer(request)
   }
@@ -175,10 +180,21 @@ export class Connection
     if (!this.#depart()) return
     const { log, tracker } = this.#ports
     log.debug('connection closed', { userId: this.userId, code })
-    if (this.isObserver) return
+    if (this.#access.isObserver) return
     // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
     if (code === CLOSE.normal || code === 1005) tracker.leave(this)
     else tracker.lose(this)
+  }
+
+  // What the connection may do
+
+  /** When the grant of the connection ends, with its grace, in awake time; Infinity if it does not end. */
+  get endsAt(): number {
+    return this.#access.endsAt
+  }
+
+  get seesAll(): boolean {
+    return this.#access.seesAll
   }
 
   // Output to the client
@@ -237,13 +253,25 @@ export class Connection
   end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? reconnectDelay() : 0): void {
     if (!this.#depart()) return
     this.#ports.log.debug('connection ended', { userId: this.userId, code, reason })
-    if (!this.isObserver) this.#ports.tracker.lose(this)
+    if (!this.#access.isObserver) this.#ports.tracker.lose(this)
     this.#close(code, reason, retryAfterMs)
   }
 
   /** Closes the connection because a new one of the same session replaces it. The session continues. */
   replaced(): void {
     if (this.#depart()) this.#close(CLOSE.replaced, 'the same session has connected again', 0)
+  }
+
+  /** Closes the connection because its user must not connect any more. The caller has ended the sessions. */
+  revoked(): void {
+    if (!this.#depart()) return
+    this.#ports.log.debug('connection ended', { userId: this.userId, code: CLOSE.notAllowed })
+    this.#close(CLOSE.notAllowed, 'this user may not connect', 0)
+  }
+
+  /** Closes the connection because its grant has ended. The client may come back with another token. */
+  expired(): void {
+    this.end(CLOSE.badToken, 'the token has expired')
   }
 
   sentTooMuch(): void {
@@ -267,7 +295,7 @@ export class Connection
 
   // Answers to requests
 
-  /** Answers a request. Requests about subscriptions and visibility concern only this connection. */
+  /** Answers a request. Those about subscriptions, visibility and the token concern only this connection. */
   #answer(request: ClientMessage | Refusal): void {
     switch (request.type) {
       case 'subscribe':
@@ -276,6 +304,8 @@ export class Connection
         return this.#subscriber?.unsubscribe(request)
       case 'client_state':
         return this.#setVisibility(request.state, request.id)
+      case 'refresh':
+        return this.#refresh(request)
       default:
         return this.#act(this.#ports.requests.handle(this, request))
     }
@@ -287,6 +317,8 @@ export class Connection
         return this.reply(reply.message)
       case 'shared':
         return this.#delivery.share(reply.answer, reply.id)
+      case 'placed':
+        return this.#inbox.hold(reply.placed, () => this.reply(reply.message))
       case 'refused':
         return this.refuse(reply.refused)
       case 'none':
@@ -295,7 +327,7 @@ export class Connection
   }
 
   #setVisibility(visibility: 'active' | 'inactive', id: RequestId): void {
-    if (!this.isObserver) this.#ports.tracker.setVisibility(this, visibility)
+    if (!this.#access.isObserver) this.#ports.tracker.setVisibility(this, visibility)
     // Send the missed changes before the ack: a client that has the ack is up to date.
     this.#subscriber?.setActive(visibility === 'active')
     if (visibility === 'active' && this.#choiceWaits) {
@@ -303,6 +335,59 @@ export class Connection
       this.reply(this.#ports.requests.choiceOf(this.userId))
     }
     this.reply({ type: 'ack', id })
+  }
+
+  /** Refuses a request that the grant does not permit. */
+  #isPermitted(request: ClientMessage | Refusal): boolean {
+    if (request.type === 'refusal') return true
+    const text = this.#access.refusalOf(request)
+    if (text !== undefined) this.refuse({ code: 'not_allowed', text, id: request.id })
+    return text === undefined
+  }
+
+  /** Checks a new token, and continues with it. Later requests wait for that, for a limited time. */
+  #refresh({ token, id }: Request<'refresh'>): void {
+    if (this.#isRefreshing) {
+      const text = 'an earlier token is still being checked'
+      return this.refuse({ code: 'too_fast', text, id, retryAfterMs: REFRESH_RETRY_MS })
+    }
+    const renewed = this.#access.check(token)
+    if (!(renewed instanceof Promise)) return this.#refreshed(renewed, id)
+    this.#isRefreshing = true
+    this.#inbox.hold(renewed, renewed => {
+      this.#isRefreshing = false
+      this.#refreshed(renewed, id)
+    })
+  }
+
+  #refreshed(renewed: Renewed, id: RequestId): void {
+    const { tracker, log, refusals } = this.#ports
+    if (renewed.state === 'unavailable') {
+      return this.refuse({ code: 'unavailable', text: renewed.text, id, retryAfterMs: REFRESH_RETRY_MS })
+    }
+    if (renewed.state === 'refused') {
+      const { rule, text } = renewed
+      refusals.count('AUTH')
+      log.limited('refresh', 'a new token for a connection was refused', {
+        rule,
+        reason: text,
+        userId: this.userId,
+      })
+      return this.refuse({ code: 'bad_token', text, id })
+    }
+    const { grant } = renewed
+    const { username } = grant
+    const isRenamed = username !== this.#access.grant.username
+    this.#access.accept(grant)
+    if (isRenamed && username !== undefined && !this.#access.isObserver)
+      tracker.identify(this.userId, username)
+    this.#subscriber?.restrict(this.#access)
+    this.reply({ type: 'ack', id })
+  }
+
+  /** The user to whom the changes are limited that a v1 client is sent; `undefined` for all users. */
+  get #onlyUser(): UserId | undefined {
+    return this.#access.seesAll ? undefined : this.userId
   }
 
   #welcome({ connectionId, choice }: Caller): void {
@@ -342,7 +427,7 @@ export class Connection
   #depart(): boolean {
     if (this.#state === 'gone') return false
     this.#state = 'gone'
-    this.#ports.hub.part(this)
+    this.#ports.hub.part(this, this.#onlyUser)
     this.#ports.heartbeat.remove(this)
     this.#delivery.end()
     this.#subscriber?.end()

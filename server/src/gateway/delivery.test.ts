@@ -70,7 +70,12 @@ beforeEach(() => {
   told = []
   const ports = { shared: answers, clock: { awake: () => awake }, maxBufferedBytes: MAX_BUFFERED_BYTES, slow }
   const webSocket = { readyState: WebSocket.OPEN } as WebSocket
-  const owner = { tooSlow: () => void told.push('too slow'), drained: () => void told.push('drained') }
+  const owner = {
+    tooSlow: () => void told.push('too slow'),
+    drained: () => void told.push('drained'),
+    seesAll: true,
+    refuse() {},
+  }
   delivery = new Delivery(ports, webSocket, socket as unknown as Socket, owner)
 })
 

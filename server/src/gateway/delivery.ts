@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { Encoder } from '../fanout/encoder.ts'
 import type { AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
-import type { RequestId, SharedAnswer } from '../reply.ts'
+import type { Refused, RequestId, SharedAnswer } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
 import { withMore } from './frames.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
@@ -24,12 +24,17 @@ export interface DeliveryOwner {
   tooSlow(): void
   /** The client has read everything. */
   drained(): void
+  /** Whether the connection may still be told about everybody, as shared answers do. */
+  readonly seesAll: boolean
+  refuse(refused: Refused): void
 }
 
 interface AskedAnswer {
   readonly answer: SharedAnswer
   readonly id: RequestId
 }
+
+const LOST_RIGHT = 'the new token does not allow lists of all users'
 
 /** How long a backlog may make no progress before the connection ends, in ms of awake time. */
 const STUCK_MS = 10_000
@@ -93,7 +98,9 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   writeShared(bytes: Buffer): void {
     const id = this.#sharingId
     this.#isSharing = false
-    this.write(id === undefined ? bytes : withMore(bytes, `,"id":${JSON.stringify(id)}}`))
+    // A new token may have taken the right away since the request.
+    if (!this.#owner.seesAll) this.#owner.refuse({ code: 'not_allowed', text: LOST_RIGHT, id })
+    else this.write(id === undefined ? bytes : withMore(bytes, `,"id":${JSON.stringify(id)}}`))
     this.#shareNext()
   }
 

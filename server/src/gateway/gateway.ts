@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { MAX_MESSAGE_BYTES } from '@who-is-online/protocol/words'
+import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { ChangeFeed } from '../changes/feed.ts'
 import { Hub } from '../fanout/hub.ts'
@@ -60,6 +60,8 @@ export interface GatewayOptions {
   readonly maxSubscriptions: number
   readonly allUsersLimit: number
   readonly terms: Terms
+  /** How long a connection may outlive its token, in ms. */
+  readonly expiredGraceMs: number
 }
 
 /** The close code of a connection that ended without a close frame (RFC 6455, section 7.1.5). */
@@ -74,8 +76,11 @@ const HIGH_WATER_MARK = 256 * 1024
 /** How long a client may take to answer a close frame, in ms. Its connection counts as ended before that. */
 const CLOSE_TIMEOUT_MS = 2_000
 
-/** How many connections are closed in one turn of the event loop when the server stops. */
+/** How many connections are closed in one turn of the event loop: when the server stops, and when grants end. */
 const CLOSES_PER_TURN = 200
+
+/** How often connections are checked for grants that have ended, in ms of awake time. */
+const CHECK_EXPIRED_MS = 1_000
 
 /** When the server stops, clients are told to reconnect spread over this time per client: 5,000 within 5 s. */
 export const AWAY_MS_PER_CLIENT = 1
@@ -105,11 +110,13 @@ export class Gateway {
   readonly #sessions = new Sessions<Connection>()
   readonly #ports: ConnectionPorts
   readonly #arrivals = new Slices()
+  /** When to look for connections whose grants have ended, in awake time. */
+  #checkExpiredAt = 0
   #stopping = false
 
   constructor(options: GatewayOptions) {
     const { tracker, requests, presence, feed, clock, log, limits } = options
-    const { maxBufferedBytes, maxSubscribedUsers, allUsersLimit, terms } = options
+    const { maxBufferedBytes, maxSubscribedUsers, allUsersLimit, terms, identity, expiredGraceMs } = options
     this.#options = options
     this.#limits = new ConnectionLimits(limits)
     this.#handshake = new Handshake({
@@ -142,6 +149,8 @@ export class Gateway {
       maxSubscribedUsers,
       allUsersLimit,
       terms,
+      identity,
+      expiredGraceMs,
       slow: new Set(),
       tooFast: new Set(),
       debts: new Debts(),
@@ -194,7 +203,7 @@ export class Gateway {
     })
   }
 
-  /** Pings quiet connections, and ends those that are silent or stuck, at this awake time. */
+  /** Pings quiet connections, and ends those that are silent, stuck or expired, at this awake time. */
   advance(awake: number): void {
     // First, because a client whose messages wait is not silent.
     for (const inbox of this.#ports.tooFast) inbox.advance(awake)
@@ -203,6 +212,13 @@ export class Gateway {
     for (const connection of ping) connection.ping()
     for (const delivery of this.#ports.slow) delivery.check(awake)
     this.#subscriptions.advance(awake)
+    this.#endExpired(awake)
+  }
+
+  /** Ends all sessions of a user at once, and closes the user's connections with 4403. The user may come back. */
+  endSessions(userId: UserId): void {
+    this.#options.tracker.endSessions(userId)
+    for (const connection of this.#connections) if (connection.userId === userId) connection.revoked()
   }
 
   /** Refuses all new connections from now on. */
@@ -219,6 +235,21 @@ export class Gateway {
       connection.end(code, 'the server is restarting', Math.round(awayMs * Math.random()))
       if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
+  }
+
+  /**
+   * Ends the connections whose grants have ended. Looking at all of them once a second costs less than a heap in which
+   * each renewal moves a deadline.
+   */
+  #endExpired(awake: number): void {
+    if (awake < this.#checkExpiredAt) return
+    let ends = 0
+    for (const connection of this.#connections) {
+      if (connection.endsAt > awake) continue
+      connection.expired()
+      if (++ends === CLOSES_PER_TURN) return
+    }
+    this.#checkExpiredAt = awake + CHECK_EXPIRED_MS
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -247,7 +278,7 @@ export class Gateway {
 
   #accept(webSocket: ClientSocket, socket: Socket, accepted: Accepted): void {
     const { grant, sessionId, choice, version, address } = accepted
-    const { userId, username, rights } = grant
+    const { userId, username } = grant
     if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
     this.#limits.opened(userId, address)
     const connectionId = randomUUID()
@@ -256,7 +287,6 @@ export class Gateway {
       username,
       choice,
       grant,
-      isObserver: rights.observer,
       version,
       address,
       connectionId,

@@ -33,6 +33,12 @@ export interface InboxOwner extends Beating {
   fail(error: Error): void
 }
 
+/**
+ * How long messages wait for an earlier one that is not done, in ms of awake time. A client is not read meanwhile, so
+ * its close is noticed late, and others must see a user who leaves as offline within a second.
+ */
+const HOLD_MS = 250
+
 /** A text, the payload of a ping, or a pong that was not asked for. */
 type Incoming = string | Buffer | undefined
 
@@ -50,6 +56,8 @@ export class Inbox implements ThrottleOwner<Incoming> {
   #beatAt = Number.NEGATIVE_INFINITY
   /** Whether the client has not answered our last ping. */
   #isPinged = false
+  /** What the messages wait for, or have waited for last. */
+  #heldFor: Promise<unknown> | undefined
   #isOver = false
 
   /** @param debtor the user whose debt it takes over and leaves; `undefined` for none */
@@ -105,6 +113,27 @@ export class Inbox implements ThrottleOwner<Incoming> {
     } catch (error) {
       this.#owner.fail(error as Error)
     }
+  }
+
+  /**
+   * Lets later messages wait until a promise resolves, but no longer than `HOLD_MS`. Then calls `done`, before the
+   * messages that have waited are handed over, unless the connection has ended meanwhile.
+   */
+  hold<Value>(pending: Promise<Value>, done: (value: Value) => void): void {
+    const { clock } = this.#ports
+    const until = clock.awake() + HOLD_MS
+    this.#throttle.hold(until)
+    this.#heldFor = pending
+    pending
+      .then(value => {
+        if (this.#isOver) return
+        done(value)
+        // A later message may hold the inbox by now, if this one took too long.
+        if (this.#heldFor !== pending) return
+        this.#throttle.release()
+        this.#throttle.advance(clock.steady(), clock.awake())
+      })
+      .catch((error: unknown) => this.#owner.fail(error as Error))
   }
 
   /** Hands over nothing more, and leaves the debt to the next connection of the user. */
@@ -169,7 +198,7 @@ export class Inbox implements ThrottleOwner<Incoming> {
       this.#owner.beat()
     }
     if (this.#throttle.take(now, weight)) return this.handle(incoming)
-    this.#ports.refusals.count('MESSAGES_PER_SECOND')
+    if (!this.#throttle.isHeld) this.#ports.refusals.count('MESSAGES_PER_SECOND')
     this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
   }
 }

@@ -55,7 +55,8 @@ export function weightOfText(text: string): number {
 
 /**
  * Delays what one connection sends beyond its rate. Nothing is dropped: items wait in their order, and reading from
- * the client stops until there is room, so that TCP slows the client down.
+ * the client stops until there is room, so that TCP slows the client down. In the same way items wait while the
+ * throttle is held, because an earlier item is not done.
  *
  * Times named `now` are `Clock.steady`, for the rate. Times named `awake` are `Clock.awake`, for the ten seconds.
  */
@@ -67,6 +68,8 @@ export class Throttle<Item> {
   #waitingWeight = 0
   #isStopped = false
   #isOver = false
+  /** Until when it is held, in awake time; `undefined` if it is not. */
+  #heldUntil: number | undefined
   #tooFastSince = 0
   #tooFastAt = Number.NEGATIVE_INFINITY
   #toldAt = Number.NEGATIVE_INFINITY
@@ -83,6 +86,22 @@ export class Throttle<Item> {
     return this.#isStopped
   }
 
+  /** Whether items wait because an earlier one is not done. Such waiting is not the client's fault. */
+  get isHeld(): boolean {
+    return this.#heldUntil !== undefined
+  }
+
+  /** Lets all later items wait until `release`, or until `until` (awake time) at most. */
+  hold(until: number): void {
+    this.#heldUntil = until
+    this.#stop()
+  }
+
+  /** Ends `hold`. The next `advance` handles what has waited. */
+  release(): void {
+    this.#heldUntil = undefined
+  }
+
   /** Stops reading at the start of a connection, if its user has no room. */
   start(now: number): void {
     if (readyAt(this.#pace, this.#spent) > now) this.#stop()
@@ -90,7 +109,7 @@ export class Throttle<Item> {
 
   /** Counts a message, and returns true if it may be handled now. Otherwise, pass it to `delay`. */
   take(now: number, weight: number): boolean {
-    if (this.#waiting.length > 0 || readyAt(this.#pace, this.#spent) > now) return false
+    if (this.isHeld || this.#waiting.length > 0 || readyAt(this.#pace, this.#spent) > now) return false
     this.#spend(now, weight)
     return true
   }
@@ -106,9 +125,9 @@ export class Throttle<Item> {
     this.#waiting.push({ item, weight })
     this.#waitingWeight += weight
     this.#stop()
-    if (awake - this.#tooFastAt > PAUSE_MS) this.#tooFastSince = awake
-    if (this.#waitingWeight > MAX_BURSTS * this.#pace.burst || this.#isTooLong(awake))
-      return this.#owner.sentTooMuch()
+    if (this.#waitingWeight > MAX_BURSTS * this.#pace.burst) return this.#owner.sentTooMuch()
+    if (this.isHeld) return
+    if (this.#isTooLong(awake)) return this.#owner.sentTooMuch()
     if (now - this.#toldAt < TELL_EVERY_MS) return
     this.#toldAt = now
     this.#owner.tellTooFast()
@@ -116,14 +135,15 @@ export class Throttle<Item> {
 
   /** Handles the items that are due, and reads again when there is room. */
   advance(now: number, awake: number): void {
-    while (!this.#isOver && readyAt(this.#pace, this.#spent) <= now) {
+    if (this.#heldUntil !== undefined && awake >= this.#heldUntil) this.release()
+    while (!this.#isOver && !this.isHeld && readyAt(this.#pace, this.#spent) <= now) {
       const next = this.#waiting.shift()
       if (!next) return this.#readAgain()
       this.#waitingWeight -= next.weight
       this.#spend(now, next.weight)
       this.#owner.handle(next.item)
     }
-    if (this.#isOver || this.#waiting.length === 0) return
+    if (this.#isOver || this.isHeld || this.#waiting.length === 0) return
     if (this.#isTooLong(awake)) this.#owner.sentTooMuch()
   }
 
@@ -146,6 +166,7 @@ export class Throttle<Item> {
 
   /** Records that messages wait, and returns whether some have waited for ten seconds without a pause. */
   #isTooLong(awake: number): boolean {
+    if (awake - this.#tooFastAt > PAUSE_MS) this.#tooFastSince = awake
     this.#tooFastAt = awake
     return awake - this.#tooFastSince >= TOO_FAST_FOR_MS
   }

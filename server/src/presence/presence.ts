@@ -87,6 +87,11 @@ export class Presence {
     return user ? this.#decide(this.#here.leave(user, sessionId, now)) : NOTHING
   }
 
+  /** The ids of the sessions of a user, also of those that are held. */
+  sessionIds(userId: UserId): readonly string[] {
+    return this.#here.get(userId)?.sessionIds ?? NONE
+  }
+
   /** A session was lost. It is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)

@@ -161,6 +161,10 @@ export class User {
     return this.#state !== undefined && this.#state.sessions.length > 0
   }
 
+  get sessionIds(): readonly string[] {
+    return this.#state?.sessions.map(({ id }) => id) ?? []
+  }
+
   /** Whether the user has sessions, and all of them are idle. */
   get isIdle(): boolean {
     return this.#sessionsState() === 'idle'

@@ -1,4 +1,5 @@
 import type { ChangeFeed } from '../changes/feed.ts'
+import type { FactLog } from '../cluster/log.ts'
 import { createSingleLog } from '../cluster/single.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Clock } from '../time/clock.ts'
@@ -9,7 +10,8 @@ export function newTracker(ports: {
   presence: Presence
   feed: Pick<ChangeFeed, 'append' | 'chosen'>
   clock: Pick<Clock, 'now'>
+  log?: FactLog
 }): Tracker {
   const store = { put() {}, delete() {}, recordAlive() {} }
-  return new Tracker({ ...ports, log: createSingleLog(), store, forgot: () => {} })
+  return new Tracker({ log: createSingleLog(), ...ports, store, ended() {}, forgot() {} })
 }

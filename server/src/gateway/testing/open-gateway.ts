@@ -41,7 +41,15 @@ export async function openGateway({
   await store.load()
   await store.start(() => presence.records())
   const allUsersLimit = 1_000
-  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, forgot: () => {} })
+  const tracker = new Tracker({
+    presence,
+    log: createSingleLog(),
+    feed,
+    store,
+    clock,
+    ended() {},
+    forgot() {},
+  })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   const errors: unknown[] = []
   const ignore = () => {}
@@ -70,6 +78,7 @@ export async function openGateway({
     maxSubscriptions: 10_000,
     allUsersLimit,
     terms: TERMS,
+    expiredGraceMs: 300_000,
   })
   const http = createServer()
   gateway.attach(http)

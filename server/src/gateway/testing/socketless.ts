@@ -1,0 +1,188 @@
+import type { Socket } from 'node:net'
+import { vi } from 'vitest'
+import { WebSocket } from 'ws'
+import type { MemoryFeed } from '../../changes/memory-feed.ts'
+import { newFeed } from '../../changes/testing/new-feed.ts'
+import type { FactLog } from '../../cluster/log.ts'
+import { createSingleLog } from '../../cluster/single.ts'
+import { Hub } from '../../fanout/hub.ts'
+import { SharedAnswers } from '../../fanout/shared-answers.ts'
+import { Subscriptions } from '../../fanout/subscriptions.ts'
+import { Turns } from '../../fanout/turns.ts'
+import { ALL_RIGHTS, type Grant } from '../../identity/grant.ts'
+import type { Identified } from '../../identity/identity.ts'
+import { Presence } from '../../presence/presence.ts'
+import { AT_ONCE } from '../../presence/testing/options.ts'
+import { Refusals } from '../../refusals.ts'
+import { Requests } from '../../requests.ts'
+import { newTracker } from '../../testing/new-tracker.ts'
+import type { Tracker } from '../../tracker.ts'
+import { type Caller, Connection, type ConnectionPorts } from '../connection.ts'
+import { Debts } from '../debts.ts'
+import { Heartbeat } from '../heartbeat.ts'
+import type { Inbox } from '../inbox.ts'
+import { type LimitOptions, UNLIMITED } from '../limits.ts'
+import { TERMS } from './terms.ts'
+
+/** The wall clock when a world begins, in ms since the epoch. */
+export const START = Date.UTC(2030, 0, 1)
+
+/** After this time, in ms, everything that the hub and the shared answers have gathered is written. */
+const FLUSHED_MS = 1_000
+
+/** A message, as it was written. */
+export type Written = Readonly<Record<string, unknown>>
+
+/** A grant of ann, with all rights. */
+export const GRANT: Grant = {
+  userId: 'ann',
+  username: undefined,
+  isNameFixed: false,
+  expiresAt: undefined,
+  rights: ALL_RIGHTS,
+}
+
+/** A connection without a socket, and what it writes. */
+export class Client {
+  readonly written: Written[] = []
+  connection!: Connection
+
+  /** Sends requests, as one read. */
+  send(...requests: object[]): void {
+    for (const request of requests) this.connection.receive(JSON.stringify(request))
+  }
+
+  /** What was written since the last call, after all that is gathered has been written. */
+  async taken(): Promise<Written[]> {
+    await vi.advanceTimersByTimeAsync(FLUSHED_MS)
+    return this.written.splice(0)
+  }
+
+  /** The types of these messages, with the error codes. */
+  async types(): Promise<unknown[]> {
+    return (await this.taken()).map(({ type, code }) => (type === 'error' ? code : type))
+  }
+}
+
+/**
+ * Connections without sockets, with everything behind them, on a clock that the test moves. The test must use fake
+ * timers, because the hub and the shared answers gather for some ms of real time.
+ */
+export class World {
+  readonly presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
+  readonly feed: MemoryFeed = newFeed(1_000)
+  readonly tracker: Tracker
+  readonly tooFast = new Set<Inbox>()
+  readonly errors: unknown[] = []
+  readonly logged: string[] = []
+  /** What a new token gives, by its text. */
+  readonly tokens = new Map<string, Identified | Promise<Identified>>()
+  /** Since the start, in ms: on the monotonic clocks, and how much the wall clock has moved besides. */
+  at = 0
+  jumpedMs = 0
+  readonly #ports: ConnectionPorts
+  #connections = 0
+
+  constructor({ log = createSingleLog() as FactLog, limits = UNLIMITED as LimitOptions } = {}) {
+    const { presence, feed } = this
+    const clock = {
+      now: () => START + this.at + this.jumpedMs,
+      awake: () => this.at,
+      steady: () => this.at,
+    }
+    presence.restore([], START)
+    this.tracker = newTracker({ presence, feed, clock, log })
+    const subscriptions = new Subscriptions(presence, feed, 100)
+    const hub = new Hub(feed.seq, subscriptions)
+    feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
+    this.#ports = {
+      tracker: this.tracker,
+      requests: new Requests({ presence, tracker: this.tracker, feed, clock, allUsersLimit: 100 }),
+      hub,
+      heartbeat: new Heartbeat<Connection>({ pingMs: 1, pongTimeoutMs: 1, random: () => 0 }),
+      clock,
+      log: {
+        error: (_text, fields) => this.errors.push(fields?.['error']),
+        limited: (_kind, text) => this.logged.push(text),
+        info() {},
+        debug() {},
+        once() {},
+      },
+      limits,
+      terms: TERMS,
+      gone() {},
+      presence,
+      feed,
+      subscriptions,
+      turns: new Turns(),
+      maxSubscribedUsers: 100,
+      allUsersLimit: 100,
+      maxBufferedBytes: 1e6,
+      highWaterMark: 1e5,
+      shared: new SharedAnswers(),
+      slow: new Set(),
+      tooFast: this.tooFast,
+      debts: new Debts(),
+      refusals: new Refusals(),
+      identity: {
+        renew: token => this.tokens.get(token) ?? { state: 'refused', rule: 'key', text: 'wrong key' },
+      },
+      expiredGraceMs: 300_000,
+    }
+  }
+
+  /** Opens a connection. */
+  connect(grant: Partial<Grant> = {}, more: Partial<Caller> = {}): Client {
+    const client = new Client()
+    const webSocket = {
+      readyState: WebSocket.OPEN,
+      close: (code: number) => client.written.push({ type: `close ${code}` }),
+      ping() {},
+      pause() {},
+      resume() {},
+    }
+    const write = (bytes: Buffer): boolean => {
+      client.written.push(...messagesIn(bytes))
+      return true
+    }
+    const socket = { write, uncork() {}, writableLength: 0, bytesWritten: 0 }
+    const id = `c${++this.#connections}`
+    const whole = { ...GRANT, ...grant }
+    const caller: Caller = {
+      version: 'v2',
+      userId: whole.userId,
+      grant: whole,
+      sessionId: id,
+      isNamed: false,
+      connectionId: id,
+      address: undefined,
+      ...more,
+    }
+    client.connection = new Connection(this.#ports, caller, webSocket as never, socket as unknown as Socket)
+    client.connection.start(caller)
+    return client
+  }
+
+  /** Lets time pass, in the steps of the ticker. */
+  pass(ms: number): void {
+    for (const until = this.at + ms; this.at < until; ) {
+      this.at += Math.min(100, until - this.at)
+      this.tracker.advance(START + this.at + this.jumpedMs, this.at)
+      for (const inbox of this.tooFast) inbox.advance(this.at)
+    }
+  }
+}
+
+/** The messages in frames that the server has written, which have no mask. */
+function messagesIn(bytes: Buffer): Written[] {
+  const messages: Written[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const short = (bytes[at + 1] as number) & 0x7f
+    const head = short < 126 ? 2 : short === 126 ? 4 : 10
+    const length = short < 126 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : bytes.readUInt32BE(at + 6)
+    const text = bytes.subarray(at + head, at + head + length).toString()
+    if (bytes[at] === 0x81) messages.push(JSON.parse(text))
+    at += head + length
+  }
+  return messages
+}
