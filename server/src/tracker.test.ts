@@ -62,7 +62,7 @@ test('[W4] what a command changes is stored and then published', () => {
   tracker.identify('ann', 'Ann')
   expect(taken()).toEqual(['put ann live', 'ann busy'])
   tracker.leave(ann)
-  expect(taken()).toEqual(['put ann none', 'ann offline'])
+  expect(taken()).toEqual(['ended s1', 'put ann none', 'ann offline'])
 })
 
 test('[R2] a lost session is published at the end of its grace period, and lastSeen is its last sign of life', () => {
@@ -77,7 +77,7 @@ test('[R2] a lost session is published at the end of its grace period, and lastS
   expect(taken()).toEqual(['alive 0'])
   now += 1
   tracker.advance(now, 7_000)
-  expect(taken()).toEqual(['put ann none', 'ann offline'])
+  expect(taken()).toEqual(['ended s1', 'put ann none', 'ann offline'])
   expect(presence.see('ann').lastSeen).toBe(now - 6_000)
 })
 
@@ -122,11 +122,22 @@ test('[R11 R8] presence is told about suspensions and jumps, and what they chang
   expect(taken()).toContain('ann offline')
 })
 
+test('[D19] all sessions of a user end at once, also those that are held', () => {
+  tracker.open(ann, {})
+  tracker.open({ ...ann, sessionId: 's2' }, {})
+  tracker.lose(ann)
+  taken()
+  tracker.endSessions('ann')
+  tracker.endSessions('nobody')
+  expect(taken()).toEqual(['ended s2', 'ended s1', 'put ann none', 'ann offline'])
+})
+
 test('[Q3] a stopped tracker changes and publishes nothing', () => {
   tracker.open(ann, {})
   taken()
   tracker.stop()
   tracker.leave(ann)
+  tracker.endSessions('ann')
   tracker.setStatus(ann, { status: 'offline' })
   tracker.identify('ann', 'Ann')
   now += 1e9

@@ -89,9 +89,7 @@ export class Tracker {
   endSessions(userId: UserId): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
-    for (const sessionId of presence.sessionIds(userId)) {
-      this.#publish(presence.leave(userId, sessionId, clock.now()))
-    }
+    this.#publish(presence.endSessions(userId, clock.now()))
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */

@@ -12,11 +12,11 @@ import type { Grant } from '../identity/grant.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Arrival } from '../presence/here.ts'
-import type { Refused, Reply, Request, RequestId } from '../reply.ts'
+import type { Refused, Reply, RequestId } from '../reply.ts'
 import type { Asker, Requests } from '../requests.ts'
 import type { Clock } from '../time/clock.ts'
 import type { NewSession, Tracker } from '../tracker.ts'
-import { Access, type AccessPorts, type Renewed } from './access.ts'
+import { Access, type AccessOwner, type AccessPorts } from './access.ts'
 import { Delivery, type DeliveryOwner, type DeliveryPorts } from './delivery.ts'
 import { pongFrame } from './frames.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
@@ -68,15 +68,20 @@ export type ClientSocket = Pick<WebSocket, 'ping' | 'close'>
  */
 export const BACK_MS = 1_000
 
-/** After how long a client may try again to renew its token, in ms. */
-const REFRESH_RETRY_MS = 1_000
-
 /** For each group of this many users in its reply, a request counts as one more message. */
 const USERS_PER_MESSAGE = 100
 
 /** One connection, from its welcome to its close. */
 export class Connection
-  implements Asker, NewSession, Beating, FirehoseReceiver, SubscriberConnection, DeliveryOwner, InboxOwner
+  implements
+    Asker,
+    NewSession,
+    Beating,
+    FirehoseReceiver,
+    SubscriberConnection,
+    DeliveryOwner,
+    InboxOwner,
+    AccessOwner
 {
   readonly version: ProtocolVersion
   readonly userId: UserId
@@ -97,8 +102,6 @@ export class Connection
   #state: 'open' | 'gone' = 'open'
   /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
-  /** Whether a new token is being checked. */
-  #isRefreshing = false
   /** The subscriptions of a v2 client; `undefined` for v1. */
   #subscriber: Subscriber | undefined
 
@@ -111,7 +114,7 @@ export class Connection
     this.isNamed = caller.isNamed
     this.address = caller.address
     this.#socket = webSocket
-    this.#access = new Access(ports, caller.grant)
+    this.#access = new Access(ports, caller.grant, this)
     this.#delivery = new Delivery(ports, webSocket, socket, this)
     // Observers share a user id, and must not share a debt.
     this.#inbox = new Inbox(ports, webSocket, this, this.#access.isObserver ? undefined : caller.userId)
@@ -195,6 +198,16 @@ export class Connection
 
   get seesAll(): boolean {
     return this.#access.seesAll
+  }
+
+  holdLater<Value>(pending: Promise<Value>, done: (value: Value) => void): void {
+    this.#inbox.hold(pending, done)
+  }
+
+  renewed(username: string | undefined): void {
+    if (username !== undefined && !this.#access.isObserver)
+      this.#ports.tracker.identify(this.userId, username)
+    this.#subscriber?.restrict(this.#access)
   }
 
   // Output to the client
@@ -305,7 +318,7 @@ export class Connection
       case 'client_state':
         return this.#setVisibility(request.state, request.id)
       case 'refresh':
-        return this.#refresh(request)
+        return this.#access.refresh(request)
       default:
         return this.#act(this.#ports.requests.handle(this, request))
     }
@@ -318,7 +331,7 @@ export class Connection
       case 'shared':
         return this.#delivery.share(reply.answer, reply.id)
       case 'placed':
-        return this.#inbox.hold(reply.placed, () => this.reply(reply.message))
+        return this.holdLater(reply.placed, () => this.reply(reply.message))
       case 'refused':
         return this.refuse(reply.refused)
       case 'none':
@@ -343,46 +356,6 @@ export class Connection
     const text = this.#access.refusalOf(request)
     if (text !== undefined) this.refuse({ code: 'not_allowed', text, id: request.id })
     return text === undefined
-  }
-
-  /** Checks a new token, and continues with it. Later requests wait for that, for a limited time. */
-  #refresh({ token, id }: Request<'refresh'>): void {
-    if (this.#isRefreshing) {
-      const text = 'an earlier token is still being checked'
-      return this.refuse({ code: 'too_fast', text, id, retryAfterMs: REFRESH_RETRY_MS })
-    }
-    const renewed = this.#access.check(token)
-    if (!(renewed instanceof Promise)) return this.#refreshed(renewed, id)
-    this.#isRefreshing = true
-    this.#inbox.hold(renewed, renewed => {
-      this.#isRefreshing = false
-      this.#refreshed(renewed, id)
-    })
-  }
-
-  #refreshed(renewed: Renewed, id: RequestId): void {
-    const { tracker, log, refusals } = this.#ports
-    if (renewed.state === 'unavailable') {
-      return this.refuse({ code: 'unavailable', text: renewed.text, id, retryAfterMs: REFRESH_RETRY_MS })
-    }
-    if (renewed.state === 'refused') {
-      const { rule, text } = renewed
-      refusals.count('AUTH')
-      log.limited('refresh', 'a new token for a connection was refused', {
-        rule,
-        reason: text,
-        userId: this.userId,
-      })
-      return this.refuse({ code: 'bad_token', text, id })
-    }
-    const { grant } = renewed
-    const { username } = grant
-    const isRenamed = username !== this.#access.grant.username
-    this.#access.accept(grant)
-    if (isRenamed && username !== undefined && !this.#access.isObserver)
-      tracker.identify(this.userId, username)
-    this.#subscriber?.restrict(this.#access)
-    this.reply({ type: 'ack', id })
   }
 
   /** The user to whom the changes are limited that a v1 client is sent; `undefined` for all users. */

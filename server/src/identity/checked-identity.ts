@@ -23,6 +23,12 @@ const MISSING: Identified = {
   text: 'a token is required: send it as "Authorization: Bearer TOKEN", as the subprotocol bearer.TOKEN, or as ?token=',
 }
 
+const NO_TOKENS: Identified = {
+  state: 'refused',
+  rule: 'application',
+  text: 'this server does not check tokens: connect again instead',
+}
+
 /** Identifies clients by what they can prove. The first credential that is present decides. */
 export class CheckedIdentity implements Identity {
   readonly #sources: IdentitySources
@@ -38,7 +44,7 @@ export class CheckedIdentity implements Identity {
   }
 
   renew(token: string): Identified | Promise<Identified> {
-    return this.#verify(token) ?? MISSING
+    return this.#verify(token) ?? NO_TOKENS
   }
 
   #identify(request: IdentityRequest): Identified | Promise<Identified> {

@@ -135,6 +135,11 @@ export class Here {
     return { ...this.#settle(user, now), ended }
   }
 
+  endSessions(user: User, now: number): Step {
+    const ended = user.endAll().map(sessionId => ({ userId: user.userId, sessionId }))
+    return { ...this.#settle(user, now), ended }
+  }
+
   lose(user: User, sessionId: string, now: number): Step {
     const { graceMs, inactiveGraceMs } = this.#options
     const awake = this.#wall.awake(now)

@@ -87,9 +87,10 @@ export class Presence {
     return user ? this.#decide(this.#here.leave(user, sessionId, now)) : NOTHING
   }
 
-  /** The ids of the sessions of a user, also of those that are held. */
-  sessionIds(userId: UserId): readonly string[] {
-    return this.#here.get(userId)?.sessionIds ?? NONE
+  /** All sessions of a user end at once, as if each was left, also those that are held. */
+  endSessions(userId: UserId, now: number): Decision {
+    const user = this.#here.get(userId)
+    return user ? this.#decide(this.#here.endSessions(user, now)) : NOTHING
   }
 
   /** A session was lost. It is held for the grace period. */

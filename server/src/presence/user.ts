@@ -161,10 +161,6 @@ export class User {
     return this.#state !== undefined && this.#state.sessions.length > 0
   }
 
-  get sessionIds(): readonly string[] {
-    return this.#state?.sessions.map(({ id }) => id) ?? []
-  }
-
   /** Whether the user has sessions, and all of them are idle. */
   get isIdle(): boolean {
     return this.#sessionsState() === 'idle'
@@ -236,10 +232,15 @@ export class User {
    */
   end(id: string): boolean {
     if (!this.#take(id)) return false
-    if (this.#state) this.#state.end = 'left'
-    const { status, expiresAt } = this.#choice
-    if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this.#choose(NO_CHOICE, 0)
+    this.#left()
     return true
+  }
+
+  /** Ends all sessions as if they were left, also those that are held. Returns the ids of those that clients know. */
+  endAll(): string[] {
+    const sessions = this.#state?.sessions.splice(0) ?? []
+    if (sessions.length > 0) this.#left()
+    return sessions.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)
   }
 
   /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
@@ -404,6 +405,13 @@ export class User {
     if (isPlain(this.#choice) && this.#chosenAt === 0) return false
     this.#keptUntil = keptUntil
     return true
+  }
+
+  /** A session was left. Leaving ends the choice to be hidden, unless it has an end. */
+  #left(): void {
+    if (this.#state) this.#state.end = 'left'
+    const { status, expiresAt } = this.#choice
+    if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this.#choose(NO_CHOICE, 0)
   }
 
   /**

@@ -10,7 +10,7 @@ import { AT_ONCE } from '../../presence/testing/options.ts'
 import { Refusals } from '../../refusals.ts'
 import { Requests } from '../../requests.ts'
 import { createMemoryStore } from '../../storage/memory.ts'
-import { SystemClock } from '../../time/clock.ts'
+import { type Clock, SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
 import { UNLIMITED } from '../limits.ts'
@@ -21,6 +21,7 @@ export interface OpenGateway {
   readonly presence: Presence
   readonly tracker: Tracker
   readonly feed: ChangeFeed
+  readonly clock: Clock
   readonly gateway: Gateway
   readonly http: Server
   /** `ws://127.0.0.1:PORT/ws` */
@@ -34,6 +35,7 @@ export async function openGateway({
   maxBufferedBytes = 1_000_000,
   clock = new SystemClock(Date.now, () => performance.now()),
   identity = openIdentity(undefined) as Identity,
+  pingMs = 60_000,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -69,7 +71,7 @@ export async function openGateway({
     },
     limits: UNLIMITED,
     refusals: new Refusals(),
-    heartbeat: { pingMs: 60_000, pongTimeoutMs: 60_000, random: () => 1 },
+    heartbeat: { pingMs, pongTimeoutMs: 60_000, random: () => 1 },
     compression,
     origins: { allowed: [], hosts: [], development: true },
     trustProxy: undefined,
@@ -84,5 +86,5 @@ export async function openGateway({
   gateway.attach(http)
   await new Promise<void>(resolve => http.listen(0, '127.0.0.1', resolve))
   const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/ws`
-  return { presence, tracker, feed, gateway, http, url, errors }
+  return { presence, tracker, feed, clock, gateway, http, url, errors }
 }

@@ -80,11 +80,13 @@ export class World {
   /** Since the start, in ms: on the monotonic clocks, and how much the wall clock has moved besides. */
   at = 0
   jumpedMs = 0
+  readonly limits: LimitOptions
   readonly #ports: ConnectionPorts
   #connections = 0
 
   constructor({ log = createSingleLog() as FactLog, limits = UNLIMITED as LimitOptions } = {}) {
     const { presence, feed } = this
+    this.limits = limits
     const clock = {
       now: () => START + this.at + this.jumpedMs,
       awake: () => this.at,
