@@ -30,8 +30,11 @@ const v1: WireFormat = {
   control: () => undefined,
 }
 
-/** A client with a token offers the version, because a server must select one of the offers. */
-const withToken: WireFormat = { ...v1, subprotocol: 'who-is-online.v1' }
+/**
+ * A client with a token has no user id in its URL, so a server that does not check tokens refuses it. It offers the
+ * version, because a server must select one of the offers.
+ */
+const withToken: WireFormat = { ...v1, path: () => '/ws', subprotocol: 'who-is-online.v1' }
 
 const v2: WireFormat = { ...v1, subprotocol: 'who-is-online.v2' }
 
