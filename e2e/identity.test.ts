@@ -101,13 +101,36 @@ describe('a server with AUTH_SECRET', () => {
     const page = await TestClient.open(`${server.url}?token=${token}`, { protocols: ['who-is-online.v2'] })
     expect(await page.next('welcome')).toMatchObject({ userId: 'who-is-online/live-page' })
     const client = await TestClient.open(`${server.url}?token=${ann}`)
-    expect(await client.ask({ type: 'get_online_count' }, 'online_count')).toMatchObject({ count: 1 })
+    expect(await page.ask({ type: 'get_online_count' }, 'online_count')).toMatchObject({ count: 1 })
     expect(await page.ask({ type: 'set_status', status: 'busy' }, 'error')).toMatchObject({
       code: 'not_allowed',
     })
     // The user id alone is not enough.
     expect(await result(`${server.url}?userId=who-is-online/live-page`)).toEqual({ status: 401 })
     await Promise.all([page.leave(), client.leave()])
+  })
+
+  test('[D14 D15 D17] rights and refresh, over a real socket', async () => {
+    const protocols = ['who-is-online.v2', `bearer.${tokenOf({ sub: 'cid', presence: { watch: ['ann'] } })}`]
+    const cid = await TestClient.open(server.url, { protocols })
+    await cid.next('welcome')
+    const ask = (request: object, type: string) => cid.ask({ ...request, id: 1 }, type)
+    expect(await ask({ type: 'get_users', userIds: ['bob'] }, 'error')).toMatchObject({ code: 'not_allowed' })
+    expect(await ask({ type: 'get_online_count' }, 'error')).toMatchObject({ code: 'not_allowed' })
+    const refresh = (claims: Record<string, unknown>) => ({ type: 'refresh', token: tokenOf(claims) })
+    const wrong = [{ sub: 'bob' }, { sub: 'cid', exp: 1 }]
+    for (const claims of wrong) {
+      expect(await ask(refresh(claims), 'error')).toMatchObject({ code: 'bad_token', id: 1 })
+    }
+    await ask(refresh({ sub: 'cid', presence: { watch: 'all' } }), 'ack')
+    await ask({ type: 'get_online_count' }, 'online_count')
+    // A v1 client with the default rights is told only about itself.
+    const v1 = await TestClient.open(`${server.url}?token=${ann}`)
+    await v1.next('welcome')
+    await cid.leave()
+    v1.send({ type: 'set_status', status: 'offline' })
+    expect(await v1.next('user_status_change')).toMatchObject({ userId: 'ann', status: 'offline' })
+    await v1.leave()
   })
 
   // The last test of this server: it reads everything that the server has written.
@@ -135,11 +158,15 @@ describe('a server with AUTH_SECRET', () => {
       await result(server.url, { protocols: [`bearer.${token}`, 'who-is-online.v2'] })
       await result(`${server.url}?token=${token}`, { headers: { origin: 'https://evil.example' } })
       await result(`${server.url.replace('/ws', '/other')}?token=${token}`)
+      const client = await TestClient.open(server.url, { protocols: ['who-is-online.v2', `bearer.${ann}`] })
+      answers.push(JSON.stringify(await client.ask({ type: 'refresh', token }, 'error')))
+      await client.leave()
     }
     const written = server.output() + readFileSync(`${server.dir}/logs/who-is-online.log`, 'utf8')
     const all = written + answers.join('\n')
     // The negative control: the log does have lines about these requests.
     expect(written).toContain('a connection was refused because of its token')
+    expect(written).toContain('a new token for a connection was refused')
     expect(written).toContain(`userId="${mark}"`)
     const parts = tokens.flatMap(token => token.split('.').slice(1)).filter(part => part.length > 10)
     for (const part of [...parts, 'not-to-be-printed']) expect(all).not.toContain(part)

@@ -84,7 +84,7 @@ function simulate({ end, awayMs, hangs, slower, burst, perSecond }: Outage, seed
   }
 
   for (let n = 0; n < CLIENTS; n++) {
-    const client: Client = { machine: { ...initialMachine(false), state: 'open' }, attempt: 0, due: 0 }
+    const client: Client = { machine: { ...initialMachine(0), state: 'open' }, attempt: 0, due: 0 }
     const noticedMs = { stopped: 0, killed: 0, unplugged: SETTINGS.PING_MS * random() + ANSWER_MS }[end]
     const retryAfterMs = end === 'stopped' ? CLIENTS * AWAY_MS_PER_CLIENT * random() : 0
     events.add(now + noticedMs, () => happen(client, 'lost', retryAfterMs))

@@ -24,7 +24,7 @@ const TIMEOUT_MS = 10_000
 
 /**
  * Makes a client for one user; see {@link ClientOptions}. Throws a {@link PresenceError} `bad_options`
- * without a `url` or an identity.
+ * without a `url`.
  */
 export function createClient(options: ClientOptions): PresenceClient {
   const {
@@ -32,14 +32,13 @@ export function createClient(options: ClientOptions): PresenceClient {
     userId,
     token,
     getToken,
+    renew,
     WebSocket,
     autoConnect,
     idleAfterMs = IDLE_AFTER_MS,
     timeoutMs = TIMEOUT_MS,
   } = options
-  if (!url || !(userId || token || getToken)) {
-    throw new PresenceError('bad_options', 'set "url" and one of "userId", "token" and "getToken"')
-  }
+  if (!url) throw new PresenceError('bad_options', 'set "url"')
   const platform: Platform = { ...detectPlatform(WebSocket), ...options.platform }
   const [onChange, emitChanged] = listeners<[readonly PresenceUser[]]>()
   const [onCount, emitCount] = listeners<[number]>()
@@ -58,10 +57,12 @@ export function createClient(options: ClientOptions): PresenceClient {
       sentChoice = own.urlChoice()
       return sentChoice
     },
-    () => dispatch('lost'),
+    request => send(request),
     emitError,
   )
-  const connection = createConnection(platform, !!getToken, {
+  // Without a user id and a token, cookies say who connects, and `renew` can renew them.
+  const tokenRetries = getToken ? 1 : userId || token ? 0 : renew ? 2 : 1
+  const connection = createConnection(platform, tokenRetries, {
     prepare: credentials.prepare,
     resume(welcome) {
       credentials.resume(welcome)
@@ -70,10 +71,12 @@ export function createClient(options: ClientOptions): PresenceClient {
       subscriptions.resume(welcome)
     },
     receive(message) {
+      if (credentials.receive(message)) return
       const isReply = requests.receive(message)
       own.receive(message)
       if (isReply || subscriptions.receive(message)) return
-      if (message.type === 'error') emitError(errorFrom(message))
+      // An observer has no activity, so the server refuses it.
+      if (message.type === 'error' && !own.isActivity(message)) emitError(errorFrom(message))
     },
     lost() {
       credentials.lost()
@@ -113,6 +116,11 @@ export function createClient(options: ClientOptions): PresenceClient {
     } catch (error) {
       fail(error as PresenceError)
     }
+  }
+
+  function wake(): void {
+    credentials.wake()
+    dispatch('wake')
   }
 
   function subscribe(topics: Iterable<Topic>, listener?: () => void): () => void {
@@ -165,8 +173,8 @@ export function createClient(options: ClientOptions): PresenceClient {
     setActivity: own.setActivity,
     setVisible(isVisible) {
       own.setVisible(isVisible)
-      // The connection may have died while the page was hidden.
-      if (isVisible) dispatch('wake')
+      // The connection may have died while the page was hidden, and the token may be old.
+      if (isVisible) wake()
     },
 
     get connectionStatus() {
@@ -196,7 +204,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     onError,
   }
 
-  const stopObserving = observePage(platform, idleAfterMs, client, () => dispatch('wake'))
+  const stopObserving = observePage(platform, idleAfterMs, client, wake)
   if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) ensureConnection()
   return client
 }

@@ -4,6 +4,7 @@ import type { ManualClock } from './clock.fake.ts'
 import { FakeFeed } from './feed.fake.ts'
 import type { WebSocketLike } from './platform.ts'
 import { type ServerErrorCode, STATUSES, type Status } from './protocol.ts'
+import { expiryOf } from './token.ts'
 import type { FakeUsers } from './users.fake.ts'
 import type { Message, SentRequest } from './wire.ts'
 
@@ -47,6 +48,12 @@ export interface ConnectionHost {
   /** Called when the client sends a request, before it arrives. */
   onRequest: (request: SentRequest) => void
   random: () => number
+  /** The close code with which each new connection is refused; undefined if it is accepted. */
+  refusedCode: number | undefined
+  /** Why a token is refused on an open connection; undefined if it is accepted. */
+  checkToken: (token: string) => ServerErrorCode | undefined
+  /** How long a connection may outlive its token, in ms. */
+  expiredGraceMs: number
   attempts: number
   replaced: number
 }
@@ -64,13 +71,16 @@ export class FakeConnection {
   #isStalled = false
   #toClientAt = 0
   #toServerAt = 0
+  readonly #token: string | undefined
+  #tokenTimer: unknown
 
-  constructor(server: ConnectionHost, client: WebSocketLike, url: URL) {
+  constructor(server: ConnectionHost, client: WebSocketLike, url: URL, token: string | undefined) {
     this.#server = server
     this.#client = client
     this.sessionId = url.searchParams.get('sessionId') ?? ''
     this.userId = url.searchParams.get('userId') ?? 'token'
     this.#query = url.searchParams
+    this.#token = token
     this.feed = new FakeFeed(server.users, server.clock, () => server.random(), {
       send: message => this.send(message),
       isOpen: () => this.#state === 'open',
@@ -136,6 +146,7 @@ export class FakeConnection {
 
   #gone(isClean = false): void {
     this.#state = 'closed'
+    this.#server.clock.clearTimeout(this.#tokenTimer)
     if (this.#server.connections.delete(this)) this.#server.choices.connectionLost(this.userId, isClean)
   }
 
@@ -175,7 +186,9 @@ export class FakeConnection {
       if (other.sessionId === this.sessionId && other.userId === this.userId) other.close(4409)
     }
     this.#state = 'open'
+    this.#endWith(this.#token)
     server.connections.add(this)
+    if (server.refusedCode) return this.close(server.refusedCode)
     if (!this.#takeUrlChoice()) return this.close(4400)
     this.feed.begin()
     const { epoch, seq } = server.users
@@ -236,10 +249,29 @@ export class FakeConnection {
       }
       case 'set_status':
         return this.#setStatus(request)
+      case 'refresh':
+        return this.#refresh(request.token, id)
       case 'ping':
         return this.send({ type: 'pong', id })
       default:
         return this.send({ type: 'ack', id })
+    }
+  }
+
+  #refresh(token: string, id: number | undefined): void {
+    const refusal = this.#server.checkToken(token)
+    if (refusal) return this.send({ type: 'error', code: refusal, message: refusal, id })
+    this.#endWith(token)
+    this.send({ type: 'ack', id })
+  }
+
+  /** Closes the connection some time after its token has expired. */
+  #endWith(token: string | undefined): void {
+    const { clock, expiredGraceMs } = this.#server
+    clock.clearTimeout(this.#tokenTimer)
+    const endsAt = expiryOf(token, atob) + expiredGraceMs
+    if (endsAt < Number.POSITIVE_INFINITY) {
+      this.#tokenTimer = clock.setTimeout(() => this.close(4401), endsAt - clock.now())
     }
   }
 

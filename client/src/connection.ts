@@ -1,4 +1,4 @@
-import { badIdentity, normal, replaced } from './close-codes.ts'
+import { badIdentity, normal } from './close-codes.ts'
 import type { Credentials } from './credentials.ts'
 import { type ConnectionState, type Event, initialMachine, step } from './machine.ts'
 import type { Platform, WebSocketConstructor, WebSocketLike } from './platform.ts'
@@ -21,11 +21,10 @@ export const ANSWER_MS = 8_000
 /** What the connection needs from its owner, and what it reports. */
 export interface ConnectionHandlers {
   /**
-   * Called for each attempt; `isNewSession` asks for another session id. The returned function is called
-   * right before the socket is opened, so that the URL has the newest choice. A rejection counts as a failed
-   * attempt.
+   * Called for each attempt, with the close code of the last connection. The returned function is called right
+   * before the socket is opened, so that the URL has the newest choice. A rejection counts as a failed attempt.
    */
-  prepare(isNewSession: boolean): Promise<() => Credentials>
+  prepare(code: number): Promise<() => Credentials>
   /** The server has accepted the connection: send what must be sent on each connection. */
   resume(welcome: Welcome): void
   /** A message other than `welcome` and `disconnect`. */
@@ -51,18 +50,18 @@ export interface Connection {
 }
 
 /**
- * Makes a connection in the state `idle`. With `canRenewToken`, close code 4401 leads to one attempt with a
- * new token.
+ * Makes a connection in the state `idle`. `tokenRetries` is the number of attempts to which close code 4401 leads, in a
+ * row.
  */
 export function createConnection(
   platform: Platform,
-  canRenewToken: boolean,
+  tokenRetries: number,
   handlers: ConnectionHandlers,
 ): Connection {
   const heartbeat = timer(platform)
   const stateTimer = timer(platform)
   let queue: (() => void)[] = []
-  let machine = initialMachine(canRenewToken)
+  let machine = initialMachine(tokenRetries)
   let socket: WebSocketLike | undefined
   /** Changes whenever a socket is dropped, so that late events of that socket can be recognized. */
   let attempt = 0
@@ -110,8 +109,7 @@ export function createConnection(
       if (before === 'open') handlers.lost()
     }
     if (timerMs !== undefined) stateTimer.set(timerMs, () => dispatch('timer'))
-    // After 4409 another tab owns the session.
-    if (effect === 'open') void open(details.code === replaced)
+    if (effect === 'open') void open(details.code)
     if (effect === 'resume') handlers.resume(welcome)
     if (effect === 'probe') probe()
     if (isChanged) handlers.changed(state, details)
@@ -127,7 +125,7 @@ export function createConnection(
     send({ type: 'ping' })
   }
 
-  async function open(isNewSession: boolean): Promise<void> {
+  async function open(lastCode: number): Promise<void> {
     dropSocket(DROPPED)
     disconnect = undefined
     const current = attempt
@@ -138,7 +136,7 @@ export function createConnection(
     // A missing token is treated like a missing network: an abnormal close.
     let code: number | undefined
     try {
-      const credentials = await handlers.prepare(isNewSession)
+      const credentials = await handlers.prepare(lastCode)
       if (current !== attempt) return
       // The constructor throws for an invalid URL or subprotocol: trying again would not help.
       code = badIdentity

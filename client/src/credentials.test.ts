@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PresenceError } from './errors.ts'
-import { clock, connection, makeClient, openClient, query, server } from './harness.fake.ts'
+import { clock, connection, makeClient, openClient, query, received, server } from './harness.fake.ts'
 
 // Tokens: how they are fetched, sent and renewed.
 
@@ -104,7 +104,7 @@ describe('[J8] tokens', () => {
     })
     await clock.run(118_000)
     expect(calls).toBe(4)
-    expect(server.attempts).toBe(2)
+    expect([received('refresh').length, server.attempts]).toEqual([1, 1])
     await clock.run(100_000)
     expect(calls).toBeGreaterThan(4)
     client.close()
@@ -121,17 +121,96 @@ describe('[J8] tokens', () => {
     expect(query(0)).toEqual({ sessionId: expect.any(String) })
   })
 
-  test('a token is renewed before it expires, by another connection of the same session', async () => {
+  test('a token is renewed before it expires, on the open connection', async () => {
     let fetched = 0
     const getToken = async () => jwt(clock.now() / 1_000 + 600 + ++fetched)
     await openClient({ getToken })
-    await clock.run(560_000)
-    expect(server.attempts).toBe(1)
-    await clock.run(20_000)
-    expect(server.attempts).toBe(2)
-    expect(fetched).toBe(2)
-    expect(query(1)).toEqual(query(0))
-    expect(server.connections.size).toBe(1)
+    await clock.run(570_000)
+    expect([received('refresh').length, fetched]).toEqual([0, 1])
+    await clock.run(2_000)
+    expect(received('refresh')).toMatchObject([{ token: jwt(1_000 + 571 + 602) }])
+    await clock.run(1_200_000)
+    expect([received('refresh').length, server.attempts, server.connections.size]).toEqual([3, 1, 1])
+  })
+
+  test.each(['bad_token', 'unavailable', 'too_fast', 'unknown_type'] as const)(
+    'a renewal that the server answers with %s is repeated, and a bad token is reported',
+    async code => {
+      const errors: PresenceError[] = []
+      const client = await openClient({ getToken: () => jwt(clock.now() / 1_000 + 120) })
+      client.onError(error => errors.push(error))
+      server.checkToken = () => (received('refresh').length < 3 ? code : undefined)
+      await clock.run(119_000)
+      expect([received('refresh').length, server.attempts]).toEqual([3, 1])
+      expect(errors.map(error => error.code)).toEqual(code === 'bad_token' ? [code, code] : [])
+      client.close()
+      await clock.run(60_000)
+      expect(clock.pending).toBe(0)
+    },
+  )
+
+  test('a page that becomes visible renews an old token at once, and a new one not', async () => {
+    const late = (task: () => void, ms: number) => clock.setTimeout(task, ms * 10)
+    const client = await openClient({ getToken: () => jwt(clock.now() / 1_000 + 60) }, { setTimeout: late })
+    client.setVisible(false)
+    await clock.run(30_000)
+    client.setVisible(true)
+    await clock.run(10)
+    expect(received('refresh')).toHaveLength(0)
+    client.setVisible(false)
+    await clock.run(30_000)
+    client.setVisible(true)
+    await clock.run(10)
+    expect(received('refresh')).toHaveLength(1)
+  })
+
+  test('tokens of 60 s, and timers that run once a minute: no reconnect, and nobody sees a change', async () => {
+    server.expiredGraceMs = 300_000
+    const changes: string[] = []
+    const watcher = await openClient()
+    watcher.subscribe(['token'])
+    const aMinute = (task: () => void, ms: number) => {
+      const due = clock.now() + ms
+      return clock.setTimeout(task, Math.ceil(due / 60_000) * 60_000 - clock.now())
+    }
+    let fetched = 0
+    const getToken = () => jwt(clock.now() / 1_000 + 60 + ++fetched / 1_000)
+    const hidden = makeClient({ getToken }, { setTimeout: aMinute })
+    await clock.run(1_000)
+    expect(hidden.connectionStatus).toBe('open')
+    watcher.onChange(users => changes.push(...users.map(({ status }) => status)))
+    const before = server.attempts
+    await clock.run(600_000)
+    expect([changes, server.attempts - before, hidden.connectionStatus]).toEqual([[], 0, 'open'])
+    expect(received('refresh').length).toBeGreaterThanOrEqual(8)
+    expect(received('refresh').length).toBeLessThanOrEqual(20)
+    // Negative control: without renewals, the server closes the connection.
+    server.checkToken = () => 'unavailable'
+    await clock.run(600_000)
+    expect(server.attempts - before).toBeGreaterThan(0)
+  })
+
+  test('without an identity of its own: 4401 leads to one reconnect, then to one more after renew()', async () => {
+    const attempts = (): number => server.attempts
+    const plain = makeClient({ userId: undefined } as never)
+    await clock.run(10)
+    expect(query(-1)).toEqual({ sessionId: expect.any(String) })
+    connection().close(4401)
+    await clock.run(10)
+    expect([plain.connectionStatus, attempts()]).toEqual(['open', 2])
+    connection().close(4401)
+    await clock.run(10)
+    expect([plain.connectionStatus, attempts()]).toEqual(['suspended', 2])
+    let renewals = 0
+    const renew = () => void renewals++
+    const renewing = makeClient({ userId: undefined, renew, sessionId: 'other' } as never)
+    server.refusedCode = 4401
+    await clock.run(100)
+    expect([renewing.connectionStatus, attempts(), renewals]).toEqual(['suspended', 5, 1])
+    server.refusedCode = undefined
+    renewing.connect()
+    await clock.run(100)
+    expect([renewing.connectionStatus, renewals]).toEqual(['open', 2])
   })
 
   test('4401: another token, once; without a token the client waits', async () => {
@@ -157,5 +236,45 @@ describe('[J8] tokens', () => {
     const client = makeClient({ token: 'a b', WebSocket: Throwing as never })
     await clock.run(60_000)
     expect(client.connectionStatus).toBe('suspended')
+  })
+})
+
+describe('[J16] rights that a new token does not give', () => {
+  test('subscriptions that have ended are stale until the next connection, and onError is told', async () => {
+    const errors: PresenceError[] = []
+    const client = await openClient()
+    client.onError(error => errors.push(error))
+    client.subscribe(['ann', 'bob'])
+    client.watchCount()
+    await clock.run(500)
+    const ended = { userIds: ['bob'] }
+    connection().send({ type: 'error', code: 'not_allowed', message: 'ended', ended } as never)
+    await clock.run(1_000)
+    expect([client.get('ann')?.freshness, client.get('bob')?.freshness]).toEqual(['live', 'stale'])
+    expect(errors).toMatchObject([{ code: 'not_allowed' }])
+    client.subscribe(['cid'])
+    await clock.run(1_000)
+    expect(received('subscribe').filter(request => JSON.stringify(request).includes('bob'))).toHaveLength(1)
+    connection().cut()
+    await clock.run(3_000)
+    expect(client.get('bob')?.freshness).toBe('live')
+    expect(client.freshness).toBe('live')
+    connection().send({ type: 'error', code: 'not_allowed', message: 'x', ended: { count: true } } as never)
+    await clock.run(100)
+    expect(client.freshness).toBe('stale')
+    client.close()
+  })
+
+  test('an observer, whose activity the server refuses, gets no error', async () => {
+    const errors: PresenceError[] = []
+    const client = makeClient()
+    client.onError(error => errors.push(error))
+    server.conditions.tooFast = 1
+    server.conditions.refusal = 'not_allowed'
+    await clock.run(100)
+    // The fake refuses `client_state` too, which is reported.
+    expect(received('set_activity').length).toBeGreaterThan(0)
+    expect(errors).toHaveLength(received('client_state').length)
+    client.close()
   })
 })

@@ -1,17 +1,25 @@
-import { PresenceError } from './errors.ts'
+import { badToken, replaced } from './close-codes.ts'
+import { errorFrom, PresenceError } from './errors.ts'
 import type { ClientOptions } from './options.ts'
 import type { UrlChoice } from './own-status.ts'
 import type { Platform } from './platform.ts'
 import { SUBPROTOCOL, type Welcome } from './protocol.ts'
 import { session } from './session.ts'
 import { timer } from './timer.ts'
-import { remainingMs } from './token.ts'
+import { expiryOf } from './token.ts'
+import type { Message, Request } from './wire.ts'
 
-/** How long before its end a token is renewed, in ms: time for a slow `getToken` and another attempt. */
+/**
+ * How long before its end a token is renewed, in ms: time for a slow `getToken` and another attempt. A short token is
+ * renewed when a third of its time is left.
+ */
 const RENEW_BEFORE_MS = 30_000
 
 /** Shortest time between two renewals, in ms: a token that has expired, or a wrong clock, must not cause a loop. */
 const MIN_RENEWAL_MS = 10_000
+
+/** The time between two renewals after the token has expired, in ms. The server keeps the connection for a while. */
+const EXPIRED_RENEWAL_MS = 60_000
 
 /** The characters that a token may have as a part of a subprotocol's name. */
 const TOKEN = /^[\w.~+-]+$/
@@ -22,13 +30,18 @@ export type Credentials = readonly [url: string, protocols: string[]]
 /** Prepares the credentials of each connection, and renews the token. */
 export interface CredentialsProvider {
   /**
-   * Fetches what the next connection needs: the token and the session id, with `isNewSession` another one.
-   * The returned function is called when the socket is opened. Rejects with a {@link PresenceError}
-   * `bad_token` if `getToken` failed.
+   * Fetches what the next connection needs: the token and the session id. `code` is the close code of the last
+   * connection: after 4409 it takes another session id, and after the second 4401 in a row it calls `renew`. The
+   * returned function is called when the socket is opened. Rejects with a {@link PresenceError} `bad_token` if
+   * `getToken` or `renew` failed.
    */
-  prepare(isNewSession: boolean): Promise<() => Credentials>
+  prepare(code: number): Promise<() => Credentials>
   /** The connection is open: plans the renewal of the token. */
   resume(welcome: Welcome): void
+  /** Renews the token if that is due and its timer is late: browsers delay the timers of hidden pages. */
+  wake(): void
+  /** Takes a message. Returns whether it is the reply to a renewal. */
+  receive(message: Message): boolean
   /** The connection is lost: stops the renewal, because the next connection fetches a token anyway. */
   lost(): void
   /** Releases the session id. */
@@ -36,63 +49,86 @@ export interface CredentialsProvider {
 }
 
 /**
- * Makes the provider. `choice` returns what the URL says of the user's status. `renewed` is called when a new
- * token is there before the old one expires: the connection must then be made again. `emitError` gets each
- * failure of `getToken`.
+ * Makes the provider. `choice` returns what the URL says of the user's status. `emitError` gets each failure of
+ * `getToken` and `renew`, and each token that the server refuses on an open connection.
  */
 export function credentialsProvider(
   options: ClientOptions,
   platform: Platform,
   choice: () => UrlChoice,
-  renewed: () => void,
+  send: (request: Request) => number,
   emitError: (error: PresenceError) => void,
 ): CredentialsProvider {
-  const { url, userId, token, getToken, sessionId } = options
+  const { url, userId, token, getToken, renew, sessionId } = options
   const { id, close } = session(platform, `who-is-online:${url}:${userId ?? ''}`, sessionId)
   const renewal = timer(platform)
   let { username } = options
   /** The token of the current connection or attempt. */
   let current: string | undefined
-  /** The renewed token, for the next connection. */
+  /** The token that was sent to renew the connection, and the `id` of that request until it is answered. */
   let next: string | undefined
+  let refreshId: number | undefined
+  /** When the token must be renewed, by this device's clock; Infinity if that is not planned. */
+  let dueAt = Number.POSITIVE_INFINITY
+  /** How far the server's clock is ahead of this device's, in ms. */
+  let aheadMs = 0
+  /** Connections that the server has refused with 4401 since the last one that it accepted. */
+  let refusals = 0
 
-  async function fetchToken(): Promise<string | undefined> {
-    if (!getToken) return token
+  /** Calls a function of the application. If it fails, that is reported and thrown. */
+  async function ask<Value>(name: string, task: () => Value): Promise<Awaited<Value>> {
     try {
-      const fetched = await getToken()
-      if (TOKEN.test(fetched || '')) return fetched
-      // For example the HTML page of a proxy.
-      throw 'not a token'
+      return await task()
     } catch (reason) {
-      const error = new PresenceError('bad_token', `getToken failed: ${reason}`)
+      const error = new PresenceError('bad_token', `${name} failed: ${reason}`)
       emitError(error)
       throw error
     }
   }
 
-  /**
-   * Renews the token before it expires in `leftMs`; does nothing for `NaN`. A renewal that fails, or that
-   * returns the same token, is repeated while there is time. After that the server closes with 4401, and the
-   * next attempt fetches a token.
-   */
-  function renewIn(leftMs: number): void {
-    if (!(leftMs > 0)) return
-    const waitMs = Math.max(MIN_RENEWAL_MS, leftMs - RENEW_BEFORE_MS)
-    renewal.set(waitMs, async () => {
-      const before = current
-      const fetched = await fetchToken().catch(() => before)
-      if (before !== current) return
-      if (fetched === current) return renewIn(leftMs - waitMs)
-      next = fetched
-      renewed()
+  async function fetchToken(): Promise<string | undefined> {
+    if (!getToken) return token
+    return ask('getToken', async () => {
+      const fetched = await getToken()
+      if (TOKEN.test(fetched || '')) return fetched
+      // For example the HTML page of a proxy.
+      throw 'not a token'
     })
   }
 
+  /** Plans the next renewal, soon if the last one failed; none for a token that does not say when it expires. */
+  function plan(hasFailed = false): void {
+    const leftMs = expiryOf(current, platform.atob) - platform.now() - aheadMs
+    if (!getToken || Number.isNaN(leftMs)) return
+    const earlyMs = hasFailed ? leftMs : Math.min(RENEW_BEFORE_MS, leftMs / 3)
+    const waitMs = leftMs > 0 ? Math.max(MIN_RENEWAL_MS, leftMs - earlyMs) : EXPIRED_RENEWAL_MS
+    dueAt = platform.now() + waitMs
+    renewal.set(waitMs, refresh)
+  }
+
+  /**
+   * Fetches a token and continues the open connection with it. If that fails, or returns the same token, it is
+   * repeated. If it never succeeds, the server closes with 4401, and the next attempt fetches a token.
+   */
+  async function refresh(): Promise<void> {
+    renewal.stop()
+    dueAt = Number.POSITIVE_INFINITY
+    const before = current
+    const fetched = await fetchToken().catch(() => before)
+    if (before !== current) return
+    if (fetched !== current) {
+      next = fetched
+      refreshId = send({ type: 'refresh', token: fetched as string })
+    }
+    // Until the server has accepted another token.
+    plan(true)
+  }
+
   return {
-    async prepare(isNewSession) {
-      current = next ?? (await fetchToken())
-      next = undefined
-      const sessionId = await id(isNewSession)
+    async prepare(code) {
+      if (code === badToken && ++refusals > 1 && renew) await ask('renew', renew)
+      current = await fetchToken()
+      const sessionId = await id(code === replaced)
       return () => {
         const query = { sessionId, username, userId: current ? undefined : userId, ...choice() }
         let address = url.replace(/^http/, 'ws')
@@ -107,11 +143,27 @@ export function credentialsProvider(
     resume({ serverTime }) {
       // Sent once: another device may have changed the name before the next connection.
       username = undefined
-      renewIn(remainingMs(current, serverTime, platform.atob))
+      refusals = 0
+      aheadMs = Date.parse(serverTime) - platform.now()
+      plan()
+    },
+    wake() {
+      if (platform.now() >= dueAt) void refresh()
+    },
+    receive(message) {
+      if (!refreshId || message.id !== refreshId) return false
+      refreshId = undefined
+      if (message.type !== 'error') {
+        current = next
+        plan()
+      } else if (message.code === 'bad_token') emitError(errorFrom(message))
+      return true
     },
     lost() {
       renewal.stop()
+      dueAt = Number.POSITIVE_INFINITY
       current = undefined
+      refreshId = undefined
     },
     close,
   }

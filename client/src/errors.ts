@@ -10,7 +10,7 @@ import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
  * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad
  *   token, 4403 not allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
  * - `bad_user_id`: not a user id, which is a string of 1 to 128 UTF-8 bytes without control characters.
- * - `bad_options`: `createClient` got no `url`, or no identity.
+ * - `bad_options`: `createClient` got no `url`.
  * - `no_websocket`: the platform has no `WebSocket`. Pass one as the option `WebSocket`.
  */
 export type PresenceErrorCode =

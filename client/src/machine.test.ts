@@ -10,7 +10,7 @@ import {
 
 // Every event in every state: the next state, the effect and the timer.
 
-const base = initialMachine(true)
+const base = initialMachine(1)
 const machine = (state: ConnectionState, more: Partial<Machine> = {}): Machine => ({
   ...base,
   state,
@@ -117,7 +117,7 @@ describe('[J3] close codes', () => {
   })
 
   test('4401 without getToken: suspend', () => {
-    expect(outcome({ ...initialMachine(false), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended:')
+    expect(outcome({ ...initialMachine(0), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended:')
   })
 
   test('4429: wait as long as the server says; wake and connect do not end the wait', () => {

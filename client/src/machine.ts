@@ -37,7 +37,7 @@ export interface Machine extends RetryBudget {
  * - `connect`, `close`: the application asks for it.
  * - `welcome`: the server has accepted the connection.
  * - `lost`: the socket has closed or could not be opened; or it is of no use, whatever its state: silent for
- *   too long, sending invalid messages, or opened with a token or a status that must be replaced.
+ *   too long, sending invalid messages, or opened with a status that must be replaced.
  * - `timer`: the delay that the last step returned has passed.
  * - `wake`: the network or the user is back.
  */
@@ -98,9 +98,9 @@ const SLOW_DOWN_MS = 10_000
 /** Close codes for what the client sent: sending the same again at once would be refused again. */
 const SLOW_DOWN_CODES = [1002, 1007, 1009, tooFast]
 
-/** The machine of a new client. With `canRenewToken`, close code 4401 allows one attempt with another token. */
-export function initialMachine(canRenewToken: boolean): Machine {
-  const retryCodes: number[] = canRenewToken ? [replaced, badToken] : [replaced]
+/** The machine of a new client. Close code 4401 allows `tokenRetries` more attempts, with another token. */
+export function initialMachine(tokenRetries: number): Machine {
+  const retryCodes: number[] = [replaced, ...Array(tokenRetries).fill(badToken)]
   const full = { failures: 0, retryCodes, mayWake: true }
   return { state: 'idle', ...full, full }
 }
@@ -113,8 +113,8 @@ const early: Rule = machine => (machine.mayWake ? connect({ ...machine, mayWake:
 
 const retry: Rule = (machine, { code, retryAfterMs, random }) => {
   const { retryCodes, failures } = machine
-  if (retryCodes.includes(code))
-    return connect({ ...machine, retryCodes: retryCodes.filter(each => each !== code) })
+  const retryAt = retryCodes.indexOf(code)
+  if (retryAt >= 0) return connect({ ...machine, retryCodes: retryCodes.filter((_, at) => at !== retryAt) })
   const isTooMuch = SLOW_DOWN_CODES.includes(code)
   if (code >= 4400 && code < 4500 && !isTooMuch) return [{ ...machine, state: 'suspended' }]
   const minWaitMs = Math.max(retryAfterMs, isTooMuch ? SLOW_DOWN_MS : 0)

@@ -160,8 +160,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a replaced session does not connect again with another id',
     file: 'machine.ts',
-    line: 'if (retryCodes.includes(code))',
-    becomes: 'if (retryCodes.length > 9)',
+    line: 'if (retryAt >= 0)',
+    becomes: 'if (retryAt > 9)',
   },
   {
     name: 'no unsubscribe is sent',

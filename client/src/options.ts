@@ -3,15 +3,31 @@ import type { Platform, WebSocketConstructor } from './platform.ts'
 /** Who connects: a token, or a plain user id where the server accepts one (`AUTH=open`, for development). */
 export type Identity =
   /** A user id of 1 to 128 UTF-8 bytes without control characters. */
-  | { readonly userId: string; readonly token?: never; readonly getToken?: never }
+  | { readonly userId: string; readonly token?: never; readonly getToken?: never; readonly renew?: never }
   /** A token that is valid as long as the client is used. */
-  | { readonly token: string; readonly userId?: string; readonly getToken?: never }
+  | { readonly token: string; readonly userId?: string; readonly getToken?: never; readonly renew?: never }
   /**
-   * Returns a valid token. Called before each connection, and 30 s before the token in use expires. If it
-   * rejects, or returns something that cannot be a token, `onError` gets a `bad_token` and the client calls
-   * it again later. A token should be valid for more than ten seconds.
+   * Returns a valid token. Called before each connection, and 30 s before the token in use expires (a token that
+   * is valid for less than 90 s: when a third of its time is left). The client then continues the open connection
+   * with the new token. If it rejects, or returns something that cannot be a token, `onError` gets a `bad_token`
+   * and the client calls it again later. A token should be valid for more than ten seconds.
    */
-  | { readonly getToken: () => string | Promise<string>; readonly userId?: string; readonly token?: never }
+  | {
+      readonly getToken: () => string | Promise<string>
+      readonly userId?: string
+      readonly token?: never
+      readonly renew?: never
+    }
+  /**
+   * Nothing of this: cookies of the page, or a proxy, say who connects. If the server refuses them (4401), the client
+   * connects once more. If they are refused again, it calls `renew`, which should renew them, and connects a last time.
+   */
+  | {
+      readonly renew?: () => unknown
+      readonly userId?: never
+      readonly token?: never
+      readonly getToken?: never
+    }
 
 /** The options of `createClient`. */
 export type ClientOptions = Identity & {

@@ -32,6 +32,8 @@ export interface OwnStatus {
   resume(welcome: Welcome): void
   /** Sends the state of this device again, because the server may have refused it. */
   resend(): void
+  /** Returns whether a message answers the last report of the activity. */
+  isActivity(message: Message): boolean
   /** Takes from a message what it says of the choice and of the visibility of this device. */
   receive(message: Message): void
 }
@@ -70,11 +72,13 @@ export function ownStatus(
   let isVisible = true
   /** The `id` of the last `client_state` request. */
   let visibilityId: number | undefined
+  /** The `id` of the last `set_activity` request. */
+  let activityId: number | undefined
 
   // Always both: the server keeps the activity with the session, which may have been idle before the page was
   // reloaded.
   function resend(): void {
-    send({ type: 'set_activity', state: activity })
+    activityId = send({ type: 'set_activity', state: activity })
     visibilityId = send({ type: 'client_state', state: isVisible ? 'active' : 'inactive' })
     sendText()
   }
@@ -122,6 +126,7 @@ export function ownStatus(
       resend()
     },
     resend,
+    isActivity: ({ id }) => id === activityId,
     receive(message) {
       // The server sends what it has held back before it acknowledges that the device is visible.
       if (message.type === 'ack' && message.id === visibilityId) emitVisible(isVisible)

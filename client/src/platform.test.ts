@@ -77,12 +77,6 @@ describe('[J10] platforms', () => {
     expect(query(-1)['sessionId']).toBe('tab-1')
   })
 
-  test('options without an identity are refused', () => {
-    expect(() => createClient({ url: 'ws://x' } as never)).toThrow(
-      expect.objectContaining({ code: 'bad_options' }),
-    )
-  })
-
   test('the globals of this platform are enough', () => {
     const client = createClient({ url: 'ws://127.0.0.1:1/ws', userId: 'me' })
     expect(client.connectionStatus).toBe('idle')

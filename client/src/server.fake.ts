@@ -34,6 +34,9 @@ export class FakeServer implements ConnectionHost {
   readonly protocols: string[][] = []
   readonly received: SentRequest[] = []
   onRequest: (request: SentRequest) => void = () => {}
+  checkToken: ConnectionHost['checkToken'] = () => undefined
+  refusedCode: number | undefined
+  expiredGraceMs = Number.POSITIVE_INFINITY
 
   constructor(clock: ManualClock, random: () => number = () => 0) {
     this.clock = clock
@@ -60,7 +63,12 @@ export class FakeServer implements ConnectionHost {
       constructor(url: string, protocols: string[]) {
         server.urls.push(url)
         server.protocols.push(protocols)
-        this.#connection = new FakeConnection(server, this, new URL(url, 'ws://fake'))
+        this.#connection = new FakeConnection(
+          server,
+          this,
+          new URL(url, 'ws://fake'),
+          protocols.find(each => each.startsWith('bearer.'))?.slice('bearer.'.length),
+        )
       }
 
       send(text: string): void {

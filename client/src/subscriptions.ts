@@ -1,7 +1,14 @@
 import { PresenceError } from './errors.ts'
 import { chunk } from './ids.ts'
 import type { Platform } from './platform.ts'
-import type { ErrorMessage, Position, PresenceDiff, PresenceState, Welcome } from './protocol.ts'
+import type {
+  EndedSubscriptions,
+  ErrorMessage,
+  Position,
+  PresenceDiff,
+  PresenceState,
+  Welcome,
+} from './protocol.ts'
 import { timer } from './timer.ts'
 import { type Freshness, type PresenceUser, userView } from './user-view.ts'
 import type { Message, Reply, Request } from './wire.ts'
@@ -214,11 +221,30 @@ export function createSubscriptions(
   }
 
   /**
+   * A new token does not allow these subscriptions. They become stale, and are not asked for again on this connection:
+   * they count as a request that is never answered.
+   */
+  function end(ended: EndedSubscriptions): void {
+    const { userIds = [], all, count } = ended
+    const isEnded = ({ topic }: Subscription): boolean =>
+      isUser(topic) ? userIds.includes(topic) : topic === ALL_USERS ? !!all : !!count
+    const part = [...subscriptions.values()].filter(isEnded)
+    for (const each of part) {
+      onServer.delete(each)
+      each.since = { ...position }
+    }
+    inFlight.set(ended, part)
+    view.refresh()
+    view.emit()
+  }
+
+  /**
    * After a `too_fast` everything that may have been refused is sent again. Other errors are final for this
    * connection. The server refuses a long message unread, so the error may have no `id`: then all requests in
    * flight are sent again.
    */
-  function receiveError({ code, id, retryAfterMs }: ErrorMessage & Reply): boolean {
+  function receiveError({ code, id, retryAfterMs, ended }: ErrorMessage & Reply): boolean {
+    if (ended) end(ended)
     if (code !== 'too_fast') return false
     // Nothing was dropped: the server answers later.
     if (retryAfterMs === undefined) return true
