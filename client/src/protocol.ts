@@ -134,7 +134,7 @@ export interface Unsubscribe {
  */
 export interface Refresh {
   readonly type: 'refresh'
-  /** A token, as a string. */
+  /** A token: visible ASCII characters without spaces. */
   readonly token: string
 }
 

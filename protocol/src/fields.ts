@@ -118,7 +118,10 @@ export const id = Type.Union([Type.String({ maxLength: MAX_ID_CHARS }), exactInt
 })
 
 /** A token. What it must contain is checked by the server's identity. */
-export const token = Type.String({ minLength: 1, description: 'a token, as a string' })
+export const token = Type.String({
+  pattern: '^[!-~]+$',
+  description: 'a token: visible ASCII characters without spaces',
+})
 
 /** The number of a change. */
 export const seq = Type.Integer({
