@@ -191,7 +191,7 @@ export const requests = {
     sentence:
       'Continue this connection with a new token of the same user; if the token is refused, the connection keeps its old one',
     schema: Type.Object({ type: Type.Literal('refresh'), token, ...requestId }),
-    example: { type: 'refresh', token: 'eyJhbGciOi…', id: 13 },
+    example: { type: 'refresh', token: 'eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dX', id: 13 },
     replies: ['ack'],
   },
   ping: {

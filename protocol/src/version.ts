@@ -9,5 +9,5 @@ export const PROTOCOL = { v1: '1.0.2', v2: '2.2.0' } as const
  */
 export const SCHEMAS = {
   v1: 'a746fee06062a268bae60600183845de5d001b76e4471e69840753c5d9aa25ab',
-  v2: 'ab892e29496bdc0c9db8208d2f730cd7a836b1e234ae05acae300f2d947a3cbe',
+  v2: '650a592994744254874a8b56f5e0878cde73355bfda6ddde71e013e16b8048f7',
 } as const

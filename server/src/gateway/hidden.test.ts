@@ -121,8 +121,8 @@ const SECRETS: Readonly<Record<string, (scene: Scene) => void>> = {
     world.connect({ userId: 'eve' }, { sessionId: 'third', connectionId: 'third' })
   },
   'renews her token': ({ eve, world }) => {
-    world.tokens.set('eve’s', { state: 'known', grant: { ...GRANT, userId: 'eve', username: 'E' } })
-    eve.send({ type: 'refresh', token: 'eve’s' })
+    world.tokens.set('of-eve', { state: 'known', grant: { ...GRANT, userId: 'eve', username: 'E' } })
+    eve.send({ type: 'refresh', token: 'of-eve' })
     world.pass(100)
   },
   'loses her connection, and comes back hidden': ({ eve, world }) => {

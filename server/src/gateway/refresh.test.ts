@@ -96,8 +96,8 @@ describe('refresh', () => {
     const bob = limited.connect({ userId: 'bob' })
     limited.tokens.get = world.tokens.get
     for (let n = 0; n < 1_000; n++) {
-      ann.send(refresh(`token ${n}`))
-      bob.send(refresh(`token ${n}`))
+      ann.send(refresh(`token-${n}`))
+      bob.send(refresh(`token-${n}`))
     }
     expect(checks).toBe(2)
     world.pass(300)
