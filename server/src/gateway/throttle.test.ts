@@ -140,3 +140,20 @@ test('[L3] a text counts as more with more bytes and more values, before it is d
   expect(weightOfText('€'.repeat(16_384))).toBe(4)
   expect(weightOfText('x'.repeat(65_536))).toBe(5)
 })
+
+test('[W9] while it is held, items wait, and nobody is told that they are too fast', () => {
+  const held = T + 250
+  throttle.hold(held)
+  expect(throttle.take(T, 1)).toBe(false)
+  throttle.delay(7, 1, T, T)
+  throttle.advance(held - 1, held - 1)
+  expect(told).toEqual(['stop'])
+  throttle.advance(held, held)
+  expect(told).toEqual(['stop', 7, 'read'])
+})
+
+test('[W9 L4] a held client that sends more than ten bursts is closed all the same', () => {
+  throttle.hold(T + 250)
+  for (let n = 0; n < 10_000 && times('too much') === 0; n++) throttle.delay(7, 1, T, T)
+  expect([times('too much'), times('too fast')]).toEqual([1, 0])
+})
