@@ -338,7 +338,7 @@ test('[V14] a client that observes like the live page is not a user: not counted
   page.send({ type: 'set_status', status: 'online', id: 1 })
   expect(await page.next('error')).toMatchObject({ code: 'not_allowed', id: 1 })
   page.send({ type: 'identify', username: 'spectated', id: 2 })
-  await page.next('ack')
+  expect(await page.next('error')).toMatchObject({ code: 'not_allowed', id: 2 })
   const other = await TestClient.v2(server, 'seen-by-page')
   expect((await page.next('presence_diff')).users).toMatchObject([{ userId: 'seen-by-page' }])
   await other.leave()
