@@ -260,6 +260,11 @@ export class RawClient {
     return this.#until(() => this.#end, patienceMs)
   }
 
+  /** Stops reading. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   /** Ends the sending side, and continues reading. */
   finish(): void {
     this.#socket.end()

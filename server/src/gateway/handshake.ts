@@ -240,13 +240,24 @@ function unavailable(detail: string): Refused {
   return refused(503, detail, { 'Retry-After': '1' })
 }
 
+/** The answer to a request with no Host or with more than one. */
+export const ONE_HOST = 'exactly one Host header is required'
+
+/**
+ * Whether a request has exactly one Host header (RFC 9112, section 3.2). Node keeps the first one in `headers`, but a
+ * proxy may have used another one.
+ */
+export function hasOneHost(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
+  return hosts === 1
+}
+
 /** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check. */
 function violationIn({ httpVersion, rawHeaders, headers }: UpgradeRequest): Verdict | undefined {
   const version = { 'Sec-WebSocket-Version': '13' }
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
   if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake must use HTTP/1.1', version)
-  if (hosts !== 1) return refused(400, 'exactly one Host header is required', version)
+  if (!hasOneHost(rawHeaders)) return refused(400, ONE_HOST, version)
   if (Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined) {
     return refused(400, 'a WebSocket handshake must have no body')
   }

@@ -7,6 +7,7 @@ import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import { clientAddress, countedAs } from './address.ts'
 import { AddressRate } from './address-rate.ts'
+import { hasOneHost, ONE_HOST } from './handshake.ts'
 
 export interface PlainHttpOptions {
   readonly clock: Pick<Clock, 'steady'>
@@ -67,8 +68,9 @@ export class PlainHttp {
         if (next && !request.socket.destroyed) this.#answer(...next, line)
       })
     })
-    if (!this.#isTooFast(request, response) && !hasWrongBody(request, response))
-      this.#listener(request, response)
+    if (this.#isTooFast(request, response)) return
+    if (hasWrongHost(request, response) || hasWrongBody(request, response)) return
+    this.#listener(request, response)
   }
 
   #isTooFast(request: IncomingMessage, response: ServerResponse): boolean {
@@ -101,6 +103,13 @@ export class PlainHttp {
     if (parser) parser.onIncoming = () => 0
     socket.destroy()
   }
+}
+
+/** Refuses a request with several Hosts. Returns whether it did. Node refuses requests of HTTP/1.1 without one. */
+function hasWrongHost({ rawHeaders, headers }: IncomingMessage, response: ServerResponse): boolean {
+  if (headers.host === undefined || hasOneHost(rawHeaders)) return false
+  refuse(response, 400, ONE_HOST)
+  return true
 }
 
 /** Refuses a request whose body is too long or has no length. Returns whether it did. */
