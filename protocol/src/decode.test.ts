@@ -11,7 +11,7 @@ const refused = (text: string, version: ProtocolVersion = 'v1') => {
 }
 
 /** Fields that accept any short string. */
-const ANY_STRING: ReadonlySet<string> = new Set(['id', 'cursor', 'token'])
+const ANY_STRING: ReadonlySet<string> = new Set(['id', 'cursor'])
 
 const requests = (['v1', 'v2'] as const).flatMap(version =>
   Object.entries(catalogue[version].requests).map(([type, entry]) => [version, type, entry] as const),

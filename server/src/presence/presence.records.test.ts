@@ -198,6 +198,16 @@ test('[R9] beyond the limit the user who left first is forgotten', () => {
   expect(presence.open('joe', tab('s2'), T + 10).forgotten).toEqual([])
 })
 
+test('[R9] users who exceed the limit because all others were present are forgotten later', () => {
+  const presence = new OneNode({ ...DEFAULTS, maxKnown: 2 })
+  const users = ['ann', 'bob', 'eve', 'joe']
+  for (const userId of users) presence.open(userId, tab('s'), T)
+  expect(presence.knownCount).toBe(4)
+  for (const userId of users) presence.leave(userId, 's', T)
+  expect(presence.open('kim', tab('s'), T).forgotten).toHaveLength(3)
+  expect(presence.knownCount).toBe(2)
+})
+
 test('[R9] beyond the limit a user whom nobody has seen is forgotten as well', () => {
   const presence = new OneNode({ ...DEFAULTS, maxKnown: 1 })
   comeHidden(presence, 'ann', T)

@@ -75,8 +75,8 @@ export class Presence {
 
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
-    const isFull = this.#retention.isFull(this.knownCount)
-    const forgotten = isFull && !this.#isKnown(userId) ? this.#retention.makeRoom() : NONE
+    const excess = this.#retention.excess(this.knownCount)
+    const forgotten = excess > 0 && !this.#isKnown(userId) ? this.#retention.makeRoom(excess) : NONE
     const decision = this.#decide(this.#here.open(userId, session, now, arrival))
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }

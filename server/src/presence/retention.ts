@@ -17,8 +17,8 @@ interface Forgettable {
 }
 
 /**
- * How long users are known. Forgets those who were not seen for `keepMs`, and an old one for each new user
- * beyond `maxKnown`. A user is never forgotten while present, visible, or about to be visible.
+ * How long users are known. Forgets those who were not seen for `keepMs`, and old ones when a new user would exceed
+ * `maxKnown`. A user is never forgotten while present, visible, or about to be visible.
  */
 export class Retention {
   readonly #options: PresenceOptions
@@ -41,24 +41,25 @@ export class Retention {
     this.#correction = correction
   }
 
-  /** Whether one of `knownCount` users must be forgotten for a new one. */
-  isFull(knownCount: number): boolean {
-    return knownCount >= this.#options.maxKnown
+  /** How many of `knownCount` users must be forgotten for a new one. */
+  excess(knownCount: number): number {
+    return Math.max(0, knownCount + 1 - this.#options.maxKnown)
   }
 
   /**
-   * Makes room for a new user. Returns the user who was forgotten, if any: the oldest of a sample, or else the
-   * user who has been kept hidden longest.
+   * Makes room for a new user. Forgets up to `count` users, the oldest of a sample, or else the user who has been kept
+   * hidden longest. Returns them. If none of the sample can be forgotten, the number of known users exceeds the limit
+   * until a later sample has more of them.
    */
-  makeRoom(): UserId[] {
-    let oldest: Forgettable | undefined
-    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
-      if (!oldest || candidate.lastSeen < oldest.lastSeen) oldest = candidate
-    }
-    const userId = oldest?.userId ?? this.#here.keptLongest?.userId
-    if (userId === undefined) return []
-    this.#forget(userId)
-    return [userId]
+  makeRoom(count: number): UserId[] {
+    // With few users, a sample has some of them twice.
+    const sample = new Map<UserId, Forgettable>()
+    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) sample.set(candidate.userId, candidate)
+    const oldest = [...sample.values()].sort((a, b) => a.lastSeen - b.lastSeen).slice(0, count)
+    const kept = oldest.length === 0 ? this.#here.keptLongest : undefined
+    const forgotten = (kept ? [kept] : oldest).map(({ userId }) => userId)
+    for (const userId of forgotten) this.#forget(userId)
+    return forgotten
   }
 
   /**

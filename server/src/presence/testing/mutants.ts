@@ -236,14 +236,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the newest user is forgotten instead of the oldest',
     file: 'retention.ts',
-    line: 'candidate.lastSeen < oldest.lastSeen',
-    becomes: 'candidate.lastSeen > oldest.lastSeen',
+    line: 'a.lastSeen - b.lastSeen',
+    becomes: 'b.lastSeen - a.lastSeen',
   },
   {
     name: 'one user more than the limit is remembered',
     file: 'retention.ts',
-    line: 'return knownCount >= this.#options.maxKnown',
-    becomes: 'return knownCount > this.#options.maxKnown',
+    line: 'knownCount + 1 - this.#options.maxKnown',
+    becomes: 'knownCount - this.#options.maxKnown',
+  },
+  {
+    name: 'users who exceed the limit stay known',
+    file: 'retention.ts',
+    line: '.slice(0, count)',
+    becomes: '.slice(0, 1)',
   },
   {
     name: 'a forgotten user is not reported',
@@ -1062,14 +1068,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a user who is kept hidden is never forgotten for a new user',
     file: 'retention.ts',
-    line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
-    becomes: 'oldest?.userId',
+    line: 'oldest.length === 0 ? this.#here.keptLongest : undefined',
+    becomes: 'undefined as Forgettable | undefined',
   },
   {
     name: 'a user who is kept hidden is forgotten before others',
     file: 'retention.ts',
-    line: 'oldest?.userId ?? this.#here.keptLongest?.userId',
-    becomes: 'this.#here.keptLongest?.userId ?? oldest?.userId',
+    line: 'oldest.length === 0 ? this.#here.keptLongest : undefined',
+    becomes: 'this.#here.keptLongest',
   },
   {
     name: 'a returning user stays in the list of kept users',
