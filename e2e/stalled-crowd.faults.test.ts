@@ -14,7 +14,7 @@ import { expect, test } from 'vitest'
 const N = Number(process.env['N'] ?? 5_000)
 const STALLED = N / 5
 
-/** Users whose status changes once a second each. They speak v2 without a subscription, so they receive only answers. */
+/** Users whose status changes once a second each. They speak v2 and subscribe to nothing, so they get only answers. */
 const DRIVERS = 200
 
 /** Clients that measure how long a change takes. */
