@@ -29,7 +29,13 @@ export function more(before: Footprint, now: Footprint): string[] {
     .map(name => `${name}: ${before[name]} → ${now[name]}`)
 }
 
+/** A little more than the server keeps a text of the metrics, in ms. */
+const METRICS_MS = 120
+
+/** What a server holds now. */
 export async function footprintOf(server: RunningServer, inspector: Inspector): Promise<Footprint> {
+  // The server sends the same text of the metrics for 100 ms.
+  await sleep(METRICS_MS)
   // Without keep-alive, so that this request leaves no socket.
   const response = await fetch(`${server.origin}/metrics`, { headers: { connection: 'close' } })
   const text = await response.text()
@@ -65,7 +71,6 @@ const RELEASE_MS = 15_000
 export async function atRest(server: RunningServer, inspector: Inspector): Promise<Footprint> {
   let least = await footprintOf(server, inspector)
   for (let left = 4; left > 0; left--) {
-    await sleep(150)
     least = leastOf(least, await footprintOf(server, inspector))
   }
   return least
@@ -81,7 +86,6 @@ export async function kept(
   const until = performance.now() + patienceMs
   let least = await footprintOf(server, inspector)
   while (more(before, least).length > 0 && performance.now() < until) {
-    await sleep(100)
     least = leastOf(least, await footprintOf(server, inspector))
   }
   return more(before, least)
