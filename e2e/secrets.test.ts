@@ -11,7 +11,15 @@ import { expect, test } from 'vitest'
 const AUTH_SECRET = 'planted-auth-secret-of-at-least-32-bytes'
 const API_KEY = 'planted-api-key-of-at-least-32-characters'
 
-const server = useServer({ AUTH_SECRET, API_KEY, LOG_LEVEL: 'debug', DASHBOARD: 'on', AUTH_COOKIE: 'jwt' })
+const server = useServer({
+  AUTH_SECRET,
+  API_KEY,
+  LOG_LEVEL: 'debug',
+  DASHBOARD: 'on',
+  AUTH_COOKIE: 'jwt',
+  // So that clients are told about each other: what they hear is searched too.
+  AUTH_WATCH: 'all',
+})
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 

@@ -371,7 +371,6 @@ export const messages = {
       timestamp: TIME,
       code: 'too_fast',
       retryAfterMs: 50,
-      ended: { userIds: ['bob'] },
       id: 14,
     },
   },
