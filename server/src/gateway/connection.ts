@@ -98,7 +98,8 @@ export class Connection
   readonly #access: Access
   readonly #inbox: Inbox
   readonly #delivery: Delivery
-  readonly #allUsers: RequestLimit
+  /** Created by the first request for all users: most clients never send one. */
+  #allUsers: RequestLimit | undefined
   #state: 'open' | 'gone' = 'open'
   /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
@@ -118,7 +119,6 @@ export class Connection
     this.#delivery = new Delivery(ports, webSocket, socket, this)
     // Observers share a user id, and must not share a debt.
     this.#inbox = new Inbox(ports, webSocket, this, this.#access.isObserver ? undefined : caller.userId)
-    this.#allUsers = new RequestLimit(ports.limits.allUsers)
     this.heardAt = ports.clock.awake()
   }
 
@@ -384,7 +384,9 @@ export class Connection
 
   /** Counts a request for all users. If it exceeds their limit, refuses it or ends the connection. */
   #isTooFast(id: RequestId): boolean {
-    const verdict = this.#allUsers.take(this.#ports.clock.steady())
+    const { limits, clock } = this.#ports
+    this.#allUsers ??= new RequestLimit(limits.allUsers)
+    const verdict = this.#allUsers.take(clock.steady())
     if (verdict.verdict === 'taken') return false
     if (verdict.verdict === 'enough') {
       this.sentTooMuch()

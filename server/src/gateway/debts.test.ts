@@ -17,3 +17,11 @@ test('[L4 I9] debts expire, and their number is limited', () => {
   debts.add('ann', T + 9_000, T + 1_000)
   expect(debts.size).toBe(1)
 })
+
+test('[L4] a smaller debt does not replace a larger one, even of the oldest of too many', () => {
+  const debts = new Debts()
+  debts.add('ann', 9_000, 0)
+  for (let n = 1; n < 10_000; n++) debts.add(`user-${n}`, 9_000, 0)
+  debts.add('ann', 5_000, 0)
+  expect([debts.of('ann'), debts.of('user-1')]).toEqual([9_000, 9_000])
+})

@@ -17,12 +17,12 @@ export class Debts {
 
   /** Remembers a debt at `now` (`Clock.steady`). A smaller debt does not replace a larger one. */
   add(userId: UserId, debt: Spent, now: number): void {
+    const larger = Math.max(debt, this.#byUser.get(userId) ?? 0)
+    this.#byUser.delete(userId)
     for (const [oldest, spent] of this.#byUser) {
       if (spent > now && this.#byUser.size < MAX_DEBTS) break
       this.#byUser.delete(oldest)
     }
-    const larger = Math.max(debt, this.#byUser.get(userId) ?? 0)
-    this.#byUser.delete(userId)
     this.#byUser.set(userId, larger)
   }
 

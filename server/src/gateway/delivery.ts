@@ -49,8 +49,8 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   readonly #owner: DeliveryOwner
   readonly #outbox: Outbox
   #isOver = false
-  /** Shared answers that wait to be sent, in the order of the requests. */
-  #asked: AskedAnswer[] = []
+  /** Shared answers that wait to be sent, in the order of the requests; `undefined` if none wait. */
+  #asked: AskedAnswer[] | undefined
   #isSharing = false
   #sharingId: RequestId
   /** The bytes of the large write that is in progress. */
@@ -91,6 +91,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   /** Sends a shared answer, after the shared answers to earlier requests. */
   share(answer: SharedAnswer, id: RequestId): void {
     if (this.#isOver) return
+    this.#asked ??= []
     this.#asked.push({ answer, id })
     this.#shareNext()
   }
@@ -130,7 +131,7 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
   /** Stops sending. Only `sendLast` still sends a message. */
   end(): void {
     this.#isOver = true
-    this.#asked = []
+    this.#asked = undefined
     this.#ports.slow.delete(this)
   }
 
@@ -149,13 +150,14 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
 
   /** Sends the next shared answer when the client has read the one before it. */
   #shareNext(): void {
-    const [next] = this.#asked
-    if (next === undefined || this.#isSharing || this.#isOver) return
+    const asked = this.#asked
+    if (asked === undefined || this.#isSharing || this.#isOver) return
     if (this.backlog > 0) {
       this.#ports.slow.add(this)
       return
     }
-    this.#asked.shift()
+    const next = asked.shift() as AskedAnswer
+    if (asked.length === 0) this.#asked = undefined
     this.#isSharing = true
     this.#sharingId = next.id
     this.#ports.shared.send(this, next.answer)

@@ -196,7 +196,7 @@ export class Gateway {
       // `ws` accepts exactly this value.
       request.headers.upgrade = 'websocket'
       // Until `ws` handles errors, a connection reset must not become an uncaught error.
-      socket.on('error', () => socket.destroy())
+      socket.on('error', destroy)
       this.#arrivals.do(() => {
         if (!socket.destroyed) this.#upgrade(request, socket as Socket, head)
       })
@@ -373,6 +373,14 @@ function onClose(this: WebSocket, code: number): void {
  */
 function onViolation(this: WebSocket): void {
   ;(this as ClientSocket).connection?.closed(ABNORMAL)
+}
+
+/**
+ * Handles an error of a socket. One function serves all sockets: a closure would keep the upgrade request in memory
+ * for as long as the connection exists.
+ */
+function destroy(this: Duplex): void {
+  this.destroy()
 }
 
 /** Errors of a client that is turned away have no effect. */

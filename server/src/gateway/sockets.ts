@@ -33,13 +33,20 @@ const SEARCH_EVERY_MS = 1_000
 export class Sockets {
   readonly #options: SocketOptions
   readonly #byAddress = new Map<string, number>()
-  readonly #known = new WeakSet<Socket>()
+  /** The address that each socket counts for; `undefined` for one that counts for none. */
+  readonly #addressOf = new WeakMap<Socket, string | undefined>()
+  /** One listener for all sockets: a listener for each would take 250 bytes per connection. */
+  readonly #onClose: (this: Socket) => void
   #all = 0
   #counted = 0
   #searchedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: SocketOptions) {
     this.#options = options
+    const closed = (socket: Socket): void => this.#closed(socket)
+    this.#onClose = function () {
+      closed(this)
+    }
   }
 
   /** The number of addresses that are counted. */
@@ -53,8 +60,8 @@ export class Sockets {
     server.on('drop', data => this.#refuse('MAX_CONNECTIONS', data?.remoteAddress))
     server.on('connection', (socket: Socket) => {
       // A socket comes twice if its upgrade request is given back.
-      if (this.#known.has(socket)) return
-      this.#known.add(socket)
+      if (this.#addressOf.has(socket)) return
+      this.#addressOf.set(socket, undefined)
       if (!this.#opened(socket)) {
         socket.on('error', () => {})
         socket.end(TOO_MANY)
@@ -77,14 +84,16 @@ export class Sockets {
         return false
       }
       this.#byAddress.set(address, count + 1)
+      this.#addressOf.set(socket, address)
       this.#counted++
     }
     this.#all++
-    socket.once('close', () => this.#closed(address))
+    socket.on('close', this.#onClose)
     return true
   }
 
-  #closed(address: string | undefined): void {
+  #closed(socket: Socket): void {
+    const address = this.#addressOf.get(socket)
     this.#all--
     if (address === undefined) return
     this.#counted--

@@ -157,3 +157,16 @@ test('[W9 L4] a held client that sends more than ten bursts is closed all the sa
   for (let n = 0; n < 10_000 && times('too much') === 0; n++) throttle.delay(7, 1, T, T)
   expect([times('too much'), times('too fast')]).toEqual([1, 0])
 })
+
+test('[L4] after a hold, a client that was too fast shortly before still counts as too fast', () => {
+  send(200, T)
+  send(1, T)
+  advance(T, 100)
+  throttle.hold(T + 350)
+  advance(T + 100, 300)
+  for (let at = T + 400; at < T + 11_000 && times('too much') === 0; at += 100) {
+    while (!throttle.isStopped) send(1, at)
+    throttle.advance(at, at)
+  }
+  expect(times('too much')).toBe(1)
+})

@@ -53,6 +53,19 @@ export function weightOfText(text: string): number {
   return 1 + Math.floor(commas / VALUES_PER_MESSAGE) + Math.floor(bytes / BYTES_PER_MESSAGE)
 }
 
+/** What is known of a client that is stopped, or was shortly before. Most clients never are, so most have none. */
+interface Stop<Item> {
+  isStopped: boolean
+  /** The items that wait, in their order. */
+  waiting: { readonly item: Item; readonly weight: number }[]
+  waitingWeight: number
+  /** Until when it is held, in awake time; `undefined` if it is not. */
+  heldUntil: number | undefined
+  tooFastSince: number
+  tooFastAt: number
+  toldAt: number
+}
+
 /**
  * Delays what one connection sends beyond its rate. Nothing is dropped: items wait in their order, and reading from
  * the client stops until there is room, so that TCP slows the client down. In the same way items wait while the
@@ -64,15 +77,8 @@ export class Throttle<Item> {
   readonly #pace: Pace
   readonly #owner: ThrottleOwner<Item>
   #spent: Spent
-  #waiting: { readonly item: Item; readonly weight: number }[] = []
-  #waitingWeight = 0
-  #isStopped = false
+  #stop: Stop<Item> | undefined
   #isOver = false
-  /** Until when it is held, in awake time; `undefined` if it is not. */
-  #heldUntil: number | undefined
-  #tooFastSince = 0
-  #tooFastAt = Number.NEGATIVE_INFINITY
-  #toldAt = Number.NEGATIVE_INFINITY
 
   /** @param debt what earlier connections of the user have spent, from `debtAt`; 0 for none */
   constructor(pace: Pace, owner: ThrottleOwner<Item>, debt: Spent = 0) {
@@ -83,33 +89,34 @@ export class Throttle<Item> {
 
   /** Whether `advance` must be called. */
   get isStopped(): boolean {
-    return this.#isStopped
+    return this.#stop?.isStopped === true
   }
 
   /** Whether items wait because an earlier one is not done. Such waiting is not the client's fault. */
   get isHeld(): boolean {
-    return this.#heldUntil !== undefined
+    return this.#stop?.heldUntil !== undefined
   }
 
   /** Lets all later items wait until `release`, or until `until` (awake time) at most. */
   hold(until: number): void {
-    this.#heldUntil = until
-    this.#stop()
+    this.#stopped().heldUntil = until
   }
 
   /** Ends `hold`. The next `advance` handles what has waited. */
   release(): void {
-    this.#heldUntil = undefined
+    if (this.#stop) this.#stop.heldUntil = undefined
   }
 
   /** Stops reading at the start of a connection, if its user has no room. */
   start(now: number): void {
-    if (readyAt(this.#pace, this.#spent) > now) this.#stop()
+    if (!this.#hasRoom(now)) this.#stopped()
   }
 
   /** Counts a message, and returns true if it may be handled now. Otherwise, pass it to `delay`. */
   take(now: number, weight: number): boolean {
-    if (this.isHeld || this.#waiting.length > 0 || readyAt(this.#pace, this.#spent) > now) return false
+    const stop = this.#stop
+    if (stop && (stop.heldUntil !== undefined || stop.waiting.length > 0)) return false
+    if (!this.#hasRoom(now)) return false
     this.#spend(now, weight)
     return true
   }
@@ -122,35 +129,37 @@ export class Throttle<Item> {
   /** Keeps an item until there is room for it. */
   delay(item: Item, weight: number, now: number, awake: number): void {
     if (this.#isOver) return
-    this.#waiting.push({ item, weight })
-    this.#waitingWeight += weight
-    this.#stop()
-    if (this.#waitingWeight > MAX_BURSTS * this.#pace.burst) return this.#owner.sentTooMuch()
+    const stop = this.#stopped()
+    stop.waiting.push({ item, weight })
+    stop.waitingWeight += weight
+    if (stop.waitingWeight > MAX_BURSTS * this.#pace.burst) return this.#owner.sentTooMuch()
     if (this.isHeld) return
-    if (this.#isTooLong(awake)) return this.#owner.sentTooMuch()
-    if (now - this.#toldAt < TELL_EVERY_MS) return
-    this.#toldAt = now
+    if (isTooLong(stop, awake)) return this.#owner.sentTooMuch()
+    if (now - stop.toldAt < TELL_EVERY_MS) return
+    stop.toldAt = now
     this.#owner.tellTooFast()
   }
 
   /** Handles the items that are due, and reads again when there is room. */
   advance(now: number, awake: number): void {
-    if (this.#heldUntil !== undefined && awake >= this.#heldUntil) this.release()
-    while (!this.#isOver && !this.isHeld && readyAt(this.#pace, this.#spent) <= now) {
-      const next = this.#waiting.shift()
-      if (!next) return this.#readAgain()
-      this.#waitingWeight -= next.weight
+    const stop = this.#stop
+    if (!stop) return
+    if (stop.heldUntil !== undefined && awake >= stop.heldUntil) this.release()
+    while (!this.#isOver && stop.heldUntil === undefined && this.#hasRoom(now)) {
+      const next = stop.waiting.shift()
+      if (!next) return this.#readAgain(stop, awake)
+      stop.waitingWeight -= next.weight
       this.#spend(now, next.weight)
       this.#owner.handle(next.item)
     }
-    if (this.#isOver || this.isHeld || this.#waiting.length === 0) return
-    if (this.#isTooLong(awake)) this.#owner.sentTooMuch()
+    if (this.#isOver || this.isHeld || stop.waiting.length === 0) return
+    if (isTooLong(stop, awake)) this.#owner.sentTooMuch()
   }
 
   /** Ends it: what still waits is dropped, and reading does not start again. */
   end(): void {
     this.#isOver = true
-    this.#waiting = []
+    if (this.#stop) this.#stop.waiting = []
   }
 
   /**
@@ -158,31 +167,58 @@ export class Throttle<Item> {
    * `TOO_FAST_AWAY_MS` there is room again.
    */
   debtAt(now: number): Spent | undefined {
-    const owed = this.#spent + this.#waitingWeight * this.#pace.everyMs
+    const owed = this.#spent + (this.#stop?.waitingWeight ?? 0) * this.#pace.everyMs
     const ready = readyAt(this.#pace, owed)
     if (ready <= now) return undefined
     return owed - Math.max(0, ready - now - TOO_FAST_AWAY_MS)
   }
 
-  /** Records that messages wait, and returns whether some have waited for ten seconds without a pause. */
-  #isTooLong(awake: number): boolean {
-    if (awake - this.#tooFastAt > PAUSE_MS) this.#tooFastSince = awake
-    this.#tooFastAt = awake
-    return awake - this.#tooFastSince >= TOO_FAST_FOR_MS
+  #hasRoom(now: number): boolean {
+    return readyAt(this.#pace, this.#spent) <= now
   }
 
   #spend(now: number, weight: number): void {
     this.#spent = Math.max(this.#spent, now) + this.#pace.everyMs * weight
   }
 
-  #stop(): void {
-    if (this.#isStopped) return
-    this.#isStopped = true
-    this.#owner.stopReading()
+  /** Stops reading, unless it has stopped already. */
+  #stopped(): Stop<Item> {
+    this.#stop ??= newStop()
+    if (!this.#stop.isStopped) {
+      this.#stop.isStopped = true
+      this.#owner.stopReading()
+    }
+    return this.#stop
   }
 
-  #readAgain(): void {
-    this.#isStopped = false
+  #readAgain(stop: Stop<Item>, awake: number): void {
+    stop.isStopped = false
+    // After a pause, a client counts as one that never was too fast.
+    if (isPause(stop, awake)) this.#stop = undefined
     this.#owner.readAgain()
   }
+}
+
+function newStop<Item>(): Stop<Item> {
+  const never = Number.NEGATIVE_INFINITY
+  return {
+    isStopped: false,
+    waiting: [],
+    waitingWeight: 0,
+    heldUntil: undefined,
+    tooFastSince: 0,
+    tooFastAt: never,
+    toldAt: never,
+  }
+}
+
+function isPause({ tooFastAt }: Stop<unknown>, awake: number): boolean {
+  return awake - tooFastAt > PAUSE_MS
+}
+
+/** Records that messages wait, and returns whether some have waited for ten seconds without a pause. */
+function isTooLong(stop: Stop<unknown>, awake: number): boolean {
+  if (isPause(stop, awake)) stop.tooFastSince = awake
+  stop.tooFastAt = awake
+  return awake - stop.tooFastSince >= TOO_FAST_FOR_MS
 }
