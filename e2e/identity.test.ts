@@ -133,6 +133,26 @@ describe('a server with AUTH_SECRET', () => {
     await v1.leave()
   })
 
+  test('[V14] an observer with the session id of a connection does not continue its session', async () => {
+    const url = `${server.url}?sessionId=tab`
+    const open = (presence: object) =>
+      TestClient.open(url, { protocols: ['who-is-online.v2', `bearer.${tokenOf({ sub: 'pat', presence })}`] })
+    const seen = async (watcher: TestClient) => {
+      const { users } = await watcher.ask({ type: 'get_users', userIds: ['pat'] }, 'users')
+      return users[0].status
+    }
+    const pat = await open({})
+    await pat.next('welcome')
+    const observer = await open({ observer: true })
+    await observer.next('welcome')
+    expect(await seen(observer)).toBe('online')
+    // Not replaced: it still answers, and its end is the end of its session.
+    await pat.ask({ type: 'ping' }, 'pong')
+    await pat.leave()
+    await expect.poll(() => seen(observer)).toBe('offline')
+    await observer.leave()
+  })
+
   // The last test of this server: it reads everything that the server has written.
   test('[D12] no part of a token or of the secret is in a log, a metric or an answer', async () => {
     const mark = 'recognizable-claim'

@@ -142,7 +142,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: {
       allowed: settings.ALLOWED_ORIGINS,
-      hosts: isOpen(settings) ? settings.ALLOWED_HOSTS : undefined,
+      hosts: mustKnowItsNames(settings) ? settings.ALLOWED_HOSTS : undefined,
       development: settings.ENVIRONMENT === 'development',
     },
     compression: settings.COMPRESSION === 'on',
@@ -278,6 +278,15 @@ function livePageOf(settings: Settings, log: Log): LivePage | undefined {
 /** Creates an id for this run of the server: 40 random bits, as letters and digits. */
 function newEpoch(): string {
   return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
+}
+
+/**
+ * Whether a page of an unknown name could read without a credential of its own, if somebody lets that name point to
+ * this server (DNS rebinding): where none is asked for, where a proxy may know the user by the address, and in
+ * development, where the live page is open.
+ */
+function mustKnowItsNames(settings: Settings): boolean {
+  return isOpen(settings) || settings.AUTH_HEADER !== undefined || settings.ENVIRONMENT === 'development'
 }
 
 function listen(http: HttpServer, port: number, host: string | undefined): Promise<void> {

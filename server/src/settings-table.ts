@@ -90,7 +90,7 @@ export const settingsTable = {
     meaning:
       'The names of this server, such as presence.example.com. Web pages that were loaded from one of these names, or from localhost or an IP address, may connect to the same name. Other names are refused, because anybody can let a name point to this server and so read it with a browser in your network (DNS rebinding). Where a client must prove who it is, this setting is not needed and has no effect.',
     whenToChange:
-      'With AUTH=open or in development, if your pages and /ws have the same name. The log has the name of a page that was refused.',
+      'With AUTH=open, with AUTH_HEADER or in development, if your pages and /ws have the same name. The log has the name of a page that was refused.',
   },
   TRUST_PROXY: {
     group: 'security',

@@ -36,7 +36,7 @@ export function readSettings(texts: Readonly<Record<string, string | undefined>>
     try {
       parsed[name] = values.parse(value)
     } catch (error) {
-      const given = isSecret ? '' : `, not ${JSON.stringify(value)}`
+      const given = isSecret ? '' : `, not ${JSON.stringify(withoutPassword(value))}`
       problems.push(`${name} must be ${(error as Error).message}${given}`)
     }
   }
@@ -120,4 +120,9 @@ function productionProblems(settings: Settings): string[] {
   if (LIMITS === 'off') problems.push('LIMITS must be "on" in production')
   if (LOG_LEVEL === 'debug') problems.push('LOG_LEVEL must be "info" or "error" in production')
   return problems
+}
+
+/** Hides the user name and the password in a URL, so that the text may be logged. */
+function withoutPassword(value: string): string {
+  return value.replaceAll(/\/\/[^/@\s]*@/g, '//…@')
 }

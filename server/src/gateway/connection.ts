@@ -118,7 +118,7 @@ export class Connection
     this.#access = new Access(ports, caller.grant, this)
     this.#delivery = new Delivery(ports, webSocket, socket, this)
     // Observers share a user id, and must not share a debt.
-    this.#inbox = new Inbox(ports, webSocket, this, this.#access.isObserver ? undefined : caller.userId)
+    this.#inbox = new Inbox(ports, webSocket, this, this.isObserver ? undefined : caller.userId)
     this.heardAt = ports.clock.awake()
   }
 
@@ -126,7 +126,7 @@ export class Connection
   start(caller: Caller): void {
     const { tracker, feed, hub, heartbeat } = this.#ports
     // Open the session before reading the newest change: a client is not told of its own arrival.
-    if (!this.#access.isObserver) tracker.open(this, caller)
+    if (!this.isObserver) tracker.open(this, caller)
     this.since = feed.seq
     hub.arrived()
     if (this.version === 'v1') hub.join(this, this.#onlyUser)
@@ -183,7 +183,7 @@ export class Connection
     if (!this.#depart()) return
     const { log, tracker } = this.#ports
     log.debug('connection closed', { userId: this.userId, code })
-    if (this.#access.isObserver) return
+    if (this.isObserver) return
     // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
     if (code === CLOSE.normal || code === 1005) tracker.leave(this)
     else tracker.lose(this)
@@ -196,6 +196,11 @@ export class Connection
     return this.#access.endsAt
   }
 
+  /** Whether it only reads, and its user is never present by it. */
+  get isObserver(): boolean {
+    return this.#access.isObserver
+  }
+
   get seesAll(): boolean {
     return this.#access.seesAll
   }
@@ -205,8 +210,7 @@ export class Connection
   }
 
   renewed(username: string | undefined): void {
-    if (username !== undefined && !this.#access.isObserver)
-      this.#ports.tracker.identify(this.userId, username)
+    if (username !== undefined && !this.isObserver) this.#ports.tracker.identify(this.userId, username)
     this.#subscriber?.restrict(this.#access)
   }
 
@@ -266,7 +270,7 @@ export class Connection
   end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? reconnectDelay() : 0): void {
     if (!this.#depart()) return
     this.#ports.log.debug('connection ended', { userId: this.userId, code, reason })
-    if (!this.#access.isObserver) this.#ports.tracker.lose(this)
+    if (!this.isObserver) this.#ports.tracker.lose(this)
     this.#close(code, reason, retryAfterMs)
   }
 
@@ -340,7 +344,7 @@ export class Connection
   }
 
   #setVisibility(visibility: 'active' | 'inactive', id: RequestId): void {
-    if (!this.#access.isObserver) this.#ports.tracker.setVisibility(this, visibility)
+    if (!this.isObserver) this.#ports.tracker.setVisibility(this, visibility)
     // Send the missed changes before the ack: a client that has the ack is up to date.
     this.#subscriber?.setActive(visibility === 'active')
     if (visibility === 'active' && this.#choiceWaits) {

@@ -279,7 +279,8 @@ export class Gateway {
   #accept(webSocket: ClientSocket, socket: Socket, accepted: Accepted): void {
     const { grant, sessionId, choice, version, address } = accepted
     const { userId, username } = grant
-    if (sessionId !== undefined) this.#sessions.find(userId, sessionId)?.replaced()
+    // An observer has no session, so it continues none: the user would be present without a connection.
+    if (sessionId !== undefined && !grant.rights.observer) this.#sessions.find(userId, sessionId)?.replaced()
     this.#limits.opened(userId, address)
     const connectionId = randomUUID()
     this.#welcome(webSocket, socket, {

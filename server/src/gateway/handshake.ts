@@ -199,8 +199,9 @@ export class Handshake {
     const { limits, isConnected } = this.#options
     const { sessionId, choice } = parameters
     // A connection that replaces another one does not increase the number of connections.
-    if (sessionId === undefined || !isConnected(grant.userId, sessionId)) {
-      const full = limits.admits(grant.rights.observer ? undefined : grant.userId, address)
+    const { observer } = grant.rights
+    if (sessionId === undefined || observer || !isConnected(grant.userId, sessionId)) {
+      const full = limits.admits(observer ? undefined : grant.userId, address)
       if (full) return tooMany(full, from)
     }
     return { kind: 'accepted', grant, sessionId, choice, version, address }

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
 import { Sessions } from './sessions.ts'
 
-const newConnection = (userId: string, sessionId: string) => ({ userId, sessionId })
+const newConnection = (userId: string, sessionId: string, isObserver = false) => ({
+  userId,
+  sessionId,
+  isObserver,
+})
 
 test('[V8] a connection is found by its user and session, as long as it is there', () => {
   const sessions = new Sessions()
@@ -14,6 +18,16 @@ test('[V8] a connection is found by its user and session, as long as it is there
   expect([sessions.find('bob', 'phone'), sessions.find('eve', 'tab')]).toEqual([undefined, undefined])
   sessions.delete(tab)
   expect([sessions.find('ann', 'tab'), sessions.find('ann', 'phone')]).toEqual([undefined, phone])
+})
+
+test('[V14] an observer with the id of a session is not the connection of that session', () => {
+  const sessions = new Sessions()
+  const [observer, tab] = [newConnection('ann', 'tab', true), newConnection('ann', 'tab')]
+  sessions.add(observer)
+  expect(sessions.find('ann', 'tab')).toBeUndefined()
+  sessions.add(tab)
+  expect(sessions.find('ann', 'tab')).toBe(tab)
+  expect(sessions.of('ann')).toEqual([observer, tab])
 })
 
 test('[I9] a user without connections has none, also after the last one has ended', () => {
@@ -40,7 +54,7 @@ test('[V8] a connection that was not added, or was replaced, deletes no other on
 })
 
 test('[V9] connections that come or end while those of a user are told do not change who is told', () => {
-  const sessions = new Sessions<{ userId: string; sessionId: string }>()
+  const sessions = new Sessions<ReturnType<typeof newConnection>>()
   for (const sessionId of ['a', 'b', 'c']) sessions.add(newConnection('ann', sessionId))
   const told: string[] = []
   for (const connection of sessions.of('ann')) {

@@ -4,6 +4,8 @@ import type { UserId } from '@who-is-online/protocol/words'
 export interface Present {
   readonly userId: UserId
   readonly sessionId: string
+  /** Whether it only reads. Its user has no session by it, whatever session id it has. */
+  readonly isObserver: boolean
 }
 
 const NONE: readonly never[] = []
@@ -27,7 +29,8 @@ export class Sessions<Connection extends Present> {
     return this.#byUser.get(userId) ?? NONE
   }
 
+  /** The connection of a session. Observers have none. */
   find(userId: UserId, sessionId: string): Connection | undefined {
-    return this.of(userId).find(connection => connection.sessionId === sessionId)
+    return this.of(userId).find(connection => connection.sessionId === sessionId && !connection.isObserver)
   }
 }
