@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { setFlagsFromString } from 'node:v8'
 import { tooFewFiles } from './capacity.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { loadEnvFile } from './env-file.ts'
@@ -69,9 +68,6 @@ function configurationOf(flags: Pick<Flags, 'dev'>): Configuration {
 }
 
 async function serve({ settings, warnings }: Configuration): Promise<void> {
-  // After a restart all clients come back at once, to code that V8 has not compiled yet. With this flag it
-  // collects what it needs for that from the first call on, not after some calls.
-  setFlagsFromString('--no-lazy-feedback-allocation')
   const openFiles = openFileLimit()
   const problem = tooFewFiles(openFiles)
   if (problem !== undefined) exitWith(EXIT.config, problem)
