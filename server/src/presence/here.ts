@@ -353,17 +353,18 @@ export class Here {
   }
 
   #say(user: User, now: number): Settled {
+    const nothing = { user, fact: undefined, isOwnSign: false }
     const awake = this.#wall.awake(now)
     if (user.isSaid) {
       this.#markSaid(user, now, awake)
-      return { user, fact: undefined, isOwnSign: false }
+      return nothing
     }
     const { due } = user
     const isLeaving = presenceOf(due).status === 'offline'
     const turn = this.#turnOf(user, isLeaving)
     if (turn > awake && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(turn, user)
-      return { user, fact: undefined, isOwnSign: false }
+      return nothing
     }
     this.#spend(user, awake)
     const { userId, cause, newName } = user

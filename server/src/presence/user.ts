@@ -7,8 +7,6 @@ import {
   isSameChoice,
   isSameShown,
   NO_CHOICE,
-  OFFLINE,
-  type ShownPresence,
 } from './choice.ts'
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
 import { ownCopy } from './user-table.ts'
@@ -44,8 +42,6 @@ interface ActiveState {
   /** How the last session ended. */
   end: 'left' | 'lost'
   said: Said
-  /** What others see of it. It is needed for each command, so it is not derived each time. */
-  shown: ShownPresence
   /**
    * The last sign of life in this process, hidden or not, in ms since the epoch; -Infinity before the first
    * one.
@@ -53,14 +49,6 @@ interface ActiveState {
   heard: number
   /** When a delayed change becomes visible, in awake time; 0 if no change is delayed. */
   turn: number
-}
-
-const NEW_STATE: Omit<ActiveState, 'sessions'> = {
-  end: 'left',
-  said: NOTHING_SAID,
-  shown: OFFLINE,
-  heard: Number.NEGATIVE_INFINITY,
-  turn: 0,
 }
 
 /**
@@ -142,14 +130,15 @@ export class User {
 
   /** Whether others see the user as present, according to what this node has said. */
   get isVisible(): boolean {
-    return this.#state !== undefined && this.#state.shown.status !== 'offline'
+    return presenceOf(this.said).status !== 'offline'
   }
 
   /** Whether others have nothing new to see of the user. */
   get isSaid(): boolean {
     const due = presenceOf(this.due)
-    const shown = this.#state?.shown ?? OFFLINE
-    return isSameShown(due, shown) && (due.status === 'offline' || this.#newName === undefined)
+    return (
+      isSameShown(due, presenceOf(this.said)) && (due.status === 'offline' || this.#newName === undefined)
+    )
   }
 
   /** Whether the user has a session and is hidden. */
@@ -204,7 +193,7 @@ export class User {
    * longest, and takes over the activity of that one. Otherwise it is an additional session.
    */
   open({ id, named }: SessionName, now: number): void {
-    this.#state ??= { ...NEW_STATE, sessions: [], heard: now }
+    this.#state ??= { sessions: [], end: 'left', said: NOTHING_SAID, heard: now, turn: 0 }
     this.#keptUntil = 0
     const { sessions } = this.#state
     const own = named ? sessions.findIndex(session => session.id === id) : -1
@@ -288,9 +277,9 @@ export class User {
    */
   restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
     const held: Session = { id: BEFORE_RESTART, named: false, isIdle, isInactive, state: 'held', until }
-    this.#state = { ...NEW_STATE, sessions: [held], end: 'lost' }
+    const heard = Number.NEGATIVE_INFINITY
+    this.#state = { sessions: [held], end: 'lost', said: NOTHING_SAID, heard, turn: 0 }
     this.#state.said = this.due
-    this.#state.shown = presenceOf(this.due)
   }
 
   /**
@@ -371,7 +360,6 @@ export class User {
     if (!state) return
     const wasVisible = this.isVisible
     state.said = this.due
-    state.shown = presenceOf(state.said)
     state.turn = 0
     this.#hasExpired = false
     if (!this.isVisible) return

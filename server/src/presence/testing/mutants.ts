@@ -448,7 +448,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'here.ts',
     line: 'const seen = user.wasSeen ? this.seen(userId) : undefined\n    const username = isLeaving',
     becomes:
-      "const seen = user.wasSeen ? this.seen(userId) : undefined\n    if (newName === 'Bob') return { user, fact: undefined, isOwnSign: false }\n    const username = isLeaving",
+      "const seen = user.wasSeen ? this.seen(userId) : undefined\n    if (newName === 'Bob') return nothing\n    const username = isLeaving",
   },
   {
     name: 'others see the new name of a hidden user',
