@@ -10,7 +10,7 @@ import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
-import { createIdentity, isOpen } from './identity/create-identity.ts'
+import { createIdentity, isOpen, mustKnowItsNames } from './identity/create-identity.ts'
 import { LivePageTokens } from './identity/live-page-tokens.ts'
 import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
@@ -278,15 +278,6 @@ function livePageOf(settings: Settings, log: Log): LivePage | undefined {
 /** Creates an id for this run of the server: 40 random bits, as letters and digits. */
 function newEpoch(): string {
   return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
-}
-
-/**
- * Whether a page of an unknown name could read without a credential of its own, if somebody lets that name point to
- * this server (DNS rebinding): where none is asked for, where a proxy may know the user by the address, and in
- * development, where the live page is open.
- */
-function mustKnowItsNames(settings: Settings): boolean {
-  return isOpen(settings) || settings.AUTH_HEADER !== undefined || settings.ENVIRONMENT === 'development'
 }
 
 function listen(http: HttpServer, port: number, host: string | undefined): Promise<void> {

@@ -41,6 +41,12 @@ test('[S2] all problems are listed by name', () => {
   ])
 })
 
+test('[S2 D12] a refused URL is shown without its user name and password', () => {
+  const [problem] = problems({ AUTH_URL: 'https://user:s3cret@app.example.com/who' })
+  expect(problem).toContain('not "https://…@app.example.com/who"')
+  expect(problem).not.toContain('s3cret')
+})
+
 test('[S2] words are compared without case; HOST may have brackets', () => {
   const settings = readSettings({ ENVIRONMENT: 'Development', LOG_LEVEL: 'INFO', HOST: '[::1]' })
   expect(settings).toMatchObject({ ENVIRONMENT: 'development', LOG_LEVEL: 'info', HOST: '::1' })

@@ -1,5 +1,5 @@
 import { isName, NAME_RULE } from '@who-is-online/protocol/words'
-import type { DefaultRights } from './grant.ts'
+import { type DefaultRights, defaultRights } from './grant.ts'
 import type { Identified, IdentityRequest } from './identity.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -13,7 +13,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 export function identifyByHeader(
   { rawHeaders, isFromProxy }: IdentityRequest,
   name: string,
-  { watch }: DefaultRights,
+  defaults: DefaultRights,
 ): Identified | undefined {
   if (!isFromProxy) return undefined
   const values = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
@@ -23,10 +23,15 @@ export function identifyByHeader(
   if (values.length > 1) return refused(`the header ${name} must occur only once`)
   const userId = textOf(value)
   if (userId === undefined || !isName(userId)) return refused(`the header ${name} must be ${NAME_RULE}`)
-  const rights = { watch, rooms: [], observer: false }
   return {
     state: 'known',
-    grant: { userId, username: undefined, isNameFixed: false, expiresAt: undefined, rights },
+    grant: {
+      userId,
+      username: undefined,
+      isNameFixed: false,
+      expiresAt: undefined,
+      rights: defaultRights(defaults),
+    },
   }
 }
 

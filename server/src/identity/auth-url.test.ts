@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AuthUrl, CACHE_MS, MAX_AT_ONCE } from './auth-url.ts'
-import type { IdentityRequest } from './identity.ts'
 import { Application } from './testing/application.ts'
 import { NOW } from './testing/new-identity.ts'
+import { newRequest } from './testing/new-request.ts'
 
 const LONG_MS = 10_000
 
@@ -33,16 +33,8 @@ beforeEach(async () => {
 })
 afterEach(() => application.stop())
 
-const requestOf = (headers: IncomingHttpHeaders, address = '8.8.8.8'): IdentityRequest => ({
-  headers,
-  rawHeaders: [],
-  userId: undefined,
-  username: undefined,
-  tokens: [],
-  names: [],
-  address,
-  isFromProxy: false,
-})
+const requestOf = (headers: IncomingHttpHeaders, address?: string) =>
+  newRequest({ headers, ...(address !== undefined && { address }) })
 const identify = async (headers: IncomingHttpHeaders, token?: string, address?: string) =>
   authUrl.identify(requestOf(headers, address), token)
 const respond = (body: unknown, status = 200) => {

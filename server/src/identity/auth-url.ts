@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isName, isTime, NAME_RULE, TIME_RULE } from '@who-is-online/protocol/words'
 import { request as send } from './fetch-json.ts'
-import { type DefaultRights, type Grant, rightsOf } from './grant.ts'
+import { type DefaultRights, type Grant, isNameGiven, rightsOf } from './grant.ts'
 import type { Identified, IdentityRequest } from './identity.ts'
 
 export interface AuthUrlOptions {
@@ -103,7 +103,7 @@ export class AuthUrl {
     const { defaultRights, now } = this.#options
     const { userId, name, expiresAt, ...claims } = (answer ?? {}) as Readonly<Record<string, unknown>>
     if (typeof userId !== 'string' || !isName(userId)) throw new Error(`"userId" must be ${NAME_RULE}`)
-    const hasName = name !== undefined && name !== null && name !== ''
+    const hasName = isNameGiven(name)
     if (hasName && (typeof name !== 'string' || !isName(name))) throw new Error(`"name" must be ${NAME_RULE}`)
     const ends = expiresAt !== undefined && expiresAt !== null
     if (ends && (typeof expiresAt !== 'string' || !isTime(expiresAt))) {

@@ -1,5 +1,5 @@
 import { isName, NAME_RULE, YEAR_10000 } from '@who-is-online/protocol/words'
-import { type DefaultRights, type Grant, rightsOf } from './grant.ts'
+import { type DefaultRights, type Grant, isNameGiven, rightsOf } from './grant.ts'
 import type { Failure } from './identity.ts'
 
 /** The claims of a token, by name. */
@@ -25,7 +25,9 @@ export interface ClaimRules {
  * it in the token and leave it out in their documentation, or the reverse.
  */
 export function issuerOf({ iss }: Claims, issuers: readonly string[]): string | undefined {
-  return typeof iss === 'string' ? issuers.find(issuer => bare(issuer) === bare(iss)) : undefined
+  return typeof iss === 'string'
+    ? issuers.find(issuer => withoutSlash(issuer) === withoutSlash(iss))
+    : undefined
 }
 
 /** Checks the issuer. */
@@ -92,12 +94,11 @@ export function grantOf(claims: Claims, rules: ClaimRules): Grant | Failure {
   const rights = rightsOf(valueAt(claims, rules.rightsClaim), rules.defaultRights)
   if (typeof rights === 'string') return wrong(`"${rules.rightsClaim}" is wrong: ${rights}`)
   const name = valueAt(claims, rules.nameClaim)
-  const hasName = name !== undefined && name !== null && name !== ''
   return {
     userId,
     // A name that can't be shown must not keep a user out. It is left out, and the user still can't choose another.
     username: typeof name === 'string' && isName(name) ? name : undefined,
-    isNameFixed: hasName,
+    isNameFixed: isNameGiven(name),
     expiresAt: Math.min((claims['exp'] as number) * 1_000, YEAR_10000 - 1),
     rights,
   }
@@ -114,6 +115,7 @@ function valueAt(claims: Claims, name: string): unknown {
   return value
 }
 
-function bare(issuer: string): string {
+/** An issuer without a slash at its end, so that two can be compared. */
+export function withoutSlash(issuer: string): string {
   return issuer.endsWith('/') ? issuer.slice(0, -1) : issuer
 }

@@ -27,6 +27,15 @@ export function isOpen(settings: Settings): boolean {
 }
 
 /**
+ * Whether a page of an unknown name could read without a credential of its own, if somebody lets that name point to
+ * this server (DNS rebinding): where none is asked for, where a proxy may know the user by the address, and in
+ * development, where the live page is open.
+ */
+export function mustKnowItsNames(settings: Settings): boolean {
+  return isOpen(settings) || settings.AUTH_HEADER !== undefined || settings.ENVIRONMENT === 'development'
+}
+
+/**
  * Creates the adapter of `Identity` that the settings describe. It fetches no keys before the first token.
  *
  * @param livePageTokens the tokens of the live page; `undefined` without one

@@ -33,6 +33,16 @@ export interface DefaultRights {
   readonly watch: 'all' | 'named'
 }
 
+/** The rights of a user whose credential says nothing about them: no room is entered. */
+export function defaultRights({ watch }: DefaultRights): Rights {
+  return { watch, rooms: [], observer: false }
+}
+
+/** Whether an authority gives a name: an empty one, and `null`, are the same as none. */
+export function isNameGiven(name: unknown): boolean {
+  return name !== undefined && name !== null && name !== ''
+}
+
 /** The most entries in a list of a token. A token that fits into a request can't have more. */
 const MAX_ENTRIES = 1_000
 
@@ -47,7 +57,7 @@ const ROOM = /^[^*]*\*?$/
  * could give more than the issuer wanted.
  */
 export function rightsOf(claims: unknown, defaults: DefaultRights): Rights | string {
-  if (claims === undefined || claims === null) return { watch: defaults.watch, rooms: [], observer: false }
+  if (claims === undefined || claims === null) return defaultRights(defaults)
   if (typeof claims !== 'object' || Array.isArray(claims)) return 'must be an object'
   const { watch, rooms, observer } = claims as Readonly<Record<string, unknown>>
   const seen = watchOf(watch ?? defaults.watch)

@@ -1,4 +1,5 @@
 import { isSafeUrl } from '../setting-values.ts'
+import { withoutSlash } from './claims.ts'
 import { fetchJson } from './fetch-json.ts'
 
 /**
@@ -8,7 +9,7 @@ import { fetchJson } from './fetch-json.ts'
  * @param issuer an issuer of the settings, never one that a token names
  */
 export function discoveredKeys(issuer: string, timeoutMs: number): () => Promise<unknown> {
-  const bare = issuer.replace(/\/$/, '')
+  const bare = withoutSlash(issuer)
   let found: string | undefined
   return async () => {
     const url = found ?? (await discover(`${bare}/.well-known/openid-configuration`, bare, timeoutMs))
@@ -22,7 +23,7 @@ export function discoveredKeys(issuer: string, timeoutMs: number): () => Promise
 async function discover(url: string, issuer: string, timeoutMs: number): Promise<string> {
   const document = await fetchJson(url, timeoutMs)
   const { issuer: named, jwks_uri: keys } = (document ?? {}) as Readonly<Record<string, unknown>>
-  if (typeof named !== 'string' || named.replace(/\/$/, '') !== issuer) {
+  if (typeof named !== 'string' || withoutSlash(named) !== issuer) {
     throw new Error(`the document at ${url} has another "issuer"`)
   }
   if (typeof keys !== 'string' || !isSafeUrl(keys)) {

@@ -1,21 +1,9 @@
 import { expect, test } from 'vitest'
-import type { IdentityRequest } from './identity.ts'
 import { openIdentity } from './open.ts'
-
-const request = (what: Partial<IdentityRequest>): IdentityRequest => ({
-  headers: {},
-  rawHeaders: [],
-  userId: undefined,
-  username: undefined,
-  tokens: [],
-  names: [],
-  address: '8.8.8.8',
-  isFromProxy: false,
-  ...what,
-})
+import { newRequest } from './testing/new-request.ts'
 
 test('[D1] the user id in the URL is believed, and may do everything', () => {
-  expect(openIdentity(undefined).identify(request({ userId: 'ann', username: 'Ann' }))).toEqual({
+  expect(openIdentity(undefined).identify(newRequest({ userId: 'ann', username: 'Ann' }))).toEqual({
     state: 'known',
     grant: {
       userId: 'ann',
@@ -28,14 +16,14 @@ test('[D1] the user id in the URL is believed, and may do everything', () => {
 })
 
 test('[V14] the user id of live pages makes an observer', () => {
-  const identify = (userId: string) => openIdentity('page').identify(request({ userId }))
+  const identify = (userId: string) => openIdentity('page').identify(newRequest({ userId }))
   expect(identify('page')).toMatchObject({ grant: { rights: { observer: true } } })
   expect(identify('ann')).toMatchObject({ grant: { rights: { observer: false } } })
 })
 
 test('[D2] a missing user id is refused, and a similar name is pointed out', () => {
   const text = (names: string[]) => {
-    const identified = openIdentity(undefined).identify(request({ names }))
+    const identified = openIdentity(undefined).identify(newRequest({ names }))
     return 'text' in identified ? identified.text : identified
   }
   expect(text([])).toBe('"userId" is missing: connect to /ws?userId=ID')

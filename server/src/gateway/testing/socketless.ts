@@ -19,6 +19,7 @@ import { newTracker } from '../../testing/new-tracker.ts'
 import type { Tracker } from '../../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts } from '../connection.ts'
 import { Debts } from '../debts.ts'
+import { framesIn } from '../frames.ts'
 import { Heartbeat } from '../heartbeat.ts'
 import type { Inbox } from '../inbox.ts'
 import { type LimitOptions, UNLIMITED } from '../limits.ts'
@@ -32,6 +33,9 @@ const FLUSHED_MS = 1_000
 
 /** A message, as it was written. */
 export type Written = Readonly<Record<string, unknown>>
+
+/** The first byte of a text frame. */
+const TEXT = 0x81
 
 /** A grant of ann, with all rights. */
 export const GRANT: Grant = {
@@ -175,16 +179,8 @@ export class World {
   }
 }
 
-/** The messages in frames that the server has written, which have no mask. */
+/** The messages in frames that the server has written. Pongs are none. */
 function messagesIn(bytes: Buffer): Written[] {
-  const messages: Written[] = []
-  for (let at = 0; at < bytes.length; ) {
-    const short = (bytes[at + 1] as number) & 0x7f
-    const head = short < 126 ? 2 : short === 126 ? 4 : 10
-    const length = short < 126 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : bytes.readUInt32BE(at + 6)
-    const text = bytes.subarray(at + head, at + head + length).toString()
-    if (bytes[at] === 0x81) messages.push(JSON.parse(text))
-    at += head + length
-  }
-  return messages
+  const texts = [...framesIn(bytes)].filter(({ frame }) => frame[0] === TEXT)
+  return texts.map(({ payload }) => JSON.parse(payload.toString()))
 }

@@ -1,6 +1,7 @@
 import { readSettings } from '../../settings.ts'
 import { createIdentity } from '../create-identity.ts'
 import type { Identified, Identity, IdentityRequest } from '../identity.ts'
+import { newRequest } from './new-request.ts'
 
 /** An identity with the clock of a test. */
 export interface TestIdentity {
@@ -31,17 +32,12 @@ export function newIdentity(settings: Readonly<Record<string, string>>): TestIde
     undefined,
   )
   const identify = async (request: Partial<IdentityRequest>): Promise<Identified> =>
-    identity.identify({
-      headers: {},
-      rawHeaders: Object.entries(request.headers ?? {}).flatMap(([name, value]) => [name, String(value)]),
-      userId: undefined,
-      username: undefined,
-      tokens: [],
-      names: [],
-      address: '8.8.8.8',
-      isFromProxy: false,
-      ...request,
-    })
+    identity.identify(
+      newRequest({
+        rawHeaders: Object.entries(request.headers ?? {}).flatMap(([name, value]) => [name, String(value)]),
+        ...request,
+      }),
+    )
   const bearer = (token: string): Promise<Identified> =>
     identify({ headers: { authorization: `Bearer ${token}` } })
   return { identity, identify, bearer, logged, clock }
