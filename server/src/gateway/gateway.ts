@@ -17,6 +17,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
+import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
 import type { Refusals } from '../refusals.ts'
 import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../setting-values.ts'
@@ -404,13 +405,12 @@ function declineOffers({ headers }: IncomingMessage): void {
 
 /** Answers a refused upgrade request over plain HTTP. */
 function refuse(socket: Socket, { status, detail, headers }: Refused): void {
-  const title = STATUS_CODES[status] ?? ''
-  const body = JSON.stringify({ title, status, detail })
+  const body = problemJson(status, detail)
   socket.end(
     [
-      `HTTP/1.1 ${status} ${title}`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
       'Connection: close',
-      'Content-Type: application/problem+json',
+      `Content-Type: ${PROBLEM_TYPE}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       '',

@@ -1,7 +1,8 @@
-import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Log } from '../log.ts'
 import type { Pace } from '../presence/pace.ts'
+import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
 import type { Refusals } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
@@ -125,6 +126,6 @@ function hasWrongBody({ headers }: IncomingMessage, response: ServerResponse): b
 
 /** Answers with an error, and closes the connection without reading a body. */
 function refuse(response: ServerResponse, status: number, detail: string): void {
-  response.writeHead(status, { 'Content-Type': 'application/problem+json', Connection: 'close' })
-  response.end(JSON.stringify({ title: STATUS_CODES[status] ?? '', status, detail }))
+  response.writeHead(status, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' })
+  response.end(problemJson(status, detail))
 }
