@@ -3,23 +3,15 @@ import { beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { MemoryFeed } from '../changes/memory-feed.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
-import { Hub } from '../fanout/hub.ts'
-import { SharedAnswers } from '../fanout/shared-answers.ts'
-import { Subscriptions } from '../fanout/subscriptions.ts'
-import { Turns } from '../fanout/turns.ts'
 import { ALL_RIGHTS, type Grant } from '../identity/grant.ts'
-import { openIdentity } from '../identity/open.ts'
 import { Presence } from '../presence/presence.ts'
 import { DEFAULTS } from '../presence/testing/options.ts'
-import { Refusals } from '../refusals.ts'
-import { Requests } from '../requests.ts'
 import { newTracker } from '../testing/new-tracker.ts'
 import { type Caller, Connection } from './connection.ts'
 import { Debts } from './debts.ts'
-import { Heartbeat } from './heartbeat.ts'
 import type { Inbox } from './inbox.ts'
 import { UNLIMITED } from './limits.ts'
-import { TERMS } from './testing/terms.ts'
+import { newPorts } from './testing/new-ports.ts'
 
 // One connection without a socket: what it does when a text arrives or the client leaves.
 
@@ -73,36 +65,14 @@ function note(bytes: Buffer): boolean {
 }
 
 function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
-  const clock = { now: () => T, awake: () => at, steady: () => at, listen() {} }
-  const ignore = () => {}
+  const clock = { now: () => T, awake: () => at, steady: () => at }
   const tracker = newTracker({ presence, feed, clock })
-  const subscriptions = new Subscriptions(presence, feed, 10)
-  const ports = {
-    tracker,
-    requests: new Requests({ presence, tracker, feed, clock, allUsersLimit: 10 }),
-    hub: new Hub(feed.seq, subscriptions),
-    heartbeat: new Heartbeat<Connection>({ pingMs: 1, pongTimeoutMs: 1, random: () => 0 }),
-    clock,
-    log: { error: () => errors++, info: ignore, debug: ignore, limited: ignore, once: ignore },
-    limits,
-    terms: TERMS,
-    gone: () => gone++,
-    presence,
-    feed,
-    subscriptions,
-    turns: new Turns(),
-    maxSubscribedUsers: 10,
-    allUsersLimit: 10,
-    maxBufferedBytes: 1e6,
-    highWaterMark: 1e5,
-    shared: new SharedAnswers(),
-    slow: new Set<never>(),
-    tooFast,
-    debts,
-    refusals: new Refusals(),
-    identity: openIdentity(undefined),
-    expiredGraceMs: 0,
-  }
+  const ignore = () => {}
+  const log = { error: () => errors++, info: ignore, debug: ignore, limited: ignore, once: ignore }
+  const ports = newPorts(
+    { presence, feed, tracker, clock },
+    { limits, log, gone: () => gone++, tooFast, debts },
+  )
   const webSocket = {
     readyState: WebSocket.OPEN,
     ping: () => output.push('ping'),

@@ -5,25 +5,17 @@ import type { MemoryFeed } from '../../changes/memory-feed.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
 import type { FactLog } from '../../cluster/log.ts'
 import { createSingleLog } from '../../cluster/single.ts'
-import { Hub } from '../../fanout/hub.ts'
-import { SharedAnswers } from '../../fanout/shared-answers.ts'
-import { Subscriptions } from '../../fanout/subscriptions.ts'
-import { Turns } from '../../fanout/turns.ts'
 import { ALL_RIGHTS, type Grant } from '../../identity/grant.ts'
 import type { Identified } from '../../identity/identity.ts'
 import { Presence } from '../../presence/presence.ts'
 import { AT_ONCE } from '../../presence/testing/options.ts'
-import { Refusals } from '../../refusals.ts'
-import { Requests } from '../../requests.ts'
 import { newTracker } from '../../testing/new-tracker.ts'
 import type { Tracker } from '../../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts } from '../connection.ts'
-import { Debts } from '../debts.ts'
 import { framesIn } from '../frames.ts'
-import { Heartbeat } from '../heartbeat.ts'
 import type { Inbox } from '../inbox.ts'
 import { type LimitOptions, UNLIMITED } from '../limits.ts'
-import { TERMS } from './terms.ts'
+import { newPorts } from './new-ports.ts'
 
 /** The wall clock when a world begins, in ms since the epoch. */
 export const START = Date.UTC(2030, 0, 1)
@@ -98,43 +90,26 @@ export class World {
     }
     presence.restore([], START)
     this.tracker = newTracker({ presence, feed, clock, log })
-    const subscriptions = new Subscriptions(presence, feed, 100)
-    const hub = new Hub(feed.seq, subscriptions)
+    this.#ports = newPorts(
+      { presence, feed, tracker: this.tracker, clock },
+      {
+        log: {
+          error: (_text, fields) => this.errors.push(fields?.['error']),
+          limited: (_kind, text) => this.logged.push(text),
+          info() {},
+          debug() {},
+          once() {},
+        },
+        limits,
+        tooFast: this.tooFast,
+        identity: {
+          renew: token => this.tokens.get(token) ?? { state: 'refused', rule: 'key', text: 'wrong key' },
+        },
+        expiredGraceMs: 300_000,
+      },
+    )
+    const { hub } = this.#ports
     feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
-    this.#ports = {
-      tracker: this.tracker,
-      requests: new Requests({ presence, tracker: this.tracker, feed, clock, allUsersLimit: 100 }),
-      hub,
-      heartbeat: new Heartbeat<Connection>({ pingMs: 1, pongTimeoutMs: 1, random: () => 0 }),
-      clock,
-      log: {
-        error: (_text, fields) => this.errors.push(fields?.['error']),
-        limited: (_kind, text) => this.logged.push(text),
-        info() {},
-        debug() {},
-        once() {},
-      },
-      limits,
-      terms: TERMS,
-      gone() {},
-      presence,
-      feed,
-      subscriptions,
-      turns: new Turns(),
-      maxSubscribedUsers: 100,
-      allUsersLimit: 100,
-      maxBufferedBytes: 1e6,
-      highWaterMark: 1e5,
-      shared: new SharedAnswers(),
-      slow: new Set(),
-      tooFast: this.tooFast,
-      debts: new Debts(),
-      refusals: new Refusals(),
-      identity: {
-        renew: token => this.tokens.get(token) ?? { state: 'refused', rule: 'key', text: 'wrong key' },
-      },
-      expiredGraceMs: 300_000,
-    }
   }
 
   /** Opens a connection. */
