@@ -14,6 +14,7 @@ import { asUser } from '../user-json.ts'
 import { Hub } from './hub.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { rethrow } from './testing/rethrow.ts'
 import { Turns } from './turns.ts'
 
 // Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go
@@ -148,6 +149,7 @@ interface Frame {
 
 /** A client that folds what it is told, and the connection it is told through. */
 class Fan implements SubscriberConnection {
+  readonly fail = rethrow
   readonly encoder = webSocketEncoder
   readonly #world: World
   #subscriber: Subscriber

@@ -3,9 +3,11 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
 import { newTracker } from '../testing/new-tracker.ts'
+import type { BatchReceiver } from './batch.ts'
 import { Hub } from './hub.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { linesIn, newLineEncoder } from './testing/line-encoder.ts'
+import { rethrow } from './testing/rethrow.ts'
 
 const encoder = newLineEncoder()
 
@@ -14,13 +16,14 @@ function newWorld() {
   const presence = new Presence(AT_ONCE)
   const feed = newFeed(100)
   const tracker = newTracker({ presence, feed, clock: { now: () => 1 } })
-  const hub = new Hub(feed.seq, new Subscriptions(presence, feed, 1_000))
+  const subscriptions = new Subscriptions(presence, feed, 1_000)
+  const hub = new Hub(feed.seq, subscriptions)
   feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
   /** Opens a session of each of these users, which is one change each. */
   const open = (...userIds: string[]) => {
     for (const userId of userIds) tracker.open({ userId, sessionId: 's', isNamed: true }, {})
   }
-  return { hub, feed, tracker, open }
+  return { hub, subscriptions, feed, tracker, open }
 }
 
 /** A v1 connection that joins after change `since`. */
@@ -30,6 +33,7 @@ function newReceiver(since: number) {
     since,
     encoder,
     writes,
+    fail: rethrow,
     write: (bytes: Buffer) => void writes.push(bytes),
     /** The users in what was written, in order. */
     heard: () => writes.flatMap(linesIn).map(text => JSON.parse(text).userId),
@@ -51,6 +55,51 @@ describe('with a clock that only the test moves', () => {
       expect(writes).toHaveLength(1)
       expect(writes[0]).toBe(receivers[0]?.writes[0])
     }
+  })
+
+  test('[C2] a bug while one connection is sent a window ends only that one', () => {
+    const { hub, subscriptions, open } = newWorld()
+    const failed: string[] = []
+    const sent: string[] = []
+    const newSubscriber = (name: string, bug?: keyof BatchReceiver): BatchReceiver => {
+      const step = (method: keyof BatchReceiver): true => {
+        if (method === bug) throw new Error('planted')
+        sent.push(`${name} ${method}`)
+        return true
+      }
+      return {
+        fail: () => void failed.push(name),
+        gather: () => step('gather'),
+        sendGathered: () => void step('sendGathered'),
+        sendBatch: () => void step('sendBatch'),
+        sendCount: () => void step('sendCount'),
+      }
+    }
+    const plain = newReceiver(0)
+    const broken = { ...newReceiver(0), write: () => rethrow('planted'), fail: () => void failed.push('v1') }
+    for (const receiver of [broken, plain]) hub.join(receiver)
+    const own = newReceiver(0)
+    for (const receiver of [broken, own]) hub.join(receiver, 'a')
+    for (const bug of ['gather', 'sendGathered', undefined] as const) {
+      subscriptions.subscribe(newSubscriber(`${bug}`, bug), 'a')
+    }
+    for (const bug of ['sendBatch', 'sendCount', undefined] as const) {
+      const subscriber = newSubscriber(`all ${bug}`, bug)
+      subscriptions.subscribeToAll(subscriber)
+      subscriptions.subscribeToCount(subscriber)
+    }
+    open('a')
+    vi.advanceTimersByTime(60)
+    subscriptions.advance(0)
+    expect([plain.heard(), own.heard()]).toEqual([['a'], ['a']])
+    expect(failed).toEqual(['v1', 'v1', 'all sendBatch', 'gather', 'sendGathered', 'all sendCount'])
+    expect(sent).toContain('undefined sendGathered')
+    expect(sent).toContain('all undefined sendBatch')
+    expect(sent).toContain('all undefined sendCount')
+    // The hub goes on.
+    open('b')
+    vi.advanceTimersByTime(60)
+    expect(plain.heard()).toEqual(['a', 'b'])
   })
 
   test('[F2] a connection gets what comes after it has joined, until it parts', () => {
@@ -181,6 +230,7 @@ async function waitAfter({ flushMs, arrivals = 0, quietMs = 0 }: Flushing) {
     hub.join({
       since: 0,
       encoder,
+      fail: rethrow,
       write() {
         now += flushMs
       },

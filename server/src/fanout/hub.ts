@@ -2,12 +2,13 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { Change } from '../presence/change.ts'
 import type { BatchReceiver } from './batch.ts'
 import type { Encoder } from './encoder.ts'
+import { type Served, serve } from './served.ts'
 import { SLICE_MS } from './slices.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { ClosedWindow } from './window.ts'
 
 /** A connection of v1: it is sent every change of every user, or only the changes of its own user. */
-export interface FirehoseReceiver {
+export interface FirehoseReceiver extends Served {
   /** The number of the newest change when it joined: it is sent what comes after. */
   readonly since: number
   readonly encoder: Encoder
@@ -148,25 +149,28 @@ export class Hub {
   *#sendAll(changes: readonly Change[], seq: number): Generator<void> {
     const window = new ClosedWindow(changes, seq)
     const batch = this.#subscriptions.batchOf(changes, seq)
+    const sendWindow = windowSender(window)
     for (const receiver of this.#firehose) {
-      const bytes = window.after(receiver.since, receiver.encoder)
-      if (bytes.length > 0) receiver.write(bytes)
+      serve(receiver, sendWindow)
       yield
     }
     if (this.#restricted.size > 0) yield* this.#sendRestricted(changes, seq - changes.length)
+    const sendBatch = (subscriber: BatchReceiver): void => subscriber.sendBatch(batch)
     for (const subscriber of this.#subscriptions.all) {
-      subscriber.sendBatch(batch)
+      serve(subscriber, sendBatch)
       yield
     }
     const gathering: BatchReceiver[] = []
     for (const item of batch.items) {
-      for (const subscriber of item.topic?.subscribers ?? []) {
+      const gather = (subscriber: BatchReceiver): void => {
         if (subscriber.gather(item)) gathering.push(subscriber)
       }
+      for (const subscriber of item.topic?.subscribers ?? []) serve(subscriber, gather)
       yield
     }
+    const sendGathered = (subscriber: BatchReceiver): void => subscriber.sendGathered(seq)
     for (const subscriber of gathering) {
-      subscriber.sendGathered(seq)
+      serve(subscriber, sendGathered)
       yield
     }
   }
@@ -176,12 +180,19 @@ export class Hub {
     for (const [index, change] of changes.entries()) {
       const receivers = this.#restricted.get(change.userId)
       if (receivers === undefined) continue
-      const window = new ClosedWindow([change], before + index + 1)
+      const sendWindow = windowSender(new ClosedWindow([change], before + index + 1))
       for (const receiver of receivers) {
-        const bytes = window.after(receiver.since, receiver.encoder)
-        if (bytes.length > 0) receiver.write(bytes)
+        serve(receiver, sendWindow)
         yield
       }
     }
+  }
+}
+
+/** Returns a function that sends a window to one connection of v1. */
+function windowSender(window: ClosedWindow): (receiver: FirehoseReceiver) => void {
+  return receiver => {
+    const bytes = window.after(receiver.since, receiver.encoder)
+    if (bytes.length > 0) receiver.write(bytes)
   }
 }

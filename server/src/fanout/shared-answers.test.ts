@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type AnswerReceiver, SharedAnswers } from './shared-answers.ts'
 import { type LineEncoder, linesIn, newLineEncoder } from './testing/line-encoder.ts'
+import { rethrow } from './testing/rethrow.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -19,7 +20,11 @@ function newAnswer(buildMs = 0) {
 /** A connection, and what it received. */
 function newReceiver(encoder: LineEncoder = newLineEncoder()) {
   const received: Buffer[] = []
-  const receiver: AnswerReceiver = { encoder, writeShared: bytes => void received.push(bytes) }
+  const receiver: AnswerReceiver = {
+    encoder,
+    writeShared: bytes => void received.push(bytes),
+    fail: rethrow,
+  }
   return { receiver, received, texts: () => received.flatMap(linesIn) }
 }
 
@@ -82,6 +87,7 @@ test('[F5] a connection that asks again while it is answered gets the next build
   const { receiver, texts } = newReceiver()
   const again: AnswerReceiver = {
     encoder: receiver.encoder,
+    fail: rethrow,
     writeShared(bytes) {
       receiver.writeShared(bytes)
       if (texts().length === 1) answers.send(again, answer)
@@ -93,19 +99,43 @@ test('[F5] a connection that asks again while it is answered gets the next build
   expect(texts()).toEqual(['build 1', 'build 2'])
 })
 
-test('[C2] a build that fails concerns only the connection that asked', () => {
+test('[C2] a build that fails, now or later, concerns only the connections that asked', () => {
   const answers = new SharedAnswers()
-  let isBroken = true
+  let isBroken = false
   const answer = {
     build() {
       if (isBroken) throw new Error('planted')
       return 'built'
     },
   }
-  const [first, second] = [newReceiver(), newReceiver()]
-  expect(() => answers.send(first.receiver, answer)).toThrow('planted')
-  isBroken = false
+  const failed: string[] = []
+  const newFailing = (name: string) => {
+    const { receiver, texts } = newReceiver()
+    return { receiver: { ...receiver, fail: () => void failed.push(name) }, texts }
+  }
+  const [first, second, third, last] = ['first', 'second', 'third', 'last'].map(newFailing)
+  if (!first || !second || !third || !last) return expect.unreachable()
+  answers.send(first.receiver, answer)
+  isBroken = true
   answers.send(second.receiver, answer)
+  answers.send(third.receiver, answer)
+  vi.advanceTimersByTime(10)
+  expect(failed).toEqual(['second', 'third'])
+  isBroken = false
+  answers.send(last.receiver, answer)
   vi.runAllTimers()
-  expect([first.texts(), second.texts()]).toEqual([[], ['built']])
+  const received = [first, second, third, last].map(({ texts }) => texts())
+  expect(received).toEqual([['built'], [], [], ['built']])
+})
+
+test('[C2] a connection that can not take an answer does not keep it from the others', () => {
+  const answers = new SharedAnswers()
+  const answer = newAnswer()
+  answers.send(newReceiver().receiver, answer)
+  const failed = vi.fn()
+  const other = newReceiver()
+  answers.send({ ...newReceiver().receiver, writeShared: () => rethrow('planted'), fail: failed }, answer)
+  answers.send(other.receiver, answer)
+  vi.advanceTimersByTime(10)
+  expect([failed.mock.calls, other.texts()]).toEqual([[['planted']], ['build 2']])
 })

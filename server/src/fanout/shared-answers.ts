@@ -1,8 +1,9 @@
 import type { SharedAnswer } from '../reply.ts'
 import type { Encoder } from './encoder.ts'
+import { type Served, serve } from './served.ts'
 
 /** A connection that asked for a shared answer. */
-export interface AnswerReceiver {
+export interface AnswerReceiver extends Served {
   readonly encoder: Encoder
   /** Takes the answer: the same bytes for all who asked. */
   writeShared(bytes: Buffer): void
@@ -54,13 +55,29 @@ class Builder {
     // First take those who wait: if the build throws, later requests must not wait behind them.
     const waiting = this.#waiting
     this.#waiting = []
+    let encoded: ReadonlyMap<Encoder, Buffer>
+    try {
+      encoded = this.#encode(waiting)
+    } catch (error) {
+      // The others are not concerned: an answer changes nothing.
+      for (const receiver of waiting) receiver.fail(error)
+      return
+    } finally {
+      const cost = performance.now() - begun
+      this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
+    }
+    for (const receiver of waiting) {
+      serve(receiver, receiver => receiver.writeShared(encoded.get(receiver.encoder) as Buffer))
+    }
+  }
+
+  /** Builds the answer once, and encodes it once for each kind of connection. */
+  #encode(waiting: readonly AnswerReceiver[]): ReadonlyMap<Encoder, Buffer> {
     const text = this.#answer.build()
     const encoded = new Map<Encoder, Buffer>()
     for (const { encoder } of waiting) {
       if (!encoded.has(encoder)) encoded.set(encoder, encoder.share(encoder.encode(text)))
     }
-    const cost = performance.now() - begun
-    this.#notBefore = begun + Math.max(WINDOW_MS, cost * BUILD_SHARE)
-    for (const receiver of waiting) receiver.writeShared(encoded.get(receiver.encoder) as Buffer)
+    return encoded
   }
 }

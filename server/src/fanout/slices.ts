@@ -17,7 +17,7 @@ export class Slices {
   #spent = 0
   #isTurning = false
 
-  /** Does a task now, or in one of the next turns. */
+  /** Does a task now, or in one of the next turns. It must not throw: the tasks behind it would be delayed. */
   do(task: () => void): void {
     this.#askForTurn()
     if (this.#spent < SLICE_MS && this.#waiting.length === 0) this.#run(task)

@@ -9,6 +9,7 @@ import { newTracker } from '../testing/new-tracker.ts'
 import type { Tracker } from '../tracker.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { rethrow } from './testing/rethrow.ts'
 import { Turns } from './turns.ts'
 
 // What the fold test can't reach: windows that are told in slices, states of many pages, rings that are overrun.
@@ -24,6 +25,7 @@ interface Told {
 }
 
 class Desk implements SubscriberConnection {
+  readonly fail = rethrow
   readonly encoder = webSocketEncoder
   readonly presence = new Presence(AT_ONCE)
   readonly feed: ChangeFeed
@@ -289,6 +291,7 @@ test('[I9] hundreds who ask for everybody at once take turns', async () => {
     reply: () => {},
     refuse: () => {},
     fellBehind: () => {},
+    fail: rethrow,
   }
   let beats = 0
   const beat = (): void => {

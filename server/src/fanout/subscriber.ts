@@ -9,6 +9,7 @@ import { userItem, userList } from '../user-json.ts'
 import type { Batch, BatchItem, BatchReceiver, Topic } from './batch.ts'
 import type { Encoder } from './encoder.ts'
 import { Pages } from './pages.ts'
+import type { Served } from './served.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Turn, Turns } from './turns.ts'
 
@@ -32,7 +33,7 @@ export interface SubscriberPorts {
 }
 
 /** The connection of a subscriber. */
-export interface SubscriberConnection {
+export interface SubscriberConnection extends Served {
   /** Bytes that wait because the client reads too slowly. */
   readonly backlog: number
   readonly encoder: Encoder
@@ -167,6 +168,10 @@ export class Subscriber implements BatchReceiver, Turn {
   /** The backlog is empty. Called by the tick for connections that had one. */
   drained(): void {
     this.#goOn()
+  }
+
+  fail(error: unknown): void {
+    this.#connection.fail(error)
   }
 
   /** The connection is over: nothing of the subscriber remains. */

@@ -3,6 +3,7 @@ import { newChange } from '../changes/testing/new-change.ts'
 import type { SeenUser } from '../presence/view.ts'
 import type { BatchReceiver } from './batch.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { rethrow } from './testing/rethrow.ts'
 
 // The table of subscriptions, without sockets and without a hub.
 
@@ -14,6 +15,7 @@ function newReceiver(): Receiver {
   const counts: number[] = []
   return {
     counts,
+    fail: rethrow,
     gather: () => true,
     sendGathered() {},
     sendBatch() {},

@@ -4,6 +4,7 @@ import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-json.ts'
 import { Batch, type BatchItem, type BatchReceiver, type Topic } from './batch.ts'
+import { serve } from './served.ts'
 
 /** How often a changed count is sent, in ms. */
 const COUNT_EVERY_MS = 1_000
@@ -90,7 +91,8 @@ export class Subscriptions {
   advance(awake: number): void {
     if (this.#toCount.size === 0 || awake - this.#countedAt < COUNT_EVERY_MS) return
     this.#countedAt = awake
-    for (const subscriber of this.#toCount) subscriber.sendCount(this.#presence.onlineCount)
+    const { onlineCount } = this.#presence
+    for (const subscriber of this.#toCount) serve(subscriber, subscriber => subscriber.sendCount(onlineCount))
   }
 
   /** Notes changes as they happen; `seq` is the number of the last. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { SLICE_MS } from './slices.ts'
+import { rethrow } from './testing/rethrow.ts'
 import { type Turn, Turns } from './turns.ts'
 
 /** A clock that only the pieces move. */
@@ -13,6 +14,7 @@ const nextLoop = () => new Promise(resolve => setImmediate(resolve))
 function newTurn(name: string, pieces: number, sent: string[], pieceMs = 0): Turn {
   let left = pieces
   return {
+    fail: rethrow,
     turn() {
       sent.push(name)
       now += pieceMs
@@ -70,6 +72,7 @@ test('one that asks during its own turn gets another', async () => {
   const turns = new Turns()
   let sent = 0
   const one: Turn = {
+    fail: rethrow,
     turn() {
       if (++sent === 1) turns.take(one)
       return false
@@ -79,4 +82,16 @@ test('one that asks during its own turn gets another', async () => {
   await nextLoop()
   await nextLoop()
   expect(sent).toBe(2)
+})
+
+test('[C2] a bug in the turn of one does not stop the others', async () => {
+  const sent: string[] = []
+  const turns = new Turns()
+  const failed = vi.fn()
+  turns.take(newTurn('a', 2, sent))
+  turns.take({ turn: () => rethrow('planted'), fail: failed })
+  turns.take(newTurn('b', 1, sent))
+  await nextLoop()
+  expect(sent).toEqual(['a', 'b', 'a'])
+  expect(failed.mock.calls).toEqual([['planted']])
 })

@@ -1,7 +1,8 @@
+import { type Served, serve } from './served.ts'
 import { SLICE_MS } from './slices.ts'
 
 /** Something with much to send, piece by piece. */
-export interface Turn {
+export interface Turn extends Served {
   /** Sends one piece. Returns whether there is more to send at once. */
   turn(): boolean
 }
@@ -19,13 +20,17 @@ export class Turns {
     setImmediate(this.#slice)
   }
 
+  readonly #turn = (one: Turn): void => {
+    if (one.turn()) this.#waiting.add(one)
+  }
+
   readonly #slice = (): void => {
     this.#isScheduled = false
     const until = performance.now() + SLICE_MS
     // One with more to send goes to the end of the set, which this loop reaches again.
     for (const one of this.#waiting) {
       this.#waiting.delete(one)
-      if (one.turn()) this.#waiting.add(one)
+      serve(one, this.#turn)
       if (performance.now() >= until) break
     }
     const [next] = this.#waiting

@@ -44,12 +44,15 @@ let errors: number
 let at: number
 let tooFast: Set<Inbox>
 let debts: Debts
+/** Closes the socket. */
+let closing: (code: number) => void
 
 beforeEach(() => {
   output = []
   at = 0
   tooFast = new Set()
   debts = new Debts()
+  closing = code => void output.push(`close ${code}`)
   gone = 0
   errors = 0
   presence = new Presence(DEFAULTS)
@@ -76,7 +79,8 @@ function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
   const webSocket = {
     readyState: WebSocket.OPEN,
     ping: () => output.push('ping'),
-    close: (code: number) => output.push(`close ${code}`),
+    close: (code: number) => closing(code),
+    terminate: () => output.push('terminate'),
     pause: () => output.push('pause'),
     resume: () => output.push('resume'),
   }
@@ -139,6 +143,38 @@ test('[V12 C2] a bug closes its own connection, after a disconnect message, and 
   connection.fail(new Error('planted'))
   expect(await taken()).toEqual(['disconnect', 'close 4500'])
   expect([presence.record('ann')?.session, errors, gone]).toEqual(['held', 1, 1])
+})
+
+test('[C2 I9] a bug in one step of the end does not prevent the others', async () => {
+  const bug = () => {
+    throw new Error('planted')
+  }
+  debts.add = bug
+  const inDebt = connect({}, { ...UNLIMITED, messages: { burst: 1, everyMs: 1_000 } })
+  inDebt.receive('{"type":"ping"}')
+  inDebt.end(4508, 'silent')
+  expect((await taken()).at(-1)).toBe('close 4508')
+  expect([presence.record('ann')?.session, errors, gone]).toEqual(['held', 1, 1])
+  presence.lose = bug
+  connect({ sessionId: 's2', connectionId: 'c2' }).end(4508, 'silent')
+  expect((await taken()).at(-1)).toBe('close 4508')
+  expect([errors, gone]).toEqual([2, 2])
+})
+
+test('[C2] a connection that can not be closed, or fails after its end, is destroyed', async () => {
+  const connection = connect()
+  await taken()
+  connection.end(4508, 'silent')
+  connection.fail(new Error('planted'))
+  expect(await taken()).toEqual(['disconnect', 'close 4508', 'terminate'])
+  const stuck = connect({ sessionId: 's2', connectionId: 'c2' })
+  await taken()
+  closing = () => {
+    throw new Error('planted')
+  }
+  stuck.fail(new Error('planted'))
+  expect(await taken()).toEqual(['disconnect', 'terminate'])
+  expect([errors, gone]).toEqual([3, 2])
 })
 
 test('[V8] a connection that is replaced is closed with 4409, and its session continues', async () => {

@@ -59,7 +59,7 @@ export interface Caller extends Arrival {
 }
 
 /** The methods of a WebSocket that a connection uses directly. `Inbox` and `Delivery` use the others. */
-export type ClientSocket = Pick<WebSocket, 'ping' | 'close'>
+export type ClientSocket = Pick<WebSocket, 'ping' | 'close' | 'terminate'>
 
 /**
  * How long a client should wait before it reconnects after an abnormal close, in ms, on average. A single wait is
@@ -185,8 +185,8 @@ export class Connection
     log.debug('connection closed', { userId: this.userId, code })
     if (this.isObserver) return
     // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
-    if (code === CLOSE.normal || code === 1005) tracker.leave(this)
-    else tracker.lose(this)
+    const isLeave = code === CLOSE.normal || code === 1005
+    this.#try(() => (isLeave ? tracker.leave(this) : tracker.lose(this)))
   }
 
   // What the connection may do
@@ -270,7 +270,7 @@ export class Connection
   end(code: CloseCode, reason: string, retryAfterMs = mayReconnect(code) ? reconnectDelay() : 0): void {
     if (!this.#depart()) return
     this.#ports.log.debug('connection ended', { userId: this.userId, code, reason })
-    if (!this.isObserver) this.#ports.tracker.lose(this)
+    if (!this.isObserver) this.#try(() => this.#ports.tracker.lose(this))
     this.#close(code, reason, retryAfterMs)
   }
 
@@ -304,10 +304,16 @@ export class Connection
     this.end(CLOSE.silentOrSlow, 'too far behind')
   }
 
-  /** Logs a bug that occurred while this client was served, and closes only this connection. */
-  fail(error: Error): void {
-    this.#ports.log.error('a bug: a message could not be handled', { error: error.stack ?? error.message })
-    this.end(CLOSE.internal, 'internal server error')
+  fail(error: unknown): void {
+    this.#report(error)
+    // If the end itself has failed, there is no other way to close the connection.
+    if (this.#state === 'gone') return this.#socket.terminate()
+    try {
+      this.end(CLOSE.internal, 'internal server error')
+    } catch (error) {
+      this.#report(error)
+      this.#socket.terminate()
+    }
   }
 
   // Answers to requests
@@ -406,13 +412,28 @@ export class Connection
   #depart(): boolean {
     if (this.#state === 'gone') return false
     this.#state = 'gone'
-    this.#ports.hub.part(this, this.#onlyUser)
-    this.#ports.heartbeat.remove(this)
-    this.#delivery.end()
-    this.#subscriber?.end()
-    this.#inbox.end()
-    this.#ports.gone(this)
+    const { hub, heartbeat, gone } = this.#ports
+    this.#try(() => hub.part(this, this.#onlyUser))
+    this.#try(() => heartbeat.remove(this))
+    this.#try(() => this.#delivery.end())
+    this.#try(() => this.#subscriber?.end())
+    this.#try(() => this.#inbox.end())
+    this.#try(() => gone(this))
     return true
+  }
+
+  /** Takes one step of the end. A bug in it must not prevent the others: the user would stay online for ever. */
+  #try(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+
+  #report(error: unknown): void {
+    const text = (error as Error | undefined)?.stack ?? String(error)
+    this.#ports.log.error('a bug: a client could not be served', { error: text })
   }
 
   #close(code: CloseCode, reason: string, retryAfterMs: number): void {

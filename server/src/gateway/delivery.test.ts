@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
+import { rethrow } from '../fanout/testing/rethrow.ts'
 import type { SharedAnswer } from '../reply.ts'
 import { Delivery, type DeliveryPorts } from './delivery.ts'
 import { framesIn, textFrame } from './frames.ts'
@@ -75,6 +76,7 @@ beforeEach(() => {
     drained: () => void told.push('drained'),
     seesAll: true,
     refuse() {},
+    fail: rethrow,
   }
   delivery = new Delivery(ports, webSocket, socket as unknown as Socket, owner)
 })

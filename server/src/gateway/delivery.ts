@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { Encoder } from '../fanout/encoder.ts'
+import type { Served } from '../fanout/served.ts'
 import type { AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
 import type { Refused, RequestId, SharedAnswer } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
@@ -19,7 +20,7 @@ export interface DeliveryPorts {
 }
 
 /** The connection of a delivery. */
-export interface DeliveryOwner {
+export interface DeliveryOwner extends Served {
   /** The client reads too slowly, so the connection must end. */
   tooSlow(): void
   /** The client has read everything. */
@@ -126,6 +127,10 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     if (last === undefined || done > last.done || queued < last.queued) {
       this.#moved = { done, queued, at: awake }
     } else if (awake - last.at >= STUCK_MS) this.#owner.tooSlow()
+  }
+
+  fail(error: unknown): void {
+    this.#owner.fail(error)
   }
 
   /** Stops sending. Only `sendLast` still sends a message. */

@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
-import { expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import type { Identity } from '../identity/identity.ts'
 import { openIdentity } from '../identity/open.ts'
 import { SystemClock } from '../time/clock.ts'
-import { openGateway } from './testing/open-gateway.ts'
+import { Connection } from './connection.ts'
+import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
 test('[C2] a bug in an answer is logged, and closes only the connection that asked, with 4500', async () => {
   const server = await openGateway()
@@ -23,6 +25,122 @@ test('[C2] a bug in an answer is logged, and closes only the connection that ask
   expect(server.gateway.connections).toBe(1)
   await other.leave()
   server.http.close()
+})
+
+/** A bug in a method of all connections, which occurs once. */
+function plant<
+  Name extends 'receive' | 'pinged' | 'ponged' | 'closed' | 'start' | 'ping' | 'end' | 'revoked',
+>(method: Name): void {
+  const planted = vi.spyOn(Connection.prototype, method) as ReturnType<typeof vi.spyOn>
+  planted.mockImplementationOnce(() => {
+    throw new Error('planted')
+  })
+}
+
+/** A frame with one byte of payload, masked with zeros. */
+const frame = (opcode: number) => Buffer.from([0x80 | opcode, 0x81, 0, 0, 0, 0, 0x61])
+
+describe('[C2] a bug in an event of one socket is logged, and ends only its connection', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  test.each([
+    ['a text', 'receive', frame(1), 4500],
+    ['a ping', 'pinged', frame(9), 4500],
+    ['a pong', 'ponged', frame(10), 4500],
+    ['a close frame', 'closed', Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]), 4500],
+    ['a violation of RFC 6455', 'closed', Buffer.from([0x81, 0x01, 0x61]), 1002],
+  ] as const)('%s', async (_what, method, bytes, code) => {
+    const server = await openGateway()
+    const other = await TestClient.as(server, 'other')
+    const unlucky = connect(Number(new URL(server.url).port), '127.0.0.1')
+    unlucky.write(handshake({ target: '/ws?userId=unlucky' }))
+    await vi.waitFor(() => expect(server.gateway.connections).toBe(2))
+    plant(method)
+    const received: Buffer[] = []
+    unlucky.on('data', data => received.push(data))
+    unlucky.write(bytes)
+    await vi.waitFor(() => expect(server.gateway.connections).toBe(1))
+    expect(server.errors).toEqual([expect.stringContaining('planted')])
+    const closing = Buffer.from([code >> 8, code & 255])
+    await vi.waitFor(() => expect(Buffer.concat(received).includes(closing)).toBe(true))
+    expect(await other.ask({ type: 'get_online_count' }, 'online_count')).toMatchObject({ count: 2 })
+    unlucky.destroy()
+    server.http.closeAllConnections()
+    server.http.close()
+  })
+
+  test('its start: the client is closed, and nothing of it remains', async () => {
+    const server = await openGateway()
+    plant('start')
+    const unlucky = connect(Number(new URL(server.url).port), '127.0.0.1')
+    unlucky.write(handshake({ target: '/ws?userId=unlucky' }))
+    const [answer] = await once(unlucky, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 101 [\s\S]*internal server error$/)
+    expect([server.gateway.connections, server.errors.length]).toEqual([0, 1])
+    await TestClient.as(server, 'other')
+    unlucky.destroy()
+    server.http.closeAllConnections()
+    server.http.close()
+  })
+
+  test('its handshake: the client gets 500, and other clients connect', async () => {
+    const identity: Identity = {
+      ...openIdentity(undefined),
+      identify(request) {
+        if (request.userId === 'now') throw new Error('planted')
+        if (request.userId === 'later') return Promise.reject(new Error('planted'))
+        return openIdentity(undefined).identify(request)
+      },
+    }
+    const server = await openGateway({ identity })
+    for (const userId of ['now', 'later']) {
+      const unlucky = connect(Number(new URL(server.url).port), '127.0.0.1')
+      unlucky.write(handshake({ target: `/ws?userId=${userId}` }))
+      const [answer] = await once(unlucky, 'data')
+      expect(String(answer)).toMatch(/^HTTP\/1.1 500 /)
+      expect(String(answer)).not.toContain('planted')
+      unlucky.destroy()
+    }
+    const planted = expect.stringContaining('planted')
+    expect(server.errors).toEqual([planted, planted])
+    await TestClient.as(server, 'other')
+    server.http.closeAllConnections()
+    server.http.close()
+  })
+
+  test('its refusal: the socket is closed', async () => {
+    const server = await openGateway()
+    vi.spyOn(WebSocket.prototype, 'send').mockImplementationOnce(() => {
+      throw new Error('planted')
+    })
+    const unlucky = connect(Number(new URL(server.url).port), '127.0.0.1')
+    unlucky.on('error', () => {})
+    unlucky.resume()
+    unlucky.write(handshake({ target: '/ws' }))
+    await once(unlucky, 'close')
+    expect(server.errors).toEqual([expect.stringContaining('planted')])
+    await TestClient.as(server, 'other')
+    server.http.closeAllConnections()
+    server.http.close()
+  })
+
+  test.each([
+    ['a ping that is due', 'ping', (server: OpenGateway) => server.gateway.advance(1e9)],
+    ['the end of the sessions', 'revoked', (server: OpenGateway) => server.gateway.endSessions('ann')],
+    ['the end of the server', 'end', (server: OpenGateway) => server.gateway.closeAll()],
+  ] as const)('%s', async (_what, method, act) => {
+    const server = await openGateway()
+    const clients = [await TestClient.as(server, 'ann'), await TestClient.as(server, 'ann')]
+    plant(method)
+    const real = vi.spyOn(Connection.prototype, method)
+    await act(server)
+    // The first one has the bug, and the second one is handled all the same.
+    expect(real.mock.calls.length).toBeGreaterThanOrEqual(2)
+    expect(server.errors).toEqual([expect.stringContaining('planted')])
+    expect((await clients[0]?.closed)?.code).toBe(4500)
+    server.http.closeAllConnections()
+    server.http.close()
+  })
 })
 
 test.each([

@@ -6,9 +6,10 @@ import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { CLOSE } from '@who-is-online/protocol/close-codes'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_MESSAGE_BYTES, type UserId } from '@who-is-online/protocol/words'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { ChangeFeed } from '../changes/feed.ts'
 import { Hub } from '../fanout/hub.ts'
+import { serve } from '../fanout/served.ts'
 import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Slices } from '../fanout/slices.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
@@ -37,7 +38,7 @@ import {
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import { ConnectionLimits, type LimitOptions } from './limits.ts'
 import type { OriginRules } from './origin.ts'
-import { onCloseFrame } from './outbox.ts'
+import { listen, ServedSocket } from './served-socket.ts'
 import { Sessions } from './sessions.ts'
 import { offersWebSocket, PlainRequests } from './upgrade.ts'
 
@@ -65,9 +66,6 @@ export interface GatewayOptions {
   readonly expiredGraceMs: number
 }
 
-/** The close code of a connection that ended without a close frame (RFC 6455, section 7.1.5). */
-const ABNORMAL = 1006
-
 /** The most fragments of a message. No client needs any for 64 KiB, but some proxies make a few. */
 const MAX_FRAGMENTS = 16
 
@@ -89,13 +87,16 @@ export const AWAY_MS_PER_CLIENT = 1
 /** Without this option, `ws` creates an encoder of 300 kB for each client that is turned away. */
 const NOT_DEFLATED = { compress: false } as const
 
+/** The answer to a request that a bug has prevented from being handled. */
+const BUG = {
+  kind: 'refused',
+  status: 500,
+  detail: 'internal error: see the log of the server',
+  headers: {},
+} as const
+
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
 type TurnedAway = Extract<Verdict, { kind: 'turned away' }>
-
-/** A WebSocket with its connection. All connections share the event handlers, which find the connection here. */
-class ClientSocket extends WebSocket {
-  connection: Connection | undefined
-}
 
 /** Accepts WebSocket connections at `/ws`, and closes those that are silent or stuck. */
 export class Gateway {
@@ -167,7 +168,7 @@ export class Gateway {
       maxFragments: MAX_FRAGMENTS,
       // The connection answers pings, because they count as messages.
       autoPong: false,
-      WebSocket: ClientSocket,
+      WebSocket: ServedSocket,
       handleProtocols: (protocols, request) => {
         const subprotocol = SUBPROTOCOL[versionOf(request)]
         return protocols.has(subprotocol) ? subprotocol : false
@@ -192,14 +193,15 @@ export class Gateway {
    */
   attach(server: Server): void {
     const plainRequests = new PlainRequests(server)
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (!offersWebSocket(request)) return plainRequests.giveBack(request, socket as Socket, head)
-      // `ws` accepts exactly this value.
-      request.headers.upgrade = 'websocket'
-      // Until `ws` handles errors, a connection reset must not become an uncaught error.
-      socket.on('error', destroy)
-      this.#arrivals.do(() => {
-        if (!socket.destroyed) this.#upgrade(request, socket as Socket, head)
+    server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+      const socket = duplex as Socket
+      this.#guard(socket, () => {
+        if (!offersWebSocket(request)) return plainRequests.giveBack(request, socket, head)
+        // `ws` accepts exactly this value.
+        request.headers.upgrade = 'websocket'
+        // Until `ws` handles errors, a connection reset must not become an uncaught error.
+        socket.on('error', destroy)
+        this.#arrivals.do(() => this.#guard(socket, () => this.#upgrade(request, socket, head)))
       })
     })
   }
@@ -209,9 +211,11 @@ export class Gateway {
     // First, because a client whose messages wait is not silent.
     for (const inbox of this.#ports.tooFast) inbox.advance(awake)
     const { ping, silent } = this.#heartbeat.advance(awake)
-    for (const connection of silent) connection.end(CLOSE.silentOrSlow, 'no answer to a ping')
-    for (const connection of ping) connection.ping()
-    for (const delivery of this.#ports.slow) delivery.check(awake)
+    for (const connection of silent) {
+      serve(connection, connection => connection.end(CLOSE.silentOrSlow, 'no answer to a ping'))
+    }
+    for (const connection of ping) serve(connection, connection => connection.ping())
+    for (const delivery of this.#ports.slow) serve(delivery, delivery => delivery.check(awake))
     this.#subscriptions.advance(awake)
     this.#endExpired(awake)
   }
@@ -219,7 +223,9 @@ export class Gateway {
   /** Ends all sessions of a user at once, and closes the user's connections with 4403. The user may come back. */
   endSessions(userId: UserId): void {
     this.#options.tracker.endSessions(userId)
-    for (const connection of this.#connections) if (connection.userId === userId) connection.revoked()
+    for (const connection of this.#connections) {
+      if (connection.userId === userId) serve(connection, connection => connection.revoked())
+    }
   }
 
   /** Refuses all new connections from now on. */
@@ -233,7 +239,8 @@ export class Gateway {
     const awayMs = this.#connections.size * AWAY_MS_PER_CLIENT
     for (const connection of this.#connections) {
       const code = connection.version === 'v1' ? CLOSE.restart : CLOSE.shuttingDown
-      connection.end(code, 'the server is restarting', Math.round(awayMs * Math.random()))
+      const retryAfterMs = Math.round(awayMs * Math.random())
+      serve(connection, connection => connection.end(code, 'the server is restarting', retryAfterMs))
       if (++told % CLOSES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
   }
@@ -247,19 +254,35 @@ export class Gateway {
     let ends = 0
     for (const connection of this.#connections) {
       if (connection.endsAt > awake) continue
-      connection.expired()
+      serve(connection, connection => connection.expired())
       if (++ends === CLOSES_PER_TURN) return
     }
     this.#checkExpiredAt = awake + CHECK_EXPIRED_MS
   }
 
+  /** Does a part of a handshake, before there is a connection. A bug in it ends only this socket. */
+  #guard(socket: Socket, task: () => void): void {
+    try {
+      task()
+    } catch (error) {
+      const text = (error as Error | undefined)?.stack ?? String(error)
+      this.#options.log.error('a bug: a handshake could not be handled', { error: text })
+      // After the handshake response, the client would read this as a frame.
+      if (socket.bytesWritten === 0) refuse(socket, BUG)
+      else socket.destroy()
+    }
+  }
+
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (socket.destroyed) return
     const verdict = this.#handshake.judge(request, this.#options.clock.steady(), this.#stopping)
     if (!(verdict instanceof Promise)) return this.#answer(request, socket, head, verdict)
-    void verdict.then(decide => {
-      if (this.#stopping) return refuse(socket, STOPPING)
-      if (!socket.destroyed) this.#answer(request, socket, head, decide())
-    })
+    void verdict.then(decide =>
+      this.#guard(socket, () => {
+        if (this.#stopping) return refuse(socket, STOPPING)
+        if (!socket.destroyed) this.#answer(request, socket, head, decide())
+      }),
+    )
   }
 
   #answer(request: IncomingMessage, socket: Socket, head: Buffer, verdict: Verdict): void {
@@ -272,17 +295,18 @@ export class Gateway {
     // Send the handshake response and the first messages in one write. The outbox uncorks the socket.
     if (verdict.kind === 'accepted') socket.cork()
     this.#webSockets.handleUpgrade(request, socket, head, webSocket => {
-      if (verdict.kind === 'accepted') this.#accept(webSocket as ClientSocket, socket, verdict)
+      if (verdict.kind === 'accepted') this.#accept(webSocket as ServedSocket, socket, verdict)
       else this.#turnAway(webSocket, verdict)
     })
   }
 
-  #accept(webSocket: ClientSocket, socket: Socket, accepted: Accepted): void {
+  #accept(webSocket: ServedSocket, socket: Socket, accepted: Accepted): void {
     const { grant, sessionId, choice, version, address } = accepted
     const { userId, username } = grant
     // An observer has no session, so it continues none: the user would be present without a connection.
-    if (sessionId !== undefined && !grant.rights.observer) this.#sessions.find(userId, sessionId)?.replaced()
-    this.#limits.opened(userId, address)
+    const replaced =
+      sessionId === undefined || grant.rights.observer ? undefined : this.#sessions.find(userId, sessionId)
+    if (replaced) serve(replaced, connection => connection.replaced())
     const connectionId = randomUUID()
     this.#welcome(webSocket, socket, {
       userId,
@@ -297,18 +321,16 @@ export class Gateway {
     })
   }
 
-  #welcome(webSocket: ClientSocket, socket: Socket, caller: Caller): void {
-    webSocket.on('message', onMessage)
-    webSocket.on('ping', onPing)
-    webSocket.on('pong', onPong)
-    webSocket.on('close', onClose)
-    webSocket.on('error', onViolation)
-    onCloseFrame(webSocket, onClose)
+  #welcome(webSocket: ServedSocket, socket: Socket, caller: Caller): void {
+    listen(webSocket)
     const connection = new Connection(this.#ports, caller, webSocket, socket)
     webSocket.connection = connection
     this.#connections.add(connection)
+    this.#limits.opened(caller.userId, caller.address)
     if (connection.version === 'v2') this.#sessions.add(connection)
-    connection.start(caller)
+    serve(connection, connection => connection.start(caller))
+    // The outbox uncorks the socket with the first message. After a bug in the start, a v1 client gets none.
+    if (!this.#connections.has(connection)) socket.uncork()
     this.#options.log.debug('connected', { userId: caller.userId, address: caller.address })
   }
 
@@ -321,7 +343,8 @@ export class Gateway {
   /** Tells the connections of a user about a new choice, except the session that made it. */
   #chosen(own: OwnChoice, bySession: string | undefined): void {
     for (const connection of this.#sessions.of(own.userId)) {
-      if (connection.sessionId !== bySession) connection.choiceChanged(own)
+      if (connection.sessionId === bySession) continue
+      serve(connection, connection => connection.choiceChanged(own))
     }
   }
 
@@ -345,36 +368,6 @@ export class Gateway {
     this.#options.log.limited(report.kind, report.text, report.fields)
     if (report.advice !== undefined) this.#options.log.once(report.advice)
   }
-}
-
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { connection } = this as ClientSocket
-  try {
-    if (isBinary) connection?.receivedBinary()
-    else connection?.receive(data.toString())
-  } catch (error) {
-    connection?.fail(error as Error)
-  }
-}
-
-function onPing(this: WebSocket, payload: Buffer): void {
-  ;(this as ClientSocket).connection?.pinged(payload)
-}
-
-function onPong(this: WebSocket): void {
-  ;(this as ClientSocket).connection?.ponged()
-}
-
-function onClose(this: WebSocket, code: number): void {
-  ;(this as ClientSocket).connection?.closed(code)
-}
-
-/**
- * Handles a violation of RFC 6455, which `ws` has answered, or a broken socket. The connection counts as ended now,
- * not when the TCP connection has ended.
- */
-function onViolation(this: WebSocket): void {
-  ;(this as ClientSocket).connection?.closed(ABNORMAL)
 }
 
 /**

@@ -155,7 +155,10 @@ export class Handshake {
     return identified
       .then(
         identified => () => this.#decide(identified, asked),
-        () => () => unavailable("the identity of the user can't be checked at present"),
+        // It never rejects, so this is a bug, and the caller handles it.
+        error => () => {
+          throw error
+        },
       )
       .finally(() => this.#pending--)
   }

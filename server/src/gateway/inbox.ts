@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
+import { type Served, serve } from '../fanout/served.ts'
 import type { Refusals } from '../refusals.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Debts } from './debts.ts'
@@ -20,7 +21,7 @@ export interface InboxPorts {
 }
 
 /** The connection of an inbox. */
-export interface InboxOwner extends Beating {
+export interface InboxOwner extends Beating, Served {
   /** Records a sign of life. */
   beat(): void
   handleText(text: string): void
@@ -29,8 +30,6 @@ export interface InboxOwner extends Beating {
   tellTooFast(): void
   /** Ends the connection of a client that has sent too fast for too long. */
   sentTooMuch(): void
-  /** Ends the connection because of a bug. */
-  fail(error: Error): void
 }
 
 /**
@@ -108,11 +107,7 @@ export class Inbox implements ThrottleOwner<Incoming> {
   /** Handles the messages that are due. A client that is not read can't answer a ping, so it counts as heard. */
   advance(awake: number): void {
     this.#owner.heardAt = awake
-    try {
-      this.#throttle.advance(this.#ports.clock.steady(), awake)
-    } catch (error) {
-      this.#owner.fail(error as Error)
-    }
+    serve(this.#owner, () => this.#throttle.advance(this.#ports.clock.steady(), awake))
   }
 
   /**
@@ -133,7 +128,7 @@ export class Inbox implements ThrottleOwner<Incoming> {
         this.#throttle.release()
         this.#throttle.advance(clock.steady(), clock.awake())
       })
-      .catch((error: unknown) => this.#owner.fail(error as Error))
+      .catch((error: unknown) => this.#owner.fail(error))
   }
 
   /** Hands over nothing more, and leaves the debt to the next connection of the user. */

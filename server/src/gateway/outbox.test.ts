@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { type PerMessageDeflateOptions, WebSocket, WebSocketServer } from 'ws'
+import { rethrow } from '../fanout/testing/rethrow.ts'
 import { deflatable } from './deflate.ts'
 import { textFrames } from './frames.ts'
 import { Outbox, onCloseFrame } from './outbox.ts'
@@ -40,7 +41,12 @@ async function pair(
   })
   const { webSocket, socket } = await accepted
   if (client.readyState !== WebSocket.OPEN) await new Promise(resolve => client.once('open', resolve))
-  return { client, webSocket, socket, outbox: new Outbox(webSocket, socket, { backlogged: () => {} }) }
+  return {
+    client,
+    webSocket,
+    socket,
+    outbox: new Outbox(webSocket, socket, { backlogged: () => {}, fail: rethrow }),
+  }
 }
 
 function textsOf(client: WebSocket): string[] {

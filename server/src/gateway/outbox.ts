@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
+import { type Served, serve } from '../fanout/served.ts'
 import { deflatable, deflated } from './deflate.ts'
 import { textFrames } from './frames.ts'
 
@@ -33,7 +34,7 @@ function takesDeflated(webSocket: WebSocket): boolean {
 }
 
 /** The owner of an outbox. */
-export interface OutboxOwner {
+export interface OutboxOwner extends Served {
   /** Called after a write of `bytes` bytes, if the client has not read everything yet. */
   backlogged(bytes: number): void
 }
@@ -47,11 +48,15 @@ let waiting: Outbox[] = []
 function flushWaiting(): void {
   const flushing = waiting
   waiting = []
-  for (const outbox of flushing) outbox.flush()
+  for (const outbox of flushing) serve(outbox, flush)
+}
+
+function flush(outbox: Outbox): void {
+  outbox.flush()
 }
 
 /** Writes to one client, in order: replies, which are gathered per tick, and runs of frames. */
-export class Outbox {
+export class Outbox implements Served {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   readonly #owner: OutboxOwner
@@ -80,6 +85,10 @@ export class Outbox {
   write(frames: Buffer): void {
     this.flush()
     this.#write(frames)
+  }
+
+  fail(error: unknown): void {
+    this.#owner.fail(error)
   }
 
   /** Writes the pending replies. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, BlockList, connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { LogFields } from '../log.ts'
 import { type Pace, UNPACED } from '../presence/pace.ts'
 import { Refusals } from '../refusals.ts'
 import { MAX_BODY_BYTES, PlainHttp } from './plain-http.ts'
@@ -34,9 +35,13 @@ async function serve(requests: Pace = UNPACED): Promise<void> {
   // A list without any proxy, so that loopback addresses are counted.
   const trustProxy = { kind: 'ranges', ranges: new BlockList() } as const
   const clock = { steady: () => now }
-  const log = { limited: (kind: string) => void logged.push(kind) }
+  const log = {
+    limited: (kind: string) => void logged.push(kind),
+    error: (_text: string, fields?: LogFields) => void logged.push(String(fields?.['error'])),
+  }
   const plainHttp = new PlainHttp({ clock, log, refusals, trustProxy, requests }, (request, response) => {
     reached.push(`${request.url}`)
+    if (request.url === '/bug') throw new Error('planted')
     open.push({ request, response })
   })
   server = createServer(plainHttp.handle)
@@ -128,4 +133,22 @@ test('[L7] a body of the longest length is allowed', async () => {
   await serve()
   send(get('/', `Content-Length: ${MAX_BODY_BYTES}\r\n`))
   await until(() => reached.length === 1)
+})
+
+test.each([
+  ['at once', ''],
+  ['behind another request', 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n'],
+])('[C2] a bug in the answer to a request %s ends only its own connection', async (_when, before) => {
+  await serve()
+  const unlucky = send(`${before}GET /bug HTTP/1.1\r\nHost: a\r\n\r\n`)
+  if (before !== '') {
+    await expect.poll(() => open.length).toBe(1)
+    open.shift()?.response.end('ok')
+  }
+  await unlucky.closed
+  expect(logged).toEqual([expect.stringContaining('planted')])
+  const other = send('GET /other HTTP/1.1\r\nHost: a\r\n\r\n')
+  await expect.poll(() => open.length).toBe(1)
+  open[0]?.response.end('served')
+  await expect.poll(other.received).toContain('served')
 })

@@ -12,7 +12,7 @@ import { hasOneHost, ONE_HOST } from './handshake.ts'
 
 export interface PlainHttpOptions {
   readonly clock: Pick<Clock, 'steady'>
-  readonly log: Pick<Log, 'limited'>
+  readonly log: Pick<Log, 'error' | 'limited'>
   readonly refusals: Refusals
   readonly trustProxy: TrustProxy | undefined
   /** How fast one address may send requests. */
@@ -54,9 +54,20 @@ export class PlainHttp {
     if (socket.destroyed) return
     const line = this.#lines.get(socket) ?? { isBusy: false, waiting: [] }
     this.#lines.set(socket, line)
-    if (!line.isBusy) this.#answer(request, response, line)
+    if (!line.isBusy) this.#serve(request, response, line)
     else if (line.waiting.length < MAX_WAITING) line.waiting.push([request, response])
     else this.#end(socket)
+  }
+
+  /** Answers a request. A bug ends only the connection of this client. */
+  #serve(request: IncomingMessage, response: ServerResponse, line: Line): void {
+    try {
+      this.#answer(request, response, line)
+    } catch (error) {
+      const text = (error as Error | undefined)?.stack ?? String(error)
+      this.#options.log.error('a bug: an HTTP request could not be handled', { error: text })
+      request.socket.destroy()
+    }
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, line: Line): void {
@@ -66,7 +77,7 @@ export class PlainHttp {
       setImmediate(() => {
         line.isBusy = false
         const next = line.waiting.shift()
-        if (next && !request.socket.destroyed) this.#answer(...next, line)
+        if (next && !request.socket.destroyed) this.#serve(...next, line)
       })
     })
     if (this.#isTooFast(request, response)) return

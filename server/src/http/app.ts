@@ -57,11 +57,11 @@ export function createApp(options: AppOptions): Express {
   app.use((_request, response) => {
     problem(response, 404, 'unknown path: WebSocket clients connect to /ws?userId=ID')
   })
-  app.use(((error: Error & { status?: number }, request, response, next) => {
-    if (response.headersSent) return next(error)
-    if (error.status !== undefined && error.status < 500)
+  app.use(((error: Error & { status?: number }, request, response, _next) => {
+    if (error.status !== undefined && error.status < 500 && !response.headersSent)
       return problem(response, error.status, error.message)
     log.error('an HTTP request failed', { path: request.path, error: error.stack ?? error.message })
+    if (response.headersSent) return response.destroy()
     problem(response, 500, 'internal error: see the log of the server')
   }) satisfies ErrorRequestHandler)
   return app
