@@ -235,12 +235,24 @@ test('[L4] after too much, the connection ends, nothing that waits is answered, 
   const connection = connect({}, SLOW)
   await taken()
   for (let n = 0; n < 12; n++) connection.receive('{"type":"ping"}')
-  expect(await taken()).toEqual(['pause', 'pong', 'error', 'disconnect', 'close 4429', 'pause'])
+  expect(await taken()).toEqual(['pause', 'resume', 'pong', 'error', 'disconnect', 'close 4429', 'pause'])
   expect([tooFast.size, gone]).toEqual([0, 1])
   connect({ sessionId: 's2', connectionId: 'c2' }, SLOW)
   expect(await taken()).toEqual(['pause', 'welcome'])
   expect(await wait(9_900)).toEqual([])
   expect(await wait(100)).toEqual(['resume'])
+})
+
+test('[C1] after the end a client that was not read is read again, and a burst that arrives is dropped', async () => {
+  const connection = connect({}, { ...UNLIMITED, messages: { burst: 3, everyMs: 1_000 } })
+  for (let n = 0; n < 5; n++) connection.receive('{"type":"ping"}')
+  expect((await taken()).filter(type => type === 'pause')).toHaveLength(1)
+  connection.end(4409, 'replaced')
+  expect(await taken()).toEqual(['resume', 'disconnect', 'close 4409'])
+  for (let n = 0; n < 3; n++) connection.receive('{"type":"ping"}')
+  expect(await taken()).toEqual([])
+  connection.receive('{"type":"ping"}')
+  expect(await taken()).toEqual(['pause'])
 })
 
 test('[L4] observers have the same user id and share no debt', async () => {
@@ -259,7 +271,7 @@ test('[V12 C2] a bug in a message that waited closes its own connection only', a
     throw new Error('planted')
   }
   await taken()
-  expect(await wait(1_000)).toEqual(['disconnect', 'close 4500'])
+  expect(await wait(1_000)).toEqual(['resume', 'disconnect', 'close 4500'])
   expect(errors).toBe(1)
 })
 

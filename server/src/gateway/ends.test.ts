@@ -24,6 +24,8 @@ const identity: Identity = {
       rights: ALL_RIGHTS,
     },
   }),
+  // The keys of the issuer never arrive.
+  renew: () => new Promise(() => {}),
 }
 
 let server: OpenGateway
@@ -115,4 +117,19 @@ test('[D19] access that is revoked: all connections get 4403, and the user is of
   // The user may come back.
   await connect('ann')
   expect(server.presence.see('ann').status).toBe('online')
+})
+
+test('[C1 D19] a client that was not read is closed as soon as it answers, without the timeout', async () => {
+  const ann = await connect('ann')
+  ann.send({ type: 'refresh', token: 'waits' })
+  ann.send({ type: 'set_status', status: 'busy' })
+  await connect('bob')
+  // The timeouts of a close never come.
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  try {
+    server.gateway.endSessions('ann')
+    expect((await ann.closed).code).toBe(4403)
+  } finally {
+    vi.useRealTimers()
+  }
 })
