@@ -61,6 +61,22 @@ describe('refresh', () => {
     expect(world.presence.see('ann').username).toBe('Ann')
   })
 
+  test('[D14] the name of a token is fixed for as long as that token is used, and not longer', async () => {
+    world.tokens.set('nameless', known())
+    const ann = world.connect({ username: 'Ann', isNameFixed: true }, { username: 'Ann' })
+    ann.send({ type: 'identify', username: 'Eve' })
+    expect(await ann.types()).toEqual(['welcome', 'not_allowed'])
+    expect(world.presence.see('ann').username).toBe('Ann')
+    ann.send(refresh('nameless'), { type: 'identify', username: 'Annie' })
+    expect(await ann.types()).toEqual(['ack', 'ack'])
+    expect(world.presence.see('ann').username).toBe('Annie')
+    // A token with a name sets it again.
+    world.tokens.set('named', known({ username: 'Ann', isNameFixed: true }))
+    ann.send(refresh('named'))
+    expect(await ann.types()).toEqual(['ack'])
+    expect(world.presence.see('ann').username).toBe('Ann')
+  })
+
   test('[W9] later requests wait for a token that is being checked, for 250 ms at most', async () => {
     const ann = world.connect()
     await ann.taken()

@@ -24,3 +24,13 @@ test.each<[string, string[], boolean]>([
 ])('[D11] a header %s names nobody', async (_what, rawHeaders, isFromProxy) => {
   expect(await ask(rawHeaders, isFromProxy)).toMatchObject({ state: 'refused' })
 })
+
+test('[D17] a server that checks no tokens itself refuses to renew one, and says to connect again', async () => {
+  const url = newIdentity({ AUTH_URL: 'https://app.example.com/user' })
+  const header = newIdentity({ AUTH_HEADER: 'X-Forwarded-User', TRUST_PROXY: '10.0.0.0/8' })
+  for (const { identity } of [url, header]) {
+    const renewed = await identity.renew('a.b.c')
+    const text = expect.stringContaining('close this connection and connect again')
+    expect(renewed).toEqual({ state: 'refused', rule: 'application', text })
+  }
+})

@@ -26,7 +26,7 @@ const MISSING: Identified = {
 const NO_TOKENS: Identified = {
   state: 'refused',
   rule: 'application',
-  text: 'this server does not check tokens: connect again instead',
+  text: "this server does not check tokens itself, so it can't renew one: close this connection and connect again, and AUTH_URL or AUTH_HEADER decides",
 }
 
 /** Identifies clients by what they can prove. The first credential that is present decides. */

@@ -22,7 +22,7 @@ export function openIdentity(observer: UserId | undefined): Identity {
     renew: () => ({
       state: 'refused',
       rule: 'application',
-      text: 'this server does not check tokens (AUTH=open)',
+      text: 'this server does not check tokens (AUTH=open): the connection does not end, so send no "refresh"',
     }),
   }
 }
