@@ -3,8 +3,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
 import { rethrow } from '../fanout/testing/rethrow.ts'
-import type { SharedAnswer } from '../reply.ts'
-import { Delivery, type DeliveryPorts } from './delivery.ts'
+import type { Refused, SharedAnswer } from '../reply.ts'
+import { Delivery, type DeliveryPorts, MAX_ASKED } from './delivery.ts'
 import { framesIn, textFrame } from './frames.ts'
 
 // What one client is sent, without a socket.
@@ -61,6 +61,7 @@ let slow: DeliveryPorts['slow']
 let awake: number
 /** What the connection was told. */
 let told: string[]
+let refused: unknown[]
 let delivery: Delivery
 
 beforeEach(() => {
@@ -69,13 +70,14 @@ beforeEach(() => {
   slow = new Set()
   awake = 0
   told = []
+  refused = []
   const ports = { shared: answers, clock: { awake: () => awake }, maxBufferedBytes: MAX_BUFFERED_BYTES, slow }
   const webSocket = { readyState: WebSocket.OPEN } as WebSocket
   const owner = {
     tooSlow: () => void told.push('too slow'),
     drained: () => void told.push('drained'),
     seesAll: true,
-    refuse() {},
+    refuse: ({ code, id }: Refused) => void refused.push([code, id]),
     fail: rethrow,
   }
   delivery = new Delivery(ports, webSocket, socket as unknown as Socket, owner)
@@ -239,6 +241,26 @@ test('a shared answer that waits for a backlog is sent after it, though nothing 
   socket.read()
   delivery.check(0)
   expect([answers.sendAll(), slow.size]).toEqual([1, 0])
+})
+
+test('[I9] answers that wait for a client which trickles its reads do not add up', () => {
+  socket.isFast = false
+  for (let id = 0; id <= MAX_ASKED; id++) delivery.share(ANSWER, id)
+  // The first one was asked for at once.
+  expect(refused).toEqual([])
+  for (let id = 0; id < 5; id++) {
+    delivery.share(ANSWER, `late ${id}`)
+    awake += 1_000
+    socket.read(1)
+    delivery.check(awake)
+  }
+  expect(refused).toEqual([0, 1, 2, 3, 4].map(id => ['too_fast', `late ${id}`]))
+  // When it has read, it may ask again.
+  expect(answers.sendAll()).toBe(1)
+  socket.read()
+  delivery.check(awake)
+  delivery.share(ANSWER, 'again')
+  expect(refused).toHaveLength(5)
 })
 
 test('[I9] a connection that ends asks for no more answers, and is not sent the one it asked for', () => {

@@ -35,6 +35,16 @@ interface AskedAnswer {
   readonly id: RequestId
 }
 
+/**
+ * How many shared answers may wait for one client. The rate limit lets one a second in, and a client that reads a few
+ * bytes now and then is never stuck, so without this bound they would add up for as long as it is connected.
+ */
+export const MAX_ASKED = 100
+
+/** After how long a client may ask again that has too many waiting answers, in ms. */
+const RETRY_AFTER_MS = 1_000
+
+const TOO_MANY = 'too many lists of all users wait to be read: read them, then ask again'
 const LOST_RIGHT = 'the new token does not allow lists of all users'
 
 /** How long a backlog may make no progress before the connection ends, in ms of awake time. */
@@ -89,10 +99,13 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     this.#outbox.flush()
   }
 
-  /** Sends a shared answer, after the shared answers to earlier requests. */
+  /** Sends a shared answer, after the shared answers to earlier requests. Refuses it if `MAX_ASKED` wait. */
   share(answer: SharedAnswer, id: RequestId): void {
     if (this.#isOver) return
     this.#asked ??= []
+    if (this.#asked.length >= MAX_ASKED) {
+      return this.#owner.refuse({ code: 'too_fast', text: TOO_MANY, id, retryAfterMs: RETRY_AFTER_MS })
+    }
     this.#asked.push({ answer, id })
     this.#shareNext()
   }
