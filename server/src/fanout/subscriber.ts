@@ -67,6 +67,9 @@ interface State {
   rounds: number
 }
 
+/** Shared by all subscribers that are sent no state: an empty array of its own takes 32 bytes per connection. */
+const NO_STATES: readonly State[] = []
+
 /** How many users one page of a state has at most, and one diff that catches up. */
 const PAGE_USERS = 1_000
 
@@ -101,7 +104,7 @@ export class Subscriber implements BatchReceiver, Turn {
   #seen: number
   /** The items of the current batch for this client, joined. */
   #gathered = ''
-  #states: State[] = []
+  #states: readonly State[] = NO_STATES
   #isActive = true
   /** A window was not sent because the backlog was too large. */
   #isBehind = false
@@ -177,7 +180,7 @@ export class Subscriber implements BatchReceiver, Turn {
   /** The connection is over: nothing of the subscriber remains. */
   end(): void {
     this.#isOver = true
-    this.#states = []
+    this.#states = NO_STATES
     this.#gathered = ''
     this.#unsubscribeFromAll()
     this.#unsubscribeFromCount()
@@ -350,7 +353,7 @@ export class Subscriber implements BatchReceiver, Turn {
 
   /** Begins a state. Until its last page is sent, windows are not: the last page has what changed meanwhile. */
   #beginState(of: State['of'], users: Iterable<UserId>, recovered: boolean, id: RequestId): void {
-    this.#states.push({ of, users, recovered, id, pages: undefined, rounds: 0 })
+    this.#states = [...this.#states, { of, users, recovered, id, pages: undefined, rounds: 0 }]
     if (of === 'users') this.#pump()
     else this.#ports.turns.take(this)
   }
@@ -388,7 +391,7 @@ export class Subscriber implements BatchReceiver, Turn {
       state.pages = new Pages(last)
       return
     }
-    this.#states.shift()
+    this.#states = this.#states.length === 1 ? NO_STATES : this.#states.slice(1)
     this.#told = feed.seq
     this.#writePage(state, [...last], true)
   }
@@ -402,9 +405,9 @@ export class Subscriber implements BatchReceiver, Turn {
     const all = { of: 'all', users: this.#allUsers(), recovered: false, pages: undefined } as const
     if (state.of === 'users') {
       state.pages = undefined
-      this.#states.unshift({ ...all, id: undefined, rounds: 0 })
+      this.#states = [{ ...all, id: undefined, rounds: 0 }, ...this.#states]
     } else if (state.of === 'all') this.#connection.fellBehind()
-    else this.#states[0] = { ...all, id: state.id, rounds: 0 }
+    else this.#states = [{ ...all, id: state.id, rounds: 0 }, ...this.#states.slice(1)]
   }
 
   #writePage({ of, recovered, id }: State, page: readonly UserId[], last: boolean): void {
