@@ -50,6 +50,9 @@ setInterval(model.tick, TICK_MS)
 const own = isOpen ? ownUser(identity => createClient({ url, ...identity }), tabStorage()) : undefined
 own?.user.subscribe(user => model.setMe(user.state === 'in' ? user.identity.userId : undefined))
 
+// It says how to connect with a user id alone.
+if (!isOpen) document.querySelector('footer')?.remove()
+
 const root = document.getElementById('page')
 if (root) {
   root.textContent = ''

@@ -21,6 +21,7 @@ browserTest(
     await ann.leave()
     await shown(page, ({ users }) => users['ann'] === 'offline')
     expect(await page.getByRole('button', { name: 'Connect' }).count()).toBe(0)
+    expect(await page.getByText('userId=').count()).toBe(0)
   },
 )
 

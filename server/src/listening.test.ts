@@ -90,9 +90,15 @@ test.each([
   ['fe80::1%eth0', '[fe80::1%25eth0]'],
   ['presence.internal', 'presence.internal'],
 ])('[Q8] HOST=%s is reached as %s', (host, name) => {
-  expect(linksTo({ host, port: 4_321 })).toEqual({
+  expect(linksTo({ host, port: 4_321 }, { hasPage: true, isOpen: true })).toEqual({
     open: `http://${name}:4321/`,
     connect: `ws://${name}:4321/ws?userId=YOUR_USER_ID`,
+  })
+})
+
+test('[Q8] without a page there is no link to it, and where tokens are required no user id in the other one', () => {
+  expect(linksTo({ host: '127.0.0.1', port: 1 }, { hasPage: false, isOpen: false })).toEqual({
+    connect: 'ws://127.0.0.1:1/ws',
   })
 })
 

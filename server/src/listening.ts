@@ -75,18 +75,27 @@ const UNSPECIFIED = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0', '::0'])
 
 /** URLs at which a client on this machine reaches the server. */
 export interface Links {
-  /** The live page, or the plain page, in a browser. */
-  readonly open: string
-  /** The WebSocket endpoint. */
+  /** The live page, or the plain page, in a browser; absent if the live page is off. */
+  readonly open?: string
+  /** The WebSocket endpoint. Where tokens are required, a client adds its own. */
   readonly connect: string
 }
 
+/** What the links depend on. */
+export interface Offer {
+  /** Whether there is a page at `/`. */
+  readonly hasPage: boolean
+  /** Whether user ids are believed, so that clients need no token. */
+  readonly isOpen: boolean
+}
+
 /** The URLs to print at the start. `port` is the actual port, even if PORT is 0. */
-export function linksTo({ host, port }: ListenAddress): Links {
+export function linksTo({ host, port }: ListenAddress, { hasPage, isOpen }: Offer): Links {
   const name = host === undefined || UNSPECIFIED.has(host) ? 'localhost' : host
   // In a URL, the % before a zone is written as %25 (RFC 6874).
   const authority = `${isIP(name) === 6 ? `[${name.replace('%', '%25')}]` : name}:${port}`
-  return { open: `http://${authority}/`, connect: `ws://${authority}/ws?userId=YOUR_USER_ID` }
+  const parameters = isOpen ? '?userId=YOUR_USER_ID' : ''
+  return { ...(hasPage && { open: `http://${authority}/` }), connect: `ws://${authority}/ws${parameters}` }
 }
 
 /** Whether other machines can connect, that is, whether the address is not a loopback address. */

@@ -119,7 +119,10 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
 
   log.info(`listening on ${settings.HOST ?? 'all interfaces'}, port ${server.port}`, {
     environment: settings.ENVIRONMENT,
-    ...linksTo({ host: settings.HOST, port: server.port }),
+    ...linksTo(
+      { host: settings.HOST, port: server.port },
+      { hasPage: server.hasPage, isOpen: isOpen(settings) },
+    ),
   })
   if (development && isOpen(settings) && isReachable(settings.HOST)) {
     log.info(

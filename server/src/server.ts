@@ -42,6 +42,8 @@ export interface ServerOptions {
 /** A running server. */
 export interface Server {
   readonly host: string | undefined
+  /** Whether there is a page at `/`. */
+  readonly hasPage: boolean
   /** The actual port, even if PORT is 0. */
   readonly port: number
   /**
@@ -98,8 +100,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log.error('a bug: a listener of changes failed', { error: String((error as Error)?.stack ?? error) })
   const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
   const livePage = livePageOf(settings, log)
+  const built = livePage !== undefined && livePage !== 'not built'
   const livePageTokens =
-    livePage && !isOpen(settings) ? new LivePageTokens(OBSERVER_ID, () => clock.now()) : undefined
+    built && !isOpen(settings) ? new LivePageTokens(OBSERVER_ID, () => clock.now()) : undefined
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
@@ -136,7 +139,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     feed,
     clock,
     log,
-    identity: createIdentity(settings, { clock, log }, livePageTokens, livePage && OBSERVER_ID),
+    identity: createIdentity(settings, { clock, log }, livePageTokens, built ? OBSERVER_ID : undefined),
     limits,
     refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
@@ -185,7 +188,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
   }
 
-  const app = createApp({ health, metrics, log, version, livePage, livePageTokens, apiKey: settings.API_KEY })
+  const app = createApp({
+    health,
+    metrics,
+    log,
+    version,
+    livePage,
+    livePageTokens,
+    apiKey: settings.API_KEY,
+    isOpen: isOpen(settings),
+  })
   const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }
   const plainHttp = new PlainHttp({ ...shared, requests: limits.httpRequestsPerAddress }, app)
   const http = createServer(
@@ -219,6 +231,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   return {
     host: settings.HOST,
+    hasPage: livePage !== undefined,
     port: (http.address() as AddressInfo).port,
     async stop() {
       stopping = true
@@ -262,7 +275,7 @@ function withTimeLimit(save: Promise<void>): Promise<void> {
 }
 
 /** The live page, if it is switched on. The page is optional: if it was not built, log that and continue. */
-function livePageOf(settings: Settings, log: Log): LivePage | undefined {
+function livePageOf(settings: Settings, log: Log): LivePage | 'not built' | undefined {
   const { DASHBOARD, ENVIRONMENT } = settings
   if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
   const page = readLivePage(BUILT_PAGE)
@@ -272,7 +285,7 @@ function livePageOf(settings: Settings, log: Log): LivePage | undefined {
     )
   }
   if (!page) log.info('there is no live page: it was not built')
-  return page
+  return page ?? 'not built'
 }
 
 /** Creates an id for this run of the server: 40 random bits, as letters and digits. */

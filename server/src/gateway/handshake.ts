@@ -131,7 +131,7 @@ export class Handshake {
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
-    if (url.split('?', 1)[0] !== '/ws') return refused(404, 'WebSocket clients connect to /ws?userId=ID')
+    if (url.split('?', 1)[0] !== '/ws') return refused(404, 'WebSocket clients connect to /ws')
     if (isStopping) return STOPPING
 
     const from = clientAddress(request, trustProxy)

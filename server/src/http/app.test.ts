@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StoreHealth } from '../storage/store.ts'
-import { createApp } from './app.ts'
+import { type AppOptions, createApp } from './app.ts'
 import { readiness } from './health.ts'
 import { BUILT_PAGE, readLivePage } from './live-page.ts'
 import { consoleLine } from './page.ts'
@@ -18,17 +18,30 @@ const servers: Server[] = []
 let withPage: number
 let without: number
 let locked: number
+/** The errors that were logged. */
+const errors: string[] = []
 
-async function serve(livePage: ReturnType<typeof readLivePage>, apiKey?: string): Promise<number> {
-  const quiet = { error() {}, info() {}, debug() {}, limited() {}, once() {} }
+async function serve(
+  livePage: AppOptions['livePage'],
+  apiKey?: string,
+  { isOpen = true, metrics = async () => '' } = {},
+): Promise<number> {
+  const quiet = {
+    error: (text: string) => void errors.push(text),
+    info() {},
+    debug() {},
+    limited() {},
+    once() {},
+  }
   const app = createApp({
     health: { stopping: false, store: { state: 'ok' } },
-    metrics: { text: async () => '' } as never,
+    metrics: { text: metrics } as never,
     log: quiet,
     version: '0.0.0',
     livePage,
     livePageTokens: undefined,
     apiKey,
+    isOpen,
   })
   const server = createServer(app)
   servers.push(server)
@@ -64,7 +77,7 @@ beforeAll(async () => {
   writeFileSync(join(pageDir, 'assets/index-b2.css'), 'p{color:red}')
   writeFileSync(join(dir.path, 'secret.txt'), 'secret')
   withPage = await serve(readLivePage(pageDir))
-  without = await serve(undefined, KEY)
+  without = await serve(undefined)
   locked = await serve(readLivePage(pageDir), KEY)
   // The files are read once: removing one has no effect.
   rmSync(join(pageDir, 'assets/index-a1.js'))
@@ -127,11 +140,11 @@ test.each([
   expect(body.toString()).not.toContain('secret')
 })
 
-const SERVED = ['/', '/healthz', '/readyz', '/metrics', '/asyncapi.json', '/ws'] as const
+const SERVED = ['/', '/live-page-token', '/healthz', '/readyz', '/metrics', '/asyncapi.json', '/ws'] as const
 const ASSETS = ['/assets/index-a1.js', '/assets/index-b2.css'] as const
 const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const
 
-test.each([...SERVED, '/healthz/', '/ws/', '/HEALTHZ', '/ws?userId=ann', ...ASSETS])(
+test.each([...SERVED, '/healthz/', '/ws/', '/HEALTHZ', '/ws?userId=ann', 'http://x', ...ASSETS])(
   '[T7] %s answers OPTIONS with 204, and other methods with 405',
   async path => {
     const options = await get(withPage, path, {}, 'OPTIONS')
@@ -200,7 +213,7 @@ test('a path that is not UTF-8 is a 400 that says what is wrong', async () => {
 })
 
 test('pages load only files of the server: no inline script, and no inline style except that of the plain page', async () => {
-  for (const port of [withPage, without]) {
+  for (const port of [withPage, await serve('not built')]) {
     const { headers, body } = await get(port, '/')
     const policy = String(headers['content-security-policy'])
     expect(policy).toContain("default-src 'none'")
@@ -213,12 +226,68 @@ test('pages load only files of the server: no inline script, and no inline style
   }
 })
 
-test('without a live page, / is the plain page, and there are no assets', async () => {
-  const { headers, body } = await get(without, '/')
-  expect(body.toString()).toContain(`<code>${consoleLine}</code>`)
-  expect(headers['cache-control']).toBe('no-store')
-  expect((await get(without, '/assets/index-a1.js')).status).toBe(404)
+test('[T2] if the live page was not built, / is the plain page, which says what this server needs', async () => {
+  const hints = { open: "'/ws?userId=ann')", tokens: "'/ws?token=TOKEN')" }
+  for (const isOpen of [true, false]) {
+    const notBuilt = await serve('not built', undefined, { isOpen })
+    const { headers, body } = await get(notBuilt, '/')
+    expect([body.includes(hints.open), body.includes(hints.tokens)]).toEqual([isOpen, !isOpen])
+    expect(headers['cache-control']).toBe('no-store')
+    expect((await get(notBuilt, '/assets/index-a1.js')).status).toBe(404)
+    const { detail } = JSON.parse((await get(notBuilt, '/unknown')).body.toString())
+    expect(detail.includes('userId')).toBe(isOpen)
+  }
   expect(readLivePage(join(dir.path, 'nowhere'))).toBeUndefined()
+})
+
+test('[T2 T5] the plain page needs the key as the live page does', async () => {
+  const notBuilt = await serve('not built', KEY)
+  const { status, body } = await get(notBuilt, '/')
+  expect([status, body.includes('/ws')]).toEqual([401, false])
+  expect((await get(notBuilt, '/', { Authorization: `Bearer ${KEY}` })).status).toBe(200)
+})
+
+test('[T2] if the live page is off, / is an unknown path', async () => {
+  for (const path of ['/', '/?x', 'http://x', 'http://x/']) {
+    const { status, body } = await get(without, path)
+    expect([path, status, JSON.parse(body.toString()).title]).toEqual([path, 404, 'Not Found'])
+  }
+})
+
+test.each([
+  ['the live page', () => withPage],
+  ['a live page with a key', () => locked],
+  ['a live page that was not built', () => serve('not built')],
+  ['a live page that was not built, with a key', () => serve('not built', KEY)],
+  ['no live page', () => without],
+])('[T7] with %s, a path with empty segments is unknown', async (_what, port) => {
+  const at = await port()
+  for (const path of [
+    '//',
+    '///',
+    'http://x//',
+    '//x',
+    '//healthz',
+    '/healthz//',
+    '/ws//',
+    '/assets//',
+    '/.',
+    '/./',
+  ]) {
+    const { status, headers } = await get(at, path)
+    expect([path, status, headers['content-type']]).toEqual([
+      path,
+      404,
+      'application/problem+json; charset=utf-8',
+    ])
+  }
+})
+
+test('[C2] a bug in an answer is logged, and the client gets 500 without its text', async () => {
+  const broken = await serve(undefined, undefined, { metrics: () => Promise.reject(new Error('planted')) })
+  const { status, body } = await get(broken, '/metrics')
+  expect([status, body.includes('planted'), errors]).toEqual([500, false, ['an HTTP request failed']])
+  expect((await get(broken, '/healthz')).status).toBe(200)
 })
 
 const PAGE = ['/', '/assets/index-b2.css', '/assets/none.js'] as const
@@ -295,13 +364,12 @@ test('[T5] other paths do not require the key', async () => {
   }
   expect((await get(locked, '/ws')).status).toBe(426)
   expect((await get(locked, '/nothing')).status).toBe(404)
-  expect((await get(without, '/')).body.toString()).toContain(consoleLine)
 })
 
 test('the built page has the console line, loads only its own files, and is smaller than 60 kB', () => {
   const built = readLivePage(BUILT_PAGE)
   const html = built?.index.plain.toString() ?? ''
-  expect(html).toContain(`<code>${consoleLine}</code>`)
+  expect(html).toContain(`<code>${consoleLine('userId=ann')}</code>`)
   expect(html).toContain('<title>Who Is Online</title>')
   expect(html).not.toMatch(/(?:src|href)="(?:https?:|\/)/)
   expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style/)

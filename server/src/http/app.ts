@@ -5,7 +5,8 @@ import type { Metrics } from '../metrics.ts'
 import { type Health, readiness } from './health.ts'
 import { type LivePage, type PageTokens, servePage } from './live-page.ts'
 import { readOnly, serverOptions } from './methods.ts'
-import { page } from './page.ts'
+import { normalPath } from './normal-path.ts'
+import { servePlainPage } from './page.ts'
 import { policy } from './policy.ts'
 import { problem } from './problem.ts'
 
@@ -16,27 +17,31 @@ export interface AppOptions {
   readonly log: Log
   /** The version of the server package. */
   readonly version: string
-  /** `undefined` if the live page is off or was not built. */
-  readonly livePage: LivePage | undefined
+  /** `undefined` if the live page is off, and `'not built'` if it is on, but can't be read. */
+  readonly livePage: LivePage | 'not built' | undefined
   /** Makes the tokens with which live pages connect; `undefined` if they need none. */
   readonly livePageTokens: PageTokens | undefined
   /** The key that the live page requires; `undefined` if it requires none. */
   readonly apiKey: string | undefined
+  /** Whether user ids are believed, so that clients need no token. */
+  readonly isOpen: boolean
 }
 
 /** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
 export function createApp(options: AppOptions): Express {
-  const { health, metrics, log, version, livePage, livePageTokens, apiKey } = options
+  const { health, metrics, log, version, livePage, livePageTokens, apiKey, isOpen } = options
   const app = express()
   const document = Buffer.from(JSON.stringify(asyncApi(version)))
+  const endpoint = isOpen ? '/ws?userId=ID' : '/ws with a token'
   app.disable('etag')
+  app.enable('strict routing')
+  app.enable('case sensitive routing')
   app.use(policy())
   app.use(serverOptions)
+  app.use(normalPath)
 
-  if (livePage) app.use(servePage(livePage, livePageTokens, apiKey))
-  readOnly(app, '/', (_request, response) => {
-    response.type('html').set('Cache-Control', 'no-store').send(page)
-  })
+  if (livePage === 'not built') app.use(servePlainPage(isOpen, apiKey))
+  else if (livePage) app.use(servePage(livePage, livePageTokens, apiKey))
   readOnly(app, '/healthz', (_request, response) => {
     response.json({ status: 'alive' })
   })
@@ -52,10 +57,10 @@ export function createApp(options: AppOptions): Express {
   })
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')
-    problem(response, 426, 'this endpoint accepts WebSocket connections only: connect to /ws?userId=ID')
+    problem(response, 426, `this endpoint accepts WebSocket connections only: connect to ${endpoint}`)
   })
   app.use((_request, response) => {
-    problem(response, 404, 'unknown path: WebSocket clients connect to /ws?userId=ID')
+    problem(response, 404, `unknown path: WebSocket clients connect to ${endpoint}`)
   })
   app.use(((error: Error & { status?: number }, request, response, _next) => {
     if (error.status !== undefined && error.status < 500 && !response.headersSent)

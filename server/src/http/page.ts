@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
+import { type RequestHandler, Router } from 'express'
+import { requireKey } from './api-key.ts'
+import { readOnly } from './methods.ts'
 
 /** A line of JavaScript to paste into the console of a browser, on a page of this server. */
-export const consoleLine =
-  "ws = new WebSocket(location.origin.replace('http', 'ws') + '/ws?userId=ann'); ws.onmessage = e => console.log(e.data)"
+export function consoleLine(parameters: string): string {
+  return `ws = new WebSocket(location.origin.replace('http', 'ws') + '/ws?${parameters}'); ws.onmessage = e => console.log(e.data)`
+}
 
 const style = `
 :root { color-scheme: light dark }
@@ -13,11 +17,16 @@ code { overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 10%,
 /** The hash with which the content security policy allows the inline style of the page below. */
 export const styleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`
 
-/**
- * The page at `/` if there is no live page: it says what this server is and how to try it. It shows no user
- * data.
- */
-export const page = `<!doctype html>
+/** How to connect by hand, to a server that believes user ids and to one that requires tokens. */
+const OPEN = `Open this browser’s console (F12) and paste
+<code>${consoleLine('userId=ann')}</code>
+to be online as <code>ann</code>. Do the same in a second tab with another name: the first tab receives the change.
+Then run <code>ws.send('{"type":"get_all_users"}')</code> to list all users.`
+const WITH_TOKEN = `Open this browser’s console (F12), replace <code>TOKEN</code> with the token of a user, and paste
+<code>${consoleLine('token=TOKEN')}</code>
+to be online as that user.`
+
+const html = (how: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -28,11 +37,22 @@ export const page = `<!doctype html>
 </head>
 <body>
 <p>
-<strong>Who Is Online</strong> is running here. Open this browser’s console (F12) and paste
-<code>${consoleLine}</code>
-to be online as <code>ann</code>. Do the same in a second tab with another name: the first tab receives the change.
-Then run <code>ws.send('{"type":"get_all_users"}')</code> to list all users.
+<strong>Who Is Online</strong> is running here. ${how}
 </p>
 </body>
 </html>
 `
+
+/**
+ * Serves the page at `/` of a server whose live page is on, but was not built: it says what this server is and how to
+ * try it. It shows no user data, and needs the key as the live page does.
+ */
+export function servePlainPage(isOpen: boolean, apiKey: string | undefined): RequestHandler {
+  const page = html(isOpen ? OPEN : WITH_TOKEN)
+  const router = Router({ strict: true, caseSensitive: true })
+  if (apiKey !== undefined) router.get('/', requireKey(apiKey))
+  readOnly(router, '/', (_request, response) => {
+    response.type('html').set('Cache-Control', 'no-store').send(page)
+  })
+  return router
+}
