@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList } from 'node:net'
 import { expect, test } from 'vitest'
-import { clientAddress, countedAs } from './address.ts'
+import { clientAddress, countedAs, isPrivate } from './address.ts'
 
 const request = (remoteAddress: string, forwarded?: string) =>
   ({
@@ -25,6 +25,27 @@ test('[A1] without a trusted proxy, the address is that of the peer, and limits 
   for (const address of ['127.0.0.1', '::1', '172.20.0.1', 'fd00::1', 'fe80::1']) {
     expect(clientAddress(request(address), undefined).own).toBe(false)
   }
+})
+
+test('[A1] an IPv4 address is private in exactly the ranges of RFC 1918, 3927 and 6598, and the loopback range', () => {
+  const expected = new BlockList()
+  for (const [address, bits] of [
+    ['127.0.0.0', 8],
+    ['10.0.0.0', 8],
+    ['172.16.0.0', 12],
+    ['192.168.0.0', 16],
+    ['169.254.0.0', 16],
+    ['100.64.0.0', 10],
+  ] as const) {
+    expected.addSubnet(address, bits, 'ipv4')
+  }
+  const wrong: string[] = []
+  for (let high = 0; high < 2 ** 16; high++) {
+    const address = `${high >> 8}.${high & 255}.7.9`
+    if (isPrivate(address) !== expected.check(address)) wrong.push(address)
+  }
+  expect(wrong).toEqual([])
+  expect(['10.0.0', '10.', '127.0.0.1.example', ''].map(isPrivate)).toEqual([false, false, false, false])
 })
 
 test('[A2] trusted hops are counted from the right, so entries that a client wrote are ignored', () => {

@@ -2,25 +2,20 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { TrustProxy } from '../setting-values.ts'
 
-/** Loopback, private, link-local and carrier-grade NAT ranges (RFC 1918, 3927, 4193, 4291, 6598). */
-const privateRanges = new BlockList()
-for (const [address, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['169.254.0.0', 16],
-  ['100.64.0.0', 10],
-] as const) {
-  privateRanges.addSubnet(address, bits, 'ipv4')
-}
-privateRanges.addAddress('::1', 'ipv6')
-privateRanges.addSubnet('fc00::', 7, 'ipv6')
-privateRanges.addSubnet('fe80::', 10, 'ipv6')
+/** Loopback, private, link-local and carrier-grade NAT ranges of IPv4 (RFC 1918, 3927, 6598). */
+const PRIVATE_V4 =
+  /^(?:127|10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./
+
+/** The same of IPv6 (RFC 4193, 4291). */
+const privateV6 = new BlockList()
+privateV6.addAddress('::1', 'ipv6')
+privateV6.addSubnet('fc00::', 7, 'ipv6')
+privateV6.addSubnet('fe80::', 10, 'ipv6')
 
 /** Whether an address belongs to this machine or to a private network. `false` if it is not an IP address. */
 export function isPrivate(address: string): boolean {
-  return within(privateRanges, address)
+  // Each connection is checked twice, and a `BlockList` takes 20 times as long.
+  return isIP(address) === 4 ? PRIVATE_V4.test(address) : within(privateV6, address)
 }
 
 /** The address that a request comes from. */

@@ -127,7 +127,8 @@ export class Handshake {
    */
   judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
     const { origins, trustProxy, limits } = this.#options
-    const url = (request.url ?? '').replace(SCHEME_AND_HOST, '')
+    const target = request.url ?? ''
+    const url = target.startsWith('/') ? target : target.replace(SCHEME_AND_HOST, '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation

@@ -1,5 +1,4 @@
 import { type RawData, WebSocket } from 'ws'
-import { serve } from '../fanout/served.ts'
 import type { Connection } from './connection.ts'
 import { onCloseFrame } from './outbox.ts'
 
@@ -20,7 +19,13 @@ function listener<Values extends readonly unknown[]>(
 ): (this: WebSocket, ...values: Values) => void {
   return function (...values) {
     const { connection } = this as ServedSocket
-    if (connection) serve(connection, connection => handle(connection, ...values))
+    if (!connection) return
+    // The same as `serve`, without a closure per message.
+    try {
+      handle(connection, ...values)
+    } catch (error) {
+      connection.fail(error)
+    }
   }
 }
 

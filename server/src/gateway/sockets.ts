@@ -33,11 +33,10 @@ const SEARCH_EVERY_MS = 1_000
 export class Sockets {
   readonly #options: SocketOptions
   readonly #byAddress = new Map<string, number>()
-  /** The address that each socket counts for; `undefined` for one that counts for none. */
-  readonly #addressOf = new WeakMap<Socket, string | undefined>()
+  /** The open sockets, and the address that each one counts for; `undefined` for one that counts for none. */
+  readonly #addressOf = new Map<Socket, string | undefined>()
   /** One listener for all sockets: a listener for each would take 250 bytes per connection. */
   readonly #onClose: (this: Socket) => void
-  #all = 0
   #counted = 0
   #searchedAt = Number.NEGATIVE_INFINITY
 
@@ -61,13 +60,12 @@ export class Sockets {
     server.on('connection', (socket: Socket) => {
       // A socket comes twice if its upgrade request is given back.
       if (this.#addressOf.has(socket)) return
-      this.#addressOf.set(socket, undefined)
       if (!this.#opened(socket)) {
         socket.on('error', () => {})
         socket.end(TOO_MANY)
         return socket.destroySoon()
       }
-      if (this.#all > sockets * (1 - KEPT_SHARE)) this.#closeIdle(server)
+      if (this.#addressOf.size > sockets * (1 - KEPT_SHARE)) this.#closeIdle(server)
     })
   }
 
@@ -84,17 +82,16 @@ export class Sockets {
         return false
       }
       this.#byAddress.set(address, count + 1)
-      this.#addressOf.set(socket, address)
       this.#counted++
     }
-    this.#all++
+    this.#addressOf.set(socket, address)
     socket.on('close', this.#onClose)
     return true
   }
 
   #closed(socket: Socket): void {
     const address = this.#addressOf.get(socket)
-    this.#all--
+    this.#addressOf.delete(socket)
     if (address === undefined) return
     this.#counted--
     const count = (this.#byAddress.get(address) ?? 0) - 1
