@@ -41,6 +41,9 @@ const TRY_AGAIN_MS = 5_000
 /** Limits open connections and the rate of handshakes: in total, per address, and connections also per user. */
 export class ConnectionLimits {
   readonly #options: LimitOptions
+  /** How many connections one user and one address may have: at most half of all, if all are few. */
+  readonly #perUser: number
+  readonly #perAddress: number
   readonly #byUser = new Map<UserId, number>()
   readonly #byAddress = new Map<string, number>()
   readonly #handshakesByAddress: AddressRate
@@ -49,7 +52,10 @@ export class ConnectionLimits {
 
   constructor(options: LimitOptions) {
     this.#options = options
-    this.#handshakesByAddress = new AddressRate(options.handshakesPerAddress)
+    const half = halfOf(options.connections)
+    this.#perUser = Math.min(options.connectionsPerUser, half)
+    this.#perAddress = Math.min(options.connectionsPerAddress, half)
+    this.#handshakesByAddress = new AddressRate(atMostHalf(options.handshakesPerAddress, options.handshakes))
   }
 
   /**
@@ -79,12 +85,11 @@ export class ConnectionLimits {
    * `undefined`, and none per address if `address` is `undefined`.
    */
   admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
-    const { connections, connectionsPerUser, connectionsPerAddress } = this.#options
-    if (this.#connections >= connections) return full(503, 'MAX_CONNECTIONS')
-    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= connectionsPerUser) {
+    if (this.#connections >= this.#options.connections) return full(503, 'MAX_CONNECTIONS')
+    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= this.#perUser) {
       return full(429, 'MAX_CONNECTIONS_PER_USER')
     }
-    if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= connectionsPerAddress) {
+    if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#perAddress) {
       return full(429, 'MAX_CONNECTIONS_PER_ADDRESS')
     }
     return undefined
@@ -103,6 +108,15 @@ export class ConnectionLimits {
     count(this.#byUser, userId, -1)
     if (address !== undefined) count(this.#byAddress, address, -1)
   }
+}
+
+function halfOf(count: number): number {
+  return Math.max(1, Math.floor(count / 2))
+}
+
+/** The rate of one address, but at most half of the rate of all: the others need the rest. */
+function atMostHalf(one: Pace, all: Pace): Pace {
+  return { burst: Math.min(one.burst, halfOf(all.burst)), everyMs: Math.max(one.everyMs, 2 * all.everyMs) }
 }
 
 function full(status: 429 | 503, setting: Limit): TooMany {
