@@ -196,7 +196,9 @@ describe('a server with AUTH_SECRET', () => {
 // Its port is a setting of the server, so it listens before the server starts.
 const application = await Application.start()
 application.answer = (request, response) => {
+  const expired = '{"userId":"ann","expiresAt":"2020-01-01T00:00:00Z"}'
   if (request.headers.cookie === 'session=ann') response.end('{"userId":"ann"}')
+  else if (request.headers.cookie === 'session=old') response.end(expired)
   else response.writeHead(request.headers.cookie === 'session=down' ? 500 : 401).end()
 }
 afterAll(() => application.stop())
@@ -209,6 +211,11 @@ describe('a server that asks the application', () => {
     expect(await as('session=ann')).toMatchObject({ messages: [{ userId: 'ann' }] })
     expect(await as('session=eve')).toMatchObject({ code: 4401 })
     expect(await as('session=down')).toEqual({ status: 503 })
+    const expired = 'bad_token: the application said that the credential has expired'
+    expect(await as('session=old')).toMatchObject({ code: 4401, messages: [{ message: expired }] })
+    expect(await result(server.url, { headers: { cookie: 'session=old' } })).toEqual({ status: 401 })
+    const metrics = await (await fetch(`${server.origin}/metrics`)).text()
+    expect(metrics).toContain('wio_refused_total{limit="AUTH"} 3\n')
     expect(server.output()).toContain('AUTH_URL gave no usable answer')
   })
 })

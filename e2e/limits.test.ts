@@ -169,3 +169,60 @@ test('[K2] a large reply in progress does not count as backlog: ten lists of 10,
   await full.end('SIGTERM')
   own.remove()
 })
+
+test('[L10] a user or an address that subscribes to all it can leaves enough for others', async () => {
+  const own = temporaryDir()
+  const small = await startServer(own.path, {
+    TRUST_PROXY: 1,
+    MAX_WATCHED_IDS: 1_000,
+    MAX_WATCHED_USERS: 200,
+  })
+  const ids = (from: number, count: number) => Array.from({ length: count }, (_, n) => `u${from + n}`)
+  /** Subscribes to 20 ids at a time until that is refused. Returns the refusal. */
+  const takeAll = async (client: TestClient): Promise<string> => {
+    for (let from = 0; ; from += 20) {
+      client.send({ type: 'subscribe', userIds: ids(from, 20) })
+      const answer = JSON.parse(await client.text())
+      if (answer.type === 'error') return answer.message
+    }
+  }
+  const open = async (userId: string, address: string) => {
+    const options = { ...from(address), protocols: ['who-is-online.v2'] }
+    const client = await TestClient.open(`${small.url}?userId=${userId}`, options)
+    await client.next('welcome')
+    return client
+  }
+  const metrics = async () => (await fetch(`${small.origin}/metrics`)).text()
+  const clients: TestClient[] = []
+  const refusals: string[] = []
+  // The connections of one user, each from another address, and then users of one address.
+  const hogs = Array.from({ length: 4 }, (_, n) => ['hog', `8.8.8.${n}`] as const)
+  const crowd = Array.from({ length: 4 }, (_, n) => [`crowd${n}`, '9.9.9.9'] as const)
+  for (const [userId, address] of [...hogs, ...crowd]) {
+    const client = await open(userId, address)
+    clients.push(client)
+    refusals.push(await takeAll(client))
+  }
+  const connection = 'too_many: this connection can subscribe to 0 more users by id (MAX_WATCHED_USERS)'
+  expect(refusals.slice(0, 4)).toEqual([
+    connection,
+    connection,
+    expect.stringMatching(
+      /^too_many: this user can subscribe to \d+ more users by id \(MAX_WATCHED_IDS_SHARE\)$/,
+    ),
+    expect.stringContaining('this user'),
+  ])
+  expect(refusals.slice(4)).toEqual([
+    connection,
+    ...Array<unknown>(3).fill(expect.stringContaining('this address')),
+  ])
+  const honest = await open('honest', '1.1.1.1')
+  await honest.ask({ type: 'subscribe', userIds: ids(0, 100) }, 'presence_state')
+  expect(await metrics()).toMatch(/wio_refused_total\{limit="MAX_WATCHED_IDS_SHARE"\} 5\n/)
+  expect(await metrics()).toMatch(/wio_refused_total\{limit="MAX_WATCHED_IDS"\} 0\n/)
+  expect(small.output()).toContain('a subscription was refused by MAX_WATCHED_IDS_SHARE')
+  await Promise.all([honest, ...clients].map(client => client.leave()))
+  await expect.poll(metrics).toMatch(/^wio_watched_ids 0$/m)
+  await small.end('SIGTERM')
+  own.remove()
+})

@@ -211,7 +211,7 @@ export const ERROR_CODES = {
   too_fast:
     'Too many messages. Without `retryAfterMs` nothing was dropped: your messages are answered later, in order. With it, the request with this `id` was dropped; retry after that time',
   too_many:
-    'More users than one connection can subscribe to (`limits.maxWatchedUsers`); the request had no effect',
+    'More users than one connection can subscribe to (`limits.maxWatchedUsers`), or than the server has room for; the message says which. The request had no effect',
   not_allowed:
     'This user does not have the right to do this. With `ended`, a new token does not allow these subscriptions, and they have ended',
   bad_token: 'The token is invalid, expired or of another user; get a new one',

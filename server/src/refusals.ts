@@ -1,5 +1,15 @@
-/** What was refused or delayed: the name of the setting, or `PIPELINING`, which has none. */
+/** What all clients share, and a single one must not use up: see `Pool`. */
+export type PoolName =
+  | 'MAX_WATCHED_IDS'
+  | 'AUTH_URL'
+  /** The connections that wait for their identity. */
+  | 'PENDING_HANDSHAKES'
+
+/** What was refused or delayed: the name of the setting, or a name of its own for what has no setting. */
 export type Limit =
+  | PoolName
+  /** The share of one user or one address in a pool. */
+  | `${PoolName}_SHARE`
   | 'MAX_CONNECTIONS'
   | 'MAX_CONNECTIONS_PER_USER'
   | 'MAX_CONNECTIONS_PER_ADDRESS'
@@ -8,6 +18,7 @@ export type Limit =
   | 'HTTP_REQUESTS_PER_SECOND_PER_ADDRESS'
   | 'PIPELINING'
   | 'MESSAGES_PER_SECOND'
+  | 'MAX_WATCHED_USERS'
   | 'MAX_BUFFERED_BYTES'
   | 'ALLOWED_ORIGINS'
   | 'ALLOWED_HOSTS'
@@ -25,6 +36,13 @@ export class Refusals {
     HTTP_REQUESTS_PER_SECOND_PER_ADDRESS: 0,
     PIPELINING: 0,
     MESSAGES_PER_SECOND: 0,
+    MAX_WATCHED_USERS: 0,
+    MAX_WATCHED_IDS: 0,
+    MAX_WATCHED_IDS_SHARE: 0,
+    AUTH_URL: 0,
+    AUTH_URL_SHARE: 0,
+    PENDING_HANDSHAKES: 0,
+    PENDING_HANDSHAKES_SHARE: 0,
     MAX_BUFFERED_BYTES: 0,
     ALLOWED_ORIGINS: 0,
     ALLOWED_HOSTS: 0,

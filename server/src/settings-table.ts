@@ -171,7 +171,8 @@ export const settingsTable = {
     group: 'limits',
     default: '50',
     values: whole(1),
-    meaning: 'How many connections one user may have. 50 is more than the number of tabs that a user has.',
+    meaning:
+      'How many connections one user may have. 50 is more than the number of tabs that a user has. One user gets at most half of all connections.',
     whenToChange: 'One user id stands for many devices.',
   },
   MAX_CONNECTIONS_PER_ADDRESS: {
@@ -195,7 +196,7 @@ export const settingsTable = {
     default: '50',
     values: whole(1),
     meaning:
-      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. Beyond that the server answers 429 with Retry-After.',
+      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. One address gets at most half of HANDSHAKES_PER_SECOND. Beyond that the server answers 429 with Retry-After.',
     whenToChange: 'Change it together with HANDSHAKES_BURST_PER_ADDRESS.',
   },
   HANDSHAKES_BURST_PER_ADDRESS: {
@@ -256,9 +257,9 @@ export const settingsTable = {
     default: '2000000',
     values: whole(1),
     meaning:
-      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 80 bytes, or ten times that if no other connection subscribes to that user.',
+      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 80 bytes, or ten times that if no other connection subscribes to that user. One user, and one address, may hold as many as are left: half if it is the only one, a third each if they are two. So a single one can’t take all of them.',
     whenToChange:
-      'Many connections subscribe to long lists. The gauge wio_watched_ids shows how many ids there are.',
+      'Many connections subscribe to long lists, or one user subscribes to more than half. The gauge wio_watched_ids shows how many ids there are.',
   },
   RECENT_CHANGES: {
     group: 'limits',

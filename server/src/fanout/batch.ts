@@ -1,10 +1,13 @@
 import { encodeDiff } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
+import type { Holder } from '../pool.ts'
 import type { Encoder } from './encoder.ts'
 import type { Served } from './served.ts'
 
 /** A subscriber, as the hub sends to it. */
 export interface BatchReceiver extends Served {
+  /** Whose connection it is: its subscriptions count for that user and that address. */
+  readonly holder: Holder
   /** Takes the state of one user in this batch. Returns whether it is the first of this batch. */
   gather(item: BatchItem): boolean
   /** Sends what was gathered of the batch that ends with this change. */

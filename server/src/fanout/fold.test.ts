@@ -8,6 +8,7 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
+import { Refusals } from '../refusals.ts'
 import { newTracker } from '../testing/new-tracker.ts'
 import type { Tracker } from '../tracker.ts'
 import { asUser } from '../user-json.ts'
@@ -151,6 +152,8 @@ interface Frame {
 class Fan implements SubscriberConnection {
   readonly fail = rethrow
   readonly encoder = webSocketEncoder
+  readonly userId = 'fan'
+  readonly address = '8.8.8.8'
   readonly #world: World
   #subscriber: Subscriber
   /** Texts that were sent and not read yet. */
@@ -300,7 +303,8 @@ class Fan implements SubscriberConnection {
     const { presence, feed, subscriptions } = this.#world
     const clock = { now: () => this.#world.now }
     const limits = { maxSubscribedUsers: 100, allUsersLimit: 100, highWaterMark: SOFT_BYTES }
-    return new Subscriber({ presence, feed, subscriptions, clock, turns, ...limits }, this)
+    const ports = { presence, feed, subscriptions, clock, turns, ...limits }
+    return new Subscriber({ ...ports, refusals: new Refusals(), log: { limited() {} } }, this)
   }
 
   #ask(what: readonly UserId[] | 'all', since?: Place): void {
@@ -447,7 +451,7 @@ function play(steps: readonly Step[], feed: MemoryFeed, tally: Tally): void {
     fan.end()
   }
   // When all have left nothing is left of them.
-  expect(world.subscriptions.size).toBe(0)
+  expect([world.subscriptions.size, world.subscriptions.holders]).toEqual([0, 0])
   expect(world.subscriptions.all.size).toBe(0)
 }
 

@@ -69,6 +69,7 @@ describe('with a clock that only the test moves', () => {
       }
       return {
         fail: () => void failed.push(name),
+        holder: { address: undefined },
         gather: () => step('gather'),
         sendGathered: () => void step('sendGathered'),
         sendBatch: () => void step('sendBatch'),

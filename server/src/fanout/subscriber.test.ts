@@ -5,9 +5,11 @@ import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
+import { Refusals } from '../refusals.ts'
+import type { Refused } from '../reply.ts'
 import { newTracker } from '../testing/new-tracker.ts'
 import type { Tracker } from '../tracker.ts'
-import { Subscriber, type SubscriberConnection } from './subscriber.ts'
+import { Subscriber, type SubscriberConnection, type SubscriberPorts } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { rethrow } from './testing/rethrow.ts'
 import { Turns } from './turns.ts'
@@ -32,7 +34,12 @@ class Desk implements SubscriberConnection {
   readonly tracker: Tracker
   readonly subscriptions: Subscriptions
   readonly turns = new Turns()
+  readonly refusals = new Refusals()
+  readonly ports: SubscriberPorts
   readonly subscriber: Subscriber
+  readonly userId = 'desk'
+  readonly address: string | undefined = '8.8.8.8'
+  readonly logged: unknown[] = []
   told: Told[] = []
   acks = 0
   behind = 0
@@ -40,17 +47,23 @@ class Desk implements SubscriberConnection {
   /** After so many messages the client reads no more for now. */
   stallsAfter = Number.POSITIVE_INFINITY
 
-  constructor({ recent = 1_000, allUsersLimit = 10_000 } = {}) {
+  constructor({
+    recent = 1_000,
+    allUsersLimit = 10_000,
+    maxSubscriptions = 1e6,
+    maxSubscribedUsers = 1e5,
+  } = {}) {
     this.feed = newFeed(recent)
     this.tracker = newTracker({ presence: this.presence, feed: this.feed, clock: { now: () => 1 } })
-    this.subscriptions = new Subscriptions(this.presence, this.feed, 1e6)
+    this.subscriptions = new Subscriptions(this.presence, this.feed, maxSubscriptions)
     this.feed.listen({ changed: (changes, seq) => this.subscriptions.note(changes, seq) })
-    const { presence, feed, subscriptions, turns } = this
-    const limits = { maxSubscribedUsers: 1e5, allUsersLimit, highWaterMark: 1_000 }
-    this.subscriber = new Subscriber(
-      { presence, feed, subscriptions, turns, clock: { now: () => 0 }, ...limits },
-      this,
-    )
+    const { presence, feed, subscriptions, turns, refusals } = this
+    const log: SubscriberPorts['log'] = {
+      limited: (kind, text, fields) => this.logged.push({ kind, text, ...fields }),
+    }
+    const limits = { maxSubscribedUsers, allUsersLimit, highWaterMark: 1_000 }
+    this.ports = { presence, feed, subscriptions, turns, refusals, log, clock: { now: () => 0 }, ...limits }
+    this.subscriber = new Subscriber(this.ports, this)
   }
 
   write(frames: Buffer): void {
@@ -61,8 +74,8 @@ class Desk implements SubscriberConnection {
   reply(): void {
     this.acks++
   }
-  refuse(): void {
-    throw new Error('refused')
+  refuse({ text }: Refused): void {
+    throw new Error(`refused: ${text}`)
   }
   fellBehind(): void {
     this.behind++
@@ -281,10 +294,9 @@ test('[K3] a client that was behind and subscribed is sent changes again when it
 test('[I9] hundreds who ask for everybody at once take turns', async () => {
   const desk = new Desk()
   desk.come(...many(5_000))
-  const { presence, feed, subscriptions, turns } = desk
-  const limits = { maxSubscribedUsers: 1e5, allUsersLimit: 10_000, highWaterMark: 1_000 }
   let done = 0
   const outlet: SubscriberConnection = {
+    address: undefined,
     backlog: 0,
     encoder: webSocketEncoder,
     write: frames => void (frames.includes('"last":true') && done++),
@@ -300,16 +312,72 @@ test('[I9] hundreds who ask for everybody at once take turns', async () => {
   }
   setImmediate(beat)
   for (let n = 0; n < 100; n++) {
-    new Subscriber(
-      { presence, feed, subscriptions, turns, clock: { now: () => 0 }, ...limits },
-      outlet,
-    ).subscribe({
-      type: 'subscribe',
-      all: true,
-      id: 1,
-    })
+    new Subscriber(desk.ports, outlet).subscribe({ type: 'subscribe', all: true, id: 1 })
   }
   while (done < 100) await settled()
   // All in one go would be one beat, a page of each at a time five.
   expect(beats).toBeGreaterThan(20)
+})
+
+/** Another connection to the same server as a desk, which keeps its refusals. */
+function neighbour(desk: Desk, userId: string, address: string | undefined) {
+  const refused: string[] = []
+  const subscriber = new Subscriber(desk.ports, {
+    fail: rethrow,
+    userId,
+    address,
+    backlog: 0,
+    encoder: webSocketEncoder,
+    write: () => {},
+    reply: () => {},
+    refuse: ({ text }) => refused.push(text),
+    fellBehind: () => {},
+  })
+  const follow = (...userIds: string[]) => subscriber.subscribe({ type: 'subscribe', userIds, id: undefined })
+  return { subscriber, refused, follow }
+}
+
+test('[V11 L9] a refused subscription names the limit that was reached, is counted and is logged', () => {
+  const desk = new Desk({ maxSubscriptions: 10, maxSubscribedUsers: 5 })
+  const ids = many(10)
+  const ann = neighbour(desk, 'ann', '8.8.8.8')
+  ann.follow(...ids.slice(0, 6))
+  ann.follow(...ids.slice(0, 5))
+  // Other connections of the user, and other users of the address, share what one user and one address may have.
+  const again = neighbour(desk, 'ann', '9.9.9.9')
+  again.follow('bob')
+  const bob = neighbour(desk, 'bob', '8.8.8.8')
+  bob.follow('bob')
+  const eve = neighbour(desk, 'eve', undefined)
+  eve.follow(...ids.slice(0, 5))
+  const joe = neighbour(desk, 'joe', undefined)
+  joe.follow('bob')
+  expect([ann, again, bob, eve, joe].map(({ refused }) => refused)).toEqual([
+    ['this connection can subscribe to 5 more users by id (MAX_WATCHED_USERS)'],
+    ['this user can subscribe to 0 more users by id (MAX_WATCHED_IDS_SHARE)'],
+    ['this address can subscribe to 0 more users by id (MAX_WATCHED_IDS_SHARE)'],
+    [],
+    ['the server is full: all clients together can subscribe to 0 more users by id (MAX_WATCHED_IDS)'],
+  ])
+  expect(desk.refusals.counts).toMatchObject({
+    MAX_WATCHED_USERS: 1,
+    MAX_WATCHED_IDS_SHARE: 2,
+    MAX_WATCHED_IDS: 1,
+  })
+  expect(desk.logged).toEqual([
+    expect.objectContaining({ kind: 'MAX_WATCHED_USERS', of: 'this connection', userId: 'ann' }),
+    expect.objectContaining({ kind: 'MAX_WATCHED_IDS_SHARE', of: 'this user', userId: 'ann' }),
+    expect.objectContaining({ kind: 'MAX_WATCHED_IDS_SHARE', of: 'this address', address: '8.8.8.8' }),
+    expect.objectContaining({
+      kind: 'MAX_WATCHED_IDS',
+      text: 'a subscription was refused by MAX_WATCHED_IDS',
+    }),
+  ])
+  // A list that adds nothing is not refused, and what one gives back is there for others.
+  ann.follow(...ids.slice(0, 5))
+  eve.subscriber.unsubscribe({ type: 'unsubscribe', userIds: ids.slice(0, 4), id: undefined })
+  joe.follow('bob')
+  expect([ann.refused.length, joe.refused.length]).toEqual([1, 1])
+  for (const { subscriber } of [ann, again, bob, eve, joe]) subscriber.end()
+  expect([desk.subscriptions.size, desk.subscriptions.holders]).toEqual([0, 0])
 })

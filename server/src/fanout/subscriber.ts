@@ -2,7 +2,10 @@ import type { ServerMessage } from '@who-is-online/protocol/catalogue'
 import { encode, encodeDiff, formatTime } from '@who-is-online/protocol/encode'
 import { MAX_USER_IDS, type UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed, Place } from '../changes/feed.ts'
+import type { Log } from '../log.ts'
+import type { Holder, PoolRefusal } from '../pool.ts'
 import type { Presence } from '../presence/presence.ts'
+import type { Limit, Refusals } from '../refusals.ts'
 import type { Refused, Request, RequestId } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
 import { userItem, userList } from '../user-json.ts'
@@ -19,6 +22,8 @@ export interface SubscriberPorts {
   readonly feed: ChangeFeed
   readonly subscriptions: Subscriptions
   readonly clock: Pick<Clock, 'now'>
+  readonly log: Pick<Log, 'limited'>
+  readonly refusals: Refusals
   /** Takes turns among subscribers that are sent all users, which is many pages each. */
   readonly turns: Turns
   /** How many users one connection may subscribe to by id. */
@@ -32,8 +37,8 @@ export interface SubscriberPorts {
   readonly highWaterMark: number
 }
 
-/** The connection of a subscriber. */
-export interface SubscriberConnection extends Served {
+/** The connection of a subscriber. Its subscriptions count for its user and its address. */
+export interface SubscriberConnection extends Holder, Served {
   /** Bytes that wait because the client reads too slowly. */
   readonly backlog: number
   readonly encoder: Encoder
@@ -53,6 +58,13 @@ export interface Sight {
 
 type Subscribe = Request<'subscribe'>
 type Unsubscribe = Request<'unsubscribe'>
+
+/** A limit on subscriptions that was reached: for whom, and how many more there may be. */
+interface TooMany {
+  readonly limit: Limit
+  readonly of: 'this connection' | PoolRefusal['of']
+  readonly left: number
+}
 
 /** A `presence_state` that is being sent, page by page as the client reads. */
 interface State {
@@ -157,6 +169,10 @@ export class Subscriber implements BatchReceiver, Turn {
     }
   }
 
+  get holder(): Holder {
+    return this.#connection
+  }
+
   /** Whether the client wants to be sent anything unasked. */
   get isActive(): boolean {
     return this.#isActive
@@ -184,7 +200,7 @@ export class Subscriber implements BatchReceiver, Turn {
     this.#gathered = ''
     this.#unsubscribeFromAll()
     this.#unsubscribeFromCount()
-    for (const topic of this.#topics ?? []) this.#ports.subscriptions.unsubscribe(this, topic)
+    this.#ports.subscriptions.unsubscribe(this, this.#topics ?? [])
     this.#topics = undefined
   }
 
@@ -269,26 +285,39 @@ export class Subscriber implements BatchReceiver, Turn {
   }
 
   #subscribeToUsers(asked: ReadonlySet<UserId>, since: Place | undefined, id: RequestId): void {
-    const { subscriptions, feed, maxSubscribedUsers } = this.#ports
-    const before = this.#topics?.size ?? 0
+    const { subscriptions, feed } = this.#ports
     let added = 0
     for (const userId of asked) if (!subscriptions.topic(userId)?.subscribers.has(this)) added++
-    const room = Math.min(maxSubscribedUsers - before, subscriptions.room)
-    if (added > room) {
-      const text = `this connection can subscribe to ${room} more users by id`
-      return this.#connection.refuse({ code: 'too_many', text, id })
-    }
+    const tooMany = this.#tooMany(added)
+    if (tooMany) return this.#refuseTooMany(tooMany, id)
     this.#catchUp()
     if (this.#isOver) return
     this.#topics ??= new Set()
     const recovered = since !== undefined && feed.recalls(since)
     const told: UserId[] = []
-    for (const userId of asked) {
-      const topic = subscriptions.subscribe(this, userId)
+    for (const topic of subscriptions.subscribe(this, asked)) {
       this.#topics.add(topic)
       if (!recovered || topic.newest > since.seq) told.push(topic.userId)
     }
     this.#beginState('users', told, recovered, id)
+  }
+
+  /** The limit that this many subscriptions more would exceed, and for whom. */
+  #tooMany(added: number): TooMany | undefined {
+    const { subscriptions, maxSubscribedUsers } = this.#ports
+    const left = maxSubscribedUsers - (this.#topics?.size ?? 0)
+    if (added > left) return { limit: 'MAX_WATCHED_USERS', of: 'this connection', left }
+    return subscriptions.refusalOf(added, this)
+  }
+
+  #refuseTooMany({ limit, of, left }: TooMany, id: RequestId): void {
+    const { log, refusals } = this.#ports
+    const { userId, address } = this.#connection
+    refusals.count(limit)
+    log.limited(limit, `a subscription was refused by ${limit}`, { of, userId, address })
+    const who = of === 'all clients' ? 'the server is full: all clients together' : of
+    const text = `${who} can subscribe to ${left} more users by id (${limit})`
+    this.#connection.refuse({ code: 'too_many', text, id })
   }
 
   #subscribeToAll(since: Place | undefined, id: RequestId): void {
@@ -304,11 +333,9 @@ export class Subscriber implements BatchReceiver, Turn {
 
   #unsubscribeFromUsers(userIds: readonly UserId[]): void {
     const { subscriptions } = this.#ports
-    for (const userId of userIds) {
-      const topic = subscriptions.topic(userId)
-      if (!topic || !this.#topics?.delete(topic)) continue
-      subscriptions.unsubscribe(this, topic)
-    }
+    const topics = userIds.map(userId => subscriptions.topic(userId)).filter(topic => topic !== undefined)
+    for (const topic of topics) this.#topics?.delete(topic)
+    subscriptions.unsubscribe(this, topics)
   }
 
   #unsubscribeFromAll(): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newChange } from '../changes/testing/new-change.ts'
 import type { SeenUser } from '../presence/view.ts'
-import type { BatchReceiver } from './batch.ts'
+import type { BatchReceiver, Topic } from './batch.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { rethrow } from './testing/rethrow.ts'
 
@@ -16,6 +16,7 @@ function newReceiver(): Receiver {
   return {
     counts,
     fail: rethrow,
+    holder: { address: undefined },
     gather: () => true,
     sendGathered() {},
     sendBatch() {},
@@ -37,23 +38,26 @@ const newSubscriptions = () =>
 test('[V11 I9] a subscription counts once, and no subscriptions remain after the last one has ended', () => {
   const subscriptions = newSubscriptions()
   const [one, other] = [newReceiver(), newReceiver()]
-  const ann = subscriptions.subscribe(one, 'ann')
-  expect(subscriptions.subscribe(one, 'ann')).toBe(ann)
-  expect(subscriptions.subscribe(other, 'ann')).toBe(ann)
-  expect([ann.newest, subscriptions.size, subscriptions.room]).toEqual([4, 2, 1])
-  subscriptions.unsubscribe(one, ann)
-  subscriptions.unsubscribe(one, ann)
+  const [ann] = subscriptions.subscribe(one, ['ann'])
+  expect(ann?.newest).toBe(4)
+  expect(subscriptions.subscribe(one, ['ann'])).toEqual([ann])
+  expect(subscriptions.subscribe(other, ['ann'])).toEqual([ann])
+  expect([subscriptions.size, subscriptions.refusalOf(2, one)?.left]).toEqual([2, 1])
+  const topics = [ann as Topic]
+  subscriptions.unsubscribe(one, topics)
+  subscriptions.unsubscribe(one, topics)
   expect([subscriptions.size, subscriptions.topic('ann')]).toEqual([1, ann])
-  subscriptions.unsubscribe(other, ann)
-  expect([subscriptions.size, subscriptions.room, subscriptions.topic('ann')]).toEqual([0, 3, undefined])
+  subscriptions.unsubscribe(other, topics)
+  expect([subscriptions.size, subscriptions.refusalOf(4, one)?.left]).toEqual([0, 3])
+  expect(subscriptions.topic('ann')).toBeUndefined()
 })
 
 test('[I6 F7] a batch has each user once, with the number and in the order of the newest changes', () => {
   const subscriptions = newSubscriptions()
-  const bob = subscriptions.subscribe(newReceiver(), 'bob')
+  const [bob] = subscriptions.subscribe(newReceiver(), ['bob'])
   const changes = changesOf('bob', 'ann', 'bob', 'eve')
   subscriptions.note(changes, 10)
-  expect(bob.newest).toBe(9)
+  expect(bob?.newest).toBe(9)
   const named = subscriptions.batchOf(changes, 10)
   expect(named.items.map(({ topic, seq }) => [topic?.userId, seq])).toEqual([['bob', 9]])
   subscriptions.subscribeToAll(newReceiver())

@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from '../changes/feed.ts'
+import { Pool, type PoolRefusal } from '../pool.ts'
 import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-json.ts'
@@ -13,12 +14,11 @@ const COUNT_EVERY_MS = 1_000
 export class Subscriptions {
   readonly #presence: Pick<Presence, 'see' | 'onlineCount'>
   readonly #feed: Pick<ChangeFeed, 'newestOf'>
-  readonly #limit: number
   readonly #topics = new Map<UserId, Topic>()
   readonly #toAll = new Set<BatchReceiver>()
   readonly #toCount = new Set<BatchReceiver>()
   /** The sum over all topics of their subscribers. */
-  #size = 0
+  readonly #pool: Pool
   #countedAt = Number.NEGATIVE_INFINITY
 
   /** @param limit how many subscriptions to users there may be in all. */
@@ -29,17 +29,22 @@ export class Subscriptions {
   ) {
     this.#presence = presence
     this.#feed = feed
-    this.#limit = limit
+    this.#pool = new Pool('MAX_WATCHED_IDS', limit)
   }
 
   /** How many subscriptions to users there are. */
   get size(): number {
-    return this.#size
+    return this.#pool.taken
   }
 
-  /** How many more there may be. */
-  get room(): number {
-    return this.#limit - this.#size
+  /** The number of users and addresses with subscriptions to users. */
+  get holders(): number {
+    return this.#pool.holders
+  }
+
+  /** Why a subscriber can't have this many subscriptions to users more; `undefined` if it can. */
+  refusalOf(added: number, { holder }: BatchReceiver): PoolRefusal | undefined {
+    return this.#pool.refusalOf(added, holder)
   }
 
   /** The subscribers to all users. */
@@ -47,17 +52,18 @@ export class Subscriptions {
     return this.#toAll
   }
 
-  /** Subscribes to one user. A second subscription of the same subscriber changes nothing. */
-  subscribe(subscriber: BatchReceiver, userId: UserId): Topic {
-    let topic = this.#topics.get(userId)
-    if (!topic) {
-      topic = { userId, subscribers: new Set(), newest: this.#feed.newestOf(userId) }
-      this.#topics.set(userId, topic)
+  /** Subscribes to users. A second subscription of the same subscriber changes nothing. */
+  subscribe(subscriber: BatchReceiver, userIds: Iterable<UserId>): Topic[] {
+    const topics: Topic[] = []
+    let added = 0
+    for (const userId of userIds) {
+      const topic = this.#topics.get(userId) ?? this.#begin(userId)
+      topics.push(topic)
+      const before = topic.subscribers.size
+      added += topic.subscribers.add(subscriber).size - before
     }
-    const before = topic.subscribers.size
-    topic.subscribers.add(subscriber)
-    this.#size += topic.subscribers.size - before
-    return topic
+    this.#pool.take(added, subscriber.holder)
+    return topics
   }
 
   /** The topic of a user, if anybody subscribes to it. */
@@ -65,10 +71,14 @@ export class Subscriptions {
     return this.#topics.get(userId)
   }
 
-  unsubscribe(subscriber: BatchReceiver, topic: Topic): void {
-    if (!topic.subscribers.delete(subscriber)) return
-    this.#size--
-    if (topic.subscribers.size === 0) this.#topics.delete(topic.userId)
+  unsubscribe(subscriber: BatchReceiver, topics: Iterable<Topic>): void {
+    let ended = 0
+    for (const { userId, subscribers } of topics) {
+      if (!subscribers.delete(subscriber)) continue
+      ended++
+      if (subscribers.size === 0) this.#topics.delete(userId)
+    }
+    this.#pool.giveBack(ended, subscriber.holder)
   }
 
   subscribeToAll(subscriber: BatchReceiver): void {
@@ -121,5 +131,11 @@ export class Subscriptions {
       }
     }
     return new Batch(items.reverse(), seq)
+  }
+
+  #begin(userId: UserId): Topic {
+    const topic = { userId, subscribers: new Set<BatchReceiver>(), newest: this.#feed.newestOf(userId) }
+    this.#topics.set(userId, topic)
+    return topic
   }
 }

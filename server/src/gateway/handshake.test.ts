@@ -175,15 +175,44 @@ test('[D1 L1] an identity provider that hangs holds no more requests than the li
   }
   const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: { burst: 2_000, everyMs: 1 } })
   const hanging = handshake({ identity, limits })
-  const judge = (now: number) => hanging.judge(request(), now, false)
+  const judge = (now: number, address = '10.0.0.1') => hanging.judge(request({ address }), now, false)
   // A whole storm waits, and then as many as are accepted in each millisecond.
   const storm = Array.from({ length: 2_000 }, () => judge(0))
   const later = Array.from({ length: PENDING_MS }, (_, ms) => judge(ms + 1))
   for (const waiting of [...storm, ...later]) expect(waiting).toBeInstanceOf(Promise)
-  expect(judge(PENDING_MS + 1)).toMatchObject({ detail: 'too many connections wait for their identity' })
+  expect(judge(PENDING_MS + 1)).toMatchObject({
+    status: 503,
+    detail: 'too many connections wait for their identity (PENDING_HANDSHAKES)',
+    headers: { 'Retry-After': '1' },
+    report: { limit: 'PENDING_HANDSHAKES', fields: { of: 'all clients', address: '10.0.0.1' } },
+  })
   known[0]?.()
   expect(await decided(storm[0])).toMatchObject({ kind: 'accepted' })
   expect(judge(PENDING_MS + 2)).toBeInstanceOf(Promise)
+})
+
+test('[L1 L10] one address holds at most half of the places of those who wait for their identity', async () => {
+  const known: (() => void)[] = []
+  const identity: Identity = {
+    ...open,
+    identify: request => new Promise(resolve => known.push(() => resolve(open.identify(request)))),
+  }
+  const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: { burst: 10, everyMs: PENDING_MS / 10 } })
+  const hanging = handshake({ identity, limits })
+  const judge = (now: number, address: string) => hanging.judge(request({ address }), now, false)
+  // The rate of the address would allow more, because the identity provider takes longer than 5 s.
+  const storm = Array.from({ length: 10 }, (_, n) => judge(Math.max(0, n - 4) * 1_000, '8.8.8.8'))
+  for (const waiting of storm) expect(waiting).toBeInstanceOf(Promise)
+  const later = 7_000
+  expect(judge(later, '8.8.8.8')).toMatchObject({
+    status: 503,
+    report: { limit: 'PENDING_HANDSHAKES_SHARE', fields: { of: 'this address', address: '8.8.8.8' } },
+  })
+  expect(judge(later, '9.9.9.9')).toBeInstanceOf(Promise)
+  known[0]?.()
+  known[1]?.()
+  await Promise.all([storm[0], storm[1]])
+  expect(judge(later, '8.8.8.8')).toBeInstanceOf(Promise)
 })
 
 test('[L1] limits count the connections there are when the identity is known', async () => {
@@ -230,6 +259,18 @@ test('[D5] a contradictory request and an identity that can not be checked are a
   expect(answered({ state: 'unavailable', text: 'down' })).toMatchObject({
     status: 503,
     headers: { 'Retry-After': '1' },
+  })
+  const full = { limit: 'AUTH_URL_SHARE', of: 'this address', left: 0 } as const
+  expect(answered({ state: 'unavailable', text: 'busy', full })).toMatchObject({
+    status: 503,
+    detail: 'busy (AUTH_URL_SHARE)',
+    headers: { 'Retry-After': '1' },
+    report: {
+      kind: 'AUTH_URL_SHARE',
+      limit: 'AUTH_URL_SHARE',
+      text: 'a connection was refused by AUTH_URL_SHARE',
+      fields: { of: 'this address', address: '8.8.8.8' },
+    },
   })
   expect(answered({ state: 'unusable', text: 'who?' })).toMatchObject({ error: 'bad_message' })
 })

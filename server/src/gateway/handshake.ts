@@ -3,6 +3,7 @@ import type { ProtocolVersion } from '@who-is-online/protocol/catalogue'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Grant } from '../identity/grant.ts'
 import type { Identified, Identity } from '../identity/identity.ts'
+import { Pool, type PoolRefusal } from '../pool.ts'
 import type { FirstChoice } from '../presence/choice.ts'
 import type { Limit } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
@@ -109,12 +110,12 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
  */
 export class Handshake {
   readonly #options: HandshakeOptions
-  readonly #maxPending: number
-  #pending = 0
+  /** The requests that wait for their identity. */
+  readonly #pending: Pool
 
   constructor(options: HandshakeOptions) {
     this.#options = options
-    this.#maxPending = options.limits.handshakesWithin(PENDING_MS)
+    this.#pending = new Pool('PENDING_HANDSHAKES', options.limits.handshakesWithin(PENDING_MS))
   }
 
   /**
@@ -148,11 +149,12 @@ export class Handshake {
     if (typeof parameters === 'string') {
       return { kind: 'turned away', error: 'bad_message', text: parameters, version }
     }
-    if (this.#pending >= this.#maxPending) return unavailable('too many connections wait for their identity')
+    const isFull = this.#pending.refusalOf(1, { address })
+    if (isFull) return busy('too many connections wait for their identity', isFull, from)
     const asked: Asked = { parameters, version, from, address, isBrowser: origin !== undefined }
     const identified = this.#identify(request, asked)
     if (!(identified instanceof Promise)) return this.#decide(identified, asked)
-    this.#pending++
+    this.#pending.take(1, { address })
     return identified
       .then(
         identified => () => this.#decide(identified, asked),
@@ -161,12 +163,12 @@ export class Handshake {
           throw error
         },
       )
-      .finally(() => this.#pending--)
+      .finally(() => this.#pending.giveBack(1, { address }))
   }
 
   #identify(
     { headers, rawHeaders, socket }: UpgradeRequest,
-    { parameters, from }: Asked,
+    { parameters, from, address }: Asked,
   ): Identified | Promise<Identified> {
     const { identity, trustProxy } = this.#options
     const { userId, username, tokens, names } = parameters
@@ -178,13 +180,14 @@ export class Handshake {
       tokens,
       names,
       address: from.address,
+      countedAddress: address,
       isFromProxy: isFromProxy(socket.remoteAddress, trustProxy),
     })
   }
 
   /** Decides on a request whose user is known, or is not. */
   #decide(identified: Identified, asked: Asked): Verdict {
-    const { version } = asked
+    const { version, from } = asked
     switch (identified.state) {
       case 'known':
         return this.#admit(identified.grant, asked)
@@ -195,7 +198,7 @@ export class Handshake {
       case 'wrong request':
         return refused(identified.status, identified.text)
       case 'unavailable':
-        return unavailable(identified.text)
+        return identified.full ? busy(identified.text, identified.full, from) : unavailable(identified.text)
     }
   }
 
@@ -243,6 +246,13 @@ function refused(status: number, detail: string, headers: Readonly<Record<string
 
 function unavailable(detail: string): Refused {
   return refused(503, detail, { 'Retry-After': '1' })
+}
+
+/** Asks a client to come back, because others or its own address use all of a pool. */
+function busy(detail: string, { limit, of }: PoolRefusal, from: ClientAddress): Refused {
+  const text = `a connection was refused by ${limit}`
+  const report = { kind: limit, limit, text, fields: { of, address: from.address } }
+  return { ...unavailable(`${detail} (${limit})`), report }
 }
 
 /** The answer to a request with no Host or with more than one. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AuthUrl, CACHE_MS, MAX_AT_ONCE } from './auth-url.ts'
 import { Application } from './testing/application.ts'
 import { NOW } from './testing/new-identity.ts'
@@ -34,7 +34,7 @@ beforeEach(async () => {
 afterEach(() => application.stop())
 
 const requestOf = (headers: IncomingHttpHeaders, address?: string) =>
-  newRequest({ headers, ...(address !== undefined && { address }) })
+  newRequest({ headers, ...(address !== undefined && { address, countedAddress: address }) })
 const identify = async (headers: IncomingHttpHeaders, token?: string, address?: string) =>
   authUrl.identify(requestOf(headers, address), token)
 const respond = (body: unknown, status = 200) => {
@@ -110,6 +110,19 @@ test.each([401, 403])('[D10] %s refuses the user, and is not kept', async status
   expect(await identify(cookie)).toMatchObject({ state: 'known' })
 })
 
+test('[D10] an end that has passed refuses the user, and is not kept', async () => {
+  respond({ userId: 'ann', expiresAt: new Date(NOW).toISOString() })
+  expect(await identify(cookie)).toEqual({
+    state: 'refused',
+    rule: 'application',
+    text: 'the application said that the credential has expired',
+  })
+  expect(reasons).toEqual([])
+  // The negative control: the next millisecond has not passed.
+  respond({ userId: 'ann', expiresAt: new Date(NOW + 1).toISOString() })
+  expect(await identify(cookie)).toMatchObject({ state: 'known' })
+})
+
 test.each<[string, (response: ServerResponse) => void, RegExp]>([
   ['500', response => response.writeHead(500).end(), /^status 500$/],
   ['404', response => response.writeHead(404).end(), /^status 404$/],
@@ -120,11 +133,6 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
   ['no user', response => response.end('{}'), /"userId" must be/],
   ['a wrong name', response => response.end('{"userId":"a","name":7}'), /"name" must be/],
   ['a wrong end', response => response.end('{"userId":"a","expiresAt":"soon"}'), /"expiresAt" must be/],
-  [
-    'an end in the past',
-    response => response.end('{"userId":"a","expiresAt":"2020-01-01T00:00:00Z"}'),
-    /"expiresAt" must be in the future/,
-  ],
   ['wrong rights', response => response.end('{"userId":"a","watch":"x"}'), /"watch" must be/],
   ['no answer', () => {}, /no answer within 100 ms/],
   ['a reset', response => response.socket?.resetAndDestroy(), /ECONNRESET|closed/],
@@ -153,4 +161,46 @@ test('[D10] at most 100 requests are sent at once', async () => {
   respond({ userId: 'ann' })
   expect(await identify({ cookie: 'one more' })).toMatchObject({ state: 'known' })
   expect(reasons).toHaveLength(MAX_AT_ONCE)
+})
+
+test('[D10 L10] one address gets half of the requests at once, so a slow application is still asked for others', async () => {
+  const waiting: ServerResponse[] = []
+  application.answer = (_request, response) => waiting.push(response)
+  const ask = (address: string, index: number) =>
+    authUrl.identify(requestOf({ cookie: `session=${index}` }, address), undefined)
+  const asked = Array.from({ length: MAX_AT_ONCE / 2 }, (_, index) => ask('9.9.9.9', index))
+  for (const one of asked) expect(one).toBeInstanceOf(Promise)
+  expect(ask('9.9.9.9', 99)).toEqual({
+    state: 'unavailable',
+    text: expect.any(String),
+    full: { limit: 'AUTH_URL_SHARE', of: 'this address', left: 0 },
+  })
+  const other = ask('8.8.4.4', 0)
+  expect(other).toBeInstanceOf(Promise)
+  await vi.waitFor(() => expect(waiting).toHaveLength(MAX_AT_ONCE / 2 + 1))
+  for (const response of waiting) response.end('{"userId":"ann"}')
+  expect(await other).toMatchObject({ state: 'known' })
+  for (const one of asked) await one
+  respond({ userId: 'ann' })
+  expect(await ask('9.9.9.9', 99)).toMatchObject({ state: 'known' })
+})
+
+test('[D10 L10] the negative control: where addresses may not be counted, one can use all requests at once', async () => {
+  application.answer = () => {}
+  timeoutMs = 100
+  const asked = Array.from({ length: MAX_AT_ONCE }, (_, index) => identify({ cookie: `session=${index}` }))
+  expect(authUrl.identify(requestOf({ cookie: 'x' }, '8.8.4.4'), undefined)).toMatchObject({
+    full: { limit: 'AUTH_URL', of: 'all clients' },
+  })
+  await Promise.all(asked)
+})
+
+test('[D10] equal requests at once do not share a refusal: the user may have signed in meanwhile', async () => {
+  const waiting: ServerResponse[] = []
+  application.answer = (_request, response) => waiting.push(response)
+  const [first, second] = [identify(cookie), identify(cookie)]
+  await vi.waitFor(() => expect(waiting).toHaveLength(2))
+  waiting[0]?.writeHead(401).end()
+  waiting[1]?.end('{"userId":"ann"}')
+  expect([(await first)?.state, (await second)?.state].toSorted()).toEqual(['known', 'refused'])
 })

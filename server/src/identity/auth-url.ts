@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isName, isTime, NAME_RULE, TIME_RULE } from '@who-is-online/protocol/words'
+import { Pool, type PoolRefusal } from '../pool.ts'
 import { request as send } from './fetch-json.ts'
 import { type DefaultRights, type Grant, isNameGiven, rightsOf } from './grant.ts'
 import type { Identified, IdentityRequest } from './identity.ts'
@@ -36,11 +37,18 @@ interface Cached {
   readonly until: number
 }
 
-/** Asks the application who a client is, with the credentials that the client sent. */
+/**
+ * Asks the application who a client is, with the credentials that the client sent.
+ *
+ * Equal requests that arrive while one is under way do not share its answer. A refusal may be outdated by then: the
+ * user may have signed in after the first request was sent, with the same cookie. Sharing would also not slow down an
+ * attacker, who can send another cookie each time.
+ */
 export class AuthUrl {
   readonly #options: AuthUrlOptions
   readonly #cache = new Map<string, Cached>()
-  #running = 0
+  /** The requests that the application has not answered. Each ends after `timeoutMs`. */
+  readonly #running = new Pool('AUTH_URL', MAX_AT_ONCE)
 
   constructor(options: AuthUrlOptions) {
     this.#options = options
@@ -69,9 +77,11 @@ export class AuthUrl {
     const key = hashOf(headers)
     const cached = this.#cached(key)
     if (cached) return { state: 'known', grant: cached }
-    if (this.#running >= MAX_AT_ONCE) return unavailable()
-    this.#running++
-    return this.#ask(headers, key).finally(() => this.#running--)
+    const holder = { address: request.countedAddress }
+    const full = this.#running.refusalOf(1, holder)
+    if (full) return unavailable(full)
+    this.#running.take(1, holder)
+    return this.#ask(headers, key).finally(() => this.#running.giveBack(1, holder))
   }
 
   #cached(key: string): Grant | undefined {
@@ -85,11 +95,13 @@ export class AuthUrl {
     const { url, timeoutMs, failed } = this.#options
     try {
       const { status, json } = await send(url, { method: 'POST', headers }, timeoutMs)
-      if (status === 401 || status === 403) {
-        return { state: 'refused', rule: 'application', text: 'the application refused the user' }
-      }
+      if (status === 401 || status === 403) return refused('the application refused the user')
       if (status < 200 || status > 299) throw new Error(`status ${status}`)
       const grant = this.#grantOf(json())
+      const { expiresAt } = grant
+      if (expiresAt !== undefined && expiresAt <= this.#options.now()) {
+        return refused('the application said that the credential has expired')
+      }
       this.#keep(key, grant)
       return { state: 'known', grant }
     } catch (error) {
@@ -100,7 +112,7 @@ export class AuthUrl {
 
   /** Reads the answer of the application. @throws Error that names the wrong field */
   #grantOf(answer: unknown): Grant {
-    const { defaultRights, now } = this.#options
+    const { defaultRights } = this.#options
     const { userId, name, expiresAt, ...claims } = (answer ?? {}) as Readonly<Record<string, unknown>>
     if (typeof userId !== 'string' || !isName(userId)) throw new Error(`"userId" must be ${NAME_RULE}`)
     const hasName = isNameGiven(name)
@@ -109,15 +121,13 @@ export class AuthUrl {
     if (ends && (typeof expiresAt !== 'string' || !isTime(expiresAt))) {
       throw new Error(`"expiresAt" must be ${TIME_RULE}`)
     }
-    const end = ends ? Date.parse(expiresAt as string) : undefined
-    if (end !== undefined && end <= now()) throw new Error('"expiresAt" must be in the future')
     const rights = rightsOf(claims, defaultRights)
     if (typeof rights === 'string') throw new Error(rights)
     return {
       userId,
       username: hasName ? (name as string) : undefined,
       isNameFixed: hasName,
-      expiresAt: end,
+      expiresAt: ends ? Date.parse(expiresAt as string) : undefined,
       rights,
     }
   }
@@ -138,6 +148,12 @@ function hashOf(headers: Readonly<Record<string, string>>): string {
   return createHash('sha256').update(JSON.stringify(headers)).digest('base64')
 }
 
-function unavailable(): Identified {
-  return { state: 'unavailable', text: 'the application can not be asked at present who the user is' }
+function refused(text: string): Identified {
+  return { state: 'refused', rule: 'application', text }
+}
+
+/** @param full the limit of requests that are under way, if that is the reason */
+function unavailable(full?: PoolRefusal): Identified {
+  const text = 'the application can not be asked at present who the user is'
+  return { state: 'unavailable', text, ...(full && { full }) }
 }

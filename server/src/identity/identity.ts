@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { PoolRefusal } from '../pool.ts'
 import type { Grant } from './grant.ts'
 
 /** The rules that a token must satisfy, in the order in which they are checked. */
@@ -24,8 +25,11 @@ export type Identified =
   | { readonly state: 'refused'; readonly rule: Rule | 'missing' | 'application'; readonly text: string }
   /** The request contradicts itself, or must not have this credential: HTTP 400 or 403. */
   | { readonly state: 'wrong request'; readonly status: 400 | 403; readonly text: string }
-  /** Another server, which knows the answer, can't be asked at present: HTTP 503. */
-  | { readonly state: 'unavailable'; readonly text: string }
+  /**
+   * Another server, which knows the answer, can't be asked at present: HTTP 503. `full` says which limit of this server
+   * was the reason.
+   */
+  | { readonly state: 'unavailable'; readonly text: string; readonly full?: PoolRefusal }
 
 /** The parts of an upgrade request from which a client can be identified. */
 export interface IdentityRequest {
@@ -41,6 +45,8 @@ export interface IdentityRequest {
   readonly names: readonly string[]
   /** The address of the client. */
   readonly address: string
+  /** The address as limits count it; `undefined` if they may not count it. */
+  readonly countedAddress: string | undefined
   /** Whether the peer of the connection is in a range of TRUST_PROXY. */
   readonly isFromProxy: boolean
 }

@@ -10,6 +10,7 @@ export function newRequest(what: Partial<IdentityRequest>): IdentityRequest {
     tokens: [],
     names: [],
     address: '8.8.8.8',
+    countedAddress: undefined,
     isFromProxy: false,
     ...what,
   }
