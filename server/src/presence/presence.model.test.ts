@@ -235,6 +235,8 @@ class World {
       case 'leave':
       case 'lose':
         return presence[step.do](step.userId, step.id, this.now).changes
+      case 'endSessions':
+        return presence.endSessions(step.userId, this.now).changes
       case 'heard':
         presence.heard(step.userId, this.now - step.ago)
         return []

@@ -244,6 +244,15 @@ test('[R13] a choice with an end falls back to online, by the wall clock', () =>
   expect(presence.see('ann')).toMatchObject({ status: 'online', text: undefined })
 })
 
+test('[R13] a choice that ends while its user has no session has expired, also if nothing was advanced before the return', () => {
+  const presence = new OneNode({ ...DEFAULTS, changePace: { burst: 1, everyMs: 20 } })
+  presence.open('ann', tab('s'), T, { choice: { status: 'busy', expiresAt: T + 20 } })
+  // The rate limit delays the change to offline.
+  presence.leave('ann', 's', T + 1)
+  const { changes } = presence.open('ann', tab('s'), T + 20)
+  expect(changes).toMatchObject([{ previous: 'busy', status: 'online', cause: 'expired' }])
+})
+
 test('[R13] a choice that has not ended applies again after a return; a choice without an end does not', () => {
   const presence = new OneNode(DEFAULTS)
   for (const [userId, expiresAt] of [

@@ -1245,4 +1245,48 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'const isKnown = record.aheadMs !== undefined',
     becomes: 'const isKnown = false',
   },
+  {
+    name: 'ending all sessions of a user leaves one',
+    file: 'user.ts',
+    line: 'const sessions = this.#state?.sessions.splice(0) ?? []',
+    becomes: 'const sessions = this.#state?.sessions.splice(1) ?? []',
+  },
+  {
+    name: 'ending all sessions of a user leaves those that are held',
+    file: 'user.ts',
+    line: 'const sessions = this.#state?.sessions.splice(0) ?? []',
+    becomes: `const all = this.#state?.sessions.splice(0) ?? []
+    this.#state?.sessions.push(...all.filter(({ state }) => state === 'held'))
+    const sessions = all.filter(({ state }) => state === 'live')`,
+  },
+  {
+    name: 'ending all sessions of a user counts as losing them, and does not end hiding',
+    file: 'user.ts',
+    line: 'if (sessions.length > 0) this.#left()',
+    becomes: '',
+  },
+  {
+    name: 'ending the sessions of a user who has none counts as leaving',
+    file: 'user.ts',
+    line: 'if (sessions.length > 0) this.#left()',
+    becomes: 'this.#left()',
+  },
+  {
+    name: 'ending all sessions of a user reports the session from before a restart',
+    file: 'user.ts',
+    line: 'return sessions.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)',
+    becomes: 'return sessions.map(({ id }) => id)',
+  },
+  {
+    name: 'ending all sessions of a user reports only one',
+    file: 'here.ts',
+    line: 'user.endAll().map(',
+    becomes: 'user.endAll().slice(0, 1).map(',
+  },
+  {
+    name: 'ending all sessions of a user is not stored',
+    file: 'presence.ts',
+    line: 'this.#decide(this.#here.endSessions(user, now))',
+    becomes: '{ ...this.#decide(this.#here.endSessions(user, now)), records: [] }',
+  },
 ]

@@ -35,6 +35,10 @@ export class OneNode {
     return this.#apply(this.core.leave(userId, sessionId, now))
   }
 
+  endSessions(userId: UserId, now: number): Outcome {
+    return this.#apply(this.core.endSessions(userId, now))
+  }
+
   lose(userId: UserId, sessionId: string, now: number): Outcome {
     return this.#apply(this.core.lose(userId, sessionId, now))
   }

@@ -41,6 +41,7 @@ export type Step =
       readonly choice?: StepChoice | undefined
     }
   | { readonly do: 'leave' | 'lose'; readonly userId: UserId; readonly id: string }
+  | { readonly do: 'endSessions'; readonly userId: UserId }
   | { readonly do: 'heard'; readonly userId: UserId; readonly ago: number }
   /** `forMs` is how long the choice lasts. With 0 it has ended at once. */
   | {
@@ -134,6 +135,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({ do: fc.constantFrom('leave', 'lose', 'lose'), userId, id: session }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('endSessions'), userId }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('heard'), userId, ago: fc.nat({ max: 3 }) }) },
   {
     weight: 5,
@@ -275,6 +277,11 @@ class Comparison {
       case 'lose':
         this.#command(step.userId, { what: step.do, ...step, at: this.#now }, now =>
           core[step.do](step.userId, step.id, now),
+        )
+        break
+      case 'endSessions':
+        this.#command(step.userId, { what: 'endSessions', userId: step.userId, at: this.#now }, now =>
+          core.endSessions(step.userId, now),
         )
         break
       case 'heard': {
@@ -448,7 +455,8 @@ class Comparison {
     const outcome = act(this.#now)
     this.#checkChanges(outcome.changes, [userId])
     this.#checkDirty(outcome, before)
-    this.#checkEnded(outcome.ended, event.what === 'leave' ? present : this.#sessions())
+    const mayEnd = event.what === 'leave' || event.what === 'endSessions'
+    this.#checkEnded(outcome.ended, mayEnd ? present : this.#sessions())
     if (event.what === 'choose' || (event.what === 'open' && event.choice)) {
       this.#checkChoices(outcome.choices, chosen)
     } else expectSame(outcome.choices, [], 'choices of another command')

@@ -24,6 +24,8 @@ export type Event =
       readonly id: string
       readonly at: number
     }
+  /** All sessions of the user end at once. */
+  | { readonly what: 'endSessions'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'heard'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'choose'; readonly userId: UserId; readonly choice: Choice; readonly at: number }
   | { readonly what: 'activity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
@@ -233,7 +235,7 @@ export class Model {
       switch (event.what) {
         case 'open': {
           if (sessions.length === 0 && isOver(choice, choiceTime(event.at))) {
-            choice = ONLINE
+            ;[choice, hasExpired] = [ONLINE, true]
             if (keptUntil === 0 && !isHere) chosenAt = 0
           }
           // A session replaces the session of the same name. Otherwise it replaces the unnamed session that
@@ -259,9 +261,10 @@ export class Model {
           }
           break
         }
-        case 'leave': {
+        case 'leave':
+        case 'endSessions': {
           const before = sessions.length
-          sessions = without(sessions, event.id)
+          sessions = event.what === 'leave' ? without(sessions, event.id) : []
           if (sessions.length < before) end = 'left'
           // Leaving on purpose ends the choice to be hidden, if that has no end.
           if (before > 0 && sessions.length === 0 && isHiding(choice)) choose(ONLINE, 0, event.at)
