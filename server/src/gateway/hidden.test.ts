@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ALL_RIGHTS, type Rights } from '../identity/grant.ts'
+import { Requests } from '../requests.ts'
 import { type Client, GRANT, World, type Written } from './testing/socketless.ts'
 
 // Attacks on a hidden user. Two worlds differ in one thing: in one, eve hides and stays busy; in the other, she leaves
@@ -13,6 +14,7 @@ const RIGHTS: Readonly<Record<string, Rights>> = {
   named: { ...ALL_RIGHTS, watch: 'named' },
   eve: { ...ALL_RIGHTS, watch: new Set(['eve']) },
   bob: { ...ALL_RIGHTS, watch: new Set(['bob']) },
+  nobody: { ...ALL_RIGHTS, watch: new Set() },
   observer: { ...ALL_RIGHTS, observer: true },
 }
 
@@ -60,12 +62,12 @@ class Scene {
     world.pass(1_000)
   }
 
-  /** Every message that attackers were sent since the last call, by attacker. */
-  async heard(): Promise<Record<string, Written[]>> {
+  /** What attackers were sent since the last call, by attacker; `atOnce` without what comes later. */
+  async heard(atOnce = false): Promise<Record<string, Written[]>> {
     const heard: Record<string, Written[]> = {}
     for (const [name, attacker] of Object.entries(this.attackers)) {
       // Ids of connections are made for each world in the same order.
-      heard[name] = await attacker.taken()
+      heard[name] = await (atOnce ? attacker.takenAtOnce() : attacker.taken())
     }
     return heard
   }
@@ -76,6 +78,8 @@ class Scene {
     const heard: Record<string, Written[]>[] = []
     const ask = async (questions: readonly object[]) => {
       for (const attacker of all) attacker.send(...questions)
+      // An answer that comes later in one of the worlds would tell the two apart, whatever it says.
+      heard.push(await this.heard(true))
       this.world.pass(1_100)
       heard.push(await this.heard())
     }
@@ -86,6 +90,7 @@ class Scene {
       const name = `newcomer ${this.#newest++}`
       const newcomer = this.#attacker(rights, 'v2', name)
       newcomer.send(...QUESTIONS)
+      heard.push({ [name]: await newcomer.takenAtOnce() })
       this.world.pass(1_100)
       heard.push({ [name]: await newcomer.taken() })
       newcomer.connection.closed(1000)
@@ -180,6 +185,44 @@ describe('[V13 D16] attackers with every kind of rights are told the same of a h
     expect(shows.told).not.toEqual(leaves.told)
     const returns = await play(hide, ({ eve }) => eve.send({ type: 'set_status', status: 'busy' }), ['all'])
     expect(returns.told).not.toEqual(leaves.told)
+  })
+
+  test('negative control: an answer about a hidden user that says the same, but comes later, is noticed', async () => {
+    const leaves = await play(leave, nothing, ['all'])
+    const { handle } = Requests.prototype
+    const spy = vi.spyOn(Requests.prototype, 'handle').mockImplementation(function (
+      this: Requests,
+      asker,
+      request,
+    ) {
+      const reply = handle.call(this, asker, request)
+      const isLate =
+        request.type === 'check_user_status' && hidden?.world.presence.choice('eve').status === 'offline'
+      return isLate && reply.kind === 'message'
+        ? { ...reply, kind: 'placed', placed: new Promise(resolve => setTimeout(resolve, 1)) }
+        : reply
+    })
+    let hidden: Scene | undefined
+    const hides = await play(
+      scene => {
+        hidden = scene
+        hide(scene)
+      },
+      nothing,
+      ['all'],
+    )
+    spy.mockRestore()
+    expect(hides.told).not.toEqual(leaves.told)
+    // Without the order and the time of the answer, nothing is noticed.
+    const texts = (told: object[]) =>
+      told
+        .flatMap(each =>
+          Object.values(each)
+            .flat()
+            .map(one => JSON.stringify({ ...one, timestamp: '' })),
+        )
+        .toSorted()
+    expect(texts(hides.told)).toEqual(texts(leaves.told))
   })
 })
 

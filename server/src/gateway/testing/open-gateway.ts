@@ -13,7 +13,7 @@ import { createMemoryStore } from '../../storage/memory.ts'
 import { type Clock, SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
-import { UNLIMITED } from '../limits.ts'
+import { type LimitOptions, UNLIMITED } from '../limits.ts'
 import { TERMS } from './terms.ts'
 
 /** A gateway in this process, with real sockets and a memory store. */
@@ -36,6 +36,7 @@ export async function openGateway({
   clock = new SystemClock(Date.now, () => performance.now()),
   identity = openIdentity(undefined) as Identity,
   pingMs = 60_000,
+  limits = UNLIMITED as LimitOptions,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -69,7 +70,7 @@ export async function openGateway({
       limited: ignore,
       once: ignore,
     },
-    limits: UNLIMITED,
+    limits,
     refusals: new Refusals(),
     heartbeat: { pingMs, pongTimeoutMs: 60_000, random: () => 1 },
     compression,

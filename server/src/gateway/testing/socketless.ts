@@ -54,6 +54,12 @@ export class Client {
     return this.written.splice(0)
   }
 
+  /** What was written since the last call, until the end of this tick: what waits for nothing. */
+  async takenAtOnce(): Promise<Written[]> {
+    await new Promise<void>(resolve => process.nextTick(resolve))
+    return this.written.splice(0)
+  }
+
   /** The types of these messages, with the error codes. */
   async types(): Promise<unknown[]> {
     return (await this.taken()).map(({ type, code }) => (type === 'error' ? code : type))
