@@ -17,11 +17,6 @@ export class Slices {
   #spent = 0
   #isTurning = false
 
-  /** Whether tasks wait for their turn. */
-  get isBusy(): boolean {
-    return this.#waiting.length > 0
-  }
-
   /** Does a task now, or in one of the next turns. It must not throw: the tasks behind it would be delayed. */
   do(task: () => void): void {
     this.#askForTurn()

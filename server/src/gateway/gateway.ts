@@ -26,7 +26,6 @@ import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts, type Terms } from './connection.ts'
 import { Debts } from './debts.ts'
-import { FirstReads } from './first-reads.ts'
 import {
   Handshake,
   type Refused,
@@ -193,7 +192,6 @@ export class Gateway {
    * plain HTTP.
    */
   attach(server: Server): void {
-    new FirstReads(() => this.#arrivals.isBusy).attach(server)
     const plainRequests = new PlainRequests(server)
     server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
       const socket = duplex as Socket
