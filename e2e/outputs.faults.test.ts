@@ -9,7 +9,7 @@ import {
   startInShell,
   until,
 } from '@who-is-online/testing/shell-server'
-import { startServer } from '@who-is-online/testing/start-server'
+import { type ServerSettings, startServer } from '@who-is-online/testing/start-server'
 import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
@@ -64,10 +64,26 @@ function isGone(pid: number): boolean {
   }
 }
 
-/** Makes the next start hang: the state file is an empty pipe. */
-function hangTheStart(): void {
+/**
+ * Returns settings with which a start hangs in a thread, as on a disk that hangs: in the place of the state file, it
+ * opens an empty pipe.
+ */
+function hangingStart(): ServerSettings {
+  const [pipe, module] = [join(dir.path, 'pipe'), join(dir.path, 'hang.mjs')]
+  execFileSync('mkfifo', [pipe])
   mkdirSync(join(dir.path, 'data'), { recursive: true })
-  execFileSync('mkfifo', [join(dir.path, 'data', 'user_state.json')])
+  writeFileSync(join(dir.path, 'data', 'user_state.json'), '[]')
+  writeFileSync(
+    module,
+    `import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+const { open } = fs.promises
+fs.promises.open = (path, flags, mode) =>
+  String(path).endsWith('user_state.json') ? open(${JSON.stringify(pipe)}, 'r') : open(path, flags, mode)
+syncBuiltinESMExports()
+`,
+  )
+  return { NODE_OPTIONS: `--import=${module}` }
 }
 
 /** Waits for the server whose start hangs. Returns its pid. */
@@ -113,16 +129,14 @@ describe.skipIf(!canTrace)('[Q7] a disk that hangs', () => {
 
 describe('[Q7] without strace', () => {
   test('a start that hangs: SIGTERM ends it within 10 s', async () => {
-    hangTheStart()
-    const { status } = runInShell(dir.path, './server')
+    const { status } = runInShell(dir.path, './server', hangingStart())
     const { status: code, ms } = await stopped({ pid: await hangingServer(), status })
     expect(code).toBe(137)
     expect(ms).toBeLessThan(STOPPED_MS)
   })
 
   test('[Q4] a start that hangs: a second signal ends it at once', async () => {
-    hangTheStart()
-    const { status } = runInShell(dir.path, './server')
+    const { status } = runInShell(dir.path, './server', hangingStart())
     const pid = await hangingServer()
     setTimeout(() => process.kill(pid, 'SIGTERM'), 1_000)
     const { status: code, ms } = await stopped({ pid, status })
@@ -230,8 +244,7 @@ describe.skipIf(!canBePid1)('[Q3] as pid 1 of a container', () => {
   })
 
   test('[Q7] it ends within 10 s even if a thread hangs and it can not kill itself', async () => {
-    hangTheStart()
-    const { status } = runInShell(dir.path, PID_1)
+    const { status } = runInShell(dir.path, PID_1, hangingStart())
     const { status: code, ms } = await stopped({ pid: await hangingServer(), status })
     expect([137, 139]).toContain(code) // Node before 22.15 can only abort
     expect(ms).toBeLessThan(STOPPED_MS)
