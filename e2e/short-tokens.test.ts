@@ -113,7 +113,7 @@ const SOCKET_METHODS = {
   },
 }
 
-/** A timer of a hidden tab: browsers run such timers at the begin of a minute. */
+/** A timer of a hidden tab: browsers run such timers once a minute, at its start. */
 function onceAMinute(task: () => void, ms: number): unknown {
   const dueAt = Date.now() + ms
   return setTimeout(task, Math.ceil(dueAt / MINUTE_MS) * MINUTE_MS - Date.now())

@@ -9,8 +9,8 @@ export interface Served {
  * served.
  *
  * Code that is not about one client has no such guard. If the ticker, a deadline of the core or the content of a window
- * fails, nobody knows which users are shown wrongly, so the bug ends the process: the state is on disk, and all clients
- * come back to it.
+ * fails, the server may show users wrongly. So the bug ends the process: the state is on disk, and all clients
+ * reconnect.
  */
 export function serve<Client extends Served>(client: Client, task: (client: Client) => void): void {
   try {

@@ -1,23 +1,23 @@
 /**
- * How long one kind of work may hold the loop before input, pings and timers get a turn. With 5 ms those who
- * are in wait a third longer (p99) while 5,000 arrive.
+ * How long tasks may run in one turn of the event loop, in ms. Then input, pings and timers are handled. With 5 ms,
+ * connected clients wait a third longer (p99) while 5,000 others connect.
  */
 export const SLICE_MS = 2
 
 /**
- * Does tasks at once, but holds the loop no longer than a slice: what comes beyond waits, in order, for the
- * next turn. A thousand newcomers in one turn of the loop would else be a third of a second in which nobody
- * who is in is heard.
+ * Runs tasks at once until they have taken `SLICE_MS` in this turn of the event loop. Further tasks wait for the next
+ * turns, in order. Without this, a thousand new clients in one turn would block all other clients for a third of a
+ * second.
  */
 export class Slices {
   readonly #waiting: (() => void)[] = []
-  /** How many of those who waited have had their turn. */
+  /** How many tasks of `#waiting` have run. */
   #done = 0
-  /** What this turn has taken, in ms. */
+  /** How long the tasks of this turn have taken, in ms. */
   #spent = 0
   #isTurning = false
 
-  /** Does a task now, or in one of the next turns. It must not throw: the tasks behind it would be delayed. */
+  /** Runs a task now or in one of the next turns. It must not throw, because that would delay the tasks after it. */
   do(task: () => void): void {
     this.#askForTurn()
     if (this.#spent < SLICE_MS && this.#waiting.length === 0) this.#run(task)

@@ -5,8 +5,8 @@ const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
 
 /**
  * Brings the path of a request into the one form that the routes have: without scheme and host, in lower case, and
- * without a slash at the end. The names of assets are left as they are. Nothing else is decoded or resolved, so a path
- * with `//`, `.` or `%2f` is no other path than the one it says, and is unknown.
+ * without a slash at the end. The names of assets are left as they are. Nothing else is decoded or resolved: a path
+ * with `//`, `.` or `%2f` matches no route.
  */
 export const normalPath: RequestHandler = (request, _response, next) => {
   const url = request.url.replace(SCHEME_AND_HOST, '')

@@ -25,7 +25,7 @@ export const AUTH_URL_MS = 2_000
 /** How long an answer is used again, in ms. A user who has signed out can still connect for this time. */
 export const CACHE_MS = 30_000
 
-/** How many requests the application gets at once. More would make a connection storm its storm. */
+/** How many requests the application gets at once, so that a connection storm does not overload it. */
 export const MAX_AT_ONCE = 100
 
 /** How many answers are kept. Beyond that the oldest is dropped. */
@@ -154,6 +154,6 @@ function refused(text: string): Identified {
 
 /** @param full the limit of requests that are under way, if that is the reason */
 function unavailable(full?: PoolRefusal): Identified {
-  const text = 'the application can not be asked at present who the user is'
+  const text = 'the application cannot be asked who the user is at present'
   return { state: 'unavailable', text, ...(full && { full }) }
 }

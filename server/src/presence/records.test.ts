@@ -4,7 +4,7 @@ import { Records } from './records.ts'
 import { Parts } from './testing/parts.ts'
 import { DAY, HOUR, named, T } from './testing/scenario.ts'
 
-// What is stored, by what the other parts know. presence.records.test.ts has the records of whole stories.
+// What `Records` stores, from what the other parts know. presence.stored.test.ts has what `Presence` stores.
 
 class Scene extends Parts {
   readonly records = new Records(this.wall, this.here, this.view, this.correction)

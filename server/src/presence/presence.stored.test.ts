@@ -4,7 +4,7 @@ import { OneNode } from './testing/one-node.ts'
 import { DEFAULTS } from './testing/options.ts'
 import { DAY, HOUR, named, says, seenOf, T, tab } from './testing/scenario.ts'
 
-// What is stored of users, when a record has changed, and who is forgotten.
+// What `Presence` stores of users, when a record has changed, and which users are forgotten.
 
 const NONE = Number.POSITIVE_INFINITY
 
