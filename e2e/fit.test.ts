@@ -11,12 +11,12 @@ import { IDS_PER_MESSAGE } from '../client/src/ids.ts'
 import { CONNECT_MS, FIRST_WAIT_MS, MAX_WAIT_MS } from '../client/src/machine.ts'
 import * as clientProtocol from '../client/src/protocol.ts'
 import { FLUSH_MS, TOO_FAST_RETRY_MS } from '../client/src/subscriptions.ts'
-import { DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
+import { capacityOf, DEFAULT_CONNECTIONS } from '../server/src/capacity.ts'
 import { MAX_STATES } from '../server/src/fanout/subscriber.ts'
 import { BACK_MS } from '../server/src/gateway/connection.ts'
 import { AWAY_MS_PER_CLIENT } from '../server/src/gateway/gateway.ts'
 import { MAX_URL_CHARS } from '../server/src/gateway/handshake.ts'
-import { TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
+import { halfOf, handshakeRateOfAddress, TOO_FAST_PAUSE_MS } from '../server/src/gateway/limits.ts'
 import { weightOfText } from '../server/src/gateway/throttle.ts'
 import { readSettings } from '../server/src/settings.ts'
 
@@ -28,6 +28,9 @@ const HANDSHAKE_MS = 2_000
 
 /** The number of clients behind one address, such as an office. */
 const CLIENTS = 1_000
+
+/** An open-file limit that reduces nothing. */
+const MANY_FILES = 1_000_000
 
 /** A browser runs the timers of a hidden tab once a minute. */
 const HIDDEN_TIMER_MS = 60_000
@@ -89,11 +92,14 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
     n.MAX_WAIT_MS + HIDDEN_TIMER_MS + HANDSHAKE_MS,
     n.INACTIVE_GRACE_MS,
   ],
-  'clients of one address may all connect at the same moment': n => [CLIENTS, n.HANDSHAKES_BURST_PER_ADDRESS],
-  'clients of one address may all be connected': n => [CLIENTS, n.MAX_CONNECTIONS_PER_ADDRESS],
-  'handshakes of one address fit into those of all': n => [
+  'clients of one address may all connect at the same moment': n => [CLIENTS, burstOfAddress(n)],
+  'clients of one address may all be connected': n => [
+    CLIENTS,
+    Math.min(n.MAX_CONNECTIONS_PER_ADDRESS, halfOf(n.MAX_CONNECTIONS ?? DEFAULT_CONNECTIONS)),
+  ],
+  'the burst of one address is not reduced to half of the burst of all': n => [
     n.HANDSHAKES_BURST_PER_ADDRESS,
-    2 * n.HANDSHAKES_PER_SECOND,
+    burstOfAddress(n),
   ],
   'a lost connection, a refused attempt and a handshake fit into the grace': n => [
     3 * n.FIRST_WAIT_MS + HANDSHAKE_MS,
@@ -147,6 +153,12 @@ const RULES: Readonly<Record<string, (numbers: Numbers) => readonly [needed: num
   ],
 }
 
+/** How many handshakes of one address are accepted at once. */
+function burstOfAddress(numbers: Numbers): number {
+  const { handshakes, handshakesPerAddress } = capacityOf(numbers, MANY_FILES).limits
+  return handshakeRateOfAddress(handshakesPerAddress, handshakes).burst
+}
+
 /** A typical id: a UUID. */
 const ID = '0b8a2c4e-6d1f-4c3a-9e5b-7f2d8a1c6e04'
 
@@ -190,9 +202,10 @@ test.each<Partial<Record<keyof Numbers, number>>>([
   { OFFLINE_GRACE_MS: 10_000 },
   { INACTIVE_GRACE_MS: 60_000 },
   { HANDSHAKES_BURST_PER_ADDRESS: 200 },
-  { HANDSHAKES_PER_SECOND: 100 },
+  { HANDSHAKES_PER_SECOND: 999 },
   { MAX_CONNECTIONS_PER_ADDRESS: 500 },
   { MAX_CONNECTIONS: 50_000 },
+  { MAX_CONNECTIONS: 1_900 },
   { PING_MS: 25_000 },
   { PONG_TIMEOUT_MS: 5_000 },
   { MESSAGES_BURST: 100 },

@@ -1,4 +1,4 @@
-/** What all clients share, and a single one must not use up: see `Pool`. */
+/** What all clients share, so that one client must not take all of it: see `Pool`. */
 export type PoolName =
   | 'MAX_WATCHED_IDS'
   | 'AUTH_URL'
@@ -11,9 +11,13 @@ export type Limit =
   /** The share of one user or one address in a pool. */
   | `${PoolName}_SHARE`
   | 'MAX_CONNECTIONS'
+  /** Half of all connections, where that is less than the setting for one user or one address. */
+  | 'MAX_CONNECTIONS_SHARE'
   | 'MAX_CONNECTIONS_PER_USER'
   | 'MAX_CONNECTIONS_PER_ADDRESS'
   | 'HANDSHAKES_PER_SECOND'
+  /** Half of the rate or the burst of all, where that is less than the settings for one address. */
+  | 'HANDSHAKES_PER_SECOND_SHARE'
   | 'HANDSHAKES_PER_SECOND_PER_ADDRESS'
   | 'HTTP_REQUESTS_PER_SECOND_PER_ADDRESS'
   | 'PIPELINING'
@@ -29,9 +33,11 @@ export type Limit =
 export class Refusals {
   readonly #counts: Record<Limit, number> = {
     MAX_CONNECTIONS: 0,
+    MAX_CONNECTIONS_SHARE: 0,
     MAX_CONNECTIONS_PER_USER: 0,
     MAX_CONNECTIONS_PER_ADDRESS: 0,
     HANDSHAKES_PER_SECOND: 0,
+    HANDSHAKES_PER_SECOND_SHARE: 0,
     HANDSHAKES_PER_SECOND_PER_ADDRESS: 0,
     HTTP_REQUESTS_PER_SECOND_PER_ADDRESS: 0,
     PIPELINING: 0,

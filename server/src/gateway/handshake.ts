@@ -280,16 +280,16 @@ function violationIn({ httpVersion, rawHeaders, headers }: UpgradeRequest): Verd
   return refused(426, 'Sec-WebSocket-Version must be 13', version)
 }
 
-function tooMany({ status, setting, retryAfterMs }: TooMany, from: ClientAddress): Verdict {
+function tooMany({ status, limit, retryAfterMs }: TooMany, from: ClientAddress): Verdict {
   return {
     kind: 'refused',
     status,
-    detail: `too many connections (${setting})`,
+    detail: `too many connections (${limit})`,
     headers: { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) },
     report: {
       kind: 'refused',
-      limit: setting,
-      text: `a connection was refused by ${setting}`,
+      limit,
+      text: `a connection was refused by ${limit}`,
       fields: { address: from.address },
       ...(from.forwarded && {
         advice:

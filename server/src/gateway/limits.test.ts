@@ -12,13 +12,13 @@ test('[L1] handshakes beyond the burst are refused, in total and by address, and
   })
   expect(limits.handshake('a', T)).toBeUndefined()
   expect(limits.handshake('a', T)).toBeUndefined()
-  const flood = { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs: 100 }
+  const flood = { status: 429, limit: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs: 100 }
   for (let n = 0; n < 50; n++) expect(limits.handshake('a', T)).toEqual(flood)
   expect(limits.handshake('b', T)).toBeUndefined()
   expect(limits.handshake(undefined, T)).toBeUndefined()
   expect(limits.handshake('c', T)).toEqual({
     status: 503,
-    setting: 'HANDSHAKES_PER_SECOND',
+    limit: 'HANDSHAKES_PER_SECOND',
     retryAfterMs: 10,
   })
   expect(limits.handshake(undefined, T + 10)).toBeUndefined()
@@ -33,13 +33,13 @@ test('[L2] open connections are counted in total, by user and by address', () =>
     connectionsPerAddress: 2,
   })
   limits.opened('ann', '1.1.1.1')
-  expect(limits.admits('ann', '2.2.2.2')?.setting).toBe('MAX_CONNECTIONS_PER_USER')
+  expect(limits.admits('ann', '2.2.2.2')?.limit).toBe('MAX_CONNECTIONS_PER_USER')
   limits.opened('bob', '1.1.1.1')
-  expect(limits.admits('eve', '1.1.1.1')?.setting).toBe('MAX_CONNECTIONS_PER_ADDRESS')
+  expect(limits.admits('eve', '1.1.1.1')?.limit).toBe('MAX_CONNECTIONS_PER_ADDRESS')
   expect(limits.admits('eve', undefined)).toBeUndefined()
   limits.opened('eve', undefined)
   limits.opened('dan', undefined)
-  expect(limits.admits('joe', undefined)).toMatchObject({ status: 503, setting: 'MAX_CONNECTIONS' })
+  expect(limits.admits('joe', undefined)).toMatchObject({ status: 503, limit: 'MAX_CONNECTIONS' })
   limits.closed('ann', '1.1.1.1')
   expect(limits.admits('ann', '1.1.1.1')).toBeUndefined()
 })
@@ -54,20 +54,48 @@ test('[L10] however few connections and handshakes there are, one user and one a
     handshakesPerAddress: pace(1_000, 20),
   })
   for (let n = 0; n < 4; n++) expect(limits.handshake('a', T)).toBeUndefined()
-  expect(limits.handshake('a', T)).toMatchObject({ status: 429, retryAfterMs: 200 })
+  // To raise the settings for one address would change nothing, so they are not named.
+  expect(limits.handshake('a', T)).toEqual({
+    status: 429,
+    limit: 'HANDSHAKES_PER_SECOND_SHARE',
+    retryAfterMs: 200,
+  })
   expect(limits.handshake('b', T)).toBeUndefined()
   for (let n = 0; n < 2; n++) limits.opened('ann', 'a')
-  expect(limits.admits('ann', 'b')?.setting).toBe('MAX_CONNECTIONS_PER_USER')
-  expect(limits.admits('bob', 'a')?.setting).toBe('MAX_CONNECTIONS_PER_ADDRESS')
+  expect(limits.admits('ann', 'b')).toMatchObject({ status: 429, limit: 'MAX_CONNECTIONS_SHARE' })
+  expect(limits.admits('bob', 'a')).toMatchObject({ status: 429, limit: 'MAX_CONNECTIONS_SHARE' })
   expect(limits.admits('bob', 'b')).toBeUndefined()
   // The negative control: with many connections, the settings are the limits.
   const large = new ConnectionLimits({ ...UNLIMITED, connections: 100, connectionsPerUser: 40 })
   for (let n = 0; n < 39; n++) large.opened('ann', 'a')
   expect(large.admits('ann', 'a')).toBeUndefined()
   large.opened('ann', 'a')
-  expect(large.admits('ann', 'a')?.setting).toBe('MAX_CONNECTIONS_PER_USER')
+  expect(large.admits('ann', 'a')?.limit).toBe('MAX_CONNECTIONS_PER_USER')
   const one = new ConnectionLimits({ ...UNLIMITED, connections: 1 })
   expect(one.admits('ann', 'a')).toBeUndefined()
+})
+
+test('[L10] the rate of one address is named by its share if that lowers only the burst, or only the rate', () => {
+  const nameOf = (burst: number, everyMs: number) => {
+    const handshakesPerAddress = pace(burst, everyMs)
+    const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: pace(8, 100), handshakesPerAddress })
+    for (let n = 0; n < 4; n++) limits.handshake('a', T)
+    return limits.handshake('a', T)?.limit
+  }
+  expect(nameOf(5, 200)).toBe('HANDSHAKES_PER_SECOND_SHARE')
+  expect(nameOf(4, 199)).toBe('HANDSHAKES_PER_SECOND_SHARE')
+  expect(nameOf(4, 200)).toBe('HANDSHAKES_PER_SECOND_PER_ADDRESS')
+})
+
+test('[V14 L2] who is not limited per user does not count for one', () => {
+  const limits = new ConnectionLimits({ ...UNLIMITED, connections: 5, connectionsPerUser: 1 })
+  limits.opened(undefined, 'a')
+  limits.opened('ann', 'a')
+  expect(limits.admits('ann', 'b')?.limit).toBe('MAX_CONNECTIONS_PER_USER')
+  limits.closed(undefined, 'a')
+  expect(limits.admits('ann', 'b')?.limit).toBe('MAX_CONNECTIONS_PER_USER')
+  limits.closed('ann', 'a')
+  expect(limits.admits('ann', 'b')).toBeUndefined()
 })
 
 test('[L5] requests beyond the burst are refused with a retry time, and after ten seconds the connection must end', () => {

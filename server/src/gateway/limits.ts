@@ -28,10 +28,11 @@ export const UNLIMITED: LimitOptions = {
   allUsers: UNPACED,
 }
 
-/** Why a connection is refused. An operator can raise the limit with `setting`. */
+/** Why a connection is refused. */
 export interface TooMany {
   readonly status: 429 | 503
-  readonly setting: Limit
+  /** The setting that an operator can raise, or `<setting>_SHARE` if half of that setting was the limit. */
+  readonly limit: Limit
   readonly retryAfterMs: number
 }
 
@@ -41,21 +42,27 @@ const TRY_AGAIN_MS = 5_000
 /** Limits open connections and the rate of handshakes: in total, per address, and connections also per user. */
 export class ConnectionLimits {
   readonly #options: LimitOptions
-  /** How many connections one user and one address may have: at most half of all, if all are few. */
-  readonly #perUser: number
-  readonly #perAddress: number
+  readonly #perUser: Most
+  readonly #perAddress: Most
   readonly #byUser = new Map<UserId, number>()
   readonly #byAddress = new Map<string, number>()
   readonly #handshakesByAddress: AddressRate
+  /** The limit that the rate of one address comes from. */
+  readonly #addressRateName: Limit
   #handshakes: Spent = 0
   #connections = 0
 
   constructor(options: LimitOptions) {
     this.#options = options
-    const half = halfOf(options.connections)
-    this.#perUser = Math.min(options.connectionsPerUser, half)
-    this.#perAddress = Math.min(options.connectionsPerAddress, half)
-    this.#handshakesByAddress = new AddressRate(atMostHalf(options.handshakesPerAddress, options.handshakes))
+    const { connections, connectionsPerUser, connectionsPerAddress, handshakes, handshakesPerAddress } =
+      options
+    const half = halfOf(connections)
+    this.#perUser = atMost(half, connectionsPerUser, 'MAX_CONNECTIONS_PER_USER')
+    this.#perAddress = atMost(half, connectionsPerAddress, 'MAX_CONNECTIONS_PER_ADDRESS')
+    const rate = handshakeRateOfAddress(handshakesPerAddress, handshakes)
+    this.#handshakesByAddress = new AddressRate(rate)
+    const isShare = rate.burst < handshakesPerAddress.burst || rate.everyMs > handshakesPerAddress.everyMs
+    this.#addressRateName = isShare ? 'HANDSHAKES_PER_SECOND_SHARE' : 'HANDSHAKES_PER_SECOND_PER_ADDRESS'
   }
 
   /**
@@ -64,10 +71,10 @@ export class ConnectionLimits {
    */
   handshake(address: string | undefined, now: number): TooMany | undefined {
     const all = readyAt(this.#options.handshakes, this.#handshakes)
-    if (all > now) return { status: 503, setting: 'HANDSHAKES_PER_SECOND', retryAfterMs: all - now }
+    if (all > now) return { status: 503, limit: 'HANDSHAKES_PER_SECOND', retryAfterMs: all - now }
     if (address !== undefined) {
       const retryAfterMs = this.#handshakesByAddress.waitMs(address, now)
-      if (retryAfterMs > 0) return { status: 429, setting: 'HANDSHAKES_PER_SECOND_PER_ADDRESS', retryAfterMs }
+      if (retryAfterMs > 0) return { status: 429, limit: this.#addressRateName, retryAfterMs }
       this.#handshakesByAddress.count(address, now)
     }
     this.#handshakes = spend(this.#options.handshakes, this.#handshakes, now)
@@ -86,41 +93,53 @@ export class ConnectionLimits {
    */
   admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
     if (this.#connections >= this.#options.connections) return full(503, 'MAX_CONNECTIONS')
-    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= this.#perUser) {
-      return full(429, 'MAX_CONNECTIONS_PER_USER')
+    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= this.#perUser.most) {
+      return full(429, this.#perUser.limit)
     }
-    if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#perAddress) {
-      return full(429, 'MAX_CONNECTIONS_PER_ADDRESS')
+    if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#perAddress.most) {
+      return full(429, this.#perAddress.limit)
     }
     return undefined
   }
 
-  /** Counts a connection that was opened. */
-  opened(userId: UserId, address: string | undefined): void {
+  /** Counts a connection that was opened, for those that `admits` limits. */
+  opened(userId: UserId | undefined, address: string | undefined): void {
     this.#connections++
-    count(this.#byUser, userId, 1)
+    if (userId !== undefined) count(this.#byUser, userId, 1)
     if (address !== undefined) count(this.#byAddress, address, 1)
   }
 
   /** Stops counting a connection that was opened with the same arguments. */
-  closed(userId: UserId, address: string | undefined): void {
+  closed(userId: UserId | undefined, address: string | undefined): void {
     this.#connections--
-    count(this.#byUser, userId, -1)
+    if (userId !== undefined) count(this.#byUser, userId, -1)
     if (address !== undefined) count(this.#byAddress, address, -1)
   }
 }
 
-function halfOf(count: number): number {
+/** How many connections one user or one address may have, and the limit that this comes from. */
+interface Most {
+  readonly most: number
+  readonly limit: Limit
+}
+
+/** What the setting of this name says, but at most half of all connections: the others need the rest. */
+function atMost(half: number, set: number, name: Limit): Most {
+  return half < set ? { most: half, limit: 'MAX_CONNECTIONS_SHARE' } : { most: set, limit: name }
+}
+
+/** The most that one user or one address may have of what all share: half, and at least one. */
+export function halfOf(count: number): number {
   return Math.max(1, Math.floor(count / 2))
 }
 
 /** The rate of one address, but at most half of the rate of all: the others need the rest. */
-function atMostHalf(one: Pace, all: Pace): Pace {
+export function handshakeRateOfAddress(one: Pace, all: Pace): Pace {
   return { burst: Math.min(one.burst, halfOf(all.burst)), everyMs: Math.max(one.everyMs, 2 * all.everyMs) }
 }
 
-function full(status: 429 | 503, setting: Limit): TooMany {
-  return { status, setting, retryAfterMs: TRY_AGAIN_MS }
+function full(status: 429 | 503, limit: Limit): TooMany {
+  return { status, limit, retryAfterMs: TRY_AGAIN_MS }
 }
 
 function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {

@@ -74,6 +74,9 @@ test('[L8 L9] sockets of one address are limited when they connect, and closed o
 test('[L8] one address gets at most half of all sockets', () => {
   limit(20, 1_000)
   expect(accepted(20, '8.8.8.8')).toHaveLength(10)
+  expect([refusals.counts.MAX_CONNECTIONS_SHARE, refusals.counts.MAX_CONNECTIONS_PER_ADDRESS]).toEqual([
+    10, 0,
+  ])
   expect(accepted(9, '9.9.9.9')).toHaveLength(9)
 })
 

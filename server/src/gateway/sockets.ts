@@ -5,6 +5,7 @@ import type { Limit, Refusals } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import { countedAs, peerAddress } from './address.ts'
+import { halfOf } from './limits.ts'
 
 export interface SocketOptions {
   readonly clock: Pick<Clock, 'steady'>
@@ -19,9 +20,6 @@ export interface SocketOptions {
 
 /** The share of all sockets that is kept for addresses that are not counted: health checks and proxies. */
 const KEPT_SHARE = 1 / 20
-
-/** The share of all sockets that a single address may use at most. */
-const ONE_ADDRESS_SHARE = 1 / 2
 
 /** The minimum time between two searches for idle sockets, in ms. */
 const SEARCH_EVERY_MS = 1_000
@@ -77,8 +75,10 @@ export class Sockets {
     if (address !== undefined) {
       const count = this.#byAddress.get(address) ?? 0
       const isFull = this.#counted >= Math.max(1, Math.floor(sockets * (1 - KEPT_SHARE)))
-      if (isFull || count >= Math.min(perAddress, Math.max(1, Math.floor(sockets * ONE_ADDRESS_SHARE)))) {
-        this.#refuse(isFull ? 'MAX_CONNECTIONS' : 'MAX_CONNECTIONS_PER_ADDRESS', peer)
+      const half = halfOf(sockets)
+      if (isFull || count >= Math.min(perAddress, half)) {
+        const ofAddress = half < perAddress ? 'MAX_CONNECTIONS_SHARE' : 'MAX_CONNECTIONS_PER_ADDRESS'
+        this.#refuse(isFull ? 'MAX_CONNECTIONS' : ofAddress, peer)
         return false
       }
       this.#byAddress.set(address, count + 1)
