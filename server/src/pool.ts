@@ -13,28 +13,40 @@ export interface PoolRefusal {
   readonly limit: Limit
   /** Who has reached the limit. */
   readonly of: 'all clients' | 'this user' | 'this address'
-  /** How much could be taken now. */
+  /** How much this holder can take now. */
   readonly left: number
 }
+
+/** Which part of a pool is taken when the shares of users and addresses begin to count. */
+const SHARES_FROM = 3 / 4
 
 /**
  * A resource of a fixed size that all clients share, such as subscriptions.
  *
- * One user, and one address, may hold as much as is left when they take more. So a single one gets half, of two each
- * gets a third, and of ten each gets an eleventh. A fixed number would be too small for a large client while nobody
- * else needs the resource, or so large that a few clients together can take everything.
+ * As long as at least a quarter stays free, everybody may take. Of the last quarter, a user and an address may take
+ * only while they hold less than is left. A large request is judged like many small ones.
+ *
+ * So one holder gets at most three quarters. Four or more that take in turn get equal parts, and the same part is left:
+ * `k` of them leave `1 / (k + 1)`. They leave least if each takes all it can before the next one begins: the first
+ * leaves a quarter, and each further one half of what it found. While anything is left, a new holder gets some of it.
+ *
+ * A fixed number would be too small for a large client while nobody else needs the resource, or so large that a few
+ * clients together can take everything.
  */
 export class Pool {
   readonly #name: PoolName
   readonly #size: number
+  /** How much is taken when shares begin to count. */
+  readonly #sharesFrom: number
   readonly #byUser = new Map<UserId, number>()
   readonly #byAddress = new Map<string, number>()
   #taken = 0
 
-  /** @param size how much there is; `Infinity` for no limit */
+  /** @param size how much there is, rounded down to a whole number; `Infinity` for no limit */
   constructor(name: PoolName, size: number) {
     this.#name = name
-    this.#size = size
+    this.#size = Math.floor(size)
+    this.#sharesFrom = Math.floor(this.#size * SHARES_FROM)
   }
 
   /** How much is taken. */
@@ -47,17 +59,16 @@ export class Pool {
     return this.#byUser.size + this.#byAddress.size
   }
 
-  /** Why this much can't be taken; `undefined` if it can. Nothing can always be taken. */
+  /** Why this much can't be taken; `undefined` if it can. An amount of 0 is never refused. */
   refusalOf(amount: number, { userId, address }: Holder): PoolRefusal | undefined {
     if (amount === 0) return undefined
-    const left = this.#size - this.#taken
-    if (amount > left) return { limit: this.#name, of: 'all clients', left }
-    const limit = `${this.#name}_SHARE` as const
-    const ofUser = left - heldBy(this.#byUser, userId)
-    if (amount > ofUser) return { limit, of: 'this user', left: Math.max(0, ofUser) }
-    const ofAddress = left - heldBy(this.#byAddress, address)
-    if (amount > ofAddress) return { limit, of: 'this address', left: Math.max(0, ofAddress) }
-    return undefined
+    const ofAll = this.#size - this.#taken
+    const ofUser = this.#shareOf(this.#byUser, userId)
+    const ofAddress = this.#shareOf(this.#byAddress, address)
+    const left = Math.min(ofAll, ofUser, ofAddress)
+    if (amount <= left) return undefined
+    if (left === ofAll) return { limit: this.#name, of: 'all clients', left }
+    return { limit: `${this.#name}_SHARE`, of: left === ofUser ? 'this user' : 'this address', left }
   }
 
   /** Takes a part, which `refusalOf` did not refuse. */
@@ -70,6 +81,15 @@ export class Pool {
     this.#count(-amount, holder)
   }
 
+  /** How much more one user or one address may take. */
+  #shareOf(counts: ReadonlyMap<string, number>, key: string | undefined): number {
+    const left = this.#size - this.#taken
+    if (key === undefined) return left
+    // Taking one at a time, while holding less than is left, ends after half of the difference, rounded up.
+    const oneByOne = Math.ceil((left - heldBy(counts, key)) / 2)
+    return Math.max(0, this.#sharesFrom - this.#taken, oneByOne)
+  }
+
   #count(by: number, { userId, address }: Holder): void {
     this.#taken += by
     count(this.#byUser, userId, by)
@@ -77,8 +97,8 @@ export class Pool {
   }
 }
 
-function heldBy(counts: ReadonlyMap<string, number>, key: string | undefined): number {
-  return key === undefined ? 0 : (counts.get(key) ?? 0)
+function heldBy(counts: ReadonlyMap<string, number>, key: string): number {
+  return counts.get(key) ?? 0
 }
 
 function count(counts: Map<string, number>, key: string | undefined, by: number): void {

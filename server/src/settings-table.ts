@@ -80,7 +80,7 @@ export const settingsTable = {
     default: '',
     values: origins,
     meaning:
-      'The origins of the web pages and apps that may connect, such as https://app.example.com or capacitor://localhost. Pages from the server’s own host may connect too: see ALLOWED_HOSTS. null allows pages without an origin, such as files and sandboxed frames of any page.',
+      'The origins of the web pages and apps that may connect, such as https://app.example.com or capacitor://localhost. Pages from the host of the server may connect too: see ALLOWED_HOSTS. null allows pages without an origin, such as files and sandboxed frames of any page.',
     whenToChange: 'Your pages come from another host. The log names the origin of a page that was refused.',
   },
   ALLOWED_HOSTS: {
@@ -172,7 +172,7 @@ export const settingsTable = {
     default: '50',
     values: whole(1),
     meaning:
-      'How many connections one user may have. 50 is more than the number of tabs that a user has. One user gets at most half of all connections.',
+      'How many connections one user may have. 50 is more than the number of tabs that a user has. One user gets at most half of all connections: where that is less, the limit is called MAX_CONNECTIONS_SHARE.',
     whenToChange: 'One user id stands for many devices.',
   },
   MAX_CONNECTIONS_PER_ADDRESS: {
@@ -180,7 +180,7 @@ export const settingsTable = {
     default: '1000',
     values: whole(1),
     meaning:
-      'How many connections one address, or one IPv6 network (/64), may have, WebSocket and plain HTTP together: enough for an office behind one router. One address gets at most half of all connections. Private addresses are not counted unless TRUST_PROXY is set.',
+      'How many connections one address, or one IPv6 network (/64), may have, WebSocket and plain HTTP together: enough for an office behind one router. One address gets at most half of all connections: where that is less, the limit is called MAX_CONNECTIONS_SHARE. Private addresses are not counted unless TRUST_PROXY is set.',
     whenToChange: 'More than 1,000 of your users share one address.',
   },
   HANDSHAKES_PER_SECOND: {
@@ -196,7 +196,7 @@ export const settingsTable = {
     default: '50',
     values: whole(1),
     meaning:
-      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. One address gets at most half of HANDSHAKES_PER_SECOND. Beyond that the server answers 429 with Retry-After.',
+      'How many new connections per second one address, or one IPv6 network (/64), may open after its burst. One address gets at most half of HANDSHAKES_PER_SECOND: where that is less, the limit is called HANDSHAKES_PER_SECOND_SHARE. Beyond that the server answers 429 with Retry-After.',
     whenToChange: 'Change it together with HANDSHAKES_BURST_PER_ADDRESS.',
   },
   HANDSHAKES_BURST_PER_ADDRESS: {
@@ -204,8 +204,8 @@ export const settingsTable = {
     default: '1000',
     values: whole(1),
     meaning:
-      'How many new connections one address may open in a burst. After a restart, 1,000 clients behind one router are then back within RESTART_GRACE_MS.',
-    whenToChange: 'More than 1,000 of your users share one address.',
+      'How many new connections one address may open in a burst. One address gets at most half of the burst of all, which is as many as HANDSHAKES_PER_SECOND: where that is less, the limit is called HANDSHAKES_PER_SECOND_SHARE. After a restart, 1,000 clients behind one router are back within RESTART_GRACE_MS.',
+    whenToChange: 'More than 1,000 of your users share one address. Raise HANDSHAKES_PER_SECOND too.',
   },
   HTTP_REQUESTS_PER_SECOND_PER_ADDRESS: {
     group: 'limits',
@@ -257,9 +257,9 @@ export const settingsTable = {
     default: '2000000',
     values: whole(1),
     meaning:
-      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 80 bytes, or ten times that if no other connection subscribes to that user. One user, and one address, may hold as many as are left: half if it is the only one, a third each if they are two. So a single one can’t take all of them.',
+      'How many user ids all connections together may subscribe to. Each subscription to an id counts and costs about 80 bytes, or ten times that if no other connection subscribes to that user. One user, and one address, gets at most three quarters. Of the last quarter, it may take ids only while it holds fewer than are left.',
     whenToChange:
-      'Many connections subscribe to long lists, or one user subscribes to more than half. The gauge wio_watched_ids shows how many ids there are.',
+      'The gauge wio_watched_ids, which shows how many ids there are, comes close to three quarters of this setting. Beyond that, a large client that unsubscribes may be refused when it subscribes again.',
   },
   RECENT_CHANGES: {
     group: 'limits',

@@ -154,6 +154,7 @@ class Fan implements SubscriberConnection {
   readonly encoder = webSocketEncoder
   readonly userId = 'fan'
   readonly address = '8.8.8.8'
+  readonly holder = { userId: this.userId, address: this.address }
   readonly #world: World
   #subscriber: Subscriber
   /** Texts that were sent and not read yet. */

@@ -39,6 +39,7 @@ class Desk implements SubscriberConnection {
   readonly subscriber: Subscriber
   readonly userId = 'desk'
   readonly address: string | undefined = '8.8.8.8'
+  readonly holder = { userId: this.userId, address: this.address }
   readonly logged: unknown[] = []
   told: Told[] = []
   acks = 0
@@ -296,7 +297,9 @@ test('[I9] hundreds who ask for everybody at once take turns', async () => {
   desk.come(...many(5_000))
   let done = 0
   const outlet: SubscriberConnection = {
+    userId: 'desk',
     address: undefined,
+    holder: { address: undefined },
     backlog: 0,
     encoder: webSocketEncoder,
     write: frames => void (frames.includes('"last":true') && done++),
@@ -326,6 +329,7 @@ function neighbour(desk: Desk, userId: string, address: string | undefined) {
     fail: rethrow,
     userId,
     address,
+    holder: { userId, address },
     backlog: 0,
     encoder: webSocketEncoder,
     write: () => {},
@@ -338,46 +342,57 @@ function neighbour(desk: Desk, userId: string, address: string | undefined) {
 }
 
 test('[V11 L9] a refused subscription names the limit that was reached, is counted and is logged', () => {
-  const desk = new Desk({ maxSubscriptions: 10, maxSubscribedUsers: 5 })
+  const desk = new Desk({ maxSubscriptions: 8, maxSubscribedUsers: 6 })
   const ids = many(10)
   const ann = neighbour(desk, 'ann', '8.8.8.8')
+  ann.follow(...ids.slice(0, 7))
   ann.follow(...ids.slice(0, 6))
-  ann.follow(...ids.slice(0, 5))
   // Other connections of the user, and other users of the address, share what one user and one address may have.
   const again = neighbour(desk, 'ann', '9.9.9.9')
   again.follow('bob')
   const bob = neighbour(desk, 'bob', '8.8.8.8')
   bob.follow('bob')
   const eve = neighbour(desk, 'eve', undefined)
-  eve.follow(...ids.slice(0, 5))
+  eve.follow(...ids.slice(0, 2))
+  eve.follow(...ids.slice(0, 1))
   const joe = neighbour(desk, 'joe', undefined)
+  joe.follow('ann', 'bob')
+  joe.follow('ann')
   joe.follow('bob')
   expect([ann, again, bob, eve, joe].map(({ refused }) => refused)).toEqual([
-    ['this connection can subscribe to 5 more users by id (MAX_WATCHED_USERS)'],
+    ['this connection can subscribe to 6 more users by id (MAX_WATCHED_USERS)'],
     ['this user can subscribe to 0 more users by id (MAX_WATCHED_IDS_SHARE)'],
     ['this address can subscribe to 0 more users by id (MAX_WATCHED_IDS_SHARE)'],
-    [],
-    ['the server is full: all clients together can subscribe to 0 more users by id (MAX_WATCHED_IDS)'],
+    // The number is what would not be refused.
+    ['this user can subscribe to 1 more users by id (MAX_WATCHED_IDS_SHARE)'],
+    [
+      'the server is full: all clients together can subscribe to 1 more users by id (MAX_WATCHED_IDS)',
+      'the server is full: all clients together can subscribe to 0 more users by id (MAX_WATCHED_IDS)',
+    ],
   ])
   expect(desk.refusals.counts).toMatchObject({
     MAX_WATCHED_USERS: 1,
-    MAX_WATCHED_IDS_SHARE: 2,
-    MAX_WATCHED_IDS: 1,
+    MAX_WATCHED_IDS_SHARE: 3,
+    MAX_WATCHED_IDS: 2,
   })
   expect(desk.logged).toEqual([
     expect.objectContaining({ kind: 'MAX_WATCHED_USERS', of: 'this connection', userId: 'ann' }),
     expect.objectContaining({ kind: 'MAX_WATCHED_IDS_SHARE', of: 'this user', userId: 'ann' }),
     expect.objectContaining({ kind: 'MAX_WATCHED_IDS_SHARE', of: 'this address', address: '8.8.8.8' }),
-    expect.objectContaining({
-      kind: 'MAX_WATCHED_IDS',
-      text: 'a subscription was refused by MAX_WATCHED_IDS',
-    }),
+    expect.objectContaining({ kind: 'MAX_WATCHED_IDS_SHARE', of: 'this user', userId: 'eve' }),
+    ...Array<unknown>(2).fill(
+      expect.objectContaining({
+        kind: 'MAX_WATCHED_IDS',
+        text: 'a subscription was refused by MAX_WATCHED_IDS',
+      }),
+    ),
   ])
   // A list that adds nothing is not refused, and what one gives back is there for others.
-  ann.follow(...ids.slice(0, 5))
-  eve.subscriber.unsubscribe({ type: 'unsubscribe', userIds: ids.slice(0, 4), id: undefined })
-  joe.follow('bob')
-  expect([ann.refused.length, joe.refused.length]).toEqual([1, 1])
-  for (const { subscriber } of [ann, again, bob, eve, joe]) subscriber.end()
+  ann.follow(...ids.slice(0, 6))
+  eve.subscriber.unsubscribe({ type: 'unsubscribe', userIds: ids.slice(0, 1), id: undefined })
+  const jim = neighbour(desk, 'jim', undefined)
+  jim.follow('bob')
+  expect([ann.refused.length, jim.refused.length]).toEqual([1, 0])
+  for (const { subscriber } of [ann, again, bob, eve, joe, jim]) subscriber.end()
   expect([desk.subscriptions.size, desk.subscriptions.holders]).toEqual([0, 0])
 })

@@ -37,8 +37,12 @@ export interface SubscriberPorts {
   readonly highWaterMark: number
 }
 
-/** The connection of a subscriber. Its subscriptions count for its user and its address. */
-export interface SubscriberConnection extends Holder, Served {
+/** The connection of a subscriber. */
+export interface SubscriberConnection extends Served {
+  readonly userId: UserId
+  readonly address: string | undefined
+  /** Whom its subscriptions count for. */
+  readonly holder: Holder
   /** Bytes that wait because the client reads too slowly. */
   readonly backlog: number
   readonly encoder: Encoder
@@ -73,7 +77,7 @@ interface State {
   readonly users: Iterable<UserId>
   readonly recovered: boolean
   readonly id: RequestId
-  /** Begun when the state's turn has come: earlier pages would miss later changes. */
+  /** Created at the first turn of the state, because earlier pages would miss later changes. */
   pages: Pages | undefined
   /** How often so many users had changed at the end that more pages were needed. */
   rounds: number
@@ -86,7 +90,7 @@ const NO_STATES: readonly State[] = []
 const PAGE_USERS = 1_000
 
 /**
- * How many states may wait for one client: a client that comes back says its 10,000 users again in 40 lists
+ * How many states may wait for one client. A client that reconnects subscribes to its 10,000 users again, with 40 lists
  * (e2e/fit.test.ts).
  */
 export const MAX_STATES = 50
@@ -170,7 +174,7 @@ export class Subscriber implements BatchReceiver, Turn {
   }
 
   get holder(): Holder {
-    return this.#connection
+    return this.#connection.holder
   }
 
   /** Whether the client wants to be sent anything unasked. */

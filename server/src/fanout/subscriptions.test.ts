@@ -52,6 +52,20 @@ test('[V11 I9] a subscription counts once, and no subscriptions remain after the
   expect(subscriptions.topic('ann')).toBeUndefined()
 })
 
+test('[V11] after a bug halfway, what was added counts, so that its end makes no count negative', () => {
+  const subscriptions = newSubscriptions()
+  const one = newReceiver()
+  function* failing() {
+    yield 'ann'
+    yield 'bob'
+    throw new Error('a bug')
+  }
+  expect(() => subscriptions.subscribe(one, failing())).toThrow('a bug')
+  expect(subscriptions.size).toBe(2)
+  subscriptions.unsubscribe(one, [subscriptions.topic('ann') as Topic, subscriptions.topic('bob') as Topic])
+  expect(subscriptions.size).toBe(0)
+})
+
 test('[I6 F7] a batch has each user once, with the number and in the order of the newest changes', () => {
   const subscriptions = newSubscriptions()
   const [bob] = subscriptions.subscribe(newReceiver(), ['bob'])

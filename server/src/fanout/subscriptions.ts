@@ -56,13 +56,17 @@ export class Subscriptions {
   subscribe(subscriber: BatchReceiver, userIds: Iterable<UserId>): Topic[] {
     const topics: Topic[] = []
     let added = 0
-    for (const userId of userIds) {
-      const topic = this.#topics.get(userId) ?? this.#begin(userId)
-      topics.push(topic)
-      const before = topic.subscribers.size
-      added += topic.subscribers.add(subscriber).size - before
+    try {
+      for (const userId of userIds) {
+        const topic = this.#topics.get(userId) ?? this.#begin(userId)
+        topics.push(topic)
+        const before = topic.subscribers.size
+        added += topic.subscribers.add(subscriber).size - before
+      }
+    } finally {
+      // After a bug halfway, count what was added: it is given back when it ends.
+      this.#pool.take(added, subscriber.holder)
     }
-    this.#pool.take(added, subscriber.holder)
     return topics
   }
 

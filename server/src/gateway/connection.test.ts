@@ -263,6 +263,12 @@ test('[L4] observers have the same user id and share no debt', async () => {
   expect(await taken()).toEqual(['welcome'])
 })
 
+test('[V14 L10] observers have the same user id, and their subscriptions count only for their address', () => {
+  expect(connect({ grant: OBSERVER, address: '8.8.8.8' }).holder).toEqual({ address: '8.8.8.8' })
+  // The negative control: a user counts.
+  expect(connect({ address: '8.8.8.8' }).holder).toEqual({ userId: 'ann', address: '8.8.8.8' })
+})
+
 test('[V12 C2] a bug in a message that waited closes its own connection only', async () => {
   const connection = connect({}, SLOW)
   connection.receive('{"type":"ping"}')

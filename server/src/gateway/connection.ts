@@ -10,6 +10,7 @@ import type { FirehoseReceiver, Hub } from '../fanout/hub.ts'
 import { Subscriber, type SubscriberConnection, type SubscriberPorts } from '../fanout/subscriber.ts'
 import type { Grant } from '../identity/grant.ts'
 import type { Log } from '../log.ts'
+import type { Holder } from '../pool.ts'
 import type { OwnChoice } from '../presence/change.ts'
 import type { Arrival } from '../presence/here.ts'
 import type { Refused, Reply, RequestId } from '../reply.ts'
@@ -199,6 +200,11 @@ export class Connection
   /** Whether it only reads, and its user is never present by it. */
   get isObserver(): boolean {
     return this.#access.isObserver
+  }
+
+  /** Whom it counts for. Observers share a user id, and must not share the limits of one user. */
+  get holder(): Holder {
+    return { userId: this.isObserver ? undefined : this.userId, address: this.address }
   }
 
   get seesAll(): boolean {

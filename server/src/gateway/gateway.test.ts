@@ -4,10 +4,12 @@ import { TestClient } from '@who-is-online/testing/client'
 import { handshake, textFrame } from '@who-is-online/testing/raw-client'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Identity } from '../identity/identity.ts'
+import { ALL_RIGHTS } from '../identity/grant.ts'
+import type { Identified, Identity } from '../identity/identity.ts'
 import { openIdentity } from '../identity/open.ts'
 import { SystemClock } from '../time/clock.ts'
 import { Connection } from './connection.ts'
+import { UNLIMITED } from './limits.ts'
 import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
 test('[C2] a bug in an answer is logged, and closes only the connection that asked, with 4500', async () => {
@@ -24,6 +26,32 @@ test('[C2] a bug in an answer is logged, and closes only the connection that ask
   })
   expect(server.gateway.connections).toBe(1)
   await other.leave()
+  server.http.close()
+})
+
+test('[V14 L2] observers do not count for the limits of the user whose id they have', async () => {
+  const open = openIdentity(undefined)
+  // A connection with the name "page" is an observer.
+  const identity: Identity = {
+    ...open,
+    identify(request) {
+      const identified = open.identify(request) as Identified
+      if (identified.state !== 'known' || request.username !== 'page') return identified
+      return { ...identified, grant: { ...identified.grant, rights: { ...ALL_RIGHTS, observer: true } } }
+    },
+  }
+  const server = await openGateway({ identity, limits: { ...UNLIMITED, connectionsPerUser: 1 } })
+  const page = () => TestClient.open(`${server.url}?userId=ann&username=page`)
+  const pages = [await page(), await page()]
+  const ann = await TestClient.as(server, 'ann')
+  await expect(TestClient.as(server, 'ann')).rejects.toThrow('HTTP 429')
+  for (const one of pages) await one.leave()
+  await expect.poll(() => server.gateway.connections).toBe(1)
+  await expect(TestClient.as(server, 'ann')).rejects.toThrow('HTTP 429')
+  await ann.leave()
+  await expect.poll(() => server.gateway.connections).toBe(0)
+  const again = await TestClient.as(server, 'ann')
+  await again.leave()
   server.http.close()
 })
 

@@ -326,7 +326,8 @@ export class Gateway {
     const connection = new Connection(this.#ports, caller, webSocket, socket)
     webSocket.connection = connection
     this.#connections.add(connection)
-    this.#limits.opened(caller.userId, caller.address)
+    const { userId, address } = connection.holder
+    this.#limits.opened(userId, address)
     if (connection.version === 'v2') this.#sessions.add(connection)
     serve(connection, connection => connection.start(caller))
     // The outbox uncorks the socket with the first message. After a bug in the start, a v1 client gets none.
@@ -337,7 +338,8 @@ export class Gateway {
   #gone(connection: Connection): void {
     this.#connections.delete(connection)
     this.#sessions.delete(connection)
-    this.#limits.closed(connection.userId, connection.address)
+    const { userId, address } = connection.holder
+    this.#limits.closed(userId, address)
   }
 
   /** Tells the connections of a user about a new choice, except the session that made it. */
