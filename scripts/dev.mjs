@@ -1,5 +1,5 @@
 // Runs the server from its sources. Node.js before 22.18 can't do that, so there it builds first.
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { setup as buildPage } from './page.mjs'
 
 const script = new URL('../server/', import.meta.url)
@@ -8,7 +8,8 @@ buildPage()
 if (process.features.typescript) {
   await import(new URL('src/main.ts', script).href)
 } else {
-  execFileSync('tsc', ['-b', 'server'], { stdio: 'inherit' })
+  const { buildPackage } = await import('./build.mjs')
+  await buildPackage('server', { types: false })
   const main = new URL('dist/main.js', script).pathname
   const server = spawn(process.execPath, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
   // A terminal sends Ctrl-C to both processes, and the server handles it.

@@ -6,14 +6,16 @@ import { WrongSettings } from './settings.ts'
 
 interface Given {
   readonly dev?: boolean
+  readonly port?: string
+  readonly dataDir?: string
   readonly environment?: Record<string, string>
   /** The text of `.env`. */
   readonly file?: string | Uint8Array
 }
 
-const start = ({ dev = false, environment = {}, file = '' }: Given) =>
+const start = ({ dev = false, port, dataDir, environment = {}, file = '' }: Given) =>
   configure({
-    flags: { dev },
+    flags: { dev, ...(port && { port }), ...(dataDir && { 'data-dir': dataDir }) },
     environment,
     file: readEnvFile(Buffer.from(file as string)),
     readSecret: path => `secret of ${path}`,
@@ -183,8 +185,22 @@ describe('[S8] a refusal lists everything that may explain it', () => {
 test('[S4] an unknown flag is an error; the -- of a package manager is ignored', () => {
   expect(readFlags([])).toEqual({ help: false, version: false, 'print-config': false, dev: false })
   expect(readFlags(['--', '--dev'])).toMatchObject({ dev: true })
+  expect(readFlags(['--port', '8080', '--data-dir=/var/lib/x'])).toMatchObject({
+    port: '8080',
+    'data-dir': '/var/lib/x',
+  })
   expect(() => readFlags(['--port'])).toThrow(/--port/)
+  expect(() => readFlags(['--port', '80', '--data-dir='])).toThrow('--data-dir needs a value')
+  expect(() => readFlags(['--prot', '80'])).toThrow(/--prot/)
   expect(() => readFlags(['start'])).toThrow(/start/)
+})
+
+test('[S5] --port and --data-dir override the environment and .env, and their values are checked', () => {
+  const environment = { ...OPEN, PORT: '1', DATA_DIR: '/environment' }
+  const { settings } = start({ environment, file: 'PORT=2', port: '8080', dataDir: '/flag' })
+  expect(settings).toMatchObject({ PORT: 8080, DATA_DIR: '/flag' })
+  expect(start({ environment }).settings).toMatchObject({ PORT: 1, DATA_DIR: '/environment' })
+  expect(refusal({ environment, port: 'http' })).toContain('PORT must be a whole number')
 })
 
 test('[S10] a secret can be in a file, whose name is a known setting', () => {

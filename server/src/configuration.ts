@@ -15,13 +15,17 @@ export interface Flags {
   readonly 'print-config': boolean
   /** Start development, whatever the environment and `.env` say. */
   readonly dev: boolean
+  /** The setting PORT. */
+  readonly port?: string
+  /** The setting DATA_DIR. */
+  readonly 'data-dir'?: string
 }
 
 type Texts = Readonly<Record<string, string | undefined>>
 
 /** The sources of the settings. */
 export interface Sources {
-  readonly flags: Pick<Flags, 'dev'>
+  readonly flags: Pick<Flags, 'dev' | 'port' | 'data-dir'>
   readonly environment: Texts
   readonly file: EnvFile
   /** Reads a file with a secret. @throws Error that names the file and what is wrong */
@@ -40,16 +44,24 @@ export interface Configuration {
 }
 
 const flag = { type: 'boolean', default: false } as const
-const FLAGS = { help: flag, version: flag, 'print-config': flag, dev: flag }
+const value = { type: 'string' } as const
+const FLAGS = { help: flag, version: flag, 'print-config': flag, dev: flag, port: value, 'data-dir': value }
+
+/** The flags that are settings. */
+const SETTING_OF_FLAG = { port: 'PORT', 'data-dir': 'DATA_DIR' } as const
 
 /**
  * Reads the arguments of the command line.
  *
- * @throws Error that names an unknown argument
+ * @throws Error that names an unknown argument, or a flag without its value
  */
 export function readFlags(args: readonly string[]): Flags {
   // `pnpm start -- --help` passes the `--` to the program.
-  return parseArgs({ args: args[0] === '--' ? args.slice(1) : [...args], options: FLAGS }).values
+  const { values } = parseArgs({ args: args[0] === '--' ? args.slice(1) : [...args], options: FLAGS })
+  for (const name of Object.keys(SETTING_OF_FLAG) as (keyof typeof SETTING_OF_FLAG)[]) {
+    if (values[name]?.trim() === '') throw new Error(`--${name} needs a value`)
+  }
+  return values
 }
 
 /**
@@ -65,7 +77,13 @@ export function readFlags(args: readonly string[]): Flags {
 export function configure({ flags, environment, file, readSecret }: Sources): Configuration {
   const [fromFile, fromEnvironment] = [withoutEmpty(file.texts), withoutEmpty(environment)]
   const warnings: string[] = []
-  const texts: Record<string, string | undefined> = { ...fromFile, ...fromEnvironment }
+  const fromFlags = Object.fromEntries(
+    Object.entries(SETTING_OF_FLAG).flatMap(([name, setting]) => {
+      const text = flags[name as keyof typeof SETTING_OF_FLAG]
+      return text === undefined ? [] : [[setting, text]]
+    }),
+  )
+  const texts: Record<string, string | undefined> = { ...fromFile, ...fromEnvironment, ...fromFlags }
   if (flags.dev) {
     const other = texts['ENVIRONMENT'] ?? 'development'
     if (!isDevelopment(other)) {

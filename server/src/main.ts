@@ -8,6 +8,7 @@ import { isOpen } from './identity/create-identity.ts'
 import { runTokenCommand } from './identity/token-command.ts'
 import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log/winston-log.ts'
+import { openFileLimit } from './open-files.ts'
 import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
 import { WrongSettings } from './settings.ts'
@@ -15,10 +16,9 @@ import { describe, help } from './settings-help.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
+import { version } from './version.ts'
 
 // Only this file, process.ts and time/ touch the process and the clock.
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2)
@@ -53,7 +53,7 @@ function flagsOf(args: readonly string[]): Flags {
   }
 }
 
-function configurationOf(flags: Pick<Flags, 'dev'>): Configuration {
+function configurationOf(flags: Pick<Flags, 'dev' | 'port' | 'data-dir'>): Configuration {
   try {
     return configure({
       flags,
@@ -128,16 +128,6 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     log.info(
       'in development, others in your network can connect as any user; set HOST=127.0.0.1 to prevent that',
     )
-  }
-}
-
-/** The open-file limit of this process; Infinity if the system does not report it. */
-function openFileLimit(): number {
-  try {
-    const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
-    return line ? Number(line[1]) : Number.POSITIVE_INFINITY
-  } catch {
-    return Number.POSITIVE_INFINITY
   }
 }
 

@@ -15,10 +15,12 @@ export function describe(texts: Readonly<Record<string, string | undefined>>): s
 
 const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId=ID
 
+  --dev           start development; ENVIRONMENT is ignored
+  --port N        the setting PORT
+  --data-dir DIR  the setting DATA_DIR
+  --print-config  print the settings that would be used
   --help          print this text
   --version       print the version
-  --print-config  print the settings that would be used
-  --dev           start development; ENVIRONMENT is ignored
 
 Command token: makes a token, or says what is wrong with one.
 
@@ -27,7 +29,9 @@ ${TOKEN_USAGE.replaceAll(/^/gm, '  ')}
 Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
             78 wrong settings or state.
 
-Settings are read from the environment of the process, then from .env in the working directory.`
+Settings are read from the flags, then from the environment of the process, then from .env in
+the working directory. The state is in ./data and the logs are in ./logs, unless
+DATA_DIR and LOG_DIR are set.`
 
 /** Together with the indent at most 100 columns. */
 const HELP_WIDTH = 94

@@ -23,8 +23,11 @@ export interface PageTokens {
   issue(): string
 }
 
-/** The output directory of the page build. It is the same for code in `src` and in `dist`. */
-export const BUILT_PAGE = fileURLToPath(new URL('../../dist/page/', import.meta.url))
+/** Where the page is: beside the modules of the built package. */
+const PAGE = import.meta.url.endsWith('.ts') ? '../../dist/page/' : './page/'
+
+/** The output directory of the page build. */
+export const BUILT_PAGE = fileURLToPath(new URL(PAGE, import.meta.url))
 
 const TYPES: ReadonlyMap<string, string> = new Map([
   ['html', 'text/html; charset=utf-8'],
