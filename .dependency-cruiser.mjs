@@ -1,5 +1,5 @@
 // The order of imports in ARCHITECTURE.md, "The arrow":
-// protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ server ◀ main
+// protocol ◀ presence ◀ ports ◀ tracker ◀ gateway, http ◀ core ◀ server, embedding ◀ main
 // Each rule forbids some imports. scripts/boundaries.test.ts shows that each rule fails on a violation.
 
 const notTests = '\\.(test|suite|fake|model)\\.tsx?$|/testing/'
@@ -61,18 +61,22 @@ export default {
       to: { path: '^server/src/(gateway|storage|http)/' },
     },
     {
-      name: 'folders-do-not-import-server-or-main',
+      name: 'folders-do-not-import-the-top',
       severity: 'error',
       from: { path: '^server/src/(presence|gateway|storage|http|identity)/', pathNot: notTests },
-      to: { path: '^server/src/(server|main)\\.ts$' },
+      to: { path: '^server/src/((core|server|main|index)\\.ts$|embedding/)' },
     },
     {
-      name: 'only-server-and-main-import-adapters',
-      comment: 'Only server and main choose the adapters.',
+      name: 'only-the-top-imports-adapters',
+      comment: 'Only core, server, main and embedding choose the adapters.',
       severity: 'error',
       from: {
         path: '^server/src/',
-        pathNot: ['^server/src/(server|main)\\.ts$', '^server/src/(storage|cluster)/', notTests],
+        pathNot: [
+          '^server/src/((core|server|main)\\.ts$|embedding/)',
+          '^server/src/(storage|cluster)/',
+          notTests,
+        ],
       },
       to: { path: '^server/src/(storage/(json-file|memory)|cluster/single)\\.ts$' },
     },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 
 // Only docs/operating.md says how long each step of a stop takes. It says what the code has.
 
-const server = readFileSync('server/src/server.ts', 'utf8')
+const server = ['core', 'server'].map(name => readFileSync(`server/src/${name}.ts`, 'utf8')).join('\n')
 const stopping = readFileSync('server/src/process.ts', 'utf8')
 const page = readFileSync('docs/operating.md', 'utf8').split('### When something hangs')[1]?.split(/^## /m)[0]
 

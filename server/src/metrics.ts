@@ -19,7 +19,8 @@ export interface MetricSources {
   readonly connections: () => number
   readonly subscriptionCount: () => number
   readonly store: () => StoreHealth
-  readonly droppedLines: () => DroppedLines
+  /** `undefined` if the process belongs to an application: then there are no metrics of the process either. */
+  readonly droppedLines: (() => DroppedLines) | undefined
   readonly refusals: Refusals
   readonly clock: Pick<Clock, 'steady'>
 }
@@ -38,7 +39,7 @@ export class Metrics {
   constructor(sources: MetricSources) {
     const { feed, online, known, connections, subscriptionCount, store, droppedLines, refusals } = sources
     this.#clock = sources.clock
-    collectDefaultMetrics({ register: this.#registry })
+    if (droppedLines) this.#ofProcess(droppedLines)
     this.#gauge('wio_users_online', 'Users that others see as online', online)
     this.#gauge('wio_users_known', 'Known users, including offline ones', known)
     this.#gauge('wio_connections', 'Open WebSocket connections', connections)
@@ -53,18 +54,6 @@ export class Metrics {
     this.#gauge('wio_storage_late', '1 while changes wait for the disk for more than a second', () =>
       store().state === 'late' ? 1 : 0,
     )
-    new Counter({
-      name: 'wio_log_lines_dropped_total',
-      help: 'Log lines that could not be written, by output',
-      labelNames: ['output'],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        const { console, file } = droppedLines()
-        this.inc({ output: 'console' }, console)
-        this.inc({ output: 'file' }, file)
-      },
-    })
     new Counter({
       name: 'wio_refused_total',
       help: 'What a limit has refused, and for MESSAGES_PER_SECOND the messages that it has delayed',
@@ -91,6 +80,22 @@ export class Metrics {
       this.#text = this.#registry.metrics()
     }
     return this.#text
+  }
+
+  #ofProcess(droppedLines: () => DroppedLines): void {
+    collectDefaultMetrics({ register: this.#registry })
+    new Counter({
+      name: 'wio_log_lines_dropped_total',
+      help: 'Log lines that could not be written, by output',
+      labelNames: ['output'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        const { console, file } = droppedLines()
+        this.inc({ output: 'console' }, console)
+        this.inc({ output: 'file' }, file)
+      },
+    })
   }
 
   #gauge(name: string, help: string, read: () => number): void {

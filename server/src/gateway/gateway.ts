@@ -48,6 +48,8 @@ export interface GatewayOptions {
   readonly presence: Pick<Presence, 'see' | 'list' | 'onlineCount'>
   readonly feed: ChangeFeed
   readonly identity: Identity
+  /** The path of the WebSocket, such as `/ws`. */
+  readonly path: string
   readonly clock: Clock
   readonly log: Log
   readonly limits: LimitOptions
@@ -98,7 +100,7 @@ const BUG = {
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
 type TurnedAway = Extract<Verdict, { kind: 'turned away' }>
 
-/** Accepts WebSocket connections at `/ws`, and closes those that are silent or stuck. */
+/** Accepts WebSocket connections at one path, and closes those that are silent or stuck. */
 export class Gateway {
   readonly #options: GatewayOptions
   readonly #webSockets: WebSocketServer
@@ -196,13 +198,20 @@ export class Gateway {
     server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
       const socket = duplex as Socket
       this.#guard(socket, () => {
-        if (!offersWebSocket(request)) return plainRequests.giveBack(request, socket, head)
-        // `ws` accepts exactly this value.
-        request.headers.upgrade = 'websocket'
-        // Until `ws` handles errors, a connection reset must not become an uncaught error.
-        socket.on('error', destroy)
-        this.#arrivals.do(() => this.#guard(socket, () => this.#upgrade(request, socket, head)))
+        if (offersWebSocket(request)) this.upgrade(request, socket, head)
+        else plainRequests.giveBack(request, socket, head)
       })
+    })
+  }
+
+  /** Handles one upgrade request that offers WebSocket. The arguments are those of the event 'upgrade'. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    this.#guard(socket, () => {
+      // `ws` accepts exactly this value.
+      request.headers.upgrade = 'websocket'
+      // Until `ws` handles errors, a connection reset must not become an uncaught error.
+      socket.on('error', destroy)
+      this.#arrivals.do(() => this.#guard(socket, () => this.#upgrade(request, socket, head)))
     })
   }
 

@@ -1,15 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import type { Identified, Identity } from '../identity/identity.ts'
 import { openIdentity } from '../identity/open.ts'
-import {
-  Handshake,
-  type HandshakeOptions,
-  PENDING_MS,
-  type UpgradeRequest,
-  type Verdict,
-  versionOf,
-} from './handshake.ts'
+import { Handshake, type HandshakeOptions, PENDING_MS, type Verdict, versionOf } from './handshake.ts'
 import { ConnectionLimits, UNLIMITED } from './limits.ts'
 
 // Every decision on upgrade requests, without sockets.
@@ -27,19 +20,22 @@ const open = openIdentity('observer')
 /** Believes user ids, after some time. */
 const slowIdentity: Identity = { ...open, identify: async request => open.identify(request) }
 
-function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}): UpgradeRequest {
-  return {
+/** A request with the parts that the decision depends on. */
+function request({ url = '/ws?userId=ann', headers = {}, ...rest }: Asked = {}): IncomingMessage {
+  const parts = {
     url,
     headers: { host: 'app.test', 'sec-websocket-version': '13', ...headers },
     rawHeaders: rest.rawHeaders ?? ['Host', 'app.test'],
     httpVersion: rest.httpVersion ?? '1.1',
     socket: { remoteAddress: rest.address ?? '8.8.8.8' },
   }
+  return parts as Partial<IncomingMessage> as IncomingMessage
 }
 
 function handshake(options: Partial<HandshakeOptions> = {}) {
   return new Handshake({
     identity: open,
+    path: '/ws',
     origins: { allowed: [], hosts: [], development: false },
     trustProxy: undefined,
     limits: new ConnectionLimits(UNLIMITED),

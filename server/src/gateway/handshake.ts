@@ -62,16 +62,13 @@ export type Refused = Extract<Verdict, { kind: 'refused' }>
 /** The answer to all requests while the server stops. */
 export const STOPPING = unavailable('the server is stopping')
 
-/** The parts of a request that the decision depends on. */
-export type UpgradeRequest = Pick<IncomingMessage, 'url' | 'headers' | 'rawHeaders' | 'httpVersion'> & {
-  readonly socket: { readonly remoteAddress?: string | undefined }
-}
-
 export interface HandshakeOptions {
   readonly identity: Identity
   readonly origins: OriginRules
   readonly trustProxy: TrustProxy | undefined
   readonly limits: ConnectionLimits
+  /** The path of the WebSocket, such as `/ws`. */
+  readonly path: string
   /** Whether a session has a connection. A new connection of the session replaces it. */
   readonly isConnected: (userId: UserId, sessionId: string) => boolean
 }
@@ -91,6 +88,15 @@ export const MAX_URL_CHARS = 8 * 1024
  * 9112, section 3.2.2).
  */
 const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
+
+/** The path of a request target. */
+export function pathOf(target: string): string {
+  return withoutHost(target).split('?', 1)[0] as string
+}
+
+function withoutHost(target: string): string {
+  return target.startsWith('/') ? target : target.replace(SCHEME_AND_HOST, '')
+}
 
 /** The subprotocol that requests each protocol version. v1 needs none. */
 export const SUBPROTOCOL: Readonly<Record<ProtocolVersion, string>> = {
@@ -126,14 +132,13 @@ export class Handshake {
    * @param now `Clock.steady`, in ms
    * @param isStopping whether the server is stopping, so that all requests are refused
    */
-  judge(request: UpgradeRequest, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
-    const { origins, trustProxy, limits } = this.#options
-    const target = request.url ?? ''
-    const url = target.startsWith('/') ? target : target.replace(SCHEME_AND_HOST, '')
+  judge(request: IncomingMessage, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
+    const { origins, trustProxy, limits, path } = this.#options
+    const url = withoutHost(request.url ?? '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
-    if (url.split('?', 1)[0] !== '/ws') return refused(404, 'WebSocket clients connect to /ws')
+    if (pathOf(url) !== path) return refused(404, `WebSocket clients connect to ${path}`)
     if (isStopping) return STOPPING
 
     const from = clientAddress(request, trustProxy)
@@ -167,21 +172,22 @@ export class Handshake {
   }
 
   #identify(
-    { headers, rawHeaders, socket }: UpgradeRequest,
+    request: IncomingMessage,
     { parameters, from, address }: Asked,
   ): Identified | Promise<Identified> {
     const { identity, trustProxy } = this.#options
     const { userId, username, tokens, names } = parameters
     return identity.identify({
-      headers,
-      rawHeaders,
+      request,
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
       userId,
       username,
       tokens,
       names,
       address: from.address,
       countedAddress: address,
-      isFromProxy: isFromProxy(socket.remoteAddress, trustProxy),
+      isFromProxy: isFromProxy(request.socket.remoteAddress, trustProxy),
     })
   }
 
@@ -269,7 +275,7 @@ export function hasOneHost(rawHeaders: readonly string[]): boolean {
 }
 
 /** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check. */
-function violationIn({ httpVersion, rawHeaders, headers }: UpgradeRequest): Verdict | undefined {
+function violationIn({ httpVersion, rawHeaders, headers }: IncomingMessage): Verdict | undefined {
   const version = { 'Sec-WebSocket-Version': '13' }
   if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake must use HTTP/1.1', version)
   if (!hasOneHost(rawHeaders)) return refused(400, ONE_HOST, version)

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { isName, isTime, NAME_RULE, TIME_RULE } from '@who-is-online/protocol/words'
 import { Pool, type PoolRefusal } from '../pool.ts'
+import { readAnswer, refusedByApplication } from './answer.ts'
 import { request as send } from './fetch-json.ts'
-import { type DefaultRights, type Grant, isNameGiven, rightsOf } from './grant.ts'
+import type { DefaultRights, Grant } from './grant.ts'
 import type { Identified, IdentityRequest } from './identity.ts'
 
 export interface AuthUrlOptions {
@@ -95,40 +95,14 @@ export class AuthUrl {
     const { url, timeoutMs, failed } = this.#options
     try {
       const { status, json } = await send(url, { method: 'POST', headers }, timeoutMs)
-      if (status === 401 || status === 403) return refused('the application refused the user')
+      if (status === 401 || status === 403) return refusedByApplication()
       if (status < 200 || status > 299) throw new Error(`status ${status}`)
-      const grant = this.#grantOf(json())
-      const { expiresAt } = grant
-      if (expiresAt !== undefined && expiresAt <= this.#options.now()) {
-        return refused('the application said that the credential has expired')
-      }
-      this.#keep(key, grant)
-      return { state: 'known', grant }
+      const identified = readAnswer(json(), this.#options)
+      if (identified.state === 'known') this.#keep(key, identified.grant)
+      return identified
     } catch (error) {
       failed((error as Error).message)
       return unavailable()
-    }
-  }
-
-  /** Reads the answer of the application. @throws Error that names the wrong field */
-  #grantOf(answer: unknown): Grant {
-    const { defaultRights } = this.#options
-    const { userId, name, expiresAt, ...claims } = (answer ?? {}) as Readonly<Record<string, unknown>>
-    if (typeof userId !== 'string' || !isName(userId)) throw new Error(`"userId" must be ${NAME_RULE}`)
-    const hasName = isNameGiven(name)
-    if (hasName && (typeof name !== 'string' || !isName(name))) throw new Error(`"name" must be ${NAME_RULE}`)
-    const ends = expiresAt !== undefined && expiresAt !== null
-    if (ends && (typeof expiresAt !== 'string' || !isTime(expiresAt))) {
-      throw new Error(`"expiresAt" must be ${TIME_RULE}`)
-    }
-    const rights = rightsOf(claims, defaultRights)
-    if (typeof rights === 'string') throw new Error(rights)
-    return {
-      userId,
-      username: hasName ? (name as string) : undefined,
-      isNameFixed: hasName,
-      expiresAt: ends ? Date.parse(expiresAt as string) : undefined,
-      rights,
     }
   }
 
@@ -146,10 +120,6 @@ export class AuthUrl {
 /** A hash of everything that was forwarded. The credentials themselves are not kept. */
 function hashOf(headers: Readonly<Record<string, string>>): string {
   return createHash('sha256').update(JSON.stringify(headers)).digest('base64')
-}
-
-function refused(text: string): Identified {
-  return { state: 'refused', rule: 'application', text }
 }
 
 /** @param full the limit of requests that are under way, if that is the reason */

@@ -1,5 +1,6 @@
 import { identifyByHeader } from './auth-header.ts'
 import type { AuthUrl } from './auth-url.ts'
+import { consistent } from './consistent.ts'
 import { findToken } from './credentials.ts'
 import type { DefaultRights } from './grant.ts'
 import type { Identified, Identity, IdentityRequest } from './identity.ts'
@@ -75,22 +76,4 @@ export class CheckedIdentity implements Identity {
     const { livePageTokens, verifier } = this.#sources
     return livePageTokens?.verify(token) ?? verifier?.verify(token)
   }
-}
-
-/** Refuses a URL that names another user, or another name, than the credential. */
-function consistent(identified: Identified, { userId, username }: IdentityRequest): Identified {
-  if (identified.state !== 'known') return identified
-  const { grant } = identified
-  if (userId !== undefined && userId !== grant.userId) {
-    return {
-      state: 'refused',
-      rule: 'claim',
-      text: '"userId" in the URL is not the user of the token: leave it out',
-    }
-  }
-  if (username === undefined || username === grant.username) return identified
-  if (grant.isNameFixed) {
-    return { state: 'unusable', text: '"username" is not allowed: the token has the name of the user' }
-  }
-  return { state: 'known', grant: { ...grant, username } }
 }

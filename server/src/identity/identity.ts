@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { PoolRefusal } from '../pool.ts'
 import type { Grant } from './grant.ts'
 
@@ -33,6 +33,8 @@ export type Identified =
 
 /** The parts of an upgrade request from which a client can be identified. */
 export interface IdentityRequest {
+  /** The request itself, for an application that reads its own sessions from it. */
+  readonly request: IncomingMessage
   readonly headers: IncomingHttpHeaders
   readonly rawHeaders: readonly string[]
   /** The user id in the URL. */

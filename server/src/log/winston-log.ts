@@ -6,6 +6,7 @@ import { SerialQueue } from '../serial-queue.ts'
 import { consoleSink } from './console-sink.ts'
 import { type FormatLine, jsonLine, type Level, textLine } from './format.ts'
 import { Output } from './output.ts'
+import { Repetition } from './repetition.ts'
 import { RotatingFile } from './rotating-file.ts'
 
 /** Options of {@link WinstonLog}. */
@@ -27,7 +28,6 @@ export interface LogOptions {
 
 const FILE_BYTES = 10 * 1024 * 1024
 const FILES = 5
-const LIMITED_EVERY_MS = 1_000
 /** How often outputs are checked. A removed log file exists again within about a second. */
 const TICK_MS = 1_000
 /** How long the last lines may take. The process must end even if they can't be written. */
@@ -45,10 +45,8 @@ export class WinstonLog implements Log {
   readonly #logger: winston.Logger
   readonly #format: FormatLine
   readonly #now: () => number
-  readonly #steady: () => number
   readonly #isDebug: boolean
-  readonly #limitedAt = new Map<string, number>()
-  readonly #loggedOnce = new Set<string>()
+  readonly #repetition: Repetition
   readonly #console: Output
   readonly #files: Output
   readonly #logFiles: readonly RotatingFile[]
@@ -56,7 +54,7 @@ export class WinstonLog implements Log {
 
   constructor({ level, json, dir, stdout, stderr, now, steady }: LogOptions) {
     this.#now = now
-    this.#steady = steady
+    this.#repetition = new Repetition(steady)
     this.#format = json ? jsonLine : textLine
     // A disabled debug() call of Winston takes 4 µs; checking a boolean takes almost nothing.
     this.#isDebug = level === 'debug'
@@ -99,16 +97,11 @@ export class WinstonLog implements Log {
   }
 
   limited(kind: string, text: string, fields: LogFields = {}): void {
-    const now = this.#steady()
-    if (now - (this.#limitedAt.get(kind) ?? Number.NEGATIVE_INFINITY) < LIMITED_EVERY_MS) return
-    this.#limitedAt.set(kind, now)
-    this.info(text, fields)
+    if (this.#repetition.isDue(kind)) this.info(text, fields)
   }
 
   once(text: string): void {
-    if (this.#loggedOnce.has(text)) return
-    this.#loggedOnce.add(text)
-    this.info(text)
+    if (this.#repetition.isFirst(text)) this.info(text)
   }
 
   /** The number of lines since the start that an output did not accept. */

@@ -242,6 +242,11 @@ export class Presence {
     return this.#view.page(from, limit, status)
   }
 
+  /** Whether a user has a session, live or held. */
+  hasSession(userId: UserId): boolean {
+    return this.#here.get(userId)?.hasSessions ?? false
+  }
+
   /** The choice of a user, hidden or not. It is only for the user's own connections. */
   choice(userId: UserId): Choice {
     const user = this.#here.get(userId)

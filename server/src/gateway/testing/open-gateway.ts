@@ -63,6 +63,7 @@ export async function openGateway({
     feed,
     clock,
     identity,
+    path: '/ws',
     log: {
       error: (_text, fields) => errors.push(fields?.['error']),
       info: ignore,

@@ -1,0 +1,250 @@
+import { randomBytes } from 'node:crypto'
+import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
+import { type Capacity, capacityOf } from './capacity.ts'
+import { MemoryFeed } from './changes/memory-feed.ts'
+import { createSingleLog } from './cluster/single.ts'
+import { Gateway } from './gateway/gateway.ts'
+import type { Health } from './http/health.ts'
+import type { Identity } from './identity/identity.ts'
+import type { Log } from './log.ts'
+import { type DroppedLines, Metrics } from './metrics.ts'
+import type { EndedSession } from './presence/change.ts'
+import { UNPACED } from './presence/pace.ts'
+import { Presence } from './presence/presence.ts'
+import { Refusals } from './refusals.ts'
+import { Requests } from './requests.ts'
+import type { Settings } from './settings.ts'
+import type { Store } from './storage/store.ts'
+import type { SystemClock } from './time/clock.ts'
+import { Ticker } from './time/ticker.ts'
+import { Tracker } from './tracker.ts'
+
+/** What a core is made of. */
+export interface CoreOptions {
+  readonly settings: Settings
+  readonly identity: Identity
+  /** The path of the WebSocket, such as `/ws`. */
+  readonly path: string
+  /** Whether pages of this server's own host may connect only if its name is known; see `OriginRules.hosts`. */
+  readonly mustKnowItsNames: boolean
+  readonly store: Store
+  readonly clock: SystemClock
+  readonly log: Log
+  /** How many files the process may have open; `Infinity` if that is unknown. */
+  readonly openFiles: number
+  /** The number of log lines that each output has lost; `undefined` if the process belongs to an application. */
+  readonly droppedLines: (() => DroppedLines) | undefined
+}
+
+/** Everything of a server except HTTP: presence, storage, time and WebSocket connections. */
+export interface Core {
+  readonly presence: Presence
+  readonly requests: Requests
+  readonly gateway: Gateway
+  readonly metrics: Metrics
+  readonly health: Health
+  readonly refusals: Refusals
+  readonly capacity: Capacity
+  /** Begins the restart grace period: clients could not connect until now. */
+  begin(): void
+  /** Ends a core that nobody could connect to, because the server can't listen. */
+  abandon(): Promise<void>
+  /**
+   * Saves all users, tells all clients to reconnect, closes their connections, waits for `closeServer`, and closes the
+   * store. Resolves after at most 10 s.
+   *
+   * @throws Error when the last save fails or takes more than LAST_SAVE_MS. Everything else is closed nevertheless.
+   */
+  stop(closeServer: () => Promise<void>): Promise<void>
+}
+
+/** The most steps of due work in one tick. More would block the event loop for too long. */
+const STEPS_PER_TICK = 8
+
+/** How long a stop waits for the last save, in ms. docs/operating.md has all times of a stop. */
+const LAST_SAVE_MS = 6_000
+
+/** How long a stop waits for the store to close, in ms since its begin. It is less than STOP_MS of process.ts. */
+const STORE_CLOSE_MS = 9_000
+
+const DAY_MS = 86_400_000
+
+/** During a longer suspension, in ms, clients may give up their connections and their attempts to connect. */
+const NOTICED_MS = 5_000
+
+/**
+ * Creates and connects all parts of a server behind HTTP, and starts its time.
+ *
+ * @throws StoreLocked, StoreDamaged or StoreUnusable from `Store.load`
+ */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const { settings, identity, path, store, clock, log } = options
+  const records = await store.load()
+  const presence = new Presence({
+    graceMs: settings.OFFLINE_GRACE_MS,
+    restartGraceMs: settings.RESTART_GRACE_MS,
+    inactiveGraceMs: settings.INACTIVE_GRACE_MS,
+    noticedMs: NOTICED_MS,
+    hiddenKeepMs: settings.HIDDEN_KEEP_MS,
+    changePace:
+      settings.LIMITS === 'off'
+        ? UNPACED
+        : { burst: settings.STATUS_CHANGES_PER_WINDOW, everyMs: 30_000 / settings.STATUS_CHANGES_PER_WINDOW },
+    maxKnown: settings.MAX_KNOWN_USERS,
+    keepMs: settings.KEEP_DAYS * DAY_MS,
+  })
+  const capacity = capacityOf(settings, options.openFiles)
+  if (capacity.warning !== undefined) log.info(capacity.warning)
+  const report = (error: unknown): void =>
+    log.error('a bug: a listener of changes failed', { error: String((error as Error)?.stack ?? error) })
+  const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
+  const { ALL_USERS_LIMIT: allUsersLimit } = settings
+  const forgot = (users: number): void =>
+    log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
+  const ended = ({ userId, sessionId }: EndedSession): void =>
+    log.debug('session ended', { userId, sessionId })
+  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, ended, forgot })
+  const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
+  // Read the time before listening to the clock: changes of the clock until now do not matter. A later change does: a
+  // jump while the store starts would count as time that has passed, and users would be forgotten.
+  const restoredNow = clock.now()
+  clock.listen({
+    suspended(ms, now) {
+      tracker.suspended(ms, now)
+      log.info('the process was suspended; this time is not counted in any timeout', { ms })
+    },
+    jumped(ms, now) {
+      tracker.jumped(ms, now)
+      log.info('the wall clock was set; timestamps follow it, timeouts do not', { ms })
+    },
+    corrected: ms => tracker.leaveOut(ms),
+  })
+  presence.restore(records, restoredNow, records)
+  const restoredAt = clock.awake()
+  await store.start(
+    () => presence.records(),
+    () => presence.knownTime(clock.now()),
+  )
+
+  const refusals = new Refusals()
+  const gateway = new Gateway({
+    tracker,
+    requests,
+    presence,
+    feed,
+    clock,
+    log,
+    identity,
+    path,
+    limits: capacity.limits,
+    refusals,
+    heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
+    origins: {
+      allowed: settings.ALLOWED_ORIGINS,
+      hosts: options.mustKnowItsNames ? settings.ALLOWED_HOSTS : undefined,
+      development: settings.ENVIRONMENT === 'development',
+    },
+    compression: settings.COMPRESSION === 'on',
+    trustProxy: settings.TRUST_PROXY,
+    expiredGraceMs: settings.AUTH_EXPIRED_GRACE_MS,
+    maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
+    maxSubscribedUsers: settings.MAX_WATCHED_USERS,
+    maxSubscriptions: settings.MAX_WATCHED_IDS,
+    allUsersLimit,
+    terms: {
+      heartbeatMs: settings.PING_MS,
+      graceMs: settings.OFFLINE_GRACE_MS,
+      limits: {
+        maxMessageBytes: MAX_MESSAGE_BYTES,
+        maxUserIds: MAX_USER_IDS,
+        maxWatchedUsers: settings.MAX_WATCHED_USERS,
+        messagesPerSecond: settings.MESSAGES_PER_SECOND,
+        messagesBurst: settings.MESSAGES_BURST,
+      },
+    },
+  })
+  const metrics = new Metrics({
+    feed,
+    online: () => presence.onlineCount,
+    known: () => presence.knownCount,
+    connections: () => gateway.connections,
+    subscriptionCount: () => gateway.subscriptionCount,
+    store: () => store.health(),
+    droppedLines: options.droppedLines,
+    refusals,
+    clock,
+  })
+  let stopping = false
+  const health = {
+    get stopping() {
+      return stopping
+    },
+    get store() {
+      return store.health()
+    },
+  }
+
+  const ticker = new Ticker(clock, (now, awake) => {
+    for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
+    gateway.advance(awake)
+  })
+  ticker.start()
+
+  return {
+    presence,
+    requests,
+    gateway,
+    metrics,
+    health,
+    refusals,
+    capacity,
+    begin: () => tracker.leaveOut(clock.awake() - restoredAt),
+    async abandon() {
+      ticker.stop()
+      await Promise.race([store.close(), timeLimit(LAST_SAVE_MS)])
+    },
+    async stop(closeServer) {
+      stopping = true
+      let outOfTime = timeLimit(STORE_CLOSE_MS)
+      gateway.refuse()
+      ticker.stop()
+      tracker.stop()
+      try {
+        // Save first, so that an error while the connections are closed does not lose users.
+        await withTimeLimit(store.save())
+      } catch (error) {
+        if (error instanceof DiskHangs) outOfTime = Promise.resolve()
+        throw error
+      } finally {
+        await gateway.closeAll()
+        await closeServer()
+        // If the disk hangs, `close` never resolves. Stopping without it has the same effect as a crash.
+        await Promise.race([store.close(), outOfTime])
+      }
+    },
+  }
+}
+
+/** Resolves after `ms`. Does not keep the process alive. */
+function timeLimit(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms).unref())
+}
+
+/** The last save took too long. The stop then does not wait for other calls of the disk. */
+class DiskHangs extends Error {
+  override readonly name = 'DiskHangs'
+}
+
+/** Waits for the last save. @throws DiskHangs when it takes longer than LAST_SAVE_MS */
+function withTimeLimit(save: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const text = `the disk did not finish the last save within ${LAST_SAVE_MS / 1_000} s`
+    const timer = setTimeout(() => reject(new DiskHangs(text)), LAST_SAVE_MS)
+    save.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** Creates an id for this run of the server: 40 random bits, as letters and digits. */
+function newEpoch(): string {
+  return Number.parseInt(randomBytes(5).toString('hex'), 16).toString(36)
+}

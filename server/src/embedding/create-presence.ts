@@ -1,0 +1,193 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { decode } from '@who-is-online/protocol/decode'
+import { isName, NAME_RULE, type UserId } from '@who-is-online/protocol/words'
+import { type Core, startCore } from '../core.ts'
+import { pathOf } from '../gateway/handshake.ts'
+import { offersWebSocket } from '../gateway/upgrade.ts'
+import { createHandler, type Next } from '../http/handler.ts'
+import { type Authenticate, createAuthenticatedIdentity } from '../identity/authenticate.ts'
+import { createIdentity, mustKnowItsNames } from '../identity/create-identity.ts'
+import type { Identity } from '../identity/identity.ts'
+import { consoleLine, FunctionLog, type LogLine } from '../log/function-log.ts'
+import type { Log } from '../log.ts'
+import { openFileLimit } from '../open-files.ts'
+import type { Settings } from '../settings.ts'
+import { createJsonFileStore } from '../storage/json-file.ts'
+import { SystemClock } from '../time/clock.ts'
+import { asUser } from '../user-json.ts'
+import { version } from '../version.ts'
+import { readOptions } from './read-options.ts'
+import type { EmbeddingSettings } from './settings.ts'
+
+/** Options of {@link createPresence}: these, and settings such as `offlineGraceMs`. */
+export interface PresenceOptions extends EmbeddingSettings {
+  /** The path of the WebSocket. Default: `/ws`. */
+  readonly path?: string | undefined
+  /**
+   * Says who sent a request to connect. It replaces the settings of identity, such as `authSecret`. It may take 5 s.
+   */
+  readonly authenticate?: Authenticate | undefined
+  /** Takes the log lines. `false`: none are written. Default: errors and infos to the console. */
+  readonly log?: LogLine | false | undefined
+}
+
+/** A user id: 1 to 128 bytes of UTF-8 without control characters. A safe integer is the id that it spells. */
+export type Id = string | number
+
+/** A user as others see them. A hidden user is `offline`. */
+export interface PresenceUser {
+  readonly userId: string
+  readonly status: 'online' | 'away' | 'busy' | 'offline'
+  /** ISO 8601; `null` for a user who was never seen. */
+  readonly lastSeen: string | null
+  readonly username?: string | undefined
+  readonly text?: string | undefined
+  /** When the status ends, in ISO 8601. */
+  readonly expiresAt?: string | undefined
+}
+
+/** What to set with `setStatus`. */
+export interface NewStatus {
+  readonly status: 'online' | 'away' | 'busy' | 'offline'
+  /** At most 128 characters. Default: none. */
+  readonly text?: string | undefined
+  /** When the status ends. Default: it does not end. */
+  readonly expiresAt?: Date | string | undefined
+}
+
+/** A presence server inside an application. */
+export interface EmbeddedPresence {
+  /**
+   * Handles a request of the event `upgrade` if it is for the path and offers WebSocket. Returns `false` for all other
+   * requests, and leaves their sockets untouched: the application must handle or destroy them.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  /**
+   * Answers `/healthz`, `/readyz`, `/metrics` and `/asyncapi.json`, for an HTTP server, Express or Connect. Calls
+   * `next` for other paths; without `next`, they get 404. Mount it where only operators reach it.
+   */
+  readonly handler: (request: IncomingMessage, response: ServerResponse, next?: Next) => void
+  /** Returns users as others see them, in the order of the ids. @throws TypeError for a wrong id */
+  getUsers(userIds: Id | readonly Id[]): PresenceUser[]
+  /**
+   * Sets the status of a user who has a connection, as if a client of the user had set it.
+   *
+   * @throws Error that says what is wrong, or that the user has no connection
+   */
+  setStatus(userId: Id, status: NewStatus): Promise<void>
+  /** Ends all sessions of a user, who is offline at once, and closes the connections with 4403. It is not a ban. */
+  endSessions(userId: Id): void
+  /**
+   * Saves all users and closes all connections. Resolves after at most 10 s. Call it before the HTTP server closes,
+   * which waits for the connections.
+   *
+   * @throws Error when the last save failed
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a presence server inside an application: it uses the HTTP server of the application. It has no handlers for
+ * signals, reads no environment and writes no log files.
+ *
+ * @throws WrongSettings for wrong options; StoreLocked if another server uses `dataDir`; StoreDamaged or StoreUnusable
+ * if the state can't be read or written
+ */
+export async function createPresence(options: PresenceOptions): Promise<EmbeddedPresence> {
+  const settings = readOptions(options)
+  const { path = '/ws', authenticate } = options
+  const clock = new SystemClock(Date.now, () => performance.now())
+  const log = new FunctionLog(options.log === false ? () => {} : (options.log ?? consoleLine), () =>
+    clock.steady(),
+  )
+  const core = await startCore({
+    settings,
+    identity: identityOf(settings, authenticate, clock, log),
+    mustKnowItsNames: authenticate ? settings.ENVIRONMENT === 'development' : mustKnowItsNames(settings),
+    path,
+    store: createJsonFileStore({
+      dataDir: settings.DATA_DIR,
+      saveEveryMs: settings.SAVE_EVERY_MS,
+      now: () => clock.now(),
+      steady: () => clock.awake(),
+      log,
+    }),
+    clock,
+    log,
+    openFiles: openFileLimit(),
+    droppedLines: undefined,
+  })
+  core.begin()
+  return new Embedded(core, path, log)
+}
+
+function identityOf(
+  settings: Settings,
+  authenticate: Authenticate | undefined,
+  clock: SystemClock,
+  log: Log,
+): Identity {
+  if (!authenticate) return createIdentity(settings, { clock, log }, undefined, undefined)
+  return createAuthenticatedIdentity({
+    authenticate,
+    defaultRights: { watch: settings.AUTH_WATCH },
+    now: () => clock.now(),
+    failed: reason => log.limited('application', 'authenticate gave no usable answer', { reason }),
+  })
+}
+
+class Embedded implements EmbeddedPresence {
+  readonly #core: Core
+  readonly #path: string
+  readonly handler: EmbeddedPresence['handler']
+  #closed: Promise<void> | undefined
+
+  constructor(core: Core, path: string, log: Log) {
+    this.#core = core
+    this.#path = path
+    this.handler = createHandler({ health: core.health, metrics: core.metrics, version, log })
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    if (pathOf(request.url ?? '') !== this.#path || !offersWebSocket(request)) return false
+    this.#core.gateway.upgrade(request, socket as Socket, head)
+    return true
+  }
+
+  getUsers(userIds: Id | readonly Id[]): PresenceUser[] {
+    const all = typeof userIds === 'object' ? userIds : [userIds]
+    return all.map(userId => asUser(this.#core.presence.see(idOf(userId))))
+  }
+
+  async setStatus(userId: Id, { status, text, expiresAt }: NewStatus): Promise<void> {
+    const { presence, requests } = this.#core
+    const id = idOf(userId)
+    if (this.#closed) throw new Error('the presence server is closed')
+    if (!presence.hasSession(id)) throw new Error(`the user ${JSON.stringify(id)} has no connection`)
+    const end = expiresAt instanceof Date ? expiresAt.toISOString() : expiresAt
+    const request = decode(JSON.stringify({ type: 'set_status', status, text, expiresAt: end }), 'v2')
+    // No session has this id, so all connections of the user are told.
+    const asker = { version: 'v2', userId: id, sessionId: '' } as const
+    const reply = requests.handle(asker, request as Parameters<typeof requests.handle>[1])
+    if (reply.kind === 'refused') throw new Error(reply.refused.text)
+    if (reply.kind === 'placed') await reply.placed
+  }
+
+  endSessions(userId: Id): void {
+    this.#core.gateway.endSessions(idOf(userId))
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#core.stop(async () => {})
+    return this.#closed
+  }
+}
+
+/** @throws TypeError for a wrong id */
+function idOf(userId: Id): UserId {
+  const text = Number.isSafeInteger(userId) ? String(userId) : userId
+  if (typeof text === 'string' && isName(text)) return text
+  throw new TypeError(`a user id must be ${NAME_RULE}, or a safe integer`)
+}
