@@ -122,6 +122,13 @@ test('the application sets a status, which the user and others are told', async 
   await expect(presence.setStatus('', { status: 'busy' })).rejects.toThrow(TypeError)
 })
 
+test('the functions need no `this`', async () => {
+  const { presence } = await start()
+  const { getUsers, handleUpgrade } = presence
+  expect(getUsers('ann')).toMatchObject([{ status: 'offline' }])
+  expect(handleUpgrade(upgradeRequest('/other'), new PassThrough(), Buffer.alloc(0))).toBe(false)
+})
+
 test('the application ends the sessions of a user', async () => {
   const { connect, presence } = await start()
   const { socket } = await connect('/ws?userId=ann')

@@ -63,29 +63,29 @@ export interface EmbeddedPresence {
    * Handles a request of the event `upgrade` if it is for the path and offers WebSocket. Returns `false` for all other
    * requests, and leaves their sockets untouched: the application must handle or destroy them.
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean
   /**
    * Answers `/healthz`, `/readyz`, `/metrics` and `/asyncapi.json`, for an HTTP server, Express or Connect. Calls
    * `next` for other paths; without `next`, they get 404. Mount it where only operators reach it.
    */
   readonly handler: (request: IncomingMessage, response: ServerResponse, next?: Next) => void
   /** Returns users as others see them, in the order of the ids. @throws TypeError for a wrong id */
-  getUsers(userIds: Id | readonly Id[]): PresenceUser[]
+  readonly getUsers: (userIds: Id | readonly Id[]) => PresenceUser[]
   /**
    * Sets the status of a user who has a connection, as if a client of the user had set it.
    *
    * @throws Error that says what is wrong, or that the user has no connection
    */
-  setStatus(userId: Id, status: NewStatus): Promise<void>
+  readonly setStatus: (userId: Id, status: NewStatus) => Promise<void>
   /** Ends all sessions of a user, who is offline at once, and closes the connections with 4403. It is not a ban. */
-  endSessions(userId: Id): void
+  readonly endSessions: (userId: Id) => void
   /**
    * Saves all users and closes all connections. Resolves after at most 10 s. Call it before the HTTP server closes,
    * which waits for the connections.
    *
    * @throws Error when the last save failed
    */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /**
@@ -120,7 +120,7 @@ export async function createPresence(options: PresenceOptions): Promise<Embedded
     droppedLines: undefined,
   })
   core.begin()
-  return new Embedded(core, path, log)
+  return embed(core, path, log)
 }
 
 function identityOf(
@@ -138,50 +138,43 @@ function identityOf(
   })
 }
 
-class Embedded implements EmbeddedPresence {
-  readonly #core: Core
-  readonly #path: string
-  readonly handler: EmbeddedPresence['handler']
-  #closed: Promise<void> | undefined
+/** The functions need no `this`, so that an application may pass them on alone. */
+function embed(core: Core, path: string, log: Log): EmbeddedPresence {
+  const { presence, requests, gateway, health, metrics } = core
+  let closed: Promise<void> | undefined
+  return {
+    handler: createHandler({ health, metrics, version, log }),
 
-  constructor(core: Core, path: string, log: Log) {
-    this.#core = core
-    this.#path = path
-    this.handler = createHandler({ health: core.health, metrics: core.metrics, version, log })
-  }
+    handleUpgrade(request, socket, head) {
+      if (pathOf(request.url ?? '') !== path || !offersWebSocket(request)) return false
+      gateway.upgrade(request, socket as Socket, head)
+      return true
+    },
 
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    if (pathOf(request.url ?? '') !== this.#path || !offersWebSocket(request)) return false
-    this.#core.gateway.upgrade(request, socket as Socket, head)
-    return true
-  }
+    getUsers(userIds) {
+      const all = typeof userIds === 'object' ? userIds : [userIds]
+      return all.map(userId => asUser(presence.see(idOf(userId))))
+    },
 
-  getUsers(userIds: Id | readonly Id[]): PresenceUser[] {
-    const all = typeof userIds === 'object' ? userIds : [userIds]
-    return all.map(userId => asUser(this.#core.presence.see(idOf(userId))))
-  }
+    async setStatus(userId, { status, text, expiresAt }) {
+      const id = idOf(userId)
+      if (closed) throw new Error('the presence server is closed')
+      if (!presence.hasSession(id)) throw new Error(`the user ${JSON.stringify(id)} has no connection`)
+      const end = expiresAt instanceof Date ? expiresAt.toISOString() : expiresAt
+      const request = decode(JSON.stringify({ type: 'set_status', status, text, expiresAt: end }), 'v2')
+      // No session has this id, so all connections of the user are told.
+      const asker = { version: 'v2', userId: id, sessionId: '' } as const
+      const reply = requests.handle(asker, request as Parameters<typeof requests.handle>[1])
+      if (reply.kind === 'refused') throw new Error(reply.refused.text)
+      if (reply.kind === 'placed') await reply.placed
+    },
 
-  async setStatus(userId: Id, { status, text, expiresAt }: NewStatus): Promise<void> {
-    const { presence, requests } = this.#core
-    const id = idOf(userId)
-    if (this.#closed) throw new Error('the presence server is closed')
-    if (!presence.hasSession(id)) throw new Error(`the user ${JSON.stringify(id)} has no connection`)
-    const end = expiresAt instanceof Date ? expiresAt.toISOString() : expiresAt
-    const request = decode(JSON.stringify({ type: 'set_status', status, text, expiresAt: end }), 'v2')
-    // No session has this id, so all connections of the user are told.
-    const asker = { version: 'v2', userId: id, sessionId: '' } as const
-    const reply = requests.handle(asker, request as Parameters<typeof requests.handle>[1])
-    if (reply.kind === 'refused') throw new Error(reply.refused.text)
-    if (reply.kind === 'placed') await reply.placed
-  }
+    endSessions: userId => gateway.endSessions(idOf(userId)),
 
-  endSessions(userId: Id): void {
-    this.#core.gateway.endSessions(idOf(userId))
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#core.stop(async () => {})
-    return this.#closed
+    close() {
+      closed ??= core.stop(async () => {})
+      return closed
+    },
   }
 }
 
