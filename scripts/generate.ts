@@ -37,8 +37,12 @@ function envExample(): string {
   const comment = (text: string): string[] => wrap(text, 100).map(line => `# ${line}`)
   const parts = groups.flatMap(({ title, about, settings }) => [
     [`# ---- ${title} ----`, ...comment(about)],
-    ...settings.map(([name, { default: byDefault, unset, meaning }]) => [
-      ...comment(unset === undefined ? meaning : `${meaning} Unset: ${unset}.`),
+    ...settings.map(([name, { default: byDefault, developmentDefault, unset, meaning }]) => [
+      ...comment(
+        meaning +
+          (unset === undefined ? '' : ` Unset: ${unset}.`) +
+          (developmentDefault === undefined ? '' : ` Default in development: ${developmentDefault}.`),
+      ),
       name in EXAMPLE ? `${name}=${EXAMPLE[name]}` : `#${name}=${byDefault ?? ''}`,
     ]),
   ])
@@ -73,7 +77,7 @@ function settingsPage(): string {
 
 If a setting is wrong, the server does not start (exit code 78).
 It prints all wrong settings, and for each unknown name the setting that was probably meant.
-\`node server/dist/main.js --print-config\` shows the settings that would be used.
+\`node server/dist/main.js --print-config\` shows the value of each setting and where it comes from, without secrets.
 
 A setting whose name ends with \`_MS\` is in milliseconds.
 A secret can be in a file instead: \`AUTH_SECRET_FILE\` and \`API_KEY_FILE\` name files whose content is the value.`,
@@ -86,7 +90,13 @@ A secret can be in a file instead: \`AUTH_SECRET_FILE\` and \`API_KEY_FILE\` nam
 }
 
 /** A default as readers see it, such as `5000` (5 s). */
-function defaultOf({ default: byDefault, unset, values: { unit } }: Setting): string {
+function defaultOf(setting: Setting): string {
+  const { developmentDefault } = setting
+  const inDevelopment = developmentDefault === undefined ? '' : `; in development \`${developmentDefault}\``
+  return productionDefault(setting) + inDevelopment
+}
+
+function productionDefault({ default: byDefault, unset, values: { unit } }: Setting): string {
   if (byDefault === null) return `unset: ${unset}`
   if (byDefault === '') return 'empty'
   const readable = unit && inWords(Number(byDefault), unit)

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { EnvFile } from './env-file.ts'
 import { nearName } from './near-name.ts'
-import { secretFileNames, withSecretFiles } from './secret-files.ts'
+import { fileNameOf, secretFileNames, withSecretFiles } from './secret-files.ts'
 import { readSettings, type Settings, WrongSettings } from './settings.ts'
 import { settingsTable } from './settings-table.ts'
 
@@ -37,6 +37,8 @@ export interface Configuration {
   readonly settings: Settings
   /** The texts of the settings by name, for `--print-config`. */
   readonly texts: Texts
+  /** Where each of these texts comes from, such as `.env`. */
+  readonly setBy: Texts
   /**
    * One sentence for each thing that the operator should know: unknown names, and settings that are ignored.
    */
@@ -77,13 +79,20 @@ export function readFlags(args: readonly string[]): Flags {
 export function configure({ flags, environment, file, readSecret }: Sources): Configuration {
   const [fromFile, fromEnvironment] = [withoutEmpty(file.texts), withoutEmpty(environment)]
   const warnings: string[] = []
-  const fromFlags = Object.fromEntries(
-    Object.entries(SETTING_OF_FLAG).flatMap(([name, setting]) => {
-      const text = flags[name as keyof typeof SETTING_OF_FLAG]
-      return text === undefined ? [] : [[setting, text]]
-    }),
-  )
-  const texts: Record<string, string | undefined> = { ...fromFile, ...fromEnvironment, ...fromFlags }
+  const fromFlags = Object.entries(SETTING_OF_FLAG).flatMap(([flag, name]) => {
+    const text = flags[flag as keyof typeof SETTING_OF_FLAG]
+    return text === undefined ? [] : [{ name, text, source: `--${flag}` }]
+  })
+  const texts: Record<string, string | undefined> = {
+    ...fromFile,
+    ...fromEnvironment,
+    ...Object.fromEntries(fromFlags.map(({ name, text }) => [name, text])),
+  }
+  const setBy = {
+    ...named(fromFile, '.env'),
+    ...named(fromEnvironment, 'environment'),
+    ...Object.fromEntries(fromFlags.map(({ name, source }) => [name, source])),
+  }
   if (flags.dev) {
     const other = texts['ENVIRONMENT'] ?? 'development'
     if (!isDevelopment(other)) {
@@ -91,6 +100,7 @@ export function configure({ flags, environment, file, readSecret }: Sources): Co
       warnings.push(`${source} ENVIRONMENT=${other}, but --dev overrides it: this is development`)
     }
     texts['ENVIRONMENT'] = 'development'
+    setBy['ENVIRONMENT'] = '--dev'
   } else if (fromEnvironment['ENVIRONMENT'] === undefined && isDevelopment(fromFile['ENVIRONMENT'] ?? '')) {
     warnings.push(
       '.env sets ENVIRONMENT=development, which is ignored there: this is production. ' +
@@ -103,12 +113,20 @@ export function configure({ flags, environment, file, readSecret }: Sources): Co
   const problems = [...(file.problem === undefined ? [] : [file.problem]), ...complete.problems]
   try {
     const settings = readSettings(complete.texts)
-    if (problems.length === 0) return { settings, texts: complete.texts, warnings }
+    for (const name of Object.keys(complete.texts)) {
+      setBy[name] ??= `${fileNameOf(name)}, ${setBy[fileNameOf(name)]}`
+    }
+    if (problems.length === 0) return { settings, texts: complete.texts, setBy, warnings }
   } catch (error) {
     if (!(error instanceof WrongSettings)) throw error
     problems.push(...error.problems)
   }
   throw new WrongSettings(problems, warnings)
+}
+
+/** The names of texts, each with the source of its text. */
+function named(texts: Texts, source: string): Record<string, string> {
+  return Object.fromEntries(Object.keys(texts).map(name => [name, source]))
 }
 
 /** Compares as `readSettings` does: outer spaces and case do not matter. */

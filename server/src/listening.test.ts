@@ -38,12 +38,12 @@ test('[Q1] an address of another machine, and an unknown host name', async () =>
   // RFC 5737 reserves this address for documentation.
   const foreign = (await listen(0, '192.0.2.7')) as Error
   expect(whyNotListening(foreign, { host: '192.0.2.7', port: 3050 }, OWN)).toBe(
-    'HOST=192.0.2.7 is not an address of this machine: set HOST to one of 127.0.0.1, ::1, or leave it unset for all of them',
+    'HOST=192.0.2.7 is not an address of this machine: set HOST to one of 127.0.0.1, ::1, or to 0.0.0.0 for all of them',
   )
   for (const code of ['ENOTFOUND', 'EAI_AGAIN']) {
     const address = { host: 'nowhere.invalid', port: 3050 }
     expect(whyNotListening(failed(code, 'getaddrinfo'), address, OWN)).toBe(
-      `HOST=nowhere.invalid can't be resolved (${code}): set HOST to an IP address of this machine, to localhost, or leave it unset for all interfaces`,
+      `HOST=nowhere.invalid can't be resolved (${code}): set HOST to an IP address of this machine, to localhost, or to 0.0.0.0 for all interfaces`,
     )
   }
 })

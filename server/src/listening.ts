@@ -59,12 +59,12 @@ export function whyNotListening(
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
     case 'EINVAL':
-      return `HOST=${host} is not an address of this machine: set HOST to one of ${ownAddresses.join(', ')}, or leave it unset for all of them`
+      return `HOST=${host} is not an address of this machine: set HOST to one of ${ownAddresses.join(', ')}, or to 0.0.0.0 for all of them`
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'EAI_FAIL':
     case 'ENODATA':
-      return `HOST=${host} can't be resolved (${code}): set HOST to an IP address of this machine, to localhost, or leave it unset for all interfaces`
+      return `HOST=${host} can't be resolved (${code}): set HOST to an IP address of this machine, to localhost, or to 0.0.0.0 for all interfaces`
     default:
       return `can't listen at ${where}: ${error.message}`
   }

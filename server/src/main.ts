@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { tooFewFiles } from './capacity.ts'
+import { capacityOf, tooFewFiles } from './capacity.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { loadEnvFile } from './env-file.ts'
 import { isOpen } from './identity/create-identity.ts'
@@ -9,10 +9,11 @@ import { runTokenCommand } from './identity/token-command.ts'
 import { addressesOf, isReachable, linksTo, whyNotListening } from './listening.ts'
 import { WinstonLog } from './log/winston-log.ts'
 import { openFileLimit } from './open-files.ts'
+import { printedConfiguration } from './print-config.ts'
 import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
 import { WrongSettings } from './settings.ts'
-import { describe, help } from './settings-help.ts'
+import { help } from './settings-help.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
@@ -29,7 +30,8 @@ async function main(): Promise<void> {
   const configuration = configurationOf(flags)
   if (flags['print-config']) {
     for (const warning of configuration.warnings) write(process.stderr, warning)
-    return print(describe(configuration.texts))
+    const { limits } = capacityOf(configuration.settings, openFileLimit())
+    return print(printedConfiguration(configuration, limits.connections))
   }
   await serve(configuration)
 }
@@ -74,7 +76,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   const clock = new SystemClock(Date.now, () => performance.now())
   const development = settings.ENVIRONMENT === 'development'
   const log = new WinstonLog({
-    level: settings.LOG_LEVEL ?? (development ? 'debug' : 'info'),
+    level: settings.LOG_LEVEL,
     json: !development,
     dir: settings.LOG_DIR,
     now: () => clock.now(),
@@ -125,9 +127,7 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     ),
   })
   if (development && isOpen(settings) && isReachable(settings.HOST)) {
-    log.info(
-      'in development, others in your network can connect as any user; set HOST=127.0.0.1 to prevent that',
-    )
+    log.info('in development, others in your network can connect as any user; unset HOST to prevent that')
   }
 }
 

@@ -40,6 +40,7 @@ export function withSecretFiles(
   return { texts: all, problems }
 }
 
-function fileNameOf(name: string): string {
+/** The name of the setting that names the file with a secret. */
+export function fileNameOf(name: string): string {
   return `${name}_FILE`
 }

@@ -114,10 +114,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
 /** The live page, if it is switched on. The page is optional: if it was not built, log that and continue. */
 function livePageOf(settings: Settings, log: Log): LivePage | 'not built' | undefined {
-  const { DASHBOARD, ENVIRONMENT } = settings
-  if ((DASHBOARD ?? (ENVIRONMENT === 'development' ? 'on' : 'off')) === 'off') return undefined
+  if (settings.DASHBOARD === 'off') return undefined
   const page = readLivePage(BUILT_PAGE)
-  if (page && ENVIRONMENT === 'production' && isOpen(settings)) {
+  if (page && settings.ENVIRONMENT === 'production' && isOpen(settings)) {
     log.info(
       'the live page asks for API_KEY, but /ws does not: every client that can connect sees all users, so put /ws behind a proxy that authenticates clients',
     )

@@ -74,7 +74,7 @@ export const host: Values<string> = {
     const bare = value.replace(/^\[(.*)\]$/, '$1')
     if (isIP(bare) !== 0 || /^[\w.-]+$/.test(bare)) return bare
     throw new Error(
-      'an IP address or a host name, without scheme, port or path; unset it to listen on all interfaces',
+      'an IP address or a host name, without scheme, port or path; 0.0.0.0 stands for all interfaces',
     )
   },
 }

@@ -15,6 +15,8 @@ export interface Setting<Value> {
   readonly group: keyof typeof settingGroups
   /** The text that an unset setting is read as; `null` for no default. */
   readonly default: string | null
+  /** The default in development, if it is another one. */
+  readonly developmentDefault?: string
   /** What happens when a setting without a default is unset. */
   readonly unset?: string
   readonly values: Values<Value>
@@ -22,4 +24,12 @@ export interface Setting<Value> {
   readonly whenToChange: string
   /** True if the value is never printed, here or in a log. It can be read from a file: `NAME_FILE`. */
   readonly isSecret?: boolean
+}
+
+/** The text that an unset setting is read as in an environment; `null` if it stays unset. */
+export function defaultIn(
+  environment: 'development' | 'production',
+  { default: byDefault, developmentDefault }: Pick<Setting<unknown>, 'default' | 'developmentDefault'>,
+): string | null {
+  return (environment === 'development' ? developmentDefault : undefined) ?? byDefault
 }

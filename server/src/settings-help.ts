@@ -3,22 +3,12 @@ import { settingGroups } from './setting.ts'
 import { allSettings } from './settings-table.ts'
 import { wrap } from './wrap.ts'
 
-/** What `--print-config` prints: every setting. For a secret it prints only whether it is set. */
-export function describe(texts: Readonly<Record<string, string | undefined>>): string {
-  return allSettings
-    .map(([name, { default: byDefault, isSecret }]) => {
-      const value = texts[name] ?? byDefault ?? ''
-      return `${name}=${isSecret && value ? '(set, hidden)' : value}`
-    })
-    .join('\n')
-}
-
 const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId=ID
 
   --dev           start development; ENVIRONMENT is ignored
   --port N        the setting PORT
   --data-dir DIR  the setting DATA_DIR
-  --print-config  print the settings that would be used
+  --print-config  print the value of each setting and where it comes from; secrets are hidden
   --help          print this text
   --version       print the version
 
@@ -47,11 +37,14 @@ export function help(): string {
 
 function helpOf([
   name,
-  { default: byDefault, unset, values, meaning, whenToChange },
+  { default: byDefault, developmentDefault, unset, values, meaning, whenToChange },
 ]: (typeof allSettings)[number]): string {
   return [
     `  ${name}=${byDefault ?? ''}`,
     ...wrap(`${meaning} Values: ${values.allowed.replaceAll('`', '')}.`, HELP_WIDTH),
+    ...(developmentDefault === undefined
+      ? []
+      : wrap(`Default in development: ${developmentDefault}.`, HELP_WIDTH)),
     ...(unset === undefined ? [] : wrap(`Unset: ${unset}.`, HELP_WIDTH)),
     ...wrap(`When to change it: ${whenToChange}`, HELP_WIDTH),
   ].join('\n      ')

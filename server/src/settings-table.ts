@@ -17,10 +17,12 @@ export const settingsTable = {
   HOST: {
     group: 'basics',
     default: null,
+    developmentDefault: '127.0.0.1',
     unset: 'all interfaces',
     values: host,
-    meaning: 'The address to listen on, such as 127.0.0.1 or ::1.',
-    whenToChange: 'A proxy runs on the same machine: set 127.0.0.1.',
+    meaning: 'The address to listen on, such as 127.0.0.1 or ::1. 0.0.0.0 and :: are all interfaces.',
+    whenToChange:
+      'In production, if a proxy runs on the same machine: set 127.0.0.1. In development, if other devices must connect: set 0.0.0.0.',
   },
   ENVIRONMENT: {
     group: 'basics',
@@ -32,8 +34,8 @@ export const settingsTable = {
   },
   DASHBOARD: {
     group: 'basics',
-    default: null,
-    unset: 'on in development, off in production',
+    default: 'off',
+    developmentDefault: 'on',
     values: oneOf('on', 'off'),
     meaning:
       'on: the live page at / shows all users with name, status and last seen. In production it needs API_KEY. off: there is no such page.',
@@ -57,8 +59,8 @@ export const settingsTable = {
   },
   LOG_LEVEL: {
     group: 'basics',
-    default: null,
-    unset: 'debug in development, info in production',
+    default: 'info',
+    developmentDefault: 'debug',
     values: oneOf('error', 'info', 'debug'),
     meaning:
       'Which lines are logged. error: only errors. info: errors and info. debug: all lines; it has lines for each connection and names users; it is for development only.',

@@ -1,3 +1,4 @@
+import { defaultIn } from './setting.ts'
 import type { Values } from './setting-values.ts'
 import { allSettings, type settingsTable } from './settings-table.ts'
 
@@ -30,8 +31,10 @@ export class WrongSettings extends Error {
 export function readSettings(texts: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = []
   const parsed: Record<string, unknown> = {}
-  for (const [name, { default: byDefault, values, isSecret }] of allSettings) {
-    const value = texts[name]?.trim() || byDefault
+  const environment = environmentOf(texts)
+  for (const [name, setting] of allSettings) {
+    const { values, isSecret } = setting
+    const value = texts[name]?.trim() || defaultIn(environment, setting)
     if (value === null) continue
     try {
       parsed[name] = values.parse(value)
@@ -44,6 +47,13 @@ export function readSettings(texts: Readonly<Record<string, string | undefined>>
   if (problems.length === 0) problems.push(...contradictions(read))
   if (problems.length > 0) throw new WrongSettings(problems)
   return read
+}
+
+/** The environment that texts select. Any word except `development` counts as production, which is stricter. */
+export function environmentOf(
+  texts: Readonly<Record<string, string | undefined>>,
+): 'development' | 'production' {
+  return texts['ENVIRONMENT']?.trim().toLowerCase() === 'development' ? 'development' : 'production'
 }
 
 /** Settings that are valid alone but not together. */
@@ -122,7 +132,7 @@ function productionProblems(settings: Settings): string[] {
   return problems
 }
 
-/** Hides the user name and the password in a URL, so that the text may be logged. */
-function withoutPassword(value: string): string {
+/** Hides the user name and the password in a URL, so that the text may be printed. */
+export function withoutPassword(value: string): string {
   return value.replaceAll(/\/\/[^/@\s]*@/g, '//…@')
 }
