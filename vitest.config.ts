@@ -6,7 +6,13 @@ export default defineConfig({
   resolve: { conditions: ['@who-is-online/source'] },
   test: {
     include: ['{protocol,server,client,dashboard,testing,e2e,bench,scripts}/**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**', '**/*.faults.test.ts', '**/*.examples.test.ts'],
+    exclude: [
+      '**/node_modules/**',
+      '**/dist/**',
+      '**/*.faults.test.ts',
+      '**/*.examples.test.ts',
+      '**/*.deploy.test.ts',
+    ],
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,
     testTimeout: 20_000,
