@@ -24,7 +24,7 @@ test('[S6] the server never prints the key', async () => {
   expect(wrong.code).toBe(78)
   expect(wrong.output).toContain('API_KEY must be at least 32 printable ASCII characters')
   const printed = await runServer(server.dir, { ...PRODUCTION, API_KEY }, ['--print-config'])
-  expect(printed.output).toMatch(/^API_KEY=\(set, hidden\)$/m)
+  expect(printed.output).toMatch(/^API_KEY=\(set, hidden\) +# environment$/m)
   for (const Authorization of [`Bearer ${API_KEY}`, `Bearer ${API_KEY}!`]) {
     await fetch(server.origin, { headers: { Authorization } })
   }
