@@ -3,6 +3,7 @@ import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
 import { type Capacity, capacityOf } from './capacity.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
 import { createSingleLog } from './cluster/single.ts'
+import { CountHistory } from './count-history.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Health } from './http/health.ts'
 import type { Identity } from './identity/identity.ts'
@@ -42,6 +43,8 @@ export interface Core {
   readonly requests: Requests
   readonly gateway: Gateway
   readonly metrics: Metrics
+  /** How many users were online in the last 24 hours. */
+  readonly counts: CountHistory
   readonly health: Health
   readonly refusals: Refusals
   readonly capacity: Capacity
@@ -184,9 +187,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   }
 
+  const counts = new CountHistory(() => presence.onlineCount, clock.steady())
   const ticker = new Ticker(clock, (now, awake) => {
     for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
     gateway.advance(awake)
+    counts.advance(clock.steady())
   })
   ticker.start()
 
@@ -195,6 +200,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     requests,
     gateway,
     metrics,
+    counts,
     health,
     refusals,
     capacity,

@@ -68,18 +68,15 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     path: PATH,
     mustKnowItsNames: mustKnowItsNames(settings),
   })
-  const { health, metrics, refusals, capacity } = core
+  const { health, metrics, counts, refusals, capacity } = core
 
-  const app = createApp({
-    health,
-    metrics,
-    log,
-    version,
-    livePage,
-    livePageTokens,
+  const pageSources = {
+    tokens: livePageTokens,
     apiKey: settings.API_KEY,
-    isOpen: isOpen(settings),
-  })
+    isDevelopment: settings.ENVIRONMENT === 'development',
+    countHistory: () => counts.view(clock.now(), clock.steady()),
+  }
+  const app = createApp({ health, metrics, log, version, livePage, pageSources, isOpen: isOpen(settings) })
   const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }
   const { limits, sockets } = capacity
   const plainHttp = new PlainHttp({ ...shared, requests: limits.httpRequestsPerAddress }, app)

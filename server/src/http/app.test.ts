@@ -12,6 +12,7 @@ import { BUILT_PAGE, readLivePage } from './live-page.ts'
 import { consoleLine } from './page.ts'
 
 const KEY = 'k:3/+y=~'.repeat(4)
+const HISTORY = { stepMs: 60_000, until: Date.UTC(2026, 0, 1), online: [1, null, 3] }
 const dir = temporaryDir()
 const pageDir = join(dir.path, 'page')
 const servers: Server[] = []
@@ -39,8 +40,7 @@ async function serve(
     log: quiet,
     version: '0.0.0',
     livePage,
-    livePageTokens: undefined,
-    apiKey,
+    pageSources: { tokens: undefined, apiKey, isDevelopment: false, countHistory: () => HISTORY },
     isOpen,
   })
   const server = createServer(app)
@@ -140,7 +140,16 @@ test.each([
   expect(body.toString()).not.toContain('secret')
 })
 
-const SERVED = ['/', '/live-page-token', '/healthz', '/readyz', '/metrics', '/asyncapi.json', '/ws'] as const
+const SERVED = [
+  '/',
+  '/healthz',
+  '/readyz',
+  '/metrics',
+  '/asyncapi.json',
+  '/ws',
+  '/live-page-token',
+  '/api/v1/count/history',
+] as const
 const ASSETS = ['/assets/index-a1.js', '/assets/index-b2.css'] as const
 const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const
 
@@ -290,7 +299,7 @@ test('[C2] a bug in an answer is logged, and the client gets 500 without its tex
   expect((await get(broken, '/healthz')).status).toBe(200)
 })
 
-const PAGE = ['/', '/assets/index-b2.css', '/assets/none.js'] as const
+const PAGE = ['/', '/assets/index-b2.css', '/assets/none.js', '/api/v1/count/history'] as const
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const basic = (text: string) => ({ Authorization: `Basic ${base64(text)}` })
 
@@ -308,6 +317,7 @@ test.each([
     // Only the browser of the user who had the key may cache it.
     [200, 'private, max-age=31536000, immutable'],
     [404, undefined],
+    [200, 'no-store'],
   ])
   const head = await get(locked, '/', headers, 'HEAD')
   expect([head.status, head.headers['content-length']]).toEqual([200, String(found[0]?.body.length)])
@@ -350,6 +360,16 @@ test.each([
     const head = await get(locked, path, headers, 'HEAD')
     expect([head.status, head.body.length]).toEqual([401, 0])
   }
+})
+
+test('[T8] the numbers of the chart are served with the page, and not without it', async () => {
+  const { headers, body } = await get(withPage, '/api/v1/count/history')
+  expect(JSON.parse(body.toString())).toEqual(HISTORY)
+  expect(headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+  })
+  expect((await get(without, '/api/v1/count/history')).status).toBe(404)
 })
 
 test('[T5] a header that is too long is refused before the key is checked', async () => {

@@ -1,6 +1,6 @@
 import express, { type Express } from 'express'
 import type { Log } from '../log.ts'
-import { type LivePage, type PageTokens, servePage } from './live-page.ts'
+import { type LivePage, type PageSources, servePage } from './live-page.ts'
 import { readOnly, serverOptions } from './methods.ts'
 import { normalPath } from './normal-path.ts'
 import { failure, type OperationsOptions, operations } from './operations.ts'
@@ -13,17 +13,14 @@ export interface AppOptions extends OperationsOptions {
   readonly log: Log
   /** `undefined` if the live page is off, and `'not built'` if it is on, but can't be read. */
   readonly livePage: LivePage | 'not built' | undefined
-  /** Makes the tokens with which live pages connect; `undefined` if they need none. */
-  readonly livePageTokens: PageTokens | undefined
-  /** The key that the live page requires; `undefined` if it requires none. */
-  readonly apiKey: string | undefined
+  readonly pageSources: PageSources
   /** Whether user ids are believed, so that clients need no token. */
   readonly isOpen: boolean
 }
 
 /** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
 export function createApp(options: AppOptions): Express {
-  const { log, livePage, livePageTokens, apiKey, isOpen } = options
+  const { log, livePage, pageSources, isOpen } = options
   const app = express()
   const endpoint = isOpen ? '/ws?userId=ID' : '/ws with a token'
   app.disable('etag')
@@ -33,8 +30,8 @@ export function createApp(options: AppOptions): Express {
   app.use(serverOptions)
   app.use(normalPath)
 
-  if (livePage === 'not built') app.use(servePlainPage(isOpen, apiKey))
-  else if (livePage) app.use(servePage(livePage, livePageTokens, apiKey))
+  if (livePage === 'not built') app.use(servePlainPage(isOpen, pageSources.apiKey))
+  else if (livePage) app.use(servePage(livePage, pageSources))
   app.use(operations(options))
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
+import type { CountHistoryView } from '../count-history.ts'
 import { requireKey } from './api-key.ts'
 import { readOnly } from './methods.ts'
 
@@ -35,8 +36,23 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['css', 'text/css; charset=utf-8'],
 ])
 
+/** What the page needs besides its files. */
+export interface PageSources {
+  /** Makes the tokens with which live pages connect; `undefined` if they need none. */
+  readonly tokens: PageTokens | undefined
+  /** The key that the page requires; `undefined` if it requires none. */
+  readonly apiKey: string | undefined
+  /** Whether the page offers to connect as any user, which is only for development. */
+  readonly isDevelopment: boolean
+  /** Returns how many users were online in the last 24 hours. */
+  readonly countHistory: () => CountHistoryView
+}
+
 /** Where the page gets a token. Pages of other hosts can't read it: there are no CORS headers. */
 const TOKEN_PATH = '/live-page-token'
+
+/** Where the page gets the numbers of its chart. */
+const HISTORY_PATH = '/api/v1/count/history'
 
 /** The name of an asset contains a hash of its content, so it can be cached without a limit. */
 const CACHE_FOREVER = 'max-age=31536000, immutable'
@@ -62,16 +78,13 @@ function read(path: string): PageFile {
 }
 
 /**
- * Serves the page and the tokens with which it connects; without `tokens`, it needs none. With an `apiKey`, requests
- * must have it.
+ * Serves the page, the tokens with which it connects, and the numbers of its chart. With an `apiKey`, requests must
+ * have it.
  */
-export function servePage(
-  { index, assets }: LivePage,
-  tokens: PageTokens | undefined,
-  apiKey: string | undefined,
-): RequestHandler {
+export function servePage({ index, assets }: LivePage, sources: PageSources): RequestHandler {
+  const { tokens, apiKey, isDevelopment, countHistory } = sources
   const router = Router({ strict: true, caseSensitive: true })
-  if (apiKey !== undefined) router.get(['/', '/assets/:name', TOKEN_PATH], requireKey(apiKey))
+  if (apiKey !== undefined) router.get(['/', '/assets/:name', TOKEN_PATH, HISTORY_PATH], requireKey(apiKey))
   // A shared cache must not return a file that required the key to other users.
   const cacheScope = apiKey === undefined ? 'public' : 'private'
   readOnly(router, '/', (_request, response) => {
@@ -80,7 +93,10 @@ export function servePage(
   })
   readOnly(router, TOKEN_PATH, (_request, response) => {
     // `null` instead of a 404, which a browser would report as an error of the page.
-    response.set('Cache-Control', 'no-store').json({ token: tokens?.issue() ?? null })
+    response.set('Cache-Control', 'no-store').json({ token: tokens?.issue() ?? null, isDevelopment })
+  })
+  readOnly(router, HISTORY_PATH, (_request, response) => {
+    response.set('Cache-Control', 'no-store').json(countHistory())
   })
   router.all('/assets/:name', (request, _response, next) => {
     next(assets.has(request.params.name) ? undefined : 'router')
