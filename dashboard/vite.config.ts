@@ -15,5 +15,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
   },
-  server: { proxy: { '/ws': { target: 'ws://localhost:3050', ws: true } } },
+  server: {
+    proxy: {
+      '/ws': { target: 'ws://localhost:3050', ws: true },
+      '/live-page-token': 'http://localhost:3050',
+      '/api': 'http://localhost:3050',
+    },
+  },
 })

@@ -1,12 +1,19 @@
 import type { ClientOptions } from '@who-is-online/client'
 import { OBSERVER_ID } from './observer.ts'
 
-/** How the page may connect. */
+/** How the page may connect, and what it may offer. */
 export interface Access {
   /** The part of the client's options that says who connects. */
   readonly identity: Pick<ClientOptions, 'userId' | 'getToken'>
-  /** Whether the server believes user ids without a token, so that the page can connect as any user. */
+  /** Whether the server believes user ids without a token. */
   readonly isOpen: boolean
+  /** Whether the server runs for development. Only then the page offers to connect as a user. */
+  readonly isDevelopment: boolean
+}
+
+interface Answer {
+  readonly token: string | null
+  readonly isDevelopment: boolean
 }
 
 /**
@@ -16,14 +23,14 @@ export interface Access {
  * @param url the address of the tokens
  */
 export async function askForAccess(url: string, request: typeof fetch): Promise<Access> {
-  const ask = async (): Promise<string | null> => {
+  const ask = async (): Promise<Answer> => {
     const response = await request(url)
     if (!response.ok) throw new Error(`the server answered ${response.status}`)
-    const { token } = (await response.json()) as { readonly token: string | null }
-    return token
+    return (await response.json()) as Answer
   }
-  const getToken = async (): Promise<string> => (await ask()) ?? ''
   const first = await ask().catch(() => undefined)
-  if (first === null) return { identity: { userId: OBSERVER_ID }, isOpen: true }
-  return { identity: { getToken }, isOpen: false }
+  const isDevelopment = first?.isDevelopment ?? false
+  if (first?.token === null) return { identity: { userId: OBSERVER_ID }, isOpen: true, isDevelopment }
+  const getToken = async (): Promise<string> => (await ask()).token ?? ''
+  return { identity: { getToken }, isOpen: false, isDevelopment }
 }

@@ -4,7 +4,7 @@ import { useServer } from '@who-is-online/testing/use-server'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect } from 'vitest'
-import { browserTest, connectAs, newContext, openLivePage, shown } from './stage.ts'
+import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
 
 // Checks the rendered live page with axe: colours, names, roles and order.
 
@@ -40,6 +40,12 @@ describe.each(['light', 'dark'] as const)('%s', colorScheme => {
     await shown(page, ({ users }) => users['comes and goes'] === 'offline')
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+
+    await lineOf(page, 'is-busy').click()
+    await page.getByRole('complementary', { name: 'User' }).getByText('a text', { exact: true }).waitFor()
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    await page.getByRole('button', { name: 'Close the panel' }).click()
 
     await connectAs(page, 'me', 'Myself')
     await page.getByText('Connected as').waitFor()

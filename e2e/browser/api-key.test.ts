@@ -2,7 +2,7 @@ import { TestClient } from '@who-is-online/testing/client'
 import { runServer } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
-import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
+import { browserTest, newContext, openLivePage, shown } from './stage.ts'
 
 // The live page in production, which requires the API key.
 
@@ -51,8 +51,22 @@ browserTest('[T5] with the key as password the page works, including its connect
   const page = await openLivePage(server, context)
   const ann = await TestClient.as(server, 'ann')
   await shown(page, ({ users }) => users['ann'] === 'online')
-  await connectAs(page, 'bob')
-  await lineOf(page, 'bob').getByText('you').waitFor()
   await ann.leave()
   await shown(page, ({ users }) => users['ann'] === 'offline')
 })
+
+browserTest(
+  'the page in production has nothing to connect as a user, and says that identity is open',
+  async () => {
+    const context = await newContext({ httpCredentials: { username: 'anybody', password: API_KEY } })
+    const loaded: string[] = []
+    context.on('response', response => loaded.push(response.url()))
+    const page = await openLivePage(server, context)
+    expect(await page.getByRole('button', { name: /connect/i }).count()).toBe(0)
+    expect(await page.content()).not.toContain('WebSocket(')
+    expect(loaded.filter(url => url.includes('demo'))).toEqual([])
+    expect(await page.getByRole('note').textContent()).toMatch(
+      /^Identity is open\. .* can connect as any user/,
+    )
+  },
+)

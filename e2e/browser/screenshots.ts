@@ -2,7 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { startBrowser } from '@who-is-online/testing/start-browser'
-import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import {
+  type RunningServer,
+  type ServerSettings,
+  startServer,
+  temporaryDir,
+} from '@who-is-online/testing/start-server'
 import type { Browser, Page } from 'playwright-core'
 import { setup as buildLivePage } from '../../scripts/page.mjs'
 
@@ -10,8 +15,6 @@ import { setup as buildLivePage } from '../../scripts/page.mjs'
 // simulated, so that the same five minutes pass in some seconds.
 
 const PICTURES = join(import.meta.dirname, '../../docs/screenshots')
-const WIDTHS = { wide: 1_000, narrow: 360 }
-const HEIGHT = 760
 
 /** The simulated time when the page is opened, a Thursday morning. */
 const OPENED_AT = Date.parse('2026-01-15T10:00:00.000Z')
@@ -28,6 +31,37 @@ const BEFORE: readonly (readonly [userId: string, username: string, minutesAgo: 
   ['jörg', 'Jörg Müller', 47],
   ['rosalind', 'Rosalind Franklin', 130],
   ['srinivasa', 'Srinivasa Ramanujan', 60 * 26],
+]
+
+/** Names of the users in a large list. */
+const GIVEN = [
+  'Anna',
+  'Bruno',
+  'Chloé',
+  'Dmitri',
+  'Elif',
+  'Farah',
+  'Goran',
+  'Hana',
+  'Ivan',
+  'Jun',
+  'Kofi',
+  'Lena',
+  'Mateo',
+]
+const FAMILY = [
+  'Abebe',
+  'Berg',
+  'Costa',
+  'Dahl',
+  'Evans',
+  'Fischer',
+  'García',
+  'Haddad',
+  'Ito',
+  'Jansen',
+  'Kaya',
+  'Lopez',
 ]
 
 type Doing = readonly [second: number, userId: string, username: string, status: string, text?: string]
@@ -57,34 +91,103 @@ const LASTS_SECONDS = 300
 let openedAt = 0
 let passed = 0
 
-async function takeAll(browser: Browser): Promise<void> {
+/** A picture, or one in light and one in dark colors. */
+interface Picture {
+  readonly name: string
+  readonly width: number
+  readonly height: number
+  readonly schemes: readonly ('light' | 'dark')[]
+  /** How many users are online besides those of the story. */
+  readonly crowd?: number
+  /** Further settings of the server. */
+  readonly settings?: ServerSettings
+  /** Whether the page is shown without users, and without the story. */
+  readonly isEmpty?: boolean
+  /** What to do before the picture is taken. */
+  readonly prepare?: (page: Page, server: RunningServer) => Promise<void>
+}
+
+const BOTH = ['light', 'dark'] as const
+const API_KEY = 'the-key-of-the-live-page-is-long-enough'
+
+const openUser = async (page: Page): Promise<void> => {
+  await page.locator('[data-user="ada"]').click()
+}
+
+const PICTURE_LIST: readonly Picture[] = [
+  { name: 'wide', width: 1_280, height: 760, schemes: BOTH },
+  { name: 'narrow', width: 360, height: 760, schemes: BOTH },
+  { name: 'user', width: 1_280, height: 760, schemes: BOTH, prepare: openUser },
+  { name: 'user-narrow', width: 360, height: 760, schemes: ['light'], prepare: openUser },
+  { name: 'large', width: 1_920, height: 1_080, schemes: BOTH, crowd: 10_000, prepare: openUser },
+  { name: 'empty', width: 1_280, height: 760, schemes: ['light'], isEmpty: true },
+  {
+    name: 'disconnected',
+    width: 1_280,
+    height: 760,
+    schemes: BOTH,
+    prepare: async (page, server) => {
+      await server.end('SIGTERM')
+      await until(page, () => page.locator('main[data-trust="stale"]').isVisible())
+    },
+  },
+  {
+    name: 'disconnected-narrow',
+    width: 360,
+    height: 760,
+    schemes: ['light'],
+    prepare: async (page, server) => {
+      await server.end('SIGTERM')
+      await until(page, () => page.locator('main[data-trust="stale"]').isVisible())
+    },
+  },
+  {
+    name: 'open-identity',
+    width: 1_280,
+    height: 760,
+    schemes: ['dark'],
+    settings: { ENVIRONMENT: 'production', AUTH: 'open', DASHBOARD: 'on', API_KEY },
+  },
+]
+
+async function takeAll(browser: Browser, only: string | undefined): Promise<void> {
   mkdirSync(PICTURES, { recursive: true })
-  for (const [name, width] of Object.entries(WIDTHS)) {
+  for (const picture of PICTURE_LIST) {
+    if (only !== undefined && picture.name !== only) continue
+    const { name, schemes, isEmpty, settings, prepare, crowd = 0 } = picture
     const dir = temporaryDir()
-    seed(dir.path)
-    const server = await startServer(dir.path, { OFFLINE_GRACE_MS: 0, RESTART_GRACE_MS: 3_600_000 })
-    const page = await openPage(browser, server, width)
-    await play(page, server)
-    for (const colorScheme of ['light', 'dark'] as const) {
+    if (!isEmpty) seed(dir.path, crowd)
+    const times = { OFFLINE_GRACE_MS: 0, RESTART_GRACE_MS: 3_600_000 }
+    const server = await startServer(dir.path, { ...times, ...settings })
+    const page = await openPage(browser, server, picture)
+    if (!isEmpty) await play(page, server)
+    await prepare?.(page, server)
+    for (const colorScheme of schemes) {
       await page.emulateMedia({ colorScheme })
       await pass(page, 1)
       const path = join(PICTURES, `${name}-${colorScheme}.png`)
       await page.screenshot({ path, fullPage: name === 'narrow', animations: 'disabled' })
       process.stdout.write(`${path}\n`)
     }
+    await page.context().close()
     await server.end('SIGTERM')
     dir.remove()
   }
 }
 
-async function openPage(browser: Browser, server: RunningServer, width: number): Promise<Page> {
-  const viewport = { width, height: HEIGHT }
+async function openPage(
+  browser: Browser,
+  server: RunningServer,
+  { width, height, isEmpty, crowd = 0 }: Picture,
+): Promise<Page> {
+  const viewport = { width, height }
   const page = await browser.newPage({
     viewport,
     deviceScaleFactor: 1,
     locale: 'en-US',
     timezoneId: 'UTC',
     colorScheme: 'light',
+    httpCredentials: { username: 'anybody', password: API_KEY },
   })
   openedAt = Date.now()
   passed = 0
@@ -93,9 +196,21 @@ async function openPage(browser: Browser, server: RunningServer, width: number):
     const ours = socket.connectToServer()
     ours.onMessage(text => socket.send(String(text).replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, inPageTime)))
   })
+  await page.route('**/api/v1/count/history', route =>
+    route.fulfill({ json: day(isEmpty ? 0 : 5 + 0.75 * crowd, isEmpty ? 1 : 1_440) }),
+  )
   await page.goto(`${server.origin}/`)
   await until(page, () => page.locator('main[data-trust="live"]').isVisible())
   return page
+}
+
+/** The numbers of so many minutes, with fewer users at night; the last one is `online`. */
+function day(online: number, minutes: number): object {
+  const counts = Array.from({ length: minutes }, (_, minute) => {
+    const wave = 1 - 0.6 * Math.cos((2 * Math.PI * (minute - 1_080)) / 1_440)
+    return Math.round(online * wave * (1 + 0.04 * Math.sin(minute / 7) + 0.03 * Math.sin(minute * 1.7)))
+  })
+  return { stepMs: 60_000, until: OPENED_AT - 20_000, online: counts }
 }
 
 /** Converts a time of the server to simulated time. */
@@ -124,14 +239,8 @@ async function until(page: Page, isSo: () => Promise<boolean>): Promise<void> {
 
 async function play(page: Page, server: RunningServer): Promise<void> {
   const clients = new Map<string, TestClient>()
-  await page.getByLabel('User id').fill('barbara')
-  await page.getByLabel('Name').fill('Barbara Liskov')
-  await page.getByRole('button', { name: 'Connect' }).click()
-  await until(page, () => page.getByText('Connected as').isVisible())
   for (const [second, userId, username, status, text] of STORY) {
     await pass(page, second - passed)
-    // Without mouse moves, the user would be idle after five minutes.
-    await page.mouse.move(second % 300, second % 200)
     const client = clients.get(userId) ?? (await TestClient.v2(server, userId, { username }))
     clients.set(userId, client)
     if (status === 'offline') await client.leave()
@@ -143,9 +252,14 @@ async function play(page: Page, server: RunningServer): Promise<void> {
   await page.evaluate('scrollTo(0, 0)')
 }
 
-function seed(dir: string): void {
+function seed(dir: string, crowd: number): void {
   const now = Date.now()
-  const users = BEFORE.map(([userId, username, minutesAgo]) => {
+  const strangers = Array.from({ length: crowd }, (_, n) => {
+    const first = GIVEN[n % GIVEN.length] as string
+    const last = FAMILY[Math.floor(n / GIVEN.length) % FAMILY.length] as string
+    return [`user-${n}`, `${first} ${last}`, n % 4 === 0 ? 1 + ((n * 37) % 4_000) : 0] as const
+  })
+  const users = [...BEFORE, ...strangers].map(([userId, username, minutesAgo]) => {
     const lastSeen = new Date(now - minutesAgo * 60 * SECOND).toISOString()
     return [userId, { userId, username, status: minutesAgo === 0 ? 'online' : 'offline', lastSeen }]
   })
@@ -156,6 +270,6 @@ function seed(dir: string): void {
 buildLivePage()
 const browser = await startBrowser()
 if (!browser) process.exit(1)
-await takeAll(browser)
+await takeAll(browser, process.argv[2])
 await browser.close()
 process.exit(0)

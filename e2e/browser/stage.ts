@@ -41,11 +41,12 @@ export async function openLivePage(server: RunningServer, context?: BrowserConte
   return page
 }
 
-/** Fills in and submits the form of the live page. */
+/** Fills in and submits the form of the live page, which stays open. Only a server for development has it. */
 export async function connectAs(page: Page, userId: string, name = ''): Promise<void> {
+  await page.getByRole('button', { name: 'Connect as…' }).click()
   await page.getByLabel('User id').fill(userId)
   await page.getByLabel('Name').fill(name)
-  await page.getByRole('button', { name: 'Connect' }).click()
+  await page.getByRole('button', { name: 'Connect', exact: true }).click()
 }
 
 /** The row of a user in the list. */

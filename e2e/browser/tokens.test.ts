@@ -20,8 +20,10 @@ browserTest(
     await shown(page, ({ users }) => users['ann'] === 'online')
     await ann.leave()
     await shown(page, ({ users }) => users['ann'] === 'offline')
-    expect(await page.getByRole('button', { name: 'Connect' }).count()).toBe(0)
+    expect(await page.getByRole('button', { name: /connect/i }).count()).toBe(0)
     expect(await page.getByText('userId=').count()).toBe(0)
+    // Identity is checked, so there is nothing to warn of.
+    expect(await page.getByRole('note').count()).toBe(0)
   },
 )
 

@@ -24,6 +24,13 @@ test('keeps only the newest changes', () => {
   expect(new Set(list.shown.map(entry => entry.number)).size).toBe(60)
 })
 
+test('keeps more changes than it shows, so that a user has some of an hour ago', () => {
+  const list = new ChangeList()
+  list.add([change('ann'), ...Array.from({ length: 500 }, (_, index) => change(`u${index}`)), change('ann')])
+  expect(list.of('ann').map(entry => entry.number)).toEqual([501, 0])
+  expect(list.of('bob')).toEqual([])
+})
+
 test('while paused it shows the same changes and counts the new ones; after that it shows all', () => {
   const list = new ChangeList()
   list.add([change('a')])

@@ -5,8 +5,11 @@ export interface Entry extends Change {
   readonly number: number
 }
 
-/** Most entries that are kept: enough to scroll back a little. */
-const MAX_ENTRIES = 60
+/** Most entries that are shown: enough to scroll back a little. */
+const MAX_SHOWN = 60
+
+/** Most entries that are kept, for the panel of a user. */
+const MAX_KEPT = 1_000
 
 /** The newest changes, newest first. While paused it shows the same entries and counts the new ones. */
 export class ChangeList {
@@ -29,16 +32,21 @@ export class ChangeList {
     return this.#pausedAt === undefined ? 0 : this.#count - this.#pausedAt
   }
 
+  /** The newest changes of one user, newest first, as far as they are kept. */
+  of(userId: string): readonly Entry[] {
+    return this.#newest.filter(entry => entry.userId === userId).slice(0, MAX_SHOWN)
+  }
+
   /** Adds changes, oldest first. */
   add(changes: readonly Change[]): void {
     if (changes.length === 0) return
     const first = this.#count
     this.#count += changes.length
     const entries = changes
-      .slice(-MAX_ENTRIES)
+      .slice(-MAX_KEPT)
       .map((change, index, { length }) => ({ ...change, number: first + changes.length - length + index }))
-    this.#newest = [...entries.reverse(), ...this.#newest].slice(0, MAX_ENTRIES)
-    if (this.#pausedAt === undefined) this.#shown = this.#newest
+    this.#newest = [...entries.reverse(), ...this.#newest].slice(0, MAX_KEPT)
+    if (this.#pausedAt === undefined) this.#shown = this.#newest.slice(0, MAX_SHOWN)
   }
 
   pause(): void {
@@ -48,6 +56,6 @@ export class ChangeList {
   /** Shows the newest changes again. */
   resume(): void {
     this.#pausedAt = undefined
-    this.#shown = this.#newest
+    this.#shown = this.#newest.slice(0, MAX_SHOWN)
   }
 }

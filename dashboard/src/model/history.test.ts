@@ -1,40 +1,87 @@
 import { expect, test } from 'vitest'
-import { History } from './history.ts'
+import { History, rangeOf } from './history.ts'
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+const columnsOf = (history: History, nowMs: number) => {
+  const { times, counts } = history.columns(nowMs)
+  return [times, counts]
+}
 
 test('one point a second, with its last number', () => {
   const history = new History()
   history.record(1_000, 1)
   history.record(1_900, 2)
   history.record(2_000, 5)
-  expect([history.times, history.counts]).toEqual([
+  expect(columnsOf(history, 2_000)).toEqual([
     [1, 2],
     [2, 5],
   ])
-  expect(history.range).toEqual({ least: 2, most: 5 })
+  expect(rangeOf(history.columns(2_000))).toEqual({ least: 2, most: 5 })
 })
 
 test('unknown numbers are a gap: a lost connection, and a hidden page', () => {
   const history = new History()
-  expect(history.range).toBeUndefined()
+  expect(rangeOf(history.columns(0))).toBeUndefined()
   history.record(1_000, undefined)
-  expect(history.range).toBeUndefined()
+  expect(columnsOf(history, 1_000)).toEqual([[], []])
   history.record(2_000, 3)
+  history.record(3_000, undefined)
   history.record(60_000, 4)
-  expect([history.times, history.counts]).toEqual([
-    [1, 2, 3, 60],
-    [null, 3, null, 4],
+  expect(columnsOf(history, 60_000)).toEqual([
+    [2, 3, 4, 60],
+    [3, null, null, 4],
   ])
 })
 
-test('a week has no more points than an hour, and still begins when the page was opened', () => {
+test('without an answer of the server, an hour has at most a point a second, and a day no more', () => {
   const history = new History()
-  const seconds = 7 * 86_400
-  for (let second = 0; second < seconds; second += 1) history.record(second * 1_000, second)
-  expect(history.times.length).toBeLessThanOrEqual(3_600)
-  expect(history.times.length).toBeGreaterThan(1_700)
-  expect(history.times[0]).toBe(0)
-  expect(history.times.at(-1)).toBeGreaterThan(seconds - 600)
-  expect(history.counts.at(-1)).toBe(seconds - 1)
-  expect(history.times).toEqual([...new Set(history.times)].sort((a, b) => a - b))
-  expect(history.counts).not.toContain(null)
+  for (let second = 0; second < DAY / 1_000; second++) history.record(second * 1_000, second)
+  const { times, counts } = history.columns(DAY - 1_000)
+  expect(times.length).toBeLessThanOrEqual(3_600)
+  expect(times.length).toBeGreaterThan(1_700)
+  expect([times[0], counts.at(-1)]).toEqual([0, DAY / 1_000 - 1])
+  expect(times).toEqual([...new Set(times)].sort((a, b) => a - b))
+  expect(counts).not.toContain(null)
+})
+
+test('the numbers of the server come first, then those that the page has seen since', () => {
+  const history = new History()
+  const now = 10 * DAY
+  for (let second = 90; second >= 0; second -= 30) history.record(now - second * 1_000, 9)
+  history.setServer({ stepMs: MINUTE, until: now - 40_000, online: [1, null, 3] }, now)
+  expect(columnsOf(history, now)).toEqual([
+    [160, 100, 40, 30, 29, 0].map(age => now / 1_000 - age),
+    [1, null, 3, 9, null, 9],
+  ])
+})
+
+test('a gap in what the page has seen is filled by the server', () => {
+  const history = new History()
+  history.record(MINUTE, 5)
+  history.record(2 * MINUTE, undefined)
+  history.record(5 * MINUTE, 6)
+  history.setServer({ stepMs: MINUTE, until: 5 * MINUTE, online: [5, 5, 5, 5, 6] }, 5 * MINUTE)
+  expect(history.columns(5 * MINUTE).counts).toEqual([5, 5, 5, 5, 6])
+})
+
+test('only the last 24 hours are shown, from the first known number on', () => {
+  const history = new History()
+  const now = 10 * DAY
+  history.setServer({ stepMs: DAY / 4, until: now, online: [7, 7, null, 8, 9, 9, 9] }, now)
+  expect(history.columns(now).counts).toEqual([8, 9, 9, 9])
+})
+
+test.each([
+  ['ahead', 3_600_000],
+  ['behind', -3_600_000],
+])('if the clock of the server is %s, its numbers end now', (_what, offset) => {
+  const history = new History()
+  const now = 10 * DAY
+  history.record(now - 5_000, 2)
+  history.setServer({ stepMs: MINUTE, until: now + offset, online: [1, 2] }, now)
+  expect(columnsOf(history, now)).toEqual([
+    [now / 1_000 - 60, now / 1_000],
+    [1, 2],
+  ])
 })

@@ -2,15 +2,27 @@ import { PresenceError } from '@who-is-online/client'
 import { expect, test } from 'vitest'
 import { fakeClient } from '../client.fake.ts'
 import { live } from './live.ts'
+import { DEFAULT_ORDER } from './order.ts'
 
 function page() {
   const fake = fakeClient()
   const frames: (() => void)[] = []
   let now = 100_000
-  const model = live(fake.client, { schedule: task => frames.push(task), now: () => now })
+  const asked: number[] = []
+  const model = live(fake.client, {
+    schedule: task => frames.push(task),
+    now: () => now,
+    async askHistory() {
+      asked.push(now)
+      return { stepMs: 60_000, until: now, online: [4, 5] }
+    },
+    whyNoWebSocket: async () => undefined,
+  })
   return {
     ...fake,
     live: model,
+    /** The times when the server was asked for its numbers. */
+    asked,
     /** Runs the scheduled frames and returns how many there were. */
     draw: () => frames.splice(0).map(task => task()).length,
     pass: (ms: number) => {
@@ -67,11 +79,11 @@ test('a lost connection makes the data stale; a reconnect draws only rows that h
   it.setConnection('waiting', 'stale')
   it.sendUsers(['ann', 'online'], ['bob', 'offline'])
   it.draw()
-  expect(it.live.trust.value).toEqual({ state: 'stale', since: 105_000 })
+  expect(it.live.trust.value).toMatchObject({ state: 'stale', since: 105_000 })
   it.pass(5_000)
   it.setConnection('connecting', 'stale')
   it.draw()
-  expect(it.live.trust.value).toEqual({ state: 'stale', since: 105_000 })
+  expect(it.live.trust.value).toMatchObject({ state: 'stale', since: 105_000 })
   it.setConnection('open', 'live')
   it.sendUsers(['ann', 'online'], ['bob', 'offline'])
   it.draw()
@@ -130,7 +142,8 @@ test('the history has a gap while the connection is lost', () => {
   it.pass(1_000)
   it.setConnection('open', 'live')
   it.draw()
-  expect(it.live.history.value.history.counts).toEqual([1, null, null, 1])
+  it.live.tick()
+  expect(it.live.history.value.counts).toEqual([1, null, null, 1])
 })
 
 test('a server without users becomes live with the next tick', () => {
@@ -172,9 +185,60 @@ test('pauses the changes, filters, and marks the user of this tab', () => {
   expect(it.live.changes.value).toMatchObject({ entries: [], unseen: 1, isPaused: true })
   it.live.pauseChanges(false)
   expect(it.live.changes.value.entries).toHaveLength(1)
-  it.live.setFilter({ text: 'bo', onlyOnline: false })
+  it.live.show({ text: 'bo', status: undefined }, DEFAULT_ORDER)
   expect(it.ids()).toEqual(['bob'])
-  it.live.setFilter({ text: '', onlyOnline: false })
   it.live.setMe('bob')
-  expect(it.ids()).toEqual(['bob', 'ann'])
+  expect(it.live.list.value.rows[0]?.isMe).toBe(true)
+})
+
+test('no number is known before the first state', () => {
+  const it = page()
+  it.sendUsers(['ann', 'online'])
+  it.draw()
+  expect(it.live.list.value.isKnown).toBe(false)
+  it.setConnection('open', 'live')
+  it.draw()
+  expect(it.live.list.value).toMatchObject({ isKnown: true, online: 1 })
+})
+
+test('asks the server for its numbers when the connection is open, again after a loss, and every ten minutes', async () => {
+  const it = livePage()
+  expect(it.asked).toEqual([100_000])
+  await Promise.resolve()
+  expect(it.live.history.value).toEqual({ times: [40, 100], counts: [4, 5] })
+  it.pass(1_000)
+  it.setConnection('waiting', 'stale')
+  it.draw()
+  it.pass(1_000)
+  it.setConnection('open', 'live')
+  it.draw()
+  expect(it.asked).toEqual([100_000, 102_000])
+  for (const ms of [599_999, 1]) {
+    it.pass(ms)
+    it.live.tick()
+    it.draw()
+  }
+  expect(it.asked).toEqual([100_000, 102_000, 702_000])
+})
+
+test('knows the changes of one user', () => {
+  const it = livePage()
+  it.sendUsers(['bob', 'online'])
+  it.draw()
+  it.sendUsers(['ann', 'busy'])
+  it.draw()
+  expect(it.live.changesOf('bob')).toMatchObject([{ userId: 'bob', status: 'online' }])
+})
+
+test('relative times stand still while the data is outdated', () => {
+  const it = livePage()
+  it.pass(10_000)
+  it.live.tick()
+  it.draw()
+  expect(it.live.now.value).toBe(110_000)
+  it.setConnection('waiting', 'stale')
+  it.draw()
+  it.pass(60_000)
+  it.live.tick()
+  expect(it.live.now.value).toBe(110_000)
 })

@@ -1,39 +1,26 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
-import type { PresenceClient, PresenceUser } from '@who-is-online/client'
+import type { PresenceClient, PresenceUser, Status } from '@who-is-online/client'
 import { ChangeList, type Entry } from './change-list.ts'
 import { perFrame, type Schedule } from './frame.ts'
-import { History } from './history.ts'
+import { type Columns, History, type ServerHistory } from './history.ts'
+import { DEFAULT_ORDER, type Order } from './order.ts'
 import type { Row } from './row.ts'
+import { isUpToDate, Trusted } from './trust.ts'
 import { type Arrival, type Filter, UserList } from './user-list.ts'
-
-/**
- * Whether the shown data is up to date:
- *
- * - `connecting`: no data yet.
- * - `failing`: no data yet, and the first attempts have failed.
- * - `live`: the data is up to date.
- * - `stale`: the data is of `since` (ms since the epoch), when the connection was lost.
- * - `refused`: the server refuses this page, for `reason`.
- */
-export type Trust =
-  | { readonly state: 'connecting' | 'failing' | 'live' }
-  | { readonly state: 'stale'; readonly since: number }
-  | { readonly state: 'refused'; readonly reason: string }
-
-/** Returns whether the page shows no outdated data. */
-export function isUpToDate({ state }: Trust): boolean {
-  return state !== 'stale' && state !== 'refused'
-}
 
 /** The list of users. Another object whenever something in it has changed. */
 export interface ListView {
+  /** Whether the first state has arrived. Until then no number is known. */
+  readonly isKnown: boolean
   /** The rows that match the filter. */
   readonly rows: readonly Row[]
-  /** How many users are online, whatever the filter is. */
+  /** How many users are online, away or busy, whatever the filter is. */
   readonly online: number
-  /** How many users there are. */
+  /** How many users there are, and how many of them have each status. */
   readonly total: number
+  readonly counts: Readonly<Record<Status, number>>
   readonly filter: Filter
+  readonly order: Order
 }
 
 /** The list of changes. */
@@ -46,15 +33,21 @@ export interface ChangesView {
 
 /** What the page shows, as signals that change at most once a frame. */
 export interface Live {
-  /** When the page was opened, in ms since the epoch. */
-  readonly openedAt: number
-  readonly trust: ReadonlySignal<Trust>
+  readonly trust: Trusted['trust']
   readonly list: ReadonlySignal<ListView>
   readonly changes: ReadonlySignal<ChangesView>
-  readonly history: ReadonlySignal<{ readonly history: History; readonly online: number }>
-  /** The time for relative times, in ms since the epoch; updated every ten seconds. */
+  /** The numbers of the last 24 hours; updated every second. */
+  readonly history: ReadonlySignal<Columns>
+  /** The time for relative times, in ms since the epoch; updated every ten seconds while the data is up to date. */
   readonly now: ReadonlySignal<number>
-  setFilter(filter: Filter): void
+  /** The row of a user, whether the list shows it or not. */
+  user(userId: string): Row | undefined
+  /** The newest changes of a user since the page was opened. */
+  changesOf(userId: string): readonly Entry[]
+  /** The place of a user in the list; -1 if the list does not show the user. */
+  indexOf(userId: string): number
+  /** Changes which rows the list shows, and their order. */
+  show(filter: Filter, order: Order): void
   /** Marks the user of this tab. */
   setMe(userId: string | undefined): void
   pauseChanges(isPaused: boolean): void
@@ -62,15 +55,22 @@ export interface Live {
   tick(): void
 }
 
-/** What {@link live} needs of the browser. */
+/** What {@link live} needs of the browser and the server. */
 export interface Environment {
   readonly schedule: Schedule
   /** Returns the time in ms since the epoch. */
   readonly now: () => number
+  /** Asks the server for the numbers of the last 24 hours. */
+  readonly askHistory: () => Promise<ServerHistory>
+  /** Finds out why no WebSocket can be opened: a sentence, or `undefined` if that is unknown. Never rejects. */
+  readonly whyNoWebSocket: () => Promise<string | undefined>
 }
 
 /** How often relative times such as "3 minutes ago" are updated, in ms. */
 const CLOCK_MS = 10_000
+
+/** How often the server is asked for the numbers of the last 24 hours, in ms. */
+const HISTORY_MS = 600_000
 
 /**
  * A visible page ticks every second. After so many ms without a tick it was hidden or asleep, and receives
@@ -82,38 +82,57 @@ const HIDDEN_MS = 3_000
 const CATCH_UP_MS = 2_000
 
 /** Subscribes to all users with this client, and keeps what the page shows. */
-export function live(client: PresenceClient, { schedule, now }: Environment): Live {
-  const openedAt = now()
+export function live(client: PresenceClient, environment: Environment): Live {
+  const { schedule, now, askHistory, whyNoWebSocket } = environment
   const users = new UserList()
   const changeList = new ChangeList()
   const past = new History()
+  const trusted = new Trusted(client, whyNoWebSocket, () => draw())
   /** The users who have changed since the last frame, in the order of their newest change. */
   const changed = new Map<string, PresenceUser>()
-  let filter: Filter = { text: '', onlyOnline: false }
+  let filter: Filter = { text: '', status: undefined }
+  let order = DEFAULT_ORDER
   let wasLive = false
-  let lastFrameAt = openedAt
+  let lastFrameAt = now()
   /** Changes that arrive before this time may have happened earlier. */
   let lateUntil = 0
+  /** When the server was last asked for its numbers. */
+  let askedAt = Number.NEGATIVE_INFINITY
 
-  const trust = signal<Trust>({ state: 'connecting' })
   const list = signal<ListView>(listView())
   const changes = signal<ChangesView>(changesView())
-  const history = signal({ history: past, online: 0 })
-  const clock = signal(openedAt)
+  const history = signal<Columns>({ times: [], counts: [] })
+  const clock = signal(now())
   const draw = perFrame(update, schedule)
 
   function update(): void {
     const at = now()
     const isLive = client.freshness === 'live'
+    const isFirst = isLive && !wasLive
     const updates = [...changed.values()]
     changed.clear()
     const happened = users.update(updates, at, arrivalAt(at))
     if (isLive) wasLive = true
     changeList.add(happened)
-    updateTrust(isLive, at)
-    if (updates.length > 0) list.value = listView()
+    const { state } = trusted.trust.value
+    trusted.update(isLive, at)
+    if (updates.length > 0 || isFirst) list.value = listView()
     if (happened.length > 0) changes.value = changesView()
-    record(at)
+    const isBack = isLive && state !== 'live'
+    past.record(at, isLive ? users.online : undefined)
+    if (isBack || (isLive && at - askedAt >= HISTORY_MS)) ask(at)
+  }
+
+  /** Asks the server for its numbers. Without an answer the chart has only what this page has seen. */
+  function ask(at: number): void {
+    askedAt = at
+    askHistory().then(
+      kept => {
+        past.setServer(kept, now())
+        history.value = past.columns(now())
+      },
+      () => {},
+    )
   }
 
   /** Returns how the updates of this frame arrive. Call it once per frame. */
@@ -121,31 +140,12 @@ export function live(client: PresenceClient, { schedule, now }: Environment): Li
     if (at - lastFrameAt > HIDDEN_MS) lateUntil = at + CATCH_UP_MS
     lastFrameAt = at
     if (!wasLive) return 'initial'
-    return trust.value.state === 'live' && at >= lateUntil ? 'live' : 'late'
-  }
-
-  function updateTrust(isLive: boolean, at: number): void {
-    const { state } = trust.value
-    const { refusal, connectionStatus } = client
-    if (connectionStatus === 'suspended') {
-      if (state !== 'refused') trust.value = { state: 'refused', reason: refusal?.message ?? 'refused' }
-    } else if (isLive) {
-      if (state !== 'live') trust.value = { state: 'live' }
-    } else if (state === 'live' || state === 'refused') {
-      trust.value = { state: 'stale', since: at }
-    } else if (state === 'connecting' && connectionStatus === 'waiting') {
-      trust.value = { state: 'failing' }
-    }
-  }
-
-  function record(at: number): void {
-    const { online } = users
-    past.record(at, trust.value.state === 'live' ? online : undefined)
-    history.value = { history: past, online }
+    return trusted.trust.value.state === 'live' && at >= lateUntil ? 'live' : 'late'
   }
 
   function listView(): ListView {
-    return { rows: users.list, online: users.online, total: users.total, filter }
+    const { list: rows, online, total, counts } = users
+    return { isKnown: wasLive, rows, online, total, counts, filter, order }
   }
 
   function changesView(): ChangesView {
@@ -160,19 +160,25 @@ export function live(client: PresenceClient, { schedule, now }: Environment): Li
     }
     draw()
   })
-  client.onConnectionChange(draw)
+  client.onConnectionChange(state => {
+    trusted.connectionIs(state)
+    draw()
+  })
   client.watchAll()
 
   return {
-    openedAt,
-    trust,
+    trust: trusted.trust,
     list,
     changes,
     history,
     now: clock,
-    setFilter(wanted) {
+    user: userId => users.get(userId),
+    changesOf: userId => changeList.of(userId),
+    indexOf: userId => users.indexOf(userId),
+    show(wanted, by) {
       filter = wanted
-      users.setFilter(wanted)
+      order = by
+      users.show(filter, order)
       list.value = listView()
     },
     setMe(userId) {
@@ -186,7 +192,9 @@ export function live(client: PresenceClient, { schedule, now }: Environment): Li
     },
     tick() {
       const at = now()
-      if (at - clock.value >= CLOCK_MS) clock.value = at
+      // Outdated data is shown as of the time when it was up to date.
+      if (at - clock.value >= CLOCK_MS && isUpToDate(trusted.trust.value)) clock.value = at
+      history.value = past.columns(at)
       // The state can become live without a message that changes a user: on a server without users, for example.
       draw()
     },

@@ -14,6 +14,8 @@ export interface Row {
   readonly username: string | undefined
   readonly status: Status
   readonly text: string | undefined
+  /** When the status returns to `online`, in ms since the epoch; `undefined` without an expiry. */
+  readonly expiresAt: number | undefined
   /** Ms since the epoch; `null` for a user never seen. */
   readonly lastSeen: number | null
   readonly since: Since
@@ -26,9 +28,10 @@ export interface Row {
 /** Makes the row of a user. */
 export function rowOf(user: User, since: Since, isMe: boolean): Row {
   const { userId, username, status, text } = user
-  const lastSeen = user.lastSeen === null ? null : Date.parse(user.lastSeen)
+  const lastSeen = timeOf(user.lastSeen)
+  const expiresAt = timeOf(user.expiresAt ?? null) ?? undefined
   const key = `${username ?? userId}\n${userId}`.toLowerCase()
-  return { userId, username, status, text, lastSeen, since, isMe, key }
+  return { userId, username, status, text, expiresAt, lastSeen, since, isMe, key }
 }
 
 /**
@@ -40,7 +43,8 @@ export function isSameRow(row: Row, user: User): boolean {
     row.status === user.status &&
     row.text === user.text &&
     row.username === user.username &&
-    (isOnline(row) || row.lastSeen === (user.lastSeen === null ? null : Date.parse(user.lastSeen)))
+    row.expiresAt === (timeOf(user.expiresAt ?? null) ?? undefined) &&
+    (isOnline(row) || row.lastSeen === timeOf(user.lastSeen))
   )
 }
 
@@ -50,25 +54,14 @@ export function isOnline({ status }: { readonly status: Status }): boolean {
 }
 
 /**
- * Orders rows: the user of this tab, then users online by name, so that a row keeps its place when its user
- * is away, then users offline by the time they were last seen, the last one first.
+ * When the status of a row began, in ms since the epoch, as far as the page knows; `undefined` if it knows nothing.
+ * A user who was offline before the page watched left when last seen.
  */
-export function compareRows(a: Row, b: Row): number {
-  const byGroup = groupOf(a) - groupOf(b)
-  if (byGroup !== 0) return byGroup
-  if (groupOf(a) === OFFLINE && a.lastSeen !== b.lastSeen) return (b.lastSeen ?? 0) - (a.lastSeen ?? 0)
-  return compareTexts(a.key, b.key) || compareTexts(a.userId, b.userId)
+export function startOf(row: Row): Since | undefined {
+  if (!row.since.isUncertain || isOnline(row)) return row.since
+  return row.lastSeen === null ? undefined : { at: row.lastSeen, isUncertain: false }
 }
 
-/** Compares by code units: `localeCompare` is too slow for thousands of rows. */
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
-}
-
-const OFFLINE = 2
-
-function groupOf(row: Row): number {
-  if (row.isMe) return 0
-  return isOnline(row) ? 1 : OFFLINE
+function timeOf(time: string | null): number | null {
+  return time === null ? null : Date.parse(time)
 }

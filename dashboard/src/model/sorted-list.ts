@@ -13,7 +13,7 @@ const MAX_SINGLE = 128
  */
 export class SortedList<Item> {
   #items: Item[] = []
-  readonly #compare: (a: Item, b: Item) => number
+  #compare: (a: Item, b: Item) => number
 
   constructor(compare: (a: Item, b: Item) => number) {
     this.#compare = compare
@@ -23,17 +23,24 @@ export class SortedList<Item> {
     return this.#items
   }
 
-  /** Replaces all items. */
-  fill(items: Iterable<Item>): void {
-    this.#items = [...items].sort(this.#compare)
+  /** Replaces all items; with `compare`, the list has another order from now on. */
+  fill(items: Iterable<Item>, compare = this.#compare): void {
+    this.#compare = compare
+    this.#items = [...items].sort(compare)
+  }
+
+  /** Returns the index of an item, or -1 if it is not in the list. */
+  indexOf(item: Item): number {
+    const index = this.#placeOf(item)
+    return this.#items[index] === item ? index : -1
   }
 
   /** Removes each `before`, which must be in the list, and adds each `after`. */
   replace(replacements: readonly Replacement<Item>[]): void {
     if (replacements.length > MAX_SINGLE) return this.#replaceMany(replacements)
     for (const { before, after } of replacements) {
-      if (before !== undefined) this.#items.splice(this.#indexOf(before), 1)
-      if (after !== undefined) this.#items.splice(this.#indexOf(after), 0, after)
+      if (before !== undefined) this.#items.splice(this.#placeOf(before), 1)
+      if (after !== undefined) this.#items.splice(this.#placeOf(after), 0, after)
     }
   }
 
@@ -44,7 +51,7 @@ export class SortedList<Item> {
   }
 
   /** The index of an item, or the one at which it must be inserted. */
-  #indexOf(item: Item): number {
+  #placeOf(item: Item): number {
     let from = 0
     let to = this.#items.length
     while (from < to) {

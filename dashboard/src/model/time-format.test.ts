@@ -6,7 +6,9 @@ const format = timeFormat('en-GB', 'UTC')
 
 test('today is shown as a time, any other day with its date', () => {
   expect(format.clock(NOW - 3_600_000, NOW)).toBe('11:00')
-  expect(format.clock(NOW - 86_400_000, NOW)).toBe('1 Jan 2026, 12:00')
+  expect(format.clock(NOW - 86_400_000, NOW)).toBe('1 Jan, 12:00')
+  expect(format.clock(NOW - 2 * 86_400_000, NOW)).toBe('31 Dec 2025')
+  expect(format.tick(NOW)).toBe('12:00')
   expect(format.second(NOW)).toBe('12:00:00')
 })
 
@@ -22,4 +24,14 @@ test.each([
   [864_000_000, '10 days ago'],
 ])('%i ms before now is "%s"', (passed, words) => {
   expect(format.ago(NOW - passed, NOW)).toBe(words)
+})
+
+test.each([
+  [9_999, 'now'],
+  [19_000, '10s'],
+  [3_599_000, '59m'],
+  [7_200_000, '2h'],
+  [864_000_000, '10d'],
+])('%i ms are "%s" in a narrow column', (passed, words) => {
+  expect(format.short(NOW - passed, NOW)).toBe(words)
 })

@@ -1,5 +1,6 @@
 import type { Status, User } from '@who-is-online/client'
 import { expect, test } from 'vitest'
+import { DEFAULT_ORDER } from './order.ts'
 import { UserList } from './user-list.ts'
 
 const user = (userId: string, status: Status, more: Partial<User> = {}): User => ({
@@ -28,17 +29,35 @@ test('users online come first, by name; then users offline, the last one seen fi
   expect([list.online, list.total]).toEqual([3, 6])
 })
 
-test('the user of this tab comes first, until it is another one', () => {
+test('marks the user of this tab, until it is another one', () => {
   const list = new UserList()
+  const marked = () => list.list.filter(row => row.isMe).map(({ userId }) => userId)
   list.update([user('ann', 'online'), user('zoe', 'offline')], 0, 'initial')
   list.setMe('zoe')
-  expect(ids(list)).toEqual(['zoe', 'ann'])
+  expect(marked()).toEqual(['zoe'])
   list.setMe('mia')
   list.update([user('mia', 'online'), user('eve', 'online')], 0, 'live')
-  expect(ids(list)).toEqual(['mia', 'ann', 'eve', 'zoe'])
-  expect(list.list.filter(row => row.isMe)).toHaveLength(1)
+  expect(marked()).toEqual(['mia'])
   list.setMe(undefined)
-  expect(ids(list)).toEqual(['ann', 'eve', 'mia', 'zoe'])
+  expect(marked()).toEqual([])
+})
+
+test('counts the users of each status, whatever the filter is', () => {
+  const list = new UserList()
+  list.update([user('ann', 'online'), user('bob', 'busy'), user('eve', 'offline')], 0, 'initial')
+  list.show({ text: 'ann', status: 'online' }, DEFAULT_ORDER)
+  list.update([user('bob', 'away'), user('eve', 'online')], 1, 'live')
+  expect(list.counts).toEqual({ online: 2, away: 1, busy: 0, offline: 0 })
+  expect([list.online, list.total]).toEqual([3, 3])
+})
+
+test('knows the place of a user in the list, if it shows the user', () => {
+  const list = new UserList()
+  list.update([user('ann', 'online'), user('bob', 'busy'), user('eve', 'online')], 0, 'initial')
+  list.show({ text: '', status: undefined }, { by: 'name', isReversed: true })
+  expect(['ann', 'bob', 'eve', 'zoe'].map(id => list.indexOf(id))).toEqual([2, 1, 0, -1])
+  list.show({ text: '', status: 'online' }, DEFAULT_ORDER)
+  expect(['ann', 'bob', 'eve'].map(id => list.indexOf(id))).toEqual([0, -1, 1])
 })
 
 test('an initial state is no change; another status and another text are', () => {
@@ -101,14 +120,14 @@ test('the filter finds names and ids in any case, also after changes', () => {
     0,
     'initial',
   )
-  list.setFilter({ text: ' ann ', onlyOnline: false })
+  list.show({ text: ' ann ', status: undefined }, DEFAULT_ORDER)
   expect(ids(list)).toEqual(['u1', 'ANNA'])
   list.update([user('joanne', 'away'), user('u1', 'online', { username: 'Bob' })], 1, 'live')
   expect(ids(list)).toEqual(['ANNA', 'joanne'])
-  list.setFilter({ text: '', onlyOnline: true })
-  expect(ids(list)).toEqual(['ANNA', 'u1', 'joanne'])
-  list.update([user('ANNA', 'offline'), user('u2', 'busy')], 2, 'live')
-  expect(ids(list)).toEqual(['u1', 'joanne', 'u2'])
+  list.show({ text: '', status: 'online' }, DEFAULT_ORDER)
+  expect(ids(list)).toEqual(['ANNA', 'u1'])
+  list.update([user('ANNA', 'offline'), user('u2', 'online')], 2, 'live')
+  expect(ids(list)).toEqual(['u1', 'u2'])
   expect(list.total).toBe(4)
 })
 

@@ -1,5 +1,6 @@
 import type { Status, User } from '@who-is-online/client'
-import { compareRows, isOnline, isSameRow, type Row, rowOf, type Since } from './row.ts'
+import { compareBy, DEFAULT_ORDER, type Order } from './order.ts'
+import { isSameRow, type Row, rowOf, type Since } from './row.ts'
 import { type Replacement, SortedList } from './sorted-list.ts'
 
 /** A user has changed: another status, or another text beside the same status. */
@@ -23,16 +24,17 @@ export type Arrival = 'initial' | 'late' | 'live'
 export interface Filter {
   /** A part of the name or the id, in any case. */
   readonly text: string
-  readonly onlyOnline: boolean
+  /** Only users with this status; `undefined` for all. */
+  readonly status: Status | undefined
 }
 
 /** All users, and the sorted list of those who match the filter. Knows nothing of connections and browsers. */
 export class UserList {
   readonly #rows = new Map<string, Row>()
-  readonly #list = new SortedList<Row>(compareRows)
-  #filter: Filter = { text: '', onlyOnline: false }
+  readonly #list = new SortedList<Row>(compareBy(DEFAULT_ORDER))
+  readonly #counts: Record<Status, number> = { online: 0, away: 0, busy: 0, offline: 0 }
+  #filter: Filter = { text: '', status: undefined }
   #me: string | undefined
-  #online = 0
 
   /** The rows to show, sorted. The array is mutable: read it again after each call. */
   get list(): readonly Row[] {
@@ -44,9 +46,25 @@ export class UserList {
     return this.#rows.size
   }
 
-  /** How many of them are not offline. */
+  /** How many users have each status. */
+  get counts(): Readonly<Record<Status, number>> {
+    return { ...this.#counts }
+  }
+
+  /** How many users are not offline. */
   get online(): number {
-    return this.#online
+    return this.total - this.#counts.offline
+  }
+
+  /** The row of a user, whether the list shows it or not. */
+  get(userId: string): Row | undefined {
+    return this.#rows.get(userId)
+  }
+
+  /** The place of a user in the list; -1 if the list does not show the user. */
+  indexOf(userId: string): number {
+    const row = this.#rows.get(userId)
+    return row && this.#matches(row) ? this.#list.indexOf(row) : -1
   }
 
   /** Takes the state of users at `now`. Returns their changes since the last state; none for an `initial` one. */
@@ -73,13 +91,16 @@ export class UserList {
     return changes
   }
 
-  /** Changes which rows the list shows. */
-  setFilter(filter: Filter): void {
+  /** Changes which rows the list shows, and their order. */
+  show(filter: Filter, order: Order): void {
     this.#filter = { ...filter, text: filter.text.trim().toLowerCase() }
-    this.#list.fill([...this.#rows.values()].filter(row => this.#matches(row)))
+    this.#list.fill(
+      [...this.#rows.values()].filter(row => this.#matches(row)),
+      compareBy(order),
+    )
   }
 
-  /** Marks the user of this tab, who comes first in the list; `undefined` if there is no such user. */
+  /** Marks the user of this tab; `undefined` if there is no such user. */
   setMe(userId: string | undefined): void {
     const replacements: Replacement<Row>[] = []
     for (const [id, isMe] of [
@@ -95,14 +116,15 @@ export class UserList {
 
   #replace(before: Row | undefined, after: Row, replacements: Replacement<Row>[]): void {
     this.#rows.set(after.userId, after)
-    this.#online += Number(isOnline(after)) - Number(before !== undefined && isOnline(before))
+    if (before) this.#counts[before.status]--
+    this.#counts[after.status]++
     const shownBefore = before && this.#matches(before) ? before : undefined
     const shownAfter = this.#matches(after) ? after : undefined
     if (shownBefore || shownAfter) replacements.push({ before: shownBefore, after: shownAfter })
   }
 
   #matches(row: Row): boolean {
-    const { text, onlyOnline } = this.#filter
-    return (!onlyOnline || row.isMe || isOnline(row)) && row.key.includes(text)
+    const { text, status } = this.#filter
+    return (status === undefined || row.status === status) && row.key.includes(text)
   }
 }

@@ -1,30 +1,46 @@
+import { type ReadonlySignal, useComputed } from '@preact/signals'
 import { Component, type VNode } from 'preact'
 import type { Entry } from '../model/change-list.ts'
+import { changeWords } from '../model/change-words.ts'
 import type { Live } from '../model/live.ts'
+import type { Selection } from '../model/selection.ts'
 import type { TimeFormat } from '../model/time-format.ts'
-import { Status } from './status.tsx'
+import { Dot } from './avatar.tsx'
+
+interface ChangesProps {
+  readonly live: Live
+  readonly selected: Selection
+  readonly format: TimeFormat
+}
 
 /**
  * The changes since the page was opened. Not a live region: a screen reader would announce them without a
  * pause.
  */
-export function Changes({ live, format }: { readonly live: Live; readonly format: TimeFormat }): VNode {
+export function Changes({ live, selected, format }: ChangesProps): VNode {
   const { entries, isPaused, unseen } = live.changes.value
+  const isKnown = useComputed(() => live.list.value.isKnown)
   return (
     <section class="changes" aria-label="Changes">
       <div class="bar">
         <h2>Changes</h2>
-        {unseen > 0 && <small>{unseen.toLocaleString()} new</small>}
-        <button type="button" aria-pressed={isPaused} onClick={() => live.pauseChanges(!isPaused)}>
+        <small>{unseen > 0 && `${unseen.toLocaleString()} new`}</small>
+        <button
+          type="button"
+          aria-pressed={isPaused}
+          title={isPaused ? 'Show the newest changes' : 'Keep these changes in place'}
+          onClick={() => live.pauseChanges(!isPaused)}
+        >
           Pause
         </button>
       </div>
-      {entries.length === 0 && <p class="empty">No changes yet.</p>}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within reach of a keyboard */}
-      <ol aria-label="Changes, newest first" tabIndex={0}>
+      {entries.length === 0 && (
+        <p class="empty">{isKnown.value ? 'No changes since this page was opened.' : '–'}</p>
+      )}
+      <ol class="lines" aria-label="Changes, newest first">
         {entries.map(entry => (
           <li key={entry.number}>
-            <ChangeRow entry={entry} format={format} />
+            <ChangeLine entry={entry} now={live.now} format={format} open={selected.open} />
           </li>
         ))}
       </ol>
@@ -32,37 +48,53 @@ export function Changes({ live, format }: { readonly live: Live; readonly format
   )
 }
 
-interface ChangeRowProps {
+interface ChangeLineProps {
   readonly entry: Entry
+  readonly now: ReadonlySignal<number>
   readonly format: TimeFormat
+  /** Opens the panel of the user. Without it, the line does not name the user. */
+  readonly open?: (userId: string) => void
 }
 
-/** One change. It never changes, so it is drawn once. */
-class ChangeRow extends Component<ChangeRowProps> {
+/** One change in words. Besides its relative time it never changes, so it is drawn once. */
+export class ChangeLine extends Component<ChangeLineProps> {
   override shouldComponentUpdate(): boolean {
     return false
   }
 
   override render(): VNode {
-    const { entry, format } = this.props
+    const { entry, now, format, open } = this.props
+    const { userId, username = userId, status, text } = entry
     return (
       <>
-        <time dateTime={new Date(entry.at).toISOString()}>{format.second(entry.at)}</time>{' '}
-        <span class="who">
-          <b>
-            <bdi>{entry.username ?? entry.userId}</bdi>
-          </b>{' '}
-          {entry.username !== undefined && entry.username !== entry.userId && (
-            <small>
-              <bdi>{entry.userId}</bdi>
-            </small>
-          )}
-        </span>{' '}
+        <Dot status={status} />
         <span class="what">
-          <Status status={entry.status} />
-          {entry.text && <i> {entry.text}</i>}
+          {open && (
+            <button type="button" class="link" title={userId} onClick={() => open(userId)}>
+              <bdi>{username}</bdi>
+            </button>
+          )}{' '}
+          {changeWords(entry)}
+          {text && (
+            <span class="text" title={text}>
+              : {text}
+            </span>
+          )}
         </span>
+        <Passed at={entry.at} now={now} format={format} />
       </>
     )
   }
+}
+
+function Passed({
+  at,
+  now,
+  format,
+}: Pick<ChangeLineProps, 'now' | 'format'> & { readonly at: number }): VNode {
+  return (
+    <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
+      {format.short(at, now.value)}
+    </time>
+  )
 }

@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from '@preact/signals'
 import type { VNode } from 'preact'
-import type { Trust } from '../model/live.ts'
 import type { TimeFormat } from '../model/time-format.ts'
+import type { Trust } from '../model/trust.ts'
 
 /**
  * Tells whether the shown data is up to date. The only live region of the page: screen readers announce its
@@ -26,11 +26,11 @@ function textOf(trust: Trust, format: TimeFormat): string {
     case 'connecting':
       return 'Connecting…'
     case 'failing':
-      return 'Cannot reach the server. Trying again…'
+      return trust.reason ?? 'Cannot reach the server. Trying again…'
     case 'live':
       return 'Live'
     case 'stale':
-      return `Connection lost. Showing the state of ${format.second(trust.since)}. Trying again…`
+      return `Connection lost. Showing the state of ${format.second(trust.since)}. ${trust.reason ?? 'Trying again…'}`
     case 'refused':
       return `The server refuses this page: ${trust.reason}. Reload the page to try again.`
   }

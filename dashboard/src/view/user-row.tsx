@@ -1,8 +1,9 @@
 import type { ReadonlySignal } from '@preact/signals'
 import { Component, type VNode } from 'preact'
-import { isOnline, type Row } from '../model/row.ts'
+import { isOnline, type Row, startOf } from '../model/row.ts'
 import type { TimeFormat } from '../model/time-format.ts'
-import { Status } from './status.tsx'
+import { Avatar } from './avatar.tsx'
+import { CopyIcon, DoneIcon } from './icons.tsx'
 
 const MINUTE_MS = 60_000
 
@@ -12,7 +13,7 @@ interface UserRowProps {
   readonly format: TimeFormat
 }
 
-/** The content of a row. It is drawn again only for another row object, so rows that only move are not drawn. */
+/** The cells of a row. They are drawn again only for another row object, so rows that only move are not drawn. */
 export class UserRow extends Component<UserRowProps> {
   override shouldComponentUpdate({ row }: UserRowProps): boolean {
     return row !== this.props.row
@@ -20,60 +21,83 @@ export class UserRow extends Component<UserRowProps> {
 
   override render(): VNode {
     const { row, now, format } = this.props
+    const { userId, username, status, text } = row
+    const name = username ?? userId
     return (
       <>
-        <span class="who">
+        <span class="who" role="gridcell" title={name === userId ? name : `${name}, ${userId}`}>
+          <Avatar name={name} status={status} />
           <b>
-            <bdi>{row.username ?? row.userId}</bdi>
+            <bdi>{name}</bdi>
           </b>
-          {row.username !== undefined && row.username !== row.userId && (
+          {name !== userId && (
             <small>
-              <bdi>{row.userId}</bdi>
+              <bdi>{userId}</bdi>
             </small>
           )}
           {row.isMe && <mark>you</mark>}
+          <button
+            type="button"
+            class="copy"
+            tabIndex={-1}
+            data-copy
+            title="Copy the id (C)"
+            aria-label="Copy the id"
+          >
+            <CopyIcon />
+            <DoneIcon />
+          </button>
         </span>
-        <Status status={row.status} />
-        <span class="details">
-          <span class="since">
-            <Since row={row} now={now} format={format} />
-          </span>
-          {row.text && <span class="text">{row.text}</span>}
+        <span class="word" role="gridcell">
+          {status}
         </span>
-        <span class="seen">
-          last seen <LastSeen row={row} now={now} format={format} />
+        <span class="text" role="gridcell" title={text}>
+          {text}
+        </span>
+        <span class="for" role="gridcell">
+          <Duration row={row} now={now} format={format} />
+        </span>
+        <span class="seen" role="gridcell">
+          <LastSeen row={row} now={now} format={format} />
         </span>
       </>
     )
   }
 }
 
-/**
- * When the status began. If the page did not watch then: a user offline left when last seen, and the status
- * of a user online began before some minute, rounded up because the format has no seconds.
- */
-function Since({ row, now, format }: UserRowProps): VNode | null {
-  const isUncertain = row.since.isUncertain && isOnline(row)
-  const at = row.since.isUncertain && !isUncertain ? row.lastSeen : row.since.at
-  if (at === null) return null
-  const shown = isUncertain ? Math.ceil(at / MINUTE_MS) * MINUTE_MS : at
+/** How long the user has had this status. "> 4m": it began before the page was opened, 4 minutes ago. */
+export function Duration({ row, now, format }: UserRowProps): VNode | null {
+  const start = startOf(row)
+  if (!start) return null
+  const { at, isUncertain } = start
+  const short = format.short(at, now.value)
+  const text = isUncertain && short === 'now' ? '–' : short
   return (
-    <>
-      {isUncertain ? 'since before ' : 'since '}
-      <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
-        {format.clock(shown, now.value)}
-      </time>
-    </>
+    <time dateTime={new Date(at).toISOString()} title={sinceText(row, now.value, format)}>
+      {isUncertain && text !== '–' && '> '}
+      {text}
+    </time>
   )
 }
 
-function LastSeen({ row, now, format }: UserRowProps): VNode {
+/** When the status of a row began, as a sentence. */
+export function sinceText(row: Row, now: number, format: TimeFormat): string {
+  const start = startOf(row)
+  if (!start) return `${row.status}, never seen`
+  // Rounded up, because the format has no seconds.
+  if (start.isUncertain)
+    return `${row.status} since before ${format.clock(Math.ceil(start.at / MINUTE_MS) * MINUTE_MS, now)}`
+  return `${row.status} since ${format.full(start.at)}`
+}
+
+/** When an offline user was last seen. For others that is now, and goes without saying. */
+function LastSeen({ row, now, format }: UserRowProps): VNode | null {
   const at = row.lastSeen
-  if (isOnline(row)) return <>now</>
+  if (isOnline(row)) return null
   if (at === null) return <>never</>
   return (
-    <time dateTime={new Date(at).toISOString()} title={format.full(at)}>
-      {format.ago(at, now.value)}
+    <time dateTime={new Date(at).toISOString()} title={`Last seen ${format.full(at)}`}>
+      {format.clock(at, now.value)}
     </time>
   )
 }

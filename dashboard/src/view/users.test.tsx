@@ -4,7 +4,10 @@ import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fakeClient } from '../client.fake.ts'
 import { live } from '../model/live.ts'
+import { DEFAULT_ORDER } from '../model/order.ts'
+import { selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
+import { Panel } from './panel.tsx'
 import { TrustNote } from './trust-note.tsx'
 import { Users } from './users.tsx'
 
@@ -22,7 +25,13 @@ afterEach(() => {
 async function shown(count: number) {
   const fake = fakeClient()
   let frames: (() => void)[] = []
-  const model = live(fake.client, { schedule: task => frames.push(task), now: () => START })
+  const model = live(fake.client, {
+    schedule: task => frames.push(task),
+    now: () => START,
+    askHistory: () => Promise.reject(new Error('none')),
+    whyNoWebSocket: async () => undefined,
+  })
+  const selected = selection(model, undefined)
   const draw = () =>
     act(() => {
       const due = frames
@@ -35,15 +44,17 @@ async function shown(count: number) {
     render(
       <>
         <TrustNote trust={model.trust} format={format} />
-        <Users live={model} format={format} />
+        <Users live={model} selected={selected} format={format} hint="No users yet." />
+        <Panel live={model} selected={selected} format={format} />
       </>,
       root,
     ),
   )
   await draw()
-  return { ...fake, draw, model }
+  return { ...fake, draw, model, selected }
 }
 
+const chips = () => [...root.querySelectorAll('.chips button')].map(chip => chip.textContent)
 const rows = () => [...root.querySelectorAll('[data-user]')]
 const find = (userId: string) => root.querySelector(`[data-user="${userId}"]`)
 
@@ -51,9 +62,10 @@ test('of ten thousand rows only the visible ones are in the page, each with its 
   await shown(10_000)
   expect(rows().length).toBeGreaterThan(5)
   expect(rows().length).toBeLessThan(60)
-  expect(find('u10000')?.getAttribute('aria-posinset')).toBe('1')
-  expect(find('u10000')?.getAttribute('aria-setsize')).toBe('10000')
-  expect(root.querySelector('h2')?.textContent).toBe('10,000 online of 10,000 listed')
+  // The headings are the first row.
+  expect(find('u10000')?.getAttribute('aria-rowindex')).toBe('2')
+  expect(root.querySelector('[role=grid]')?.getAttribute('aria-rowcount')).toBe('10001')
+  expect(chips()).toEqual(['all 10,000', 'online 10,000', 'away 0', 'busy 0', 'offline 0'])
 })
 
 test('a change draws the row of its user and no other', async () => {
@@ -65,7 +77,7 @@ test('a change draws the row of its user and no other', async () => {
       touched.add(element?.closest('[data-user]')?.getAttribute('data-user') ?? 'the list')
     }
   })
-  watcher.observe(root.querySelector('ul') as Element, {
+  watcher.observe(root.querySelector('.rows') as Element, {
     subtree: true,
     childList: true,
     attributes: true,
@@ -75,12 +87,18 @@ test('a change draws the row of its user and no other', async () => {
   await draw()
   await new Promise(resolve => setTimeout(resolve))
   expect([...touched]).toEqual(['u10003'])
-  expect(find('u10003')?.textContent).toBe('u10003busysince 12:00in a calllast seen now')
+  expect(find('u10003')?.textContent).toBe('Uu10003busyin a callnow')
 })
 
 test('the status of a user who was online before began at an uncertain time', async () => {
-  await shown(1)
-  expect(find('u10000')?.querySelector('.since')?.textContent).toBe('since before 12:01')
+  const { sendUsers: tells, draw } = await shown(1)
+  const cell = (userId: string) => find(userId)?.querySelector('.for')
+  expect(cell('u10000')?.textContent).toBe('–')
+  expect(cell('u10000')?.querySelector('time')?.title).toBe('online since before 12:01')
+  tells(['u10000', 'busy'])
+  await draw()
+  expect(cell('u10000')?.textContent).toBe('now')
+  expect(cell('u10000')?.querySelector('time')?.title).toBe('busy since 1 Jan 2026, 12:00:20')
 })
 
 test('a status is shown as a word and a shape, not only as a color', async () => {
@@ -104,16 +122,87 @@ test('a lost connection is shown with the time of the data', async () => {
   becomes('waiting', 'stale')
   await draw()
   expect(note?.textContent).toBe('Connection lost. Showing the state of 12:00:20. Trying again…')
-  expect(root.querySelector('h2')?.textContent).toBe('2 were online of 2 listed')
   expect(rows()).toHaveLength(2)
 })
 
 test.each([
-  [{ text: '', onlyOnline: false }, 0, 'No users yet. Connect as a user, in this tab or in another one.'],
-  [{ text: 'zoe', onlyOnline: false }, 2, 'No user matches the search.'],
+  [{ text: '', status: undefined }, 0, 'No users yet.'],
+  [{ text: '', status: 'busy' as const }, 2, 'No user is busy.'],
+  [{ text: 'zoe', status: undefined }, 2, 'No user matches the search.'],
+  [{ text: 'u1', status: 'away' as const }, 2, 'No user who is away matches the search.'],
 ])('an empty list says why: filter %j, %i users', async (filter, count, text) => {
   const { model, draw } = await shown(count)
-  await act(() => model.setFilter(filter))
+  await act(() => model.show(filter, DEFAULT_ORDER))
   await draw()
-  expect(root.querySelector('.empty')?.textContent).toBe(text)
+  expect(root.querySelector('.viewport .empty')?.textContent).toBe(text)
+})
+
+const chip = (name: string) =>
+  [...root.querySelectorAll<HTMLElement>('.chips button')].find(button =>
+    button.textContent?.startsWith(name),
+  )
+
+test('a status shows only its users, and all of them after a second click', async () => {
+  const { sendUsers: tells, draw } = await shown(3)
+  tells(['u10001', 'busy'])
+  await draw()
+  await act(() => chip('busy')?.click())
+  expect(rows().map(row => row.getAttribute('data-user'))).toEqual(['u10001'])
+  expect(chip('busy')?.getAttribute('aria-pressed')).toBe('true')
+  await act(() => chip('busy')?.click())
+  expect(rows()).toHaveLength(3)
+})
+
+const press = (key: string) =>
+  act(() => {
+    const grid = root.querySelector('[role=grid]')
+    grid?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))
+  })
+
+test('the keyboard moves between rows, opens the panel of a user, and closes it', async () => {
+  await shown(30)
+  const active = () => root.querySelector('[role=grid]')?.getAttribute('aria-activedescendant')
+  await press('ArrowDown')
+  await press('ArrowDown')
+  expect(active()).toBe('row-1')
+  expect(root.querySelector('aside')).toBeNull()
+  await press('Enter')
+  expect(root.querySelector('aside h2')?.textContent).toBe('u10001')
+  expect(find('u10001')?.getAttribute('aria-selected')).toBe('true')
+  await press('ArrowDown')
+  expect(root.querySelector('aside h2')?.textContent).toBe('u10002')
+  await press('Escape')
+  expect(root.querySelector('aside')).toBeNull()
+})
+
+const facts = () => [...root.querySelectorAll('aside .line')].map(line => line.textContent)
+
+test('the panel shows what is known of a user, and the changes that the page has seen', async () => {
+  const { sendUsers: tells, draw, selected } = await shown(2)
+  tells(['u10001', 'busy', 'in a call'])
+  await draw()
+  await act(() => selected.open('u10001'))
+  expect(facts()).toEqual([
+    'Idu10001',
+    'Statusbusy',
+    'Textin a call',
+    'Fornowbusy since 1 Jan 2026, 12:00:20',
+    'Last seennow',
+  ])
+  expect(root.querySelector('aside ol')?.textContent).toContain('is busy: in a call')
+  tells(['u10001', 'offline'])
+  await draw()
+  expect(facts().slice(1)).toEqual([
+    'Statusoffline',
+    'Fornowoffline since 1 Jan 2026, 12:00:20',
+    'Last seen20 seconds ago1 Jan 2026, 12:00:00',
+  ])
+  expect(root.querySelectorAll('aside li')).toHaveLength(2)
+})
+
+test('the panel of a user who is not known says so', async () => {
+  const { selected } = await shown(1)
+  await act(() => selected.open('zoe'))
+  expect(facts()).toEqual(['Idzoe'])
+  expect(root.querySelector('aside .empty')?.textContent).toMatch(/does not know this user/)
 })

@@ -16,3 +16,12 @@ export function windowOf(top: number, height: number, rowHeight: number, count: 
   const to = Math.min(count, first + visible + MARGIN)
   return { from: Math.max(0, Math.min(first - MARGIN, to)), to }
 }
+
+/**
+ * Returns the scroll position at which a row is visible, as near as possible to the present one. `top`, `height` and
+ * `rowHeight` are in pixels.
+ */
+export function rowIntoView(index: number, top: number, height: number, rowHeight: number): number {
+  const begin = index * rowHeight
+  return Math.max(begin + rowHeight - height, Math.min(begin, top))
+}

@@ -9,7 +9,6 @@ import type { StoreHealth } from '../storage/store.ts'
 import { type AppOptions, createApp } from './app.ts'
 import { readiness } from './health.ts'
 import { BUILT_PAGE, readLivePage } from './live-page.ts'
-import { consoleLine } from './page.ts'
 
 const KEY = 'k:3/+y=~'.repeat(4)
 const HISTORY = { stepMs: 60_000, until: Date.UTC(2026, 0, 1), online: [1, null, 3] }
@@ -236,11 +235,18 @@ test('pages load only files of the server: no inline script, and no inline style
 })
 
 test('[T2] if the live page was not built, / is the plain page, which says what this server needs', async () => {
-  const hints = { open: "'/ws?userId=ann')", tokens: "'/ws?token=TOKEN')" }
   for (const isOpen of [true, false]) {
     const notBuilt = await serve('not built', undefined, { isOpen })
     const { headers, body } = await get(notBuilt, '/')
-    expect([body.includes(hints.open), body.includes(hints.tokens)]).toEqual([isOpen, !isOpen])
+    const [, line = ''] = /<code>(ws = new WebSocket.*?)<\/code>/.exec(body.toString()) ?? []
+    const urls: string[] = []
+    const WebSocket = class {
+      constructor(url: string) {
+        urls.push(url)
+      }
+    }
+    new Function('WebSocket', 'location', `let ws; ${line}`)(WebSocket, { origin: 'https://host:3050' })
+    expect(urls).toEqual([`wss://host:3050/ws?${isOpen ? 'userId=ann' : 'token=TOKEN'}`])
     expect(headers['cache-control']).toBe('no-store')
     expect((await get(notBuilt, '/assets/index-a1.js')).status).toBe(404)
     const { detail } = JSON.parse((await get(notBuilt, '/unknown')).body.toString())
@@ -386,16 +392,22 @@ test('[T5] other paths do not require the key', async () => {
   expect((await get(locked, '/nothing')).status).toBe(404)
 })
 
-test('the built page has the console line, loads only its own files, and is smaller than 60 kB', () => {
+test('the built page has no console line, loads only its own files, and is smaller than 60 kB', () => {
   const built = readLivePage(BUILT_PAGE)
   const html = built?.index.plain.toString() ?? ''
-  expect(html).toContain(`<code>${consoleLine('userId=ann')}</code>`)
+  expect(html).not.toContain('WebSocket')
   expect(html).toContain('<title>Who Is Online</title>')
   expect(html).not.toMatch(/(?:src|href)="(?:https?:|\/)/)
   expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style/)
   const files = [...(built?.assets ?? [])]
-  expect(files.map(([name]) => name.replace(/-[\w-]{8}\./, '.')).sort()).toEqual(['index.css', 'index.js'])
-  for (const [name] of files) expect(html).toContain(`./assets/${name}`)
+  expect(files.map(([name]) => name.replace(/-[\w-]{8}\./, '.')).sort()).toEqual([
+    'demo.js',
+    'index.css',
+    'index.js',
+    'jsxRuntime.js',
+  ])
+  // Only the page of a development server loads the demo.
+  for (const [name] of files) expect(html.includes(`./assets/${name}`)).toBe(!name.startsWith('demo'))
   expect(files.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)).toBeLessThan(60_000)
 })
 

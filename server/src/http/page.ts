@@ -4,7 +4,7 @@ import { requireKey } from './api-key.ts'
 import { readOnly } from './methods.ts'
 
 /** A line of JavaScript to paste into the console of a browser, on a page of this server. */
-export function consoleLine(parameters: string): string {
+function consoleLine(parameters: string): string {
   return `ws = new WebSocket(location.origin.replace('http', 'ws') + '/ws?${parameters}'); ws.onmessage = e => console.log(e.data)`
 }
 

@@ -1,7 +1,8 @@
 import type { Status } from '@who-is-online/client'
 import type { VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { nameProblem, type OwnUser, type OwnUserModel } from '../model/own-user.ts'
+import { consoleLine } from './console-line.ts'
+import { nameProblem, type OwnUser, type OwnUserModel } from './own-user.ts'
 
 /** The statuses with their labels. */
 const CHOICES: readonly (readonly [Status, string])[] = [
@@ -27,11 +28,16 @@ export function ConnectAs({ own }: { readonly own: OwnUserModel }): VNode {
   }, [state])
 
   return (
-    <section class="connect" aria-label="Connect as" ref={section} tabIndex={-1}>
-      <h2>Connect as…</h2>
+    <section class="connect" id="connect" popover="auto" aria-label="Connect as" ref={section} tabIndex={-1}>
+      <h2>Connect as a user</h2>
       {user.state === 'out' ? <ConnectForm own={own} /> : <StatusForm own={own} user={user} />}
       <p class="problem" role="alert">
         {own.problem}
+      </p>
+      <p>
+        To connect without this page, paste this into the browser’s console (F12): <code>{consoleLine}</code>{' '}
+        Then <code>{'ws.send(\'{"type":"get_all_users"}\')'}</code> lists all users. Only a server for
+        development shows this.
       </p>
     </section>
   )

@@ -3,8 +3,8 @@ import { render } from 'preact'
 import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type FakeClient, fakeClient } from '../client.fake.ts'
-import { ownUser } from '../model/own-user.ts'
 import { ConnectAs } from './connect-as.tsx'
+import { ownUser } from './own-user.ts'
 
 let root: HTMLElement
 let fake: FakeClient

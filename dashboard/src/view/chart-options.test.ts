@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { timeRange, topOf } from './chart-options.ts'
+
+test('the time axis has at least ten minutes, whatever the data is', () => {
+  expect(timeRange(50_000, 50_000)).toEqual([49_400, 50_000])
+  expect(timeRange(0, 86_400)).toEqual([0, 86_400])
+  expect(timeRange(null, null)).toEqual([0, 600])
+})
+
+test('the count axis begins at 0 and has room above the largest number', () => {
+  expect([null, 0, 1, 3, 9, 8_000].map(topOf)).toEqual([4, 4, 4, 4, 10, 10_000])
+})
