@@ -208,7 +208,9 @@ async function openPage(
 function day(online: number, minutes: number): object {
   const counts = Array.from({ length: minutes }, (_, minute) => {
     const wave = 1 - 0.6 * Math.cos((2 * Math.PI * (minute - 1_080)) / 1_440)
-    return Math.round(online * wave * (1 + 0.04 * Math.sin(minute / 7) + 0.03 * Math.sin(minute * 1.7)))
+    // A few users do not come and go each minute.
+    const noise = online < 100 ? 0 : 0.04 * Math.sin(minute / 7) + 0.03 * Math.sin(minute * 1.7)
+    return Math.round(online * wave * (1 + noise))
   })
   return { stepMs: 60_000, until: OPENED_AT - 20_000, online: counts }
 }
