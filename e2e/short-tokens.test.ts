@@ -167,5 +167,5 @@ test('negative control: a client that cannot read when its token expires has to 
 test('negative control: others see that a client is gone that has only one token', async () => {
   const { changes, state } = await tenMinutes(() => tokenOf('ann', MINUTE_MS), {}, true)
   expect(changes).toEqual(['ann offline'])
-  expect(state).toBe('suspended')
+  expect(state).toBe('refused')
 })

@@ -6,6 +6,7 @@ import { closeTable, errorTable, messageTables, userTable } from '@who-is-online
 import { settingGroups } from '../server/src/setting.ts'
 import { allSettings } from '../server/src/settings-table.ts'
 import { wrap } from '../server/src/wrap.ts'
+import { clientApi } from './client-api.ts'
 import { clientCloseCodes, clientProtocol } from './client-protocol.ts'
 import { embeddingSettings } from './embedding-settings.ts'
 
@@ -143,6 +144,7 @@ const v2Tables = [
 ].flat()
 
 const files: Record<string, string> = {
+  ...clientApi(),
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,

@@ -1,7 +1,9 @@
 import type { MyStatus } from './choice.ts'
 import type { PresenceError } from './errors.ts'
+import type { UserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
 import type { Status, User } from './protocol.ts'
+import type { Readable } from './readable.ts'
 import type { Freshness, PresenceUser } from './user-view.ts'
 import type { Activity } from './wire.ts'
 
@@ -10,15 +12,15 @@ export interface PresenceClient {
   // Other users
 
   /**
-   * Subscribes to users until the returned function is called. A user costs one subscription however often
-   * the application subscribes; long lists are sent in several messages. `listener` is called when one of
+   * Subscribes to one user or to several, until the returned function is called. A user costs one subscription
+   * however often the application subscribes; long lists are sent in several messages. `listener` is called when one of
    * these users has changed; {@link PresenceClient.onChange} gets all changes.
    *
    * Throws a {@link PresenceError}: `bad_user_id`, or `too_many` beyond the server's limit of subscriptions a
    * connection (by default 10,000; known after the first connection). {@link PresenceClient.watchAll} and
    * {@link PresenceClient.watchCount} count as one each.
    */
-  subscribe(userIds: Iterable<string>, listener?: () => void): () => void
+  subscribe(userIds: UserId | Iterable<UserId>, listener?: () => void): () => void
 
   /** Subscribes to all users until the returned function is called. */
   watchAll(): () => void
@@ -30,7 +32,22 @@ export interface PresenceClient {
    * Returns a user; `undefined` without a subscription, and until the server has sent the user's state. The
    * same object until something about the user changes.
    */
-  get(userId: string): PresenceUser | undefined
+  get(userId: UserId): PresenceUser | undefined
+
+  /**
+   * Returns a readable of one user, which is subscribed while the readable has subscribers. Its value is `undefined`
+   * until the server has sent the user's state. Throws a {@link PresenceError} `bad_user_id`.
+   */
+  user(userId: UserId): Readable<PresenceUser | undefined>
+
+  /**
+   * Returns a readable of users: those whose state has arrived, in the order of the ids. The same array until one of
+   * them changes. Throws a {@link PresenceError} `bad_user_id`.
+   */
+  list(userIds: UserId | Iterable<UserId>): Readable<readonly PresenceUser[]>
+
+  /** Returns a readable of the number of users who are online. Its value is `undefined` until it has arrived. */
+  onlineCount(): Readable<number | undefined>
 
   /** Returns all users whom this client knows from its subscriptions. The same array until one of them changes. */
   users(): readonly PresenceUser[]
@@ -39,8 +56,8 @@ export interface PresenceClient {
   readonly count: number | undefined
 
   /**
-   * `live` if all subscriptions are up to date. `stale` if the connection is lost, the page is hidden, or a
-   * state has not arrived yet. Each user has a freshness of its own.
+   * `live` if all subscriptions are up to date. `stale` if the connection is lost, the page is hidden, the device has
+   * slept and the server has not answered since, or a state has not arrived yet. Each user has a freshness of its own.
    */
   readonly freshness: Freshness
 
@@ -48,7 +65,7 @@ export interface PresenceClient {
    * Asks for the current state of any users, once and without a subscription. Resolves in the order of the
    * ids. Rejects with a {@link PresenceError}, for example `bad_user_id` or `timeout`.
    */
-  getUsers(userIds: Iterable<string>): Promise<User[]>
+  getUsers(userIds: UserId | Iterable<UserId>): Promise<User[]>
 
   // This user
 
@@ -94,10 +111,16 @@ export interface PresenceClient {
 
   // The connection
 
+  /**
+   * Returns the time of the server in ms since the epoch, with which `lastSeen` and `expiresAt` can be compared: the
+   * clock of this device may be wrong by minutes. Before the first connection it is the time of this device.
+   */
+  serverTime(): number
+
   /** The state of the connection. */
   readonly connectionStatus: ConnectionState
 
-  /** Why the server refuses this client, while the connection is `suspended`; otherwise `undefined`. */
+  /** Why the server refuses this client, while the connection is `refused`; otherwise `undefined`. */
   readonly refusal: PresenceError | undefined
 
   /**
@@ -125,8 +148,8 @@ export interface PresenceClient {
   onConnectionChange(listener: (state: ConnectionState) => void): () => void
 
   /**
-   * Calls `listener` with errors that no promise reports: the server refuses this client or a subscription,
-   * there is no `WebSocket`, or `getToken` failed.
+   * Calls `listener` with errors that no promise reports: the server refuses this client or a subscription, cannot be
+   * reached (once, after the first three attempts), there is no `WebSocket`, or `getToken` failed.
    */
   onError(listener: (error: PresenceError) => void): () => void
 }

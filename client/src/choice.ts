@@ -21,7 +21,7 @@ export function validChoice(
   expiresAt: Date | string | undefined,
 ): MyStatus {
   const end = expiresAt == null ? undefined : `${new Date(expiresAt).toJSON()}`
-  if (!STATUSES.includes(status)) throw invalid('status', `one of ${STATUSES.join(', ')}`)
+  if (!STATUSES.includes(status)) throw invalid('status', STATUSES.join(', '))
   if (text && !(PRINTABLE.test(text) && text.length <= MAX_TEXT_CHARS))
     throw invalid('text', `at most ${MAX_TEXT_CHARS} characters without control characters`)
   // An invalid date is "null", and a year of more than four digits begins with a sign, which the server refuses.

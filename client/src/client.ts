@@ -4,7 +4,7 @@ import { type MyStatus, validChoice } from './choice.ts'
 import { createConnection } from './connection.ts'
 import { credentialsProvider } from './credentials.ts'
 import { errorFrom, PresenceError } from './errors.ts'
-import { chunk, validUserIds } from './ids.ts'
+import { chunk, idOf, validUserId, validUserIds } from './ids.ts'
 import { listeners } from './listeners.ts'
 import type { ConnectionState } from './machine.ts'
 import type { ClientOptions } from './options.ts'
@@ -12,6 +12,8 @@ import { ownStatus, type UrlChoice } from './own-status.ts'
 import { pendingRequests } from './pending-requests.ts'
 import { detectPlatform, type Platform } from './platform.ts'
 import type { Users } from './protocol.ts'
+import { readable } from './readable.ts'
+import { isSame } from './same.ts'
 import { ALL_USERS, createSubscriptions, ONLINE_COUNT, type Topic } from './subscriptions.ts'
 import type { PresenceUser } from './user-view.ts'
 import type { Message, Request } from './wire.ts'
@@ -29,7 +31,6 @@ const TIMEOUT_MS = 10_000
 export function createClient(options: ClientOptions): PresenceClient {
   const {
     url,
-    userId,
     token,
     getToken,
     renew,
@@ -39,6 +40,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     timeoutMs = TIMEOUT_MS,
   } = options
   if (!url) throw new PresenceError('bad_options', 'set "url"')
+  const userId = options.userId == null ? undefined : validUserId(options.userId)
   const platform: Platform = { ...detectPlatform(WebSocket), ...options.platform }
   const [onChange, emitChanged] = listeners<[readonly PresenceUser[]]>()
   const [onCount, emitCount] = listeners<[number]>()
@@ -47,12 +49,19 @@ export function createClient(options: ClientOptions): PresenceClient {
   const [onError, emitError] = listeners<[PresenceError]>()
   /** What the URL of the newest connection says of the choice. */
   let sentChoice: UrlChoice = {}
+  /** How far the server's clock is ahead of this device's, in ms; `NaN` before the first welcome. */
+  let aheadMs = Number.NaN
+  /** Failed attempts before the first connection; `NaN` after it. */
+  let failures = 0
   /** Why requests cannot be sent: the client is closed, or the server refuses it. */
   let failure: PresenceError | undefined
 
+  const now = (): number => platform.now() + aheadMs
+
   const credentials = credentialsProvider(
-    options,
+    { ...options, userId } as ClientOptions & { readonly userId?: string | undefined },
     platform,
+    now,
     () => {
       sentChoice = own.urlChoice()
       return sentChoice
@@ -65,8 +74,10 @@ export function createClient(options: ClientOptions): PresenceClient {
   const connection = createConnection(platform, tokenRetries, {
     prepare: credentials.prepare,
     resume(welcome) {
-      credentials.resume(welcome)
-      own.resume(welcome)
+      aheadMs = Date.parse(welcome.serverTime) - platform.now()
+      failures = Number.NaN
+      credentials.resume()
+      own.resume()
       requests.resend()
       subscriptions.resume(welcome)
     },
@@ -78,19 +89,26 @@ export function createClient(options: ClientOptions): PresenceClient {
       // An observer has no activity, so the server refuses it.
       if (message.type === 'error' && !own.isActivity(message)) emitError(errorFrom(message))
     },
+    slept() {
+      // The server answers the state of this device, so the answer shows that the connection is alive.
+      subscriptions.setVisible(false)
+      own.resend()
+    },
     lost() {
       credentials.lost()
       subscriptions.lost()
     },
-    changed(state, { code, reason = `close code ${code}` }) {
-      if (state === 'suspended') fail(new PresenceError('refused', reason, undefined, code))
+    changed(state, { code, reason }) {
+      if (state === 'refused')
+        fail(new PresenceError('refused', reason ?? `close code ${code}`, undefined, code))
+      if (state === 'waiting' && !reason && ++failures === 3) emitError(unreachable(url))
       emitState(state)
     },
   })
   const { send, dispatch } = connection
   const requests = pendingRequests(platform, timeoutMs, send)
   const subscriptions = createSubscriptions(platform, send, resend, emitChanged, emitCount)
-  const own = ownStatus(platform, send, requests, emitStatus, subscriptions.setVisible)
+  const own = ownStatus(now, send, requests, emitStatus, subscriptions.setVisible)
 
   function resend(): void {
     own.resend()
@@ -139,7 +157,7 @@ export function createClient(options: ClientOptions): PresenceClient {
     subscribe: (userIds, listener) => subscribe(validUserIds(userIds), listener),
     watchAll: () => subscribe([ALL_USERS]),
     watchCount: () => subscribe([ONLINE_COUNT]),
-    get: subscriptions.get,
+    get: userId => subscriptions.get(idOf(userId) as string),
     users: subscriptions.users,
     get count() {
       return subscriptions.count()
@@ -147,6 +165,26 @@ export function createClient(options: ClientOptions): PresenceClient {
     get freshness() {
       return subscriptions.freshness()
     },
+    user(id) {
+      const userId = validUserId(id)
+      return readable(
+        () => subscriptions.get(userId),
+        changed => subscribe([userId], changed),
+      )
+    },
+    list(userIds) {
+      const ids = [...validUserIds(userIds)]
+      let last: readonly PresenceUser[] = []
+      return readable(
+        () => {
+          const users = ids.flatMap(userId => subscriptions.get(userId) ?? [])
+          if (!isSame(last, users)) last = users
+          return last
+        },
+        changed => subscribe(ids, changed),
+      )
+    },
+    onlineCount: () => readable(subscriptions.count, changed => subscribe([ONLINE_COUNT], changed)),
     async getUsers(userIds) {
       const lists = chunk(validUserIds(userIds))
       const replies = await Promise.all(
@@ -154,6 +192,8 @@ export function createClient(options: ClientOptions): PresenceClient {
       )
       return replies.flatMap(({ users }) => users)
     },
+
+    serverTime: () => now() || platform.now(),
 
     get myStatus() {
       return own.status()
@@ -181,7 +221,7 @@ export function createClient(options: ClientOptions): PresenceClient {
       return connection.state()
     },
     get refusal() {
-      return connection.state() === 'suspended' ? failure : undefined
+      return connection.state() === 'refused' ? failure : undefined
     },
     connect() {
       if (!platform.WebSocket)
@@ -207,4 +247,10 @@ export function createClient(options: ClientOptions): PresenceClient {
   const stopObserving = observePage(platform, idleAfterMs, client, wake)
   if (platform.WebSocket && (autoConnect ?? (WebSocket || platform.isUsers))) ensureConnection()
   return client
+}
+
+/** The error of a client that has never been connected. A query may hold secrets, so the message is without it. */
+function unreachable(url: string): PresenceError {
+  const advice = 'check the server, the path "/ws" and ALLOWED_ORIGINS'
+  return new PresenceError('unreachable', `cannot connect to ${url.split('?')[0]}: ${advice}`)
 }

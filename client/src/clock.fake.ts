@@ -1,5 +1,5 @@
 interface Task {
-  readonly at: number
+  at: number
   readonly order: number
   readonly task: () => void
 }
@@ -20,6 +20,12 @@ export class ManualClock {
 
   readonly clearTimeout = (entry: unknown): void => {
     this.#tasks.delete(entry as Task)
+  }
+
+  /** The device sleeps: the time moves on by `ms`, and the timers do not, so each of them runs later by as much. */
+  sleep(ms: number): void {
+    this.#now += ms
+    for (const entry of this.#tasks) entry.at += ms
   }
 
   /** How many timers are running. */

@@ -50,6 +50,8 @@ export interface ConnectionHost {
   random: () => number
   /** The close code with which each new connection is refused; undefined if it is accepted. */
   refusedCode: number | undefined
+  /** The `error` message before that close. */
+  refusedMessage: string | undefined
   /** Why a token is refused on an open connection; undefined if it is accepted. */
   checkToken: (token: string) => ServerErrorCode | undefined
   /** How long a connection may outlive its token, in ms. */
@@ -63,6 +65,8 @@ export class FakeConnection {
   readonly sessionId: string
   readonly userId: string
   readonly feed: FakeFeed
+  /** Answers a `refresh`: at once, unless a test replaces it. */
+  answerRefresh: (answer: () => void) => void = answer => answer()
   readonly #server: ConnectionHost
   readonly #client: WebSocketLike
   readonly #query: URLSearchParams
@@ -188,7 +192,11 @@ export class FakeConnection {
     this.#state = 'open'
     this.#endWith(this.#token)
     server.connections.add(this)
-    if (server.refusedCode) return this.close(server.refusedCode)
+    if (server.refusedCode) {
+      const message = server.refusedMessage
+      if (message) this.send({ type: 'error', code: 'bad_message', message, timestamp: '' })
+      return this.close(server.refusedCode)
+    }
     if (!this.#takeUrlChoice()) return this.close(4400)
     this.feed.begin()
     const { epoch, seq } = server.users
@@ -250,7 +258,7 @@ export class FakeConnection {
       case 'set_status':
         return this.#setStatus(request)
       case 'refresh':
-        return this.#refresh(request.token, id)
+        return this.answerRefresh(() => this.#refresh(request.token, id))
       case 'ping':
         return this.send({ type: 'pong', id })
       default:

@@ -18,6 +18,12 @@ export const DROPPED = 4000
 /** How long the server may take to answer a ping, in ms. */
 export const ANSWER_MS = 8_000
 
+/** How often an open connection compares the clock with its timer, in ms: so soon after a sleep that is noticed. */
+const BEAT_MS = 2_000
+
+/** A timer that is so late, in ms, means that the device slept. A busy page is late too, but less. */
+const LATE_MS = 5_000
+
 /** What the connection needs from its owner, and what it reports. */
 export interface ConnectionHandlers {
   /**
@@ -29,6 +35,8 @@ export interface ConnectionHandlers {
   resume(welcome: Welcome): void
   /** A message other than `welcome` and `disconnect`. */
   receive(message: Message): void
+  /** The device has slept while the connection was open: it may have missed the end of the connection. */
+  slept(): void
   /** The open connection is lost. */
   lost(): void
   /** The state has changed. `details` has the close code and, if known, the reason. */
@@ -60,6 +68,9 @@ export function createConnection(
 ): Connection {
   const heartbeat = timer(platform)
   const stateTimer = timer(platform)
+  const beatTimer = timer(platform)
+  /** When the last beat was, by this device's clock. */
+  let beatAt = 0
   let queue: (() => void)[] = []
   let machine = initialMachine(tokenRetries)
   let socket: WebSocketLike | undefined
@@ -105,12 +116,17 @@ export function createConnection(
     if (isChanged) {
       stateTimer.stop()
       heartbeat.stop()
+      beatTimer.stop()
       if (state !== 'open') dropSocket(state === 'closed' ? normal : DROPPED)
       if (before === 'open') handlers.lost()
     }
     if (timerMs !== undefined) stateTimer.set(timerMs, () => dispatch('timer'))
     if (effect === 'open') void open(details.code)
-    if (effect === 'resume') handlers.resume(welcome)
+    if (effect === 'resume') {
+      beatAt = platform.now()
+      handlers.resume(welcome)
+      beat()
+    }
     if (effect === 'probe') probe()
     if (isChanged) handlers.changed(state, details)
   }
@@ -123,6 +139,17 @@ export function createConnection(
   function probe(): void {
     heartbeat.set(ANSWER_MS, () => dispatch('lost'))
     send({ type: 'ping' })
+    beat()
+  }
+
+  /** Notices that the device slept, which no event tells: the clock has moved on further than the timer. */
+  function beat(): void {
+    const lateMs = platform.now() - beatAt - BEAT_MS
+    beatAt = platform.now()
+    beatTimer.set(BEAT_MS, beat)
+    if (lateMs < LATE_MS) return
+    handlers.slept()
+    dispatch('wake')
   }
 
   async function open(lastCode: number): Promise<void> {
@@ -165,8 +192,10 @@ export function createConnection(
     if (message.type === 'welcome') {
       welcome = message
       apply('welcome')
-    } else if (message.type === 'disconnect') disconnect = message
+    } else if (message.type === 'disconnect') disconnect = { ...message, ...disconnect }
     else if (machine.state === 'open') handlers.receive(message)
+    // Before the welcome, an error is the reason for which the server then closes the connection.
+    else if (message.type === 'error') disconnect = { reason: message.message }
     if (machine.state === 'open') heartbeat.set(welcome.heartbeatMs, probe)
   }
 

@@ -149,6 +149,46 @@ describe('[J8] tokens', () => {
     },
   )
 
+  test('a renewal that is sent before the last one is answered: each answer counts for its own token', async () => {
+    const tokens = [60, 61, 62].map(seconds => jwt(clock.now() / 1_000 + seconds))
+    let fetched = 0
+    const client = await openClient({ getToken: () => tokens[fetched++] ?? '' })
+    const errors: string[] = []
+    client.onError(({ message }) => errors.push(message))
+    const answers: (() => void)[] = []
+    connection().answerRefresh = answer => void answers.push(answer)
+    await clock.run(51_000)
+    expect(received('refresh').map(request => (request as { token?: string }).token)).toEqual(tokens.slice(1))
+    // The server refuses the second token and has accepted the first.
+    server.checkToken = token => (token === tokens[2] ? 'bad_token' : undefined)
+    for (const answer of answers) answer()
+    await clock.run(1)
+    expect(errors).toEqual(['bad_token'])
+    // The first token is in use: the same token again is not sent.
+    fetched = 1
+    await clock.run(10_000)
+    expect([received('refresh').length, fetched]).toEqual([2, 2])
+    client.close()
+  })
+
+  test('a renewal that was fetched for the last connection is ignored, also if the token is the same', async () => {
+    const token = jwt(clock.now() / 1_000 + 300)
+    let calls = 0
+    const client = makeClient({
+      async getToken() {
+        if (++calls !== 2) return token
+        await new Promise(resolve => clock.setTimeout(() => resolve(undefined), 6_000))
+        return jwt(clock.now() / 1_000 + 900)
+      },
+    })
+    await clock.run(272_000)
+    expect(calls).toBe(2)
+    connection().cut()
+    await clock.run(7_000)
+    expect([client.connectionStatus, received('refresh')]).toEqual(['open', []])
+    client.close()
+  })
+
   test('a page that becomes visible renews an old token at once, and a new one not', async () => {
     const late = (task: () => void, ms: number) => clock.setTimeout(task, ms * 10)
     const client = await openClient({ getToken: () => jwt(clock.now() / 1_000 + 60) }, { setTimeout: late })
@@ -200,13 +240,13 @@ describe('[J8] tokens', () => {
     expect([plain.connectionStatus, attempts()]).toEqual(['open', 2])
     connection().close(4401)
     await clock.run(10)
-    expect([plain.connectionStatus, attempts()]).toEqual(['suspended', 2])
+    expect([plain.connectionStatus, attempts()]).toEqual(['refused', 2])
     let renewals = 0
     const renew = () => void renewals++
     const renewing = makeClient({ userId: undefined, renew, sessionId: 'other' } as never)
     server.refusedCode = 4401
     await clock.run(100)
-    expect([renewing.connectionStatus, attempts(), renewals]).toEqual(['suspended', 5, 1])
+    expect([renewing.connectionStatus, attempts(), renewals]).toEqual(['refused', 5, 1])
     server.refusedCode = undefined
     renewing.connect()
     await clock.run(100)
@@ -221,13 +261,13 @@ describe('[J8] tokens', () => {
     expect(client.connectionStatus).toBe('open')
     connection().close(4401)
     await clock.run(10)
-    expect(client.connectionStatus).toBe('suspended')
+    expect(client.connectionStatus).toBe('refused')
     const offline = makeClient({ getToken: () => Promise.reject(new Error('offline')) })
     await clock.run(10)
     expect(offline.connectionStatus).toBe('waiting')
   })
 
-  test('a WebSocket constructor that throws suspends the client', async () => {
+  test('a WebSocket constructor that throws ends in refused', async () => {
     class Throwing {
       constructor() {
         throw new SyntaxError('bad subprotocol')
@@ -235,7 +275,7 @@ describe('[J8] tokens', () => {
     }
     const client = makeClient({ token: 'a b', WebSocket: Throwing as never })
     await clock.run(60_000)
-    expect(client.connectionStatus).toBe('suspended')
+    expect(client.connectionStatus).toBe('refused')
   })
 })
 

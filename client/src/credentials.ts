@@ -3,7 +3,7 @@ import { errorFrom, PresenceError } from './errors.ts'
 import type { ClientOptions } from './options.ts'
 import type { UrlChoice } from './own-status.ts'
 import type { Platform } from './platform.ts'
-import { SUBPROTOCOL, type Welcome } from './protocol.ts'
+import { SUBPROTOCOL } from './protocol.ts'
 import { session } from './session.ts'
 import { timer } from './timer.ts'
 import { expiryOf } from './token.ts'
@@ -37,7 +37,7 @@ export interface CredentialsProvider {
    */
   prepare(code: number): Promise<() => Credentials>
   /** The connection is open: plans the renewal of the token. */
-  resume(welcome: Welcome): void
+  resume(): void
   /** Renews the token if that is due and its timer is late: browsers delay the timers of hidden pages. */
   wake(): void
   /** Takes a message. Returns whether it is the reply to a renewal. */
@@ -49,12 +49,14 @@ export interface CredentialsProvider {
 }
 
 /**
- * Makes the provider. `choice` returns what the URL says of the user's status. `emitError` gets each failure of
+ * Makes the provider. `now` returns the time of the server, from the first welcome on. `choice` returns
+ * what the URL says of the user's status. `emitError` gets each failure of
  * `getToken` and `renew`, and each token that the server refuses on an open connection.
  */
 export function credentialsProvider(
   options: ClientOptions,
   platform: Platform,
+  now: () => number,
   choice: () => UrlChoice,
   send: (request: Request) => number,
   emitError: (error: PresenceError) => void,
@@ -65,15 +67,18 @@ export function credentialsProvider(
   let { username } = options
   /** The token of the current connection or attempt. */
   let current: string | undefined
-  /** The token that was sent to renew the connection, and the `id` of that request until it is answered. */
-  let next: string | undefined
-  let refreshId: number | undefined
-  /** When the token must be renewed, by this device's clock; Infinity if that is not planned. */
+  /** The tokens that were sent to renew this connection and are not answered, by the `id` of the request. */
+  let sent = new Map<unknown, string | undefined>()
+  /** When the token must be renewed, by the server's clock; Infinity if that is not planned. */
   let dueAt = Number.POSITIVE_INFINITY
-  /** How far the server's clock is ahead of this device's, in ms. */
-  let aheadMs = 0
   /** Connections that the server has refused with 4401 since the last one that it accepted. */
   let refusals = 0
+
+  /** Takes back the plan to renew the token. */
+  function cancel(): void {
+    renewal.stop()
+    dueAt = Number.POSITIVE_INFINITY
+  }
 
   /** Calls a function of the application. If it fails, that is reported and thrown. */
   async function ask<Value>(name: string, task: () => Value): Promise<Awaited<Value>> {
@@ -98,11 +103,11 @@ export function credentialsProvider(
 
   /** Plans the next renewal, soon if the last one failed; none for a token that does not say when it expires. */
   function plan(hasFailed = false): void {
-    const leftMs = expiryOf(current, platform.atob) - platform.now() - aheadMs
+    const leftMs = expiryOf(current, platform.atob) - now()
     if (!getToken || Number.isNaN(leftMs)) return
     const earlyMs = hasFailed ? leftMs : Math.min(RENEW_BEFORE_MS, leftMs / 3)
     const waitMs = leftMs > 0 ? Math.max(MIN_RENEWAL_MS, leftMs - earlyMs) : EXPIRED_RENEWAL_MS
-    dueAt = platform.now() + waitMs
+    dueAt = now() + waitMs
     renewal.set(waitMs, refresh)
   }
 
@@ -111,15 +116,12 @@ export function credentialsProvider(
    * repeated. If it never succeeds, the server closes with 4401, and the next attempt fetches a token.
    */
   async function refresh(): Promise<void> {
-    renewal.stop()
-    dueAt = Number.POSITIVE_INFINITY
-    const before = current
-    const fetched = await fetchToken().catch(() => before)
-    if (before !== current) return
-    if (fetched !== current) {
-      next = fetched
-      refreshId = send({ type: 'refresh', token: fetched as string })
-    }
+    cancel()
+    const before = sent
+    const fetched = await fetchToken().catch(() => current)
+    // Meanwhile the connection was lost; the next one fetches a token of its own.
+    if (before !== sent) return
+    if (fetched !== current) sent.set(send({ type: 'refresh', token: fetched as string }), fetched)
     // Until the server has accepted another token.
     plan(true)
   }
@@ -140,30 +142,26 @@ export function credentialsProvider(
         return [address, current ? [SUBPROTOCOL, `bearer.${current}`] : [SUBPROTOCOL]]
       }
     },
-    resume({ serverTime }) {
+    resume() {
       // Sent once: another device may have changed the name before the next connection.
       username = undefined
       refusals = 0
-      aheadMs = Date.parse(serverTime) - platform.now()
       plan()
     },
     wake() {
-      if (platform.now() >= dueAt) void refresh()
+      if (now() >= dueAt) void refresh()
     },
     receive(message) {
-      if (!refreshId || message.id !== refreshId) return false
-      refreshId = undefined
+      if (!sent.has(message.id)) return false
       if (message.type !== 'error') {
-        current = next
+        current = sent.get(message.id)
         plan()
       } else if (message.code === 'bad_token') emitError(errorFrom(message))
-      return true
+      return sent.delete(message.id)
     },
     lost() {
-      renewal.stop()
-      dueAt = Number.POSITIVE_INFINITY
-      current = undefined
-      refreshId = undefined
+      cancel()
+      sent = new Map()
     },
     close,
   }

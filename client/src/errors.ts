@@ -9,7 +9,9 @@ import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
  * - `closed`: the client was closed. Make a new one.
  * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad
  *   token, 4403 not allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
- * - `bad_user_id`: not a user id, which is a string of 1 to 128 UTF-8 bytes without control characters.
+ * - `unreachable`: the first three attempts to connect have failed. The client goes on trying.
+ * - `bad_user_id`: not a user id, which is a string of 1 to 128 UTF-8 bytes without control characters, or a safe
+ *   integer.
  * - `bad_options`: `createClient` got no `url`.
  * - `no_websocket`: the platform has no `WebSocket`. Pass one as the option `WebSocket`.
  */
@@ -18,6 +20,7 @@ export type PresenceErrorCode =
   | 'timeout'
   | 'closed'
   | 'refused'
+  | 'unreachable'
   | 'bad_user_id'
   | 'bad_options'
   | 'no_websocket'

@@ -21,15 +21,15 @@ export type Listeners<Args extends readonly unknown[]> = readonly [
 
 /** Makes an empty set of listeners. A function that is added twice is called twice. */
 export function listeners<Args extends readonly unknown[]>(): Listeners<Args> {
-  const entries = new Set<readonly [(...args: Args) => void]>()
+  const entries = new Set<(...args: Args) => void>()
   return [
     listener => {
-      const entry = [listener] as const
+      const entry = (...args: Args): void => callListener(listener, ...args)
       entries.add(entry)
       return () => entries.delete(entry)
     },
     (...args) => {
-      for (const [listener] of entries) callListener(listener, ...args)
+      for (const entry of entries) entry(...args)
     },
   ]
 }

@@ -55,12 +55,12 @@ const TABLE: Record<ConnectionState, Record<Event, string>> = {
     wake: opens,
     close: 'closed:',
   },
-  suspended: {
+  refused: {
     connect: opens,
-    welcome: 'suspended:',
-    lost: 'suspended:',
-    timer: 'suspended:',
-    wake: 'suspended:',
+    welcome: 'refused:',
+    lost: 'refused:',
+    timer: 'refused:',
+    wake: 'refused:',
     close: 'closed:',
   },
   closed: {
@@ -92,9 +92,9 @@ describe('[J3] close codes', () => {
     expect(outcome(machine('open'), 'lost', { code })).toBe(waits)
   })
 
-  test.each([4400, 4403, 4404, 4499])('%i: suspend', code => {
-    expect(outcome(machine('open'), 'lost', { code })).toBe('suspended:')
-    expect(outcome(machine('connecting'), 'lost', { code })).toBe('suspended:')
+  test.each([4400, 4403, 4404, 4499])('%i: refused', code => {
+    expect(outcome(machine('open'), 'lost', { code })).toBe('refused:')
+    expect(outcome(machine('connecting'), 'lost', { code })).toBe('refused:')
   })
 
   test.each([4401, 4409])(
@@ -103,9 +103,9 @@ describe('[J3] close codes', () => {
       const [changed] = step(machine('open'), 'lost', { ...DETAILS, code })
       expect(outcome(machine('open'), 'lost', { code })).toBe(opens)
       expect(outcome(machine('connecting'), 'lost', { code })).toBe(opens)
-      expect(outcome(changed, 'lost', { code })).toBe('suspended:')
+      expect(outcome(changed, 'lost', { code })).toBe('refused:')
       const [opened] = step(changed, 'welcome', DETAILS)
-      expect(outcome(opened, 'lost', { code })).toBe('suspended:')
+      expect(outcome(opened, 'lost', { code })).toBe('refused:')
       const [stable] = step(opened, 'timer', DETAILS)
       expect(outcome(stable, 'lost', { code })).toBe(opens)
     },
@@ -116,8 +116,8 @@ describe('[J3] close codes', () => {
     expect(outcome(changed, 'lost', { code: 4409 })).toBe(opens)
   })
 
-  test('4401 without getToken: suspend', () => {
-    expect(outcome({ ...initialMachine(0), state: 'open' }, 'lost', { code: 4401 })).toBe('suspended:')
+  test('4401 without getToken: refused', () => {
+    expect(outcome({ ...initialMachine(0), state: 'open' }, 'lost', { code: 4401 })).toBe('refused:')
   })
 
   test('4429: wait as long as the server says; wake and connect do not end the wait', () => {
@@ -197,7 +197,7 @@ describe('[J4] waits', () => {
   })
 
   test('start again from 1 s when the application connects after a refusal', () => {
-    const refused = machine('suspended', { failures: 4, retryCodes: [], mayWake: false })
+    const refused = machine('refused', { failures: 4, retries: {}, mayWake: false })
     expect(step(refused, 'connect', DETAILS)[0]).toMatchObject(base.full)
   })
 })

@@ -7,19 +7,19 @@ import { badToken, replaced, tooFast } from './close-codes.ts'
  * - `connecting`: from the start of an attempt to the server's `welcome`.
  * - `open`: the server has sent its `welcome`; requests are answered.
  * - `waiting`: the connection was lost or the attempt failed; the client connects again by itself after a delay.
- * - `suspended`: the server refused this client. It does not connect again until `connect()` is called.
+ * - `refused`: the server refused this client. It does not connect again until `connect()` is called.
  * - `closed`: the application called `close()`. This is final.
  *
  * There is no state for "offline": `navigator.onLine` is often wrong, so an `online` event only triggers a check.
  */
-export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'suspended' | 'closed'
+export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'closed'
 
 /** What a client uses up by failing. It is restored when a connection has been stable. */
 interface RetryBudget {
   /** Number of failed attempts and lost connections since the last stable connection. */
   readonly failures: number
-  /** Close codes that still allow one more attempt, with another token or another session. */
-  readonly retryCodes: readonly number[]
+  /** How many more attempts a close code allows, with another token or another session. */
+  readonly retries: Readonly<Record<number, number>>
   /** Whether `wake` and `connect` may end the current wait early. Never for a wait that the server asked for. */
   readonly mayWake: boolean
 }
@@ -100,8 +100,7 @@ const SLOW_DOWN_CODES = [1002, 1007, 1009, tooFast]
 
 /** The machine of a new client. Close code 4401 allows `tokenRetries` more attempts, with another token. */
 export function initialMachine(tokenRetries: number): Machine {
-  const retryCodes: number[] = [replaced, ...Array(tokenRetries).fill(badToken)]
-  const full = { failures: 0, retryCodes, mayWake: true }
+  const full = { failures: 0, retries: { [replaced]: 1, [badToken]: tokenRetries }, mayWake: true }
   return { state: 'idle', ...full, full }
 }
 
@@ -112,11 +111,11 @@ const connect = (machine: Machine): Step => [{ ...machine, state: 'connecting' }
 const early: Rule = machine => (machine.mayWake ? connect({ ...machine, mayWake: false }) : [machine])
 
 const retry: Rule = (machine, { code, retryAfterMs, random }) => {
-  const { retryCodes, failures } = machine
-  const retryAt = retryCodes.indexOf(code)
-  if (retryAt >= 0) return connect({ ...machine, retryCodes: retryCodes.filter((_, at) => at !== retryAt) })
+  const { retries, failures } = machine
+  const left = retries[code]
+  if (left) return connect({ ...machine, retries: { ...retries, [code]: left - 1 } })
   const isTooMuch = SLOW_DOWN_CODES.includes(code)
-  if (code >= 4400 && code < 4500 && !isTooMuch) return [{ ...machine, state: 'suspended' }]
+  if (code >= 4400 && code < 4500 && !isTooMuch) return [{ ...machine, state: 'refused' }]
   const minWaitMs = Math.max(retryAfterMs, isTooMuch ? SLOW_DOWN_MS : 0)
   const mayWake = machine.mayWake && !minWaitMs
   return [
@@ -143,7 +142,7 @@ const RULES: Readonly<Record<ConnectionState, Readonly<Partial<Record<Event, Rul
   connecting: { welcome, lost: retry, timer: retry, close },
   open: { lost: retry, timer: stable, wake: probe, close },
   waiting: { connect: early, timer: connect, wake: early, close },
-  suspended: { connect: restart, close },
+  refused: { connect: restart, close },
   closed: {},
 }
 

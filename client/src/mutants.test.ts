@@ -160,8 +160,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a replaced session does not connect again with another id',
     file: 'machine.ts',
-    line: 'if (retryAt >= 0)',
-    becomes: 'if (retryAt > 9)',
+    line: 'if (left)',
+    becomes: 'if (left && left > 9)',
   },
   {
     name: 'no unsubscribe is sent',
@@ -209,7 +209,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a choice that is over is sent',
     file: 'own-status.ts',
-    line: 'const isOver = Date.parse(expiresAt as string) <= now() + aheadMs',
+    line: 'const isOver = Date.parse(expiresAt as string) <= now()',
     becomes: 'const isOver = false',
   },
   {

@@ -1,11 +1,11 @@
+import type { UserId } from './ids.ts'
 import type { Platform, WebSocketConstructor } from './platform.ts'
 
 /** Who connects: a token, or a plain user id where the server accepts one (`AUTH=open`, for development). */
 export type Identity =
-  /** A user id of 1 to 128 UTF-8 bytes without control characters. */
-  | { readonly userId: string; readonly token?: never; readonly getToken?: never; readonly renew?: never }
+  | { readonly userId: UserId; readonly token?: never; readonly getToken?: never; readonly renew?: never }
   /** A token that is valid as long as the client is used. */
-  | { readonly token: string; readonly userId?: string; readonly getToken?: never; readonly renew?: never }
+  | { readonly token: string; readonly userId?: UserId; readonly getToken?: never; readonly renew?: never }
   /**
    * Returns a valid token. Called before each connection, and 30 s before the token in use expires (a token that
    * is valid for less than 90 s: when a third of its time is left). The client then continues the open connection
@@ -14,7 +14,7 @@ export type Identity =
    */
   | {
       readonly getToken: () => string | Promise<string>
-      readonly userId?: string
+      readonly userId?: UserId
       readonly token?: never
       readonly renew?: never
     }
@@ -29,8 +29,8 @@ export type Identity =
       readonly getToken?: never
     }
 
-/** The options of `createClient`. */
-export type ClientOptions = Identity & {
+/** The options of `createClient` that do not say who connects. */
+export interface CommonOptions {
   /** The server's address, such as `wss://presence.example.com/ws`. `https:` and `http:` are accepted too. */
   readonly url: string
   /** The name that others see beside the user id. Sent with the first connection only; `identify` changes it. */
@@ -61,3 +61,6 @@ export type ClientOptions = Identity & {
   /** Replaces parts of the platform, in tests and on platforms with other APIs. Default: taken from the globals. */
   readonly platform?: Partial<Platform>
 }
+
+/** The options of `createClient`. */
+export type ClientOptions = Identity & CommonOptions

@@ -1,7 +1,6 @@
 import type { MyStatus } from './choice.ts'
 import type { PendingRequests } from './pending-requests.ts'
-import type { Platform } from './platform.ts'
-import type { Status, Welcome } from './protocol.ts'
+import type { Status } from './protocol.ts'
 import { isSame } from './same.ts'
 import type { Activity, Message, Request } from './wire.ts'
 
@@ -29,7 +28,7 @@ export interface OwnStatus {
   /** Returns what the URL of a connection must say now. */
   urlChoice(): UrlChoice
   /** The connection is open: sends the state of this device. */
-  resume(welcome: Welcome): void
+  resume(): void
   /** Sends the state of this device again, because the server may have refused it. */
   resend(): void
   /** Returns whether a message answers the last report of the activity. */
@@ -40,12 +39,13 @@ export interface OwnStatus {
 
 /**
  * Makes the status of this user. The client keeps the choice, because the server forgets it some time after
- * the user has left. `requests` has the choice that the server has not answered. `emitStatus` gets each new
+ * the user has left. `now` returns the time of the server, `NaN` before the first welcome. `requests` has the
+ * choice that the server has not answered. `emitStatus` gets each new
  * choice; `emitVisible` is told when the server stops and resumes sending changes because this device is
  * hidden or visible.
  */
 export function ownStatus(
-  { now }: Platform,
+  now: () => number,
   send: (request: Request) => number,
   requests: Pick<PendingRequests, 'choice' | 'sendChoice' | 'settleChoice'>,
   emitStatus: (choice: MyStatus) => void,
@@ -59,8 +59,6 @@ export function ownStatus(
    * gets it.
    */
   let pendingChosenAt: string | null | undefined
-  /** How far the server's clock is ahead of this device's, in ms; `NaN` before the first welcome. */
-  let aheadMs = Number.NaN
   /**
    * After a welcome the server sends the choice, unless that is a plain `online`: then the next message is
    * another one.
@@ -106,21 +104,20 @@ export function ownStatus(
       // replaces a hiding that is not yet confirmed. Any other choice has a time: the server may read the URL
       // of an abandoned attempt late, and that must not show a user who has hidden since. The time is an
       // estimate and may be a bit too early, so it is at least later than the time of the choice before.
-      const time = Math.max(now() + aheadMs, (Date.parse(chosenAt as string) || 0) + 1)
+      const time = Math.max(now(), (Date.parse(chosenAt as string) || 0) + 1)
       const isNow = [status, requests.choice()?.status].includes('offline')
       pendingChosenAt = isNow ? undefined : new Date(time).toJSON()
     },
     urlChoice() {
       const pending = requests.choice()
       const { status, expiresAt } = pending ?? choice
-      const isOver = Date.parse(expiresAt as string) <= now() + aheadMs
+      const isOver = Date.parse(expiresAt as string) <= now()
       // A plain `online` too, if it was chosen: otherwise an older choice of another device would count as
       // the last one.
       if (isOver || !(pending || chosenAt)) return {}
       return { status, expiresAt, chosenAt: pending ? pendingChosenAt : chosenAt }
     },
-    resume({ serverTime }) {
-      aheadMs = Date.parse(serverTime) - now()
+    resume() {
       isChoiceExpected = true
       isTextMissing = false
       resend()

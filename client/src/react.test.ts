@@ -75,7 +75,7 @@ function Dot(): ReactNode {
 }
 
 function Status(): ReactNode {
-  return usePresenceClient().connectionStatus
+  return usePresenceClient()?.connectionStatus
 }
 
 function WithInvalid({ userId }: { userId: string | undefined }): ReactNode {

@@ -1,50 +1,53 @@
 'use client'
 
-import {
-  createContext,
-  createElement,
-  type ReactNode,
-  useCallback,
-  useContext,
-  useMemo,
-  useRef,
-  useSyncExternalStore,
-} from 'react'
+import { useCallback, useEffect, useMemo, useReducer, useSyncExternalStore } from 'react'
+import { ago, everyHalfMinute, type Locale } from './ago.ts'
 import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
-import { isUserId } from './ids.ts'
+import { warnIfClosed } from './development.ts'
+import { PresenceError } from './errors.ts'
+import { idOf, type UserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
+import { usePresenceClient } from './react-provider.ts'
 import type { PresenceUser } from './user-view.ts'
+
+export type { OwnedOptions } from './owned.ts'
+export { PresenceProvider, type PresenceProviderProps, usePresenceClient } from './react-provider.ts'
 
 // Each hook reads the client as an external store. It returns the client's own object, which is the same
 // until it changes, so a component renders again only when what it shows has changed. A hook subscribes while
-// its component is mounted; the client and its connection belong to the application. Server-side rendering
-// subscribes to nothing and returns what a new client returns.
+// its component is mounted. Server-side rendering subscribes to nothing and returns what a new client returns,
+// and so do the hooks while nobody is logged in.
 
-const Context = createContext<PresenceClient | undefined>(undefined)
+/** What a hook reads: a part of the client that changes. */
+interface Store<Value> {
+  get(): Value
+  subscribe(changed: () => void): () => void
+}
 
 const NO_USERS: readonly PresenceUser[] = []
 const DEFAULT: MyStatus = { status: 'online' }
+const subscribeToNothing = () => () => {}
 
 /**
- * Provides a client to the hooks in its subtree. The application makes the client, outside of components, and
- * closes it.
+ * Reads a store of the client. `select` must stay the same function until another store is needed; it returns
+ * undefined if there is nothing to read. Then, and on a server, the hook returns `nothing`.
  */
-export function PresenceProvider({
-  client,
-  children,
-}: {
-  readonly client: PresenceClient
-  readonly children?: ReactNode
-}): ReactNode {
-  return createElement(Context.Provider, { value: client }, children)
-}
-
-/** Returns the client of the nearest {@link PresenceProvider}. Throws an `Error` without one. */
-export function usePresenceClient(): PresenceClient {
-  const client = useContext(Context)
-  if (!client) throw new Error('no presence client: wrap the component in a <PresenceProvider>')
-  return client
+function useStore<Value>(
+  select: (client: PresenceClient) => Store<Value> | undefined,
+  nothing: Value,
+): Value {
+  const client = usePresenceClient()
+  const [subscribe, get] = useMemo(() => {
+    const store = client && select(client)
+    if (!store) return [subscribeToNothing, () => nothing] as const
+    const subscribe = (changed: () => void): (() => void) => {
+      warnIfClosed(client)
+      return store.subscribe(changed)
+    }
+    return [subscribe, store.get] as const
+  }, [client, select, nothing])
+  return useSyncExternalStore(subscribe, get, () => nothing)
 }
 
 /**
@@ -52,13 +55,17 @@ export function usePresenceClient(): PresenceClient {
  * the user's state. An invalid id, such as that of a row that is still loading, subscribes to nothing. Throws
  * a `PresenceError` `too_many` beyond the server's limit of subscriptions.
  */
-export function usePresence(userId: string | undefined): PresenceUser | undefined {
-  const client = usePresenceClient()
-  return useSyncExternalStore(
-    useCallback(changed => client.subscribe([userId].filter(isUserId), changed), [client, userId]),
-    () => (isUserId(userId) ? client.get(userId) : undefined),
-    () => undefined,
+export function useUserStatus(userId: UserId | null | undefined): PresenceUser | undefined {
+  const id = idOf(userId)
+  return useStore(
+    useCallback((client: PresenceClient) => (id ? client.user(id) : undefined), [id]),
+    undefined,
   )
+}
+
+/** The former name of {@link useUserStatus}. */
+export function usePresence(userId: UserId | null | undefined): PresenceUser | undefined {
+  return useUserStatus(userId)
 }
 
 /**
@@ -67,86 +74,84 @@ export function usePresence(userId: string | undefined): PresenceUser | undefine
  * same ids. Invalid ids are ignored. Throws a `PresenceError` `too_many` beyond the server's limit of
  * subscriptions, for an error boundary.
  */
-export function useUsers(userIds: readonly (string | undefined)[]): readonly PresenceUser[] {
-  const client = usePresenceClient()
+export function useUsers(userIds: readonly (UserId | null | undefined)[]): readonly PresenceUser[] {
   const key = JSON.stringify(userIds)
-  const ids = useMemo(() => (JSON.parse(key) as unknown[]).filter(isUserId), [key])
-  const last = useRef(NO_USERS)
-  return useSyncExternalStore(
-    useCallback(changed => client.subscribe(ids, changed), [client, ids]),
-    () => {
-      const users = ids.flatMap(userId => client.get(userId) ?? [])
-      const before = last.current
-      const isSame = users.length === before.length && users.every((user, index) => user === before[index])
-      if (!isSame) last.current = users
-      return last.current
-    },
-    () => NO_USERS,
+  return useStore(
+    useCallback(
+      (client: PresenceClient) => client.list((JSON.parse(key) as unknown[]).flatMap(id => idOf(id) ?? [])),
+      [key],
+    ),
+    NO_USERS,
   )
 }
 
+const allUsers = (client: PresenceClient): Store<readonly PresenceUser[]> => ({
+  get: client.users,
+  subscribe(changed) {
+    const unwatch = client.watchAll()
+    const unlisten = client.onChange(changed)
+    return () => {
+      unlisten()
+      unwatch()
+    }
+  },
+})
+
 /** Returns all users who are online, away or busy, and subscribes to all users while the component is mounted. */
 export function useOnlineUsers(): readonly PresenceUser[] {
-  const client = usePresenceClient()
-  const users = useSyncExternalStore(
-    useCallback(
-      changed => {
-        const unwatch = client.watchAll()
-        const unlisten = client.onChange(changed)
-        return () => {
-          unlisten()
-          unwatch()
-        }
-      },
-      [client],
-    ),
-    () => client.users(),
-    () => NO_USERS,
-  )
+  const users = useStore(allUsers, NO_USERS)
   return useMemo(() => users.filter(user => user.status !== 'offline'), [users])
 }
+
+const onlineCount = (client: PresenceClient): Store<number | undefined> => client.onlineCount()
 
 /**
  * Returns how many users are online and subscribes to the number while the component is mounted. `undefined`
  * until it has arrived.
  */
 export function useOnlineCount(): number | undefined {
-  const client = usePresenceClient()
-  return useSyncExternalStore(
-    useCallback(
-      changed => {
-        const unwatch = client.watchCount()
-        const unlisten = client.onCount(changed)
-        return () => {
-          unlisten()
-          unwatch()
-        }
-      },
-      [client],
-    ),
-    () => client.count,
-    () => undefined,
-  )
+  return useStore(onlineCount, undefined)
 }
 
-/** Returns what this user has chosen, here or on another device, and `setStatus` to change it. */
+const myStatus = (client: PresenceClient): Store<MyStatus> => ({
+  get: () => client.myStatus,
+  subscribe: client.onMyStatus,
+})
+
+/**
+ * Returns what this user has chosen, here or on another device, and `setStatus` to change it, which rejects with a
+ * `PresenceError` `closed` while nobody is logged in.
+ */
 export function useMyStatus(): readonly [MyStatus, PresenceClient['setStatus']] {
   const client = usePresenceClient()
-  const status = useSyncExternalStore(
-    useCallback(changed => client.onMyStatus(changed), [client]),
-    () => client.myStatus,
-    () => DEFAULT,
+  const setStatus = useCallback<PresenceClient['setStatus']>(
+    async (...args) => {
+      if (!client) throw new PresenceError('closed', 'nobody is logged in: log in first')
+      return client.setStatus(...args)
+    },
+    [client],
   )
-  const setStatus = useCallback<PresenceClient['setStatus']>((...args) => client.setStatus(...args), [client])
-  return [status, setStatus]
+  return [useStore(myStatus, DEFAULT), setStatus]
 }
 
-/** Returns the state of the connection. */
+const connectionStatus = (client: PresenceClient): Store<ConnectionState> => ({
+  get: () => client.connectionStatus,
+  subscribe: client.onConnectionChange,
+})
+
+/** Returns the state of the connection: `idle` while nobody is logged in. */
 export function useConnectionStatus(): ConnectionState {
+  return useStore(connectionStatus, 'idle')
+}
+
+/**
+ * Returns how long ago a time such as `lastSeen` was, such as "5 minutes ago", by the server's clock and in the
+ * language `locale` (default: that of the device). The component renders again every half minute. `undefined` without
+ * a time.
+ */
+export function useAgo(time: string | null | undefined, locale?: Locale): string | undefined {
   const client = usePresenceClient()
-  return useSyncExternalStore(
-    useCallback(changed => client.onConnectionChange(changed), [client]),
-    () => client.connectionStatus,
-    () => 'idle',
-  )
+  const [, renderAgain] = useReducer((count: number) => count + 1, 0)
+  useEffect(() => (time ? everyHalfMinute(renderAgain) : undefined), [time])
+  return time && client ? ago(Date.parse(time), client.serverTime(), locale) : undefined
 }

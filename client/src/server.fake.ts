@@ -36,6 +36,7 @@ export class FakeServer implements ConnectionHost {
   onRequest: (request: SentRequest) => void = () => {}
   checkToken: ConnectionHost['checkToken'] = () => undefined
   refusedCode: number | undefined
+  refusedMessage: string | undefined
   expiredGraceMs = Number.POSITIVE_INFINITY
 
   constructor(clock: ManualClock, random: () => number = () => 0) {

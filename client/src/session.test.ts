@@ -54,13 +54,13 @@ describe('[J8] the session', () => {
     expect(held.has('who-is-online:ws://fake/ws:me tab-1')).toBe(false)
   })
 
-  test('replaced twice in a row: the client is suspended until connect()', async () => {
+  test('replaced twice in a row: the client is refused until connect()', async () => {
     const client = await openClient()
     connection().close(4409)
     await clock.run(10)
     connection().close(4409)
     await clock.run(60_000)
-    expect(client.connectionStatus).toBe('suspended')
+    expect(client.connectionStatus).toBe('refused')
     expect(client.refusal).toMatchObject({ code: 'refused', closeCode: 4409, message: 'because' })
     await expect(client.getUsers(['ann'])).rejects.toBe(client.refusal)
     client.connect()

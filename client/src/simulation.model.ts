@@ -133,8 +133,8 @@ export async function simulate(create: typeof createClient, seed: number): Promi
   // Messages that were sent before may still be in flight.
   await clock.run(30_000)
   // As an application does in the end: 4409 came again and again.
-  if (client.connectionStatus === 'suspended') {
-    if (server.replaced < 2) violations.push('it was suspended too soon')
+  if (client.connectionStatus === 'refused') {
+    if (server.replaced < 2) violations.push('it was refused too soon')
     client.connect()
   }
   await clock.run(HEALING_MS)

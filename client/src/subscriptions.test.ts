@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PresenceError } from './errors.ts'
-import { clock, connection, makeClient, openClient, received, server } from './harness.fake.ts'
+import { clock, connection, makeClient, openClient, query, received, server, settle } from './harness.fake.ts'
 
 // What the application subscribes to, and what is sent for it.
 
@@ -110,15 +110,47 @@ describe('[J5] subscriptions', () => {
     expect(() => client.subscribe(['two'])).toThrow(PresenceError)
   })
 
-  test.each(['', 'a\u0000b', '\ud800', 'x'.repeat(129), 'é'.repeat(65), 7])(
-    '%j is not a user id',
-    async id => {
-      const client = makeClient()
-      expect(() => client.subscribe(['ann', id as string])).toThrow(
-        expect.objectContaining({ code: 'bad_user_id' }),
-      )
-    },
-  )
+  test.each([
+    '',
+    'a\u0000b',
+    '\ud800',
+    'x'.repeat(129),
+    'é'.repeat(65),
+    1.5,
+    2 ** 53,
+    Number.NaN,
+    null,
+    undefined,
+  ])('%j is not a user id', async id => {
+    const client = makeClient()
+    expect(() => client.subscribe(['ann', id as string])).toThrow(
+      expect.objectContaining({ code: 'bad_user_id' }),
+    )
+  })
+
+  test.each(['ann', '7', 7])('[J17] %j alone is one id', async id => {
+    const client = await openClient()
+    server.users.change(`${id}`, 'busy')
+    client.subscribe(id)
+    await clock.run(50)
+    expect(received('subscribe')).toMatchObject([{ userIds: [`${id}`] }])
+    expect(client.get(id)).toMatchObject({ userId: `${id}`, status: 'busy' })
+    expect(await settle(client.getUsers(id))).toMatchObject([{ userId: `${id}` }])
+  })
+
+  test('[J17] a number and its digits are one subscription', async () => {
+    const client = await openClient()
+    client.subscribe([7, '7', -0, '0', -3])
+    await clock.run(50)
+    expect(received('subscribe')).toMatchObject([{ userIds: ['7', '0', '-3'] }])
+  })
+
+  test('[J17] the client connects as the number that it was given, and refuses what cannot be an id', async () => {
+    await openClient({ userId: 42 })
+    expect(query(-1)).toMatchObject({ userId: '42' })
+    for (const userId of ['', 1.5, {}, 'a\nb'])
+      expect(() => makeClient({ userId } as never)).toThrow(expect.objectContaining({ code: 'bad_user_id' }))
+  })
 
   test.each(['__proto__', 'constructor', '👻', 'x'.repeat(128), '\u2028'])('%j is a user id', async id => {
     const client = await openClient()

@@ -1,5 +1,6 @@
 import { PresenceError } from './errors.ts'
 import { chunk } from './ids.ts'
+import { callListener } from './listeners.ts'
 import type { Platform } from './platform.ts'
 import type {
   EndedSubscriptions,
@@ -227,7 +228,7 @@ export function createSubscriptions(
   function end(ended: EndedSubscriptions): void {
     const { userIds = [], all, count } = ended
     const isEnded = ({ topic }: Subscription): boolean =>
-      isUser(topic) ? userIds.includes(topic) : topic === ALL_USERS ? !!all : !!count
+      isUser(topic) ? userIds.includes(topic) : !!(topic === ALL_USERS ? all : count)
     const part = [...subscriptions.values()].filter(isEnded)
     for (const each of part) {
       onServer.delete(each)
@@ -316,6 +317,7 @@ export function createSubscriptions(
       if (message.type === 'online_count' && message.count !== count) {
         count = message.count
         emitCount(count)
+        for (const changed of subscriptions.get(ONLINE_COUNT)?.subscribers ?? []) callListener(changed)
       }
       view.emit()
       return false

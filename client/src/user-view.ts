@@ -69,10 +69,7 @@ export function userView(
 
   return {
     get: userId => users.get(userId),
-    all() {
-      list ??= [...users.values()]
-      return list
-    },
+    all: () => (list ??= [...users.values()]),
     receive,
     refresh() {
       for (const user of users.values()) if (user.freshness !== freshnessOf(user.userId)) receive(user)

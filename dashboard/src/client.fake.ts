@@ -5,6 +5,7 @@ import type {
   PresenceClient,
   PresenceError,
   PresenceUser,
+  Readable,
   Status,
 } from '@who-is-online/client'
 
@@ -43,6 +44,11 @@ export function fakeClient(): FakeClient {
     }
   }
 
+  /** A readable that never changes. */
+  function readable<Value>(value: Value): Readable<Value> {
+    return { get: () => value, subscribe: () => () => {} } as object as Readable<Value>
+  }
+
   const client: PresenceClient = {
     subscribe: () => () => {},
     watchAll() {
@@ -51,6 +57,9 @@ export function fakeClient(): FakeClient {
     },
     watchCount: () => () => {},
     get: () => undefined,
+    user: () => readable(undefined),
+    list: () => readable([]),
+    onlineCount: () => readable(undefined),
     users: () => [],
     count: undefined,
     get freshness() {
@@ -67,6 +76,7 @@ export function fakeClient(): FakeClient {
     identify: async () => {},
     setActivity: () => {},
     setVisible: () => {},
+    serverTime: () => Date.parse(LAST_SEEN),
     get connectionStatus() {
       return connectionStatus
     },

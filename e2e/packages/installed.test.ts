@@ -70,16 +70,20 @@ const SCRIPT = `
 
 const ESM = `
   import { createClient } from '@who-is-online/client'
-  import { usePresence } from '@who-is-online/client/react'
+  import { useUserStatus } from '@who-is-online/client/react'
+  import { observeAppState } from '@who-is-online/client/react-native'
   import { WebSocket } from 'ws'
-  if (typeof usePresence !== 'function') throw new Error('no hooks')
+  if (typeof observeAppState !== 'function') throw new Error('no React Native')
+  if (typeof useUserStatus !== 'function') throw new Error('no hooks')
   ${SCRIPT}`
 
 const CJS = `
   const { createClient } = require('@who-is-online/client')
-  const { usePresence } = require('@who-is-online/client/react')
+  const { useUserStatus } = require('@who-is-online/client/react')
+  const { observeAppState } = require('@who-is-online/client/react-native')
   const { WebSocket } = require('ws')
-  if (typeof usePresence !== 'function') throw new Error('no hooks')
+  if (typeof observeAppState !== 'function') throw new Error('no React Native')
+  if (typeof useUserStatus !== 'function') throw new Error('no hooks')
   ${SCRIPT}`
 
 /** The same in a worker thread. */

@@ -172,7 +172,7 @@ test('the state is failing while the first attempts fail', () => {
 test('a refusal has its reason', () => {
   const it = livePage()
   it.sendError(new PresenceError('refused', 'not here'))
-  it.setConnection('suspended', 'stale')
+  it.setConnection('refused', 'stale')
   it.draw()
   expect(it.live.trust.value).toEqual({ state: 'refused', reason: 'not here' })
 })

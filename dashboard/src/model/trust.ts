@@ -73,7 +73,7 @@ export class Trusted {
     const trust = this.trust.value
     const { refusal, connectionStatus } = this.#client
     const reason = this.#reason
-    if (connectionStatus === 'suspended') {
+    if (connectionStatus === 'refused') {
       return trust.state === 'refused' ? trust : { state: 'refused', reason: refusal?.message ?? 'refused' }
     }
     if (isLive) return { state: 'live' }

@@ -1,5 +1,5 @@
 import type { Status } from '@who-is-online/client'
-import { useConnectionStatus, useMyStatus, useOnlineCount, usePresence } from '@who-is-online/client/react'
+import { useConnectionStatus, useMyStatus, useOnlineCount, useUserStatus } from '@who-is-online/client/react'
 import type { ReactNode } from 'react'
 
 /** The members of this chat. The service has no list of members: it comes from the application. */
@@ -9,7 +9,7 @@ const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
 
 /** One member of the team. Renders again only when this user changes. */
 function Member({ userId }: { readonly userId: string }): ReactNode {
-  const user = usePresence(userId)
+  const user = useUserStatus(userId)
   const status = user?.status ?? 'unknown'
   // While the connection is lost, the last known status is shown in grey.
   return (
