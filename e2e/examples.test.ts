@@ -1,16 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { useServer } from '@who-is-online/testing/use-server'
 import { Window } from 'happy-dom'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 
-// Runs each example unchanged against a real server. The pages run in a DOM without a browser, so their
-// appearance is not tested here.
+// Runs the examples of the workspace unchanged against a real server. The page runs in a DOM without a browser, so its
+// appearance is not tested here. The other examples have lockfiles of their own: see e2e/examples.
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url))
 const server = useServer({ OFFLINE_GRACE_MS: 300 })
@@ -23,21 +22,13 @@ async function until(holds: () => boolean, what: () => string): Promise<void> {
   }
 }
 
-/** A BroadcastChannel, which happy-dom lacks, that does not keep the test process alive. */
-class Channel extends BroadcastChannel {
-  constructor(name: string) {
-    super(name)
-    this.unref()
-  }
-}
-
 /** Opens a page of an example as a user. */
 function open(html: string, user: string): Window {
   const window = new Window({
     url: `http://localhost/?${new URLSearchParams({ user, url: server.url })}`,
     settings: { enableJavaScriptEvaluation: true, suppressInsecureJavaScriptEnvironmentWarning: true },
   })
-  Object.assign(window, { WebSocket, BroadcastChannel: Channel })
+  Object.assign(window, { WebSocket })
   const body = /<body>(.*)<\/body>/s.exec(html)?.[1] ?? ''
   window.document.body.innerHTML = body.replaceAll(/<script.*?<\/script>/gs, '')
   return window
@@ -79,41 +70,6 @@ test('html: two pages see each other, a status and a disconnect', async () => {
   )
   ann.eval('window.client.close()')
   for (const window of windows) await window.happyDOM.close()
-})
-
-test('react-chat: builds, and shows the team and its changes', async () => {
-  const outDir = join(server.dir, 'react-chat')
-  // As `pnpm build` does: in this process, Vite would build for tests.
-  await promisify(execFile)(
-    process.execPath,
-    ['node_modules/vite/bin/vite.js', 'build', '--outDir', outDir, '--emptyOutDir'],
-    { cwd: join(examples, 'react-chat'), env: { ...process.env, NODE_ENV: 'production' } },
-  )
-  const html = readFileSync(join(outDir, 'index.html'), 'utf8')
-  const address = /src="\/(assets\/[^"]+\.js)"/.exec(html)?.[1] ?? ''
-  const bob = await TestClient.v2(server, 'bob', { username: 'Bob' })
-  const window = open(html, 'cem')
-  window.eval(`(() => {${readFileSync(join(outDir, address), 'utf8')}})()`)
-  await until(
-    () => /Bob: online/.test(said(window, 'Team')) && said(window, 'Team').includes('cem: online'),
-    () => window.document.body.innerHTML,
-  )
-  expect(said(window, 'Team')).toContain('dora: offline')
-  await bob.ask({ type: 'set_status', status: 'busy', text: 'in a call' }, 'status_updated')
-  await until(
-    () => said(window, 'Team').includes('Bob: busy (in a call)'),
-    () => said(window, 'Team'),
-  )
-  await until(
-    () => said(window, 'Connection') === 'open, 2 online',
-    () => said(window, 'Connection'),
-  )
-  await bob.leave()
-  await until(
-    () => said(window, 'Team').includes('Bob: offline'),
-    () => said(window, 'Team'),
-  )
-  await window.happyDOM.close()
 })
 
 test('node-bot: greets each user who comes once, and disconnects cleanly', async () => {

@@ -1,0 +1,53 @@
+import { useServer } from '@who-is-online/testing/use-server'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe } from 'vitest'
+import { browserTest, newContext } from '../browser/stage.ts'
+import { install, runScript, serve } from './example.ts'
+
+// The examples in Vue and Svelte have the same page. Nobody waits for this grace period.
+const server = useServer({ OFFLINE_GRACE_MS: 600_000 })
+
+async function open(origin: string): Promise<Page> {
+  const page = await (await newContext()).newPage()
+  await page.goto(origin)
+  return page
+}
+
+async function logIn(page: Page, userId: string): Promise<void> {
+  await page.getByLabel('Name').fill(userId)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByTitle(`${userId}: online`).waitFor()
+}
+
+const logOut = (page: Page) => page.getByRole('button', { name: 'Log out' }).click()
+
+describe.each(['vue', 'svelte'])('%s', name => {
+  beforeAll(async () => {
+    await install(name)
+    await runScript(name, 'build', { VITE_PRESENCE_URL: server.url })
+  }, 240_000)
+
+  browserTest(
+    'the production build shows logins, statuses and logouts at once',
+    { timeout: 120_000 },
+    async () => {
+      const origin = await serve(name, 'preview --port 0')
+      const [ann, bob] = [await open(origin), await open(origin)]
+      await logIn(ann, 'ann')
+      for (let n = 0; n < 3; n++) {
+        await logIn(bob, 'bob')
+        await ann.getByTitle('bob: online').waitFor()
+        await bob.getByLabel('My status').selectOption('busy')
+        await ann.getByTitle('bob: busy').waitFor()
+        await bob.getByLabel('My status').selectOption('online')
+        await ann.getByTitle('bob: online').waitFor()
+        await logOut(bob)
+        await ann.getByTitle('bob: offline').waitFor()
+      }
+      await logIn(bob, 'cem')
+      await ann.getByTitle('cem: online').waitFor()
+      await ann.getByTitle('bob: offline').waitFor()
+      for (const page of [ann, bob]) await logOut(page)
+    },
+  )
+})
