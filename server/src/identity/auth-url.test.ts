@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AuthUrl, CACHE_MS, MAX_AT_ONCE } from './auth-url.ts'
 import { Application } from './testing/application.ts'
-import { NOW } from './testing/new-identity.ts'
+import { NOW, newIdentity } from './testing/new-identity.ts'
 import { newRequest } from './testing/new-request.ts'
 
 const LONG_MS = 10_000
@@ -128,6 +128,12 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
   ['404', response => response.writeHead(404).end(), /^status 404$/],
   ['a redirect', response => response.writeHead(302, { Location: '/login' }).end(), /^status 302$/],
   ['HTML', response => response.end('<html>'), /not JSON/],
+  [
+    'invalid UTF-8',
+    response => response.end(Buffer.from('{"userId":"a\xff"}', 'latin1')),
+    /not JSON in UTF-8/,
+  ],
+  ['a lone surrogate', response => response.end('{"userId":"a\\ud800"}'), /"userId" must be/],
   ['nothing', response => response.writeHead(204).end(), /not JSON/],
   ['null', response => response.end('null'), /"userId" must be/],
   ['no user', response => response.end('{}'), /"userId" must be/],
@@ -148,6 +154,26 @@ test.each<[string, (response: ServerResponse) => void, RegExp]>([
     expect(await identify(cookie)).toMatchObject({ state: 'known' })
   },
 )
+
+test('[D10] ids that are not ASCII are read as UTF-8', async () => {
+  respond({ userId: 'Jörg 🙂' })
+  expect(await identify(cookie)).toMatchObject({ grant: { userId: 'Jörg 🙂' } })
+})
+
+test('[D12] the log line about AUTH_URL has no query, which can contain a key of the operator', async () => {
+  const { identify, logged } = newIdentity({ AUTH_URL: `${application.url}?key=SECRET` })
+  for (const answer of [
+    (response: ServerResponse) => void response.writeHead(500).end(),
+    (response: ServerResponse) => void response.end('{}'),
+    (response: ServerResponse) => void response.socket?.resetAndDestroy(),
+  ]) {
+    application.answer = (_request, response) => answer(response)
+    expect(await identify({ headers: cookie })).toMatchObject({ state: 'unavailable' })
+  }
+  expect(logged).toHaveLength(3)
+  expect(logged.join()).not.toContain('SECRET')
+  expect(application.requests[0]?.url).toContain('SECRET')
+})
 
 test('[D10] at most 100 requests are sent at once', async () => {
   application.answer = () => {}

@@ -78,7 +78,8 @@ export function createVerifier(settings: Settings, { clock, log }: IdentityPorts
     new RemoteKeys({
       fetchKeys,
       steady: () => clock.steady(),
-      failed: reason => log.limited('keys', 'the keys of tokens could not be fetched', { from, reason }),
+      failed: reason =>
+        log.limited('keys', 'the keys of tokens could not be fetched', { from: withoutQuery(from), reason }),
     })
   const byIssuer = (): ReadonlyMap<string, RemoteKeys> =>
     new Map(issuers.map(issuer => [issuer, remoteKeys(issuer, discoveredKeys(issuer, FETCH_MS))]))
@@ -90,6 +91,12 @@ export function createVerifier(settings: Settings, { clock, log }: IdentityPorts
     claims: claimRulesOf(settings),
     now: () => clock.now(),
   })
+}
+
+/** A URL as it may be logged: a query can contain a key. */
+function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname}`
 }
 
 function claimRulesOf(settings: Settings): ClaimRules {

@@ -19,7 +19,7 @@ export async function fetchJson(url: string, timeoutMs: number): Promise<unknown
 /** The answer of another server. */
 interface Answer {
   readonly status: number
-  /** Parses the body. @throws Error if it is not JSON */
+  /** Parses the body. @throws Error if it is not JSON in UTF-8 */
   json(): unknown
 }
 
@@ -56,11 +56,14 @@ async function limited(response: Response): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** Other decoders replace invalid bytes by U+FFFD, so two user ids could become the same. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 function parse(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString())
+    return JSON.parse(utf8.decode(body))
   } catch {
-    throw new Error('the answer is not JSON')
+    throw new Error('the answer is not JSON in UTF-8')
   }
 }
 

@@ -188,6 +188,8 @@ const broken: readonly (readonly [Behaviour, RegExp])[] = [
   ['stall', /no answer within 100 ms/],
   ['html', /not JSON/],
   ['not keys', /JSON Web Key Set/],
+  ['no keys', /^no key can verify RS256, ES256/],
+  ['unusable keys', /^no key can verify RS256, ES256/],
   ['redirect', /status 302/],
   ['error', /status 500/],
   ['endless', /longer than 256 KiB/],
@@ -213,6 +215,43 @@ describe.each(broken)('[D9] a server of keys that answers: %s', (behaviour, reas
     steady = 100 * FRESH_MS
     for (let count = 0; count < 5; count++) expect(await keys.verify(signed)).toBe('yes')
   })
+})
+
+test.each<Behaviour>(['no keys', 'unusable keys'])(
+  '[D9] one answer with %s does not replace the known keys',
+  async behaviour => {
+    const keys = keysOf(issuer, 5_000)
+    const signed = await token()
+    expect(await keys.verify(signed)).toBe('yes')
+    issuer.behaviour = behaviour
+    expect(await keys.verify(await token({ kid: 'unknown' }))).toBe('unavailable')
+    expect([issuer.requests.length, reasons.length]).toEqual([2, 1])
+    expect(await keys.verify(signed)).toBe('yes')
+    // The negative control: an answer with another key does replace them.
+    issuer.behaviour = 'serve'
+    await issuer.addKey()
+    issuer.revokeOlderKeys()
+    expect(await keys.verify(await token())).toBe('yes')
+    expect(await keys.verify(signed)).toBe('no')
+  },
+)
+
+test('[D9] a key set with one usable key among others is used', async () => {
+  const usable = (await fetchJson(issuer.jwksUrl, 5_000)) as { keys: unknown[] }
+  const keys = keysFrom(async () => ({ keys: [{}, { kty: 'oct', k: 'c2VjcmV0' }, ...usable.keys] }))
+  expect(await keys.verify(await token())).toBe('yes')
+})
+
+test('[D12] the log line about keys has no query, which can contain a key of the operator', async () => {
+  const url = `${issuer.jwksUrl}?key=SECRET#SECRET`
+  for (const behaviour of ['error', 'not keys', 'reset', 'html'] as const) {
+    const { bearer, logged } = newIdentity({ AUTH_JWKS_URL: url, AUTH_AUDIENCE: 'presence' })
+    issuer.behaviour = behaviour
+    expect(await bearer(await issuer.sign(NOW))).toMatchObject({ state: 'unavailable' })
+    expect(logged.join()).toContain(`"from":"${issuer.jwksUrl}"`)
+    expect(logged.join()).not.toContain('SECRET')
+  }
+  expect(issuer.requests).toEqual(Array(4).fill('/keys?key=SECRET'))
 })
 
 test('[D9] a server that is down is asked at most ten times at once', async () => {

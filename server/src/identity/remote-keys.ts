@@ -54,7 +54,8 @@ type Answer = 'yes' | 'no' | 'unknown key'
  *   and keep its id. If the keys can't be fetched, the result is `no`: such a token is usually a forged one.
  * - If the rate limit of fetches is reached, or the fetch fails, a token with an unknown key may be valid: the
  *   result is `unavailable`, never `no`.
- * - Old keys are used until newer ones were fetched.
+ * - Old keys are used until newer ones were fetched. A key set without a usable key counts as a failed fetch: otherwise
+ *   one wrong answer of the provider would refuse all users.
  */
 export class RemoteKeys {
   readonly #options: RemoteKeysOptions
@@ -109,7 +110,10 @@ export class RemoteKeys {
 
   async #load(): Promise<boolean> {
     try {
-      const keys = createLocalJWKSet((await this.#options.fetchKeys()) as JSONWebKeySet)
+      const keySet = (await this.#options.fetchKeys()) as JSONWebKeySet
+      const keys = createLocalJWKSet(keySet)
+      if (!(await hasUsableKey(keySet)))
+        throw new Error(`no key can verify ${PUBLIC_KEY_ALGORITHMS.join(', ')}`)
       this.#known = { keys, fetchedAt: this.#options.steady() }
       return true
     } catch (error) {
@@ -117,6 +121,22 @@ export class RemoteKeys {
       return false
     }
   }
+}
+
+/** Whether a key set has a key that could verify a token. One without would refuse all tokens. */
+async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
+  for (const key of keys) {
+    const only = createLocalJWKSet({ keys: [key] })
+    for (const alg of PUBLIC_KEY_ALGORITHMS) {
+      try {
+        await only({ alg })
+        return true
+      } catch {
+        // Another algorithm, another use than `sig`, or malformed.
+      }
+    }
+  }
+  return false
 }
 
 async function verifyWith(known: KeySet | undefined, token: ReadToken): Promise<Answer> {

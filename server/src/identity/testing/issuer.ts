@@ -10,6 +10,9 @@ export type Behaviour =
   | 'stall'
   | 'html'
   | 'not keys'
+  | 'no keys'
+  /** Keys of other kinds, for other uses, and malformed ones. */
+  | 'unusable keys'
   | 'redirect'
   | 'error'
   | 'endless'
@@ -127,6 +130,14 @@ export class Issuer {
         return
       case 'not keys':
         return json({ keys: 'none' })
+      case 'no keys':
+        return json({ keys: [] })
+      case 'unusable keys': {
+        const { jwk } = this.#newest
+        const malformed = { kty: 'EC', crv: 'P-256', x: 'x' }
+        const secret = { kty: 'oct', k: 'c2VjcmV0' }
+        return json({ keys: [secret, malformed, { ...jwk, use: 'enc' }, { ...jwk, alg: 'ES384' }, {}] })
+      }
       case 'redirect':
         response.writeHead(302, { Location: `${this.url}/other-keys` }).end()
         return
