@@ -78,6 +78,8 @@ describe('a server with AUTH_SECRET', () => {
     const bob = tokenOf({ sub: 'bob' })
     const headers = { authorization: `Bearer ${bob}` }
     expect(await result(`${server.url}?token=${ann}`, { headers })).toEqual({ status: 400 })
+    const both = { authorization: [`Bearer ${ann}`, `Bearer ${bob}`] as unknown as string }
+    expect(await result(server.url, { headers: both })).toEqual({ status: 400 })
     const cookie = `jwt=${ann}`
     expect(await result(server.url, { headers: { cookie } })).toEqual({ status: 403 })
     expect(await result(server.url, { headers: { cookie, origin: 'https://evil.example' } })).toEqual({

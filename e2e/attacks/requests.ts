@@ -91,6 +91,16 @@ export const requests: readonly HostileRequest[] = [
   { title: 'two Hosts, plain HTTP', bytes: plain('Host: example.com\r\n'), expected: ['400'] },
   { title: 'two equal Hosts, plain HTTP', bytes: plain(HOST), expected: ['400'] },
   { title: 'two Hosts, an upgrade', bytes: websocket('Host: example.com\r\n'), expected: ['400'] },
+  {
+    title: 'two Authorizations, plain HTTP',
+    bytes: plain('Authorization: Bearer a\r\nAuthorization: Bearer b\r\n'),
+    expected: ['400'],
+  },
+  {
+    title: 'two Authorizations, an upgrade',
+    bytes: websocket('Authorization: Bearer a\r\nAuthorization: Bearer b\r\n'),
+    expected: ['400'],
+  },
   { title: '2,000 headers, plain HTTP', bytes: plain('a:\r\n'.repeat(2_000)), expected: ['431'] },
   { title: '2,000 headers, an upgrade', bytes: websocket('a:\r\n'.repeat(2_000)), expected: ['431'] },
   {

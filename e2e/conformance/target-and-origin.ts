@@ -5,19 +5,15 @@ import { accepted, answered, refused, refusedAfterUpgrade } from './handshake.ts
 
 /** The path and the length of the request target. */
 export const paths: readonly Case[] = [
-  ...[
-    '/',
-    '/ws/',
-    '/WS',
-    '//ws',
-    '/ws/x',
-    '/wss',
-    '/ws;x',
-    '/%77s',
-    '/api/../ws',
-    '/.',
-    '/ws%3FuserId=raw',
-  ].map(target => refused(`path ${target}`, { target: `${target}?userId=raw` }, 404)),
+  ...['/', '/ws//', '//ws', '/ws/x', '/wss', '/ws;x', '/%77s', '/api/../ws', '/.', '/ws%3FuserId=raw'].map(
+    target => refused(`path ${target}`, { target: `${target}?userId=raw` }, 404),
+  ),
+  ...['/ws/', '/WS', 'HTTP://127.0.0.1/Ws/'].map(path =>
+    accepted(`path ${path}`, { target: `${path}?userId=raw` }),
+  ),
+  ...['http://', 'http:///ws', 'ftp://127.0.0.1/ws'].map(target =>
+    refused(`target ${target}`, { target: `${target}?userId=raw` }, 404),
+  ),
   refused('target *', { target: '*' }, 404),
   refused('an empty target', { target: '' }, 400),
   refused('a target with a space', { target: '/ws?userId=a b' }, 400),
@@ -164,5 +160,5 @@ export const origins: readonly Case[] = [
     'http://',
     'http://localhost, http://localhost',
   ].map(value => refused(`Origin: ${JSON.stringify(value)}`, origin(value), 403)),
-  refused('two Origins', origin(['http://localhost', 'https://example.com']), 403),
+  refused('two Origins', origin(['http://localhost', 'https://example.com']), 400),
 ]

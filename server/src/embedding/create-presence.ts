@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream'
 import { decode } from '@who-is-online/protocol/decode'
 import { isName, NAME_RULE, type UserId } from '@who-is-online/protocol/words'
 import { type Core, startCore } from '../core.ts'
-import { pathOf } from '../gateway/handshake.ts'
 import { offersWebSocket } from '../gateway/upgrade.ts'
 import { createHandler, type Next } from '../http/handler.ts'
 import { type Authenticate, createAuthenticatedIdentity } from '../identity/authenticate.ts'
@@ -13,6 +12,7 @@ import type { Identity } from '../identity/identity.ts'
 import { consoleLine, FunctionLog, type LogLine } from '../log/function-log.ts'
 import type { Log } from '../log.ts'
 import { openFileLimit } from '../open-files.ts'
+import { exactPathOf } from '../request-target.ts'
 import type { Settings } from '../settings.ts'
 import { createJsonFileStore } from '../storage/json-file.ts'
 import { SystemClock } from '../time/clock.ts'
@@ -146,7 +146,7 @@ function embed(core: Core, path: string, log: Log): EmbeddedPresence {
     handler: createHandler({ health, metrics, version, log }),
 
     handleUpgrade(request, socket, head) {
-      if (pathOf(request.url ?? '') !== path || !offersWebSocket(request)) return false
+      if (exactPathOf(request.url ?? '') !== path || !offersWebSocket(request)) return false
       gateway.upgrade(request, socket as Socket, head)
       return true
     },

@@ -85,16 +85,37 @@ test.each([
   ['a URL that is too long', { url: `/ws?userId=${'x'.repeat(9_000)}` }, 414],
   ['HTTP/1.0', { httpVersion: '1.0' }, 400],
   ['two Host headers', { rawHeaders: ['Host', 'a', 'host', 'b'] }, 400],
-  ['no Host header', { rawHeaders: [] }, 400],
+  ['no Host header', { headers: { host: undefined }, rawHeaders: [] }, 400],
+  [
+    'two Authorization headers',
+    { rawHeaders: ['Authorization', 'Bearer a', 'authorization', 'Bearer b'] },
+    400,
+  ],
+  ['two Origin headers', { rawHeaders: ['Origin', 'https://a', 'origin', 'https://b'] }, 400],
   ['a body', { headers: { 'content-length': '5' } }, 400],
   ['a chunked body', { headers: { 'transfer-encoding': 'chunked' } }, 400],
   ['another version of WebSocket', { headers: { 'sec-websocket-version': '8' } }, 426],
   ['another path', { url: '/chat?userId=ann' }, 404],
+  ['a path with an empty segment', { url: '/ws//?userId=ann' }, 404],
+  ['a path in percent-encoding', { url: '/%77s?userId=ann' }, 404],
+  ['a target without a host', { url: 'http:///ws?userId=ann' }, 404],
+  ['a target without a path', { url: 'http://' }, 404],
+  ['a target of another scheme', { url: 'ftp://app.test/ws?userId=ann' }, 404],
   ['a web page of another host', { headers: { origin: 'https://evil.test' } }, 403],
 ] as const)('[C1 O5] %s is refused', (_what, asked, status) => {
   const verdict = judge(asked as Asked)
   expect(verdict).toMatchObject({ kind: 'refused', status })
 })
+
+test.each(['/ws', '/WS', '/ws/', '/Ws/', 'http://app.test/WS/', 'HTTPS://app.test/ws'])(
+  '[T7] a client may connect to %s, and the case of its user id is kept',
+  path => {
+    expect(judge({ url: `${path}?userId=Ann/` })).toMatchObject({
+      kind: 'accepted',
+      grant: { userId: 'Ann/' },
+    })
+  },
+)
 
 test('[O5] the log line about a refused web page contains the setting that allows it', () => {
   const origins = { allowed: ['https://a.test'], hosts: [], development: false }

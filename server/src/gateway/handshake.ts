@@ -6,11 +6,13 @@ import type { Identified, Identity } from '../identity/identity.ts'
 import { Pool, type PoolRefusal } from '../pool.ts'
 import type { FirstChoice } from '../presence/choice.ts'
 import type { Limit } from '../refusals.ts'
+import { normalTarget, pathOf } from '../request-target.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import { type ClientAddress, clientAddress, countedAs, isFromProxy } from './address.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
 import { type Disallowed, disallowedOrigin, type OriginRules } from './origin.ts'
 import { type Parameters, readParameters } from './parameters.ts'
+import { repeatedHeader } from './single-headers.ts'
 
 /** A log line about a refusal. */
 export interface Report {
@@ -83,21 +85,6 @@ export const PENDING_MS = 5_000
 /** The longest request target, in characters. All parameters together need far less, even percent-encoded. */
 export const MAX_URL_CHARS = 8 * 1024
 
-/**
- * The start of a request target in absolute form. Proxies send this form, and servers must accept it (RFC
- * 9112, section 3.2.2).
- */
-const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i
-
-/** The path of a request target. */
-export function pathOf(target: string): string {
-  return withoutHost(target).split('?', 1)[0] as string
-}
-
-function withoutHost(target: string): string {
-  return target.startsWith('/') ? target : target.replace(SCHEME_AND_HOST, '')
-}
-
 /** The subprotocol that requests each protocol version. v1 needs none. */
 export const SUBPROTOCOL: Readonly<Record<ProtocolVersion, string>> = {
   v1: 'who-is-online.v1',
@@ -134,11 +121,11 @@ export class Handshake {
    */
   judge(request: IncomingMessage, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
     const { origins, trustProxy, limits, path } = this.#options
-    const url = withoutHost(request.url ?? '')
+    const url = normalTarget(request.url ?? '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
-    if (pathOf(url) !== path) return refused(404, `WebSocket clients connect to ${path}`)
+    if (pathOf(url) !== pathOf(path)) return refused(404, `WebSocket clients connect to ${path}`)
     if (isStopping) return STOPPING
 
     const from = clientAddress(request, trustProxy)
@@ -261,24 +248,13 @@ function busy(detail: string, { limit, of }: PoolRefusal, from: ClientAddress): 
   return { ...unavailable(`${detail} (${limit})`), report }
 }
 
-/** The answer to a request with no Host or with more than one. */
-export const ONE_HOST = 'exactly one Host header is required'
-
-/**
- * Whether a request has exactly one Host header (RFC 9112, section 3.2). Node keeps the first one in `headers`, but a
- * proxy may have used another one.
- */
-export function hasOneHost(rawHeaders: readonly string[]): boolean {
-  let hosts = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] as string)) hosts++
-  return hosts === 1
-}
-
-/** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check. */
+/** Checks what RFC 6455, section 4.2.1, requires of a handshake and `ws` does not check, and {@link repeatedHeader}. */
 function violationIn({ httpVersion, rawHeaders, headers }: IncomingMessage): Verdict | undefined {
   const version = { 'Sec-WebSocket-Version': '13' }
   if (httpVersion !== '1.1') return refused(400, 'a WebSocket handshake must use HTTP/1.1', version)
-  if (!hasOneHost(rawHeaders)) return refused(400, ONE_HOST, version)
+  if (headers.host === undefined) return refused(400, 'a Host header is required', version)
+  const repeated = repeatedHeader(rawHeaders)
+  if (repeated !== undefined) return refused(400, repeated, version)
   if (Number(headers['content-length'] ?? 0) !== 0 || headers['transfer-encoding'] !== undefined) {
     return refused(400, 'a WebSocket handshake must have no body')
   }

@@ -129,6 +129,22 @@ test.each([
   expect(reached).toEqual([])
 })
 
+test.each([
+  'Host: y\r\n',
+  'Authorization: Bearer a\r\nauthorization: Bearer b\r\n',
+  'Origin: a\r\nOrigin: a\r\n',
+])('[D4] a request with a header twice gets 400: %j', async headers => {
+  await serve()
+  const { received, closed } = send(get('/', headers))
+  await closed
+  expect(received()).toMatch(/^HTTP\/1.1 400 /)
+  expect(received()).toContain('headers: send one')
+  expect(reached).toEqual([])
+  // The negative control: once.
+  send('GET /once HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nOrigin: a\r\n\r\n')
+  await until(() => reached.length === 1)
+})
+
 test('[L7] a body of the longest length is allowed', async () => {
   await serve()
   send(get('/', `Content-Length: ${MAX_BODY_BYTES}\r\n`))

@@ -8,7 +8,7 @@ import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import { clientAddress, countedAs } from './address.ts'
 import { AddressRate } from './address-rate.ts'
-import { hasOneHost, ONE_HOST } from './handshake.ts'
+import { repeatedHeader } from './single-headers.ts'
 
 export interface PlainHttpOptions {
   readonly clock: Pick<Clock, 'steady'>
@@ -81,7 +81,7 @@ export class PlainHttp {
       })
     })
     if (this.#isTooFast(request, response)) return
-    if (hasWrongHost(request, response) || hasWrongBody(request, response)) return
+    if (hasRepeatedHeader(request, response) || hasWrongBody(request, response)) return
     this.#listener(request, response)
   }
 
@@ -117,10 +117,11 @@ export class PlainHttp {
   }
 }
 
-/** Refuses a request with several Hosts. Returns whether it did. Node refuses requests of HTTP/1.1 without one. */
-function hasWrongHost({ rawHeaders, headers }: IncomingMessage, response: ServerResponse): boolean {
-  if (headers.host === undefined || hasOneHost(rawHeaders)) return false
-  refuse(response, 400, ONE_HOST)
+/** Refuses a request with a header that must occur once. Returns whether it did. */
+function hasRepeatedHeader({ rawHeaders }: IncomingMessage, response: ServerResponse): boolean {
+  const repeated = repeatedHeader(rawHeaders)
+  if (repeated === undefined) return false
+  refuse(response, 400, repeated)
   return true
 }
 

@@ -214,6 +214,19 @@ test('[T7] /ws without an upgrade says how to connect, in every spelling', async
   }
 })
 
+test.each(['http://', 'http://?x', 'http:///healthz', 'http://[', 'x://', 'ftp://x/healthz'])(
+  '[T7] the target %s, which has no path, is a 404 for every method, like every unknown path',
+  async target => {
+    const unknown = await get(withPage, '/unknown')
+    for (const method of ['GET', 'OPTIONS', ...OTHER_METHODS]) {
+      const { status, headers, body } = await get(withPage, target, { 'Content-Length': 0 }, method)
+      expect([method, status, body.toString()]).toEqual([method, 404, unknown.body.toString()])
+      expect({ ...headers, date: '' }).toEqual({ ...unknown.headers, date: '' })
+      expect(headers['x-powered-by']).toBeUndefined()
+    }
+  },
+)
+
 test('a path that is not UTF-8 is a 400 that says what is wrong', async () => {
   const { status, body } = await get(withPage, '/assets/%ff')
   expect(status).toBe(400)

@@ -1,8 +1,9 @@
-import express, { type Express } from 'express'
+import type { RequestListener } from 'node:http'
+import express from 'express'
 import type { Log } from '../log.ts'
+import { normalTarget } from '../request-target.ts'
 import { type LivePage, type PageSources, servePage } from './live-page.ts'
 import { readOnly, serverOptions } from './methods.ts'
-import { normalPath } from './normal-path.ts'
 import { failure, type OperationsOptions, operations } from './operations.ts'
 import { servePlainPage } from './page.ts'
 import { policy } from './policy.ts'
@@ -19,16 +20,16 @@ export interface AppOptions extends OperationsOptions {
 }
 
 /** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
-export function createApp(options: AppOptions): Express {
+export function createApp(options: AppOptions): RequestListener {
   const { log, livePage, pageSources, isOpen } = options
   const app = express()
   const endpoint = isOpen ? '/ws?userId=ID' : '/ws with a token'
   app.disable('etag')
+  app.disable('x-powered-by')
   app.enable('strict routing')
   app.enable('case sensitive routing')
   app.use(policy())
   app.use(serverOptions)
-  app.use(normalPath)
 
   if (livePage === 'not built') app.use(servePlainPage(isOpen, pageSources.apiKey))
   else if (livePage) app.use(servePage(livePage, pageSources))
@@ -41,5 +42,9 @@ export function createApp(options: AppOptions): Express {
     problem(response, 404, `unknown path: WebSocket clients connect to ${endpoint}`)
   })
   app.use(failure(log))
-  return app
+  return (request, response) => {
+    // Before Express: to a target without a path it answers with a page of its own, without the headers above.
+    request.url = normalTarget(request.url ?? '')
+    app(request, response)
+  }
 }
