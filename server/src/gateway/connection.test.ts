@@ -11,6 +11,7 @@ import { type Caller, Connection } from './connection.ts'
 import { Debts } from './debts.ts'
 import type { Inbox } from './inbox.ts'
 import { UNLIMITED } from './limits.ts'
+import { MessageTurns } from './message-turns.ts'
 import { newPorts } from './testing/new-ports.ts'
 
 // One connection without a socket: what it does when a text arrives or the client leaves.
@@ -67,14 +68,18 @@ function note(bytes: Buffer): boolean {
   return true
 }
 
-function connect(what: Partial<Caller> = {}, limits = UNLIMITED): Connection {
+function connect(
+  what: Partial<Caller> = {},
+  limits = UNLIMITED,
+  messageTurns = new MessageTurns(Number.POSITIVE_INFINITY),
+): Connection {
   const clock = { now: () => T, awake: () => at, steady: () => at }
   const tracker = newTracker({ presence, feed, clock })
   const ignore = () => {}
   const log = { error: () => errors++, info: ignore, debug: ignore, limited: ignore, once: ignore }
   const ports = newPorts(
     { presence, feed, tracker, clock },
-    { limits, log, gone: () => gone++, tooFast, debts },
+    { limits, log, gone: () => gone++, tooFast, debts, messageTurns },
   )
   const webSocket = {
     readyState: WebSocket.OPEN,
@@ -209,6 +214,36 @@ test('[L3] messages beyond the burst wait in their order, and the client is not 
   expect(await wait(1_000)).toEqual(['pong frame hello'])
   expect(await wait(1_000)).toEqual(['resume'])
   expect(tooFast.size).toBe(0)
+})
+
+test('[L3] a list of the users with one status counts as ten messages more', async () => {
+  const limits = { ...UNLIMITED, messages: { burst: 12, everyMs: 1_000 } }
+  for (const [list, pings] of [
+    [{ type: 'list_users', status: 'online' }, 1],
+    [{ type: 'list_users' }, 11],
+  ] as const) {
+    const connection = connect({ grant: OBSERVER }, limits)
+    await taken()
+    connection.receive(JSON.stringify(list))
+    for (let n = 0; n < 12; n++) connection.receive('{"type":"ping"}')
+    expect((await taken()).filter(type => type === 'pong')).toHaveLength(pings)
+    connection.end(4508, 'silent')
+    await taken()
+  }
+})
+
+test('[L11] a request that waits for its turn takes effect and is answered before the close of the client', async () => {
+  let ms = 0
+  const connection = connect({}, UNLIMITED, new MessageTurns(1, () => ms++))
+  await taken()
+  connection.receive('{"type":"ping"}')
+  connection.receive('{"type":"set_status","status":"busy"}')
+  connection.closed(1000, () => output.push('answer to the close frame'))
+  // The event that follows when the TCP connection has ended.
+  connection.closed(1006)
+  expect([presence.see('ann').status, gone, output]).toEqual(['online', 0, ['pause']])
+  expect(await taken()).toEqual(['pause', 'pong', 'resume', 'status_updated', 'answer to the close frame'])
+  expect([presence.record('ann')?.session, gone]).toEqual(['none', 1])
 })
 
 test('[L3] a client whose messages wait counts as heard', async () => {

@@ -7,6 +7,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { WebSocket } from 'ws'
 import type { Encoder } from '../fanout/encoder.ts'
 import type { FirehoseReceiver, Hub } from '../fanout/hub.ts'
+import { serve } from '../fanout/served.ts'
 import { Subscriber, type SubscriberConnection, type SubscriberPorts } from '../fanout/subscriber.ts'
 import type { Grant } from '../identity/grant.ts'
 import type { Log } from '../log.ts'
@@ -72,6 +73,9 @@ export const BACK_MS = 1_000
 /** For each group of this many users in its reply, a request counts as one more message. */
 const USERS_PER_MESSAGE = 100
 
+/** A list of the users with one status counts as this many messages more: it may look at thousands of users. */
+const FILTER_WEIGHT = 10
+
 /** One connection, from its welcome to its close. */
 export class Connection
   implements
@@ -119,7 +123,8 @@ export class Connection
     this.#access = new Access(ports, caller.grant, this)
     this.#delivery = new Delivery(ports, webSocket, socket, this)
     // Observers share a user id, and must not share a debt.
-    this.#inbox = new Inbox(ports, webSocket, this, this.isObserver ? undefined : caller.userId)
+    const debtor = this.isObserver ? undefined : caller.userId
+    this.#inbox = new Inbox(ports, webSocket, this, debtor, caller.address)
     this.heardAt = ports.clock.awake()
   }
 
@@ -177,17 +182,17 @@ export class Connection
     this.#ports.tracker.heard(this)
   }
 
-  /** Handles the end of the connection. `code` is the client's close code, or 1006 if the connection broke. */
-  closed(code: number): void {
-    // First answer the requests that arrived before the close frame in the same read.
-    this.#delivery.flush()
-    if (!this.#depart()) return
-    const { log, tracker } = this.#ports
-    log.debug('connection closed', { userId: this.userId, code })
-    if (this.isObserver) return
-    // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
-    const isLeave = code === CLOSE.normal || code === 1005
-    this.#try(() => (isLeave ? tracker.leave(this) : tracker.lose(this)))
+  /**
+   * Handles the end of the connection, after the requests that arrived before it and wait for a turn.
+   *
+   * @param code the client's close code, or 1006 if the connection broke
+   * @param done called when those requests are answered
+   */
+  closed(code: number, done?: () => void): void {
+    this.#inbox.afterTurns(() => {
+      serve(this, () => this.#left(code))
+      done?.()
+    })
   }
 
   // What the connection may do
@@ -414,6 +419,19 @@ export class Connection
     return true
   }
 
+  /** The client has left, or the connection broke. */
+  #left(code: number): void {
+    // First answer the requests that arrived before the close frame in the same read.
+    this.#delivery.flush()
+    if (!this.#depart()) return
+    const { log, tracker } = this.#ports
+    log.debug('connection closed', { userId: this.userId, code })
+    if (this.isObserver) return
+    // 1005 is a close frame without a code. Any other code is a failure, or a page that reloads.
+    const isLeave = code === CLOSE.normal || code === 1005
+    this.#try(() => (isLeave ? tracker.leave(this) : tracker.lose(this)))
+  }
+
   /** Undoes the registrations of `start`. Returns false if the connection had already ended. */
   #depart(): boolean {
     if (this.#state === 'gone') return false
@@ -459,7 +477,10 @@ function reconnectDelay(): number {
 
 /** How many messages a request counts as, in addition to the weight of its text, because of its reply. */
 function replyWeightOf(request: ClientMessage | Refusal): number {
-  return request.type === 'list_users' ? Math.floor((request.limit ?? 0) / USERS_PER_MESSAGE) : 0
+  if (request.type !== 'list_users') return 0
+  return (
+    Math.floor((request.limit ?? 0) / USERS_PER_MESSAGE) + (request.status === undefined ? 0 : FILTER_WEIGHT)
+  )
 }
 
 function asksForAllUsers(

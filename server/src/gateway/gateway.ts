@@ -37,6 +37,7 @@ import {
 } from './handshake.ts'
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts'
 import { ConnectionLimits, type LimitOptions } from './limits.ts'
+import { MessageTurns } from './message-turns.ts'
 import type { OriginRules } from './origin.ts'
 import { listen, ServedSocket } from './served-socket.ts'
 import { Sessions } from './sessions.ts'
@@ -66,6 +67,8 @@ export interface GatewayOptions {
   readonly terms: Terms
   /** How long a connection may outlive its token, in ms. */
   readonly expiredGraceMs: number
+  /** For tests with another time for messages. */
+  readonly messageTurns?: MessageTurns | undefined
 }
 
 /** The most fragments of a message. No client needs any for 64 KiB, but some proxies make a few. */
@@ -157,6 +160,7 @@ export class Gateway {
       expiredGraceMs,
       slow: new Set(),
       tooFast: new Set(),
+      messageTurns: options.messageTurns ?? new MessageTurns(),
       debts: new Debts(),
       refusals: options.refusals,
       gone: connection => this.#gone(connection),

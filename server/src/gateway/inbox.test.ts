@@ -5,6 +5,7 @@ import { UNPACED } from '../presence/pace.ts'
 import { Refusals } from '../refusals.ts'
 import { Debts } from './debts.ts'
 import { Inbox } from './inbox.ts'
+import { MessageTurns } from './message-turns.ts'
 
 // `ws` has this class, but its published types do not.
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => Writable }
@@ -17,6 +18,7 @@ async function parse(act: (inbox: Inbox) => void): Promise<number> {
     clock: { awake: () => 0, steady: () => 0 },
     limits: { messages: UNPACED },
     tooFast: new Set<Inbox>(),
+    messageTurns: new MessageTurns(Number.POSITIVE_INFINITY),
     debts: new Debts(),
     refusals: new Refusals(),
   }

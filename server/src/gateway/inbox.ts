@@ -6,6 +6,7 @@ import type { Clock } from '../time/clock.ts'
 import type { Debts } from './debts.ts'
 import type { Beating } from './heartbeat.ts'
 import type { LimitOptions } from './limits.ts'
+import type { Line, MessageTurns, Waiting } from './message-turns.ts'
 import { Throttle, type ThrottleOwner, weightOfText } from './throttle.ts'
 
 // The only module that depends on how `ws` reads.
@@ -16,6 +17,8 @@ export interface InboxPorts {
   readonly limits: Pick<LimitOptions, 'messages'>
   /** The inboxes that are not read, or that hold messages. They must be advanced. */
   readonly tooFast: Set<Inbox>
+  /** The turns of the inboxes whose messages wait for time. */
+  readonly messageTurns: MessageTurns
   readonly debts: Debts
   readonly refusals: Refusals
 }
@@ -45,11 +48,12 @@ type Incoming = string | Buffer | undefined
  * What one client sends: texts, pings and pongs, which all count as messages. It hands them to its owner as fast as
  * the limit allows. `Throttle` has the rules.
  */
-export class Inbox implements ThrottleOwner<Incoming> {
+export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   readonly #ports: InboxPorts
   readonly #webSocket: WebSocket
   readonly #owner: InboxOwner
   readonly #debtor: UserId | undefined
+  readonly #line: Line
   readonly #throttle: Throttle<Incoming>
   /** When a message last counted as a sign of life, in `Clock.steady` time. */
   #beatAt = Number.NEGATIVE_INFINITY
@@ -57,16 +61,30 @@ export class Inbox implements ThrottleOwner<Incoming> {
   #isPinged = false
   /** What the messages wait for, or have waited for last. */
   #heldFor: Promise<unknown> | undefined
+  /** Whether messages wait for a turn. Then the throttle is held for it. */
+  #isInLine = false
+  /** What to do when no message waits for a turn any more. */
+  #afterTurns: (() => void) | undefined
   #isOver = false
   /** What has arrived after the end, in messages. */
   #dropped = 0
 
-  /** @param debtor the user whose debt it takes over and leaves; `undefined` for none */
-  constructor(ports: InboxPorts, webSocket: WebSocket, owner: InboxOwner, debtor: UserId | undefined) {
+  /**
+   * @param debtor the user whose debt it takes over and leaves; `undefined` for none
+   * @param address the address of the client, if limits per address may count it
+   */
+  constructor(
+    ports: InboxPorts,
+    webSocket: WebSocket,
+    owner: InboxOwner,
+    debtor: UserId | undefined,
+    address?: string,
+  ) {
     this.#ports = ports
     this.#webSocket = webSocket
     this.#owner = owner
     this.#debtor = debtor
+    this.#line = lineOf(debtor, address) ?? this
     const debt = debtor === undefined ? 0 : ports.debts.of(debtor)
     this.#throttle = new Throttle(ports.limits.messages, this, debt)
   }
@@ -109,7 +127,25 @@ export class Inbox implements ThrottleOwner<Incoming> {
   /** Handles the messages that are due. A client that is not read can't answer a ping, so it counts as heard. */
   advance(awake: number): void {
     this.#owner.heardAt = awake
-    serve(this.#owner, () => this.#throttle.advance(this.#ports.clock.steady(), awake))
+    serve(this.#owner, () => this.#advance(awake))
+  }
+
+  /** Handles the oldest message, and more if nobody else waits. */
+  turn(): void {
+    const { clock } = this.#ports
+    this.#isInLine = false
+    this.#throttle.release()
+    this.#throttle.advance(clock.steady(), clock.awake())
+    if (!this.#isInLine) this.#hadTurns()
+  }
+
+  /**
+   * Calls `done` when no message waits for a turn any more: now, after the last turn, or at the end. Messages that wait
+   * for another reason are not waited for. While some wait, only the first call counts.
+   */
+  afterTurns(done: () => void): void {
+    if (!this.#isInLine) return done()
+    this.#afterTurns ??= done
   }
 
   /**
@@ -128,7 +164,7 @@ export class Inbox implements ThrottleOwner<Incoming> {
         // A later message may hold the inbox by now, if this one took too long.
         if (this.#heldFor !== pending) return
         this.#throttle.release()
-        this.#throttle.advance(clock.steady(), clock.awake())
+        this.#advance(clock.awake())
       })
       .catch((error: unknown) => this.#owner.fail(error))
   }
@@ -140,12 +176,15 @@ export class Inbox implements ThrottleOwner<Incoming> {
   end(): void {
     const { isStopped } = this.#throttle
     this.#isOver = true
+    this.#isInLine = false
+    this.#ports.messageTurns.leave(this.#line, this)
     this.#ports.tooFast.delete(this)
     const now = this.#ports.clock.steady()
     const debt = this.#throttle.debtAt(now)
     if (debt !== undefined && this.#debtor !== undefined) this.#ports.debts.add(this.#debtor, debt, now)
     this.#throttle.end()
     if (isStopped) this.#webSocket.resume()
+    this.#hadTurns()
   }
 
   /**
@@ -163,8 +202,17 @@ export class Inbox implements ThrottleOwner<Incoming> {
   }
 
   handle(incoming: Incoming): void {
+    const { messageTurns } = this.#ports
+    const begun = messageTurns.begin()
     if (typeof incoming === 'string') this.#owner.handleText(incoming)
     else if (incoming) this.#owner.handlePing(incoming)
+    messageTurns.end(begun)
+    if (messageTurns.isBusy && this.#throttle.isWaiting && !this.#throttle.isHeld) this.#waitForTurn()
+  }
+
+  /** A bug in one of its turns. */
+  fail(error: unknown): void {
+    this.#owner.fail(error)
   }
 
   stopReading(): void {
@@ -201,8 +249,38 @@ export class Inbox implements ThrottleOwner<Incoming> {
       this.#beatAt = now
       this.#owner.beat()
     }
+    if (this.#ports.messageTurns.isBusy && this.#throttle.admits(now)) this.#waitForTurn()
     if (this.#throttle.take(now, weight)) return this.handle(incoming)
     if (!this.#throttle.isHeld) this.#ports.refusals.count('MESSAGES_PER_SECOND')
     this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
   }
+
+  #advance(awake: number): void {
+    const now = this.#ports.clock.steady()
+    if (this.#ports.messageTurns.isBusy && this.#throttle.isDue(now, awake)) this.#waitForTurn()
+    else this.#throttle.advance(now, awake)
+  }
+
+  #waitForTurn(): void {
+    // A promise that has held the inbox for too long must not end this wait.
+    this.#heldFor = undefined
+    this.#isInLine = true
+    this.#throttle.hold(Number.POSITIVE_INFINITY)
+    this.#ports.messageTurns.wait(this.#line, this)
+  }
+
+  #hadTurns(): void {
+    const done = this.#afterTurns
+    this.#afterTurns = undefined
+    done?.()
+  }
+}
+
+/**
+ * The line in which messages of a client wait. One client may have many connections, so it is that of the address or,
+ * if the address may be that of a proxy, of the user. A user id can look like an address.
+ */
+function lineOf(userId: UserId | undefined, address: string | undefined): Line | undefined {
+  if (address !== undefined) return `address ${address}`
+  return userId === undefined ? undefined : `user ${userId}`
 }

@@ -141,7 +141,10 @@ test('[B6] onCloseFrame reports a close frame when it arrives, not when the TCP 
   ] as const) {
     const { client, webSocket } = await pair()
     const codes: number[] = []
-    onCloseFrame(webSocket, code => codes.push(code))
+    onCloseFrame(webSocket, (code, answer) => {
+      codes.push(code)
+      answer()
+    })
     client.close(code)
     // The client delays the end of the TCP connection.
     const { _socket: socket } = client as unknown as { _socket: Socket }
@@ -150,6 +153,30 @@ test('[B6] onCloseFrame reports a close frame when it arrives, not when the TCP 
     expect(codes).toEqual([told])
     expect(webSocket.readyState).toBe(WebSocket.CLOSING)
   }
+})
+
+test('[B6 L11] a close frame is answered when its callback says so, and replies can be written before that', async () => {
+  const { client, webSocket, outbox } = await pair()
+  const texts: string[] = []
+  client.on('message', data => texts.push(String(data)))
+  let answerLater = () => {}
+  onCloseFrame(webSocket, (_code, answer) => {
+    webSocket.pause()
+    answerLater = answer
+  })
+  client.close(1000)
+  await settled()
+  expect(webSocket.readyState).toBe(WebSocket.OPEN)
+  outbox.write(textFrames(['before the end']))
+  await settled()
+  webSocket.resume()
+  answerLater()
+  await settled()
+  expect([texts, client.readyState, webSocket.readyState]).toEqual([
+    ['before the end'],
+    WebSocket.CLOSED,
+    WebSocket.CLOSED,
+  ])
 })
 
 test('[B7] progress changes in the middle of one large write', async () => {

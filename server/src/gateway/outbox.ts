@@ -12,13 +12,20 @@ import { textFrames } from './frames.ts'
 // outbox.test.ts fails if a new version of `ws` changes any of this.
 
 /**
- * Calls `callback` with the close code when the client's close frame arrives, before `ws` answers it. The code of a
- * frame without one is 1005. The event `close` of `ws` comes only after the end of the TCP connection, which a client
- * can delay.
+ * Calls `callback` with the close code when the client's close frame arrives. `ws` answers the frame when `callback`
+ * calls `answer`; until then, replies can be written, and nothing may be read. The code of a frame without one is 1005.
+ * The event `close` of `ws` comes only after the end of the TCP connection, which a client can delay.
  */
-export function onCloseFrame(webSocket: WebSocket, callback: (this: WebSocket, code: number) => void): void {
+export function onCloseFrame(
+  webSocket: WebSocket,
+  callback: (this: WebSocket, code: number, answer: () => void) => void,
+): void {
   const { _receiver: receiver } = webSocket as WebSocket & { _receiver?: EventEmitter }
-  receiver?.prependListener('conclude', (code: number) => callback.call(webSocket, code))
+  const [answer] = receiver?.listeners('conclude') ?? []
+  receiver?.removeAllListeners('conclude')
+  receiver?.on('conclude', (code: number, reason: Buffer) => {
+    callback.call(webSocket, code, () => answer?.call(receiver, code, reason))
+  })
 }
 
 /**

@@ -40,6 +40,8 @@ const onPong = listener(connection => connection.ponged())
 
 const onClose = listener((connection, code: number) => connection.closed(code))
 
+const onConclude = listener((connection, code: number, answer: () => void) => connection.closed(code, answer))
+
 /**
  * A violation of RFC 6455, which `ws` has answered, or a broken socket. The connection counts as ended now, not when
  * the TCP connection has ended.
@@ -53,5 +55,5 @@ export function listen(webSocket: WebSocket): void {
   webSocket.on('pong', onPong)
   webSocket.on('close', onClose)
   webSocket.on('error', onViolation)
-  onCloseFrame(webSocket, onClose)
+  onCloseFrame(webSocket, onConclude)
 }

@@ -112,11 +112,24 @@ export class Throttle<Item> {
     if (!this.#hasRoom(now)) this.#stopped()
   }
 
+  /** Whether items wait. */
+  get isWaiting(): boolean {
+    return this.#stop !== undefined && this.#stop.waiting.length > 0
+  }
+
+  /** Whether the next `advance` handles an item. */
+  isDue(now: number, awake: number): boolean {
+    return this.isWaiting && awake >= (this.#stop?.heldUntil ?? 0) && this.#hasRoom(now)
+  }
+
+  /** Whether a message that arrives now may be handled now. */
+  admits(now: number): boolean {
+    return !this.isHeld && !this.isWaiting && this.#hasRoom(now)
+  }
+
   /** Counts a message, and returns true if it may be handled now. Otherwise, pass it to `delay`. */
   take(now: number, weight: number): boolean {
-    const stop = this.#stop
-    if (stop && (stop.heldUntil !== undefined || stop.waiting.length > 0)) return false
-    if (!this.#hasRoom(now)) return false
+    if (!this.admits(now)) return false
     this.#spend(now, weight)
     return true
   }

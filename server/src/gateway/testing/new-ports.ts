@@ -13,6 +13,7 @@ import type { Connection, ConnectionPorts } from '../connection.ts'
 import { Debts } from '../debts.ts'
 import { Heartbeat } from '../heartbeat.ts'
 import { UNLIMITED } from '../limits.ts'
+import { MessageTurns } from '../message-turns.ts'
 import { TERMS } from './terms.ts'
 
 /** What the ports of a test are made of. */
@@ -53,6 +54,7 @@ export function newPorts(
     shared: new SharedAnswers(),
     slow: new Set(),
     tooFast: new Set(),
+    messageTurns: new MessageTurns(Number.POSITIVE_INFINITY),
     debts: new Debts(),
     refusals: new Refusals(),
     identity: openIdentity(undefined),

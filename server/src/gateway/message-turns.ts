@@ -1,0 +1,95 @@
+import { type Served, serve } from '../fanout/served.ts'
+
+/** Something whose messages wait. */
+export interface Waiting extends Served {
+  /** Handles the oldest message. If more wait, it calls `wait` again, when the others are to come first. */
+  turn(): void
+}
+
+/** Whose messages wait in the same line. */
+export type Line = string | object
+
+/**
+ * How long messages may hold one turn of the event loop, in ms. Handshakes, flushes, timers and HTTP come between two
+ * turns. The most expensive message takes about 2 ms.
+ */
+export const MESSAGES_MS = 10
+
+/**
+ * Shares the time for messages among all clients. The event loop hands over everything that the kernel has received
+ * from all sockets in one turn, and a limit for each connection does not limit their sum.
+ *
+ * While there is time and nobody waits, messages are handled at once. Otherwise they wait in lines. The first of each
+ * line gets a turn, one line after the other. So a client waits for one message of each other line, however many
+ * connections are in these lines and however much they have sent.
+ */
+export class MessageTurns {
+  readonly #budgetMs: number
+  readonly #clock: () => number
+  /** The lines, and in each of them those who wait, in the order of their turns. */
+  readonly #lines = new Map<Line, Set<Waiting>>()
+  /** What messages have taken in this turn of the event loop, in ms. */
+  #spent = 0
+  #isScheduled = false
+
+  /** @param clock the time in ms; it must not go back */
+  constructor(budgetMs = MESSAGES_MS, clock = () => performance.now()) {
+    this.#budgetMs = budgetMs
+    this.#clock = clock
+  }
+
+  /** Whether a message must wait: others wait, or the time of this turn is used up. */
+  get isBusy(): boolean {
+    return this.#lines.size > 0 || this.#spent >= this.#budgetMs
+  }
+
+  /** Begins to handle a message. Pass the result to `end`. */
+  begin(): number {
+    this.#schedule()
+    return this.#clock()
+  }
+
+  end(begun: number): void {
+    this.#spent += this.#clock() - begun
+  }
+
+  /** Gives `one` a turn after the others of its line. It waits once at a time. */
+  wait(line: Line, one: Waiting): void {
+    const waiting = this.#lines.get(line)
+    if (waiting) waiting.add(one)
+    else this.#lines.set(line, new Set([one]))
+    this.#schedule()
+  }
+
+  /** Takes one out of its line. */
+  leave(line: Line, one: Waiting): void {
+    const waiting = this.#lines.get(line)
+    waiting?.delete(one)
+    if (waiting?.size === 0) this.#lines.delete(line)
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#isScheduled = false
+    this.#spent = 0
+    // A line that has had its turn goes to the end of the map, which this loop reaches again.
+    for (const [line, waiting] of this.#lines) {
+      if (this.#spent >= this.#budgetMs) break
+      const [one] = waiting as Iterable<Waiting> as [Waiting]
+      this.#lines.delete(line)
+      waiting.delete(one)
+      if (waiting.size > 0) this.#lines.set(line, waiting)
+      serve(one, takeTurn)
+    }
+    if (this.#lines.size > 0) this.#schedule()
+  }
+}
+
+function takeTurn(one: Waiting): void {
+  one.turn()
+}
