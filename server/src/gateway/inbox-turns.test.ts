@@ -35,7 +35,7 @@ beforeEach(() => {
 /** Opens the inbox of one connection. `act` is called when it handles a text. */
 function open(
   name: string,
-  { userId = name as string | undefined, address = undefined as string | undefined, messages = UNPACED } = {},
+  { userId = name, address = undefined as string | undefined, isObserver = false, messages = UNPACED } = {},
   act = (_text: string): void => {},
 ): Inbox {
   const webSocket = { pause: () => done.push(`${name} pause`), resume: () => done.push(`${name} resume`) }
@@ -60,7 +60,7 @@ function open(
     refusals,
     messageTurns,
   }
-  return new Inbox(ports, webSocket as never, owner as never, userId, address)
+  return new Inbox(ports, webSocket as never, owner as never, isObserver ? undefined : userId, address)
 }
 
 /** Sends texts with these numbers in one read. */
@@ -119,7 +119,7 @@ test.each([
     1,
   ],
   ['connections of one user', { userId: 'u1' }, { userId: 'u1' }, 1],
-  ['observers', { userId: undefined }, { userId: undefined }, 2],
+  ['observers', { userId: 'o', isObserver: true }, { userId: 'o', isObserver: true }, 2],
   ['a user who is named like an address', { userId: 'u1', address: '1.1.1.1' }, { userId: '1.1.1.1' }, 2],
   ['a user who is named like a line', { userId: 'u1', address: '1.1.1.1' }, { userId: 'address 1.1.1.1' }, 2],
 ])('[L11] %s: lines are per address, else per user, else per connection', async (_, first, second, lines) => {
@@ -170,32 +170,52 @@ test('[L11 L4] waiting for a turn counts neither as too fast nor as silent', asy
   expect(handled()).toBe('a1,a2,a3,a4')
 })
 
-test('[L11] what waits for a turn is dropped when the connection ends', async () => {
-  const inbox = open('a')
-  send(inbox, 1, 5)
-  inbox.end()
+test('[L11 L3] a message that waits for the rate when there is no time is too fast all the same', () => {
+  const inbox = open('a', { messages: { burst: 1, everyMs: 100 } })
+  send(inbox, 1, 2)
+  send(open('x'), 1, 2)
   expect(messageTurns.isBusy).toBe(true)
-  await nextTurn()
-  expect(handled()).toBe('a1,a2,a3')
-  expect(messageTurns.isBusy).toBe(false)
+  tick(50)
+  send(inbox, 3, 3)
+  expect(refusals.counts.MESSAGES_PER_SECOND).toBe(2)
+})
+
+test('[L11] what waits for a turn is dropped when the connection ends, and then nobody waits for it', async () => {
+  send(open('full'), 1, 3)
+  const other = open('x', {}, () => {
+    inbox.end()
+    done.push(`busy ${messageTurns.isBusy}`)
+  })
+  send(other, 1, 1)
+  const inbox = open('a')
+  send(inbox, 1, 2)
+  await allTurns()
+  expect(handled()).toBe('full1,full2,full3,x1')
+  expect(done.at(-2)).toBe('busy false')
 })
 
 test('[L11 W9] a promise holds an inbox during its turns, and then the messages wait for a turn again', async () => {
   const placed = later()
   const inbox = open('a', {}, text => {
-    if (text === '4') inbox.hold(placed.promise, () => done.push('placed'))
+    if (text === '6') inbox.hold(placed.promise, () => done.push('placed'))
   })
-  send(inbox, 1, 6)
+  send(inbox, 1, 8)
   await allTurns()
-  expect(handled()).toBe('a1,a2,a3,a4')
-  // Another client takes the time of the turn in which the promise resolves.
-  send(open('x'), 1, 4)
+  const before = 'a1,a2,a3,a4,a5,a6'
+  expect(handled()).toBe(before)
+  // Another client takes the time of the turn in which the ticker ticks, and then in which the promise resolves.
+  const other = open('x')
+  send(other, 1, 4)
+  tick(100)
+  await allTurns()
+  expect(handled()).toBe(`${before},x1,x2,x3,x4`)
+  send(other, 5, 8)
   placed.resolve()
   await placed.promise
   await Promise.resolve()
   expect(done.at(-1)).toBe('placed')
   await allTurns()
-  expect(handled()).toBe('a1,a2,a3,a4,x1,x2,x3,x4,a5,a6')
+  expect(handled()).toBe(`${before},x1,x2,x3,x4,x5,x6,x7,x8,a7,a8`)
 })
 
 test('[L11 W9] a promise that resolves too late does not give messages a turn', async () => {

@@ -262,8 +262,6 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   }
 
   #waitForTurn(): void {
-    // A promise that has held the inbox for too long must not end this wait.
-    this.#heldFor = undefined
     this.#isInLine = true
     this.#throttle.hold(Number.POSITIVE_INFINITY)
     this.#ports.messageTurns.wait(this.#line, this)

@@ -79,6 +79,7 @@ export class MessageTurns {
     this.#spent = 0
     // A line that has had its turn goes to the end of the map, which this loop reaches again.
     for (const [line, waiting] of this.#lines) {
+      // Those messages have asked for the next turn.
       if (this.#spent >= this.#budgetMs) break
       const [one] = waiting as Iterable<Waiting> as [Waiting]
       this.#lines.delete(line)
@@ -86,7 +87,6 @@ export class MessageTurns {
       if (waiting.size > 0) this.#lines.set(line, waiting)
       serve(one, takeTurn)
     }
-    if (this.#lines.size > 0) this.#schedule()
   }
 }
 
