@@ -11,7 +11,7 @@ import { type Caller, Connection } from './connection.ts'
 import { Debts } from './debts.ts'
 import type { Inbox } from './inbox.ts'
 import { UNLIMITED } from './limits.ts'
-import { MessageTurns } from './message-turns.ts'
+import { MESSAGES_MS, MessageTurns } from './message-turns.ts'
 import { newPorts } from './testing/new-ports.ts'
 
 // One connection without a socket: what it does when a text arrives or the client leaves.
@@ -71,7 +71,7 @@ function note(bytes: Buffer): boolean {
 function connect(
   what: Partial<Caller> = {},
   limits = UNLIMITED,
-  messageTurns = new MessageTurns(Number.POSITIVE_INFINITY),
+  messagesMs = Number.POSITIVE_INFINITY,
 ): Connection {
   const clock = { now: () => T, awake: () => at, steady: () => at }
   const tracker = newTracker({ presence, feed, clock })
@@ -79,7 +79,7 @@ function connect(
   const log = { error: () => errors++, info: ignore, debug: ignore, limited: ignore, once: ignore }
   const ports = newPorts(
     { presence, feed, tracker, clock },
-    { limits, log, gone: () => gone++, tooFast, debts, messageTurns },
+    { limits, log, gone: () => gone++, tooFast, debts, messageTurns: new MessageTurns(clock, messagesMs) },
   )
   const webSocket = {
     readyState: WebSocket.OPEN,
@@ -233,10 +233,10 @@ test('[L3] a list of the users with one status counts as ten messages more', asy
 })
 
 test('[L11] a request that waits for its turn takes effect and is answered before the close of the client', async () => {
-  let ms = 0
-  const connection = connect({}, UNLIMITED, new MessageTurns(1, () => ms++))
+  const connection = connect({}, UNLIMITED, MESSAGES_MS)
   await taken()
   connection.receive('{"type":"ping"}')
+  at += MESSAGES_MS
   connection.receive('{"type":"set_status","status":"busy"}')
   connection.closed(1000, () => output.push('answer to the close frame'))
   // The event that follows when the TCP connection has ended.

@@ -2,12 +2,14 @@ import { once } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { Requests } from '../requests.ts'
+import { SystemClock } from '../time/clock.ts'
 import { UNLIMITED } from './limits.ts'
-import { MESSAGES_MS, MessageTurns } from './message-turns.ts'
+import { MESSAGES_MS } from './message-turns.ts'
 import { type OpenGateway, openGateway } from './testing/open-gateway.ts'
 
 // Many connections within their limits beside one honest client, with real sockets.
 
+const START = Date.UTC(2030, 0, 1)
 const CONNECTIONS = 50
 
 /** Requests of the burst of one connection: each counts as 11 messages. */
@@ -35,14 +37,19 @@ async function connect(userId: string): Promise<WebSocket> {
 }
 
 /** Returns how many requests of the others were handled before the one of an honest client. */
-async function handledBefore(messageTurns: MessageTurns): Promise<number> {
+async function handledBefore(messagesMs: number): Promise<number> {
   handled = []
   const { handle } = Requests.prototype
   vi.spyOn(Requests.prototype, 'handle').mockImplementation(function (this: Requests, asker, request) {
     handled.push(asker.userId)
     return handle.call(this, asker, request)
   })
-  open = await openGateway({ limits: LIMITS, messageTurns })
+  // Each request takes 1 ms of this clock, so the machine's speed does not matter.
+  const clock = new SystemClock(
+    () => START + handled.length,
+    () => handled.length,
+  )
+  open = await openGateway({ limits: LIMITS, clock, messagesMs })
   const honest = await connect('honest')
   const crowd = await Promise.all(Array.from({ length: CONNECTIONS }, () => connect('crowd')))
   const request = JSON.stringify({ type: 'get_users', userIds: IDS })
@@ -55,13 +62,11 @@ async function handledBefore(messageTurns: MessageTurns): Promise<number> {
 }
 
 test('[L11] beside 50 connections with full bursts, an honest client is answered within a few turns', async () => {
-  // Each request takes 1 ms of this clock, so the machine's speed does not matter.
-  const turns = new MessageTurns(MESSAGES_MS, () => handled.length)
-  expect(await handledBefore(turns)).toBeLessThanOrEqual(4 * MESSAGES_MS)
+  expect(await handledBefore(MESSAGES_MS)).toBeLessThanOrEqual(4 * MESSAGES_MS)
   // Nothing is lost.
   await vi.waitFor(() => expect(handled).toHaveLength(CONNECTIONS * REQUESTS + 1), 20_000)
 })
 
 test('[L11] negative control: without a limit, all that has arrived is handled first', async () => {
-  expect(await handledBefore(new MessageTurns(Number.POSITIVE_INFINITY))).toBeGreaterThan(10 * MESSAGES_MS)
+  expect(await handledBefore(Number.POSITIVE_INFINITY)).toBeGreaterThan(10 * MESSAGES_MS)
 })

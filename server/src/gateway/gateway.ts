@@ -67,8 +67,8 @@ export interface GatewayOptions {
   readonly terms: Terms
   /** How long a connection may outlive its token, in ms. */
   readonly expiredGraceMs: number
-  /** For tests with another time for messages. */
-  readonly messageTurns?: MessageTurns | undefined
+  /** How long messages may hold one turn of the event loop, in ms. Default: `MESSAGES_MS`. */
+  readonly messagesMs?: number | undefined
 }
 
 /** The most fragments of a message. No client needs any for 64 KiB, but some proxies make a few. */
@@ -160,7 +160,7 @@ export class Gateway {
       expiredGraceMs,
       slow: new Set(),
       tooFast: new Set(),
-      messageTurns: options.messageTurns ?? new MessageTurns(),
+      messageTurns: new MessageTurns(clock, options.messagesMs),
       debts: new Debts(),
       refusals: options.refusals,
       gone: connection => this.#gone(connection),

@@ -14,11 +14,12 @@ const { Receiver } = ws as unknown as { Receiver: new (options: object) => Writa
 async function parse(act: (inbox: Inbox) => void): Promise<number> {
   const receiver = new Receiver({ isServer: true })
   const webSocket = { _receiver: receiver, pause() {}, resume() {} }
+  const clock = { awake: () => 0, steady: () => 0 }
   const ports = {
-    clock: { awake: () => 0, steady: () => 0 },
+    clock,
     limits: { messages: UNPACED },
     tooFast: new Set<Inbox>(),
-    messageTurns: new MessageTurns(Number.POSITIVE_INFINITY),
+    messageTurns: new MessageTurns(clock),
     debts: new Debts(),
     refusals: new Refusals(),
   }

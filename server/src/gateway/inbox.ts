@@ -202,12 +202,10 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   }
 
   handle(incoming: Incoming): void {
-    const { messageTurns } = this.#ports
-    const begun = messageTurns.begin()
     if (typeof incoming === 'string') this.#owner.handleText(incoming)
     else if (incoming) this.#owner.handlePing(incoming)
-    messageTurns.end(begun)
-    if (messageTurns.isBusy && this.#throttle.isWaiting && !this.#throttle.isHeld) this.#waitForTurn()
+    if (!this.#throttle.isWaiting || this.#throttle.isHeld) return
+    if (!this.#ports.messageTurns.hasTime(this.#ports.clock.steady())) this.#waitForTurn()
   }
 
   /** A bug in one of its turns. */
@@ -249,7 +247,7 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
       this.#beatAt = now
       this.#owner.beat()
     }
-    if (this.#ports.messageTurns.isBusy && this.#throttle.admits(now)) this.#waitForTurn()
+    if (!this.#ports.messageTurns.hasTime(now) && this.#throttle.admits(now)) this.#waitForTurn()
     if (this.#throttle.take(now, weight)) return this.handle(incoming)
     if (!this.#throttle.isHeld) this.#ports.refusals.count('MESSAGES_PER_SECOND')
     this.#throttle.delay(incoming, weight, now, this.#ports.clock.awake())
@@ -257,7 +255,7 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
 
   #advance(awake: number): void {
     const now = this.#ports.clock.steady()
-    if (this.#ports.messageTurns.isBusy && this.#throttle.isDue(now, awake)) this.#waitForTurn()
+    if (this.#throttle.isDue(now, awake) && !this.#ports.messageTurns.hasTime(now)) this.#waitForTurn()
     else this.#throttle.advance(now, awake)
   }
 

@@ -13,20 +13,19 @@ let turns: MessageTurns
 beforeEach(() => {
   now = 0
   done = []
-  turns = new MessageTurns(BUDGET_MS, () => now)
+  turns = new MessageTurns({ steady: () => now }, BUDGET_MS)
 })
 
 // What still waits must not take turns in the next test.
 afterEach(async () => {
-  while (turns.isBusy) await nextTurn()
+  while (!turns.hasTime(now)) await nextTurn()
 })
 
 /** Handles a message that takes this time, in ms. */
 function handle(name: string, ms: number): void {
-  const begun = turns.begin()
+  turns.hasTime(now)
   now += ms
   done.push(name)
-  turns.end(begun)
 }
 
 /** Lets `count` messages wait, which take `ms` each. */
@@ -44,16 +43,16 @@ function wait(line: Line, name: string, count: number, ms = 1): void {
 
 test('[L11] the time for messages is limited in each turn of the event loop', async () => {
   handle('a', BUDGET_MS - 1)
-  expect(turns.isBusy).toBe(false)
+  expect(turns.hasTime(now)).toBe(true)
   handle('b', 1)
-  expect(turns.isBusy).toBe(true)
+  expect(turns.hasTime(now)).toBe(false)
   await nextTurn()
-  expect(turns.isBusy).toBe(false)
+  expect(turns.hasTime(now)).toBe(true)
 })
 
 test('[L11] while one waits, all others wait too, though there is time', () => {
   wait('line', 'a', 1)
-  expect(turns.isBusy).toBe(true)
+  expect(turns.hasTime(now)).toBe(false)
 })
 
 test('[L11] in each turn of the event loop, as many wait no longer as there is time for', async () => {
@@ -62,10 +61,10 @@ test('[L11] in each turn of the event loop, as many wait no longer as there is t
   expect(done).toEqual(['a1', 'a2', 'a3'])
   await nextTurn()
   expect(done).toHaveLength(6)
-  expect(turns.isBusy).toBe(true)
+  expect(turns.hasTime(now)).toBe(false)
   await nextTurn()
   expect(done).toHaveLength(7)
-  expect(turns.isBusy).toBe(false)
+  expect(turns.hasTime(now)).toBe(true)
 })
 
 test('[L11] one message of each line is handled, then the next of each, and so among those of one line', async () => {
@@ -97,7 +96,7 @@ test('[L11] one that has left its line gets no turn, and the line ends with the 
   expect(done).toEqual(['stayed'])
   turns.wait('line', one)
   turns.leave('line', one)
-  expect(turns.isBusy).toBe(false)
+  expect(turns.hasTime(now)).toBe(true)
 })
 
 test('[L11 C2] a bug in a turn concerns only the one whose turn it is', async () => {

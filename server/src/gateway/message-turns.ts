@@ -1,4 +1,5 @@
 import { type Served, serve } from '../fanout/served.ts'
+import type { Clock } from '../time/clock.ts'
 
 /** Something whose messages wait. */
 export interface Waiting extends Served {
@@ -24,33 +25,26 @@ export const MESSAGES_MS = 10
  * connections are in these lines and however much they have sent.
  */
 export class MessageTurns {
+  readonly #clock: Pick<Clock, 'steady'>
   readonly #budgetMs: number
-  readonly #clock: () => number
   /** The lines, and in each of them those who wait, in the order of their turns. */
   readonly #lines = new Map<Line, Set<Waiting>>()
-  /** What messages have taken in this turn of the event loop, in ms. */
-  #spent = 0
+  /** When the time for messages in this turn of the event loop is used up, in `Clock.steady` time. */
+  #until = 0
   #isScheduled = false
 
-  /** @param clock the time in ms; it must not go back */
-  constructor(budgetMs = MESSAGES_MS, clock = () => performance.now()) {
-    this.#budgetMs = budgetMs
+  constructor(clock: Pick<Clock, 'steady'>, budgetMs = MESSAGES_MS) {
     this.#clock = clock
+    this.#budgetMs = budgetMs
   }
 
-  /** Whether a message must wait: others wait, or the time of this turn is used up. */
-  get isBusy(): boolean {
-    return this.#lines.size > 0 || this.#spent >= this.#budgetMs
-  }
-
-  /** Begins to handle a message. Pass the result to `end`. */
-  begin(): number {
-    this.#schedule()
-    return this.#clock()
-  }
-
-  end(begun: number): void {
-    this.#spent += this.#clock() - begun
+  /**
+   * Whether a message may be handled at `now` (`Clock.steady`): nobody waits, and there is time. The time begins with
+   * the first call in a turn of the event loop.
+   */
+  hasTime(now: number): boolean {
+    if (!this.#isScheduled) this.#begin(now)
+    return this.#lines.size === 0 && now < this.#until
   }
 
   /** Gives `one` a turn after the others of its line. It waits once at a time. */
@@ -58,7 +52,7 @@ export class MessageTurns {
     const waiting = this.#lines.get(line)
     if (waiting) waiting.add(one)
     else this.#lines.set(line, new Set([one]))
-    this.#schedule()
+    if (!this.#isScheduled) this.#begin(this.#clock.steady())
   }
 
   /** Takes one out of its line. */
@@ -68,19 +62,18 @@ export class MessageTurns {
     if (waiting?.size === 0) this.#lines.delete(line)
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return
+  #begin(now: number): void {
+    this.#until = now + this.#budgetMs
     this.#isScheduled = true
     setImmediate(this.#turn)
   }
 
   readonly #turn = (): void => {
     this.#isScheduled = false
-    this.#spent = 0
+    if (this.#lines.size > 0) this.#begin(this.#clock.steady())
     // A line that has had its turn goes to the end of the map, which this loop reaches again.
     for (const [line, waiting] of this.#lines) {
-      // Those messages have asked for the next turn.
-      if (this.#spent >= this.#budgetMs) break
+      if (this.#clock.steady() >= this.#until) break
       const [one] = waiting as Iterable<Waiting> as [Waiting]
       this.#lines.delete(line)
       waiting.delete(one)

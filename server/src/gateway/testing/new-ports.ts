@@ -54,7 +54,7 @@ export function newPorts(
     shared: new SharedAnswers(),
     slow: new Set(),
     tooFast: new Set(),
-    messageTurns: new MessageTurns(Number.POSITIVE_INFINITY),
+    messageTurns: new MessageTurns(clock, Number.POSITIVE_INFINITY),
     debts: new Debts(),
     refusals: new Refusals(),
     identity: openIdentity(undefined),

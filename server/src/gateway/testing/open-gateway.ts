@@ -14,7 +14,6 @@ import { type Clock, SystemClock } from '../../time/clock.ts'
 import { Tracker } from '../../tracker.ts'
 import { Gateway } from '../gateway.ts'
 import { type LimitOptions, UNLIMITED } from '../limits.ts'
-import type { MessageTurns } from '../message-turns.ts'
 import { TERMS } from './terms.ts'
 
 /** A gateway in this process, with real sockets and a memory store. */
@@ -38,7 +37,7 @@ export async function openGateway({
   identity = openIdentity(undefined) as Identity,
   pingMs = 60_000,
   limits = UNLIMITED as LimitOptions,
-  messageTurns = undefined as MessageTurns | undefined,
+  messagesMs = undefined as number | undefined,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -85,7 +84,7 @@ export async function openGateway({
     allUsersLimit,
     terms: TERMS,
     expiredGraceMs: 300_000,
-    messageTurns,
+    messagesMs,
   })
   const http = createServer()
   gateway.attach(http)
