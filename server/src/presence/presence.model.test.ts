@@ -19,6 +19,36 @@ test('[R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 I2 I5 I6 I9] the core agrees with the mode
   )
 }, 60_000) // 4 s on a free core; shrinking a failure takes longer than the usual limit
 
+test.each(['leave', 'endSessions'] as const)(
+  '[R6 R9 R11] the core agrees with the model about a forgotten user whose return is delayed over a set-back (%s)',
+  end => {
+    // A random game found this.
+    const open = (userId: string) =>
+      ({ do: 'open', userId, id: 's1', named: false, username: undefined }) as const
+    const steps: readonly Step[] = [
+      open('ann'),
+      { do: end, userId: 'ann', id: 's1' },
+      { do: 'advanceToDue', off: 0, limit: 1 },
+      open('bob'),
+      open('ann'),
+      { do: 'restart', ms: -180_000_000 },
+    ]
+    play(Presence, {
+      options: {
+        graceMs: 0,
+        restartGraceMs: 0,
+        inactiveGraceMs: 0,
+        noticedMs: 1,
+        hiddenKeepMs: 1,
+        changePace: { burst: 1, everyMs: 10 },
+        maxKnown: 1,
+        keepMs: 5,
+      },
+      steps,
+    })
+  },
+)
+
 test("[R4 R13 R14] others can't tell a user who hides from a user who has left", () => {
   let hidden = 0
   let withDetails = 0

@@ -406,8 +406,6 @@ export class Model {
           jumpedAt = event.at
           const setBackMs = event.latestTime - event.at > TOLERANCE_MS ? event.latestTime - event.at : 0
           const isSure = event.at >= event.knownTime - TOLERANCE_MS
-          if (storedAhead > 0) moveStampBack(storedAhead, event.at, isSure, true)
-          else if (setBackMs > 0 && (lastSeen ?? 0) > event.at) moveStampBack(setBackMs, event.at, isSure)
           isByWall = false
           if (isOver(choice, choiceTime(event.at))) choice = ONLINE
           if (event.isFromOld) {
@@ -432,6 +430,9 @@ export class Model {
           end = 'lost'
           if (isHere) show(event.at)
           else keptUntil = choice !== ONLINE || chosenAt > 0 ? event.at + hiddenKeepMs : 0
+          // Also of a user who was not visible before: the rate limit had delayed that.
+          if (storedAhead > 0) moveStampBack(storedAhead, event.at, isSure, true)
+          else if (setBackMs > 0 && (lastSeen ?? 0) > event.at) moveStampBack(setBackMs, event.at, isSure)
           lastSign = Number.NEGATIVE_INFINITY
           break
         }
