@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { ClockPath } from './clock-path.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import { MovedStamps } from './moved-stamps.ts'
 import type { PresenceRecord } from './record.ts'
@@ -24,7 +25,7 @@ export interface ShownStamps {
  * this module knows which timestamps that concerns. There are two kinds:
  *
  * - A user went offline while the clock was known to be wrong. The timestamp is shown as it was written, and
- *   corrected when the clock is right again.
+ *   corrected when the clock is right again, or back where it was before: see {@link ClockPath}.
  * - A timestamp was in the future when the clock was set back. It is shown earlier at once; see
  *   {@link MovedStamps}.
  *
@@ -34,6 +35,8 @@ export class LastSeenCorrection {
   readonly #wall: WallClock
   readonly #shown: ShownStamps
   readonly #signOfLife: (userId: UserId) => number | undefined
+  /** Where the clock has been. */
+  readonly #path = new ClockPath()
   /** The users who went offline while the clock was wrong, each with the sum of jumps at that time. */
   readonly #stampedWhileWrong = new Map<UserId, number>()
   /** The `lastSeen` of users for whom it was in the future when the clock was set back. */
@@ -74,11 +77,12 @@ export class LastSeenCorrection {
   }
 
   /**
-   * The wall clock has jumped. Moves the timestamps that are in the future now. If the clock is right again,
-   * corrects those that it wrote while it was wrong, and returns their users.
+   * The wall clock has jumped. Moves the timestamps that are in the future now. If the clock is right again, or back
+   * where it was, corrects those that it wrote while it was wrong, and returns their users.
    */
   jumped(jump: Jump): UserId[] {
-    const corrected = jump.isRightAgain ? this.#correctStamps(jump) : []
+    const between = this.#path.follow(jump.jumpedMs)
+    const corrected = this.#correctStamps(jump, between)
     this.#followClock(jump)
     if (jump.ms < 0) this.#moveFutureStamps(jump)
     return corrected
@@ -122,11 +126,6 @@ export class LastSeenCorrection {
     return this.#changed.length > 0
   }
 
-  /** The timestamp as it was written, of a user whom others see, or will see, with this `lastSeen`. */
-  original(userId: UserId, lastSeen: number): number {
-    return this.#moved.original(userId, lastSeen) ?? lastSeen
-  }
-
   /**
    * What is stored for a user whom others see, or will see, with this `lastSeen`: the timestamp as it was
    * written, plus the time by which the clock is known to have been behind then. The user gave no sign of life
@@ -135,7 +134,7 @@ export class LastSeenCorrection {
   stored(userId: UserId, lastSeen: number): number {
     const jumpedThen = this.#stampedWhileWrong.get(userId)
     const behindMs = jumpedThen === undefined ? 0 : this.#wall.behindMs(jumpedThen)
-    return this.original(userId, lastSeen) + behindMs
+    return this.#original(userId, lastSeen) + behindMs
   }
 
   /** What is stored as `aheadMs` for a user whom others see with this `lastSeen`; see {@link MovedStamps.aheadMs}. */
@@ -145,17 +144,29 @@ export class LastSeenCorrection {
 
   // Private
 
-  /** Corrects the timestamps that the clock wrote while it was wrong. */
-  #correctStamps({ jumpedMs }: Jump): UserId[] {
+  /** The timestamp as it was written, of a user whom others see, or will see, with this `lastSeen`. */
+  #original(userId: UserId, lastSeen: number): number {
+    return this.#moved.original(userId, lastSeen) ?? lastSeen
+  }
+
+  /**
+   * Corrects the timestamps that the clock wrote while it was wrong: all if it is right again, and otherwise those of
+   * these sums of jumps.
+   */
+  #correctStamps({ jumpedMs, isRightAgain }: Jump, wrongSums: readonly number[]): UserId[] {
     const corrected: UserId[] = []
+    if (!isRightAgain && wrongSums.length === 0) return corrected
     for (const [userId, jumpedThen] of this.#stampedWhileWrong) {
+      if (!isRightAgain && !wrongSums.includes(jumpedThen)) continue
       const known = this.#shown.get(userId)
       if (!known) continue
-      this.#shown.correct(userId, this.original(userId, known.lastSeen) + jumpedMs - jumpedThen)
+      this.#shown.correct(userId, this.#original(userId, known.lastSeen) + jumpedMs - jumpedThen)
       this.#moved.delete(userId)
+      // As if the clock had written it now: it may still be wrong.
+      this.#stampedWhileWrong.set(userId, jumpedMs)
       corrected.push(userId)
     }
-    this.#stampedWhileWrong.clear()
+    if (isRightAgain) this.#stampedWhileWrong.clear()
     return corrected
   }
 

@@ -129,3 +129,18 @@ test('[R11] a timestamp that follows the clock is never in the future', () => {
   const now = T - HOUR
   expect(stamps.follow('ann', lastSeen, { ...RIGHT, now, jumpedMs: -HOUR - 1, wasBehind: true })).toBe(now)
 })
+
+test('[R11] what an earlier process has measured moves with a set-back only if it would be in the future', () => {
+  const stamps = new MovedStamps()
+  const ahead = { ...RIGHT, now: T + 10 * HOUR }
+  expect(stamps.move('ann', T + HOUR, HOUR, ahead, true)).toBe(T)
+  const back = { ...RIGHT, ms: -10 * HOUR, now: T, jumpedMs: -10 * HOUR }
+  expect(stamps.follow('ann', T, back)).toBe(T)
+  expect(stamps.aheadMs('ann', T)).toBe(HOUR)
+  // Control: this process has measured it, so its clock was wrong by more.
+  const own = new MovedStamps()
+  own.move('ann', T + HOUR, HOUR, ahead)
+  expect(own.follow('ann', T, back)).toBe(T - 10 * HOUR)
+  const further = { ...back, ms: -10 * HOUR - 1, now: T - 1, jumpedMs: -10 * HOUR - 1 }
+  expect(stamps.follow('ann', T, further)).toBe(T - 10 * HOUR - 1)
+})

@@ -13,6 +13,8 @@ interface MovedStamp {
   readonly undoneAt: number
   /** Whether the present clock is not behind a time that is known to have passed. */
   readonly isSure: boolean
+  /** Whether an earlier process has measured how far the clock was ahead. */
+  readonly isKnown: boolean
 }
 
 /**
@@ -43,6 +45,7 @@ export class MovedStamps {
       movedAt: jumpedMs,
       undoneAt,
       isSure: isKnown || !isBehind,
+      isKnown,
     })
     return lastSeen
   }
@@ -65,7 +68,8 @@ export class MovedStamps {
    * The clock has jumped. Returns what replaces `lastSeen`, which may be unchanged.
    *
    * - If the clock is back where it was, the original timestamp is right again.
-   * - If it is set back further, the timestamp moves with it.
+   * - If it is set back further, the timestamp moves with it. A timestamp that an earlier process has measured moves
+   *   only if it would be in the future: this process may have started with a clock that was ahead.
    * - If it is set forward, the timestamp stays, because the machine may only have been paused.
    * - If it is or was behind, a timestamp that a clock moved which was not behind stays. A timestamp that the
    *   clock moved while it was behind is moved again.
@@ -74,7 +78,7 @@ export class MovedStamps {
     const stamp = this.#get(userId, lastSeen)
     if (!stamp) return lastSeen
     const { ms, now, jumpedMs, isBehind, wasBehind } = jump
-    const { original, undoneAt, movedAt, isSure } = stamp
+    const { original, undoneAt, movedAt, isSure, isKnown } = stamp
     if (isSure && (isBehind || wasBehind)) {
       this.#stamps.set(userId, { ...stamp, movedAt: movedAt + ms, undoneAt: undoneAt + ms })
       return lastSeen
@@ -83,7 +87,8 @@ export class MovedStamps {
       this.#stamps.delete(userId)
       return original
     }
-    const from = wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)
+    const stays = isKnown && original - undoneAt + movedAt <= now
+    const from = wasBehind ? jumpedMs : stays ? movedAt : Math.min(jumpedMs, movedAt)
     const moved = Math.min(now, original - undoneAt + from)
     this.#stamps.set(userId, {
       ...stamp,

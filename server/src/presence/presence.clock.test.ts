@@ -464,3 +464,62 @@ test('[R11] what one process has measured about a wrong clock stays known, whate
   fourth.jumped(DAY, T + 102_000)
   expect(fourth.see('ann').lastSeen).toBe(T)
 })
+
+test('[R9 R11] a clock that jumps away and back was wrong in between, even if it is not known to be right now', () => {
+  for (const wrong of [-T, -40 * DAY, 40 * DAY]) {
+    // The server starts while its clock is an hour ahead. Then the clock is set right, but the server can't know that.
+    const presence = new OneNode(DEFAULTS)
+    presence.restore([], T + HOUR, { knownTime: T, latestTime: T + HOUR })
+    presence.jumped(-HOUR, T)
+    for (const again of [0, 60_000]) {
+      presence.jumped(wrong, T + again + wrong)
+      presence.open('ann', tab('s'), T + again + wrong)
+      presence.leave('ann', 's', T + again + wrong + 1_000)
+      const now = T + again + 2_000
+      expect(presence.jumped(-wrong, now).dirty).toEqual(['ann'])
+      expect(seenOf(presence, 'ann', now).lastSeen).toBe(T + again)
+      expect(presence.forgetStale(now, 10).dirty).toEqual([])
+    }
+    // If the clock at the start was right after all, the time is corrected once more.
+    presence.jumped(HOUR, T + HOUR + 90_000)
+    expect(seenOf(presence, 'ann', T + HOUR + 90_000).lastSeen).toBe(T + HOUR + 60_000)
+  }
+})
+
+test('[R9] a user who left while the clock was far behind is not forgotten while the clock is in doubt', () => {
+  const presence = new OneNode(DEFAULTS)
+  presence.restore([], T, { knownTime: T, latestTime: T })
+  presence.jumped(-400 * DAY, T - 400 * DAY)
+  presence.open('ann', tab('s'), T - 400 * DAY)
+  presence.leave('ann', 's', T - 400 * DAY)
+  // The clock is set, but not to where it was.
+  presence.jumped(400 * DAY + HOUR, T + HOUR)
+  expect(presence.forgetStale(T + HOUR, 10).dirty).toEqual([])
+  expect(presence.record('ann')?.lastSeen).toBe(T)
+})
+
+test('[R11] a start with a clock that is ahead does not change what an earlier process has measured', () => {
+  for (const ahead of [HOUR / 2, 40 * DAY]) {
+    // The first process wrote a time with a clock that was an hour ahead, and the second one has noticed that.
+    const record = { ...offlineUser('ann', T + HOUR), aheadMs: HOUR }
+    const third = new OneNode(DEFAULTS)
+    third.restore([record], T + ahead + 60_000, { knownTime: T, latestTime: T + 60_000 })
+    expect(seenOf(third, 'ann', T + ahead + 60_000).lastSeen).toBe(T)
+    third.jumped(-ahead, T + 61_000)
+    expect(seenOf(third, 'ann', T + 61_000).lastSeen).toBe(T)
+    expect(third.record('ann')).toMatchObject(record)
+  }
+})
+
+test('[R11] a user who was not visible yet at a restart is shown earlier by a set-back too', () => {
+  const presence = new OneNode({ ...DEFAULTS, maxKnown: 1, changePace: { burst: 1, everyMs: 10_000 } })
+  presence.open('ann', tab('s'), T)
+  presence.leave('ann', 's', T)
+  expect(says(presence.advance(T + 10_000, 10))).toEqual(['ann offline'])
+  // Ann is forgotten and comes back, and the rate limit delays that she is visible.
+  presence.open('bob', tab('s'), T + 10_000)
+  expect(says(presence.open('ann', tab('s'), T + 11_000))).toEqual([])
+  const next = restarted(presence, T + 12_000 - DAY, T + 12_000, T + 12_000)
+  next.advance(T + 2 * DAY, 10)
+  expect(seenOf(next, 'ann', T + 2 * DAY)).toMatchObject({ status: 'offline', lastSeen: T + 11_000 - DAY })
+})

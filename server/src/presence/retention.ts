@@ -70,7 +70,7 @@ export class Retention {
     const forgotten: UserId[] = []
     const before = Math.min(now, this.#wall.knownTime(now)) - this.#options.keepMs
     for (const { userId, lastSeen } of this.#someForgettable(count)) {
-      if (this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) >= before) continue
+      if (this.#wall.lastPresent(this.#correction.stored(userId, lastSeen)) >= before) continue
       this.#forget(userId)
       forgotten.push(userId)
     }

@@ -6,6 +6,7 @@ export interface Mutant {
   readonly name: string
   readonly file:
     | 'choice.ts'
+    | 'clock-path.ts'
     | 'clock-skew.ts'
     | 'deadlines.ts'
     | 'fact.ts'
@@ -230,8 +231,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'users are forgotten one millisecond early',
     file: 'retention.ts',
-    line: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) >= before',
-    becomes: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen)) > before',
+    line: 'this.#wall.lastPresent(this.#correction.stored(userId, lastSeen)) >= before',
+    becomes: 'this.#wall.lastPresent(this.#correction.stored(userId, lastSeen)) > before',
   },
   {
     name: 'the newest user is forgotten instead of the oldest',
@@ -827,8 +828,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lastSeen from a wrong clock is not corrected',
     file: 'last-seen-correction.ts',
-    line: 'jump.isRightAgain ? this.#correctStamps(jump) : []',
-    becomes: 'jump.isRightAgain ? (this.#stampedWhileWrong.clear(), []) : []',
+    line: 'const corrected = this.#correctStamps(jump, between)',
+    becomes: 'const corrected = (this.#stampedWhileWrong.clear(), [])',
   },
   {
     name: 'the lastSeen from before the clock was wrong is corrected too',
@@ -839,8 +840,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a corrected lastSeen is not reported',
     file: 'last-seen-correction.ts',
-    line: '      this.#moved.delete(userId)\n      corrected.push(userId)\n',
-    becomes: '      this.#moved.delete(userId)\n',
+    line: '      corrected.push(userId)\n',
+    becomes: '',
   },
   {
     name: 'a moved lastSeen is not reported',
@@ -1170,31 +1171,61 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a jump forward moves timestamps that were moved back',
     file: 'moved-stamps.ts',
-    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)',
-    becomes: 'jumpedMs',
+    line: 'wasBehind ? jumpedMs : stays ? movedAt : Math.min(jumpedMs, movedAt)',
+    becomes: 'stays ? movedAt : jumpedMs',
   },
   {
     name: 'a second set-back does not move the timestamps of the first',
     file: 'moved-stamps.ts',
-    line: 'wasBehind ? jumpedMs : Math.min(jumpedMs, movedAt)',
+    line: 'wasBehind ? jumpedMs : stays ? movedAt : Math.min(jumpedMs, movedAt)',
     becomes: 'wasBehind ? jumpedMs : movedAt',
+  },
+  {
+    name: 'what an earlier process has measured stays in the future',
+    file: 'moved-stamps.ts',
+    line: 'const stays = isKnown && original - undoneAt + movedAt <= now',
+    becomes: 'const stays = isKnown',
+  },
+  {
+    name: 'only a clock that is known to be right corrects timestamps',
+    file: 'clock-path.ts',
+    line: 'return between',
+    becomes: 'return []',
+  },
+  {
+    name: 'a clock that is back where it was corrects what it wrote before',
+    file: 'clock-path.ts',
+    line: 'this.#sums.splice(before + 1)',
+    becomes: 'this.#sums.splice(before)',
+  },
+  {
+    name: 'a clock that is back where it was counts as right',
+    file: 'last-seen-correction.ts',
+    line: '      this.#stampedWhileWrong.set(userId, jumpedMs)\n',
+    becomes: '      this.#stampedWhileWrong.delete(userId)\n',
+  },
+  {
+    name: 'a timestamp from a clock that was behind decides about forgetting',
+    file: 'retention.ts',
+    line: 'this.#wall.lastPresent(this.#correction.stored(userId, lastSeen))',
+    becomes: 'this.#wall.lastPresent(lastSeen + (this.#correction.aheadMs(userId, lastSeen) ?? 0))',
   },
   {
     name: 'a moved timestamp is corrected from its moved value',
     file: 'last-seen-correction.ts',
-    line: 'this.#shown.correct(userId, this.original(userId, known.lastSeen) + jumpedMs',
+    line: 'this.#shown.correct(userId, this.#original(userId, known.lastSeen) + jumpedMs',
     becomes: 'this.#shown.correct(userId, known.lastSeen + jumpedMs',
   },
   {
     name: 'a moved timestamp decides about forgetting',
     file: 'retention.ts',
-    line: 'this.#wall.lastPresent(this.#correction.original(userId, lastSeen))',
+    line: 'this.#wall.lastPresent(this.#correction.stored(userId, lastSeen))',
     becomes: 'this.#wall.lastPresent(lastSeen)',
   },
   {
     name: 'a moved timestamp is stored',
     file: 'last-seen-correction.ts',
-    line: 'return this.original(userId, lastSeen) + behindMs',
+    line: 'return this.#original(userId, lastSeen) + behindMs',
     becomes: 'return lastSeen + behindMs',
   },
   {

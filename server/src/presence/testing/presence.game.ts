@@ -371,7 +371,7 @@ class Comparison {
         const stale = USERS.filter(user => {
           const state = this.#state(user)
           const before = Math.min(this.#now, this.#knownTime) - this.#options.keepMs
-          return state.known && isForgettable(state) && (state.stamp ?? 0) < before
+          return state.known && isForgettable(state) && (state.storedLastSeen ?? 0) < before
         })
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)

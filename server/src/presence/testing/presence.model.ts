@@ -95,12 +95,7 @@ export interface UserState {
   newName: string | undefined
   /** Whether others have ever seen the user. */
   wasSeen: boolean
-  /**
-   * The `lastSeen` as it was written. It differs from `lastSeen` if it was in the future when the clock was
-   * set back.
-   */
-  stamp: number | null
-  /** How far the clock was ahead when it wrote `stamp`, in ms, as far as that is known. */
+  /** How far the clock was ahead when it wrote `lastSeen`, in ms, as far as that is known. */
   aheadMs: number | undefined
   /** What is stored as `lastSeen`. It is not behind the right time, if that is known. */
   storedLastSeen: number | null
@@ -156,7 +151,9 @@ export class Model {
      * of jumps at that time, and `undoneAt` the sum at which the clock is where it was before. `jumpedAt` is
      * the time of the last jump.
      */
-    let moved: { stamp: number; lastSeen: number; at: number; undoneAt: number; isSure: boolean } | undefined
+    let moved:
+      | { stamp: number; lastSeen: number; at: number; undoneAt: number; isSure: boolean; isKnown: boolean }
+      | undefined
     let jumpedAt = 0
     const moveStampBack = (setBackMs: number, now: number, isSure: boolean, isKnown = false) => {
       if (lastSeen === null || !wasSeen) return
@@ -167,6 +164,7 @@ export class Model {
         at: jumped,
         undoneAt: jumped + setBackMs,
         isSure: isKnown || isSure,
+        isKnown,
       }
       lastSeen = moved.lastSeen
     }
@@ -184,6 +182,8 @@ export class Model {
      * The sum of jumps when the clock was wrong and wrote the `lastSeen` of a user who is seen as offline.
      */
     let stampedAt: number | undefined
+    /** The sum of jumps after each jump since the start, oldest first. */
+    let path: readonly number[] = [0]
     /** Until when clients may still return after a suspension. */
     let returnUntil = Number.NEGATIVE_INFINITY
     const isWrong = () => isEstimate || Math.abs(jumped - right) > TOLERANCE_MS
@@ -360,14 +360,17 @@ export class Model {
             if (shown.status !== 'offline' && lastSeen === lastSign) lastSeen += event.ms
             lastSign += event.ms
           }
-          // A clock that is right again corrects the `lastSeen` of users who left while it was wrong.
-          if (wasOff && !isWrong()) {
-            if (stampedAt !== undefined && lastSeen !== null) {
-              lastSeen = (moved?.stamp ?? lastSeen) + jumped - stampedAt
-              moved = undefined
-            }
-            stampedAt = undefined
+          // A clock that is right again, or back where it was, corrects the `lastSeen` of users who left meanwhile.
+          const isNear = (sum: number) => Math.abs(sum - jumped) <= TOLERANCE_MS
+          const isRight = wasOff && !isWrong()
+          const between = path.some(isNear) ? path.slice(path.findLastIndex(isNear) + 1) : []
+          path = [...path.slice(0, path.length - between.length), jumped]
+          if (stampedAt !== undefined && lastSeen !== null && (isRight || between.includes(stampedAt))) {
+            lastSeen = (moved?.stamp ?? lastSeen) + jumped - stampedAt
+            moved = undefined
+            stampedAt = jumped
           }
+          if (isRight) stampedAt = undefined
           if (moved) {
             const isBehind = event.at < event.knownTime - TOLERANCE_MS
             const wasKnownBehind = event.at - event.ms < event.knownTime - TOLERANCE_MS
@@ -380,7 +383,9 @@ export class Model {
               const isBack = Math.abs(jumped - moved.undoneAt) <= TOLERANCE_MS
               const isUndone = isBack || (wasKnownBehind && moved.stamp <= event.at)
               if (wasKnownBehind) moved.at = jumped
-              const back = moved.undoneAt - Math.min(jumped, moved.at)
+              // What an earlier process has measured stays, unless it would be in the future.
+              const stays = moved.isKnown && moved.stamp - moved.undoneAt + moved.at <= event.at
+              const back = moved.undoneAt - (stays ? moved.at : Math.min(jumped, moved.at))
               lastSeen = isUndone ? moved.stamp : Math.min(event.at, moved.stamp - back)
               moved = isUndone ? undefined : { ...moved, lastSeen, isSure: moved.isSure || !isBehind }
             }
@@ -397,6 +402,7 @@ export class Model {
           lastSeen = stored()
           if (event.isFromOld) wasSeen = known
           ;[jumped, offset, stampedAt, returnUntil] = [0, 0, undefined, Number.NEGATIVE_INFINITY]
+          path = [0]
           const sinceKnown = event.at - event.knownTime
           const aheadMs = sinceKnown < 0 ? sinceKnown : Math.max(0, event.at - event.latestTime)
           isEstimate = aheadMs < -TOLERANCE_MS || aheadMs > ABSENCE_MS
@@ -481,7 +487,6 @@ export class Model {
       username,
       newName,
       wasSeen,
-      stamp: moved?.stamp ?? lastSeen,
       aheadMs: moved?.isSure ? moved.stamp - moved.lastSeen : undefined,
       storedLastSeen: stored(),
       isByWall,
@@ -546,7 +551,6 @@ const UNKNOWN: UserState = {
   username: undefined,
   newName: undefined,
   wasSeen: false,
-  stamp: null,
   aheadMs: undefined,
   storedLastSeen: null,
   isByWall: false,
