@@ -11,6 +11,8 @@ export interface Expected {
   readonly known: ReadonlyMap<string, string>
   /** When users were last present; `undefined` while the clock of the server is wrong. */
   readonly seen: ReadonlyMap<string, Seen> | undefined
+  /** By how much a `lastSeen` may be too late, in ms. */
+  readonly tooLateMs: number
   readonly choices: readonly {
     readonly userId: string
     readonly choices: readonly Choice[]
@@ -127,7 +129,7 @@ export class Checks implements ObserverEvents {
       for (const [userId, seen] of expected.seen ?? []) {
         const rule = seen === null ? 'never seen' : 'lastSeen'
         checker.checked(rule)
-        const text = wrongLastSeen(seen, users.get(userId) ?? { lastSeen: null })
+        const text = wrongLastSeen(seen, users.get(userId) ?? { lastSeen: null }, expected.tooLateMs)
         if (text !== undefined && !wrong.has(userId)) violate(rule, `${userId} ${text}`)
         if (text === undefined) wrong.delete(userId)
         else wrong.add(userId)

@@ -44,6 +44,7 @@ function violatedRules(falsify: readonly Rule[]): { own: Rule[]; control: Rule[]
       ['steady-v2-0', { from: NOW, to: NOW }],
       ['hidden-v2-0', null],
     ]),
+    tooLateMs: 0,
     choices: [
       {
         userId: 'steady-v2-0',

@@ -40,6 +40,7 @@ export class Inspection {
       isBack,
     }))
     const isComparable = clock.isRight && era === clock.era
-    checks.found(when, found, { known, seen: isComparable ? seen : undefined, choices, killedAt })
+    const { tooLateMs } = clock
+    checks.found(when, found, { known, seen: isComparable ? seen : undefined, tooLateMs, choices, killedAt })
   }
 }

@@ -270,3 +270,35 @@ test('lastSeen must be near the time at which the user was last present', () => 
   expect(wrongLastSeen(null, { lastSeen: null })).toBeUndefined()
   expect(wrongLastSeen(null, at(0))).toMatch('never seen')
 })
+
+test('after a start with a clock that is ahead unnoticed, a sleep and the time until the next start are allowed for, and no more', () => {
+  const clock = new ServerClock(
+    () => {},
+    () => {},
+  )
+  const startsAt = (seconds: number | '1970') => {
+    clock.set(seconds)
+    clock.starts()
+    clock.started(10_000)
+    clock.set(0)
+  }
+  // The server notices all other wrong clocks at the start.
+  for (const seconds of [0, 5, -3_600, 40 * 86_400, '1970'] as const) {
+    startsAt(seconds)
+    clock.sleep(80)
+    expect(clock.tooLateMs).toBe(0)
+  }
+  startsAt(3_600)
+  expect(clock.tooLateMs).toBe(0)
+  clock.sleep(80)
+  // A sleep of the next process adds nothing. What the previous one has stored stays too late.
+  startsAt(0)
+  clock.sleep(80)
+  expect(clock.tooLateMs).toBe(90_000)
+  const seen = { from: 1_800_000_000_000, to: 1_800_000_010_000 }
+  const at = (seconds: number) => ({ lastSeen: new Date(1_800_000_000_000 + seconds * 1_000).toISOString() })
+  for (const seconds of [-7, 97]) expect(wrongLastSeen(seen, at(seconds), 80_000)).toBeUndefined()
+  expect(wrongLastSeen(seen, at(98))).toMatch('81.0 s too late')
+  expect(wrongLastSeen(seen, at(98), 80_000)).toMatch('1.0 s too late')
+  expect(wrongLastSeen(seen, at(-8), 80_000)).toMatch('1.0 s too early')
+})

@@ -3,6 +3,7 @@ import type { Checks } from './checks.ts'
 import { crashed } from './choices.ts'
 import type { Inspection } from './inspection.ts'
 import type { Population } from './population.ts'
+import type { ServerClock } from './server-clock.ts'
 import type { Host } from './server-host.ts'
 import type { Tolerance } from './tolerance.ts'
 
@@ -11,6 +12,7 @@ const ATTEMPTS = 3
 
 export interface RestartOptions {
   readonly host: Host
+  readonly clock: ServerClock
   readonly checks: Checks
   readonly tolerance: Tolerance
   readonly population: Population
@@ -61,19 +63,21 @@ export class Restarts {
 
   /** Starts the process again after an outage, and inspects what it knows. */
   async startAgain(killedAt: number, outageMs: number, when = 'after a restart'): Promise<void> {
-    const { population, inspection } = this.#options
+    const { clock, population, inspection } = this.#options
     await sleep(outageMs)
     for (const user of population.steady) {
       user.isBack = false
       crashed(user.choices, killedAt)
     }
     await this.start()
+    clock.started(performance.now() - killedAt)
     await inspection.inspect(when, killedAt)
   }
 
   /** Starts the server. A failed start is a violation, and is repeated. */
   async start(): Promise<void> {
-    const { host, checks } = this.#options
+    const { host, clock, checks } = this.#options
+    clock.starts()
     for (let attempt = 1; ; attempt++) {
       try {
         await host.start()

@@ -109,7 +109,7 @@ class Run implements RunContext {
     const population = new Population(this, checks, options.seed)
     const inspection = new Inspection({ url, checks, population, known, clock })
     const recovery = new Recovery({ host, checks, tolerance, isEnded })
-    const restarts = new Restarts({ host, checks, tolerance, population, inspection, isEnded })
+    const restarts = new Restarts({ host, clock, checks, tolerance, population, inspection, isEnded })
     this.#population = population
     this.#inspection = inspection
     this.#restarts = restarts
