@@ -153,6 +153,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     maxBufferedBytes: settings.MAX_BUFFERED_BYTES,
     maxSubscribedUsers: settings.MAX_WATCHED_USERS,
     maxSubscriptions: settings.MAX_WATCHED_IDS,
+    ...(settings.LIMITS === 'off' && { messagesMs: Number.POSITIVE_INFINITY }),
     allUsersLimit,
     terms: {
       heartbeatMs: settings.PING_MS,
