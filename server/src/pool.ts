@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { Counts } from './counts.ts'
 import type { Limit, PoolName } from './refusals.ts'
 
 /** Who takes a part of a pool. A user and an address are counted separately; `undefined` is not counted. */
@@ -38,8 +39,8 @@ export class Pool {
   readonly #size: number
   /** How much is taken when shares begin to count. */
   readonly #sharesFrom: number
-  readonly #byUser = new Map<UserId, number>()
-  readonly #byAddress = new Map<string, number>()
+  readonly #byUser = new Counts<UserId>()
+  readonly #byAddress = new Counts<string>()
   #taken = 0
 
   /** @param size how much there is, rounded down to a whole number; `Infinity` for no limit */
@@ -82,28 +83,17 @@ export class Pool {
   }
 
   /** How much more one user or one address may take. */
-  #shareOf(counts: ReadonlyMap<string, number>, key: string | undefined): number {
+  #shareOf(counts: Counts<string>, key: string | undefined): number {
     const left = this.#size - this.#taken
     if (key === undefined) return left
     // Taking one at a time, while holding less than is left, ends after half of the difference, rounded up.
-    const oneByOne = Math.ceil((left - heldBy(counts, key)) / 2)
+    const oneByOne = Math.ceil((left - counts.of(key)) / 2)
     return Math.max(0, this.#sharesFrom - this.#taken, oneByOne)
   }
 
   #count(by: number, { userId, address }: Holder): void {
     this.#taken += by
-    count(this.#byUser, userId, by)
-    count(this.#byAddress, address, by)
+    this.#byUser.add(userId, by)
+    this.#byAddress.add(address, by)
   }
-}
-
-function heldBy(counts: ReadonlyMap<string, number>, key: string): number {
-  return counts.get(key) ?? 0
-}
-
-function count(counts: Map<string, number>, key: string | undefined, by: number): void {
-  if (key === undefined) return
-  const sum = heldBy(counts, key) + by
-  if (sum === 0) counts.delete(key)
-  else counts.set(key, sum)
 }

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { Counts } from '../counts.ts'
 import { type Pace, readyAt, type Spent, spend, UNPACED } from '../presence/pace.ts'
 import type { Limit } from '../refusals.ts'
 import { AddressRate } from './address-rate.ts'
@@ -44,8 +45,8 @@ export class ConnectionLimits {
   readonly #options: LimitOptions
   readonly #perUser: Most
   readonly #perAddress: Most
-  readonly #byUser = new Map<UserId, number>()
-  readonly #byAddress = new Map<string, number>()
+  readonly #byUser = new Counts<UserId>()
+  readonly #byAddress = new Counts<string>()
   readonly #handshakesByAddress: AddressRate
   /** The limit that the rate of one address comes from. */
   readonly #addressRateName: Limit
@@ -93,10 +94,10 @@ export class ConnectionLimits {
    */
   admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
     if (this.#connections >= this.#options.connections) return full(503, 'MAX_CONNECTIONS')
-    if (userId !== undefined && (this.#byUser.get(userId) ?? 0) >= this.#perUser.most) {
+    if (userId !== undefined && this.#byUser.of(userId) >= this.#perUser.most) {
       return full(429, this.#perUser.limit)
     }
-    if (address !== undefined && (this.#byAddress.get(address) ?? 0) >= this.#perAddress.most) {
+    if (address !== undefined && this.#byAddress.of(address) >= this.#perAddress.most) {
       return full(429, this.#perAddress.limit)
     }
     return undefined
@@ -105,26 +106,26 @@ export class ConnectionLimits {
   /** Counts a connection that was opened, for those that `admits` limits. */
   opened(userId: UserId | undefined, address: string | undefined): void {
     this.#connections++
-    if (userId !== undefined) count(this.#byUser, userId, 1)
-    if (address !== undefined) count(this.#byAddress, address, 1)
+    this.#byUser.add(userId, 1)
+    this.#byAddress.add(address, 1)
   }
 
   /** Stops counting a connection that was opened with the same arguments. */
   closed(userId: UserId | undefined, address: string | undefined): void {
     this.#connections--
-    if (userId !== undefined) count(this.#byUser, userId, -1)
-    if (address !== undefined) count(this.#byAddress, address, -1)
+    this.#byUser.add(userId, -1)
+    this.#byAddress.add(address, -1)
   }
 }
 
 /** How many connections one user or one address may have, and the limit that this comes from. */
-interface Most {
+export interface Most {
   readonly most: number
   readonly limit: Limit
 }
 
 /** What the setting of this name says, but at most half of all connections: the others need the rest. */
-function atMost(half: number, set: number, name: Limit): Most {
+export function atMost(half: number, set: number, name: Limit): Most {
   return half < set ? { most: half, limit: 'MAX_CONNECTIONS_SHARE' } : { most: set, limit: name }
 }
 
@@ -140,12 +141,6 @@ export function handshakeRateOfAddress(one: Pace, all: Pace): Pace {
 
 function full(status: 429 | 503, limit: Limit): TooMany {
   return { status, limit, retryAfterMs: TRY_AGAIN_MS }
-}
-
-function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
-  const sum = (counts.get(key) ?? 0) + by
-  if (sum === 0) counts.delete(key)
-  else counts.set(key, sum)
 }
 
 /** How long a client may keep asking too fast before its connection ends, in ms. */

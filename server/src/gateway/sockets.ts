@@ -1,11 +1,12 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Counts } from '../counts.ts'
 import type { Log } from '../log.ts'
 import type { Limit, Refusals } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import type { Clock } from '../time/clock.ts'
 import { countedAs, peerAddress } from './address.ts'
-import { halfOf } from './limits.ts'
+import { atMost, halfOf, type Most } from './limits.ts'
 
 export interface SocketOptions {
   readonly clock: Pick<Clock, 'steady'>
@@ -30,7 +31,8 @@ const SEARCH_EVERY_MS = 1_000
  */
 export class Sockets {
   readonly #options: SocketOptions
-  readonly #byAddress = new Map<string, number>()
+  readonly #byAddress = new Counts<string>()
+  readonly #perAddress: Most
   /** The open sockets, and the address that each one counts for; `undefined` for one that counts for none. */
   readonly #addressOf = new Map<Socket, string | undefined>()
   /** One listener for all sockets: a listener for each would take 250 bytes per connection. */
@@ -40,6 +42,8 @@ export class Sockets {
 
   constructor(options: SocketOptions) {
     this.#options = options
+    const { sockets, perAddress } = options
+    this.#perAddress = atMost(halfOf(sockets), perAddress, 'MAX_CONNECTIONS_PER_ADDRESS')
     const closed = (socket: Socket): void => this.#closed(socket)
     this.#onClose = function () {
       closed(this)
@@ -69,19 +73,17 @@ export class Sockets {
 
   /** Counts a socket until it closes. Returns false if a limit refuses it. */
   #opened(socket: Socket): boolean {
-    const { sockets, perAddress, trustProxy } = this.#options
+    const { sockets, trustProxy } = this.#options
     const peer = peerAddress(socket.remoteAddress, trustProxy)
     const address = peer && countedAs(peer)
     if (address !== undefined) {
-      const count = this.#byAddress.get(address) ?? 0
+      const { most, limit } = this.#perAddress
       const isFull = this.#counted >= Math.max(1, Math.floor(sockets * (1 - KEPT_SHARE)))
-      const half = halfOf(sockets)
-      if (isFull || count >= Math.min(perAddress, half)) {
-        const ofAddress = half < perAddress ? 'MAX_CONNECTIONS_SHARE' : 'MAX_CONNECTIONS_PER_ADDRESS'
-        this.#refuse(isFull ? 'MAX_CONNECTIONS' : ofAddress, peer)
+      if (isFull || this.#byAddress.of(address) >= most) {
+        this.#refuse(isFull ? 'MAX_CONNECTIONS' : limit, peer)
         return false
       }
-      this.#byAddress.set(address, count + 1)
+      this.#byAddress.add(address, 1)
       this.#counted++
     }
     this.#addressOf.set(socket, address)
@@ -94,9 +96,7 @@ export class Sockets {
     this.#addressOf.delete(socket)
     if (address === undefined) return
     this.#counted--
-    const count = (this.#byAddress.get(address) ?? 0) - 1
-    if (count > 0) this.#byAddress.set(address, count)
-    else this.#byAddress.delete(address)
+    this.#byAddress.add(address, -1)
   }
 
   #closeIdle(server: Server): void {
