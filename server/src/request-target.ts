@@ -24,13 +24,8 @@ export function normalTarget(target: string): string {
   return (path.startsWith('/assets/') ? path : normalised(path)) + url.slice(end)
 }
 
-/** The path of a request target, in the form of `normalTarget`. */
-export function pathOf(target: string): string {
-  return normalTarget(target).split('?', 1)[0] as string
-}
-
 /** The path of a request target without scheme and host, otherwise as it was sent. */
-export function exactPathOf(target: string): string {
+export function pathOf(target: string): string {
   return withoutHost(target).split('?', 1)[0] as string
 }
 

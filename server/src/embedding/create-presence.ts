@@ -12,7 +12,7 @@ import type { Identity } from '../identity/identity.ts'
 import { consoleLine, FunctionLog, type LogLine } from '../log/function-log.ts'
 import type { Log } from '../log.ts'
 import { openFileLimit } from '../open-files.ts'
-import { exactPathOf } from '../request-target.ts'
+import { pathOf } from '../request-target.ts'
 import type { Settings } from '../settings.ts'
 import { createJsonFileStore } from '../storage/json-file.ts'
 import { SystemClock } from '../time/clock.ts'
@@ -146,7 +146,7 @@ function embed(core: Core, path: string, log: Log): EmbeddedPresence {
     handler: createHandler({ health, metrics, version, log }),
 
     handleUpgrade(request, socket, head) {
-      if (exactPathOf(request.url ?? '') !== path || !offersWebSocket(request)) return false
+      if (pathOf(request.url ?? '') !== path || !offersWebSocket(request)) return false
       gateway.upgrade(request, socket as Socket, head)
       return true
     },

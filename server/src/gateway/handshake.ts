@@ -6,7 +6,7 @@ import type { Identified, Identity } from '../identity/identity.ts'
 import { Pool, type PoolRefusal } from '../pool.ts'
 import type { FirstChoice } from '../presence/choice.ts'
 import type { Limit } from '../refusals.ts'
-import { normalTarget, pathOf } from '../request-target.ts'
+import { normalTarget } from '../request-target.ts'
 import type { TrustProxy } from '../setting-values.ts'
 import { type ClientAddress, clientAddress, countedAs, isFromProxy } from './address.ts'
 import type { ConnectionLimits, TooMany } from './limits.ts'
@@ -104,10 +104,13 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
 export class Handshake {
   readonly #options: HandshakeOptions
   /** The requests that wait for their identity. */
+  /** The path of the WebSocket, in the form in which paths are compared. */
+  readonly #path: string
   readonly #pending: Pool
 
   constructor(options: HandshakeOptions) {
     this.#options = options
+    this.#path = normalTarget(options.path)
     this.#pending = new Pool('PENDING_HANDSHAKES', options.limits.handshakesWithin(PENDING_MS))
   }
 
@@ -125,7 +128,7 @@ export class Handshake {
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
-    if (pathOf(url) !== pathOf(path)) return refused(404, `WebSocket clients connect to ${path}`)
+    if (url.split('?', 1)[0] !== this.#path) return refused(404, `WebSocket clients connect to ${path}`)
     if (isStopping) return STOPPING
 
     const from = clientAddress(request, trustProxy)
