@@ -15,6 +15,7 @@ import { Presence } from './presence/presence.ts'
 import { Refusals } from './refusals.ts'
 import { Requests } from './requests.ts'
 import type { Settings } from './settings.ts'
+import { stackOf } from './stack-of.ts'
 import type { Store } from './storage/store.ts'
 import type { SystemClock } from './time/clock.ts'
 import { Ticker } from './time/ticker.ts'
@@ -99,7 +100,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const capacity = capacityOf(settings, options.openFiles)
   if (capacity.warning !== undefined) log.info(capacity.warning)
   const report = (error: unknown): void =>
-    log.error('a bug: a listener of changes failed', { error: String((error as Error)?.stack ?? error) })
+    log.error('a bug: a listener of changes failed', { error: stackOf(error) })
   const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>

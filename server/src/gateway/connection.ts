@@ -16,6 +16,7 @@ import type { OwnChoice } from '../presence/change.ts'
 import type { Arrival } from '../presence/here.ts'
 import type { Refused, Reply, RequestId } from '../reply.ts'
 import type { Asker, Requests } from '../requests.ts'
+import { stackOf } from '../stack-of.ts'
 import type { Clock } from '../time/clock.ts'
 import type { NewSession, Tracker } from '../tracker.ts'
 import { Access, type AccessOwner, type AccessPorts } from './access.ts'
@@ -456,8 +457,7 @@ export class Connection
   }
 
   #report(error: unknown): void {
-    const text = (error as Error | undefined)?.stack ?? String(error)
-    this.#ports.log.error('a bug: a client could not be served', { error: text })
+    this.#ports.log.error('a bug: a client could not be served', { error: stackOf(error) })
   }
 
   #close(code: CloseCode, reason: string, retryAfterMs: number): void {

@@ -22,6 +22,7 @@ import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
 import type { Refusals } from '../refusals.ts'
 import type { Requests } from '../requests.ts'
 import type { TrustProxy } from '../setting-values.ts'
+import { stackOf } from '../stack-of.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Tracker } from '../tracker.ts'
 import { type Caller, Connection, type ConnectionPorts, type Terms } from './connection.ts'
@@ -278,8 +279,7 @@ export class Gateway {
     try {
       task()
     } catch (error) {
-      const text = (error as Error | undefined)?.stack ?? String(error)
-      this.#options.log.error('a bug: a handshake could not be handled', { error: text })
+      this.#options.log.error('a bug: a handshake could not be handled', { error: stackOf(error) })
       // After the handshake response, the client would read this as a frame.
       if (socket.bytesWritten === 0) refuse(socket, BUG)
       else socket.destroy()

@@ -5,6 +5,7 @@ import type { Pace } from '../presence/pace.ts'
 import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
 import type { Refusals } from '../refusals.ts'
 import type { TrustProxy } from '../setting-values.ts'
+import { stackOf } from '../stack-of.ts'
 import type { Clock } from '../time/clock.ts'
 import { clientAddress, countedAs } from './address.ts'
 import { AddressRate } from './address-rate.ts'
@@ -64,8 +65,7 @@ export class PlainHttp {
     try {
       this.#answer(request, response, line)
     } catch (error) {
-      const text = (error as Error | undefined)?.stack ?? String(error)
-      this.#options.log.error('a bug: an HTTP request could not be handled', { error: text })
+      this.#options.log.error('a bug: an HTTP request could not be handled', { error: stackOf(error) })
       request.socket.destroy()
     }
   }

@@ -2,6 +2,7 @@ import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { type ErrorRequestHandler, Router } from 'express'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { stackOf } from '../stack-of.ts'
 import { type Health, readiness } from './health.ts'
 import { readOnly } from './methods.ts'
 import { problem } from './problem.ts'
@@ -43,7 +44,7 @@ export function failure(log: Pick<Log, 'error'>): ErrorRequestHandler {
     if (error.status !== undefined && error.status < 500 && !response.headersSent) {
       return problem(response, error.status, error.message)
     }
-    log.error('an HTTP request failed', { path: request.path, error: error.stack ?? error.message })
+    log.error('an HTTP request failed', { path: request.path, error: stackOf(error) })
     if (response.headersSent) return response.destroy()
     problem(response, 500, 'internal error: see the log of the server')
   }
