@@ -27,6 +27,13 @@ export function refusedByApplication(text = 'the application refused the user'):
   return { state: 'refused', rule: 'application', text }
 }
 
+/** The result of `refresh` where the server checks no tokens. `decider` says who decides about a new connection. */
+export function notRenewable(decider: string): Identified {
+  return refusedByApplication(
+    `this server does not check tokens itself, so it can't renew one: close this connection and connect again, and ${decider} decides`,
+  )
+}
+
 function grantOf(answer: unknown, defaultRights: DefaultRights): Grant {
   const { userId, name, expiresAt, ...claims } = (answer ?? {}) as Readonly<Record<string, unknown>>
   if (typeof userId !== 'string' || !isName(userId)) throw new Error(`"userId" must be ${NAME_RULE}`)

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { readAnswer, refusedByApplication } from './answer.ts'
+import { notRenewable, readAnswer, refusedByApplication } from './answer.ts'
 import { consistent } from './consistent.ts'
 import type { DefaultRights } from './grant.ts'
 import type { Identified, Identity, IdentityRequest } from './identity.ts'
@@ -53,10 +53,7 @@ export function createAuthenticatedIdentity(options: AuthenticateOptions): Ident
         return { state: 'unavailable', text: 'the application can not say at present who the user is' }
       }
     },
-    renew: () =>
-      refusedByApplication(
-        "this server does not check tokens itself, so it can't renew one: close this connection and connect again, and the application decides",
-      ),
+    renew: () => notRenewable('the application'),
   }
 }
 

@@ -1,3 +1,4 @@
+import { notRenewable } from './answer.ts'
 import { identifyByHeader } from './auth-header.ts'
 import type { AuthUrl } from './auth-url.ts'
 import { consistent } from './consistent.ts'
@@ -24,12 +25,6 @@ const MISSING: Identified = {
   text: 'a token is required: send it as "Authorization: Bearer TOKEN", as the subprotocol bearer.TOKEN, or as ?token=',
 }
 
-const NO_TOKENS: Identified = {
-  state: 'refused',
-  rule: 'application',
-  text: "this server does not check tokens itself, so it can't renew one: close this connection and connect again, and AUTH_URL or AUTH_HEADER decides",
-}
-
 /** Identifies clients by what they can prove. The first credential that is present decides. */
 export class CheckedIdentity implements Identity {
   readonly #sources: IdentitySources
@@ -45,7 +40,7 @@ export class CheckedIdentity implements Identity {
   }
 
   renew(token: string): Identified | Promise<Identified> {
-    return this.#verify(token) ?? NO_TOKENS
+    return this.#verify(token) ?? notRenewable('AUTH_URL or AUTH_HEADER')
   }
 
   #identify(request: IdentityRequest): Identified | Promise<Identified> {
