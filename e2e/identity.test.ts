@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { TestClient } from '@who-is-online/testing/client'
+import { signToken } from '@who-is-online/testing/sign-token'
 import { runServer } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -9,12 +9,10 @@ import { Application } from '../server/src/identity/testing/application.ts'
 // Identity over real sockets: what a client is told, and what the server writes.
 
 const SECRET = 'not-to-be-printed:a-secret-of-32-bytes'
-const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 function tokenOf(claims: Record<string, unknown>, secret = SECRET): string {
   const exp = Math.floor(Date.now() / 1_000) + 3_600
-  const signed = `${base64url({ alg: 'HS256' })}.${base64url({ exp, ...claims })}`
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+  return signToken({ exp, ...claims }, secret)
 }
 
 /** What a client gets from its connection attempt: an HTTP status, or its first messages and the close code. */

@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestClient } from '@who-is-online/testing/client'
+import { signToken } from '@who-is-online/testing/sign-token'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
 
@@ -21,13 +21,10 @@ const server = useServer({
   AUTH_WATCH: 'all',
 })
 
-const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
 /** A valid token. `mark` makes its parts unlike those of other tokens. */
 function tokenOf(sub: string, mark: string, secret = AUTH_SECRET): string {
   const exp = Math.floor(Date.now() / 1_000) + 3_600
-  const signed = `${base64url({ alg: 'HS256' })}.${base64url({ mark, sub, exp })}`
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+  return signToken({ mark, sub, exp }, secret)
 }
 
 /** Where a client can put a token. */

@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto'
 import type { Server as HttpServer } from 'node:http'
 import { type Duplex, duplexPair } from 'node:stream'
 import { type ClientOptions, createClient, type PresenceClient } from '@who-is-online/client'
+import { signToken } from '@who-is-online/testing/sign-token'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { type Server, startServer } from '../server/src/server.ts'
@@ -35,13 +35,10 @@ const STEP_MS = 100
 /** More turns of the event loop than any message needs from one side to the answer of the other side. */
 const TURNS = 20
 
-const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-
 /** Signs a token with HS256 that expires after `lifeMs`. */
 function tokenOf(userId: string, lifeMs: number): string {
   const exp = (Date.now() + lifeMs) / 1_000
-  const signed = `${encoded({ alg: 'HS256' })}.${encoded({ sub: userId, exp, n: ++signatures })}`
-  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`
+  return signToken({ sub: userId, exp, n: ++signatures }, SECRET)
 }
 
 let signatures = 0
