@@ -126,20 +126,14 @@ const PICTURE_LIST: readonly Picture[] = [
     width: 1_280,
     height: 760,
     schemes: BOTH,
-    prepare: async (page, server) => {
-      await server.end('SIGTERM')
-      await until(page, () => page.locator('main[data-trust="stale"]').isVisible())
-    },
+    prepare: endServer,
   },
   {
     name: 'disconnected-narrow',
     width: 360,
     height: 760,
     schemes: ['light'],
-    prepare: async (page, server) => {
-      await server.end('SIGTERM')
-      await until(page, () => page.locator('main[data-trust="stale"]').isVisible())
-    },
+    prepare: endServer,
   },
   {
     name: 'open-identity',
@@ -149,6 +143,12 @@ const PICTURE_LIST: readonly Picture[] = [
     settings: { ENVIRONMENT: 'production', AUTH: 'open', DASHBOARD: 'on', API_KEY },
   },
 ]
+
+/** Ends the server, and waits until the page says that what it shows is old. */
+async function endServer(page: Page, server: RunningServer): Promise<void> {
+  await server.end('SIGTERM')
+  await until(page, () => page.locator('main[data-trust="stale"]').isVisible())
+}
 
 async function takeAll(browser: Browser, only: string | undefined): Promise<void> {
   mkdirSync(PICTURES, { recursive: true })

@@ -1,8 +1,8 @@
 import { useServer } from '@who-is-online/testing/use-server'
-import type { Page } from 'playwright-core'
 import { beforeAll, expect } from 'vitest'
-import { browserTest, newContext } from '../browser/stage.ts'
+import { browserTest } from '../browser/stage.ts'
 import { install, runScript, serve } from './example.ts'
+import { logIn, logOut, openPage } from './team-page.ts'
 
 const SECRET = 'the-secret-that-signs-tokens-is-long-enough'
 const ENVIRONMENT = { NEXT_TELEMETRY_DISABLED: '1', PRESENCE_SECRET: SECRET }
@@ -15,18 +15,6 @@ beforeAll(async () => {
   await runScript('next', 'build', ENVIRONMENT)
 }, 300_000)
 
-async function open(origin: string): Promise<Page> {
-  const page = await (await newContext()).newPage()
-  await page.goto(origin)
-  return page
-}
-
-async function logIn(page: Page, userId: string): Promise<void> {
-  await page.getByLabel('Name').fill(userId)
-  await page.getByRole('button', { name: 'Log in' }).click()
-  await page.getByTitle(`${userId}: online`).waitFor()
-}
-
 browserTest(
   'the production build renders on the server, and shows logins and logouts at once',
   { timeout: 120_000 },
@@ -37,12 +25,12 @@ browserTest(
     })
     expect(await (await fetch(origin)).text()).toContain('title="ann: unknown"')
     expect((await fetch(`${origin}/presence-token`)).status).toBe(401)
-    const [ann, bob] = [await open(origin), await open(origin)]
+    const [ann, bob] = [await openPage(origin), await openPage(origin)]
     await logIn(ann, 'ann')
     for (let n = 0; n < 3; n++) {
       await logIn(bob, 'bob')
       await ann.getByTitle('bob: online').waitFor()
-      await bob.getByRole('button', { name: 'Log out' }).click()
+      await logOut(bob)
       await bob.getByTitle('bob: unknown').waitFor()
       await ann.getByTitle('bob: offline').waitFor()
     }

@@ -1,24 +1,10 @@
 import { useServer } from '@who-is-online/testing/use-server'
-import type { Page } from 'playwright-core'
 import { beforeAll, describe } from 'vitest'
-import { browserTest, newContext } from '../browser/stage.ts'
+import { browserTest } from '../browser/stage.ts'
 import { install, runScript, serve } from './example.ts'
+import { logIn, logOut, openPage } from './team-page.ts'
 
 // The examples in Vue and Svelte have the same page.
-
-async function open(origin: string): Promise<Page> {
-  const page = await (await newContext()).newPage()
-  await page.goto(origin)
-  return page
-}
-
-async function logIn(page: Page, userId: string): Promise<void> {
-  await page.getByLabel('Name').fill(userId)
-  await page.getByRole('button', { name: 'Log in' }).click()
-  await page.getByTitle(`${userId}: online`).waitFor()
-}
-
-const logOut = (page: Page) => page.getByRole('button', { name: 'Log out' }).click()
 
 describe.each(['vue', 'svelte'])('%s', name => {
   // Nobody waits for this grace period.
@@ -34,7 +20,7 @@ describe.each(['vue', 'svelte'])('%s', name => {
     { timeout: 120_000 },
     async () => {
       const origin = await serve(name, 'preview --port 0')
-      const [ann, bob] = [await open(origin), await open(origin)]
+      const [ann, bob] = [await openPage(origin), await openPage(origin)]
       await logIn(ann, 'ann')
       // Few changes: a user's tenth within seconds has to wait for the rate limit.
       for (let n = 0; n < 2; n++) {

@@ -1,8 +1,8 @@
 import { useServer } from '@who-is-online/testing/use-server'
-import type { Page } from 'playwright-core'
 import { beforeAll, expect } from 'vitest'
-import { browserTest, newContext } from '../browser/stage.ts'
+import { browserTest } from '../browser/stage.ts'
 import { install, runScript, serve } from './example.ts'
+import { logIn, logOut, openPage } from './team-page.ts'
 
 const SECRET = 'the-secret-that-signs-tokens-is-long-enough'
 
@@ -17,21 +17,6 @@ beforeAll(async () => {
   await runScript('vite-login', 'build', { VITE_PRESENCE_URL: server.url })
 }, 240_000)
 
-/** Opens the page in a browser profile of its own, as each user has one. */
-async function open(origin: string): Promise<Page> {
-  const page = await (await newContext()).newPage()
-  await page.goto(origin)
-  return page
-}
-
-async function logIn(page: Page, name: string): Promise<void> {
-  await page.getByLabel('Name').fill(name)
-  await page.getByRole('button', { name: 'Log in' }).click()
-  await page.getByTitle(`${name}: online`).waitFor()
-}
-
-const logOut = (page: Page) => page.getByRole('button', { name: 'Log out' }).click()
-
 browserTest.each([
   { script: 'preview --port 0', what: 'the production build' },
   { script: 'start --port 0', what: 'the development server, in StrictMode' },
@@ -40,7 +25,7 @@ browserTest.each([
     PRESENCE_SECRET: SECRET,
     VITE_PRESENCE_URL: server.url,
   })
-  const [ann, bob] = [await open(origin), await open(origin)]
+  const [ann, bob] = [await openPage(origin), await openPage(origin)]
   await logIn(ann, 'Ann')
   for (let n = 0; n < 3; n++) {
     await logIn(bob, 'Bob')
@@ -63,7 +48,7 @@ browserTest.each([
 
 browserTest('a token is renewed on the open connection', { timeout: 120_000 }, async () => {
   const origin = await serve('vite-login', 'preview --port 0', SHORT)
-  const page = await open(origin)
+  const page = await openPage(origin)
   const refreshes: unknown[] = []
   const acknowledged: unknown[] = []
   let sockets = 0
