@@ -62,11 +62,14 @@ const SCRIPT = `
   bob.onChange(([user]) => {
     if (user.freshness === 'stale' || user.status !== 'busy') return
     console.log(process.versions.node, user.userId, user.status, user.text)
-    ann.close()
-    bob.close()
+    // Others may see the status before ann has the confirmation.
+    chosen.then(() => {
+      ann.close()
+      bob.close()
+    })
   })
   bob.subscribe(['ann'])
-  ann.setStatus('busy', { text: 'packed' })`
+  const chosen = ann.setStatus('busy', { text: 'packed' })`
 
 const ESM = `
   import { createClient } from '@who-is-online/client'
