@@ -2,12 +2,16 @@
 // reachable, so that a test can count their entries. Those of Node itself are not counted.
 
 const known = new Set()
+// Without this, a test of memory would measure the references to collections that are gone.
+const gone = new FinalizationRegistry(reference => known.delete(reference))
 
 for (const kind of ['Map', 'Set']) {
   globalThis[kind] = new Proxy(globalThis[kind], {
     construct(target, items, newTarget) {
       const collection = Reflect.construct(target, items, newTarget)
-      known.add(new WeakRef(collection))
+      const reference = new WeakRef(collection)
+      known.add(reference)
+      gone.register(collection, reference)
       return collection
     },
   })
@@ -16,10 +20,6 @@ for (const kind of ['Map', 'Set']) {
 /** The number of entries of all these Maps and Sets. */
 globalThis.countEntries = () => {
   let entries = 0
-  for (const reference of known) {
-    const collection = reference.deref()
-    if (collection) entries += collection.size
-    else known.delete(reference)
-  }
+  for (const reference of known) entries += reference.deref()?.size ?? 0
   return entries
 }
