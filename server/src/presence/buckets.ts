@@ -91,7 +91,8 @@ function firstAfter(users: readonly UserId[], userId: UserId | ''): number {
   let end = users.length
   while (first < end) {
     const middle = (first + end) >> 1
-    if ((users[middle] as UserId) > userId) end = middle
+    const other = users[middle] as UserId
+    if (other > userId) end = middle
     else first = middle + 1
   }
   return first
