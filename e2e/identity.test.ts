@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { createClient, type PresenceError } from '@who-is-online/client'
 import { TestClient } from '@who-is-online/testing/client'
 import { signToken } from '@who-is-online/testing/sign-token'
 import { runServer } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import { afterAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { Application } from '../server/src/identity/testing/application.ts'
 
 // Identity over real sockets: what a client is told, and what the server writes.
@@ -54,7 +56,7 @@ describe('a server with AUTH_SECRET', () => {
     }
   })
 
-  test('[D5] a missing or refused token: 401 without an Origin, else an error and close 4401', async () => {
+  test('[D5] a missing or refused token: 401, and an error and close 4401 where that can not be read', async () => {
     const expired = tokenOf({ sub: 'ann', exp: 1 })
     for (const url of [server.url, `${server.url}?userId=ann`, `${server.url}?token=${expired}`]) {
       expect(await result(url)).toEqual({ status: 401 })
@@ -63,13 +65,29 @@ describe('a server with AUTH_SECRET', () => {
     expect(v1).toMatchObject({ code: 4401, messages: [{ type: 'error' }] })
     expect(v1.messages?.[0]?.['message']).toMatch(/^bad_token: the token expired \d+ s ago \("exp"\)$/)
     const protocols = ['who-is-online.v2']
-    expect(await result(server.url, { headers: origin(), protocols })).toMatchObject({
-      code: 4401,
-      messages: [
-        { type: 'error', code: 'bad_token' },
-        { type: 'disconnect', code: 4401, reconnect: false },
-      ],
+    for (const headers of [origin(), {}]) {
+      expect(await result(server.url, { headers, protocols })).toMatchObject({
+        code: 4401,
+        messages: [
+          { type: 'error', code: 'bad_token' },
+          { type: 'disconnect', code: 4401, reconnect: false },
+        ],
+      })
+    }
+    const headers = { authorization: `Bearer ${expired}` }
+    expect(await result(server.url, { headers, protocols })).toEqual({ status: 401 })
+  })
+
+  test('[D5] the client library in Node.js is told why its token is refused, and stops', async () => {
+    const getToken = async () => tokenOf({ sub: 'ann' }, 'another-secret-of-32-bytes-or-more')
+    const client = createClient({ url: server.url, getToken, WebSocket: WebSocket as never })
+    const refused = new Promise<PresenceError>(resolve => {
+      client.onError(error => error.code === 'refused' && resolve(error))
     })
+    expect(await refused).toMatchObject({ closeCode: 4401 })
+    expect((await refused).message).toContain('not signed by a known key')
+    expect(client.connectionStatus).toBe('refused')
+    client.close()
   })
 
   test('[D4] two tokens that differ get 400, and a cookie from nowhere or from a foreign page gets 403', async () => {

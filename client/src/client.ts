@@ -251,6 +251,6 @@ export function createClient(options: ClientOptions): PresenceClient {
 
 /** The error of a client that has never been connected. A query may hold secrets, so the message is without it. */
 function unreachable(url: string): PresenceError {
-  const advice = 'check the server, the path "/ws" and ALLOWED_ORIGINS'
+  const advice = 'check the server, its certificate, the path "/ws" and ALLOWED_ORIGINS'
   return new PresenceError('unreachable', `cannot connect to ${url.split('?')[0]}: ${advice}`)
 }

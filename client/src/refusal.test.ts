@@ -21,7 +21,8 @@ test('[J19] after three failed first attempts onError is told once, with the URL
   expect(errors).toMatchObject([
     {
       code: 'unreachable',
-      message: 'cannot connect to ws://fake/: check the server, the path "/ws" and ALLOWED_ORIGINS',
+      message:
+        'cannot connect to ws://fake/: check the server, its certificate, the path "/ws" and ALLOWED_ORIGINS',
     },
   ])
   server.conditions.refused = 0

@@ -246,23 +246,37 @@ test('[L1] limits count the connections there are when the identity is known', a
 /** Where each client must prove who it is, any name may be the server's own. */
 const CHECKED = { allowed: [], hosts: undefined, development: false }
 
-test('[D5] a refused token is an HTTP 401, and for a browser an error that it can read', () => {
+test('[D5] a refused token is an HTTP 401, and for a client that can not read that an error', () => {
   const refusal: Identified = { state: 'refused', rule: 'time', text: 'the token expired 9 s ago' }
   const identity = { ...open, identify: () => refusal }
   const report = { kind: 'token', fields: { rule: 'time', reason: refusal.text, address: '8.8.8.8' } }
-  expect(judge({}, { identity })).toMatchObject({
-    kind: 'refused',
-    status: 401,
-    detail: refusal.text,
-    headers: { 'WWW-Authenticate': 'Bearer' },
-    report,
-  })
-  expect(judge({ headers: { origin: 'http://app.test' } }, { identity, origins: CHECKED })).toMatchObject({
-    kind: 'turned away',
-    error: 'bad_token',
-    text: refusal.text,
-    report,
-  })
+  const authorization = 'Bearer x'
+  const v2 = { 'sec-websocket-protocol': 'who-is-online.v2' }
+  const program = [{}, { authorization }, { ...v2, authorization }, { 'sec-websocket-protocol': 'bearer.x' }]
+  for (const headers of program) {
+    expect(judge({ headers }, { identity }), JSON.stringify(headers)).toMatchObject({
+      kind: 'refused',
+      status: 401,
+      detail: refusal.text,
+      headers: { 'WWW-Authenticate': 'Bearer' },
+      report,
+    })
+  }
+  const origin = 'http://app.test'
+  const webSocket = [
+    { origin },
+    { origin, authorization },
+    v2,
+    { 'sec-websocket-protocol': 'bearer.x, who-is-online.v2' },
+  ]
+  for (const headers of webSocket) {
+    expect(judge({ headers }, { identity, origins: CHECKED }), JSON.stringify(headers)).toMatchObject({
+      kind: 'turned away',
+      error: 'bad_token',
+      text: refusal.text,
+      report,
+    })
+  }
 })
 
 test('[D5] a contradictory request and an identity that can not be checked are answered over HTTP', () => {

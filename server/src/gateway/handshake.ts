@@ -39,8 +39,8 @@ export type Verdict =
       readonly address: string | undefined
     }
   /**
-   * Upgraded, told the reason, and closed: a browser can't read why an upgrade was refused. `bad_message` is closed
-   * with 4400, `bad_token` with 4401.
+   * Upgraded, told the reason, and closed: a `WebSocket` object can't read why an upgrade was refused. `bad_message` is
+   * closed with 4400, `bad_token` with 4401.
    */
   | {
       readonly kind: 'turned away'
@@ -103,9 +103,9 @@ export function versionOf({ headers }: Pick<IncomingMessage, 'headers'>): Protoc
  */
 export class Handshake {
   readonly #options: HandshakeOptions
-  /** The requests that wait for their identity. */
   /** The path of the WebSocket, in the form in which paths are compared. */
   readonly #path: string
+  /** The requests that wait for their identity. */
   readonly #pending: Pool
 
   constructor(options: HandshakeOptions) {
@@ -135,7 +135,7 @@ export class Handshake {
     const address = from.own ? countedAs(from.address) : undefined
     const tooFast = limits.handshake(address, now)
     if (tooFast) return tooMany(tooFast, from)
-    const { origin, host } = request.headers
+    const { origin, host, authorization } = request.headers
     const disallowed = disallowedOrigin(origin, host, origins)
     if (disallowed) return wrongOrigin(origin ?? '', disallowed)
 
@@ -146,7 +146,8 @@ export class Handshake {
     }
     const isFull = this.#pending.refusalOf(1, { address })
     if (isFull) return busy('too many connections wait for their identity', isFull, from)
-    const asked: Asked = { parameters, version, from, address, isBrowser: origin !== undefined }
+    const readsHttp = origin === undefined && (version === 'v1' || authorization !== undefined)
+    const asked: Asked = { parameters, version, from, address, readsHttp }
     const identified = this.#identify(request, asked)
     if (!(identified instanceof Promise)) return this.#decide(identified, asked)
     this.#pending.take(1, { address })
@@ -217,14 +218,17 @@ interface Asked {
   readonly version: ProtocolVersion
   readonly from: ClientAddress
   readonly address: string | undefined
-  /** Whether the request has an `Origin`. */
-  readonly isBrowser: boolean
+  /**
+   * Whether the client can read the answer to a refused upgrade. A `WebSocket` object, as in browsers and in Node.js,
+   * can't: browsers send an `Origin`, and the client library offers v2 and can't set an `Authorization` header.
+   */
+  readonly readsHttp: boolean
 }
 
 /** Refuses a request without a valid credential, in the way that the client can read. */
 function wrongToken(
   { rule, text }: Extract<Identified, { state: 'refused' }>,
-  { isBrowser, version, from }: Asked,
+  { readsHttp, version, from }: Asked,
 ): Verdict {
   const report = {
     kind: 'token',
@@ -232,8 +236,8 @@ function wrongToken(
     fields: { rule, reason: text, address: from.address },
     limit: 'AUTH',
   } as const
-  if (isBrowser) return { kind: 'turned away', error: 'bad_token', text, version, report }
-  return { ...refused(401, text, { 'WWW-Authenticate': 'Bearer' }), report }
+  if (readsHttp) return { ...refused(401, text, { 'WWW-Authenticate': 'Bearer' }), report }
+  return { kind: 'turned away', error: 'bad_token', text, version, report }
 }
 
 function refused(status: number, detail: string, headers: Readonly<Record<string, string>> = {}): Refused {
