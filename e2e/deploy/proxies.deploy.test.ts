@@ -163,13 +163,30 @@ describeWith(['nginx', 'caddy', 'openssl'])('behind a proxy with TLS', () => {
     await proxy.stop()
   })
 
-  test('a server that does not run: a client gets 502', async () => {
-    const place = placeOf('no server', 1)
-    for (const start of Object.values(PROXIES)) {
-      const { url } = await tls.use(start(place))
-      await expect(TestClient.open(`${url}?token=${tokenOf('ann')}`)).rejects.toThrow('HTTP 502')
-    }
-  })
+  const FILTER = /\tlog \{.*?^\t\}\n/ms
+  const withoutFilter = (text: string) => text.replace(FILTER, '').replace(/error_log \S+ crit;/, '')
+
+  test.each(Object.keys(PROXIES) as (keyof typeof PROXIES)[])(
+    '%s: where the server does not run, a client gets 502, and no token is logged',
+    async name => {
+      const place = placeOf(`no server behind ${name}`, 1)
+      const [inUrl, inProtocol] = [tokenOf('ann'), tokenOf('bob')]
+      const protocols = [`bearer.${inProtocol}`, 'who-is-online.v2']
+      const logOf = async (change?: (text: string) => string): Promise<string> => {
+        const proxy = await PROXIES[name]({ ...place, ...(change && { change }) })
+        await expect(TestClient.open(`${proxy.url}?token=${inUrl}`)).rejects.toThrow('HTTP 502')
+        await expect(TestClient.open(proxy.url, { protocols })).rejects.toThrow('HTTP 502')
+        await proxy.stop()
+        return proxy.logged()
+      }
+      const log = await logOf()
+      expect(log).toContain('502')
+      expect(log).not.toContain(inUrl)
+      expect(log).not.toContain(inProtocol)
+      // The negative control: by default, they are logged.
+      expect(await logOf(withoutFilter)).toContain(inUrl)
+    },
+  )
 
   test('70 s of silence: pings keep connections open; without them nginx closes the connection after 60 s', async () => {
     const control = await tls.use(startNginx(placeOf('silent', silent.port)))

@@ -22,6 +22,8 @@ export interface RunningProxy {
   readonly origin: string
   /** `wss://localhost:PORT/ws` */
   readonly url: string
+  /** Everything that it has logged. */
+  readonly logged: () => string
   readonly stop: () => Promise<void>
 }
 
@@ -89,6 +91,9 @@ export async function startNginx({
   const text = replaced(readFileSync('deploy/nginx.conf', 'utf8'), [
     ['listen 443 ssl;', `listen 127.0.0.1:${https} ssl;`],
     ['listen 80;', `listen 127.0.0.1:${http};`],
+    // Not each machine has IPv6.
+    ['listen [::]:443 ssl;', ''],
+    ['listen [::]:80;', ''],
     ['server_name presence.example.com;', 'server_name localhost;'],
     [`${site}/fullchain.pem`, certificate.certFile],
     [`${site}/privkey.pem`, certificate.keyFile],
@@ -97,7 +102,9 @@ export async function startNginx({
     ['/var/log/nginx/access.log', join(dir, 'access.log')],
     ['/var/log/nginx/error.log', join(dir, 'error.log')],
   ])
-  return runNginx(dir, change(text), https)
+  const proxy = await runNginx(dir, change(text), https)
+  const logs = ['access.log', 'error.log'].map(name => join(dir, name))
+  return { ...proxy, logged: () => logs.map(log => readFileSync(log, 'utf8')).join('') }
 }
 
 /** Starts nginx with a complete configuration. Rejects if nginx finds a fault in it. */
@@ -119,12 +126,11 @@ export async function startCaddy({
 }: Place): Promise<RunningProxy> {
   const [https, http] = await freePorts()
   const site = '{$DOMAIN:presence.example.com} {\n'
+  const global = '\n{\n'
   const text = replaced(readFileSync('deploy/Caddyfile', 'utf8'), [
-    // A global block may only be the first one. This machine has no public name, so the certificate is a file.
-    [
-      site,
-      `{\n\tadmin off\n\thttp_port ${http}\n}\n${site}\ttls ${certificate.certFile} ${certificate.keyFile}\n`,
-    ],
+    [global, `${global}\tadmin off\n\thttp_port ${http}\n`],
+    // This machine has no public name, so the certificate is a file.
+    [site, `${site}\ttls ${certificate.certFile} ${certificate.keyFile}\n`],
   ])
   const file = join(dir, 'Caddyfile')
   writeFileSync(file, change(text))
@@ -174,6 +180,7 @@ async function start(
   return {
     origin,
     url: `${origin.replace('https', 'wss')}/ws`,
+    logged: () => output,
     async stop() {
       child.kill('SIGTERM')
       await ended
