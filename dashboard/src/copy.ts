@@ -3,15 +3,15 @@ import { signal } from '@preact/signals'
 /** How long a copied id is marked, in ms. */
 const MARK_MS = 1_500
 
-/** The user id that was just copied; `undefined` after a moment. */
+/** The text that was just copied, for example a user id; `undefined` after a moment. */
 export const copied = signal<string | undefined>(undefined)
 
 let timer: ReturnType<typeof setTimeout> | undefined
 
-/** Copies a user id to the clipboard, and marks it for a moment. If the browser does not allow it, it is not marked. */
-export function copyId(userId: string): void {
-  write(userId).then(
-    isDone => isDone && mark(userId),
+/** Copies a text to the clipboard, and marks it for a moment. If the browser does not allow it, it is not marked. */
+export function copyText(text: string): void {
+  write(text).then(
+    isDone => isDone && mark(text),
     () => {},
   )
 }
@@ -25,8 +25,8 @@ async function write(text: string): Promise<boolean> {
   )
 }
 
-function mark(userId: string): void {
-  copied.value = userId
+function mark(text: string): void {
+  copied.value = text
   clearTimeout(timer)
   timer = setTimeout(() => {
     copied.value = undefined

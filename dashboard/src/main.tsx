@@ -73,14 +73,15 @@ const model = live(createClient({ url, idleAfterMs: false, ...identity } as Clie
 })
 setInterval(model.tick, TICK_MS)
 
-const { filter, order, userId } = readAddress(location.search)
+const { filter, order, userId, range } = readAddress(location.search)
 const selected = selection(model, userId)
 model.show(filter, order)
+model.showRange(range)
 addEventListener('keydown', pageKeys(selected))
 
 const query = computed(() => {
   const { filter, order } = model.list.value
-  return writeAddress({ filter, order, userId: selected.opened.value })
+  return writeAddress({ filter, order, userId: selected.opened.value, range: model.range.value })
 })
 let addressTimer: ReturnType<typeof setTimeout> | undefined
 query.subscribe(query => {
@@ -105,5 +106,8 @@ if (!isOpen) document.querySelector('footer')?.remove()
 const root = document.getElementById('page')
 if (root) {
   root.textContent = ''
-  render(<Page live={model} selected={selected} isUnprotected={isOpen && !isDevelopment} demo={demo} />, root)
+  render(
+    <Page live={model} url={url} selected={selected} isUnprotected={isOpen && !isDevelopment} demo={demo} />,
+    root,
+  )
 }

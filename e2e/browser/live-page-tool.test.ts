@@ -12,7 +12,9 @@ import { browserTest, lineOf, newContext, openLivePage, shown } from './stage.ts
 const server = useServer()
 const NAMES = { u1: 'Ann Arbor', u2: 'Anna Berg', u3: 'Bob' } as const
 const clients = new Map<string, TestClient>()
+const crowded = useServer()
 beforeAll(async () => {
+  for (let n = 1; n <= 20; n++) await TestClient.v2(crowded, `c-${n}`)
   for (const [userId, username] of Object.entries(NAMES)) {
     clients.set(userId, await TestClient.v2(server, userId, { username }))
   }
@@ -28,7 +30,7 @@ browserTest('the keyboard alone finds a user, opens the panel and leaves it', as
   await page.keyboard.press('/')
   expect(await focused(page)).toBe('search')
   await page.keyboard.type('ann')
-  await page.getByText('2 found').waitFor()
+  await page.getByText('2 of 3 match').waitFor()
   await page.keyboard.press('ArrowDown')
   expect(await focused(page)).toBe('list')
   await page.keyboard.press('ArrowDown')
@@ -62,6 +64,52 @@ browserTest('opening the panel moves nothing in the list, at 1,280 pixels', asyn
   await lineOf(page, 'u2').click()
   await panel(page).getByText('in a call', { exact: true }).waitFor()
   expect(await lineOf(page, 'u2').boundingBox()).toEqual(before)
+  // The panel covers the changes, and leaves the number of users visible.
+  const chart = await page.getByRole('region', { name: 'Online over time' }).boundingBox()
+  const box = await panel(page).boundingBox()
+  expect(chart && box && chart.y + chart.height).toBeLessThan(box?.y ?? 0)
+  expect(await page.locator('.including').isVisible()).toBe(true)
+})
+
+browserTest('the list ends with a whole row', async () => {
+  const context = await newContext({ viewport: { width: 1_280, height: 543 } })
+  const full = await openLivePage(crowded, context)
+  await lineOf(full, 'c-1').waitFor()
+  const rows = await full.evaluate<number>(
+    `(list => (list.clientHeight - list.querySelector('.heads').offsetHeight) / list.querySelector('.row').offsetHeight)(document.getElementById('list'))`,
+  )
+  expect(rows).toBeGreaterThan(5)
+  expect(rows).toBeCloseTo(Math.round(rows), 1)
+})
+
+browserTest('at 360 pixels the list is a part of the page, and a lost connection moves it down', async () => {
+  const context = await newContext({ viewport: { width: 360, height: 760 } })
+  const page = await openLivePage(crowded, context)
+  await lineOf(page, 'c-1').waitFor()
+  const list = page.locator('#list')
+  expect(await list.evaluate<boolean, HTMLElement>(node => node.scrollHeight > node.clientHeight)).toBe(false)
+  expect(await page.locator('[data-user]').count()).toBe(20)
+  const chart = page.getByRole('region', { name: 'Online over time' })
+  const before = (await chart.boundingBox())?.y ?? 0
+  await page.locator('.trust').evaluate<void, HTMLElement>(node => node.setAttribute('data-trust', 'stale'))
+  const note = await page.getByRole('status').boundingBox()
+  const after = (await chart.boundingBox())?.y ?? 0
+  expect(after).toBeGreaterThan(before)
+  expect((note?.y ?? 0) + (note?.height ?? 0)).toBeLessThanOrEqual(after)
+})
+
+browserTest('the chart shows an hour if that is chosen, and the address has the choice', async () => {
+  const page = await openLivePage(server)
+  await page.getByRole('button', { name: '1 h', exact: true }).click()
+  await page
+    .getByRole('img', { name: /^Users online in the last hour: / })
+    .or(page.getByText('Collecting'))
+    .first()
+    .waitFor()
+  await page.getByText('1 h peak').waitFor()
+  await expect.poll(() => query(page)).toBe('?chart=1h')
+  await page.reload()
+  await page.getByText('1 h peak').waitFor()
 })
 
 browserTest('the id of a row is copied', async () => {

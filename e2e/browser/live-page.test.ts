@@ -98,8 +98,17 @@ browserTest(
     expect(await before.end('SIGTERM')).toBe(0)
     for (const page of pages) {
       await shown(page, ({ trust }) => trust === 'stale', begun)
-      expect(await page.getByRole('status').textContent()).toMatch(/^Connection lost/)
-      expect(await styleOf(page, LIST, 'filter')).toBe('grayscale(1)')
+      expect(await page.getByRole('status').textContent()).toMatch(
+        /^Disconnected \d+ s ago\. The numbers are from \d\d:\d\d:\d\d [AP]M\. Trying again…$/,
+      )
+      // All data is muted, and keeps its surface. Only its shape and its weight tell users apart.
+      const muted = await styleOf(page, '.foot', 'color')
+      for (const part of ['[data-user="ann"] b', '.chips b', '.changes .link', '.total', '.readout b']) {
+        expect([part, await styleOf(page, part, 'color')]).toEqual([part, muted])
+      }
+      expect(await styleOf(page, '[data-user="ann"] .dot', 'borderTopColor')).toBe(muted)
+      expect(await styleOf(page, LIST, 'filter')).toBe('none')
+      expect(await page.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true)
       expect(await styleOf(page, '[data-user="ann"] .word', 'content', '::before')).toBe('"was "')
     }
     const after = await startServer(own.path, { ...settings, PORT: before.port })
@@ -198,7 +207,7 @@ browserTest('of ten thousand users only the visible ones are in the DOM', { time
     expect(await viewport.getAttribute('aria-rowcount')).toBe('10001')
   }
   await page.getByRole('searchbox').fill('user 7777')
-  await page.getByText('1 found').waitFor()
+  await page.getByText('1 of 10,000 match').waitFor()
   expect(await lines.count()).toBe(1)
   await page.getByRole('searchbox').fill('')
   const most = Math.max(...(await diary(page)).map(({ rows }) => rows))

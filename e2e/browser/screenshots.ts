@@ -197,20 +197,25 @@ async function openPage(
     ours.onMessage(text => socket.send(String(text).replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, inPageTime)))
   })
   await page.route('**/api/v1/count/history', route =>
-    route.fulfill({ json: day(isEmpty ? 0 : 5 + 0.75 * crowd, isEmpty ? 1 : 1_440) }),
+    route.fulfill({ json: isEmpty ? day(0, 0, 1) : day(4 + 0.75 * crowd, 11 + 0.9 * crowd, 1_440) }),
   )
   await page.goto(`${server.origin}/`)
   await until(page, () => page.locator('main[data-trust="live"]').isVisible())
   return page
 }
 
-/** The numbers of so many minutes, with fewer users at night; the last one is `online`. */
-function day(online: number, minutes: number): object {
+/**
+ * The numbers of so many minutes, with fewer users at night. They rise to `online` in the last minute, and were about
+ * `most` in the afternoon before.
+ */
+function day(online: number, most: number, minutes: number): object {
+  const [middle, swing] = [0.55 * most, 0.45 * most]
+  const now = Math.acos((middle - online) / (swing || 1))
   const counts = Array.from({ length: minutes }, (_, minute) => {
-    const wave = 1 - 0.6 * Math.cos((2 * Math.PI * (minute - 1_080)) / 1_440)
+    const wave = middle - swing * Math.cos(now - (2 * Math.PI * (minutes - 1 - minute)) / 1_440)
     // A few users do not come and go each minute.
-    const noise = online < 100 ? 0 : 0.04 * Math.sin(minute / 7) + 0.03 * Math.sin(minute * 1.7)
-    return Math.round(online * wave * (1 + noise))
+    const noise = most < 100 ? 0 : 0.02 * Math.sin(minute / 7) + 0.015 * Math.sin(minute * 1.7)
+    return Math.round(wave * (1 + noise))
   })
   return { stepMs: 60_000, until: OPENED_AT - 20_000, online: counts }
 }

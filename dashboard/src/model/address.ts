@@ -1,4 +1,5 @@
 import type { Status } from '@who-is-online/client'
+import type { Range } from './history.ts'
 import { DEFAULT_ORDER, type Order, SORT_KEYS, type SortKey } from './order.ts'
 import type { Filter } from './user-list.ts'
 
@@ -8,12 +9,17 @@ export interface Address {
   readonly order: Order
   /** The user in the panel; `undefined` if it is closed. */
   readonly userId: string | undefined
+  /** The time that the chart shows. */
+  readonly range: Range
 }
 
 /** The statuses in the order in which the page lists them. */
 export const STATUSES: readonly Status[] = ['online', 'away', 'busy', 'offline']
 
-/** Reads the query of the address: `?q=ann&status=busy&sort=-name&user=u1`. Unknown values are ignored. */
+/** The value of `chart` for the last hour. */
+const HOUR = '1h'
+
+/** Reads the query of the address: `?q=ann&status=busy&sort=-name&user=u1&chart=1h`. Unknown values are ignored. */
 export function readAddress(query: string): Address {
   const parameters = new URLSearchParams(query)
   const sort = parameters.get('sort') ?? ''
@@ -25,11 +31,12 @@ export function readAddress(query: string): Address {
     },
     order: by ? { by, isReversed: sort.startsWith('-') } : DEFAULT_ORDER,
     userId: parameters.get('user') ?? undefined,
+    range: parameters.get('chart') === HOUR ? 'hour' : 'day',
   }
 }
 
 /** Writes the query of the address; empty for the page as it is when it is opened. */
-export function writeAddress({ filter: { text, status }, order, userId }: Address): string {
+export function writeAddress({ filter: { text, status }, order, userId, range }: Address): string {
   const parameters = new URLSearchParams()
   if (text.trim() !== '') parameters.set('q', text.trim())
   if (status !== undefined) parameters.set('status', status)
@@ -37,6 +44,7 @@ export function writeAddress({ filter: { text, status }, order, userId }: Addres
     parameters.set('sort', `${order.isReversed ? '-' : ''}${order.by}`)
   }
   if (userId !== undefined) parameters.set('user', userId)
+  if (range === 'hour') parameters.set('chart', HOUR)
   const query = parameters.toString()
   return query === '' ? '' : `?${query}`
 }

@@ -4,8 +4,14 @@ const MAX_POINTS = 3_600
 /** Without a record for so many points the count is unknown: the page was hidden or asleep. */
 const GAP_POINTS = 8
 
-/** The time that the chart shows, in seconds. */
-const SHOWN_SECONDS = 86_400
+/** A time that the chart can show. */
+export type Range = 'hour' | 'day'
+
+/** The length of each range, in seconds. */
+export const RANGE_SECONDS: Readonly<Record<Range, number>> = { hour: 3_600, day: 86_400 }
+
+/** A day has one point of the page's own in so many seconds, as many as the server has. */
+const DAY_STEP_SECONDS = 60
 
 /** What the server kept, as `/api/v1/count/history` answers it. */
 export interface ServerHistory {
@@ -70,13 +76,18 @@ export class History {
     if (times.length === 0) this.#seconds = 1
   }
 
-  /** The last 24 hours before `nowMs`, beginning with the first known number. */
-  columns(nowMs: number): Columns {
-    const times = [...this.#server.times, ...this.#own.times]
-    const counts = [...this.#server.counts, ...this.#own.counts]
-    const oldest = nowMs / 1_000 - SHOWN_SECONDS
+  /** The last hour or the last 24 hours until `nowMs`, beginning with the first known number. */
+  columns(nowMs: number, range: Range): Columns {
+    const own = range === 'day' ? thinned(this.#own) : this.#own
+    const times = [...this.#server.times, ...own.times]
+    const counts = [...this.#server.counts, ...own.counts]
+    const end = nowMs / 1_000
+    const oldest = end - RANGE_SECONDS[range]
     const first = counts.findIndex((count, index) => count !== null && (times[index] as number) >= oldest)
-    return first < 0 ? { times: [], counts: [] } : { times: times.slice(first), counts: counts.slice(first) }
+    if (first < 0) return { times: [], counts: [] }
+    const after = times.findIndex(time => time > end)
+    const to = after < 0 ? times.length : after
+    return { times: times.slice(first, to), counts: counts.slice(first, to) }
   }
 
   #halve(): void {
@@ -92,6 +103,16 @@ export class History {
     }
     times.length = kept
     counts.length = kept
+  }
+}
+
+/** The first point, and the last one of each minute: in a chart of a day, a point for each second would be a vertical line. */
+function thinned({ times, counts }: Columns): Columns {
+  const minuteOf = (time: number | undefined) => time && Math.floor(time / DAY_STEP_SECONDS)
+  const isLast = (index: number) => minuteOf(times[index]) !== minuteOf(times[index + 1])
+  return {
+    times: times.filter((_, index) => index === 0 || isLast(index)),
+    counts: counts.filter((_, index) => index === 0 || isLast(index)),
   }
 }
 

@@ -133,6 +133,7 @@ test('a change is certain while the page watches, and uncertain after a reconnec
 
 test('the history has a gap while the connection is lost', () => {
   const it = livePage()
+  it.live.showRange('hour')
   it.pass(1_000)
   it.setConnection('waiting', 'stale')
   it.draw()
@@ -241,4 +242,40 @@ test('relative times stand still while the data is outdated', () => {
   it.pass(60_000)
   it.live.tick()
   expect(it.live.now.value).toBe(110_000)
+})
+
+test('the chart stands still while the data is outdated, and the time since the loss goes on', () => {
+  const it = livePage()
+  const second = (): void => {
+    it.pass(1_000)
+    it.live.tick()
+    it.draw()
+  }
+  second()
+  it.live.tick()
+  expect([it.live.history.value.times.at(-1), it.live.lostSeconds.value]).toEqual([101, 0])
+  it.setConnection('waiting', 'stale')
+  it.draw()
+  expect(it.live.lostSeconds.value).toBe(1)
+  for (let n = 0; n < 42; n++) second()
+  expect([it.live.history.value.times.at(-1), it.live.lostSeconds.value]).toEqual([101, 42])
+  // Another range is of the same time.
+  it.live.showRange('hour')
+  expect(it.live.history.value.times.at(-1)).toBe(101)
+  it.setConnection('open', 'live')
+  it.draw()
+  it.live.tick()
+  expect([it.live.history.value.times.at(-1), it.live.lostSeconds.value]).toEqual([143, 0])
+})
+
+test('the chart shows a day, or an hour with a point for each second', () => {
+  const it = livePage()
+  for (let n = 0; n < 20; n++) {
+    it.pass(1_000)
+    it.live.tick()
+    it.draw()
+  }
+  expect([it.live.range.value, it.live.history.value.times.length]).toEqual(['day', 2])
+  it.live.showRange('hour')
+  expect([it.live.range.value, it.live.history.value.times.length]).toEqual(['hour', 21])
 })

@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from '@preact/signals'
 import type { PresenceClient, PresenceUser, Status } from '@who-is-online/client'
 import { ChangeList, type Entry } from './change-list.ts'
 import { perFrame, type Schedule } from './frame.ts'
-import { type Columns, History, type ServerHistory } from './history.ts'
+import { type Columns, History, type Range, type ServerHistory } from './history.ts'
 import { DEFAULT_ORDER, type Order } from './order.ts'
 import type { Row } from './row.ts'
 import { isUpToDate, Trusted } from './trust.ts'
@@ -36,10 +36,14 @@ export interface Live {
   readonly trust: Trusted['trust']
   readonly list: ReadonlySignal<ListView>
   readonly changes: ReadonlySignal<ChangesView>
-  /** The numbers of the last 24 hours; updated every second. */
+  /** The numbers of the chart; updated every second while the data is up to date. */
   readonly history: ReadonlySignal<Columns>
+  /** The time that the chart shows. */
+  readonly range: ReadonlySignal<Range>
   /** The time for relative times, in ms since the epoch; updated every ten seconds while the data is up to date. */
   readonly now: ReadonlySignal<number>
+  /** How long ago the connection was lost, in seconds, and at least 1; 0 while the data is up to date. */
+  readonly lostSeconds: ReadonlySignal<number>
   /** The row of a user, whether the list shows it or not. */
   user(userId: string): Row | undefined
   /** The newest changes of a user since the page was opened. */
@@ -51,6 +55,8 @@ export interface Live {
   /** Marks the user of this tab. */
   setMe(userId: string | undefined): void
   pauseChanges(isPaused: boolean): void
+  /** Changes the time that the chart shows. */
+  showRange(range: Range): void
   /** Call this every second. */
   tick(): void
 }
@@ -102,7 +108,11 @@ export function live(client: PresenceClient, environment: Environment): Live {
   const list = signal<ListView>(listView())
   const changes = signal<ChangesView>(changesView())
   const history = signal<Columns>({ times: [], counts: [] })
+  const range = signal<Range>('day')
   const clock = signal(now())
+  const lostSeconds = signal(0)
+  /** The time at which the chart ends: outdated data is shown as of the time when it was up to date. */
+  let chartEndsAt = now()
   const draw = perFrame(update, schedule)
 
   function update(): void {
@@ -116,11 +126,22 @@ export function live(client: PresenceClient, environment: Environment): Live {
     changeList.add(happened)
     const { state } = trusted.trust.value
     trusted.update(isLive, at)
+    updateLost(at)
     if (updates.length > 0 || isFirst) list.value = listView()
     if (happened.length > 0) changes.value = changesView()
     const isBack = isLive && state !== 'live'
     past.record(at, isLive ? users.online : undefined)
     if (isBack || (isLive && at - askedAt >= HISTORY_MS)) ask(at)
+  }
+
+  function updateLost(at: number): void {
+    const trust = trusted.trust.value
+    lostSeconds.value = trust.state === 'stale' ? Math.max(1, Math.floor((at - trust.since) / 1_000)) : 0
+  }
+
+  function updateChart(at: number): void {
+    if (isUpToDate(trusted.trust.value)) chartEndsAt = at
+    history.value = past.columns(chartEndsAt, range.value)
   }
 
   /** Asks the server for its numbers. Without an answer the chart has only what this page has seen. */
@@ -129,7 +150,7 @@ export function live(client: PresenceClient, environment: Environment): Live {
     askHistory().then(
       kept => {
         past.setServer(kept, now())
-        history.value = past.columns(now())
+        updateChart(now())
       },
       () => {},
     )
@@ -171,7 +192,9 @@ export function live(client: PresenceClient, environment: Environment): Live {
     list,
     changes,
     history,
+    range,
     now: clock,
+    lostSeconds,
     user: userId => users.get(userId),
     changesOf: userId => changeList.of(userId),
     indexOf: userId => users.indexOf(userId),
@@ -190,11 +213,16 @@ export function live(client: PresenceClient, environment: Environment): Live {
       else changeList.resume()
       changes.value = changesView()
     },
+    showRange(wanted) {
+      range.value = wanted
+      updateChart(now())
+    },
     tick() {
       const at = now()
       // Outdated data is shown as of the time when it was up to date.
       if (at - clock.value >= CLOCK_MS && isUpToDate(trusted.trust.value)) clock.value = at
-      history.value = past.columns(at)
+      if (isUpToDate(trusted.trust.value)) updateChart(at)
+      updateLost(at)
       // The state can become live without a message that changes a user: on a server without users, for example.
       draw()
     },

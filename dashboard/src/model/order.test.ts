@@ -27,6 +27,21 @@ test.each<[SortKey, string]>([
   expect(sorted(true).reverse().join(' ')).toBe(wanted)
 })
 
+test('numbers in names and ids are sorted by value, and letters without their accents', () => {
+  const ids = ['user-3133', 'Élodie', 'user-325', 'zoe', 'user-0325', 'frank', 'user-9', 'user-325b']
+  const rows = ids.map(id => row(id, 'online', null, 0))
+  expect(rows.sort(compareBy({ by: 'name', isReversed: false })).map(({ userId }) => userId)).toEqual([
+    'Élodie',
+    'frank',
+    'user-9',
+    'user-0325',
+    'user-325',
+    'user-325b',
+    'user-3133',
+    'zoe',
+  ])
+})
+
 test('a heading sorts ascending, then descending, and then the default order is back', () => {
   const first = nextOrder(DEFAULT_ORDER, 'name')
   const second = nextOrder(first, 'name')

@@ -48,7 +48,7 @@ function seenAt(row: Row): number {
 }
 
 function byName(a: Row, b: Row): number {
-  return compareTexts(a.key, b.key) || compareTexts(a.userId, b.userId)
+  return compareTexts(a.sortKey, b.sortKey) || compareTexts(a.userId, b.userId)
 }
 
 /** Compares by code units: `localeCompare` is too slow for thousands of rows. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { timeFormat } from './time-format.ts'
+import { elapsed, timeFormat } from './time-format.ts'
 
 const NOW = Date.parse('2026-01-02T12:00:00Z')
 const format = timeFormat('en-GB', 'UTC')
@@ -34,4 +34,24 @@ test.each([
   [864_000_000, '10d'],
 ])('%i ms are "%s" in a narrow column', (passed, words) => {
   expect(format.short(NOW - passed, NOW)).toBe(words)
+})
+
+test.each([
+  [19_000, '10 seconds'],
+  [60_000, '1 minute'],
+  [7_200_000, '2 hours'],
+])('%i ms are "%s" in a sentence', (passed, words) => {
+  expect(format.span(NOW - passed, NOW)).toBe(words)
+})
+
+test.each([
+  [1, '1 s'],
+  [59, '59 s'],
+  [60, '1 min'],
+  [3_599, '59 min'],
+  [3_600, '1 h'],
+  [86_399, '23 h'],
+  [172_800, '2 d'],
+])('%i seconds have lasted "%s"', (seconds, words) => {
+  expect(elapsed(seconds)).toBe(words)
 })

@@ -10,6 +10,8 @@ export interface TimeFormat {
   ago(at: number, now: number): string
   /** How much time has passed, for a narrow column: `now`, `20s`, `3m`, `5h`, `2d` */
   short(at: number, now: number): string
+  /** How much time has passed, in words: `20 seconds`, `1 minute`, `5 hours` */
+  span(at: number, now: number): string
   /** The date and the time to the second, for a tooltip. */
   full(at: number): string
 }
@@ -20,6 +22,13 @@ const UNITS = [
   ['minute', 60],
   ['second', 1],
 ] as const
+
+/** How long something has lasted, exact to the second in the first minute: `42 s`, `3 min`, `5 h`, `2 d`. */
+export function elapsed(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`
+}
 
 /** Relative times are rounded down to so many seconds, so that they do not change every second. */
 const STEP_SECONDS = 10
@@ -73,6 +82,10 @@ export function timeFormat(locale?: string, timeZone?: string): TimeFormat {
     short(at, now) {
       const { unit, count } = passedSince(at, now)
       return count === 0 ? 'now' : `${count}${unit[0]}`
+    },
+    span(at, now) {
+      const { unit, count } = passedSince(at, now)
+      return `${count} ${unit}${count === 1 ? '' : 's'}`
     },
     full: at => full.format(at),
   }

@@ -5,6 +5,7 @@ import { changeWords } from '../model/change-words.ts'
 import type { Live } from '../model/live.ts'
 import type { Selection } from '../model/selection.ts'
 import type { TimeFormat } from '../model/time-format.ts'
+import { isUpToDate } from '../model/trust.ts'
 import { Dot } from './avatar.tsx'
 
 interface ChangesProps {
@@ -20,6 +21,7 @@ interface ChangesProps {
 export function Changes({ live, selected, format }: ChangesProps): VNode {
   const { entries, isPaused, unseen } = live.changes.value
   const isKnown = useComputed(() => live.list.value.isKnown)
+  const isLive = useComputed(() => isUpToDate(live.trust.value))
   return (
     <section class="changes" aria-label="Changes">
       <div class="bar">
@@ -28,6 +30,7 @@ export function Changes({ live, selected, format }: ChangesProps): VNode {
         <button
           type="button"
           aria-pressed={isPaused}
+          disabled={!isLive.value}
           title={isPaused ? 'Show the newest changes' : 'Keep these changes in place'}
           onClick={() => live.pauseChanges(!isPaused)}
         >

@@ -2,10 +2,16 @@ import type uPlot from 'uplot'
 import type { TimeFormat } from '../model/time-format.ts'
 
 /** The height of the chart in pixels, the same as in style.css. */
-export const HEIGHT = 132
+export const HEIGHT = 124
 
 /** Shortest time span of the chart, in seconds. */
 const MIN_SECONDS = 600
+
+/** The part of the time span that the last number gets as its width. Otherwise its step would have none. */
+const LAST_PART = 0.02
+
+/** The radius of the dot at the current number, in pixels. */
+const DOT_PX = 3.5
 
 const FONT_PX = 11
 
@@ -37,10 +43,13 @@ export function chartOptions(
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [10, 8, 0, 0],
+    padding: [10, 12, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    hooks: { setCursor: [plot => hovered(plot.cursor.idx ?? undefined)] },
+    hooks: {
+      setCursor: [plot => hovered(plot.cursor.idx ?? undefined)],
+      draw: [plot => drawLast(plot, color('--online')(), color('--sheet')())],
+    },
     scales: {
       x: { time: true, range: (_plot, from, to) => timeRange(from, to) },
       y: { range: (_plot, _least, most) => [0, topOf(most)] },
@@ -81,6 +90,41 @@ export function chartOptions(
       },
     ],
   }
+}
+
+/** The data of the plot: the last number, if it is known, has a width. */
+export function withWidth(times: number[], counts: (number | null)[]): [number[], (number | null)[]] {
+  const [from, to] = timeRange(times[0] ?? null, times.at(-1) ?? null)
+  const last = counts.at(-1) ?? null
+  if (last === null) return [times, counts]
+  return [
+    [...times, to + LAST_PART * (to - from)],
+    [...counts, last],
+  ]
+}
+
+/** Draws a dot at the last known number. */
+function drawLast(plot: uPlot, color: string, ring: string): void {
+  const [times, counts] = plot.data
+  const index = counts?.findLastIndex(count => count !== null) ?? -1
+  const [time, count] = [times[index], counts?.[index]]
+  if (time === undefined || count === undefined || count === null) return
+  const { ctx } = plot
+  ctx.save()
+  ctx.beginPath()
+  ctx.arc(
+    plot.valToPos(time, 'x', true),
+    plot.valToPos(count, 'y', true),
+    DOT_PX * devicePixelRatio,
+    0,
+    2 * Math.PI,
+  )
+  ctx.fillStyle = color
+  ctx.strokeStyle = ring
+  ctx.lineWidth = 2 * devicePixelRatio
+  ctx.stroke()
+  ctx.fill()
+  ctx.restore()
 }
 
 /** The time span that the chart shows: all data, and never less than {@link MIN_SECONDS}. In seconds. */

@@ -5,8 +5,8 @@ import { nextOrder, type Order, type SortKey } from '../model/order.ts'
 const COLUMNS: readonly (readonly [by: SortKey | undefined, label: string, name: string, title: string])[] = [
   ['name', 'User', 'who', 'Sort by name'],
   ['status', 'Status', 'word', 'Sort by status'],
-  [undefined, 'Text', 'text', ''],
   ['duration', 'For', 'for', 'How long the user has had this status. Sort by it'],
+  [undefined, 'Text', 'text', ''],
   ['seen', 'Last seen', 'seen', 'When an offline user was last seen. Sort by it'],
 ]
 

@@ -1,7 +1,7 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals'
-import type { VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { copied, copyId } from '../copy.ts'
+import { copied, copyText } from '../copy.ts'
 import type { ListView, Live } from '../model/live.ts'
 import type { Selection } from '../model/selection.ts'
 import type { TimeFormat } from '../model/time-format.ts'
@@ -10,8 +10,11 @@ import { listAction } from './list-keys.ts'
 import { UserRow } from './user-row.tsx'
 import { rowIntoView, windowOf } from './window.ts'
 
-/** Height of a row in rem, the same as in style.css: it gives the rows that are not drawn their space. */
+/** Height of a row in rem at desktop width. Style.css has it as `--row`, and another one for narrow lists. */
 const ROW_REM = 2.375
+
+/** More rows than this have a scroller of their own on a narrow page. Fewer are a part of the page. */
+const MAX_FLOWING = 50
 
 /** The id of the list, so that the search can move the focus to it. */
 export const LIST_ID = 'list'
@@ -21,7 +24,7 @@ interface ListProps {
   readonly selected: Selection
   readonly format: TimeFormat
   /** What to do on a server without users. */
-  readonly hint: string
+  readonly hint: ComponentChildren
 }
 
 /**
@@ -48,7 +51,8 @@ export function List({ live, selected, format, hint }: ListProps): VNode {
     if (!element) return
     const measure = (): void => {
       const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
-      rowHeight.value = ROW_REM * rem
+      const rows = Number.parseFloat(getComputedStyle(element).getPropertyValue('--row')) || ROW_REM
+      rowHeight.value = rows * rem
       height.value = element.clientHeight - headHeight(element)
     }
     const sizes = new ResizeObserver(measure)
@@ -80,66 +84,75 @@ export function List({ live, selected, format, hint }: ListProps): VNode {
     if (action.kind === 'move') {
       const index = selected.moveBy(action.rows)
       list.scrollTop = rowIntoView(index, list.scrollTop, height.value, rowHeight.value)
+      // Where the list has no scroller of its own, the page scrolls.
+      if (!isLong(rows.length)) document.getElementById(`row-${index}`)?.scrollIntoView({ block: 'nearest' })
     } else if (action.kind === 'open') selected.open()
     else if (action.kind === 'close') selected.close()
-    else if (selected.cursor.value !== undefined) copyId(selected.cursor.value)
+    else if (selected.cursor.value !== undefined) copyText(selected.cursor.value)
   }
   const clicked = (event: MouseEvent): void => {
     const target = event.target as Element
     const userId = target.closest<HTMLElement>('[data-user]')?.dataset['user']
     if (userId === undefined) return
-    if (target.closest('[data-copy]')) copyId(userId)
+    if (target.closest('[data-copy]')) copyText(userId)
     // A selection of text ends with a click too.
     else if (getSelection()?.isCollapsed !== false) selected.open(userId)
   }
   return (
-    <div
-      class="viewport"
-      id={LIST_ID}
-      role="grid"
-      ref={viewport}
-      tabIndex={0}
-      aria-label="List of users"
-      aria-rowcount={rows.length + 1}
-      aria-activedescendant={isCursorDrawn ? `row-${cursorIndex}` : undefined}
-      onScroll={scrolled}
-      onKeyDown={pressed}
-      onClick={clicked}
-    >
-      <ColumnHeads live={live} />
-      {!isKnown && <Skeleton />}
-      {isKnown && rows.length === 0 && (
-        <div role="row">
-          <div class="empty" role="gridcell">
-            {emptyText(live.list.value, hint)}
-          </div>
-        </div>
-      )}
+    <div class="list">
       <div
-        class="rows"
-        role="rowgroup"
-        style={{ height: `${rows.length * rowHeight.value}px`, paddingTop: `${from * rowHeight.value}px` }}
+        class="viewport"
+        data-long={isLong(rows.length)}
+        id={LIST_ID}
+        role="grid"
+        ref={viewport}
+        tabIndex={0}
+        aria-label="List of users"
+        aria-rowcount={rows.length + 1}
+        aria-activedescendant={isCursorDrawn ? `row-${cursorIndex}` : undefined}
+        onScroll={scrolled}
+        onKeyDown={pressed}
+        onClick={clicked}
       >
-        {isKnown &&
-          rows.slice(from, to).map((row, index) => (
-            <div
-              key={row.userId}
-              id={`row-${from + index}`}
-              class="row"
-              role="row"
-              data-user={row.userId}
-              data-online={row.status !== 'offline'}
-              data-cursor={row.userId === cursor}
-              data-copied={row.userId === copied.value}
-              aria-selected={row.userId === selected.opened.value}
-              aria-rowindex={from + index + 2}
-            >
-              <UserRow row={row} now={live.now} format={format} />
+        <ColumnHeads live={live} />
+        {!isKnown && <Skeleton />}
+        {isKnown && rows.length === 0 && (
+          <div role="row">
+            <div class="empty" role="gridcell">
+              {emptyText(live.list.value, hint)}
             </div>
-          ))}
+          </div>
+        )}
+        <div
+          class="rows"
+          role="rowgroup"
+          style={{ height: `${rows.length * rowHeight.value}px`, paddingTop: `${from * rowHeight.value}px` }}
+        >
+          {isKnown &&
+            rows.slice(from, to).map((row, index) => (
+              <div
+                key={row.userId}
+                id={`row-${from + index}`}
+                class="row"
+                role="row"
+                data-user={row.userId}
+                data-online={row.status !== 'offline'}
+                data-cursor={row.userId === cursor}
+                data-copied={row.userId === copied.value}
+                aria-selected={row.userId === selected.opened.value}
+                aria-rowindex={from + index + 2}
+              >
+                <UserRow row={row} now={live.now} format={format} />
+              </div>
+            ))}
+        </div>
       </div>
     </div>
   )
+}
+
+function isLong(count: number): boolean {
+  return count > MAX_FLOWING
 }
 
 /** Larger than any list: two indices are kept in one number, so that a signal can compare them. */
@@ -162,7 +175,10 @@ function Skeleton(): VNode {
 }
 
 /** Why the list is empty. */
-function emptyText({ total, filter: { text, status } }: ListView, hint: string): string {
+function emptyText(
+  { total, filter: { text, status } }: ListView,
+  hint: ComponentChildren,
+): ComponentChildren {
   if (total === 0) return hint
   if (text.trim() === '') return status === undefined ? hint : `No user is ${status}.`
   return status === undefined ? 'No user matches the search.' : `No user who is ${status} matches the search.`

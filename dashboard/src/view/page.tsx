@@ -1,10 +1,13 @@
 import { useComputed } from '@preact/signals'
 import type { ComponentChildren, VNode } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
 import type { Selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
 import { Changes } from './changes.tsx'
 import { Chart } from './chart.tsx'
+import { CopyIcon, DoneIcon } from './icons.tsx'
 import { Panel } from './panel.tsx'
 import { TrustNote } from './trust-note.tsx'
 import { Users } from './users.tsx'
@@ -13,6 +16,8 @@ const format = timeFormat()
 
 interface PageProps {
   readonly live: Live
+  /** The address of the WebSocket, to which clients connect. */
+  readonly url: string
   readonly selected: Selection
   /** Whether everybody who can connect can connect as any user, on a server that is not for development. */
   readonly isUnprotected: boolean
@@ -21,24 +26,73 @@ interface PageProps {
 }
 
 /** The whole page. It is drawn once; each part subscribes to the signals that it shows. */
-export function Page({ live, selected, isUnprotected, demo }: PageProps): VNode {
+export function Page({ live, url, selected, isUnprotected, demo }: PageProps): VNode {
   const trust = useComputed(() => live.trust.value.state)
   const hasPanel = useComputed(() => selected.opened.value !== undefined)
-  const hint = demo ? 'No users yet. Connect as a user, in this tab or in another one.' : 'No users yet.'
+  const header = useRef<HTMLElement>(null)
+
+  // The panel of a narrow page is below the header, whose height depends on what it says.
+  useEffect(() => {
+    const element = header.current
+    if (!element) return
+    const sizes = new ResizeObserver(() => {
+      document.documentElement.style.setProperty('--top', `${element.offsetHeight}px`)
+    })
+    sizes.observe(element)
+    return () => sizes.disconnect()
+  }, [])
   return (
     <>
-      <header>
+      <header ref={header}>
         <h1>Who Is Online</h1>
-        <TrustNote trust={live.trust} format={format} />
+        <TrustNote live={live} format={format} />
         {demo}
       </header>
       {isUnprotected && <OpenBanner />}
       <main data-trust={trust} data-panel={hasPanel}>
-        <Users live={live} selected={selected} format={format} hint={hint} />
+        <Users
+          live={live}
+          selected={selected}
+          format={format}
+          hint={<NoUsers url={url} isDemo={demo !== undefined} />}
+        />
         <Chart live={live} format={format} />
         <Changes live={live} selected={selected} format={format} />
         <Panel live={live} selected={selected} format={format} />
       </main>
+    </>
+  )
+}
+
+/** What to do on a server to which no user has connected. */
+function NoUsers({ url, isDemo }: { readonly url: string; readonly isDemo: boolean }): VNode {
+  const socket = url.replace(/^http/, 'ws')
+  return (
+    <>
+      <p>
+        <b>No user has connected yet.</b>
+      </p>
+      {isDemo && (
+        <p>
+          <button type="button" popovertarget="connect">
+            Connect as a user
+          </button>
+        </p>
+      )}
+      <p>
+        Clients connect to <code>{socket}</code>{' '}
+        <button
+          type="button"
+          class="bare copy"
+          aria-label="Copy the address"
+          title="Copy the address"
+          data-copied={copied.value === socket}
+          onClick={() => copyText(socket)}
+        >
+          <CopyIcon />
+          <DoneIcon />
+        </button>
+      </p>
     </>
   )
 }

@@ -1,7 +1,7 @@
 import { type ReadonlySignal, signal, useComputed } from '@preact/signals'
 import type { ComponentChildren, VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { copied, copyId } from '../copy.ts'
+import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
 import { isOnline, type Row } from '../model/row.ts'
 import type { Selection } from '../model/selection.ts'
@@ -74,7 +74,7 @@ function OpenPanel({ live, selected, format, userId }: PanelProps & { readonly u
             aria-label="Copy the id"
             title="Copy the id"
             data-copied={copied.value === userId}
-            onClick={() => copyId(userId)}
+            onClick={() => copyText(userId)}
           >
             <CopyIcon />
             <DoneIcon />

@@ -74,8 +74,6 @@ function Chips({ live }: { readonly live: Live }): VNode {
   const choose = (status: Status | undefined) => () => {
     live.show({ ...filter, status: status === filter.status ? undefined : status }, order)
   }
-  // As wide as the largest of these numbers can be, so that the chips stay in place.
-  const width = { minWidth: `${Math.max(2, total.toLocaleString().length)}ch` }
   return (
     <div class="chips" role="group" aria-label="Filter by status">
       {[undefined, ...STATUSES].map(status => (
@@ -88,9 +86,7 @@ function Chips({ live }: { readonly live: Live }): VNode {
         >
           {status && <Dot status={status} />}
           <span class="label">{status ?? 'all'}</span>{' '}
-          <b style={width}>
-            {isKnown ? (status === undefined ? total : counts[status]).toLocaleString() : '–'}
-          </b>
+          <b>{isKnown ? (status === undefined ? total : counts[status]).toLocaleString() : '–'}</b>
         </button>
       ))}
     </div>
@@ -98,10 +94,10 @@ function Chips({ live }: { readonly live: Live }): VNode {
 }
 
 const LABELS: Readonly<Record<SortKey, string>> = {
-  seen: 'Last seen first',
-  name: 'By name',
-  status: 'By status',
-  duration: 'Last change first',
+  seen: 'Sort: last seen first',
+  name: 'Sort: by name',
+  status: 'Sort: by status',
+  duration: 'Sort: last change first',
 }
 
 /** The order as a field, where there is no room for the headings of the columns. */

@@ -1,27 +1,43 @@
 import type { ReadonlySignal } from '@preact/signals'
 import type { VNode } from 'preact'
-import type { TimeFormat } from '../model/time-format.ts'
+import type { Live } from '../model/live.ts'
+import { elapsed, type TimeFormat } from '../model/time-format.ts'
 import type { Trust } from '../model/trust.ts'
+
+interface TrustNoteProps {
+  readonly live: Pick<Live, 'trust' | 'lostSeconds'>
+  readonly format: TimeFormat
+}
 
 /**
  * Tells whether the shown data is up to date. The only live region of the page: screen readers announce its
  * changes.
  */
-export function TrustNote({
-  trust,
-  format,
-}: {
-  readonly trust: ReadonlySignal<Trust>
-  readonly format: TimeFormat
-}): VNode {
+export function TrustNote({ live: { trust, lostSeconds }, format }: TrustNoteProps): VNode {
+  const { value } = trust
   return (
-    <p class="trust" role="status" data-trust={trust.value.state}>
-      {textOf(trust.value, format)}
+    <p class="trust" role="status" data-trust={value.state}>
+      {value.state === 'stale' ? (
+        <>
+          <b>
+            Disconnected
+            <Lost seconds={lostSeconds} />.
+          </b>{' '}
+          The numbers are from {format.second(value.since)}. {value.reason ?? 'Trying again…'}
+        </>
+      ) : (
+        textOf(value)
+      )}
     </p>
   )
 }
 
-function textOf(trust: Trust, format: TimeFormat): string {
+/** Hidden from screen readers: they would announce each second. */
+function Lost({ seconds }: { readonly seconds: ReadonlySignal<number> }): VNode {
+  return <span aria-hidden="true"> {elapsed(seconds.value)} ago</span>
+}
+
+function textOf(trust: Exclude<Trust, { state: 'stale' }>): string {
   switch (trust.state) {
     case 'connecting':
       return 'Connecting…'
@@ -29,8 +45,6 @@ function textOf(trust: Trust, format: TimeFormat): string {
       return trust.reason ?? 'Cannot reach the server. Trying again…'
     case 'live':
       return 'Live'
-    case 'stale':
-      return `Connection lost. Showing the state of ${format.second(trust.since)}. ${trust.reason ?? 'Trying again…'}`
     case 'refused':
       return `The server refuses this page: ${trust.reason}. Reload the page to try again.`
   }

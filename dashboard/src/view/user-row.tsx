@@ -5,8 +5,6 @@ import type { TimeFormat } from '../model/time-format.ts'
 import { Avatar } from './avatar.tsx'
 import { CopyIcon, DoneIcon } from './icons.tsx'
 
-const MINUTE_MS = 60_000
-
 interface UserRowProps {
   readonly row: Row
   readonly now: ReadonlySignal<number>
@@ -27,15 +25,17 @@ export class UserRow extends Component<UserRowProps> {
       <>
         <span class="who" role="gridcell" title={name === userId ? name : `${name}, ${userId}`}>
           <Avatar name={name} status={status} />
-          <b>
-            <bdi>{name}</bdi>
-          </b>
+          <span class="name">
+            <b>
+              <bdi>{name}</bdi>
+            </b>
+            {row.isMe && <mark>you</mark>}
+          </span>
           {name !== userId && (
             <small>
               <bdi>{userId}</bdi>
             </small>
           )}
-          {row.isMe && <mark>you</mark>}
           <button
             type="button"
             class="copy"
@@ -51,11 +51,11 @@ export class UserRow extends Component<UserRowProps> {
         <span class="word" role="gridcell">
           {status}
         </span>
-        <span class="text" role="gridcell" title={text}>
-          {text}
-        </span>
         <span class="for" role="gridcell">
           <Duration row={row} now={now} format={format} />
+        </span>
+        <span class="text" role="gridcell" title={text}>
+          {text}
         </span>
         <span class="seen" role="gridcell">
           <LastSeen row={row} now={now} format={format} />
@@ -65,7 +65,7 @@ export class UserRow extends Component<UserRowProps> {
   }
 }
 
-/** How long the user has had this status. "> 4m": it began before the page was opened, 4 minutes ago. */
+/** How long the user has had this status. "4m+": at least 4 minutes, because the page did not see it begin. */
 export function Duration({ row, now, format }: UserRowProps): VNode | null {
   const start = startOf(row)
   if (!start) return null
@@ -74,8 +74,8 @@ export function Duration({ row, now, format }: UserRowProps): VNode | null {
   const text = isUncertain && short === 'now' ? '–' : short
   return (
     <time dateTime={new Date(at).toISOString()} title={sinceText(row, now.value, format)}>
-      {isUncertain && text !== '–' && '> '}
       {text}
+      {isUncertain && text !== '–' && '+'}
     </time>
   )
 }
@@ -84,9 +84,11 @@ export function Duration({ row, now, format }: UserRowProps): VNode | null {
 export function sinceText(row: Row, now: number, format: TimeFormat): string {
   const start = startOf(row)
   if (!start) return `${row.status}, never seen`
-  // Rounded up, because the format has no seconds.
-  if (start.isUncertain)
-    return `${row.status} since before ${format.clock(Math.ceil(start.at / MINUTE_MS) * MINUTE_MS, now)}`
+  if (start.isUncertain) {
+    const isNew = format.short(start.at, now) === 'now'
+    const time = isNew ? 'an unknown time' : `at least ${format.span(start.at, now)}`
+    return `${row.status} for ${time}: it began before this page could see it`
+  }
   return `${row.status} since ${format.full(start.at)}`
 }
 

@@ -43,7 +43,7 @@ async function shown(count: number) {
   await act(() =>
     render(
       <>
-        <TrustNote trust={model.trust} format={format} />
+        <TrustNote live={model} format={format} />
         <Users live={model} selected={selected} format={format} hint="No users yet." />
         <Panel live={model} selected={selected} format={format} />
       </>,
@@ -87,14 +87,16 @@ test('a change draws the row of its user and no other', async () => {
   await draw()
   await new Promise(resolve => setTimeout(resolve))
   expect([...touched]).toEqual(['u10003'])
-  expect(find('u10003')?.textContent).toBe('Uu10003busyin a callnow')
+  expect(find('u10003')?.textContent).toBe('Uu10003busynowin a call')
 })
 
 test('the status of a user who was online before began at an uncertain time', async () => {
   const { sendUsers: tells, draw } = await shown(1)
   const cell = (userId: string) => find(userId)?.querySelector('.for')
   expect(cell('u10000')?.textContent).toBe('–')
-  expect(cell('u10000')?.querySelector('time')?.title).toBe('online since before 12:01')
+  expect(cell('u10000')?.querySelector('time')?.title).toBe(
+    'online for an unknown time: it began before this page could see it',
+  )
   tells(['u10000', 'busy'])
   await draw()
   expect(cell('u10000')?.textContent).toBe('now')
@@ -121,7 +123,7 @@ test('a lost connection is shown with the time of the data', async () => {
   expect(note?.textContent).toBe('Live')
   becomes('waiting', 'stale')
   await draw()
-  expect(note?.textContent).toBe('Connection lost. Showing the state of 12:00:20. Trying again…')
+  expect(note?.textContent).toBe('Disconnected 1 s ago. The numbers are from 12:00:20. Trying again…')
   expect(rows()).toHaveLength(2)
 })
 
