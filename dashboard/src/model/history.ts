@@ -106,7 +106,10 @@ export class History {
   }
 }
 
-/** The first point, and the last one of each minute: in a chart of a day, a point for each second would be a vertical line. */
+/**
+ * The first point, and the last one of each minute: in a chart of a day, a point for each second would be a vertical
+ * line.
+ */
 function thinned({ times, counts }: Columns): Columns {
   const minuteOf = (time: number | undefined) => time && Math.floor(time / DAY_STEP_SECONDS)
   const isLast = (index: number) => minuteOf(times[index]) !== minuteOf(times[index + 1])

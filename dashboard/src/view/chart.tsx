@@ -19,7 +19,7 @@ const RANGES: readonly Range[] = ['hour', 'day']
 
 const LABELS: Readonly<Record<Range, { readonly short: string; readonly last: string }>> = {
   hour: { short: '1 h', last: 'last hour' },
-  day: { short: '24 h', last: 'last 24 h' },
+  day: { short: '24 h', last: 'last 24 hours' },
 }
 
 /** Data that covers this part of a range is all of it: the server has one number a minute. */

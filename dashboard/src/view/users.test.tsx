@@ -14,7 +14,10 @@ import { Users } from './users.tsx'
 const format = timeFormat('en-GB', 'UTC')
 const START = Date.parse('2026-01-01T12:00:20Z')
 let root: HTMLElement
+/** How much time has passed since {@link START}, in ms. */
+let passedMs = 0
 beforeEach(() => {
+  passedMs = 0
   root = document.body.appendChild(document.createElement('div'))
 })
 afterEach(() => {
@@ -27,7 +30,7 @@ async function shown(count: number) {
   let frames: (() => void)[] = []
   const model = live(fake.client, {
     schedule: task => frames.push(task),
-    now: () => START,
+    now: () => START + passedMs,
     askHistory: () => Promise.reject(new Error('none')),
     whyNoWebSocket: async () => undefined,
   })
@@ -101,6 +104,34 @@ test('the status of a user who was online before began at an uncertain time', as
   await draw()
   expect(cell('u10000')?.textContent).toBe('now')
   expect(cell('u10000')?.querySelector('time')?.title).toBe('busy since 1 Jan 2026, 12:00:20')
+})
+
+test('a status that the page did not see begin has lasted at least as long as the page is open', async () => {
+  const { model, selected } = await shown(1)
+  passedMs = 240_000
+  await act(() => {
+    model.tick()
+    selected.open('u10000')
+  })
+  expect(find('u10000')?.querySelector('.for')?.textContent).toBe('4m+')
+  const sentence = 'online for at least 4 minutes: it began before this page could see it'
+  expect(find('u10000')?.querySelector('.for time')?.getAttribute('title')).toBe(sentence)
+  expect(facts()).toContain(`For4m+${sentence}`)
+})
+
+const foot = () => root.querySelector('.foot')?.textContent
+
+test('the foot says how many users match, and has only keys that do something', async () => {
+  const { model, selected, draw } = await shown(3)
+  expect(foot()).toMatch(/^3 users.*Enter open.*copy id$/)
+  await act(() => selected.open('u10001'))
+  expect(foot()).toMatch(/Esc close$/)
+  await act(() => model.show({ text: 'u10001', status: undefined }, DEFAULT_ORDER))
+  await draw()
+  expect(foot()).toMatch(/^1 of 3 match/)
+  await act(() => model.show({ text: 'zoe', status: undefined }, DEFAULT_ORDER))
+  await draw()
+  expect(foot()).toBe('0 of 3 match')
 })
 
 test('a status is shown as a word and a shape, not only as a color', async () => {
