@@ -22,19 +22,23 @@ export function clientApi(): Record<string, string> {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     const names = readdirSync(folder).filter(name => name in TITLES)
-    return Object.fromEntries(
-      names.map(name => [`docs/client-api/${name}`, page(name, readFileSync(join(folder, name), 'utf8'))]),
-    )
+    const texts = new Map(names.map(name => [name, textOf(readFileSync(join(folder, name), 'utf8'))]))
+    return Object.fromEntries(names.map(name => [`docs/client-api/${name}`, page(name, texts)]))
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-function page(name: string, text: string): string {
-  const plain = text.replace(/^# .*\n/, '').trim()
+/** The text of a page without its title. */
+const textOf = (generated: string): string => generated.replace(/^# .*\n/, '').trim()
+
+function page(name: string, texts: ReadonlyMap<string, string>): string {
+  const text = texts.get(name) ?? ''
   // The generator numbers the link to a heading whose name it has used for a member, which has no heading.
-  const body = plain.replaceAll(/\(#([\w-]+)-1\)/g, (link, anchor: string) =>
-    countHeadings(plain, anchor) === 1 ? `(#${anchor})` : link,
+  const body = text.replaceAll(
+    /\(([\w-]+\.md)?#([\w-]+)-1\)/g,
+    (link, file: string | undefined, anchor: string) =>
+      countHeadings(texts.get(file ?? name) ?? '', anchor) === 1 ? `(${file ?? ''}#${anchor})` : link,
   )
   const others = Object.entries(TITLES).map(([file, title]) =>
     file === name ? `\`${title}\`` : `[\`${title}\`](${file})`,

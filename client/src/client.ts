@@ -1,6 +1,7 @@
 import { observePage } from './activity.ts'
 import type { PresenceClient } from './api.ts'
 import { type MyStatus, validChoice } from './choice.ts'
+import { badToken } from './close-codes.ts'
 import { createConnection } from './connection.ts'
 import { credentialsProvider } from './credentials.ts'
 import { errorFrom, PresenceError } from './errors.ts'
@@ -99,14 +100,17 @@ export function createClient(options: ClientOptions): PresenceClient {
       subscriptions.lost()
     },
     changed(state, { code, reason }) {
-      if (state === 'refused')
-        fail(new PresenceError('refused', reason ?? `close code ${code}`, undefined, code))
+      if (state === 'refused') {
+        // The server's text says how to send a token, and not how to give one to this client.
+        const hint = code === badToken && !tokenRetries && !token ? ': pass getToken' : ''
+        fail(new PresenceError('refused', (reason ?? `close code ${code}`) + hint, undefined, code))
+      }
       if (state === 'waiting' && !reason && ++failures === 3) emitError(unreachable(url))
       emitState(state)
     },
   })
   const { send, dispatch } = connection
-  const requests = pendingRequests(platform, timeoutMs, send)
+  const requests = pendingRequests(platform, timeoutMs, send, connection.state)
   const subscriptions = createSubscriptions(platform, send, resend, emitChanged, emitCount)
   const own = ownStatus(now, send, requests, emitStatus, subscriptions.setVisible)
 

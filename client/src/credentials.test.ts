@@ -24,6 +24,15 @@ describe('[J8] tokens', () => {
     },
   )
 
+  test('a user id is sent beside a token: a server of development reads only that', async () => {
+    const client = await openClient({ userId: 7, getToken: () => 'good.token.x' })
+    expect(query(-1)).toMatchObject({ userId: '7' })
+    expect(server.protocols).toEqual([['who-is-online.v2', 'bearer.good.token.x']])
+    client.close()
+    await openClient({ getToken: () => 'good.token.x' })
+    expect(query(-1)).not.toHaveProperty('userId')
+  })
+
   test('a failure of getToken is reported with its reason', async () => {
     const errors: PresenceError[] = []
     let calls = 0

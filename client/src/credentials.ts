@@ -132,7 +132,7 @@ export function credentialsProvider(
       current = await fetchToken()
       const sessionId = await id(code === replaced)
       return () => {
-        const query = { sessionId, username, userId: current ? undefined : userId, ...choice() }
+        const query = { sessionId, username, userId, ...choice() }
         let address = url.replace(/^http/, 'ws')
         for (const [key, value] of Object.entries(query)) {
           if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`

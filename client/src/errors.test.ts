@@ -23,6 +23,25 @@ test('[J7] a request without a reply says how long it waited', async () => {
   })
 })
 
+test('[J7] a status that has no reply without a connection says that it is sent later, and it is', async () => {
+  server.conditions.refused = 1
+  const client = makeClient()
+  const asked = client.getUsers(['ann'])
+  const replaced = client.setStatus('away')
+  const reply = client.setStatus('busy')
+  const noReply = { code: 'timeout', message: 'no reply in 10000 ms' }
+  await expect(settle(reply, 10_000)).rejects.toMatchObject({
+    code: 'timeout',
+    message: 'not connected: the status is sent with the next connection',
+  })
+  await expect(asked).rejects.toMatchObject(noReply)
+  await expect(replaced).rejects.toMatchObject(noReply)
+  server.conditions.refused = 0
+  await clock.run(20_000)
+  expect([client.connectionStatus, client.myStatus.status]).toEqual(['open', 'busy'])
+  client.close()
+})
+
 test('[J7] a closed client says that a new one is needed', async () => {
   const client = await openClient()
   client.close()

@@ -233,7 +233,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a choice is given up when its promise times out',
     file: 'pending-requests.ts',
-    line: 'timeout.set(timeoutMs, () => ',
+    line: 'timeout.set(timeoutMs, () =>',
     becomes: 'timeout.set(timeoutMs, () => void (choice = undefined) ?? ',
   },
   {

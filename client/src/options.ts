@@ -1,7 +1,11 @@
 import type { UserId } from './ids.ts'
 import type { Platform, WebSocketConstructor } from './platform.ts'
 
-/** Who connects: a token, or a plain user id where the server accepts one (`AUTH=open`, for development). */
+/**
+ * Who connects: a token, or a plain user id where the server accepts one (`AUTH=open`, for development). With both, the
+ * same code works in development, where the server reads only the user id, and in production. There the token decides,
+ * and the server refuses a `userId` of another user.
+ */
 export type Identity =
   | { readonly userId: UserId; readonly token?: never; readonly getToken?: never; readonly renew?: never }
   /** A token that is valid as long as the client is used. */

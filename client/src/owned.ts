@@ -1,7 +1,7 @@
 import type { PresenceClient } from './api.ts'
 import { createClient } from './client.ts'
 import { warn } from './development.ts'
-import type { PresenceError } from './errors.ts'
+import { PresenceError } from './errors.ts'
 import type { UserId } from './ids.ts'
 import type { ClientOptions, CommonOptions } from './options.ts'
 
@@ -12,8 +12,9 @@ import type { ClientOptions, CommonOptions } from './options.ts'
  */
 export interface OwnedOptions extends CommonOptions {
   /**
-   * The user who is logged in. `undefined` or `null`: nobody is, and there is no client. With `getToken` it is not
-   * sent: it tells when another user logs in. Leave it out if the token or cookies alone say who connects.
+   * The user who is logged in. `undefined` or `null`: nobody is, and there is no client. With `getToken` it must be the
+   * user of the token: a server that checks no tokens reads it, and others refuse another user. Leave it out if the
+   * token or cookies alone say who connects.
    */
   readonly userId?: UserId | null | undefined
   /**
@@ -31,6 +32,15 @@ export function keyOf(options: OwnedOptions): string | undefined {
   const { url, userId, getToken, sessionId } = options
   const isLoggedOut = 'userId' in options ? userId == null : 'getToken' in options && !getToken
   return isLoggedOut ? undefined : JSON.stringify([url, `${userId ?? ''}`, !!getToken, sessionId])
+}
+
+/** Makes the `setStatus` of a component. `current` returns its client; while there is none, `setStatus` rejects. */
+export function setStatusOf(current: () => PresenceClient | undefined): PresenceClient['setStatus'] {
+  return async (...args) => {
+    const client = current()
+    if (!client) throw new PresenceError('closed', 'nobody is logged in: log in first')
+    return client.setStatus(...args)
+  }
 }
 
 /**

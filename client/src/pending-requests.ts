@@ -1,8 +1,12 @@
 import type { MyStatus } from './choice.ts'
 import { errorFrom, PresenceError } from './errors.ts'
+import type { ConnectionState } from './machine.ts'
 import type { Platform } from './platform.ts'
 import { timer } from './timer.ts'
 import type { Message, Request } from './wire.ts'
+
+/** Why a `set_status` has no reply while there is no connection. */
+const LATER = 'not connected: the status is sent with the next connection'
 
 /** Requests that wait for their replies. */
 export interface PendingRequests {
@@ -28,6 +32,7 @@ export interface PendingRequests {
 /**
  * Makes the list. A request rejects with `timeout` after `timeoutMs`. Requests that a lost connection left
  * without a reply are sent again on the next one, in the same order: doing one of them twice does no harm.
+ * `state` returns the state of the connection.
  *
  * Of several `set_status` requests only the newest is sent again, after the server has told which choice it
  * has; its reply settles the older ones too. It is kept when its own promise has timed out: a user who hid
@@ -37,6 +42,7 @@ export function pendingRequests(
   platform: Platform,
   timeoutMs: number,
   send: (request: Request) => number,
+  state: () => ConnectionState,
 ): PendingRequests {
   interface Pending {
     /** The request's `id` on the current connection. */
@@ -66,7 +72,14 @@ export function pendingRequests(
         entry = { id: send(request), request, resolve, reject }
         pending.add(entry)
         if (isChoice(request)) choice = entry
-        timeout.set(timeoutMs, () => reject(new PresenceError('timeout', `no reply in ${timeoutMs} ms`)))
+        timeout.set(timeoutMs, () =>
+          reject(
+            new PresenceError(
+              'timeout',
+              choice === entry && state() !== 'open' ? LATER : `no reply in ${timeoutMs} ms`,
+            ),
+          ),
+        )
       }).finally(() => {
         pending.delete(entry)
         timeout.stop()

@@ -5,28 +5,29 @@ import { ago, everyHalfMinute, type Locale } from './ago.ts'
 import type { PresenceClient } from './api.ts'
 import type { MyStatus } from './choice.ts'
 import { warnIfClosed } from './development.ts'
-import { PresenceError } from './errors.ts'
 import { idOf, type UserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
+import { setStatusOf } from './owned.ts'
 import { usePresenceClient } from './react-provider.ts'
+import { allUsers, connectionStatus, myStatus, NO_CHOICE, onlineCount, type Store } from './stores.ts'
 import type { PresenceUser } from './user-view.ts'
 
+export type { PresenceClient } from './api.ts'
+export type { MyStatus } from './choice.ts'
+export { PresenceError, type PresenceErrorCode } from './errors.ts'
+export type { UserId } from './ids.ts'
+export type { ConnectionState } from './machine.ts'
 export type { OwnedOptions } from './owned.ts'
+export type { Status } from './protocol.ts'
 export { PresenceProvider, type PresenceProviderProps, usePresenceClient } from './react-provider.ts'
+export type { Freshness, PresenceUser } from './user-view.ts'
 
 // Each hook reads the client as an external store. It returns the client's own object, which is the same
 // until it changes, so a component renders again only when what it shows has changed. A hook subscribes while
 // its component is mounted. Server-side rendering subscribes to nothing and returns what a new client returns,
 // and so do the hooks while nobody is logged in.
 
-/** What a hook reads: a part of the client that changes. */
-interface Store<Value> {
-  get(): Value
-  subscribe(changed: () => void): () => void
-}
-
 const NO_USERS: readonly PresenceUser[] = []
-const DEFAULT: MyStatus = { status: 'online' }
 const subscribeToNothing = () => () => {}
 
 /**
@@ -85,25 +86,11 @@ export function useUsers(userIds: readonly (UserId | null | undefined)[]): reado
   )
 }
 
-const allUsers = (client: PresenceClient): Store<readonly PresenceUser[]> => ({
-  get: client.users,
-  subscribe(changed) {
-    const unwatch = client.watchAll()
-    const unlisten = client.onChange(changed)
-    return () => {
-      unlisten()
-      unwatch()
-    }
-  },
-})
-
 /** Returns all users who are online, away or busy, and subscribes to all users while the component is mounted. */
 export function useOnlineUsers(): readonly PresenceUser[] {
   const users = useStore(allUsers, NO_USERS)
   return useMemo(() => users.filter(user => user.status !== 'offline'), [users])
 }
-
-const onlineCount = (client: PresenceClient): Store<number | undefined> => client.onlineCount()
 
 /**
  * Returns how many users are online and subscribes to the number while the component is mounted. `undefined`
@@ -113,31 +100,15 @@ export function useOnlineCount(): number | undefined {
   return useStore(onlineCount, undefined)
 }
 
-const myStatus = (client: PresenceClient): Store<MyStatus> => ({
-  get: () => client.myStatus,
-  subscribe: client.onMyStatus,
-})
-
 /**
  * Returns what this user has chosen, here or on another device, and `setStatus` to change it, which rejects with a
  * `PresenceError` `closed` while nobody is logged in.
  */
 export function useMyStatus(): readonly [MyStatus, PresenceClient['setStatus']] {
   const client = usePresenceClient()
-  const setStatus = useCallback<PresenceClient['setStatus']>(
-    async (...args) => {
-      if (!client) throw new PresenceError('closed', 'nobody is logged in: log in first')
-      return client.setStatus(...args)
-    },
-    [client],
-  )
-  return [useStore(myStatus, DEFAULT), setStatus]
+  const setStatus = useMemo(() => setStatusOf(() => client), [client])
+  return [useStore(myStatus, NO_CHOICE), setStatus]
 }
-
-const connectionStatus = (client: PresenceClient): Store<ConnectionState> => ({
-  get: () => client.connectionStatus,
-  subscribe: client.onConnectionChange,
-})
 
 /** Returns the state of the connection: `idle` while nobody is logged in. */
 export function useConnectionStatus(): ConnectionState {

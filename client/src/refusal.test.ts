@@ -54,20 +54,29 @@ test('[J19] a token that cannot be fetched is no failed attempt', async () => {
   client.close()
 })
 
-test.each([4400, 4401])('[J19] a refusal with %i has the sentence of the error before it', async code => {
-  const { client, errors } = errorsOf()
-  const message = 'bad_message: "username" must be a string of 1 to 128 UTF-8 bytes'
-  server.refusedCode = code
-  server.refusedMessage = message
-  await clock.run(1_000)
-  expect(client.connectionStatus).toBe('refused')
-  expect(client.refusal).toMatchObject({ code: 'refused', closeCode: code, message })
-  expect(errors).toEqual([client.refusal])
-  client.connect()
-  server.refusedCode = undefined
-  await clock.run(1_000)
-  expect([client.connectionStatus, client.refusal]).toEqual(['open', undefined])
-})
+test.each([
+  { code: 4400, hint: '' },
+  { code: 4401, hint: ': pass getToken' },
+  { code: 4401, token: 'old', hint: '' },
+  { code: 4401, getToken: () => 'old', hint: '' },
+  { code: 4401, userId: undefined, hint: '' },
+])(
+  '[J19] a refusal has the sentence of the error before it, and what is missing %#',
+  async ({ code, hint, ...options }) => {
+    const { client, errors } = errorsOf(options as Parameters<typeof makeClient>[0])
+    const message = 'bad_message: "username" must be a string of 1 to 128 UTF-8 bytes'
+    server.refusedCode = code
+    server.refusedMessage = message
+    await clock.run(1_000)
+    expect(client.connectionStatus).toBe('refused')
+    expect(client.refusal).toMatchObject({ code: 'refused', closeCode: code, message: `${message}${hint}` })
+    expect(errors).toEqual([client.refusal])
+    client.connect()
+    server.refusedCode = undefined
+    await clock.run(1_000)
+    expect([client.connectionStatus, client.refusal]).toEqual(['open', undefined])
+  },
+)
 
 test('[J19] an error on an open connection is not the reason of a later close', async () => {
   const client = await openClient()

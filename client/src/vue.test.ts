@@ -6,6 +6,7 @@ import { ManualClock } from './clock.fake.ts'
 import type { OwnedOptions } from './owned.ts'
 import { FakeServer } from './server.fake.ts'
 import {
+  PresenceError,
   providePresence,
   useAgo,
   useConnectionStatus,
@@ -21,6 +22,7 @@ let clock: ManualClock
 let server: FakeServer
 let user: Ref<string | number | undefined>
 let shown: Ref<string | number>
+let setStatus: ReturnType<typeof useMyStatus>[1]
 let app: App | undefined
 let root: { textContent: string }
 
@@ -56,7 +58,8 @@ const Page = defineComponent(() => {
   const several = useUsers(() => [shown.value, 'bob', undefined])
   const online = useOnlineUsers()
   const count = useOnlineCount()
-  const mine = useMyStatus()
+  const [mine, set] = useMyStatus()
+  setStatus = set
   const connection = useConnectionStatus()
   const seen = useAgo(() => one.value?.lastSeen, 'en')
   return () =>
@@ -79,6 +82,20 @@ const Orphan = defineComponent(() => {
 const Root = defineComponent(() => {
   const client = providePresence(options)
   return () => [h(Page), client.value ? '' : ' | no client']
+})
+
+/** Provides a client and uses it in the same setup. */
+const Inner = defineComponent(() => {
+  const client = providePresence(options)
+  const isOwn = usePresenceClient() === client
+  const one = useUserStatus(shown)
+  return () => ['inner ', String(isOwn), ' ', one.value?.status ?? '?']
+})
+
+const Outer = defineComponent(() => {
+  providePresence(() => ({ ...options(), userId: 'outer' }))
+  const connection = useConnectionStatus()
+  return () => ['outer ', connection.value, ' | ', h(Inner)]
 })
 
 async function mount(component = Root): Promise<void> {
@@ -120,6 +137,32 @@ describe('[J24] Vue', () => {
     user.value = '42'
     await run()
     expect(server.attempts).toBe(2)
+  })
+
+  test('useMyStatus sets the status, and rejects while nobody is logged in, like that of React', async () => {
+    await mount()
+    await Promise.all([setStatus('busy'), run()])
+    expect(root.textContent).toContain(' | busy | open')
+    user.value = undefined
+    await run()
+    const refusal = setStatus('away')
+    await expect(refusal).rejects.toThrow(PresenceError)
+    await expect(refusal).rejects.toMatchObject({
+      code: 'closed',
+      message: expect.stringContaining('log in'),
+    })
+  })
+
+  test('the component that provides the client uses it too, and not the one of a component above', async () => {
+    server.users.change('7', 'busy')
+    user.value = 'inner'
+    await mount(Outer)
+    expect(root.textContent).toBe('outer open | inner true busy')
+    expect(connected().toSorted()).toEqual(['inner', 'outer'])
+    app?.unmount()
+    app = undefined
+    await run()
+    expect([connected(), server.openSockets.size, clock.pending]).toEqual([[], 0, 0])
   })
 
   test('server-side rendering makes no client', async () => {

@@ -1,5 +1,6 @@
 import {
   computed,
+  getCurrentInstance,
   type InjectionKey,
   inject,
   type MaybeRefOrGetter,
@@ -16,10 +17,18 @@ import type { MyStatus } from './choice.ts'
 import { warnIfClosed } from './development.ts'
 import { idOf, type UserId } from './ids.ts'
 import type { ConnectionState } from './machine.ts'
-import { createOwned, keyOf, type OwnedOptions } from './owned.ts'
+import { createOwned, keyOf, type OwnedOptions, setStatusOf } from './owned.ts'
+import { allUsers, connectionStatus, myStatus, NO_CHOICE, onlineCount, type Store } from './stores.ts'
 import type { PresenceUser } from './user-view.ts'
 
+export type { PresenceClient } from './api.ts'
+export type { MyStatus } from './choice.ts'
+export { PresenceError, type PresenceErrorCode } from './errors.ts'
+export type { UserId } from './ids.ts'
+export type { ConnectionState } from './machine.ts'
 export type { OwnedOptions } from './owned.ts'
+export type { Status } from './protocol.ts'
+export type { Freshness, PresenceUser } from './user-view.ts'
 
 // Each composable returns a ref and subscribes while its component is mounted, so never during server-side rendering.
 // Before that, and while nobody is logged in, the ref has what a new client returns.
@@ -28,10 +37,14 @@ type ClientRef = Readonly<Ref<PresenceClient | undefined>>
 
 const KEY: InjectionKey<ClientRef> = Symbol('who-is-online')
 
+/** The clients by the component that provides them: Vue gives a component only what the components above provide. */
+const provided = new WeakMap<object, ClientRef>()
+
 /**
- * Provides a client to the composables in the descendants of this component. It creates the client when the component
- * is mounted, and closes it when the component is unmounted and when another user logs in. Pass a ref or a getter, so
- * that the options can change; undefined, or a `userId` that is undefined or null, means that nobody is logged in.
+ * Provides a client to the composables in the descendants of this component, and to those that this component calls
+ * later in its setup. Returns what {@link usePresenceClient} returns. It creates the client when the component is
+ * mounted, and closes it when the component is unmounted and when another user logs in. Pass a ref or a getter, so that
+ * the options can change; undefined, or a `userId` that is undefined or null, means that nobody is logged in.
  */
 export function providePresence(options: MaybeRefOrGetter<OwnedOptions | undefined>): ClientRef {
   const client = shallowRef<PresenceClient>()
@@ -52,24 +65,25 @@ export function providePresence(options: MaybeRefOrGetter<OwnedOptions | undefin
     watch(key, change, { immediate: true })
   })
   provide(KEY, client)
+  const instance = getCurrentInstance()
+  if (instance) provided.set(instance, client)
   return client
 }
 
 /**
  * Returns a ref of the client that {@link providePresence} has made; undefined until it is made, and while nobody is
- * logged in. Throws an `Error` if no component above calls `providePresence`.
+ * logged in. Throws an `Error` if neither this component nor one above has called `providePresence`.
  */
 export function usePresenceClient(): ClientRef {
-  const client = inject(KEY, undefined)
-  if (!client) throw new Error('no presence client: call providePresence() in a component above this one')
+  const client = provided.get(getCurrentInstance() as object) ?? inject(KEY, undefined)
+  if (!client)
+    throw new Error('no presence client: call providePresence() before, here or in a component above')
   return client
 }
 
 /** Keeps a ref equal to a store of the client; `nothing` while there is no store. */
 function useStore<Value>(
-  select: (
-    client: PresenceClient,
-  ) => { get(): Value; subscribe(changed: () => void): () => void } | undefined,
+  select: (client: PresenceClient) => Store<Value> | undefined,
   nothing: Value,
 ): Readonly<Ref<Value>> {
   const client = usePresenceClient()
@@ -113,39 +127,28 @@ export function useUsers(
 
 /** Returns a ref of all users who are online, away or busy. */
 export function useOnlineUsers(): Readonly<Ref<readonly PresenceUser[]>> {
-  const users = useStore<readonly PresenceUser[]>(
-    client => ({
-      get: client.users,
-      subscribe(changed) {
-        const ends = [client.watchAll(), client.onChange(changed)]
-        return () => {
-          for (const end of ends) end()
-        }
-      },
-    }),
-    [],
-  )
+  const users = useStore<readonly PresenceUser[]>(allUsers, [])
   return computed(() => users.value.filter(user => user.status !== 'offline'))
 }
 
 /** Returns a ref of the number of users who are online: `undefined` until it has arrived. */
 export function useOnlineCount(): Readonly<Ref<number | undefined>> {
-  return useStore<number | undefined>(client => client.onlineCount(), undefined)
+  return useStore<number | undefined>(onlineCount, undefined)
 }
 
-/** Returns a ref of what this user has chosen, here or on another device. `setStatus` of the client changes it. */
-export function useMyStatus(): Readonly<Ref<MyStatus>> {
-  return useStore<MyStatus>(client => ({ get: () => client.myStatus, subscribe: client.onMyStatus }), {
-    status: 'online',
-  })
+/**
+ * Returns a ref of what this user has chosen, here or on another device, and `setStatus` to change it, which rejects
+ * with a `PresenceError` `closed` while nobody is logged in.
+ */
+export function useMyStatus(): readonly [Readonly<Ref<MyStatus>>, PresenceClient['setStatus']] {
+  const client = usePresenceClient()
+  const mine = useStore<MyStatus>(myStatus, NO_CHOICE)
+  return [mine, setStatusOf(() => client.value)]
 }
 
 /** Returns a ref of the state of the connection: `idle` while nobody is logged in. */
 export function useConnectionStatus(): Readonly<Ref<ConnectionState>> {
-  return useStore<ConnectionState>(
-    client => ({ get: () => client.connectionStatus, subscribe: client.onConnectionChange }),
-    'idle',
-  )
+  return useStore<ConnectionState>(connectionStatus, 'idle')
 }
 
 /**

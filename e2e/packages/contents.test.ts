@@ -118,8 +118,18 @@ test('the hooks are marked as client components, and the core is not', () => {
 const CLIENT = `
   import { createClient, PresenceError, type PresenceUser } from '@who-is-online/client'
   import { PresenceProvider, usePresence, useUserStatus } from '@who-is-online/client/react'
+  import type * as OfReact from '@who-is-online/client/react'
   import { observeAppState } from '@who-is-online/client/react-native'
-  import { providePresence } from '@who-is-online/client/vue'
+  import type * as OfReactNative from '@who-is-online/client/react-native'
+  import { PresenceError as PresenceErrorOfVue, providePresence } from '@who-is-online/client/vue'
+  import type * as OfVue from '@who-is-online/client/vue'
+  export type Statuses = OfReact.Status | OfReactNative.Status | OfVue.Status
+  export type Ids = OfReact.UserId | OfReactNative.UserId | OfVue.UserId
+  export type Users = OfReact.PresenceUser | OfReactNative.PresenceUser | OfVue.PresenceUser
+  export type Mine = OfReact.MyStatus | OfReactNative.MyStatus | OfVue.MyStatus
+  export type States = OfReact.ConnectionState | OfReactNative.ConnectionState | OfVue.ConnectionState
+  export type Clients = OfReact.PresenceClient | OfReactNative.PresenceClient | OfVue.PresenceClient
+  export const isSame: OfReact.PresenceError & OfReactNative.PresenceError = new PresenceErrorOfVue('closed')
   const client = createClient({ url: 'ws://localhost/ws', userId: 'me', WebSocket })
   client.onChange((users: readonly PresenceUser[]) => users.map(user => user.lastSeen?.length))
   client.onError(error => error instanceof PresenceError && error.code satisfies string)

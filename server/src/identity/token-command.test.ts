@@ -35,7 +35,7 @@ test('[S11] a token that the command makes is accepted, with its rights and unti
 })
 
 test.each<[string[], RegExp]>([
-  [[], /^--user is missing\n\nnode server/],
+  [[], /^--user is missing\n\nwho-is-online token --user/],
   [['--user', ''], /^--user must be/],
   [['--user', 'ann', '--ttl', '1'], /^--ttl must be/],
   [['--user', 'ann', '--ttl', '0s'], /^--ttl must be/],

@@ -24,9 +24,9 @@ export interface CommandPorts {
   readonly steady: () => number
 }
 
-export const TOKEN_USAGE = `node server/dist/main.js token --user ID [--name NAME] [--ttl 1h] [--watch all|named|ID,ID] [--rooms ROOM,ROOM] [--observer]
+export const TOKEN_USAGE = `who-is-online token --user ID [--name NAME] [--ttl 1h] [--watch all|named|ID,ID] [--rooms ROOM,ROOM] [--observer]
   prints a token that the first secret of AUTH_SECRET signs
-node server/dist/main.js token --check TOKEN
+who-is-online token --check TOKEN
   prints each rule that a token must satisfy, and whether it does; exit code 1 if not`
 
 const OPTIONS = {
