@@ -1,33 +1,65 @@
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 
 // Each example of the README is compiled against the types of the package, so that it uses what exists, as it is.
+// Of an example in Vue, the script is compiled, and what the template does with it. Components and their properties are
+// not checked.
 
 const root = join(import.meta.dirname, '../client')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const examples = [...readme.matchAll(/```(?:js|jsx)\n(.*?)```/gs)].map(([, code = '']) => code)
+const examples = [...readme.matchAll(/```(jsx?|tsx|vue)\n(.*?)```/gs)].map(
+  ([, language = '', code = '']) => ({
+    language,
+    code,
+  }),
+)
+const { parse, compileScript } = createRequire(join(root, 'package.json'))('vue/compiler-sfc')
 
 /** What the examples use besides this package, where no types are installed. */
 const AMBIENT = `
 declare module 'react-native' {
   export const AppState: { addEventListener(type: 'change', listener: (state: string) => void): { remove(): void } }
 }
-declare const alert: (text: string) => void
+declare module 'jsonwebtoken' {
+  const jwt: { sign(claims: object, secret: string, options: { expiresIn: string }): string }
+  export default jwt
+}
+declare module '*.vue' {
+  const component: import('vue').Component
+  export default component
+}
+declare const app: { get(path: string, handler: (request: any, response: any) => void): void }
 `
 
+/** The files that the examples use, by their path: parsing them takes most of the time. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
+/** The script of a component in Vue, with its template as a function. */
+function scriptOf(component: string): string {
+  const { descriptor, errors } = parse(component)
+  expect(errors).toEqual([])
+  return compileScript(descriptor, { id: 'example', inlineTemplate: true }).content
+}
+
 /** The errors of an example. It is compiled as if it stood in the sources, so that it finds the package by its name. */
-function errorsIn(code: string): string[] {
+function errorsIn(example: string, language = 'jsx'): string[] {
+  const code = language === 'vue' ? scriptOf(example) : example
+  const isTyped = language === 'tsx' || language === 'vue'
+  const path = join(root, `src/example.${isTyped ? 'tsx' : 'jsx'}`)
   const files = new Map([
-    [join(root, 'src/example.jsx'), code],
+    [path, code],
     [join(root, 'src/example-ambient.d.ts'), AMBIENT],
   ])
   const options: ts.CompilerOptions = {
     allowJs: true,
     checkJs: true,
     noEmit: true,
-    strict: false,
+    strict: isTyped,
+    // The compiler of Vue does not type the arguments of the functions that it makes.
+    noImplicitAny: language === 'tsx',
     skipLibCheck: true,
     allowImportingTsExtensions: true,
     jsx: ts.JsxEmit.ReactJSX,
@@ -44,21 +76,24 @@ function errorsIn(code: string): string[] {
   host.readFile = path => files.get(path) ?? readFile(path)
   host.getSourceFile = (path, version, ...rest) => {
     const text = files.get(path)
-    return text === undefined
-      ? getSourceFile(path, version, ...rest)
-      : ts.createSourceFile(path, text, version)
+    if (text !== undefined) return ts.createSourceFile(path, text, version)
+    if (!parsed.has(path)) parsed.set(path, getSourceFile(path, version, ...rest))
+    return parsed.get(path)
   }
   const program = ts.createProgram([...files.keys()], options, host)
-  const example = program.getSourceFile(join(root, 'src/example.jsx'))
-  return [...program.getSyntacticDiagnostics(example), ...program.getSemanticDiagnostics(example)].map(
+  const source = program.getSourceFile(path)
+  return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(
     ({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'),
   )
 }
 
 describe('the README', () => {
-  test.each(examples.map((code, index) => ({ index, code })))('example $index compiles', ({ code }) => {
-    expect(errorsIn(code)).toEqual([])
-  })
+  test.each(examples.map((example, index) => ({ index, ...example })))(
+    'example $index compiles ($language)',
+    ({ code, language }) => {
+      expect(errorsIn(code, language)).toEqual([])
+    },
+  )
 
   test('there are examples, and one that uses something else does not compile', () => {
     expect(examples.length).toBeGreaterThan(9)
@@ -66,5 +101,20 @@ describe('the README', () => {
     expect(
       errorsIn("import { createClient } from '@who-is-online/client'\ncreateClient({ userId: 'me' })"),
     ).toHaveLength(1)
+    const languages = new Set(examples.map(({ language }) => language))
+    expect(languages).toEqual(new Set(['js', 'jsx', 'tsx', 'vue']))
+  })
+
+  test('a typed example with a wrong status, and a component in Vue with a wrong name or template, do not compile', () => {
+    const setup = (script: string, template: string) =>
+      `<script setup lang="ts">\n${script}\n</script>\n<template>${template}</template>`
+    const hook = "import { useMyStatus } from '@who-is-online/client/react'"
+    expect(errorsIn(`${hook}\nexport const F = () => useMyStatus()[1]('asleep')`, 'tsx')).toHaveLength(1)
+    const mine =
+      "import { useMyStatus } from '@who-is-online/client/vue'\nconst [mine, setStatus] = useMyStatus()"
+    expect(errorsIn(setup(mine, '{{ mine.status }}{{ setStatus }}'), 'vue')).toEqual([])
+    expect(errorsIn(setup(mine, '{{ mine.state }}{{ setStatus }}'), 'vue')).toHaveLength(1)
+    expect(errorsIn(setup(mine, '<i @click="setStatus(7)" />{{ mine }}'), 'vue')).toHaveLength(1)
+    expect(errorsIn(setup(mine.replaceAll('useMy', 'useOur'), ''), 'vue')).toHaveLength(1)
   })
 })

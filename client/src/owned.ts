@@ -34,7 +34,7 @@ export function keyOf(options: OwnedOptions): string | undefined {
   return isLoggedOut ? undefined : JSON.stringify([url, `${userId ?? ''}`, !!getToken, sessionId])
 }
 
-/** Makes the `setStatus` of a component. `current` returns its client; while there is none, `setStatus` rejects. */
+/** Makes the `setStatus` of a component. `current` returns its client; without one, `setStatus` rejects. */
 export function setStatusOf(current: () => PresenceClient | undefined): PresenceClient['setStatus'] {
   return async (...args) => {
     const client = current()

@@ -95,6 +95,16 @@ function App(): ReactNode {
   return null
 }
 
+/** Hides the user before the first connection, as in the README. */
+function BeginHidden(): ReactNode {
+  const client = usePresenceClient()
+  useEffect(() => {
+    client?.setStatus('offline').catch(console.error)
+    client?.connect()
+  }, [client])
+  return null
+}
+
 /** A page in StrictMode, with a provider that owns its client. */
 function page(more: Partial<OwnedOptions>, children: ReactNode = createElement(Row, { userId: 7 })) {
   return createElement(
@@ -161,6 +171,19 @@ describe('[J22] a provider that owns its client', () => {
     rerender(page({ getToken: undefined }))
     await run()
     expect(connected()).toEqual([])
+  })
+
+  test('a user id beside getToken is sent', async () => {
+    render(page({ userId: 'ann', getToken: () => 'good.token' }))
+    await run()
+    expect(connected()).toEqual(['ann'])
+  })
+
+  test('a component below can hide the user before the first connection', async () => {
+    render(page({ userId: 'ann', autoConnect: false }, createElement(BeginHidden)))
+    await run()
+    expect([server.attempts, connected()]).toEqual([1, ['ann']])
+    expect(new URL(server.urls[0] ?? '').searchParams.get('status')).toBe('offline')
   })
 
   test('without a user and a token, cookies say who connects', async () => {
