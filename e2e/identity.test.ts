@@ -90,6 +90,21 @@ describe('a server with AUTH_SECRET', () => {
     client.close()
   })
 
+  test('[D7 J8] the client library sends its user id beside the token: another user is refused', async () => {
+    const open = (userId: string) =>
+      createClient({ url: server.url, userId, getToken: () => ann, WebSocket: WebSocket as never })
+    const client = open('ann')
+    expect(await client.getUsers('ann')).toMatchObject([{ userId: 'ann', status: 'online' }])
+    client.close()
+    const other = open('bob')
+    await expect(other.getUsers('ann')).rejects.toMatchObject({
+      code: 'refused',
+      closeCode: 4401,
+      message: expect.stringContaining('"userId" in the URL is not the user who was identified'),
+    })
+    other.close()
+  })
+
   test('[D4] two tokens that differ get 400, and a cookie from nowhere or from a foreign page gets 403', async () => {
     const bob = tokenOf({ sub: 'bob' })
     const headers = { authorization: `Bearer ${bob}` }
@@ -208,6 +223,17 @@ describe('a server with AUTH_SECRET', () => {
     expect(written).toContain(`userId="${mark}"`)
     const parts = tokens.flatMap(token => token.split('.').slice(1)).filter(part => part.length > 10)
     for (const part of [...parts, 'not-to-be-printed']) expect(all).not.toContain(part)
+  })
+})
+
+describe('a server of development without settings', () => {
+  const server = useServer()
+
+  test('[D7 J8] believes the user id that the client library sends beside a token', async () => {
+    const getToken = () => tokenOf({ sub: 'ann' })
+    const client = createClient({ url: server.url, userId: 'ann', getToken, WebSocket: WebSocket as never })
+    expect(await client.getUsers('ann')).toMatchObject([{ userId: 'ann', status: 'online' }])
+    client.close()
   })
 })
 

@@ -83,7 +83,7 @@ export interface PresenceClient {
    *
    * The client keeps the choice and begins each connection with it, unless another device has chosen since.
    * So a choice made before the first connection, or without one, is in force before anybody sees the user.
-   * That also holds for a choice whose promise was rejected with `timeout`.
+   * That also holds for a choice whose promise was rejected with `timeout`: without a connection, it is sent later.
    */
   setStatus(
     status: Status,

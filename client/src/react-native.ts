@@ -2,13 +2,7 @@ import { useEffect } from 'react'
 import type { PresenceClient } from './api.ts'
 import { usePresenceClient } from './react-provider.ts'
 
-export type { PresenceClient } from './api.ts'
-export type { MyStatus } from './choice.ts'
-export { PresenceError, type PresenceErrorCode } from './errors.ts'
-export type { UserId } from './ids.ts'
-export type { ConnectionState } from './machine.ts'
-export type { Status } from './protocol.ts'
-export type { Freshness, PresenceUser } from './user-view.ts'
+export * from './public.ts'
 
 /** The part of React Native's `AppState` that is used. */
 export interface AppStateLike {

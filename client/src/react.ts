@@ -12,15 +12,9 @@ import { usePresenceClient } from './react-provider.ts'
 import { allUsers, connectionStatus, myStatus, NO_CHOICE, onlineCount, type Store } from './stores.ts'
 import type { PresenceUser } from './user-view.ts'
 
-export type { PresenceClient } from './api.ts'
-export type { MyStatus } from './choice.ts'
-export { PresenceError, type PresenceErrorCode } from './errors.ts'
-export type { UserId } from './ids.ts'
-export type { ConnectionState } from './machine.ts'
 export type { OwnedOptions } from './owned.ts'
-export type { Status } from './protocol.ts'
+export * from './public.ts'
 export { PresenceProvider, type PresenceProviderProps, usePresenceClient } from './react-provider.ts'
-export type { Freshness, PresenceUser } from './user-view.ts'
 
 // Each hook reads the client as an external store. It returns the client's own object, which is the same
 // until it changes, so a component renders again only when what it shows has changed. A hook subscribes while

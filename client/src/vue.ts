@@ -21,14 +21,8 @@ import { createOwned, keyOf, type OwnedOptions, setStatusOf } from './owned.ts'
 import { allUsers, connectionStatus, myStatus, NO_CHOICE, onlineCount, type Store } from './stores.ts'
 import type { PresenceUser } from './user-view.ts'
 
-export type { PresenceClient } from './api.ts'
-export type { MyStatus } from './choice.ts'
-export { PresenceError, type PresenceErrorCode } from './errors.ts'
-export type { UserId } from './ids.ts'
-export type { ConnectionState } from './machine.ts'
 export type { OwnedOptions } from './owned.ts'
-export type { Status } from './protocol.ts'
-export type { Freshness, PresenceUser } from './user-view.ts'
+export * from './public.ts'
 
 // Each composable returns a ref and subscribes while its component is mounted, so never during server-side rendering.
 // Before that, and while nobody is logged in, the ref has what a new client returns.
@@ -77,7 +71,7 @@ export function providePresence(options: MaybeRefOrGetter<OwnedOptions | undefin
 export function usePresenceClient(): ClientRef {
   const client = provided.get(getCurrentInstance() as object) ?? inject(KEY, undefined)
   if (!client)
-    throw new Error('no presence client: call providePresence() before, here or in a component above')
+    throw new Error('no presence client: call providePresence() first, here or in an ancestor')
   return client
 }
 
