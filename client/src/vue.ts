@@ -70,8 +70,7 @@ export function providePresence(options: MaybeRefOrGetter<OwnedOptions | undefin
  */
 export function usePresenceClient(): ClientRef {
   const client = provided.get(getCurrentInstance() as object) ?? inject(KEY, undefined)
-  if (!client)
-    throw new Error('no presence client: call providePresence() first, here or in an ancestor')
+  if (!client) throw new Error('no presence client: call providePresence() first, here or in an ancestor')
   return client
 }
 
