@@ -5,8 +5,8 @@ import type { ErrorMessage, ServerErrorCode } from './protocol.ts'
  * them: `too_many` (more subscriptions than a connection may have) and `bad_token` (`getToken` failed). It
  * adds:
  *
- * - `timeout`: no reply in time. The server may have carried out the request. A status that was set without a connection
- *   is sent with the next one.
+ * - `timeout`: no reply in time. The server may have carried out the request. A status that was set without a
+ *   connection is sent with the next one.
  * - `closed`: the client was closed. Make a new one.
  * - `refused`: the server refuses this client. `closeCode` says why: 4400 invalid URL parameters, 4401 bad
  *   token, 4403 not allowed, 4409 the session was taken over. Fix the cause, then call `connect()`.
