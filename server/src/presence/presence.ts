@@ -9,7 +9,7 @@ import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
 import { Retention } from './retention.ts'
-import type { SessionName } from './user.ts'
+import type { SessionName } from './user-sessions.ts'
 import { type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 

@@ -9,26 +9,8 @@ import {
   NO_CHOICE,
 } from './choice.ts'
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
+import { type SessionName, UserSessions } from './user-sessions.ts'
 import { ownCopy } from './user-table.ts'
-
-/** The id of a session, and whether the client chose the id itself and uses it again after a reconnect. */
-export interface SessionName {
-  readonly id: string
-  readonly named: boolean
-}
-
-/**
- * One tab or device. An inactive session is not visible to the user, such as a hidden tab. Browsers let
- * hidden tabs run only once a minute.
- */
-type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
-    | { readonly state: 'live' }
-    /** The connection was lost. Until `until`, in awake time, the session may come back without a change. */
-    | { readonly state: 'held'; readonly until: number }
-  )
-
-/** The id of the placeholder for all sessions of a user before a restart. */
-const BEFORE_RESTART = 'before the restart'
 
 /**
  * How far in the future the time of a choice may be, in ms. A later time comes from before the clock was set
@@ -38,7 +20,7 @@ const CLOCK_TOLERANCE_MS = 5_000
 
 /** The state of an active user, who has a session or is still visible to others. */
 interface ActiveState {
-  sessions: Session[]
+  readonly sessions: UserSessions
   /** How the last session ended. */
   end: 'left' | 'lost'
   said: Said
@@ -147,7 +129,7 @@ export class User {
   }
 
   get hasSessions(): boolean {
-    return this.#state !== undefined && this.#state.sessions.length > 0
+    return this.#state !== undefined && this.#state.sessions.size > 0
   }
 
   /** Whether the user has sessions, and all of them are idle. */
@@ -157,7 +139,7 @@ export class User {
 
   /** Whether at least one session is inactive. */
   get isInactive(): boolean {
-    return this.#state?.sessions.some(session => session.isInactive) === true
+    return this.#state?.sessions.hasInactive === true
   }
 
   /**
@@ -175,9 +157,9 @@ export class User {
 
   get liveness(): 'live' | 'held' | 'none' {
     if (!this.#state) return 'none'
-    if (this.#state.sessions.some(session => session.state === 'live')) return 'live'
+    if (this.#state.sessions.hasLive) return 'live'
     // If the change to offline is delayed, there is no session, but others still see the user.
-    return this.#state.sessions.length > 0 || this.isVisible ? 'held' : 'none'
+    return this.hasSessions || this.isVisible ? 'held' : 'none'
   }
 
   /**
@@ -188,31 +170,17 @@ export class User {
     return heard === undefined || heard === Number.NEGATIVE_INFINITY ? undefined : heard
   }
 
-  /**
-   * Begins a session. It replaces the session with its own id, or else the unnamed session that has been held
-   * longest, and takes over the activity of that one. Otherwise it is an additional session.
-   */
-  open({ id, named }: SessionName, now: number): void {
-    this.#state ??= { sessions: [], end: 'left', said: NOTHING_SAID, heard: now, turn: 0 }
+  /** Begins a session; see {@link UserSessions.open}. */
+  open(session: SessionName, now: number): void {
+    this.#state ??= newState(now)
     this.#keptUntil = 0
-    const { sessions } = this.#state
-    const own = named ? sessions.findIndex(session => session.id === id) : -1
-    const index = own >= 0 ? own : sessions.findIndex(({ state, named }) => state === 'held' && !named)
-    const isIdle = sessions[index]?.isIdle ?? false
-    if (index >= 0) sessions.splice(index, 1)
-    sessions.push({ id, named, isIdle, isInactive: false, state: 'live' })
+    this.#state.sessions.open(session)
     this.heard(now)
   }
 
-  /**
-   * Holds a session that was lost, until `until`, or until `inactiveUntil` if it is inactive. An unknown
-   * session changes nothing. Returns the time that applies.
-   */
+  /** Holds a session that was lost; see {@link UserSessions.hold}. */
   hold(id: string, until: number, inactiveUntil: number): number {
-    const lost = this.#take(id)
-    const end = lost?.isInactive ? inactiveUntil : until
-    if (lost) this.#state?.sessions.push({ ...lost, state: 'held', until: end })
-    return end
+    return this.#state?.sessions.hold(id, until, inactiveUntil) ?? until
   }
 
   /**
@@ -220,40 +188,32 @@ export class User {
    * end. An unknown session changes nothing. Returns whether the session existed.
    */
   end(id: string): boolean {
-    if (!this.#take(id)) return false
+    if (!this.#state?.sessions.end(id)) return false
     this.#left()
     return true
   }
 
   /** Ends all sessions as if they were left, also those that are held. Returns the ids of those that clients know. */
   endAll(): string[] {
-    const sessions = this.#state?.sessions.splice(0) ?? []
-    if (sessions.length > 0) this.#left()
-    return sessions.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)
+    if (!this.hasSessions) return []
+    const ended = this.#state?.sessions.endAll() ?? []
+    this.#left()
+    return ended
   }
 
   /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
   holdLonger(until: number): boolean {
-    const sessions = this.#state?.sessions ?? []
-    let isLonger = false
-    for (const [index, session] of sessions.entries()) {
-      if (session.state !== 'held' || session.until >= until) continue
-      sessions[index] = { ...session, until }
-      isLonger = true
-    }
-    return isLonger
+    return this.#state?.sessions.holdLonger(until) ?? false
   }
 
   /** Ends every held session whose time is over. Returns the ids of those that clients know. */
   endHeld(awake: number): string[] {
     if (!this.#state) return []
     const { sessions } = this.#state
-    const isOver = (session: Session) => session.state === 'held' && session.until <= awake
-    const ended = sessions.filter(isOver).map(({ id }) => id)
-    if (ended.length === 0) return []
-    this.#state.sessions = sessions.filter(session => !isOver(session))
-    this.#state.end = 'lost'
-    return ended.filter(id => id !== BEFORE_RESTART)
+    const before = sessions.size
+    const ended = sessions.endHeld(awake)
+    if (sessions.size < before) this.#state.end = 'lost'
+    return ended
   }
 
   /** Restores a choice from a record. */
@@ -276,9 +236,8 @@ export class User {
    * `until`, in awake time. Others see the restored state without a change.
    */
   restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
-    const held: Session = { id: BEFORE_RESTART, named: false, isIdle, isInactive, state: 'held', until }
-    const heard = Number.NEGATIVE_INFINITY
-    this.#state = { sessions: [held], end: 'lost', said: NOTHING_SAID, heard, turn: 0 }
+    this.#state = { ...newState(Number.NEGATIVE_INFINITY), end: 'lost' }
+    this.#state.sessions.restore(isIdle, isInactive, until)
     this.#state.said = this.due
   }
 
@@ -320,11 +279,8 @@ export class User {
   }
 
   /** Changes the state of a live session. An unknown session changes nothing. */
-  setSession(id: string, what: Partial<Pick<Session, 'isIdle' | 'isInactive'>>): void {
-    const sessions = this.#state?.sessions ?? []
-    const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
-    const session = sessions[index]
-    if (session) sessions[index] = { ...session, ...what }
+  setSession(id: string, what: { readonly isIdle?: boolean; readonly isInactive?: boolean }): void {
+    this.#state?.sessions.change(id, what)
   }
 
   /** Takes a name. `seenName` is the name that others see. */
@@ -421,14 +377,10 @@ export class User {
   }
 
   #sessionsState(): SessionsState {
-    const sessions = this.#state?.sessions
-    if (!sessions || sessions.length === 0) return 'none'
-    return sessions.every(session => session.isIdle) ? 'idle' : 'active'
+    return this.#state?.sessions.state ?? 'none'
   }
+}
 
-  #take(id: string): Session | undefined {
-    const sessions = this.#state?.sessions ?? []
-    const index = sessions.findIndex(session => session.state === 'live' && session.id === id)
-    return index < 0 ? undefined : sessions.splice(index, 1)[0]
-  }
+function newState(heard: number): ActiveState {
+  return { sessions: new UserSessions(), end: 'left', said: NOTHING_SAID, heard, turn: 0 }
 }

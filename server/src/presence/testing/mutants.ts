@@ -18,6 +18,7 @@ export interface Mutant {
     | 'records.ts'
     | 'retention.ts'
     | 'round.ts'
+    | 'user-sessions.ts'
     | 'user-table.ts'
     | 'user.ts'
     | 'view.ts'
@@ -37,14 +38,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'closing one of two sessions makes the user offline',
     file: 'user.ts',
-    line: 'return this.#state !== undefined && this.#state.sessions.length > 0',
-    becomes: 'return this.#state !== undefined && this.#state.sessions.length % 2 === 1',
+    line: 'return this.#state !== undefined && this.#state.sessions.size > 0',
+    becomes: 'return this.#state !== undefined && this.#state.sessions.size % 2 === 1',
   },
   {
     name: 'losing an unknown session removes another one',
-    file: 'user.ts',
-    line: 'return index < 0 ? undefined : sessions.splice(index, 1)[0]',
-    becomes: 'return sessions.splice(Math.max(index, 0), 1)[0]',
+    file: 'user-sessions.ts',
+    line: 'return index < 0 ? undefined : this.#remove(index)',
+    becomes: 'return this.size === 0 ? undefined : this.#remove(Math.max(index, 0))',
   },
   {
     name: 'a user who goes offline stays in the online count',
@@ -78,8 +79,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a lost session ends at once',
-    file: 'user.ts',
-    line: "if (lost) this.#state?.sessions.push({ ...lost, state: 'held', until: end })",
+    file: 'user-sessions.ts',
+    line: "if (lost) this.#add({ ...lost, state: 'held', until: end })",
     becomes: '',
   },
   {
@@ -90,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a grace period does not end at its exact time',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: 'session.until <= awake',
     becomes: 'session.until < awake',
   },
@@ -102,8 +103,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a returning session leaves the held session in place',
-    file: 'user.ts',
-    line: 'if (index >= 0) sessions.splice(index, 1)',
+    file: 'user-sessions.ts',
+    line: 'if (index >= 0) this.#remove(index)',
     becomes: '',
   },
   {
@@ -158,9 +159,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new session makes a hidden user visible',
     file: 'user.ts',
-    line: "sessions.push({ id, named, isIdle, isInactive: false, state: 'live' })",
-    becomes:
-      "sessions.push({ id, named, isIdle, isInactive: false, state: 'live' }); this.#choice = NO_CHOICE",
+    line: 'this.#state.sessions.open(session)',
+    becomes: 'this.#state.sessions.open(session); this.#choice = NO_CHOICE',
   },
   {
     name: 'lastSeen is the end of the grace period instead of the last sign of life',
@@ -266,9 +266,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'one idle session is enough to be away',
-    file: 'user.ts',
-    line: 'sessions.every(session => session.isIdle)',
-    becomes: 'sessions.some(session => session.isIdle)',
+    file: 'user-sessions.ts',
+    line: 'this.#idle === this.size',
+    becomes: 'this.#idle > 0',
   },
   {
     name: 'an idle user is away even after choosing busy',
@@ -278,19 +278,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a returning session is active',
-    file: 'user.ts',
-    line: 'sessions[index]?.isIdle ?? false',
+    file: 'user-sessions.ts',
+    line: 'this.#all[index]?.isIdle ?? false',
     becomes: 'false',
   },
   {
     name: 'the activity of a held session can change',
-    file: 'user.ts',
-    line: "const index = sessions.findIndex(session => session.state === 'live' && session.id === id)\n    const session",
-    becomes: 'const index = sessions.findIndex(session => session.id === id)\n    const session',
+    file: 'user-sessions.ts',
+    line: 'const index = this.#indexOf(id)\n    const session',
+    becomes: 'const index = this.#all.findIndex(session => session.id === id)\n    const session',
   },
   {
     name: 'a held session is active',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: "{ ...lost, state: 'held', until: end }",
     becomes: "{ ...lost, isIdle: false, state: 'held', until: end }",
   },
@@ -302,33 +302,33 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a live session is not replaced by a session of the same name',
-    file: 'user.ts',
-    line: 'named ? sessions.findIndex(session => session.id === id) : -1',
-    becomes: "named ? sessions.findIndex(session => session.state === 'held' && session.id === id) : -1",
+    file: 'user-sessions.ts',
+    line: 'named ? this.#all.findIndex(session => session.id === id) : -1',
+    becomes: "named ? this.#all.findIndex(session => session.state === 'held' && session.id === id) : -1",
   },
   {
     name: 'a named session replaces an unnamed one instead of the live one of its name',
-    file: 'user.ts',
-    line: 'const index = own >= 0 ? own : sessions',
-    becomes: "const index = own >= 0 && sessions[own]?.state === 'live' ? own : sessions",
+    file: 'user-sessions.ts',
+    line: 'const index = own >= 0 ? own : this',
+    becomes: "const index = own >= 0 && this.#all[own]?.state === 'live' ? own : this",
   },
   {
     name: 'a new session replaces a live named session',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: "state === 'held' && !named)",
     becomes: "state === 'held' || named)",
   },
   {
     name: 'a new session replaces a held named session',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: "=> state === 'held' && !named",
     becomes: "=> state === 'held'",
   },
   {
     name: 'a named session becomes unnamed',
-    file: 'user.ts',
-    line: 'sessions.push({ id, named, isIdle',
-    becomes: 'sessions.push({ id, named: false, isIdle',
+    file: 'user-sessions.ts',
+    line: 'this.#add({ id, named, isIdle',
+    becomes: 'this.#add({ id, named: false, isIdle',
   },
   {
     name: 'a choice never ends',
@@ -711,8 +711,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning user still has an end of keeping',
     file: 'user.ts',
-    line: '    this.#keptUntil = 0\n    const { sessions }',
-    becomes: '    const { sessions }',
+    line: '    this.#keptUntil = 0\n    this.#state.sessions',
+    becomes: '    this.#state.sessions',
   },
   {
     name: 'an older choice replaces a newer one',
@@ -777,13 +777,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an inactive session is held no longer than others',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: 'const end = lost?.isInactive ? inactiveUntil : until',
     becomes: 'const end = until',
   },
   {
     name: 'every session is held as long as an inactive one',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: 'const end = lost?.isInactive ? inactiveUntil : until',
     becomes: 'const end = inactiveUntil',
   },
@@ -795,15 +795,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a user is inactive only if all sessions are',
-    file: 'user.ts',
-    line: 'sessions.some(session => session.isInactive)',
-    becomes: 'sessions.every(session => session.isInactive)',
+    file: 'user-sessions.ts',
+    line: 'return this.#inactive > 0',
+    becomes: 'return this.size > 0 && this.#inactive === this.size',
   },
   {
     name: 'a returning session is still inactive',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: 'isIdle, isInactive: false, state',
-    becomes: 'isIdle, isInactive: sessions.some(session => session.isInactive), state',
+    becomes: 'isIdle, isInactive: this.hasInactive, state',
   },
   {
     name: 'a jump of the clock changes grace periods',
@@ -935,7 +935,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a suspension shortens the hold of an inactive session',
-    file: 'user.ts',
+    file: 'user-sessions.ts',
     line: 'session.until >= until) continue',
     becomes: 'false) continue',
   },
@@ -1111,7 +1111,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a loss has the cause of a leave',
     file: 'user.ts',
-    line: "    this.#state.end = 'lost'\n",
+    line: "if (sessions.size < before) this.#state.end = 'lost'",
     becomes: '',
   },
   {
@@ -1140,9 +1140,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the placeholder for sessions before a restart is reported as ended',
-    file: 'user.ts',
-    line: 'return ended.filter(id => id !== BEFORE_RESTART)',
-    becomes: 'return ended',
+    file: 'user-sessions.ts',
+    line: 'return ended.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)',
+    becomes: 'return ended.map(({ id }) => id)',
   },
   {
     name: 'a later jump does not restart the hour until a clock is believed',
@@ -1278,35 +1278,39 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'ending all sessions of a user leaves one',
-    file: 'user.ts',
-    line: 'const sessions = this.#state?.sessions.splice(0) ?? []',
-    becomes: 'const sessions = this.#state?.sessions.splice(1) ?? []',
+    file: 'user-sessions.ts',
+    line: 'this.#removeAll(() => true)',
+    becomes: 'this.#removeAll(session => session !== this.#all[0])',
   },
   {
     name: 'ending all sessions of a user leaves those that are held',
-    file: 'user.ts',
-    line: 'const sessions = this.#state?.sessions.splice(0) ?? []',
-    becomes: `const all = this.#state?.sessions.splice(0) ?? []
-    this.#state?.sessions.push(...all.filter(({ state }) => state === 'held'))
-    const sessions = all.filter(({ state }) => state === 'live')`,
+    file: 'user-sessions.ts',
+    line: 'this.#removeAll(() => true)',
+    becomes: "this.#removeAll(({ state }) => state === 'live')",
   },
   {
     name: 'ending all sessions of a user counts as losing them, and does not end hiding',
     file: 'user.ts',
-    line: 'if (sessions.length > 0) this.#left()',
-    becomes: '',
+    line: 'const ended = this.#state?.sessions.endAll() ?? []\n    this.#left()',
+    becomes: 'const ended = this.#state?.sessions.endAll() ?? []',
   },
   {
     name: 'ending the sessions of a user who has none counts as leaving',
     file: 'user.ts',
-    line: 'if (sessions.length > 0) this.#left()',
-    becomes: 'this.#left()',
+    line: 'if (!this.hasSessions) return []',
+    becomes: '',
   },
   {
-    name: 'ending all sessions of a user reports the session from before a restart',
-    file: 'user.ts',
-    line: 'return sessions.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)',
-    becomes: 'return sessions.map(({ id }) => id)',
+    name: 'a session that ends is still counted as held',
+    file: 'user-sessions.ts',
+    line: 'for (const session of ended) this.#count(session, -1)',
+    becomes: '',
+  },
+  {
+    name: 'a session that changes is counted by its former state',
+    file: 'user-sessions.ts',
+    line: '    this.#count(session, -1)\n    this.#count(changed, 1)',
+    becomes: '',
   },
   {
     name: 'ending all sessions of a user reports only one',

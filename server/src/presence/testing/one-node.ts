@@ -5,7 +5,7 @@ import type { Arrival } from '../here.ts'
 import type { PresenceOptions } from '../options.ts'
 import { Presence } from '../presence.ts'
 import type { PresenceRecord } from '../record.ts'
-import type { SessionName } from '../user.ts'
+import type { SessionName } from '../user-sessions.ts'
 import type { StoredTimes } from '../wall-clock.ts'
 
 /** The decision of a command, and the changes that others saw. */

@@ -1,4 +1,4 @@
-import type { SessionName } from '../user.ts'
+import type { SessionName } from '../user-sessions.ts'
 import type { SeenUser } from '../view.ts'
 import type { OneNode, Outcome } from './one-node.ts'
 
