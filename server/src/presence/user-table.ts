@@ -64,6 +64,12 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return typeof user === 'object' ? user : undefined
   }
 
+  /** The id of the user at a position, which is not free. */
+  idAt(position: number): UserId {
+    const user = this.#users[position] as UserId | Active
+    return typeof user === 'string' ? user : user.userId
+  }
+
   /** The user at a position; undefined if the position is free. */
   at(position: number): Active | ArchivedUser | undefined {
     const user = this.#users[position]
@@ -71,19 +77,22 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     return { userId: user, lastSeen: this.#lastSeen[position] ?? 0, username: this.#usernames[position] }
   }
 
-  /** Stores an active user. Replaces the row or object of that user, which has the position `position`. */
-  put(user: Active, position = this.#positions.get(user.userId)): void {
-    this.#keep(user.userId, user, 0, undefined, position)
+  /**
+   * Stores an active user. Replaces the row or object of that user, which has the position `position`. Returns the
+   * position.
+   */
+  put(user: Active, position = this.#positions.get(user.userId)): number {
+    return this.#keep(user.userId, user, 0, undefined, position)
   }
 
-  /** Stores a row. Replaces the row or object of that user, which has the position `position`. */
+  /** Stores a row, like {@link put}. */
   archive(
     userId: UserId,
     lastSeen: number,
     username: string | undefined,
     position = this.#positions.get(userId),
-  ): void {
-    this.#keep(userId, userId, lastSeen, username, position)
+  ): number {
+    return this.#keep(userId, userId, lastSeen, username, position)
   }
 
   forget(userId: UserId): void {
@@ -128,11 +137,12 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     lastSeen: number,
     username: string | undefined,
     known: number | undefined,
-  ): void {
+  ): number {
     const position = known ?? this.#take(userId)
     this.#users[position] = user
     this.#lastSeen[position] = lastSeen
     this.#usernames[position] = username
+    return position
   }
 
   /** Takes a position for a new user. */

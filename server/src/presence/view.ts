@@ -46,7 +46,7 @@ const FIRST_PLACE: BucketPlace = { bucket: 0, after: '' }
  */
 export class View {
   readonly #table = new UserTable<VisibleUser>()
-  readonly #order = new Buckets()
+  readonly #order = new Buckets(position => this.#table.idAt(position))
   readonly #online = new Set<VisibleUser>()
   readonly #wall: Pick<WallClock, 'shown'>
   readonly #signOfLife: (userId: UserId) => number | undefined
@@ -71,11 +71,11 @@ export class View {
   /** Sets what others see of a user, without a change. Returns the status that they saw before. */
   put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): ShownStatus {
     const position = this.#table.positionOf(userId)
-    if (position === undefined) this.#order.add(userId)
     const before = position === undefined ? undefined : this.#table.activeAt(position)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
-      this.#table.archive(userId, lastSeen, username, position)
+      const archived = this.#table.archive(userId, lastSeen, username, position)
+      if (position === undefined) this.#order.add(userId, archived)
       return before?.shown.status ?? 'offline'
     }
     if (before) {
@@ -87,7 +87,8 @@ export class View {
       return status
     }
     const user = { userId, lastSeen, username, shown }
-    this.#table.put(user, position)
+    const newPosition = this.#table.put(user, position)
+    if (position === undefined) this.#order.add(userId, newPosition)
     this.#online.add(user)
     return 'offline'
   }
@@ -99,8 +100,9 @@ export class View {
   }
 
   forget(userId: UserId): void {
-    if (!this.#table.has(userId)) return
-    this.#order.delete(userId)
+    const position = this.#table.positionOf(userId)
+    if (position === undefined) return
+    this.#order.delete(userId, position)
     this.#table.forget(userId)
   }
 
