@@ -37,6 +37,8 @@ const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
+// A worker that the test runner ends would run no 'exit' handler, and its servers would go on.
+process.once('SIGTERM', () => process.exit(143))
 
 /** Creates a temporary directory; `remove` deletes it, also while a killed process finishes its last write there. */
 export function temporaryDir(): { readonly path: string; readonly remove: () => void } {
