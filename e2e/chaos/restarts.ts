@@ -69,6 +69,7 @@ export class Restarts {
       user.isBack = false
       crashed(user.choices, killedAt)
     }
+    for (const visitor of population.visitors) visitor.crashed(killedAt)
     await this.start()
     clock.started(performance.now() - killedAt)
     await inspection.inspect(when, killedAt)

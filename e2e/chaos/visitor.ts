@@ -1,4 +1,5 @@
 import { sleep } from '@who-is-online/testing/client'
+import { DURABLE_MS } from './choices.ts'
 import { ClientConnection, type Version } from './client-connection.ts'
 import type { Leaving } from './invariants.ts'
 import { type Seen, SILENT_MS } from './last-seen.ts'
@@ -26,6 +27,10 @@ export class Visitor {
   /** When users were last present who have left. */
   readonly #left = new Map<string, { from: number; to: number; isObserved: boolean }>()
   #closedAt: number | undefined
+  /** When the current user was last welcomed, in steady time. */
+  #welcomedAt = Number.NEGATIVE_INFINITY
+  /** Whether the server may have lost the arrival of the current user. */
+  #mayBeLost = false
 
   constructor(context: RunContext, name: string, version: Version, random: () => number) {
     this.#context = context
@@ -41,9 +46,15 @@ export class Visitor {
     const seen = new Map<string, Seen>()
     for (const [userId, { from, to, isObserved }] of this.#left)
       seen.set(userId, { from, to: isObserved ? to : now })
-    if (this.#closedAt !== undefined && !seen.has(this.#userId))
+    if (this.#mayBeLost) seen.delete(this.#userId)
+    else if (this.#closedAt !== undefined && !seen.has(this.#userId))
       seen.set(this.#userId, { from: this.#closedAt - SILENT_MS, to: now })
     return seen
+  }
+
+  /** The server ended at `killedAt` (steady time, in ms): an arrival of the moment before may be lost. */
+  crashed(killedAt: number): void {
+    if (this.#welcomedAt >= killedAt - DURABLE_MS) this.#mayBeLost = true
   }
 
   async live(): Promise<void> {
@@ -86,6 +97,8 @@ export class Visitor {
   }
 
   #becomeAnother(): void {
+    if (this.#mayBeLost) this.#left.delete(this.#userId)
+    this.#mayBeLost = false
     this.#closedAt = undefined
     this.#userId = `${this.#name}-${++this.#users}`
     for (const userId of [...this.#left.keys()].slice(0, -KEPT_GONE)) this.#left.delete(userId)
@@ -107,6 +120,8 @@ export class Visitor {
       random: this.#random,
       onWelcome: () => {
         this.#closedAt = context.now()
+        this.#welcomedAt = performance.now()
+        this.#mayBeLost = false
         if (isKnown) return
         isKnown = true
         for (const checker of context.checkers) checker.present(userId, context.awake())
