@@ -1,3 +1,4 @@
+import './language.ts'
 import { computed, effect } from '@preact/signals'
 import { type ClientOptions, createClient } from '@who-is-online/client'
 import { render } from 'preact'

@@ -176,6 +176,18 @@ browserTest(
   },
 )
 
+browserTest('the page works in a browser whose language is none, as in many containers', async () => {
+  const context = await newContext()
+  const language = "{ get: () => 'en-US@posix', configurable: true }"
+  await context.addInitScript(`Object.defineProperty(Navigator.prototype, 'language', ${language})`)
+  // Such a language makes uPlot throw while it is loaded.
+  await context.addInitScript(
+    'try { Intl.NumberFormat(navigator.language) } catch { window.isRefused = true }',
+  )
+  const page = await openLivePage(server, context)
+  expect(await page.evaluate('[isRefused, navigator.language]')).toEqual([true, 'en-US'])
+})
+
 browserTest('of ten thousand users only the visible ones are in the DOM', { timeout: 40_000 }, async () => {
   const own = temporaryDir()
   const users = 10_000
