@@ -176,7 +176,7 @@ browserTest(
   },
 )
 
-browserTest('the page works in a browser whose language is none, as in many containers', async () => {
+browserTest('the page works in a browser without a locale, as in many containers', async () => {
   const context = await newContext()
   const language = "{ get: () => 'en-US@posix', configurable: true }"
   await context.addInitScript(`Object.defineProperty(Navigator.prototype, 'language', ${language})`)
