@@ -31,7 +31,7 @@ export default {
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|cluster/(log|entry|append|append-script|redis-url)\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {
@@ -78,7 +78,7 @@ export default {
           notTests,
         ],
       },
-      to: { path: '^server/src/(storage/(json-file|memory)|cluster/single)\\.ts$' },
+      to: { path: '^server/src/(storage/(json-file|memory)|cluster/(single|redis))\\.ts$' },
     },
     {
       name: 'client-imports-nothing-of-ours',

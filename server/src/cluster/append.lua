@@ -1,0 +1,44 @@
+-- Appends one entry to the log and keeps its content, as one step. It knows no rule of presence.
+-- entry.ts explains the request and the replies; append.ts makes KEYS and ARGV.
+local log, nodes, here, users, subjectHere = unpack(KEYS)
+local epoch, node, batch, kind, subject, knownBatch, id, oldest, about, body, facts = unpack(ARGV, 1, 11)
+
+-- Lua compares strings by the locale of Redis, where "B" may be greater than "a". The nodes compare bytes.
+local function isGreater(one, other)
+  for i = 1, math.min(#one, #other) do
+    if one:byte(i) ~= other:byte(i) then return one:byte(i) > other:byte(i) end
+  end
+  return #one > #other
+end
+
+-- A key that another program has written must fail here, before anything changes.
+for i = 2, #KEYS do redis.call('HLEN', KEYS[i]) end
+
+-- First of all: a batch that was appended is a duplicate, even if the epoch has changed since.
+local last = tonumber(redis.call('HGET', nodes, node) or 0)
+if last >= tonumber(batch) then return {'duplicate', last} end
+local current = redis.call('HGET', nodes, 'epoch') or ''
+-- Without an epoch, a node can only begin one.
+if epoch ~= current or (epoch == '' and kind ~= 'epoch') then return {'epoch', current} end
+if last == 0 and kind ~= 'join' and kind ~= 'epoch' then return {'lost'} end
+if subjectHere and tonumber(redis.call('HGET', nodes, subject) or 0) > tonumber(knownBatch) then return {'alive'} end
+
+-- Redis refuses only the first write of a script, as at maxmemory or on a replica. So all is done, or nothing.
+local entry = {'node', node, 'batch', batch, 'kind', kind, 'body', body}
+local place = redis.call('XADD', log, 'MINID', '~', oldest, id, unpack(entry))
+redis.call('HSET', nodes, node, batch)
+if kind == 'epoch' then redis.call('HSET', nodes, 'epoch', place:match('%d+')) end
+if about ~= '' then redis.call('HSET', nodes, node .. '.about', about) end
+-- UNLINK frees the memory in the background: there may be 100,000 users.
+if kind == 'join' then redis.call('UNLINK', here) end
+local registers = 12 + 2 * facts
+for i = 12, registers - 1, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', here, ARGV[i]) else redis.call('HSET', here, ARGV[i], ARGV[i + 1]) end
+end
+for i = registers, #ARGV, 2 do
+  local key, value = ARGV[i], ARGV[i + 1]
+  if isGreater(value, redis.call('HGET', users, key) or '') then redis.call('HSET', users, key, value) end
+end
+if subjectHere then redis.call('HDEL', nodes, subject, subject .. '.about') end
+if subjectHere then redis.call('UNLINK', subjectHere) end
+return {'appended', place}

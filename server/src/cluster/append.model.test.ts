@@ -1,0 +1,11 @@
+import { appendSuite } from './append.suite.ts'
+import { RedisModel } from './redis.model.ts'
+
+appendSuite('the model of Redis', async () => {
+  const model = new RedisModel()
+  return {
+    append: async request => model.append(request),
+    load: async () => model.load(),
+    log: async () => model.log,
+  }
+})

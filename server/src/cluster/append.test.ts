@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest'
+import { readAbout, readEntry, readFact } from './append.ts'
+import type { EntryBody } from './entry.ts'
+
+const body: EntryBody = {
+  format: 1,
+  at: 5,
+  facts: [['ann', { p: 1, n: 1, h: 5, s: { tab: 4 } }, 'opened']],
+  registers: [['n:ann', '000000000000005|a|"Ann"']],
+}
+
+function read(
+  changes: Readonly<Record<string, unknown>> = {},
+  others: Readonly<Record<string, string>> = {},
+) {
+  const fields = {
+    node: 'a',
+    batch: '1',
+    kind: 'say',
+    body: JSON.stringify({ ...body, ...changes }),
+    ...others,
+  }
+  return readEntry('7-9', Object.entries(fields).flat())
+}
+
+describe('entries of the log', () => {
+  test('what a node has appended is read', () => {
+    expect(read()).toEqual({ place: { epoch: 7, seq: 9 }, node: 'a', batch: 1, kind: 'say', body })
+  })
+
+  test('causes, registers and fields of a newer version are read too', () => {
+    expect(read({ facts: [['ann', null, 'teleported']], registers: [['z:ann', '1']], more: 1 })).toBeDefined()
+  })
+
+  test.each([
+    ['no fields', () => readEntry('7-9', [])],
+    ['half a field', () => readEntry('7-9', ['node'])],
+    ['no node', () => read({}, { node: '' })],
+    ['no batch', () => read({}, { batch: '' })],
+    ['a batch that is not a number', () => read({}, { batch: '1.5' })],
+    ['an unknown kind', () => read({}, { kind: 'party' })],
+    ['a body that is not JSON', () => read({}, { body: '{' })],
+    ['a body that is not an object', () => read({}, { body: '[]' })],
+    ['another format', () => read({ format: 2 })],
+    ['no time', () => read({ at: undefined })],
+    ['facts that are not a list', () => read({ facts: {} })],
+    ['a fact without a user', () => read({ facts: [[1, null, 'left']] })],
+    ['a fact without a cause', () => read({ facts: [['ann', null]] })],
+    ['a fact that is not one', () => read({ facts: [['ann', { p: 3, n: 1, h: 1, s: {} }, 'opened']] })],
+    [
+      'a fact with a wrong session',
+      () => read({ facts: [['ann', { p: 1, n: 1, h: 1, s: { tab: 'x' } }, 'opened']] }),
+    ],
+    ['a register without a value', () => read({ registers: [['n:ann']] })],
+    ['kicks that are not users', () => read({ kicks: [1] })],
+    ['a subject that is not a node', () => read({ subject: 1 })],
+    ['a lost node without a name', () => read({}, { kind: 'lost' })],
+    ['an "again" that is not a boolean', () => read({ again: 'yes' })],
+    ['an "about" without a version', () => read({ about: { name: 'A' } })],
+  ])('an entry with %s is ignored', (_, act) => {
+    expect(act()).toBeUndefined()
+  })
+})
+
+test.each(['', '1', 'null', '{"p":1}', '{"p":1,"n":-1,"h":1,"s":{}}'])('the row %s is not a fact', text => {
+  expect(readFact(text)).toBeUndefined()
+  expect(readAbout(text)).toBeUndefined()
+})

@@ -1,0 +1,193 @@
+import type {
+  AppendReply,
+  AppendRequest,
+  Entry,
+  EntryBody,
+  EntryKind,
+  NodeAbout,
+  NodeFact,
+  NodeId,
+  Place,
+} from './entry.ts'
+
+/** The names of the keys in Redis. */
+export interface RedisKeys {
+  readonly log: string
+  readonly nodes: string
+  readonly users: string
+  readonly here: (node: NodeId) => string
+}
+
+/**
+ * The keys of the cluster with this prefix. A prefix is not empty and has no braces: a Redis Cluster keeps keys on one
+ * node if they have the same text in braces.
+ */
+export function redisKeys(prefix: string): RedisKeys {
+  return {
+    log: `{${prefix}}:log`,
+    nodes: `{${prefix}}:nodes`,
+    users: `{${prefix}}:users`,
+    here: node => `{${prefix}}:here:${node}`,
+  }
+}
+
+/** KEYS and ARGV of `append.lua` for a request. */
+export function appendCommand(
+  names: RedisKeys,
+  { epoch, node, batch, kind, body, knownBatch = 0, newEpoch, oldest }: AppendRequest,
+): { readonly keys: string[]; readonly args: string[] } {
+  const { facts, registers, about } = body
+  const subject = kind === 'lost' ? body.subject : undefined
+  const keys = [names.log, names.nodes, names.here(node), names.users]
+  if (subject !== undefined) keys.push(names.here(subject))
+  const args = [
+    `${epoch ?? ''}`,
+    node,
+    `${batch}`,
+    kind,
+    subject ?? '',
+    `${knownBatch}`,
+    kind === 'epoch' ? `${newEpoch}-${newEpoch}` : `${epoch}-*`,
+    oldest ? placeText(oldest) : '0',
+    about ? JSON.stringify(about) : '',
+    JSON.stringify(body),
+    `${facts.length}`,
+    ...facts.flatMap(([userId, fact]) => [userId, fact === null ? '' : JSON.stringify(fact)]),
+    ...registers.flat(),
+  ]
+  return { keys, args }
+}
+
+/** Reads the answer of `append.lua`. */
+export function readReply(answer: unknown): AppendReply {
+  const [reply, value] = answer as [AppendReply['reply'], string | number | undefined]
+  switch (reply) {
+    case 'appended':
+      return { reply, place: readPlace(`${value}`) }
+    case 'duplicate':
+      return { reply, batch: Number(value) }
+    case 'epoch':
+      return { reply, epoch: value === '' ? undefined : Number(value) }
+    default:
+      return { reply }
+  }
+}
+
+/** The id of the entry at a place. */
+export function placeText({ epoch, seq }: Place): string {
+  return `${epoch}-${seq}`
+}
+
+export function readPlace(id: string): Place {
+  const [epoch, seq] = id.split('-').map(Number)
+  return { epoch: epoch ?? 0, seq: seq ?? 0 }
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<EntryKind>([
+  'say',
+  'join',
+  'end',
+  'beat',
+  'left',
+  'lost',
+  'epoch',
+])
+
+/**
+ * Reads an entry of the log. All nodes ignore the same entries, so they still agree on the rest.
+ *
+ * @param fields names and values by turns
+ * @returns `undefined` if no node of this version has written it
+ */
+export function readEntry(id: string, fields: readonly string[]): Entry | undefined {
+  const content = new Map<string, string>()
+  for (let i = 0; i + 1 < fields.length; i += 2) content.set(fields[i] ?? '', fields[i + 1] ?? '')
+  const node = content.get('node')
+  const batch = Number(content.get('batch'))
+  const kind = content.get('kind')
+  const body = parsed(content.get('body'))
+  if (!node || !isWhole(batch) || batch === 0 || !KINDS.has(kind) || !isBody(body)) return undefined
+  if (kind === 'lost' && body.subject === undefined) return undefined
+  return { place: readPlace(id), node, batch, kind: kind as EntryKind, body }
+}
+
+/** Reads a fact as Redis keeps it. */
+export function readFact(text: string): NodeFact | undefined {
+  const fact = parsed(text)
+  return isFact(fact) ? fact : undefined
+}
+
+/** Reads what Redis keeps about a node. */
+export function readAbout(text: string): NodeAbout | undefined {
+  const about = parsed(text)
+  return isAbout(about) ? about : undefined
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+function isBody(value: unknown): value is EntryBody {
+  if (!isObject(value)) return false
+  const { format, at, facts, registers, kicks, subject, again, about } = value
+  return (
+    format === 1 &&
+    isWhole(at) &&
+    isListOf(facts, isFactItem) &&
+    isListOf(registers, isRegisterItem) &&
+    (kicks === undefined || isListOf(kicks, isText)) &&
+    (subject === undefined || isText(subject)) &&
+    (again === undefined || typeof again === 'boolean') &&
+    (about === undefined || isAbout(about))
+  )
+}
+
+/** Causes and keys of registers may be unknown: a newer version may have more of them. */
+function isFactItem(item: unknown): boolean {
+  if (!Array.isArray(item)) return false
+  const [userId, fact, cause] = item
+  return isText(userId) && (fact === null || isFact(fact)) && isText(cause)
+}
+
+function isRegisterItem(item: unknown): boolean {
+  return Array.isArray(item) && isText(item[0]) && isText(item[1])
+}
+
+function isFact(value: unknown): value is NodeFact {
+  if (!isObject(value)) return false
+  const { p, n, h, s } = value
+  return (
+    [0, 1, 2].includes(p as number) &&
+    isWhole(n) &&
+    isWhole(h) &&
+    isObject(s) &&
+    Object.values(s).every(isWhole)
+  )
+}
+
+function isAbout(value: unknown): value is NodeAbout {
+  if (!isObject(value)) return false
+  const { name, version, left } = value
+  return isText(name) && isText(version) && (left === undefined || isWhole(left))
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+/** Whether it is a count, a number or a time. */
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

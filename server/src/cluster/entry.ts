@@ -1,0 +1,133 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Cause } from '../presence/fact.ts'
+
+// What stands in the log of a cluster, and what `append.lua` is asked. The names are short because each entry carries
+// them.
+
+/** A random id of one process, of letters, digits, `-` and `_`. Not `epoch`, which is a field beside the ids. */
+export type NodeId = string
+
+/**
+ * A place in the log: the id `EPOCH-SEQ` of an entry. An epoch is the time of its beginning in ms. Its numbers begin
+ * with the same value, so both grow over all epochs. Within an epoch the numbers have no gaps.
+ */
+export interface Place {
+  readonly epoch: number
+  readonly seq: number
+}
+
+/** What one node knows of the sessions of one user. Only this node writes it. */
+export interface NodeFact {
+  /** 0: not shown; 1: at least one session is active; 2: all are idle. */
+  readonly p: 0 | 1 | 2
+  /** How many connections the user has on the node. */
+  readonly n: number
+  /** The last proof of life, in ms since the epoch. */
+  readonly h: number
+  /** When each session was opened, in ms since the epoch, by its id. Held sessions count. */
+  readonly s: Readonly<Record<string, number>>
+}
+
+/** A fact about a user, or `null` if the node knows nothing of the user any more; and why others see a difference. */
+export type FactItem = readonly [userId: UserId, fact: NodeFact | null, cause: Cause]
+
+/**
+ * What all nodes know of a user: `c:` the choice that was acknowledged, `v:` the choice that is shown, `n:` the name,
+ * `s:` when the user was last seen. It is `STAMP|NODE|JSON`, where STAMP is a time in ms of 15 digits. Of two values,
+ * the greater string wins: every node ends with the same one.
+ */
+export type RegisterItem = readonly [key: `${'c' | 'v' | 'n' | 's'}:${UserId}`, value: string]
+
+/**
+ * Why an entry was appended:
+ *
+ * - `say`: facts and registers have changed.
+ * - `join`: the node begins to assert everything it knows. What it said before is dropped at its `end`.
+ * - `end`: the node has asserted everything.
+ * - `beat`: the node is alive. Each second.
+ * - `left`: the node stops. Its facts stay for some time, because its clients connect to other nodes.
+ * - `lost`: `subject` has not written for too long.
+ * - `epoch`: a new epoch begins, because the log is not the one that the nodes know.
+ */
+export type EntryKind = 'say' | 'join' | 'end' | 'beat' | 'left' | 'lost' | 'epoch'
+
+/** The content of an entry, which is kept as JSON. */
+export interface EntryBody {
+  /** The format of the items. A node ignores, and counts, kinds and formats that it does not know. */
+  readonly format: 1
+  /** When it was composed, in ms since the epoch by the clock of Redis. */
+  readonly at: number
+  readonly facts: readonly FactItem[]
+  readonly registers: readonly RegisterItem[]
+  /** Users whose sessions end on all nodes. */
+  readonly kicks?: readonly UserId[]
+  /** The node that is lost. */
+  readonly subject?: NodeId
+  /** With `epoch`: whether entries may be missing, so that all members must assert what they know. */
+  readonly again?: boolean
+  /** With `join` and `left`: what the other nodes keep about the node. It replaces what they have. */
+  readonly about?: NodeAbout
+}
+
+/** What all nodes know about a node, besides its facts. */
+export interface NodeAbout {
+  /** A label for people. */
+  readonly name: string
+  readonly version: string
+  /** When the node has said `left`, in ms since the epoch. Then the others wait longer before they say `lost`. */
+  readonly left?: number
+}
+
+/** An entry of the log. */
+export interface Entry {
+  readonly place: Place
+  readonly node: NodeId
+  /** The batch number of the node: 1, 2, … */
+  readonly batch: number
+  readonly kind: EntryKind
+  readonly body: EntryBody
+}
+
+/** What is asked of the script. */
+export interface AppendRequest {
+  /** The epoch that the node knows; `undefined` if it knows none. */
+  readonly epoch: number | undefined
+  readonly node: NodeId
+  readonly batch: number
+  readonly kind: EntryKind
+  readonly body: EntryBody
+  /** With `lost`: the last batch of the subject that the judge has read. */
+  readonly knownBatch?: number
+  /** With `epoch`: the epoch that begins. It is greater than all before. */
+  readonly newEpoch?: number
+  /** Entries before this place are not needed any more. */
+  readonly oldest?: Place
+}
+
+/**
+ * The answer of the script. It checks in this order, and only `appended` has changed anything:
+ *
+ * - `duplicate`: the node has already appended this batch number. `batch` is its last one.
+ * - `epoch`: another epoch is current; `undefined` if no epoch has begun.
+ * - `lost`: the node is not a member, so it must join first.
+ * - `alive`: the subject has written more than the judge has read.
+ */
+export type AppendReply =
+  | { readonly reply: 'appended'; readonly place: Place }
+  | { readonly reply: 'duplicate'; readonly batch: number }
+  | { readonly reply: 'epoch'; readonly epoch: number | undefined }
+  | { readonly reply: 'lost' }
+  | { readonly reply: 'alive' }
+
+/** Everything that Redis holds, as a node reads it when it starts or has fallen behind. */
+export interface Loaded {
+  /** The end of the log; `undefined` if the log is empty. The rest is at least as new. */
+  readonly end: Place | undefined
+  readonly epoch: number | undefined
+  /** The last batch of each member. */
+  readonly nodes: ReadonlyMap<NodeId, number>
+  /** What is known about the members that have said it. */
+  readonly abouts: ReadonlyMap<NodeId, NodeAbout>
+  readonly facts: ReadonlyMap<NodeId, ReadonlyMap<UserId, NodeFact>>
+  readonly registers: ReadonlyMap<string, string>
+}
