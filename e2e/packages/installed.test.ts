@@ -60,7 +60,8 @@ const SCRIPT = `
   const ann = make('ann')
   const bob = make('bob')
   bob.onChange(([user]) => {
-    if (user.freshness === 'stale' || user.status !== 'busy') return
+    // The status is in the URL of the connection, and the text comes with the first message.
+    if (user.freshness === 'stale' || user.status !== 'busy' || !user.text) return
     console.log(process.versions.node, user.userId, user.status, user.text)
     // Others may see the status before ann has the confirmation.
     chosen.then(() => {
