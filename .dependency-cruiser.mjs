@@ -31,7 +31,7 @@ export default {
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|changes/feed\\.ts$|cluster/(log|entry|append|append-script|redis-url)\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|cluster/(log|entry|append|append-script|redis-url|registers|fold|compose|unplaced)\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { newFeed } from './changes/testing/new-feed.ts'
+import type { FactLog } from './cluster/log.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
@@ -11,6 +12,7 @@ const DAY_MS = 86_400_000
 const ann = { userId: 'ann', sessionId: 's1', isNamed: false }
 
 let now: number
+let log: FactLog
 let presence: Presence
 let tracker: Tracker
 /** The calls of the store and the events of the feed, in order. */
@@ -37,9 +39,10 @@ beforeEach(() => {
     changed: changes => exits.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
     chosen: ({ userId }, bySession) => exits.push(`chosen ${userId} by ${bySession}`),
   })
+  log = createSingleLog()
   tracker = new Tracker({
     presence,
-    log: createSingleLog(),
+    log,
     feed,
     store: {
       put: ({ userId, session }) => exits.push(`put ${userId} ${session}`),
@@ -145,4 +148,54 @@ test('[Q3] a stopped tracker changes and publishes nothing', () => {
   expect(tracker.advance(now, 1e9)).toBe(false)
   expect(taken()).toEqual([])
   expect(presence.record('ann')).toMatchObject({ session: 'live', status: 'online' })
+})
+
+test('in a cluster the log is told who has changed, and what the nodes agree on is followed', () => {
+  const told: string[] = []
+  let applied: Parameters<FactLog['listen']>[0] = () => {}
+  log.listen = listener => {
+    applied = listener
+  }
+  log.append = (facts, touched) => {
+    const users = [...(touched?.records ?? []).map(({ userId }) => userId), ...(touched?.forgotten ?? [])]
+    told.push(`${facts.length} ${users.join()}`)
+    return undefined
+  }
+  const feed = newFeed(10)
+  feed.listen({
+    changed: changes => exits.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
+    chosen: ({ userId }) => exits.push(`chosen ${userId}`),
+  })
+  const store = { put() {}, delete() {}, recordAlive() {} }
+  tracker = new Tracker({ presence, log, feed, store, clock: { now: () => now }, ended() {}, forgot() {} })
+  tracker.open(ann, {})
+  tracker.open({ ...ann, sessionId: 's2' }, {})
+  expect(told.splice(0)).toEqual(['1 ann', '0 ann'])
+  expect(presence.see('ann').status).toBe('offline')
+
+  const choice = { status: 'busy' } as const
+  const facts = [
+    {
+      userId: 'ann',
+      sessions: 'active',
+      choice,
+      username: undefined,
+      lastSeen: now,
+      cause: 'opened',
+      at: now,
+    },
+  ] as const
+  const archived = [{ userId: 'bob', lastSeen: now, username: 'Bob' }]
+  const choices = [{ userId: 'ann', shown: choice, chosen: { choice, madeAt: now } }]
+  applied(facts, { own: [], archived, forgotten: [], choices })
+  expect(taken()).toEqual(['ann busy', 'chosen ann'])
+  expect(told.splice(0)).toEqual(['0 ann'])
+  expect(presence.see('bob').lastSeen).toBe(now)
+
+  tracker.stop()
+  const other = [
+    { userId: 'ann', shown: choice, chosen: { choice: { status: 'away' }, madeAt: now + 1 } },
+  ] as const
+  applied([], { own: [], archived: [], forgotten: ['bob'], choices: other })
+  expect([taken(), told, presence.see('bob').lastSeen]).toEqual([[], [], null])
 })

@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
-import type { FactLog } from './cluster/log.ts'
+import type { Agreed, FactLog } from './cluster/log.ts'
 import type { Decision, EndedSession } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival } from './presence/here.ts'
@@ -65,7 +65,10 @@ export class Tracker {
   constructor(ports: TrackerPorts) {
     this.#ports = ports
     const { log, presence, feed } = ports
-    log.listen(facts => feed.append(presence.apply(facts)))
+    log.listen((facts, agreed) => {
+      feed.append(presence.apply(facts, agreed?.own))
+      if (agreed) this.#follow(agreed)
+    })
   }
 
   /** Opens a session. `arrival` may contain a name and a choice of its user. */
@@ -182,6 +185,17 @@ export class Tracker {
     return this.#stopped
   }
 
+  /** Follows what the nodes of a cluster agree on, besides the facts. */
+  #follow({ archived, forgotten, choices }: Agreed): void {
+    const { presence, clock } = this.#ports
+    presence.applyArchived(archived)
+    presence.applyForgotten(forgotten)
+    if (this.#stopped) return
+    for (const { userId, shown, chosen } of choices) {
+      this.#publish(presence.learnChoice(userId, shown, chosen, clock.now()))
+    }
+  }
+
   #reportForgotten(users: number, awake: number): void {
     if (this.#forgotten === 0) this.#forgottenSince = awake
     this.#forgotten += users
@@ -206,6 +220,6 @@ export class Tracker {
     for (const record of records) store.put(record)
     for (const userId of forgotten) store.delete(userId)
     for (const choice of choices) feed.chosen(choice, bySession)
-    return log.append(facts)
+    return log.append(facts, decision)
   }
 }

@@ -1,19 +1,56 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Choice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
+import type { KnownChoice } from '../presence/here.ts'
+import type { ArchivedUser } from '../presence/user-table.ts'
+
+/** What the nodes of a cluster agree on, besides the facts. */
+export interface Agreed {
+  /** The facts of this node that are in the log now, as they were given to `append`. They are no longer pending. */
+  readonly own: readonly Fact[]
+  /** Offline users whose name or `lastSeen` differs. */
+  readonly archived: readonly ArchivedUser[]
+  /** Offline users whom others have never seen from now on. */
+  readonly forgotten: readonly UserId[]
+  /** Choices that were written. This node has read all its own entries about these users. */
+  readonly choices: readonly AgreedChoice[]
+}
+
+export interface AgreedChoice {
+  readonly userId: UserId
+  /** What others see while the user is present. */
+  readonly shown: Choice
+  /** What was acknowledged. */
+  readonly chosen: KnownChoice | undefined
+}
+
+/** The users about whom this node knows something new. Others may see no difference: a second session is not a fact. */
+export interface Touched {
+  readonly records: readonly { readonly userId: UserId }[]
+  readonly forgotten: readonly UserId[]
+}
 
 /**
  * The port for the log of facts: what one node decides becomes visible on every node by being in the log, and
  * in the order of the log. It has one caller on each node, which calls `listen` before anything else.
  */
 export interface FactLog {
-  /** Names the caller, who is given the facts of all nodes, each once and in the order of the log. */
-  listen(applied: (facts: readonly Fact[]) => void): void
+  /**
+   * Names the caller, who is given the facts of all nodes, each once and in the order of the log. The caller may call
+   * `append` meanwhile.
+   *
+   * In a cluster these facts combine what all nodes say of a user, and `agreed` tells which of the own facts that
+   * includes. With one node the facts are those that were given to `append`.
+   */
+  listen(applied: (facts: readonly Fact[], agreed?: Agreed) => void): void
 
   /**
    * Adds facts to the log, in this order. Never throws. Facts of one call become visible together. How soon that is
    * depends on the adapter; `single` gives them to the listener before `append` returns.
    *
+   * @param touched in a cluster, users whose sessions or choice have changed, with or without a fact
    * @returns a promise that resolves when these facts, and all that were added before, are visible; it never rejects.
    * `undefined` if they are visible.
    */
-  append(facts: readonly Fact[]): Promise<void> | undefined
+  append(facts: readonly Fact[], touched?: Touched): Promise<void> | undefined
 }

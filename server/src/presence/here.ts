@@ -1,9 +1,9 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession, OwnChoice } from './change.ts'
-import { type Choice, type FirstChoice, hasExpired, NO_CHOICE } from './choice.ts'
+import { type Choice, type FirstChoice, hasExpired, isPlain, isSameChoice, NO_CHOICE } from './choice.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
-import { type Fact, presenceOf } from './fact.ts'
+import { type Fact, NOTHING_SAID, presenceOf, type Said } from './fact.ts'
 import type { PresenceOptions } from './options.ts'
 import { readyAt, type Spent, spend } from './pace.ts'
 import { PendingFacts } from './pending.ts'
@@ -22,6 +22,32 @@ export interface Seen {
 
 /** Returns what others see of a user; undefined for a user whom others have never seen. */
 export type SeenLookup = (userId: UserId) => Seen | undefined
+
+/** A choice that was acknowledged by any node, and when it was made, in ms since the epoch; 0 if that is not known. */
+export interface KnownChoice {
+  readonly choice: Choice
+  readonly madeAt: number
+}
+
+/**
+ * Returns the choice that a user has in the cluster; undefined if no choice still counts. With one node it is always
+ * undefined.
+ */
+export type ChoiceLookup = (userId: UserId) => KnownChoice | undefined
+
+/** What this node knows of a user now. The log of a cluster is told it. */
+export interface PresentUser extends KnownChoice {
+  readonly said: Said
+  /** Whether the user has a session, or others still see the user. */
+  readonly isHere: boolean
+  readonly isVisible: boolean
+  readonly connections: number
+  /** When each session was opened, in ms since the epoch, by its id. */
+  readonly sessions: Readonly<Record<string, number>>
+  /** What others will see when all pending facts are visible; undefined for a user whom others have never seen. */
+  readonly lastSeen: number | undefined
+  readonly username: string | undefined
+}
 
 /** A name and a choice of the user with which a session begins. */
 export interface Arrival {
@@ -56,6 +82,7 @@ export class Here {
   readonly #options: PresenceOptions
   readonly #wall: WallClock
   readonly #seenLookup: SeenLookup
+  readonly #choiceLookup: ChoiceLookup
   readonly #pending = new PendingFacts()
   readonly #users = new Map<UserId, User>()
   readonly #round = new Round(() => this.#users.values())
@@ -79,10 +106,16 @@ export class Here {
   /** Until when clients may still return after a suspension, in awake time. */
   #returnUntil = Number.NEGATIVE_INFINITY
 
-  constructor(options: PresenceOptions, wall: WallClock, seenLookup: SeenLookup) {
+  constructor(
+    options: PresenceOptions,
+    wall: WallClock,
+    seenLookup: SeenLookup,
+    choiceLookup: ChoiceLookup = () => undefined,
+  ) {
     this.#options = options
     this.#wall = wall
     this.#seenLookup = seenLookup
+    this.#choiceLookup = choiceLookup
   }
 
   // Commands
@@ -123,6 +156,7 @@ export class Here {
 
   open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival): Step {
     const user = this.#users.get(userId) ?? this.#newUser(ownCopy(userId), now)
+    if (!user.hasSessions) this.#takeKnownChoice(user, now)
     if (!user.hasSessions) this.#expire(user, now)
     user.open(session, now)
     this.#kept.delete(user)
@@ -228,9 +262,40 @@ export class Here {
     return moved
   }
 
-  /** A fact has become visible. */
+  /** A fact that this node decided has become visible. */
   applied(fact: Fact): void {
     this.#pending.applied(fact)
+  }
+
+  /** The nodes of a cluster have forgotten a user, whom others have never seen from now on. */
+  forgottenElsewhere(userId: UserId): void {
+    const user = this.#users.get(userId)
+    if (!user?.wasSeen) return
+    user.wasSeen = false
+    this.#unseen++
+    if (user.isDone) this.#remove(user)
+  }
+
+  /** Others have seen a user, because of what another node has said. */
+  seenElsewhere(userId: UserId): void {
+    const user = this.#users.get(userId)
+    if (!user || user.wasSeen) return
+    user.wasSeen = true
+    this.#unseen--
+  }
+
+  /**
+   * The nodes agree on the choice of a user: `shown` is what others see, and `chosen` was acknowledged last. Both may
+   * come from this node. Returns undefined if nothing differs.
+   */
+  learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
+    const isShownChanged = user.learnShown(shown)
+    // A known choice that has ended is ended by its deadline, with the cause `expired`.
+    const isNew = chosen !== undefined && !isSameChoice(chosen.choice, user.choice)
+    const isChanged = isNew && user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)
+    if (!isShownChanged && !isChanged) return undefined
+    const choice = isChanged ? this.#chosen(user, now) : undefined
+    return { ...this.#settle(user, now), choice }
   }
 
   forget(userId: UserId): void {
@@ -260,6 +325,23 @@ export class Here {
    */
   seen(userId: UserId): Seen | undefined {
     return this.#pending.get(userId) ?? this.#seenLookup(userId)
+  }
+
+  /** What the log of a cluster is told of a user. */
+  present(userId: UserId): PresentUser {
+    const user = this.#users.get(userId)
+    const { lastSeen, username } = this.seen(userId) ?? {}
+    return {
+      said: user?.said ?? NOTHING_SAID,
+      choice: user?.choice ?? NO_CHOICE,
+      madeAt: user?.chosenAt ?? 0,
+      isHere: user !== undefined && user.liveness !== 'none',
+      isVisible: user?.isVisible === true,
+      connections: user?.liveCount ?? 0,
+      sessions: user?.openedAt ?? {},
+      lastSeen: (user && this.signOfLife(user)) ?? lastSeen,
+      username,
+    }
   }
 
   /** Whether a fact about the user is not visible yet. */
@@ -413,7 +495,18 @@ export class Here {
   #newUser(userId: UserId, now: number): User {
     const user = new User(userId, now, this.seen(userId) !== undefined)
     this.#add(user)
+    this.#takeKnownChoice(user, now)
     return user
+  }
+
+  /** A user without a session here has the choice that the cluster knows, unless this node knows a newer one. */
+  #takeKnownChoice(user: User, now: number): void {
+    const known = this.#choiceLookup(user.userId)
+    if (!known || known.madeAt < user.chosenAt) return
+    // Of a user who has left, this node keeps the time of the choice, but not the choice.
+    if (known.madeAt === user.chosenAt && !isPlain(user.choice)) return
+    user.restoreChoice(known.choice, known.madeAt, this.#wall.choiceTime(now))
+    this.#awaitEnd(user)
   }
 
   #add(user: User): void {

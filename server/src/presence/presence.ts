@@ -3,18 +3,35 @@ import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
-import { type Arrival, Here, type Step } from './here.ts'
+import {
+  type Arrival,
+  type ChoiceLookup,
+  Here,
+  type KnownChoice,
+  type PresentUser,
+  type Step,
+} from './here.ts'
 import { LastSeenCorrection } from './last-seen-correction.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
 import { Retention } from './retention.ts'
 import type { SessionName } from './user-sessions.ts'
+import type { ArchivedUser } from './user-table.ts'
 import { type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 /** Shared by all decisions without facts, records and so on: most have only one or two. */
 const NONE: readonly never[] = []
+
+/** What the other nodes of a cluster know. With one node there is nothing else to know. */
+export interface Elsewhere {
+  readonly choiceOf: ChoiceLookup
+  /** A lower bound of the last sign of life of a visible user, in ms since the epoch. */
+  readonly signOfLife: (userId: UserId) => number | undefined
+}
+
+const NOWHERE_ELSE: Elsewhere = { choiceOf: () => undefined, signOfLife: () => undefined }
 
 /**
  * The presence of all users. It is pure: the caller tells what happened and when, and gets what that decides.
@@ -34,14 +51,14 @@ export class Presence {
   readonly #records: Records
   readonly #retention: Retention
 
-  constructor(options: PresenceOptions) {
+  constructor(options: PresenceOptions, elsewhere = NOWHERE_ELSE) {
     const wall = this.#wall
     const signOfLife = (userId: UserId) => {
       const user = here.get(userId)
       return user && here.signOfLife(user)
     }
-    const here = new Here(options, wall, userId => view.get(userId))
-    const view = new View(wall, signOfLife)
+    const here = new Here(options, wall, userId => view.get(userId), elsewhere.choiceOf)
+    const view = new View(wall, userId => laterOf(signOfLife(userId), elsewhere.signOfLife(userId)))
     const correction = new LastSeenCorrection(wall, view, signOfLife)
     this.#options = options
     this.#here = here
@@ -163,14 +180,43 @@ export class Presence {
   }
 
   /**
-   * Makes facts visible, in this order. Returns the changes that others see. Nothing else makes anything
-   * visible.
+   * Makes facts visible, in this order. Returns the changes that others see. Besides `applyArchived` and
+   * `applyForgotten`, nothing else makes anything visible.
+   *
+   * @param own the decided facts of this node that are no longer pending. In a cluster, others see the facts of all
+   * nodes combined, so these are other objects. With one node they are the same
    */
-  apply(facts: readonly Fact[]): Change[] {
-    return facts.map(fact => {
-      this.#here.applied(fact)
-      return this.#view.apply(fact)
-    })
+  apply(facts: readonly Fact[], own: readonly Fact[] = facts): Change[] {
+    for (const fact of own) this.#here.applied(fact)
+    if (own !== facts) for (const { userId } of facts) this.#here.seenElsewhere(userId)
+    return facts.map(fact => this.#view.apply(fact))
+  }
+
+  /** Sets the name and `lastSeen` of offline users, as the nodes of a cluster agree on them. That is not a change. */
+  applyArchived(users: readonly ArchivedUser[]): void {
+    for (const { userId, lastSeen, username } of users) {
+      this.#here.seenElsewhere(userId)
+      this.#view.put(userId, OFFLINE, lastSeen, username)
+    }
+  }
+
+  /** The nodes of a cluster have forgotten offline users. */
+  applyForgotten(userIds: readonly UserId[]): void {
+    for (const userId of userIds) {
+      this.#view.forget(userId)
+      this.#correction.forget(userId)
+      this.#here.forgottenElsewhere(userId)
+    }
+  }
+
+  /**
+   * The nodes of a cluster agree on the choice of a user; see {@link Here.learnChoice}. Call it when this node has no
+   * choice of the user in the log that was not read back.
+   */
+  learnChoice(userId: UserId, shown: Choice, chosen: KnownChoice | undefined, now: number): Decision {
+    const user = this.#here.get(userId)
+    const step = user && this.#here.learnChoice(user, shown, chosen, now)
+    return step ? this.#decide(step) : NOTHING
   }
 
   /**
@@ -279,6 +325,11 @@ export class Presence {
     return this.#wall.choiceTime(now)
   }
 
+  /** What the log of a cluster is told of a user. */
+  present(userId: UserId): PresentUser {
+    return this.#here.present(userId)
+  }
+
   /** The record of a user; undefined for an unknown user. */
   record(userId: UserId): PresenceRecord | undefined {
     return this.#records.get(userId)
@@ -322,4 +373,9 @@ export class Presence {
   #isKnown(userId: UserId): boolean {
     return this.#here.get(userId) !== undefined || this.#here.seen(userId) !== undefined
   }
+}
+
+function laterOf(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return Math.max(one, other)
 }

@@ -172,3 +172,15 @@ test('[R9 R11] a time from before the clock was ever set counts from the first k
   expect(parts.retention.forgetStale(T + KEEP_MS, 10)).toEqual([])
   expect(parts.retention.forgetStale(T + KEEP_MS + 1, 10)).toEqual(['ann'])
 })
+
+test('[R9] one step forgets no more than asked, whether others have seen the users or not', () => {
+  const parts = scene({ keepMs: HOUR })
+  parts.visit('seen', T)
+  // A choice with an end is kept until then, and does not keep a user from being forgotten.
+  const hidden = parts.come('hidden', T, { choice: { status: 'offline', expiresAt: T + DAY } })
+  parts.apply(parts.here.leave(hidden, 's', T))
+  const later = T + HOUR + 10
+  const steps = [1, 2, 3].map(() => parts.retention.forgetStale(later, 1))
+  expect(steps.map(({ length }) => length)).toEqual([1, 1, 0])
+  expect(steps.flat().toSorted()).toEqual(['hidden', 'seen'])
+})

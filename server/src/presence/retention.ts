@@ -57,7 +57,8 @@ export class Retention {
     for (const candidate of this.#someForgettable(FORGET_SAMPLE)) sample.set(candidate.userId, candidate)
     const oldest = [...sample.values()].sort((a, b) => a.lastSeen - b.lastSeen).slice(0, count)
     const kept = oldest.length === 0 ? this.#here.keptLongest : undefined
-    const forgotten = (kept ? [kept] : oldest).map(({ userId }) => userId)
+    const isFree = kept !== undefined && !this.#view.isVisible(kept.userId)
+    const forgotten = (isFree ? [kept] : oldest).map(({ userId }) => userId)
     for (const userId of forgotten) this.#forget(userId)
     return forgotten
   }
@@ -73,6 +74,8 @@ export class Retention {
       if (this.#wall.lastPresent(this.#correction.stored(userId, lastSeen)) >= before) continue
       this.#forget(userId)
       forgotten.push(userId)
+      // Users of both kinds were looked at, up to `count` of each.
+      if (forgotten.length === count) break
     }
     return forgotten
   }
@@ -102,10 +105,9 @@ export class Retention {
    * kept hidden, and no pending fact would bring the user back.
    */
   #isForgettable(userId: UserId): boolean {
-    if (this.#here.isPending(userId)) return false
+    if (this.#here.isPending(userId) || this.#view.isVisible(userId)) return false
     const user = this.#here.get(userId)
-    if (!user) return !this.#view.isVisible(userId)
-    return user.liveness === 'none' && !user.isKeptHidden
+    return !user || (user.liveness === 'none' && !user.isKeptHidden)
   }
 
   #forget(userId: UserId): void {

@@ -10,7 +10,12 @@ export interface SessionName {
  * One tab or device. An inactive session is not visible to the user, such as a hidden tab. Browsers let
  * hidden tabs run only once a minute.
  */
-type Session = SessionName & { readonly isIdle: boolean; readonly isInactive: boolean } & (
+type Session = SessionName & {
+  /** In ms since the epoch. */
+  readonly openedAt: number
+  readonly isIdle: boolean
+  readonly isInactive: boolean
+} & (
     | { readonly state: 'live' }
     /** The connection was lost. Until `until`, in awake time, the session may come back without a change. */
     | { readonly state: 'held'; readonly until: number }
@@ -43,6 +48,16 @@ export class UserSessions {
     return this.size > this.#held
   }
 
+  get liveCount(): number {
+    return this.size - this.#held
+  }
+
+  /** When each session that clients know was opened, in ms since the epoch, by its id. */
+  get openedAt(): Readonly<Record<string, number>> {
+    const known = this.#all.filter(({ id }) => id !== BEFORE_RESTART)
+    return Object.fromEntries(known.map(({ id, openedAt }) => [id, openedAt]))
+  }
+
   /** Whether at least one session is inactive. */
   get hasInactive(): boolean {
     return this.#inactive > 0
@@ -51,13 +66,15 @@ export class UserSessions {
   /**
    * Begins a session. It replaces the session with its own id, or else the unnamed session that has been held
    * longest, and takes over the activity of that one. Otherwise it is an additional session.
+   *
+   * @param now in ms since the epoch
    */
-  open({ id, named }: SessionName): void {
+  open({ id, named }: SessionName, now = 0): void {
     const own = named ? this.#all.findIndex(session => session.id === id) : -1
     const index = own >= 0 ? own : this.#heldLongest()
     const isIdle = this.#all[index]?.isIdle ?? false
     if (index >= 0) this.#remove(index)
-    this.#add({ id, named, isIdle, isInactive: false, state: 'live' })
+    this.#add({ id, named, openedAt: now, isIdle, isInactive: false, state: 'live' })
   }
 
   /**
@@ -73,7 +90,7 @@ export class UserSessions {
 
   /** Holds what the user had before a restart, as one session. */
   restore(isIdle: boolean, isInactive: boolean, until: number): void {
-    this.#add({ id: BEFORE_RESTART, named: false, isIdle, isInactive, state: 'held', until })
+    this.#add({ id: BEFORE_RESTART, named: false, openedAt: 0, isIdle, isInactive, state: 'held', until })
   }
 
   /** Ends a session that was left. An unknown session changes nothing. Returns whether the session existed. */

@@ -137,6 +137,15 @@ export class User {
     return this.#sessionsState() === 'idle'
   }
 
+  get liveCount(): number {
+    return this.#state?.sessions.liveCount ?? 0
+  }
+
+  /** When each session was opened; see {@link UserSessions.openedAt}. */
+  get openedAt(): Readonly<Record<string, number>> {
+    return this.#state?.sessions.openedAt ?? {}
+  }
+
   /** Whether at least one session is inactive. */
   get isInactive(): boolean {
     return this.#state?.sessions.hasInactive === true
@@ -174,7 +183,7 @@ export class User {
   open(session: SessionName, now: number): void {
     this.#state ??= newState(now)
     this.#keptUntil = 0
-    this.#state.sessions.open(session)
+    this.#state.sessions.open(session, now)
     this.heard(now)
   }
 
@@ -322,6 +331,21 @@ export class User {
     if (!wasVisible) state.heard = Math.max(state.heard, now)
     this.wasSeen = true
     this.#newName = undefined
+  }
+
+  /** Another node has said the choice that others see from now on. Returns whether it differs from the previous one. */
+  learnShown(choice: Choice): boolean {
+    if (!this.#state || isSameChoice(choice, this.#state.said.choice)) return false
+    this.#state.said = { ...this.#state.said, choice }
+    return true
+  }
+
+  /**
+   * Takes a choice that another node has acknowledged, unless the user has made a newer one here. Returns whether it
+   * differs from the previous one.
+   */
+  learnChoice(choice: Choice, madeAt: number): boolean {
+    return this.hasSessions && madeAt >= this.#chosenAt && this.#choose(choice, madeAt)
   }
 
   /** The cause of the change that is due. */

@@ -159,8 +159,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new session makes a hidden user visible',
     file: 'user.ts',
-    line: 'this.#state.sessions.open(session)',
-    becomes: 'this.#state.sessions.open(session); this.#choice = NO_CHOICE',
+    line: 'this.#state.sessions.open(session, now)',
+    becomes: 'this.#state.sessions.open(session, now); this.#choice = NO_CHOICE',
   },
   {
     name: 'lastSeen is the end of the grace period instead of the last sign of life',
@@ -225,8 +225,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a hidden user can be forgotten',
     file: 'retention.ts',
-    line: "return user.liveness === 'none' && !user.isKeptHidden",
-    becomes: 'return !user.isVisible && !user.isKeptHidden',
+    line: "return !user || (user.liveness === 'none' && !user.isKeptHidden)",
+    becomes: 'return !user || (!user.isVisible && !user.isKeptHidden)',
   },
   {
     name: 'users are forgotten one millisecond early',
@@ -327,8 +327,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a named session becomes unnamed',
     file: 'user-sessions.ts',
-    line: 'this.#add({ id, named, isIdle',
-    becomes: 'this.#add({ id, named: false, isIdle',
+    line: 'this.#add({ id, named, openedAt',
+    becomes: 'this.#add({ id, named: false, openedAt',
   },
   {
     name: 'a choice never ends',

@@ -3,7 +3,7 @@ import type { Change, Decision } from '../change.ts'
 import type { Choice } from '../choice.ts'
 import type { Arrival } from '../here.ts'
 import type { PresenceOptions } from '../options.ts'
-import { Presence } from '../presence.ts'
+import { type Elsewhere, Presence } from '../presence.ts'
 import type { PresenceRecord } from '../record.ts'
 import type { SessionName } from '../user-sessions.ts'
 import type { StoredTimes } from '../wall-clock.ts'
@@ -19,56 +19,61 @@ export interface Outcome extends Decision {
 export class OneNode {
   readonly core: Presence
 
-  constructor(options: PresenceOptions, Core: typeof Presence = Presence) {
-    this.core = new Core(options)
+  constructor(options: PresenceOptions, Core: typeof Presence = Presence, elsewhere?: Elsewhere) {
+    this.core = new Core(options, elsewhere)
   }
 
   restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {
     this.core.restore(records, now, times)
   }
 
+  /** Makes visible what was decided. */
+  protected publish({ facts }: Decision, _now: number): Change[] {
+    return this.core.apply(facts)
+  }
+
   open(userId: UserId, session: SessionName, now: number, arrival?: Arrival): Outcome {
-    return this.#apply(this.core.open(userId, session, now, arrival))
+    return this.#apply(this.core.open(userId, session, now, arrival), now)
   }
 
   leave(userId: UserId, sessionId: string, now: number): Outcome {
-    return this.#apply(this.core.leave(userId, sessionId, now))
+    return this.#apply(this.core.leave(userId, sessionId, now), now)
   }
 
   endSessions(userId: UserId, now: number): Outcome {
-    return this.#apply(this.core.endSessions(userId, now))
+    return this.#apply(this.core.endSessions(userId, now), now)
   }
 
   lose(userId: UserId, sessionId: string, now: number): Outcome {
-    return this.#apply(this.core.lose(userId, sessionId, now))
+    return this.#apply(this.core.lose(userId, sessionId, now), now)
   }
 
   setStatus(userId: UserId, choice: Choice, now: number): Outcome {
-    return this.#apply(this.core.setStatus(userId, choice, now))
+    return this.#apply(this.core.setStatus(userId, choice, now), now)
   }
 
   setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
-    return this.#apply(this.core.setActivity(userId, sessionId, activity, now))
+    return this.#apply(this.core.setActivity(userId, sessionId, activity, now), now)
   }
 
   setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Outcome {
-    return this.#apply(this.core.setVisibility(userId, sessionId, visibility, now))
+    return this.#apply(this.core.setVisibility(userId, sessionId, visibility, now), now)
   }
 
   identify(userId: UserId, username: string, now: number): Outcome {
-    return this.#apply(this.core.identify(userId, username, now))
+    return this.#apply(this.core.identify(userId, username, now), now)
   }
 
   advance(now: number, limit: number): Outcome {
-    return this.#apply(this.core.advance(now, limit))
+    return this.#apply(this.core.advance(now, limit), now)
   }
 
   jumped(ms: number, now: number): Outcome {
-    return this.#apply(this.core.jumped(ms, now))
+    return this.#apply(this.core.jumped(ms, now), now)
   }
 
   forgetStale(now: number, count: number): Outcome {
-    return this.#apply(this.core.forgetStale(now, count))
+    return this.#apply(this.core.forgetStale(now, count), now)
   }
 
   heard(...args: Parameters<Presence['heard']>): void {
@@ -131,8 +136,8 @@ export class OneNode {
     return this.core.records()
   }
 
-  #apply(decision: Decision): Outcome {
-    const changes = this.core.apply(decision.facts)
+  #apply(decision: Decision, now: number): Outcome {
+    const changes = this.publish(decision, now)
     const stored = decision.records.map(({ userId }) => userId)
     return { ...decision, changes, dirty: [...stored, ...decision.forgotten] }
   }

@@ -198,9 +198,14 @@ export const game: fc.Arbitrary<Game> = fc.record({
   steps: fc.array(step, { size: 'max', maxLength: 60 }),
 })
 
-/** Plays a game with a core and with the model. @throws Error at the first difference */
-export function play(Core: typeof Presence, { options, steps }: Game): void {
-  const comparison = new Comparison(Core, options)
+/**
+ * Plays a game with a core and with the model.
+ *
+ * @param Node how the facts of the core become visible
+ * @throws Error at the first difference
+ */
+export function play(Core: typeof Presence, { options, steps }: Game, Node = OneNode): void {
+  const comparison = new Comparison(Core, options, Node)
   for (const step of steps) comparison.take(step)
   comparison.end()
 }
@@ -209,6 +214,7 @@ const START = Date.UTC(2030, 0, 1)
 
 class Comparison {
   readonly #Core: typeof Presence
+  readonly #Node: typeof OneNode
   readonly #options: PresenceOptions
   readonly #model: Model
   readonly #paging = new Paging()
@@ -220,11 +226,12 @@ class Comparison {
   #knownTime = START
   #latestTime = START
 
-  constructor(Core: typeof Presence, options: PresenceOptions) {
+  constructor(Core: typeof Presence, options: PresenceOptions, Node: typeof OneNode) {
     this.#Core = Core
+    this.#Node = Node
     this.#options = options
     this.#model = new Model(options)
-    this.#core = new OneNode(options, Core)
+    this.#core = new Node(options, Core)
     this.#core.restore([], START)
     this.#model.add({ what: 'restart', at: START, knownTime: START, latestTime: START, isFromOld: false })
   }
@@ -360,7 +367,7 @@ class Comparison {
         expectSame(core.knownTime(this.#now - step.ms), this.#knownTime, 'knownTime')
         const isFromOld = step.isFromOld === true
         const records = Array.from(core.records(), record => (isFromOld ? asOldVersion(record) : record))
-        this.#core = new OneNode(this.#options, this.#Core)
+        this.#core = new this.#Node(this.#options, this.#Core)
         this.#unreported.clear()
         const times = { knownTime: this.#knownTime, latestTime: this.#latestTime }
         this.#core.restore(records, this.#now, times)

@@ -1,0 +1,249 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { NO_CHOICE } from '../presence/choice.ts'
+import { type Fact, NOTHING_SAID } from '../presence/fact.ts'
+import type { PresentUser } from '../presence/here.ts'
+import { compose, composeLost, type Items } from './compose.ts'
+import type { EntryKind, FactItem, RegisterItem } from './entry.ts'
+import { Fold } from './fold.ts'
+import { joinValue, type RegisterKey } from './registers.ts'
+
+const T = Date.UTC(2030, 0, 1)
+const ONLINE = { status: 'online' } as const
+const BUSY = { status: 'busy', text: 'at lunch' } as const
+const HIDDEN = { status: 'offline' } as const
+
+const GONE: PresentUser = {
+  said: NOTHING_SAID,
+  choice: NO_CHOICE,
+  madeAt: 0,
+  isHere: false,
+  isVisible: false,
+  connections: 0,
+  sessions: {},
+  lastSeen: undefined,
+  username: undefined,
+}
+const HERE: PresentUser = {
+  ...GONE,
+  said: { sessions: 'active', choice: NO_CHOICE },
+  isHere: true,
+  isVisible: true,
+  connections: 1,
+  sessions: { s1: T },
+  lastSeen: T,
+}
+
+let fold: Fold
+let seq: number
+let unread: Map<RegisterKey, string>
+
+beforeEach(() => {
+  fold = new Fold()
+  seq = 0
+  unread = new Map()
+})
+
+function value(content: unknown, stamp = T, node = 'a'): string {
+  return joinValue({ stamp, node, json: JSON.stringify(content) })
+}
+
+function append(node: string, { facts, registers }: Partial<Items>, kind: EntryKind = 'say', at = T): void {
+  const body = { format: 1, at, facts: facts ?? [], registers: registers ?? [] } as const
+  fold.apply({ place: { epoch: 1, seq: ++seq }, node, batch: seq, kind, body })
+}
+
+/** What node `a` composes about `ann`. */
+function say(
+  user: PresentUser,
+  {
+    fact,
+    isRenamed = false,
+    isAssertion = false,
+    now = T,
+  }: {
+    fact?: Fact
+    isRenamed?: boolean
+    isAssertion?: boolean
+    now?: number
+  } = {},
+): Items {
+  const port = { node: 'a', present: () => user, fold, unread: (key: RegisterKey) => unread.get(key) }
+  return compose([['ann', { fact, isRenamed, at: now }]], port, isAssertion)
+}
+
+/** Composes and reads it back. */
+function place(user: PresentUser, isRenamed = false): Items {
+  const items = say(user, { isRenamed })
+  append('a', items)
+  return items
+}
+
+describe('the fact', () => {
+  const factOf = (user: PresentUser) => say(user).facts[0]
+
+  test('it has the sessions as they were said, the connections, the sign of life and the session ids', () => {
+    expect(factOf(HERE)).toEqual(['ann', { p: 1, n: 1, h: T, s: { s1: T } }, 'active'])
+    const idle = { ...HERE, said: { sessions: 'idle', choice: NO_CHOICE } } as const
+    expect(factOf({ ...idle, connections: 0 })).toEqual(['ann', { p: 2, n: 0, h: T, s: { s1: T } }, 'idle'])
+    // The rate limit delays the arrival.
+    const waits = { ...HERE, said: NOTHING_SAID, isVisible: false, lastSeen: undefined }
+    expect(factOf(waits)).toEqual(['ann', { p: 0, n: 1, h: 0, s: { s1: T } }, 'left'])
+    expect(factOf(GONE)).toEqual(['ann', null, 'left'])
+  })
+
+  test('its cause is that of the decision', () => {
+    const said = { userId: 'ann', sessions: 'none', choice: NO_CHOICE, username: undefined } as const
+    expect(say(GONE, { fact: { ...said, lastSeen: T, cause: 'lost', at: T } }).facts[0]?.[2]).toBe('lost')
+  })
+})
+
+describe('the registers', () => {
+  const registersOf = (items: Items) => Object.fromEntries(items.registers)
+
+  test('a plain user who arrives for the first time has only a time, and nothing when it is said', () => {
+    expect(registersOf(place(HERE))).toEqual({ 's:ann': value(T) })
+    expect(registersOf(place({ ...HERE, lastSeen: T + 5 }))).toEqual({})
+  })
+
+  test('a choice is said as it was acknowledged, and as it is shown', () => {
+    place(HERE)
+    const waits = { ...HERE, choice: BUSY, madeAt: T - 3 }
+    expect(registersOf(place(waits))).toEqual({ 'c:ann': value({ ...BUSY, madeAt: T - 3 }, T - 3) })
+    const shown = { ...waits, said: { ...HERE.said, choice: BUSY } }
+    expect(registersOf(place(shown))).toEqual({ 'v:ann': value(BUSY, T - 3) })
+    expect(registersOf(place(shown))).toEqual({})
+    // Others do not see the choice of a user who is gone.
+    expect(registersOf(place({ ...shown, said: NOTHING_SAID, isVisible: false, lastSeen: T }))).toEqual({})
+  })
+
+  test('a stamp is the time, and at least one more than the greatest known one', () => {
+    place({ ...HERE, username: 'Ann' }, true)
+    const named = { ...HERE, username: 'Anna' }
+    expect(registersOf(say(named, { isRenamed: true }))).toEqual({ 'n:ann': value('Anna', T + 1) })
+    expect(registersOf(say(named, { isRenamed: true, now: T + 50 }))).toEqual({
+      'n:ann': value('Anna', T + 50),
+    })
+    unread.set('n:ann', value('Bob', T + 70))
+    expect(registersOf(say(named, { isRenamed: true, now: T + 50 }))).toEqual({
+      'n:ann': value('Anna', T + 71),
+    })
+  })
+
+  test('[R4] the stamp of a choice is the time when it was made, also when it ends or is made again', () => {
+    const busy = { ...HERE, choice: BUSY, madeAt: T + 5, said: { ...HERE.said, choice: BUSY } }
+    expect(registersOf(place(busy))).toMatchObject({ 'v:ann': value(BUSY, T + 5) })
+    expect(registersOf(say({ ...HERE, madeAt: T + 5 }, { now: T + 90 }))).toEqual({
+      'c:ann': value({ ...ONLINE, madeAt: T + 5 }, T + 6),
+      'v:ann': value(ONLINE, T + 6),
+    })
+    expect(registersOf(say({ ...busy, madeAt: T + 7 }))).toEqual({
+      'c:ann': value({ ...BUSY, madeAt: T + 7 }, T + 7),
+      'v:ann': value(BUSY, T + 7),
+    })
+  })
+
+  test('while it is not known what the log has, a register is said again', () => {
+    place({ ...HERE, said: { ...HERE.said, choice: BUSY } })
+    unread.set('v:ann', value(ONLINE, T + 1))
+    expect(registersOf(say({ ...HERE, said: { ...HERE.said, choice: BUSY } }))).toEqual({
+      'v:ann': value(BUSY, T + 2),
+    })
+  })
+
+  test('a newer choice of another node stays, and only the node that wrote a choice ends it', () => {
+    append('b', { registers: [['c:ann', value({ ...BUSY, madeAt: T }, T, 'b')]] })
+    expect(
+      registersOf(say({ ...HERE, choice: HIDDEN, madeAt: T - 1, said: NOTHING_SAID }))['c:ann'],
+    ).toBeUndefined()
+    expect(registersOf(say({ ...HERE, madeAt: 0 }))['c:ann']).toBeUndefined()
+    const newer = { ...HERE, choice: HIDDEN, madeAt: T + 1 }
+    expect(registersOf(place(newer))['c:ann']).toBe(value({ ...HIDDEN, madeAt: T + 1 }, T + 1))
+    expect(registersOf(say({ ...GONE, lastSeen: T }))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2))
+  })
+
+  test('[R4] a choice ends with the last session in the cluster, and not before', () => {
+    const chosen = { ...HIDDEN, madeAt: T }
+    place({ ...HERE, choice: HIDDEN, madeAt: T })
+    append('b', { facts: [['ann', { p: 0, n: 1, h: T, s: {} }, 'opened']] })
+    const gone = { ...GONE, lastSeen: T }
+    expect(registersOf(say(gone))['c:ann']).toBeUndefined()
+    expect(registersOf(say({ ...gone, madeAt: T }))['c:ann']).toBeUndefined()
+    append('b', { facts: [['ann', null, 'left']], registers: [['c:ann', value(chosen, T + 5, 'b')]] })
+    expect(registersOf(say(gone))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 6))
+    // A node that has not known the user leaves the choice of another node.
+    append('a', { facts: [['ann', null, 'left']] })
+    expect(registersOf(say(gone))['c:ann']).toBeUndefined()
+  })
+
+  test('a name is said only by the node that decides it', () => {
+    place(HERE)
+    const named = { ...HERE, username: 'Ann' }
+    expect(registersOf(say(named))).toEqual({})
+    expect(registersOf(place(named, true))).toEqual({ 'n:ann': value('Ann') })
+    expect(registersOf(say(named, { isRenamed: true }))).toEqual({})
+    expect(registersOf(say({ ...HERE }, { isRenamed: true }))).toEqual({ 'n:ann': value(null, T + 1) })
+  })
+
+  test('[R2] a user who goes offline was last seen when any node has heard the user', () => {
+    place(HERE)
+    const gone = { ...GONE, lastSeen: T + 5 }
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 1) })
+    append('b', { facts: [['ann', { p: 1, n: 0, h: T + 7, s: {} }, 'opened']] })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 7, T + 1) })
+    // A time that this node wrote is replaced, also by an earlier one.
+    expect(registersOf(place({ ...GONE, lastSeen: T + 9 }))).toEqual({ 's:ann': value(T + 9, T + 1) })
+    append('b', { facts: [['ann', null, 'left']] })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 2) })
+    append('b', { registers: [['s:ann', value(T + 8, T + 4, 'b')]] })
+    expect(registersOf(say(gone))).toEqual({})
+  })
+
+  test('[R4] while a user is hidden, no node says when the user was last seen', () => {
+    place(HERE)
+    append('b', { facts: [['ann', { p: 1, n: 1, h: T + 3, s: {} }, 'opened']] })
+    const said = { sessions: 'active', choice: HIDDEN } as const
+    const hidden = { ...HERE, said, choice: HIDDEN, madeAt: T, isVisible: false, lastSeen: T + 1 }
+    expect(registersOf(place(hidden))['s:ann']).toBe(value(T + 3, T + 1))
+    append('b', { facts: [['ann', { p: 1, n: 1, h: T + 9, s: {} }, 'active']] })
+    append('b', {}, 'beat', T + 90_000)
+    expect(registersOf(say({ ...hidden, lastSeen: T + 3 }))).toEqual({})
+  })
+
+  test('a user whom others have never seen has none, and a forgotten user loses them', () => {
+    const hidden = { ...HERE, isVisible: false, lastSeen: undefined, choice: HIDDEN, madeAt: T }
+    const unseen = { ...hidden, said: { sessions: 'active', choice: HIDDEN } } as const
+    expect(Object.keys(registersOf(say(unseen)))).toEqual(['c:ann', 'v:ann'])
+    place({ ...HERE, username: 'Ann' }, true)
+    expect(registersOf(say(GONE))).toEqual({ 'n:ann': value(null, T + 1), 's:ann': value(null, T + 1) })
+  })
+
+  test('an assertion repeats what the log has', () => {
+    place({ ...HERE, choice: BUSY, madeAt: T, said: { ...HERE.said, choice: BUSY } })
+    place({ ...HERE, username: 'Ann' }, true)
+    const known = [...fold.registers()].toSorted()
+    expect(known).toHaveLength(4)
+    expect([...say(HERE, { isAssertion: true }).registers].toSorted()).toEqual(known)
+    const [renamed] = say({ ...HERE, username: 'Anna' }, { isAssertion: true, isRenamed: true }).registers
+    expect(renamed).toEqual(['n:ann', value('Anna', T + 1)])
+  })
+})
+
+test('[R2 R4] before a node is lost, the judge says when its visible users were last seen', () => {
+  const facts: FactItem[] = [
+    ['ann', { p: 1, n: 1, h: T, s: {} }, 'opened'],
+    ['bob', { p: 2, n: 0, h: T, s: {} }, 'opened'],
+    ['eve', { p: 0, n: 1, h: T, s: {} }, 'opened'],
+    ['joe', { p: 1, n: 1, h: T, s: {} }, 'opened'],
+    ['kim', { p: 1, n: 0, h: T, s: {} }, 'opened'],
+  ]
+  const registers: RegisterItem[] = [
+    ['v:joe', value(HIDDEN)],
+    ['s:kim', value(T)],
+  ]
+  append('b', { facts, registers })
+  append('b', {}, 'beat', T + 40_000)
+  expect(composeLost('b', fold, { node: 'a', unread: () => undefined }, T + 50_000)).toEqual([
+    ['s:ann', value(T + 10_000, T + 50_000)],
+    ['s:bob', value(T, T + 50_000)],
+  ])
+})

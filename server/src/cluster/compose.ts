@@ -1,0 +1,206 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Choice, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
+import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
+import type { PresentUser } from '../presence/here.ts'
+import type { FactItem, NodeFact, NodeId, RegisterItem } from './entry.ts'
+import type { Fold } from './fold.ts'
+import { joinValue, type RegisterKey, splitValue } from './registers.ts'
+
+export const KINDS = ['c', 'v', 'n', 's'] as const
+
+/** What {@link compose} reads. */
+export interface ComposePort {
+  readonly node: NodeId
+  /** What this node knows of a user now. */
+  present(userId: UserId): PresentUser
+  readonly fold: Pick<Fold, 'of' | 'fact' | 'register' | 'chosen' | 'signOfLife' | 'isElsewhere'>
+  /**
+   * The greatest value of a register that this node has appended, or may have appended, and not read back yet. While
+   * there is one, the register is said again, because it is not known which value the log has.
+   */
+  unread(key: RegisterKey): string | undefined
+}
+
+/** What has changed of a user. */
+export interface ChangedUser {
+  /** The newest fact that was decided; `undefined` if only sessions have changed. */
+  readonly fact: Fact | undefined
+  /** Whether this node decides the name. Otherwise it must not replace a name that another node has said meanwhile. */
+  readonly isRenamed: boolean
+  /**
+   * When that was decided, in ms since the epoch by the clock of Redis. It is the time of the stamps of name and
+   * `lastSeen`. That of a choice is the time when it was made, so an older choice that reaches the log late, or ends,
+   * does not replace a newer one.
+   */
+  readonly at: number
+}
+
+/** The items of an entry. */
+export interface Items {
+  readonly facts: readonly FactItem[]
+  readonly registers: readonly RegisterItem[]
+}
+
+/**
+ * Composes what a node appends about users who have changed, from their present state. So a batch whose outcome is
+ * unknown is composed again, and then says what is true now.
+ *
+ * @param isAssertion whether registers are repeated that the log had already: it may have lost them
+ */
+export function compose(
+  changed: Iterable<readonly [UserId, ChangedUser]>,
+  port: ComposePort,
+  isAssertion = false,
+): Items {
+  const facts: FactItem[] = []
+  const registers: RegisterItem[] = []
+  for (const [userId, { fact, isRenamed, at }] of changed) {
+    const user = port.present(userId)
+    facts.push([userId, factOf(user), fact?.cause ?? usualCause(user.said)])
+    const repeated = new Set<RegisterKey>(isAssertion ? KINDS.map(kind => `${kind}:${userId}` as const) : [])
+    let isChosen = false
+    for (const [key, json] of contentsOf(userId, user, isRenamed, port)) {
+      // A choice that was made again is shown again, with its stamp: an older one must not replace it.
+      const isChoice = key.startsWith('c:') || key.startsWith('v:')
+      const register = registerOf(
+        key,
+        json,
+        isChoice ? user.madeAt : at,
+        port,
+        isChosen && key.startsWith('v:'),
+      )
+      if (!register) continue
+      if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
+      registers.push(register)
+      repeated.delete(key)
+    }
+    for (const key of repeated) {
+      const value = port.fold.register(key)
+      if (value !== undefined) registers.push([key, value])
+    }
+  }
+  return { facts, registers }
+}
+
+/**
+ * The last signs of life of the users whom a lost node has shown. Its facts are dropped with the entry `lost`, so the
+ * judge appends these registers in the same entry or before it.
+ *
+ * @param now the time of the stamps, in ms since the epoch by the clock of Redis
+ */
+export function composeLost(
+  subject: NodeId,
+  fold: Pick<Fold, 'facts' | 'of' | 'register' | 'signOfLife'>,
+  port: Pick<ComposePort, 'node' | 'unread'>,
+  now: number,
+): RegisterItem[] {
+  const registers: RegisterItem[] = []
+  for (const [userId, { p }] of fold.facts(subject)) {
+    // Others must not learn when a hidden user was last here.
+    if (p === 0 || fold.of(userId).choice.status === 'offline') continue
+    const register = registerOf(`s:${userId}`, JSON.stringify(fold.signOfLife(userId)), now, {
+      ...port,
+      fold,
+    })
+    if (register) registers.push(register)
+  }
+  return registers
+}
+
+function factOf({ said, connections, sessions, lastSeen, isHere }: PresentUser): NodeFact | null {
+  if (!isHere) return null
+  const p = said.sessions === 'none' ? 0 : said.sessions === 'active' ? 1 : 2
+  return { p, n: connections, h: lastSeen ?? 0, s: sessions }
+}
+
+/**
+ * What the registers of a user should contain, as JSON. The registers that are left out may contain anything, because
+ * this node does not decide them.
+ */
+function contentsOf(
+  userId: UserId,
+  user: PresentUser,
+  isRenamed: boolean,
+  port: ComposePort,
+): [RegisterKey, string][] {
+  const { said, choice, madeAt, lastSeen, username, isVisible } = user
+  const contents: [RegisterKey, string][] = []
+  if (decidesChoice(userId, user, port)) contents.push([`c:${userId}`, jsonOf(choice, madeAt)])
+  // While this node shows no session, it does not decide what others see.
+  if (said.sessions !== 'none') contents.push([`v:${userId}`, jsonOf(said.choice)])
+  if (lastSeen === undefined) {
+    // Others have never seen the user, or the user was forgotten.
+    contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
+    return contents
+  }
+  if (isRenamed) contents.push([`n:${userId}`, JSON.stringify(username ?? null)])
+  // Of a visible user only the first time is said: others know the user, even if this node is lost at once.
+  const isFirst = contentOf(`s:${userId}`, port.fold) === 'null'
+  if (isFirst || !isVisible)
+    contents.push([`s:${userId}`, JSON.stringify(lastSeenOf(userId, lastSeen, port))])
+  return contents
+}
+
+/**
+ * Whether this node knows a newer choice than the log. It also ends a choice: one that it wrote, or one of a user whose
+ * last session in the cluster ended here. While the user is on another node, it ends none: a hidden user stays hidden.
+ */
+function decidesChoice(
+  userId: UserId,
+  { isHere, madeAt }: PresentUser,
+  { node, fold }: ComposePort,
+): boolean {
+  const known = fold.chosen(userId)
+  const isNewest = madeAt >= (known?.madeAt ?? 0)
+  // Of a user who is gone, this node keeps less than the choice.
+  if (isHere && isNewest) return true
+  const isLast = !isHere && fold.fact(node, userId) !== undefined
+  const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
+  return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)
+}
+
+/**
+ * When the user was last seen on any node. A time that this node wrote is replaced: its clock may have been wrong. What
+ * other nodes have heard of a user counts only up to the moment of hiding.
+ */
+function lastSeenOf(userId: UserId, lastSeen: number, { node, fold }: ComposePort): number {
+  const key = `s:${userId}` as const
+  const isOwn = splitValue(fold.register(key))?.node === node
+  const known = isOwn ? 'null' : contentOf(key, fold)
+  const isVisible = presenceOf(fold.of(userId)).status !== 'offline'
+  const heard = isVisible ? (fold.signOfLife(userId, node) ?? 0) : 0
+  return Math.max(lastSeen, heard, Number(JSON.parse(known)))
+}
+
+/** A value that replaces the known one; `undefined` if the log has this content and it need not be said again. */
+function registerOf(
+  key: RegisterKey,
+  json: string,
+  at: number,
+  { node, unread, fold }: Pick<ComposePort, 'node' | 'unread'> & { readonly fold: Pick<Fold, 'register'> },
+  isAgain = false,
+): RegisterItem | undefined {
+  const sent = splitValue(unread(key))
+  if (!sent && !isAgain && json === contentOf(key, fold)) return undefined
+  const known = splitValue(fold.register(key))
+  const stamp = Math.max(at, (known?.stamp ?? 0) + 1, (sent?.stamp ?? 0) + 1)
+  return [key, joinValue({ stamp, node, json })]
+}
+
+/** The content of a register in the log. Without a value, a choice is plain, and a name or a time is null. */
+export function contentOf(key: RegisterKey, fold: Pick<Fold, 'register'>): string {
+  const known = splitValue(fold.register(key))
+  if (known) return known.json
+  if (key.startsWith('c:')) return jsonOf(NO_CHOICE, 0)
+  return key.startsWith('v:') ? jsonOf(NO_CHOICE) : 'null'
+}
+
+function jsonOf({ status, text, expiresAt }: Choice, madeAt?: number): string {
+  return JSON.stringify({ status, text, expiresAt, madeAt })
+}
+
+/** The cause of a fact that should make no difference for others. */
+function usualCause({ sessions }: Said): Cause {
+  if (sessions === 'none') return 'left'
+  return sessions
+}

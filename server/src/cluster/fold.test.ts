@@ -1,0 +1,343 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { NO_CHOICE } from '../presence/choice.ts'
+import { presenceOf } from '../presence/fact.ts'
+import { games } from '../presence/testing/games.ts'
+import type { EntryBody, EntryKind, FactItem, NodeFact, Place, RegisterItem } from './entry.ts'
+import { type Applied, Fold } from './fold.ts'
+import { joinValue } from './registers.ts'
+import {
+  compareLoaded,
+  compareWithRedis,
+  loadGame,
+  logActs,
+  NODES,
+  playLog,
+  register,
+  stateOf,
+} from './testing/log.game.ts'
+
+const T = Date.UTC(2030, 0, 1)
+const ACTIVE: NodeFact = { p: 1, n: 1, h: T, s: {} }
+const IDLE: NodeFact = { ...ACTIVE, p: 2 }
+const HELD: NodeFact = { ...ACTIVE, n: 0 }
+const WAITING: NodeFact = { ...ACTIVE, p: 0 }
+
+function value(content: unknown, stamp = T, node = 'a'): string {
+  return joinValue({ stamp, node, json: JSON.stringify(content) })
+}
+
+/** A fold with a log of its own. */
+class Log {
+  readonly fold = new Fold()
+  #seq = 0
+
+  say(node: string, facts: readonly FactItem[], registers: readonly RegisterItem[] = [], at = T): Applied {
+    return this.append(node, 'say', { facts, registers, at })
+  }
+
+  append(node: string, kind: EntryKind, body: Partial<EntryBody> = {}): Applied {
+    const seq = ++this.#seq
+    const whole = { format: 1, at: T, facts: [], registers: [], ...body } as const
+    return this.fold.apply({ place: { epoch: 1, seq }, node, batch: seq, kind, body: whole })
+  }
+}
+
+const NOTHING: Applied = { facts: [], archived: [], forgotten: [], chose: [] }
+const says = ({ facts }: Applied) =>
+  facts.map(fact => `${fact.userId} ${presenceOf(fact).status} ${fact.cause}`)
+
+describe('facts', () => {
+  test('a user is active if one node says so, idle if all are, and present while any node shows the user', () => {
+    const log = new Log()
+    expect(says(log.say('a', [['ann', IDLE, 'opened']]))).toEqual(['ann away opened'])
+    expect(says(log.say('b', [['ann', ACTIVE, 'opened']]))).toEqual(['ann online active'])
+    expect(says(log.say('a', [['ann', null, 'left']]))).toEqual([])
+    expect(says(log.say('a', [['ann', IDLE, 'opened']]))).toEqual([])
+    expect(says(log.say('b', [['ann', null, 'lost']]))).toEqual(['ann away idle'])
+    expect(says(log.say('a', [['ann', WAITING, 'lost']], [['s:ann', value(T)]]))).toEqual([
+      'ann offline lost',
+    ])
+  })
+
+  test('a fact that is not shown, and a repeated fact, make no difference', () => {
+    const log = new Log()
+    expect(log.say('a', [['ann', WAITING, 'opened']])).toEqual(NOTHING)
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    expect(log.say('a', [['ann', { ...ACTIVE, h: T + 5, n: 2 }, 'active']])).toEqual(NOTHING)
+    expect(log.fold.of('ann').lastSeen).toBe(T + 5)
+  })
+
+  test('the fact of a change has the choice, the name, the time and the cause', () => {
+    const log = new Log()
+    const choice = { status: 'busy', text: 'at lunch', expiresAt: T + 9 } as const
+    const registers: RegisterItem[] = [
+      ['v:ann', value(choice)],
+      ['n:ann', value('Ann')],
+    ]
+    expect(log.say('a', [['ann', { ...ACTIVE, h: T - 3 }, 'opened']], registers, T + 1)).toEqual({
+      ...NOTHING,
+      facts: [
+        {
+          userId: 'ann',
+          sessions: 'active',
+          choice,
+          username: 'Ann',
+          lastSeen: T - 3,
+          cause: 'opened',
+          at: T + 1,
+        },
+      ],
+      chose: ['ann'],
+    })
+    expect(says(log.say('a', [['ann', ACTIVE, 'expired']], [['v:ann', value(NO_CHOICE, T + 1)]]))).toEqual([
+      'ann online expired',
+    ])
+    expect(says(log.say('b', [], [['v:ann', value(choice, T + 2)]]))).toEqual(['ann busy chosen'])
+    expect(says(log.say('b', [], [['n:ann', value('Anna', T + 2)]]))).toEqual(['ann busy renamed'])
+  })
+
+  test('[R4] a choice to be hidden hides the sessions on all nodes, and showing is an arrival', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    log.say('b', [['ann', ACTIVE, 'opened']])
+    const hide: RegisterItem[] = [
+      ['v:ann', value({ status: 'offline' }, T + 1)],
+      ['s:ann', value(T + 1)],
+    ]
+    expect(says(log.say('a', [['ann', ACTIVE, 'left']], hide))).toEqual(['ann offline left'])
+    // The time of a hidden user stands still, whatever the nodes know.
+    expect(log.say('b', [['ann', { ...ACTIVE, h: T + 9 }, 'active']])).toEqual(NOTHING)
+    expect(log.fold.of('ann').lastSeen).toBe(T + 1)
+    expect(log.say('b', [['ann', null, 'lost']])).toEqual(NOTHING)
+    expect(says(log.say('a', [], [['v:ann', value(NO_CHOICE, T + 2)]]))).toEqual(['ann online opened'])
+  })
+
+  test('a last session that is lost while the user hides is no cause `lost`', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    const hide: RegisterItem[] = [['v:ann', value({ status: 'offline' })]]
+    expect(says(log.say('a', [['ann', ACTIVE, 'lost']], hide))).toEqual(['ann offline left'])
+  })
+})
+
+describe('registers', () => {
+  test('of two values the greater string wins: by time, then by node, then by content', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']], [['n:ann', value('Ann', T, 'b')]])
+    const name = (text: string, stamp: number, node: string) => {
+      log.say('a', [], [['n:ann', value(text, stamp, node)]])
+      return log.fold.of('ann').username
+    }
+    expect(name('Bob', T - 1, 'c')).toBe('Ann')
+    expect(name('Bob', T, 'a')).toBe('Ann')
+    expect(name('Al', T, 'b')).toBe('Ann')
+    expect(name('Bea', T, 'b')).toBe('Bea')
+    expect(name('Cleo', T, 'c')).toBe('Cleo')
+    expect(name('Dora', T + 1, 'a')).toBe('Dora')
+    expect(log.fold.register('n:ann')).toBe(value('Dora', T + 1, 'a'))
+  })
+
+  test('a value that cannot be read, and a register of an unknown kind, are ignored', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']], [['n:ann', value('Ann')]])
+    for (const bad of [
+      '',
+      'x',
+      '999999999999999',
+      '999999999999999|a',
+      '999999999999999|a|{',
+      '99999999999999x|a|1',
+    ]) {
+      expect(
+        log.say(
+          'a',
+          [],
+          [
+            ['n:ann', bad],
+            ['v:ann', bad],
+            ['c:ann', bad],
+            ['s:ann', bad],
+          ],
+        ),
+      ).toEqual(NOTHING)
+    }
+    expect(log.say('a', [], [['x:ann' as 'n:ann', value('Bob', T + 1)]])).toEqual(NOTHING)
+    expect(log.fold.of('ann')).toMatchObject({ username: 'Ann', choice: NO_CHOICE })
+  })
+
+  test('the name and the time of an offline user are no change, and a user without a time was never seen', () => {
+    const log = new Log()
+    expect(log.say('a', [], [['n:ann', value('Ann')]])).toEqual(NOTHING)
+    expect(log.say('a', [], [['s:ann', value(T)]]).archived).toEqual([
+      { userId: 'ann', lastSeen: T, username: 'Ann' },
+    ])
+    expect(log.say('a', [], [['s:ann', value(T)]])).toEqual(NOTHING)
+    expect(log.say('a', [], [['s:ann', value(T - 5, T + 1)]]).archived).toMatchObject([{ lastSeen: T - 5 }])
+    expect(log.say('a', [], [['s:ann', value(null, T + 2)]])).toEqual({ ...NOTHING, forgotten: ['ann'] })
+    expect(log.fold.of('ann').lastSeen).toBeUndefined()
+  })
+
+  test('a choice that was acknowledged is no difference for others, but it is reported', () => {
+    const log = new Log()
+    const chosen = { status: 'busy', madeAt: T } as const
+    expect(log.say('a', [], [['c:ann', value(chosen)]])).toEqual({ ...NOTHING, chose: ['ann'] })
+    expect(log.fold.chosen('ann')).toEqual({ choice: { status: 'busy' }, madeAt: T })
+    // Without a session in the cluster only a choice with an end, and to be hidden, still counts.
+    expect(log.fold.choiceOf('ann')).toBeUndefined()
+    log.say('b', [['ann', WAITING, 'opened']])
+    expect(log.fold.choiceOf('ann')?.madeAt).toBe(T)
+    log.say(
+      'a',
+      [],
+      [
+        ['c:bob', value({ ...chosen, expiresAt: T + 9 })],
+        ['c:eve', value({ status: 'offline', madeAt: T })],
+      ],
+    )
+    expect([log.fold.choiceOf('bob')?.choice, log.fold.choiceOf('eve')?.choice]).toEqual([
+      { status: 'busy', expiresAt: T + 9 },
+      { status: 'offline' },
+    ])
+  })
+})
+
+describe('members', () => {
+  test('a node that asserts drops at its end what it does not say again, and nothing before', () => {
+    const log = new Log()
+    log.say('a', [
+      ['ann', ACTIVE, 'opened'],
+      ['bob', ACTIVE, 'opened'],
+    ])
+    log.say('b', [['eve', ACTIVE, 'opened']])
+    expect(log.append('a', 'join')).toEqual(NOTHING)
+    expect(log.fold.isAsserting('a')).toBe(true)
+    expect(log.say('a', [['ann', ACTIVE, 'active']])).toEqual(NOTHING)
+    expect(log.append('b', 'end')).toEqual(NOTHING)
+    expect(says(log.append('a', 'end'))).toEqual(['bob offline lost'])
+    expect(log.append('a', 'end')).toEqual(NOTHING)
+    expect(log.fold.isAsserting('a')).toBe(false)
+  })
+
+  test('a node that joins again before its end begins again', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    log.append('a', 'join', { facts: [['bob', ACTIVE, 'opened']] })
+    log.append('a', 'join')
+    log.say('a', [['ann', ACTIVE, 'active']])
+    expect(says(log.append('a', 'end'))).toEqual(['bob offline lost'])
+  })
+
+  test('a lost node is dropped with all it said, and one that left keeps it', () => {
+    const log = new Log()
+    log.say('a', [
+      ['ann', ACTIVE, 'opened'],
+      ['bob', ACTIVE, 'opened'],
+    ])
+    log.say('b', [['bob', IDLE, 'opened']])
+    log.append('a', 'join')
+    expect(log.append('a', 'left')).toEqual(NOTHING)
+    const registers: RegisterItem[] = [['s:ann', value(T + 7)]]
+    const lost = log.append('b', 'lost', { subject: 'a', registers, at: T + 9 })
+    expect(says(lost)).toEqual(['ann offline lost', 'bob away idle'])
+    expect(lost.facts[0]).toMatchObject({ lastSeen: T + 7, at: T + 9 })
+    expect([[...log.fold.members()], log.fold.isAsserting('a')]).toEqual([['b'], false])
+    expect(says(log.append('a', 'join', { facts: [['ann', ACTIVE, 'opened']] }))).toEqual([
+      'ann online opened',
+    ])
+  })
+
+  test('without a register, a user of a lost node was last seen as its fact says', () => {
+    const log = new Log()
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    expect(log.append('b', 'lost', { subject: 'a' }).facts).toMatchObject([{ userId: 'ann', lastSeen: T }])
+  })
+
+  test('[R2] the sign of life grows with the entries of a node, but not of a user who is held, waits or is there only', () => {
+    const log = new Log()
+    log.say('a', [
+      ['ann', ACTIVE, 'opened'],
+      ['bob', HELD, 'opened'],
+      ['eve', WAITING, 'opened'],
+    ])
+    log.append('b', 'beat', { at: T + 90_000 })
+    const signs = () => ['ann', 'bob', 'eve', 'joe'].map(userId => log.fold.signOfLife(userId))
+    expect(signs()).toEqual([T, T, undefined, undefined])
+    log.append('a', 'beat', { at: T + 90_000 })
+    expect(signs()).toEqual([T + 60_000, T, undefined, undefined])
+    expect(log.fold.signOfLife('ann', 'a')).toBeUndefined()
+  })
+
+  test('an entry of an unknown format is ignored and counted', () => {
+    const log = new Log()
+    const body = { format: 2 as 1, facts: [['ann', ACTIVE, 'opened']] as const }
+    expect(log.append('a', 'say', body)).toEqual(NOTHING)
+    expect([log.fold.ignored, [...log.fold.members()]]).toEqual([1, []])
+  })
+})
+
+describe('random logs of three nodes', () => {
+  test('at each place, what all see follows from what stands in Redis, and is what was reported', () => {
+    let compared = 0
+    fc.assert(
+      fc.property(logActs, acts => {
+        compared += compareWithRedis(Fold, acts)
+      }),
+      games(1_000),
+    )
+    expect(compared).toBeGreaterThan(100)
+  })
+
+  test('a fold that was loaded at any place equals a fold of the whole log, as soon as nobody asserts', () => {
+    let compared = 0
+    fc.assert(
+      fc.property(loadGame, game => {
+        compared += compareLoaded(Fold, game)
+      }),
+      games(1_000),
+    )
+    expect(compared).toBeGreaterThan(100)
+  })
+
+  test('registers commute', () => {
+    fc.assert(
+      fc.property(fc.array(register), fc.infiniteStream(fc.nat()), (registers, order) => {
+        const shuffled = registers
+          .map(register => [order.next().value, register] as const)
+          .sort(([one], [other]) => one - other)
+          .map(([, register]) => register)
+        const [one, other] = [new Log(), new Log()]
+        one.say('a', [], registers)
+        other.say('a', [])
+        for (const register of shuffled) other.say('a', [], [register])
+        expect(stateOf(other.fold)).toEqual(stateOf(one.fold))
+      }),
+      games(500),
+    )
+  })
+
+  test('an assertion that repeats everything changes nothing', () => {
+    fc.assert(
+      fc.property(logActs, fc.constantFrom(...NODES), fc.nat({ max: 3 }), (acts, node, size) => {
+        const fold = new Fold()
+        playLog(acts, (_, entry) => fold.apply(entry))
+        if (NODES.some(node => fold.isAsserting(node))) return
+        const log = { ...new Log(), place: { epoch: 200, seq: 200 } satisfies Place }
+        const items = [...fold.facts(node)].map(([userId, fact]): FactItem => [userId, fact, 'lost'])
+        const registers = [...fold.registers()]
+        const body = { format: 1, at: 999, facts: [], registers: [] } as const
+        const say = (kind: EntryKind, more: Partial<EntryBody> = {}) =>
+          fold.apply({ place: log.place, node, batch: 999, kind, body: { ...body, ...more } })
+        const before = stateOf(fold)
+        expect(say('join')).toEqual(NOTHING)
+        expect(say('say', { facts: items.slice(0, size), registers })).toEqual(NOTHING)
+        expect(say('say', { facts: items.slice(size) })).toEqual(NOTHING)
+        expect(say('end')).toEqual(NOTHING)
+        // A node that has joined is a member, with or without facts.
+        const rest = before.facts.filter(([other]) => other !== node)
+        expect({ ...stateOf(fold), facts: rest }).toEqual({ ...before, facts: rest })
+      }),
+      games(500),
+    )
+  })
+})

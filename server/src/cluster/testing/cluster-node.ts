@@ -1,0 +1,110 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Change, Decision } from '../../presence/change.ts'
+import type { PresenceOptions } from '../../presence/options.ts'
+import type { Presence } from '../../presence/presence.ts'
+import type { AppendReply, Entry, EntryBody, EntryKind, NodeId, Place } from '../entry.ts'
+import type { Applied, Fold } from '../fold.ts'
+import type { RedisModel } from '../redis.model.ts'
+import type { Unplaced } from '../unplaced.ts'
+import type { ClusterParts } from './cluster-parts.ts'
+
+/**
+ * A node of a cluster that appends and reads when a test says so. It never loses a reply and never falls behind: the
+ * tests of the member have that.
+ */
+export class ClusterNode {
+  readonly id: NodeId
+  readonly fold: Fold
+  readonly presence: Presence
+  readonly unplaced: Unplaced
+  readonly changes: Change[] = []
+  readonly #redis: RedisModel
+  readonly #composeLost: ClusterParts['composeLost']
+  #place: Place = { epoch: 0, seq: 0 }
+  #batch = 0
+  #sayBatch: number | undefined
+  #now = 0
+
+  constructor(id: NodeId, options: PresenceOptions, redis: RedisModel, parts: ClusterParts) {
+    this.id = id
+    this.#composeLost = parts.composeLost
+    this.fold = new parts.Fold()
+    this.#redis = redis
+    this.presence = new parts.Presence(options, {
+      choiceOf: userId => this.fold.choiceOf(userId),
+      signOfLife: userId => this.fold.signOfLife(userId, id),
+    })
+    this.unplaced = new parts.Unplaced({
+      node: id,
+      fold: this.fold,
+      present: userId => this.presence.present(userId),
+    })
+  }
+
+  /** Loads what Redis holds, and joins. */
+  start(now: number): void {
+    this.presence.restore([], now)
+    const loaded = this.#redis.load()
+    if (loaded.end) this.#place = loaded.end
+    this.#follow(this.fold.load(loaded, now), now)
+    this.append('join', now)
+    this.append('end', now)
+  }
+
+  /** Another node is lost. */
+  judge(subject: NodeId, now: number): void {
+    const port = { node: this.id, unread: () => undefined }
+    const registers = this.#composeLost(subject, this.fold, port, now)
+    this.append('lost', now, { subject, registers })
+  }
+
+  append(kind: EntryKind, now: number, what: Partial<EntryBody> = {}): AppendReply {
+    const { epoch } = this.#redis
+    const body = JSON.parse(JSON.stringify({ format: 1, at: now, facts: [], registers: [], ...what }))
+    const knownBatch = Number.POSITIVE_INFINITY
+    return this.#redis.append({ epoch, node: this.id, batch: ++this.#batch, kind, body, knownBatch })
+  }
+
+  decide(decision: Decision, now: number): void {
+    this.unplaced.add(decision.facts, decision, now)
+  }
+
+  /** Appends what has changed, at most `limit` users, unless a batch is on its way. */
+  flush(limit: number, now: number): void {
+    if (this.unplaced.hasBatch || !this.unplaced.hasChanged) return
+    this.append('say', now, this.unplaced.compose(limit))
+    this.#sayBatch = this.#batch
+  }
+
+  /** Reads at most `count` entries. Returns whether there were any. */
+  read(count: number, now: number): boolean {
+    const entries = this.#redis.read(this.#place, count)
+    for (const entry of entries) this.#apply(entry, now)
+    return entries.length > 0
+  }
+
+  #apply(entry: Entry, now: number): void {
+    this.#place = entry.place
+    const applied = this.fold.apply(entry)
+    const isOwn = entry.node === this.id && entry.kind === 'say' && entry.batch === this.#sayBatch
+    const { facts, userIds } = isOwn ? this.unplaced.placed() : { facts: [], userIds: [] }
+    this.#follow(applied, now, facts, userIds)
+  }
+
+  #follow(
+    { facts, archived, forgotten, chose }: Applied,
+    now: number,
+    own: Decision['facts'] = [],
+    placed: readonly UserId[] = [],
+  ): void {
+    this.#now = Math.max(this.#now, now)
+    this.changes.push(...this.presence.apply(facts, own))
+    this.presence.applyArchived(archived)
+    this.presence.applyForgotten(forgotten)
+    for (const userId of new Set([...chose, ...placed])) {
+      if (this.unplaced.isUnread(userId)) continue
+      const { choice } = this.fold.of(userId)
+      this.decide(this.presence.learnChoice(userId, choice, this.fold.chosen(userId), this.#now), this.#now)
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { Presence } from '../../presence/presence.ts'
+import { composeLost } from '../compose.ts'
+import { Fold } from '../fold.ts'
+import { Unplaced } from '../unplaced.ts'
+
+/** The parts of a node of a cluster. A mutation test replaces them. */
+export interface ClusterParts {
+  readonly Presence: typeof Presence
+  readonly Fold: typeof Fold
+  readonly Unplaced: typeof Unplaced
+  readonly composeLost: typeof composeLost
+}
+
+export const PARTS: ClusterParts = { Presence, Fold, Unplaced, composeLost }

@@ -1,0 +1,95 @@
+import type { Change, Decision } from '../../presence/change.ts'
+import type { PresenceOptions } from '../../presence/options.ts'
+import type { Elsewhere, Presence } from '../../presence/presence.ts'
+import type { PresenceRecord } from '../../presence/record.ts'
+import { OneNode, type Outcome } from '../../presence/testing/one-node.ts'
+import type { StoredTimes } from '../../presence/wall-clock.ts'
+import type { Items } from '../compose.ts'
+import type { EntryKind } from '../entry.ts'
+import type { Unplaced } from '../unplaced.ts'
+import type { ClusterParts } from './cluster-parts.ts'
+
+const NODE = 'a'
+const NO_ITEMS: Items = { facts: [], registers: [] }
+
+/**
+ * Returns a node for the games of presence whose facts go through the log of a cluster of one node: they are composed,
+ * appended, folded and then applied, and the decision itself is not.
+ */
+export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
+  return class OneNodeCluster extends OneNode {
+    readonly #fold = new parts.Fold()
+    readonly #unplaced: Unplaced
+    #seq = 0
+    /** The time of the last decision. */
+    #now = 0
+
+    constructor(options: PresenceOptions, Core?: typeof Presence) {
+      const elsewhere: Elsewhere = {
+        choiceOf: userId => this.#fold.choiceOf(userId),
+        signOfLife: userId => this.#fold.signOfLife(userId, NODE),
+      }
+      super(options, Core, elsewhere)
+      const present = (userId: string) => this.core.present(userId)
+      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present })
+    }
+
+    override restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {
+      this.#now = now
+      super.restore(records, now, times)
+      // As if this process had been lost and joins again. What it asserts is visible already.
+      const join = this.#append('join', NO_ITEMS)
+      this.#unplaced.assert(
+        Array.from(this.core.records(), ({ userId }) => userId),
+        now,
+      )
+      const said = this.#append('say', this.#unplaced.compose(2, true))
+      this.#unplaced.placed()
+      const rest = this.#append('say', this.#unplaced.compose(1_000, true))
+      this.#unplaced.placed()
+      for (const { facts } of [join, said, rest, this.#append('end', NO_ITEMS)]) {
+        for (const fact of facts) {
+          const seen = this.core.see(fact.userId)
+          if (seen.status === 'offline') throw new Error(`an assertion shows ${fact.userId}`)
+        }
+      }
+    }
+
+    /** Takes the steps one by one. An entry has only the last state of a user, so two changes need two entries. */
+    override advance(now: number, limit: number): Outcome {
+      const outcomes = [super.advance(now, 1)]
+      while (outcomes.length < limit && this.nextDeadline <= now) outcomes.push(super.advance(now, 1))
+      return {
+        facts: outcomes.flatMap(({ facts }) => facts),
+        records: outcomes.flatMap(({ records }) => records),
+        forgotten: outcomes.flatMap(({ forgotten }) => forgotten),
+        choices: outcomes.flatMap(({ choices }) => choices),
+        ended: outcomes.flatMap(({ ended }) => ended),
+        changes: outcomes.flatMap(({ changes }) => changes),
+        dirty: outcomes.flatMap(({ dirty }) => dirty),
+      }
+    }
+
+    protected override publish(decision: Decision, now: number): Change[] {
+      this.#now = now
+      this.#unplaced.add(decision.facts, decision, now)
+      const { facts, archived, forgotten, chose } = this.#append('say', this.#unplaced.compose(1_000))
+      const changes = this.core.apply(facts, this.#unplaced.placed().facts)
+      this.core.applyArchived(archived)
+      this.core.applyForgotten(forgotten)
+      for (const userId of chose) {
+        const agreed = [this.#fold.of(userId).choice, this.#fold.chosen(userId)] as const
+        const { facts, choices } = this.core.learnChoice(userId, ...agreed, this.#now)
+        if (facts.length + choices.length > 0) throw new Error(`a node learns its own choice of ${userId}`)
+      }
+      return changes
+    }
+
+    #append(kind: EntryKind, items: Items) {
+      const seq = ++this.#seq
+      // The log is text.
+      const body = JSON.parse(JSON.stringify({ format: 1, at: this.#now, ...items }))
+      return this.#fold.apply({ place: { epoch: 1, seq }, node: NODE, batch: seq, kind, body })
+    }
+  }
+}

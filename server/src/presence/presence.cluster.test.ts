@@ -1,0 +1,169 @@
+import { beforeEach, expect, test } from 'vitest'
+import type { Choice } from './choice.ts'
+import type { Fact } from './fact.ts'
+import type { KnownChoice } from './here.ts'
+import { Presence } from './presence.ts'
+import { AT_ONCE, DEFAULTS } from './testing/options.ts'
+import { HOUR, named, T } from './testing/scenario.ts'
+
+// What presence does in a cluster: it decides for its own users, and shows what all nodes agree on.
+
+const ONLINE = { status: 'online' } as const
+const BUSY = { status: 'busy' } as const
+const HIDDEN = { status: 'offline' } as const
+
+let presence: Presence
+/** The choices and signs of life that other nodes know. */
+let choices: Map<string, KnownChoice>
+let signs: Map<string, number>
+
+beforeEach(() => {
+  choices = new Map()
+  signs = new Map()
+  presence = newPresence()
+})
+
+function newPresence(options = AT_ONCE): Presence {
+  const made = new Presence(options, { choiceOf: id => choices.get(id), signOfLife: id => signs.get(id) })
+  made.restore([], T)
+  return made
+}
+
+const open = (userId: string, now = T) => presence.open(userId, named('s'), now)
+
+function fact(userId: string, what: Partial<Fact> = {}): Fact {
+  return {
+    userId,
+    sessions: 'active',
+    choice: ONLINE,
+    username: undefined,
+    lastSeen: T,
+    cause: 'opened',
+    at: T,
+    ...what,
+  }
+}
+
+const learn = (shown: Choice, chosen?: KnownChoice, now = T) =>
+  presence.learnChoice('ann', shown, chosen, now)
+
+test('a fact is pending until the log has it, whatever others see meanwhile', () => {
+  const { facts } = open('ann')
+  presence.apply([fact('ann', { lastSeen: T + 5 })], [])
+  expect(presence.see('ann').status).toBe('online')
+  // What the node has said itself counts, until the log has it.
+  const { facts: left } = presence.leave('ann', 's', T)
+  expect(presence.present('ann').lastSeen).toBe(T)
+  presence.apply([fact('ann', { sessions: 'none', lastSeen: T + 9, username: 'Ann' })], [...facts, ...left])
+  expect(presence.present('ann')).toMatchObject({ lastSeen: T + 9, username: 'Ann', isHere: false })
+})
+
+test('a user whom others see because of another node is known once', () => {
+  presence.open('ann', named('s'), T, { choice: HIDDEN })
+  expect([presence.knownCount, presence.record('ann')?.unseen]).toEqual([1, true])
+  presence.apply([fact('ann')], [])
+  expect([presence.knownCount, presence.record('ann')?.unseen]).toEqual([1, undefined])
+  presence.applyArchived([{ userId: 'bob', lastSeen: T - 7, username: 'Bob' }])
+  expect(presence.see('bob')).toMatchObject({ status: 'offline', lastSeen: T - 7, username: 'Bob' })
+  presence.open('eve', named('s'), T, { choice: HIDDEN })
+  presence.applyArchived([{ userId: 'eve', lastSeen: T - 9, username: undefined }])
+  expect([presence.knownCount, presence.record('eve')?.unseen]).toEqual([3, undefined])
+})
+
+test('[R9] a user whom the nodes have forgotten is unknown, or was never seen if the user is here', () => {
+  presence.applyArchived([
+    { userId: 'ann', lastSeen: T, username: 'Ann' },
+    { userId: 'bob', lastSeen: T, username: 'Bob' },
+  ])
+  presence.open('bob', named('s'), T, { choice: HIDDEN })
+  presence.applyForgotten(['ann', 'bob', 'eve'])
+  expect(['ann', 'bob'].map(userId => presence.see(userId).lastSeen)).toEqual([null, null])
+  expect([presence.record('ann'), presence.record('bob')?.unseen]).toEqual([undefined, true])
+  expect(presence.knownCount).toBe(1)
+})
+
+test('a user who is visible on another node is not forgotten', () => {
+  presence = newPresence({ ...DEFAULTS, keepMs: 5, maxKnown: 1 })
+  // This node keeps the time of the choice of a user who has left.
+  presence.apply(presence.open('ann', named('s'), T).facts)
+  presence.apply(presence.setStatus('ann', BUSY, T).facts)
+  presence.apply(presence.leave('ann', 's', T).facts)
+  presence.apply([fact('ann')], [])
+  expect(presence.forgetStale(T + HOUR, 10).forgotten).toEqual([])
+  expect(presence.open('bob', named('s'), T + HOUR).forgotten).toEqual([])
+})
+
+test('[R2] the last sign of life of a visible user is the latest of all nodes', () => {
+  presence.apply(open('ann').facts)
+  presence.apply([fact('bob')], [])
+  signs.set('ann', T - 5).set('bob', T + 5)
+  presence.heard('nobody', T + 10)
+  expect([presence.see('ann').lastSeen, presence.see('bob').lastSeen]).toEqual([T, T + 5])
+  signs.set('ann', T + 7)
+  expect(presence.see('ann').lastSeen).toBe(T + 7)
+})
+
+test('a user arrives with the choice that the cluster knows, and it ends here too', () => {
+  choices.set('ann', { choice: { ...BUSY, expiresAt: T + 9 }, madeAt: T - 4 })
+  expect(open('ann').facts).toMatchObject([{ choice: BUSY }])
+  expect([presence.choice('ann').status, presence.chosenAt('ann')]).toEqual(['busy', T - 4])
+  expect(presence.nextDeadline).toBe(T + 9)
+  expect(presence.advance(T + 9, 10).facts).toMatchObject([{ choice: ONLINE, cause: 'expired' }])
+  choices.set('bob', { choice: HIDDEN, madeAt: T - 4 })
+  expect(open('bob').facts).toEqual([])
+  choices.set('eve', { choice: { ...BUSY, expiresAt: T }, madeAt: T - 4 })
+  expect(open('eve').facts).toMatchObject([{ choice: ONLINE }])
+})
+
+test('a choice that was made on another node counts here, and the connections here are told', () => {
+  presence.apply(open('ann').facts)
+  const { facts, choices } = learn(BUSY, { choice: BUSY, madeAt: T + 1 }, T + 2)
+  expect([facts, choices]).toEqual([[], [{ userId: 'ann', choice: BUSY, madeAt: T + 1 }]])
+  expect(presence.present('ann').said.choice).toEqual(BUSY)
+  expect(learn(BUSY, { choice: BUSY, madeAt: T + 1 }, T + 3)).toMatchObject({
+    facts: [],
+    records: [],
+    choices: [],
+  })
+  expect(presence.learnChoice('bob', BUSY, undefined, T)).toMatchObject({ records: [] })
+})
+
+test('a newer choice that was made here stays, and is said again', () => {
+  presence.apply(open('ann').facts)
+  presence.apply(presence.setStatus('ann', HIDDEN, T + 5).facts)
+  const { facts, choices } = learn(BUSY, { choice: BUSY, madeAt: T + 4 }, T + 6)
+  expect(facts).toMatchObject([{ choice: HIDDEN, cause: 'left' }])
+  expect([choices, presence.choice('ann')]).toEqual([[], HIDDEN])
+})
+
+test('a choice that was acknowledged elsewhere and is not shown yet is said by this node too', () => {
+  presence.apply(open('ann').facts)
+  expect(learn(ONLINE, { choice: BUSY, madeAt: T + 1 }, T + 2).facts).toMatchObject([{ choice: BUSY }])
+  const ended = { ...BUSY, text: 'ended', expiresAt: T + 2 }
+  expect(learn(BUSY, { choice: ended, madeAt: T + 2 }, T + 3).facts).toMatchObject([{ choice: ONLINE }])
+})
+
+test('a user without a session here learns nothing', () => {
+  presence = newPresence(DEFAULTS)
+  presence.apply(presence.open('ann', named('s'), T).facts)
+  presence.apply(presence.setStatus('ann', BUSY, T).facts)
+  presence.apply(presence.leave('ann', 's', T).facts)
+  expect(learn(HIDDEN, { choice: HIDDEN, madeAt: T + 5 }).records).toEqual([])
+  expect(presence.record('ann')?.keptHidden).toBeUndefined()
+})
+
+test('the log is told when each session was opened, but not of one from before a restart', () => {
+  const { records } = open('ann', T + 3)
+  presence.open('ann', named('s2'), T + 4)
+  presence.lose('ann', 's', T + 5)
+  expect(presence.present('ann')).toMatchObject({ connections: 1, sessions: { s: T + 3, s2: T + 4 } })
+  const next = newPresence({ ...DEFAULTS })
+  next.restore(records, T + 6)
+  expect(next.present('ann')).toMatchObject({
+    connections: 0,
+    sessions: {},
+    isHere: true,
+    isVisible: true,
+    lastSeen: T + 3,
+  })
+})
