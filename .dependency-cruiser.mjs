@@ -25,14 +25,21 @@ export default {
       name: 'tracker-and-feed-import-ports',
       severity: 'error',
       from: {
-        path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/|cluster/)',
+        path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/)',
         pathNot: notTests,
       },
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|changes/feed\\.ts$|cluster/(log|entry|append|append-script|redis-url|registers|fold|compose|unplaced)\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
+    },
+    {
+      name: 'cluster-imports-presence',
+      comment: 'What nodes tell each other is about presence, and about nothing else.',
+      severity: 'error',
+      from: { path: '^server/src/cluster/', pathNot: notTests },
+      to: { path: '^(server|testing|e2e|bench|scripts)/', pathNot: '^server/src/(cluster|presence)/' },
     },
     {
       name: 'time-imports-nothing-of-ours',

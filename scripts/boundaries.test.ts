@@ -28,6 +28,7 @@ test.each([
   ['presence-is-pure', 'server/src/presence/a.ts', 'server/src/log.ts'],
   ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/gateway/hub.ts'],
   ['tracker-and-feed-import-ports', 'server/src/tracker.ts', 'server/src/storage/json-file.ts'],
+  ['cluster-imports-presence', 'server/src/cluster/member.ts', 'server/src/time/clock.ts'],
   ['time-imports-nothing-of-ours', 'server/src/time/clock.ts', 'server/src/log.ts'],
   ['adapters-do-not-import-each-other', 'server/src/gateway/a.ts', 'server/src/storage/json-file.ts'],
   ['fanout-does-not-import-transports', 'server/src/fanout/hub.ts', 'server/src/gateway/frames.ts'],

@@ -1,7 +1,7 @@
 -- Appends one entry to the log and keeps its content, as one step. It knows no rule of presence.
 -- entry.ts explains the request and the replies; append.ts makes KEYS and ARGV.
 local log, nodes, here, users, subjectHere = unpack(KEYS)
-local epoch, node, batch, kind, subject, knownBatch, id, oldest, about, body, facts = unpack(ARGV, 1, 11)
+local epoch, node, batch, kind, subject, knownBatch, id, oldest, server, about, body, facts = unpack(ARGV, 1, 12)
 
 -- Lua compares strings by the locale of Redis, where "B" may be greater than "a". The nodes compare bytes.
 local function isGreater(one, other)
@@ -27,12 +27,12 @@ if subjectHere and tonumber(redis.call('HGET', nodes, subject) or 0) > tonumber(
 local entry = {'node', node, 'batch', batch, 'kind', kind, 'body', body}
 local place = redis.call('XADD', log, 'MINID', '~', oldest, id, unpack(entry))
 redis.call('HSET', nodes, node, batch)
-if kind == 'epoch' then redis.call('HSET', nodes, 'epoch', place:match('%d+')) end
+if kind == 'epoch' then redis.call('HSET', nodes, 'epoch', place:match('%d+'), 'server', server) end
 if about ~= '' then redis.call('HSET', nodes, node .. '.about', about) end
 -- UNLINK frees the memory in the background: there may be 100,000 users.
 if kind == 'join' then redis.call('UNLINK', here) end
-local registers = 12 + 2 * facts
-for i = 12, registers - 1, 2 do
+local registers = 13 + 2 * facts
+for i = 13, registers - 1, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', here, ARGV[i]) else redis.call('HSET', here, ARGV[i], ARGV[i + 1]) end
 end
 for i = registers, #ARGV, 2 do

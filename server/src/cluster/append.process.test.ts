@@ -133,6 +133,7 @@ const GUARDS = SCRIPT.split('\n').filter(
 
 /** Guards that are only a part of their line, as what stands there and what instead. */
 const PARTS: readonly (readonly [part: string, instead: string])[] = [
+  [", 'server', server) end", ') end'],
   ["epoch ~= current or (epoch == '' and kind ~= 'epoch')", 'epoch ~= current'],
   ["epoch ~= current or (epoch == '' and kind ~= 'epoch')", "epoch == '' and kind ~= 'epoch'"],
   [" and kind ~= 'join' and kind ~= 'epoch' then", " and kind ~= 'epoch' then"],

@@ -11,7 +11,8 @@ import type {
   Loaded,
   NodeFact,
 } from './entry.ts'
-import { isBefore, RedisModel } from './redis.model.ts'
+import { isBefore } from './place.ts'
+import { RedisModel } from './redis.model.ts'
 
 /** A Redis, or the model of it, that executes `append.lua`. */
 export interface AppendTarget {
@@ -325,6 +326,16 @@ export const APPEND_RULES: readonly AppendRule[] = [
       expect(kept).toEqual([first, first, first, first, first, newer, longer, longer, longer])
       await target.append(request('say', 99, { body: { registers: [['n:ann', stamped(1, 'a', 'Ann')]] } }))
       expect([...(await target.load()).registers.keys()].toSorted()).toEqual(['c:ann', 'n:ann'])
+    },
+  ],
+  [
+    'the server on which an epoch begins is kept beside it, and only then',
+    async target => {
+      await target.append(request('epoch', 1, { epoch: undefined, newEpoch: EPOCH, server: 'one' }))
+      await target.append(request('beat', 2, { server: 'two' }))
+      expect(await target.load()).toMatchObject({ epoch: EPOCH, server: 'one' })
+      await target.append(request('epoch', 3, { newEpoch: EPOCH + 9, server: 'three' }))
+      expect(await target.load()).toMatchObject({ epoch: EPOCH + 9, server: 'three' })
     },
   ],
   [

@@ -34,7 +34,7 @@ export function redisKeys(prefix: string): RedisKeys {
 /** KEYS and ARGV of `append.lua` for a request. */
 export function appendCommand(
   names: RedisKeys,
-  { epoch, node, batch, kind, body, knownBatch = 0, newEpoch, oldest }: AppendRequest,
+  { epoch, node, batch, kind, body, knownBatch = 0, newEpoch, server = '', oldest }: AppendRequest,
 ): { readonly keys: string[]; readonly args: string[] } {
   const { facts, registers, about } = body
   const subject = kind === 'lost' ? body.subject : undefined
@@ -49,6 +49,7 @@ export function appendCommand(
     `${knownBatch}`,
     kind === 'epoch' ? `${newEpoch}-${newEpoch}` : `${epoch}-*`,
     oldest ? placeText(oldest) : '0',
+    server,
     about ? JSON.stringify(about) : '',
     JSON.stringify(body),
     `${facts.length}`,
@@ -133,7 +134,7 @@ function parsed(text: string | undefined): unknown {
 
 function isBody(value: unknown): value is EntryBody {
   if (!isObject(value)) return false
-  const { format, at, facts, registers, kicks, subject, again, about } = value
+  const { format, at, facts, registers, kicks, subject, again, about, since, isComplete } = value
   return (
     format === 1 &&
     isWhole(at) &&
@@ -142,6 +143,8 @@ function isBody(value: unknown): value is EntryBody {
     (kicks === undefined || isListOf(kicks, isText)) &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
+    (since === undefined || isWhole(since)) &&
+    (isComplete === undefined || typeof isComplete === 'boolean') &&
     (about === undefined || isAbout(about))
   )
 }

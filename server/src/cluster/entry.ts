@@ -4,7 +4,7 @@ import type { Cause } from '../presence/fact.ts'
 // What stands in the log of a cluster, and what `append.lua` is asked. The names are short because each entry carries
 // them.
 
-/** A random id of one process, of letters, digits, `-` and `_`. Not `epoch`, which is a field beside the ids. */
+/** A random id of one process, of letters, digits, `-` and `_`. Not `epoch` or `server`, which stand beside the ids. */
 export type NodeId = string
 
 /**
@@ -67,6 +67,13 @@ export interface EntryBody {
   readonly again?: boolean
   /** With `join` and `left`: what the other nodes keep about the node. It replaces what they have. */
   readonly about?: NodeAbout
+  /**
+   * With `join`, `beat` and `epoch`: when this process joined first, in ms since the epoch by the clock of Redis. The
+   * member that joined first is the eldest. With `beat` too, so that a node that has loaded learns it.
+   */
+  readonly since?: number
+  /** With `end`: the node has asserted all registers that it knows. The eldest member does so in each epoch. */
+  readonly isComplete?: boolean
 }
 
 /** What all nodes know about a node, besides its facts. */
@@ -100,6 +107,11 @@ export interface AppendRequest {
   readonly knownBatch?: number
   /** With `epoch`: the epoch that begins. It is greater than all before. */
   readonly newEpoch?: number
+  /**
+   * With `epoch`: identifies the server on which it begins; see `ServerInfo`. Redis keeps it beside the epoch. A node
+   * that loads compares it: after a restart of Redis that no other node has noticed, places would be given twice.
+   */
+  readonly server?: string
   /** Entries before this place are not needed any more. */
   readonly oldest?: Place
 }
@@ -124,6 +136,8 @@ export interface Loaded {
   /** The end of the log; `undefined` if the log is empty. The rest is at least as new. */
   readonly end: Place | undefined
   readonly epoch: number | undefined
+  /** The server on which the epoch began. */
+  readonly server: string | undefined
   /** The last batch of each member. */
   readonly nodes: ReadonlyMap<NodeId, number>
   /** What is known about the members that have said it. */

@@ -9,6 +9,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { isBefore } from './place.ts'
 
 /** What Redis holds and `append.lua` does, in the simplest form. The simulator runs on it; the suite compares both. */
 export class RedisModel {
@@ -16,6 +17,7 @@ export class RedisModel {
   /** The place of the last entry, also if the log was trimmed since. */
   end: Place | undefined
   epoch: number | undefined
+  server: string | undefined
   nodes = new Map<NodeId, number>()
   abouts = new Map<NodeId, NodeAbout>()
   facts = new Map<NodeId, Map<UserId, NodeFact>>()
@@ -39,6 +41,7 @@ export class RedisModel {
     if (oldest) this.log = this.log.filter(entry => !isBefore(entry.place, oldest))
     this.end = place
     this.epoch = place.epoch
+    if (kind === 'epoch') this.server = request.server ?? ''
     this.nodes.set(node, batch)
     if (body.about) this.abouts.set(node, body.about)
     if (kind === 'join') this.facts.delete(node)
@@ -65,6 +68,7 @@ export class RedisModel {
     return structuredClone({
       end: this.end,
       epoch: this.epoch,
+      server: this.server,
       nodes: this.nodes,
       abouts: this.abouts,
       facts: this.facts,
@@ -90,9 +94,4 @@ export class RedisModel {
     const { epoch, seq } = this.end as Place
     return { epoch, seq: seq + 1 }
   }
-}
-
-/** Whether a place comes before another one. */
-export function isBefore(one: Place, other: Place): boolean {
-  return one.epoch < other.epoch || (one.epoch === other.epoch && one.seq < other.seq)
 }

@@ -178,11 +178,13 @@ function carry(
       // First of all: whatever is read later is at least as new.
       const end = await endOfLog()
       let epoch: number | undefined
+      let server: string | undefined
       const nodes = new Map<NodeId, number>()
       const abouts = new Map<NodeId, NodeAbout>()
       for await (const [field, value] of rows(keys.nodes)) {
         const about = field.endsWith('.about') ? readAbout(value) : undefined
         if (field === 'epoch') epoch = Number(value)
+        else if (field === 'server') server = value
         else if (!field.includes('.')) nodes.set(field, Number(value))
         else if (known(about)) abouts.set(field.slice(0, -'.about'.length), about)
       }
@@ -197,7 +199,7 @@ function carry(
       }
       const registers = new Map<string, string>()
       for await (const [key, value] of rows(keys.users)) registers.set(key, value)
-      return { end, epoch, nodes, abouts, facts, registers }
+      return { end, epoch, server, nodes, abouts, facts, registers }
     },
     async time() {
       const [seconds, microseconds] = (await ask('TIME')) as [string, string]

@@ -1,0 +1,84 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { AppendRequest, Entry, FactItem, Loaded, NodeId, Place } from './entry.ts'
+
+// What a member asks of the adapter and of its host. The member itself does no I/O.
+
+/** The key of a register; see `RegisterItem`. */
+export type RegisterKey = `${'c' | 'v' | 'n' | 's'}:${UserId}`
+
+/**
+ * What the adapter has to do. It answers with the `id` of the command. Answers may come late or never: the member
+ * ignores answers to commands that it has given up.
+ *
+ * - `connect`: close both connections to Redis and open new ones. Try until it succeeds: each try takes at most 1.5 s,
+ *   with 100–400 ms between tries. Answered by `connected`.
+ * - `append`: run `append.lua`.
+ * - `read`: the entries after a place; wait at most 1 s for the first one.
+ * - `load`: everything that Redis holds. The end of the log is read first. It must fail if there is no progress for
+ *   1.5 s.
+ * - `time`: the clock of Redis.
+ * - `audit`: the members, and how many facts of this node Redis holds.
+ */
+export type Command =
+  | { readonly do: 'connect'; readonly id: number }
+  | { readonly do: 'append'; readonly id: number; readonly request: AppendRequest }
+  | { readonly do: 'read'; readonly id: number; readonly after: Place; readonly count: number }
+  | { readonly do: 'load' | 'time' | 'audit'; readonly id: number }
+
+/** What the adapter learns about the server when it has connected. */
+export interface ServerInfo {
+  /** Identifies the data: the run id and the replication id. Another one means that writes may be lost. */
+  readonly server: string
+  /** The end of the log; `undefined` if the log is empty. */
+  readonly end: Place | undefined
+}
+
+/** The answer to `audit`. */
+export interface Audit {
+  readonly nodes: ReadonlyMap<NodeId, number>
+  /** How many facts of this node Redis holds. */
+  readonly ownFacts: number
+}
+
+/**
+ * What has happened:
+ *
+ * - `loaded`: the facts of all nodes are replaced by these, and the registers are merged.
+ * - `assertionBegan`: mark the facts of the node. `assertionEnded`: drop those that it has not said since.
+ * - `entry`: apply the facts, registers and kicks of an entry.
+ * - `nodeLost`: drop the facts of the node.
+ * - `reached`: everything up to this place was applied. What changed since the last place has its number.
+ * - `placed`: what was composed with this batch number, and with all before, was applied.
+ * - `beat`: an own beat was read back. So many seconds have passed in which Redis and this node worked.
+ * - `epoch`: an epoch has begun. What the host holds stays.
+ * - `away`: Redis does not answer, so the view is frozen. `back`: it answers again.
+ * - `ready`: the view is complete. `loading`: it is not, because this node was too far behind.
+ * - `lostMyself`: other nodes have dropped the facts of this node. It asserts them again.
+ * - `stopped`: the node has told the others that it stops.
+ */
+export type MemberEvent =
+  | { readonly what: 'loaded'; readonly loaded: Loaded }
+  | { readonly what: 'assertionBegan' | 'assertionEnded' | 'nodeLost'; readonly node: NodeId }
+  | { readonly what: 'entry'; readonly entry: Entry }
+  | { readonly what: 'reached'; readonly place: Place }
+  | { readonly what: 'placed'; readonly batch: number }
+  | { readonly what: 'epoch'; readonly epoch: number }
+  | { readonly what: 'away' | 'back' | 'beat' | 'ready' | 'loading' | 'lostMyself' | 'stopped' }
+
+/** What the member asks when it composes a batch, and whom it tells what has happened. */
+export interface Host {
+  /** What this node knows of a user now. `batch` is the number with which it is appended. */
+  fact(userId: UserId, batch: number): FactItem
+  /** The value of a register now; `undefined` if there is no value. */
+  register(key: RegisterKey, batch: number): string | undefined
+  /** The users about whom this node has a fact. */
+  users(): Iterable<UserId>
+  /**
+   * The registers of these users, and all registers that have changed within the last 60 own beats. Beats, not seconds:
+   * what Redis loses may be old when it is back.
+   */
+  recentRegisters(): Iterable<RegisterKey>
+  /** All registers that this node knows. */
+  allRegisters(): Iterable<RegisterKey>
+  happened(event: MemberEvent): void
+}

@@ -1,0 +1,156 @@
+import type { Entry, NodeId } from './entry.ts'
+
+/** A member is lost when it has missed this many beats, in beats of the judge. */
+const LOST_AFTER_BEATS = 9
+/** The same for a member that stops: its clients get more time to connect to other nodes. */
+const LOST_AFTER_BEATS_IF_LEFT = 15
+/** How far apart beats are. */
+const BEAT_MS = 1_000
+/** After a break in the connection, own beats may be closer: then they count as one. */
+const CLOSE_MS = 900
+
+interface Known {
+  /** The number of its last batch. */
+  batch: number
+  /** The number that must follow; `undefined` if any may. */
+  next: number | undefined
+  /** How many own beats were read back that were composed at least a second after `lastAt`. */
+  missed: number
+  /** When this node has read its last entry, or learned of it, in ms since the epoch by the clock of Redis. */
+  lastAt: number
+  /** When it joined first; `undefined` if that is not known. */
+  since: number | undefined
+  hasLeft: boolean
+  /**
+   * Whether the facts of the node are complete here: it has asserted them in this epoch, or this node has read all that
+   * it ever said.
+   */
+  isComplete: boolean
+}
+
+/**
+ * The members of the cluster, as the log tells. Whether a member is lost is counted in
+ * own beats that were read back, not in time: when Redis or this node stops, there are no beats, and nobody is judged.
+ */
+export class Members {
+  readonly #known = new Map<NodeId, Known>()
+  #beatAt = 0
+  #isWrittenBack = false
+
+  /**
+   * Whether a node that joined at `since` is the eldest member. A member whose age is not known yet
+   * counts as older.
+   */
+  isEldest(own: NodeId, since: number): boolean {
+    for (const [node, { since: other = Number.NEGATIVE_INFINITY }] of this.#known) {
+      if (node !== own && (other < since || (other === since && node < own))) return false
+    }
+    return true
+  }
+
+  /** The eldest member; undefined if there are none. */
+  get #eldest(): NodeId | undefined {
+    let eldest: NodeId | undefined
+    let eldestSince = Number.POSITIVE_INFINITY
+    for (const [node, { since = Number.NEGATIVE_INFINITY }] of this.#known) {
+      const isOlder = since < eldestSince || (since === eldestSince && (!eldest || node < eldest))
+      if (!isOlder) continue
+      eldest = node
+      eldestSince = since
+    }
+    return eldest
+  }
+
+  /** Whether the eldest member has written back what Redis may have lost, if this node has seen the epoch begin. */
+  get isWrittenBack(): boolean {
+    return this.#isWrittenBack
+  }
+
+  get areComplete(): boolean {
+    for (const { isComplete } of this.#known.values()) if (!isComplete) return false
+    return true
+  }
+
+  /** The last batch of a member that this node knows of. */
+  batchOf(node: NodeId): number {
+    return this.#known.get(node)?.batch ?? 0
+  }
+
+  /** Takes an entry that was read at `at`. Returns whether an earlier batch of the node is missing in the log. */
+  read({ node, batch, kind, body }: Entry, at: number): boolean {
+    const known = this.#known.get(node)
+    const next = known?.next ?? batch
+    const isComplete = kind === 'beat' || kind === 'end' || (known ? known.isComplete : kind === 'join')
+    this.#known.set(node, {
+      batch: Math.max(batch, known?.batch ?? 0),
+      next: Math.max(batch + 1, next),
+      missed: 0,
+      lastAt: at,
+      since: body.since ?? known?.since,
+      hasLeft: kind === 'left' || (known?.hasLeft === true && kind !== 'join'),
+      isComplete,
+    })
+    if (body.isComplete === true && node === this.#eldest) this.#isWrittenBack = true
+    return batch > next
+  }
+
+  /**
+   * An own beat was read back, which was composed at `at`. It may have been on its way for long, so its time is
+   * compared with the times of the entries.
+   */
+  beat(at: number): void {
+    if (at < this.#beatAt + CLOSE_MS) return
+    this.#beatAt = at
+    for (const known of this.#known.values()) if (at >= known.lastAt + BEAT_MS) known.missed++
+  }
+
+  /** The members that are lost. */
+  silent(): NodeId[] {
+    const silent: NodeId[] = []
+    for (const [node, { missed, hasLeft }] of this.#known) {
+      if (missed >= (hasLeft ? LOST_AFTER_BEATS_IF_LEFT : LOST_AFTER_BEATS)) silent.push(node)
+    }
+    return silent
+  }
+
+  lost(node: NodeId): void {
+    this.#known.delete(node)
+  }
+
+  /** Writes may be missing, so any batch may follow. All members assert, and have time for that. */
+  newEpoch(at: number): void {
+    this.#isWrittenBack = false
+    for (const known of this.#known.values()) {
+      Object.assign(known, { next: undefined, missed: 0, lastAt: at, isComplete: false })
+    }
+  }
+
+  /**
+   * Compares with the members that Redis knows. Unknown members are added: those that are gone will not write, and
+   * are lost then. The same holds for a member that has written more than this node has read.
+   */
+  audit(nodes: ReadonlyMap<NodeId, number>, at: number): void {
+    for (const [node, batch] of nodes) {
+      const known = this.#known.get(node)
+      if (!known) this.#add(node, { batch, next: undefined, since: undefined, at })
+      else if (batch > known.batch) Object.assign(known, { batch, missed: 0, lastAt: at })
+    }
+  }
+
+  /** Replaces all members by those that Redis knows, at a time of the clock of Redis. */
+  load(nodes: ReadonlyMap<NodeId, number>, at: number): void {
+    const before = new Map(this.#known)
+    this.#known.clear()
+    this.#isWrittenBack = true
+    for (const [node, batch] of nodes) {
+      this.#add(node, { batch, next: batch + 1, since: before.get(node)?.since, at })
+    }
+  }
+
+  #add(
+    node: NodeId,
+    { at, ...known }: Pick<Known, 'batch' | 'next' | 'since'> & { readonly at: number },
+  ): void {
+    this.#known.set(node, { ...known, missed: 0, lastAt: at, hasLeft: false, isComplete: false })
+  }
+}

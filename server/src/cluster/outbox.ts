@@ -1,0 +1,93 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Host, RegisterKey } from './command.ts'
+import type { FactItem, RegisterItem } from './entry.ts'
+
+/** What changed on this node. */
+export interface Changed {
+  readonly users?: Iterable<UserId> | undefined
+  readonly registers?: Iterable<RegisterKey> | undefined
+  /** Users whose sessions end on all nodes. */
+  readonly kicks?: Iterable<UserId> | undefined
+}
+
+/** The content of one batch. */
+export interface Content {
+  readonly facts: readonly FactItem[]
+  readonly registers: readonly RegisterItem[]
+  readonly kicks?: readonly UserId[]
+}
+
+/** One entry has at most this many facts, and this many registers. */
+const MAX_ITEMS = 500
+/** One entry has about this many bytes at most. */
+const MAX_BYTES = 65_536
+
+/**
+ * What this node has to append. It holds names, not values: the values are asked from the host when a batch is
+ * composed. So a batch that is composed again has the present state, and a user who changes often takes no more room.
+ */
+export class Outbox {
+  #users = new Set<UserId>()
+  #registers = new Set<RegisterKey>()
+  #kicks = new Set<UserId>()
+  /** What the batch contains that is on its way. */
+  #taken: { users: UserId[]; registers: RegisterKey[]; kicks: UserId[] } | undefined
+
+  get isEmpty(): boolean {
+    return this.#users.size + this.#registers.size + this.#kicks.size === 0
+  }
+
+  add({ users = [], registers = [], kicks = [] }: Changed): void {
+    for (const userId of users) this.#users.add(userId)
+    for (const key of registers) this.#registers.add(key)
+    for (const userId of kicks) this.#kicks.add(userId)
+  }
+
+  /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
+  take(host: Host, batch: number): Content {
+    const users: UserId[] = []
+    const registers: RegisterKey[] = []
+    const facts: FactItem[] = []
+    const values: RegisterItem[] = []
+    let bytes = 0
+    for (const key of this.#registers) {
+      if (registers.length === MAX_ITEMS || bytes > MAX_BYTES) break
+      registers.push(key)
+      const value = host.register(key, batch)
+      if (value === undefined) continue
+      values.push([key, value])
+      bytes += key.length + value.length + 8
+    }
+    for (const userId of this.#users) {
+      if (users.length === MAX_ITEMS || bytes > MAX_BYTES) break
+      users.push(userId)
+      const item = host.fact(userId, batch)
+      facts.push(item)
+      bytes += sizeOf(item)
+    }
+    const kicks = [...this.#kicks]
+    for (const key of registers) this.#registers.delete(key)
+    for (const userId of users) this.#users.delete(userId)
+    this.#kicks.clear()
+    this.#taken = { users, registers, kicks }
+    return { facts, registers: values, ...(kicks.length > 0 ? { kicks } : {}) }
+  }
+
+  /** The batch on its way is in the log. */
+  landed(): void {
+    this.#taken = undefined
+  }
+
+  /** The batch on its way is not in the log, or with another content. All of it must be said again. */
+  refused(): void {
+    if (this.#taken) this.add(this.#taken)
+    this.#taken = undefined
+  }
+}
+
+/** About how many bytes a fact takes as JSON. */
+function sizeOf([userId, fact]: FactItem): number {
+  let bytes = userId.length + 60
+  for (const id of Object.keys(fact?.s ?? {})) bytes += id.length + 18
+  return bytes
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { Member } from './member.ts'
+import { RedisModel } from './redis.model.ts'
+import { FAULTS, simulate } from './testing/simulation.ts'
+
+// `SEED=7 pnpm vitest run simulation` repeats one seed and prints what happened. `SIM_SEEDS=20000` runs more seeds.
+// `SEED=0` is for properties: it draws a new seed.
+const ONE = process.env['SEED'] === '0' ? undefined : process.env['SEED']
+const FROM = Number(ONE ?? process.env['SIM_FROM'] ?? 1)
+const COUNT = ONE === undefined ? Number(process.env['SIM_SEEDS'] ?? 500) : 1
+/** How often 500 seeds have each fault, at least. */
+const EACH_FAULT = 100
+
+test(
+  `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth`,
+  () => {
+    const faults = new Map<string, number>()
+    let resumed = 0
+    for (let seed = FROM; seed < FROM + COUNT; seed++) {
+      const result = simulate(seed, { Member, RedisModel })
+      const isPrinted = result.violation !== undefined || ONE !== undefined
+      if (isPrinted) process.stdout.write(`${result.history.join('\n')}\n`)
+      if (result.violation !== undefined) throw new Error(`SEED=${seed}: ${result.violation}`)
+      for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count)
+      resumed += result.resumed
+    }
+    process.stdout.write(
+      `${COUNT} seeds, ${resumed} resumes, faults: ${JSON.stringify(Object.fromEntries(faults))}\n`,
+    )
+    if (COUNT < 500) return
+    expect(resumed).toBeGreaterThan(1_000)
+    for (const fault of FAULTS) expect(faults.get(fault), fault).toBeGreaterThanOrEqual(EACH_FAULT)
+  },
+  60_000 + COUNT * 100,
+)

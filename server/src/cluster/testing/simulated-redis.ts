@@ -1,0 +1,222 @@
+import type { Audit, ServerInfo } from '../command.ts'
+import type { AppendReply, AppendRequest, Entry, Loaded, NodeId, Place } from '../entry.ts'
+import { isBefore } from '../place.ts'
+import type { RedisModel } from '../redis.model.ts'
+import type { Random, VirtualTime } from './virtual-time.ts'
+
+/** The time of Redis when the simulation begins. */
+const START = Date.UTC(2030, 0, 1)
+const SNAPSHOT_EVERY = 64
+const BLOCK_MS = 1_000
+
+/** What a connection is for Redis. */
+export interface RedisClient {
+  /** Which process of Redis it is connected to. */
+  readonly run: number
+}
+
+interface Parked {
+  readonly client: RedisClient
+  readonly after: Place
+  readonly count: number
+  readonly reply: (entries: readonly Entry[]) => void
+}
+
+/** A process of Redis that can hang, restart and lose its last writes. */
+export class SimulatedRedis {
+  readonly #Model: typeof RedisModel
+  readonly #time: VirtualTime
+  readonly #random: Random
+  model: RedisModel
+  run = 1
+  /** By how much the clock is wrong. */
+  #skew = 0
+  wasWrong = false
+  state: 'up' | 'hung' | 'down' = 'up'
+  /** When the last fault began, and when it ends or has ended. */
+  faultFrom = Number.NEGATIVE_INFINITY
+  faultUntil = Number.NEGATIVE_INFINITY
+  /** When writes were lost. */
+  readonly losses: number[] = []
+  #parked: Parked[] = []
+  #backlog: (() => void)[] = []
+  /** The state some writes ago, and all writes since. */
+  #snapshot: RedisModel
+  #previousSnapshot: RedisModel
+  #writes: AppendRequest[] = []
+  #previousWrites: AppendRequest[] = []
+
+  constructor(Model: typeof RedisModel, time: VirtualTime, random: Random) {
+    this.#Model = Model
+    this.#time = time
+    this.#random = random
+    this.model = new Model()
+    this.#snapshot = this.#previousSnapshot = new Model()
+  }
+
+  get clock(): number {
+    return START + this.#time.now + this.#skew
+  }
+
+  // Commands. A reply is given later, or never.
+
+  info(client: RedisClient, reply: (info: ServerInfo) => void): void {
+    this.#run(client, () => reply({ server: `run ${this.run}`, end: this.model.end }))
+  }
+
+  clockOf(client: RedisClient, reply: (time: number) => void): void {
+    this.#run(client, () => reply(this.clock))
+  }
+
+  append(client: RedisClient, request: AppendRequest, reply: (answer: AppendReply) => void): void {
+    this.#run(client, () => {
+      const { end } = this.model
+      const answer = this.model.append(request)
+      if (answer.reply === 'appended') {
+        if (end && !isBefore(end, answer.place))
+          throw new Error('XADD refuses an id that is not beyond the last one')
+        this.#appended(request)
+      }
+      reply(answer)
+    })
+  }
+
+  read(client: RedisClient, after: Place, count: number, reply: (entries: readonly Entry[]) => void): void {
+    this.#run(client, () => {
+      const entries = this.#entries(after, count)
+      if (entries.length > 0) return reply(entries)
+      const parked = { client, after, count, reply }
+      this.#parked.push(parked)
+      this.#time.after(BLOCK_MS, () =>
+        this.#run(client, () => {
+          if (!this.#parked.includes(parked)) return
+          this.#parked = this.#parked.filter(other => other !== parked)
+          reply([])
+        }),
+      )
+    })
+  }
+
+  /** The end of the log is read first, and the rest some time later. */
+  load(client: RedisClient, reply: (loaded: Loaded) => void): void {
+    this.#run(client, () => {
+      const { end } = this.model
+      this.#time.after(this.#random.between(0, 40), () =>
+        this.#run(client, () => {
+          const { nodes, ...rest } = this.model.load()
+          // The order of a hash says nothing.
+          reply({ ...rest, nodes: new Map(this.#random.shuffled(nodes)), end })
+        }),
+      )
+    })
+  }
+
+  audit(client: RedisClient, node: NodeId, reply: (audit: Audit) => void): void {
+    this.#run(client, () => {
+      const ownFacts = this.model.facts.get(node)?.size ?? 0
+      reply({ nodes: new Map(this.#random.shuffled(this.model.nodes)), ownFacts })
+    })
+  }
+
+  // Faults
+
+  hang(ms: number): void {
+    this.state = 'hung'
+    this.faultFrom = this.#time.now
+    this.faultUntil = this.#time.now + ms
+    this.#time.after(ms, () => {
+      this.state = 'up'
+      for (const run of this.#backlog.splice(0)) run()
+    })
+  }
+
+  /** The process ends, and another one starts after `ms`, without its last writes. */
+  restart(ms: number, lost: number | 'all'): void {
+    this.state = 'down'
+    this.run++
+    // Perhaps it starts on another host, after a failover.
+    if (this.#random.chance(0.2)) {
+      this.#skew = this.#random.pick([0, 500, -500, 3_600_000, -3_600_000])
+      this.wasWrong = true
+    }
+    this.#parked = []
+    this.#backlog = []
+    this.faultFrom = this.#time.now
+    this.faultUntil = this.#time.now + ms
+    if (lost === 'all') this.#empty()
+    else if (lost > 0) this.#lose(lost)
+    this.#time.after(ms, () => {
+      this.state = 'up'
+    })
+  }
+
+  flush(): void {
+    this.faultFrom = this.#time.now
+    this.faultUntil = this.#time.now
+    this.#empty()
+  }
+
+  #empty(): void {
+    this.losses.push(this.#time.now)
+    this.model = new this.#Model()
+    this.#snapshot = this.#previousSnapshot = new this.#Model()
+    this.#writes = []
+    this.#previousWrites = []
+  }
+
+  #lose(count: number): void {
+    this.losses.push(this.#time.now)
+    const writes = [...this.#previousWrites, ...this.#writes].slice(0, -count)
+    this.model = this.#copy(this.#previousSnapshot)
+    this.#snapshot = this.#previousSnapshot
+    this.#previousWrites = []
+    this.#writes = writes
+    for (const request of writes) this.model.append(request)
+  }
+
+  // Private
+
+  #run(client: RedisClient, command: () => void): void {
+    if (client.run !== this.run || this.state === 'down') return
+    if (this.state === 'hung') this.#backlog.push(() => this.#run(client, command))
+    else command()
+  }
+
+  #entries(after: Place, count: number): Entry[] {
+    const { log } = this.model
+    let first = log.length
+    while (first > 0 && isBefore(after, (log[first - 1] as Entry).place)) first--
+    return log.slice(first, first + count)
+  }
+
+  #appended(request: AppendRequest): void {
+    this.#writes.push(request)
+    if (this.#writes.length >= SNAPSHOT_EVERY) {
+      this.#previousSnapshot = this.#snapshot
+      this.#previousWrites = this.#writes
+      this.#snapshot = this.#copy(this.model)
+      this.#writes = []
+    }
+    const parked = this.#parked
+    this.#parked = []
+    for (const read of parked) {
+      const entries = this.#entries(read.after, read.count)
+      if (entries.length > 0) read.reply(entries)
+      else this.#parked.push(read)
+    }
+  }
+
+  #copy(model: RedisModel): RedisModel {
+    const copy = new this.#Model()
+    const facts = Array.from(model.facts, ([node, users]) => [node, new Map(users)] as const)
+    return Object.assign(copy, {
+      log: [...model.log],
+      end: model.end,
+      epoch: model.epoch,
+      server: model.server,
+      nodes: new Map(model.nodes),
+      facts: new Map(facts),
+      registers: new Map(model.registers),
+    })
+  }
+}
