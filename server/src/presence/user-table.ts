@@ -9,6 +9,9 @@ export interface ArchivedUser {
   readonly username: string | undefined
 }
 
+/** The position of a user who is not known. */
+export const NO_POSITION = -1
+
 /**
  * All known users. An active user is an object. All others, perhaps a million, are rows in columns. A row
  * takes about 110 bytes including the id; an object would take twice as much.
@@ -78,10 +81,11 @@ export class UserTable<Active extends { readonly userId: UserId }> {
   }
 
   /**
-   * Stores an active user. Replaces the row or object of that user, which has the position `position`. Returns the
-   * position.
+   * Stores an active user. Replaces the row or object of that user. Returns the position.
+   *
+   * @param position the position of that user, or `NO_POSITION`, for a caller who has looked it up
    */
-  put(user: Active, position = this.#positions.get(user.userId)): number {
+  put(user: Active, position = this.#positions.get(user.userId) ?? NO_POSITION): number {
     return this.#keep(user.userId, user, 0, undefined, position)
   }
 
@@ -90,7 +94,7 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     userId: UserId,
     lastSeen: number,
     username: string | undefined,
-    position = this.#positions.get(userId),
+    position = this.#positions.get(userId) ?? NO_POSITION,
   ): number {
     return this.#keep(userId, userId, lastSeen, username, position)
   }
@@ -136,9 +140,9 @@ export class UserTable<Active extends { readonly userId: UserId }> {
     user: UserId | Active,
     lastSeen: number,
     username: string | undefined,
-    known: number | undefined,
+    known: number,
   ): number {
-    const position = known ?? this.#take(userId)
+    const position = known === NO_POSITION ? this.#take(userId) : known
     this.#users[position] = user
     this.#lastSeen[position] = lastSeen
     this.#usernames[position] = username

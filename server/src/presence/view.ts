@@ -3,7 +3,7 @@ import { type BucketPlace, Buckets } from './buckets.ts'
 import type { Change } from './change.ts'
 import { OFFLINE, type ShownPresence } from './choice.ts'
 import { type Fact, presenceOf } from './fact.ts'
-import { type ArchivedUser, UserTable } from './user-table.ts'
+import { type ArchivedUser, NO_POSITION, UserTable } from './user-table.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** A user as others see them. */
@@ -70,12 +70,12 @@ export class View {
 
   /** Sets what others see of a user, without a change. Returns the status that they saw before. */
   put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): ShownStatus {
-    const position = this.#table.positionOf(userId)
-    const before = position === undefined ? undefined : this.#table.activeAt(position)
+    const position = this.#table.positionOf(userId) ?? NO_POSITION
+    const before = position === NO_POSITION ? undefined : this.#table.activeAt(position)
     if (shown.status === 'offline') {
       if (before) this.#online.delete(before)
       const archived = this.#table.archive(userId, lastSeen, username, position)
-      if (position === undefined) this.#order.add(userId, archived)
+      if (position === NO_POSITION) this.#order.add(userId, archived)
       return before?.shown.status ?? 'offline'
     }
     if (before) {
@@ -88,7 +88,7 @@ export class View {
     }
     const user = { userId, lastSeen, username, shown }
     const newPosition = this.#table.put(user, position)
-    if (position === undefined) this.#order.add(userId, newPosition)
+    if (position === NO_POSITION) this.#order.add(userId, newPosition)
     this.#online.add(user)
     return 'offline'
   }
