@@ -13,8 +13,6 @@ export class ClosedWindow {
   readonly seq: number
   readonly #changes: readonly Change[]
   readonly #encoded = new Map<Encoder, EncodedWindow>()
-  /** The one that was asked for last. */
-  #last: EncodedWindow | undefined
   #messages: Messages | undefined
 
   constructor(changes: readonly Change[], seq: number) {
@@ -24,16 +22,13 @@ export class ClosedWindow {
 
   /** The bytes of the changes after the one with this number; empty if v1 has no message for any of them. */
   after(seq: number, encoder: Encoder): Buffer {
-    // Nearly all connections use the same encoder, and this is called for each of them.
-    if (this.#last?.encoder !== encoder) this.#last = this.#encodedBy(encoder)
-    return this.#last.after(seq)
-  }
-
-  #encodedBy(encoder: Encoder): EncodedWindow {
-    this.#messages ??= messagesOf(this.#changes, this.seq - this.#changes.length)
-    const encoded = this.#encoded.get(encoder) ?? new EncodedWindow(this.#messages, encoder)
-    this.#encoded.set(encoder, encoded)
-    return encoded
+    let encoded = this.#encoded.get(encoder)
+    if (!encoded) {
+      this.#messages ??= messagesOf(this.#changes, this.seq - this.#changes.length)
+      encoded = new EncodedWindow(this.#messages, encoder)
+      this.#encoded.set(encoder, encoded)
+    }
+    return encoded.after(seq)
   }
 }
 
@@ -60,15 +55,15 @@ function messagesOf(changes: readonly Change[], before: number): Messages {
 
 /** A window in the bytes of one transport. */
 class EncodedWindow {
-  readonly encoder: Encoder
   readonly #messages: Messages
+  readonly #encoder: Encoder
   readonly #bytes: Buffer
   /** Where each message begins; computed only if a connection joined within the window. */
   #offsets: readonly number[] | undefined
 
   constructor(messages: Messages, encoder: Encoder) {
-    this.encoder = encoder
     this.#messages = messages
+    this.#encoder = encoder
     this.#bytes = encoder.share(encoder.encodeAll(messages.texts))
   }
 
@@ -84,7 +79,7 @@ class EncodedWindow {
 
   #findOffsets(): readonly number[] {
     let offset = 0
-    return [0, ...this.#messages.texts.map(text => (offset += this.encoder.lengthOf(text)))]
+    return [0, ...this.#messages.texts.map(text => (offset += this.#encoder.lengthOf(text)))]
   }
 }
 
