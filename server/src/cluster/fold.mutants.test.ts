@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { useMutatedCopies } from '@who-is-online/testing/mutated-copies'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { game, play } from '../presence/testing/presence.game.ts'
 import { clusterGame, playCluster } from './testing/cluster.game.ts'
 import type { ClusterParts } from './testing/cluster-parts.ts'
@@ -12,39 +12,15 @@ import { oneNodeCluster } from './testing/one-node-cluster.ts'
 /** The games are always the same, so that the result does not depend on luck. */
 const games = (numRuns: number) => ({ seed: 20_260_101, numRuns, endOnFailure: true })
 
-// A folder inside node_modules, which is not watched, linted or committed.
-const CACHE = join(import.meta.dirname, '../../../node_modules/.cache')
-const FOLDERS = ['cluster', 'presence']
-const source = new Map<string, string>()
-let folder: string
-
-beforeAll(async () => {
-  for (const part of FOLDERS) {
-    const home = join(import.meta.dirname, '..', part)
-    for (const entry of await readdir(home, { withFileTypes: true })) {
-      if (entry.isDirectory() || /\.(test|suite|model)\.ts$/.test(entry.name)) continue
-      source.set(`${part}/${entry.name}`, await readFile(join(home, entry.name), 'utf8'))
-    }
-  }
-  await mkdir(CACHE, { recursive: true })
-  folder = await mkdtemp(join(CACHE, 'cluster-mutants-'))
-})
-
-afterAll(() => rm(folder, { recursive: true }))
+const copies = useMutatedCopies(join(import.meta.dirname, '..'), ['cluster', 'presence'])
 
 /** Loads copies of the parts in which a mutant has replaced its line. */
 async function load(name: string, mutant?: ClusterMutant): Promise<ClusterParts> {
-  const home = join(folder, name)
-  for (const part of FOLDERS) await mkdir(join(home, part), { recursive: true })
-  for (const [file, text] of source) {
-    const isMutated = file === mutant?.file
-    await writeFile(join(home, file), isMutated ? text.replace(mutant.line, () => mutant.becomes) : text)
-  }
-  const [{ Presence }, { Fold }, { Unplaced }, { composeLost }] = await Promise.all(
-    ['presence/presence.ts', 'cluster/fold.ts', 'cluster/unplaced.ts', 'cluster/compose.ts'].map(
-      file => import(join(home, file)),
-    ),
-  )
+  const importCopy = await copies.make(name, mutant)
+  const { Presence } = await importCopy<Pick<ClusterParts, 'Presence'>>('presence/presence.ts')
+  const { Fold } = await importCopy<Pick<ClusterParts, 'Fold'>>('cluster/fold.ts')
+  const { Unplaced } = await importCopy<Pick<ClusterParts, 'Unplaced'>>('cluster/unplaced.ts')
+  const { composeLost } = await importCopy<Pick<ClusterParts, 'composeLost'>>('cluster/compose.ts')
   return { Presence, Fold, Unplaced, composeLost }
 }
 
@@ -82,7 +58,7 @@ test(
 test.each(CLUSTER_MUTANTS.map((mutant, index) => ({ ...mutant, index })))(
   'a game finds: $name',
   async mutant => {
-    expect(source.get(mutant.file)?.split(mutant.line)).toHaveLength(2)
+    expect(copies.occurrences(mutant)).toBe(1)
     expect(isFound(await load(`${mutant.index}`, mutant))).toBe(true)
   },
   TIMEOUT_MS,

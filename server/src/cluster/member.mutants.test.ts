@@ -1,42 +1,19 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Member } from './member.ts'
-import type { RedisModel } from './redis.model.ts'
+import { useMutatedCopies } from '@who-is-online/testing/mutated-copies'
+import { expect, test } from 'vitest'
 import { MUTANTS, type Mutant } from './testing/member-mutants.ts'
 import { type Parts, simulate } from './testing/simulation.ts'
 
 /** Most mutants are found in the first few seeds. The seeds are always the same. */
 const SEEDS = 4000
 
-// A folder inside node_modules, which is not watched, linted or committed.
-const CACHE = join(import.meta.dirname, '../../../node_modules/.cache')
-const source = new Map<string, string>()
-let folder: string
-
-beforeAll(async () => {
-  for (const entry of await readdir(import.meta.dirname, { withFileTypes: true })) {
-    const file = entry.name
-    if (entry.isDirectory() || /\.(test|suite)\.ts$/.test(file)) continue
-    source.set(file, await readFile(join(import.meta.dirname, file), 'utf8'))
-  }
-  await mkdir(CACHE, { recursive: true })
-  folder = await mkdtemp(join(CACHE, 'cluster-mutants-'))
-})
-
-afterAll(() => rm(folder, { recursive: true }))
+const copies = useMutatedCopies(import.meta.dirname)
 
 /** Loads a copy of the protocol in which a mutant has replaced its line. */
 async function load(name: string, mutant?: Mutant): Promise<Parts> {
-  const home = join(folder, name)
-  await mkdir(home)
-  for (const [file, text] of source) {
-    const isMutated = file === mutant?.file
-    await writeFile(join(home, file), isMutated ? text.replace(mutant.line, () => mutant.becomes) : text)
-  }
-  const member: { Member: typeof Member } = await import(join(home, 'member.ts'))
-  const redis: { RedisModel: typeof RedisModel } = await import(join(home, 'redis.model.ts'))
-  return { Member: member.Member, RedisModel: redis.RedisModel }
+  const importCopy = await copies.make(name, mutant)
+  const { Member } = await importCopy<Pick<Parts, 'Member'>>('member.ts')
+  const { RedisModel } = await importCopy<Pick<Parts, 'RedisModel'>>('redis.model.ts')
+  return { Member, RedisModel }
 }
 
 /** The first seed that finds something wrong. */
@@ -62,7 +39,7 @@ test(
 test.each(MUTANTS.map((mutant, index) => ({ ...mutant, index })))(
   'the simulator finds: $name',
   async mutant => {
-    expect(source.get(mutant.file)?.split(mutant.line)).toHaveLength(2)
+    expect(copies.occurrences(mutant)).toBe(1)
     expect(firstViolation(await load(`${mutant.index}`, mutant))).toBeDefined()
   },
   TIMEOUT_MS,

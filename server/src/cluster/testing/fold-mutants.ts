@@ -1,21 +1,18 @@
+import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies'
+
 /**
  * An error that was put into a part of the cluster: in one file, `line` is replaced. The random games have to find each
  * of them. Removing a mutant that they miss is no solution.
  */
-export interface ClusterMutant {
-  readonly name: string
-  readonly file:
-    | 'cluster/compose.ts'
-    | 'cluster/fold.ts'
-    | 'cluster/registers.ts'
-    | 'cluster/unplaced.ts'
-    | 'presence/here.ts'
-    | 'presence/presence.ts'
-    | 'presence/user.ts'
-  /** Occurs exactly once in the file. */
-  readonly line: string
-  readonly becomes: string
-}
+export type ClusterMutant = FileMutant<
+  | 'cluster/compose.ts'
+  | 'cluster/fold.ts'
+  | 'cluster/registers.ts'
+  | 'cluster/unplaced.ts'
+  | 'presence/here.ts'
+  | 'presence/presence.ts'
+  | 'presence/user.ts'
+>
 
 export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {

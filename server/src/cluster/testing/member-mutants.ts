@@ -1,14 +1,12 @@
+import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies'
+
 /**
  * An error that was put into the protocol: in one file, `line` is replaced. The simulator has to find each of them. If
  * it misses one, its faults or its checks are too weak; removing the mutant is no solution.
  */
-export interface Mutant {
-  readonly name: string
-  readonly file: 'member.ts' | 'members.ts' | 'outbox.ts' | 'redis-clock.ts' | 'redis.model.ts'
-  /** Occurs exactly once in the file. */
-  readonly line: string
-  readonly becomes: string
-}
+export type Mutant = FileMutant<
+  'member.ts' | 'members.ts' | 'outbox.ts' | 'redis-clock.ts' | 'redis.model.ts'
+>
 
 export const MUTANTS: readonly Mutant[] = [
   {

@@ -1,32 +1,29 @@
+import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies'
+
 /**
  * An error that was put into the core: in one file, `line` is replaced. The games have to find each of them. If
  * they miss one, the model or the games are too weak; removing the mutant is no solution.
  */
-export interface Mutant {
-  readonly name: string
-  readonly file:
-    | 'choice.ts'
-    | 'clock-path.ts'
-    | 'clock-skew.ts'
-    | 'deadlines.ts'
-    | 'fact.ts'
-    | 'here.ts'
-    | 'last-seen-correction.ts'
-    | 'moved-stamps.ts'
-    | 'pace.ts'
-    | 'presence.ts'
-    | 'records.ts'
-    | 'retention.ts'
-    | 'round.ts'
-    | 'user-sessions.ts'
-    | 'user-table.ts'
-    | 'user.ts'
-    | 'view.ts'
-    | 'wall-clock.ts'
-  /** Occurs exactly once in the file. */
-  readonly line: string
-  readonly becomes: string
-}
+export type Mutant = FileMutant<
+  | 'choice.ts'
+  | 'clock-path.ts'
+  | 'clock-skew.ts'
+  | 'deadlines.ts'
+  | 'fact.ts'
+  | 'here.ts'
+  | 'last-seen-correction.ts'
+  | 'moved-stamps.ts'
+  | 'pace.ts'
+  | 'presence.ts'
+  | 'records.ts'
+  | 'retention.ts'
+  | 'round.ts'
+  | 'user-sessions.ts'
+  | 'user-table.ts'
+  | 'user.ts'
+  | 'view.ts'
+  | 'wall-clock.ts'
+>
 
 export const MUTANTS: readonly Mutant[] = [
   {
