@@ -2,12 +2,12 @@ import { beforeEach, expect, test } from 'vitest'
 import type { Fact } from '../presence/fact.ts'
 import { NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
+import { fact, T } from '../presence/testing/scenario.ts'
 import type { Items } from './compose.ts'
 import { Fold } from './fold.ts'
 import { splitValue } from './registers.ts'
 import { Unplaced } from './unplaced.ts'
 
-const T = Date.UTC(2030, 0, 1)
 const BUSY = { status: 'busy' } as const
 const ONLINE = { status: 'online' } as const
 
@@ -31,19 +31,6 @@ beforeEach(() => {
   const usual = { ...nobody, sessions: {}, lastSeen: T, username: undefined }
   unplaced = new Unplaced({ node: 'a', fold, present: userId => ({ ...usual, ...users.get(userId) }) })
 })
-
-function fact(userId: string, what: Partial<Fact> = {}): Fact {
-  return {
-    userId,
-    sessions: 'active',
-    choice: ONLINE,
-    username: undefined,
-    lastSeen: T,
-    cause: 'opened',
-    at: T,
-    ...what,
-  }
-}
 
 function add(
   facts: readonly Fact[],

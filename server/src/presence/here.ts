@@ -155,8 +155,9 @@ export class Here {
   }
 
   open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival): Step {
-    const user = this.#users.get(userId) ?? this.#newUser(ownCopy(userId), now)
-    if (!user.hasSessions) this.#takeKnownChoice(user, now)
+    const known = this.#users.get(userId)
+    const user = known ?? this.#newUser(ownCopy(userId), now)
+    if (known?.hasSessions === false) this.#takeKnownChoice(known, now)
     if (!user.hasSessions) this.#expire(user, now)
     user.open(session, now)
     this.#kept.delete(user)

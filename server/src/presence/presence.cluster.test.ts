@@ -1,10 +1,9 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Choice } from './choice.ts'
-import type { Fact } from './fact.ts'
 import type { KnownChoice } from './here.ts'
 import { Presence } from './presence.ts'
 import { AT_ONCE, DEFAULTS } from './testing/options.ts'
-import { HOUR, named, T } from './testing/scenario.ts'
+import { fact, HOUR, named, T } from './testing/scenario.ts'
 
 // What presence does in a cluster: it decides for its own users, and shows what all nodes agree on.
 
@@ -30,19 +29,6 @@ function newPresence(options = AT_ONCE): Presence {
 }
 
 const open = (userId: string, now = T) => presence.open(userId, named('s'), now)
-
-function fact(userId: string, what: Partial<Fact> = {}): Fact {
-  return {
-    userId,
-    sessions: 'active',
-    choice: ONLINE,
-    username: undefined,
-    lastSeen: T,
-    cause: 'opened',
-    at: T,
-    ...what,
-  }
-}
 
 const learn = (shown: Choice, chosen?: KnownChoice, now = T) =>
   presence.learnChoice('ann', shown, chosen, now)

@@ -48,7 +48,7 @@ test('the counts agree with the sessions after any sequence of acts', () => {
       for (const step of acts) {
         switch (step.do) {
           case 'open': {
-            sessions.open(step)
+            sessions.open(step, 0)
             const own = step.named ? plain.all.find(({ id }) => id === step.id) : undefined
             const before = own ?? plain.all.find(({ until, isNamed }) => until !== undefined && !isNamed)
             const isIdle = plain.take(before)?.isIdle ?? false
@@ -88,7 +88,7 @@ test('the counts agree with the sessions after any sequence of acts', () => {
         const together = all.every(({ isIdle }) => isIdle) ? 'idle' : 'active'
         expect(sessions.size).toBe(all.length)
         expect(sessions.state).toBe(all.length === 0 ? 'none' : together)
-        expect(sessions.hasLive).toBe(all.some(({ until }) => until === undefined))
+        expect(sessions.liveCount).toBe(all.filter(({ until }) => until === undefined).length)
         expect(sessions.hasInactive).toBe(all.some(({ isInactive }) => isInactive))
       }
     }),

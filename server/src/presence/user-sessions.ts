@@ -44,10 +44,6 @@ export class UserSessions {
     return this.#idle === this.size ? 'idle' : 'active'
   }
 
-  get hasLive(): boolean {
-    return this.size > this.#held
-  }
-
   get liveCount(): number {
     return this.size - this.#held
   }
@@ -69,7 +65,7 @@ export class UserSessions {
    *
    * @param now in ms since the epoch
    */
-  open({ id, named }: SessionName, now = 0): void {
+  open({ id, named }: SessionName, now: number): void {
     const own = named ? this.#all.findIndex(session => session.id === id) : -1
     const index = own >= 0 ? own : this.#heldLongest()
     const isIdle = this.#all[index]?.isIdle ?? false

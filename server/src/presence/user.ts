@@ -166,7 +166,7 @@ export class User {
 
   get liveness(): 'live' | 'held' | 'none' {
     if (!this.#state) return 'none'
-    if (this.#state.sessions.hasLive) return 'live'
+    if (this.liveCount > 0) return 'live'
     // If the change to offline is delayed, there is no session, but others still see the user.
     return this.hasSessions || this.isVisible ? 'held' : 'none'
   }

@@ -1,17 +1,12 @@
 import { expect, test } from 'vitest'
 import type { Fact } from './fact.ts'
-import { T } from './testing/scenario.ts'
+import { fact as online, T } from './testing/scenario.ts'
 import { type Page, View } from './view.ts'
 
 function viewOf(userIds: readonly string[] = [], signs: Record<string, number> = {}): View {
   const view = new View({ shown: lastSeen => Math.min(lastSeen, T + 1_000) }, userId => signs[userId])
   for (const userId of userIds) view.apply(online(userId))
   return view
-}
-
-function online(userId: string, what: Partial<Fact> = {}): Fact {
-  const said = { sessions: 'active', choice: { status: 'online' } } as const
-  return { userId, ...said, username: undefined, lastSeen: T, cause: 'opened', at: T, ...what }
 }
 
 function offline(userId: string, what: Partial<Fact> = {}): Fact {

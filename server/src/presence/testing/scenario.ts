@@ -1,3 +1,5 @@
+import { NO_CHOICE } from '../choice.ts'
+import type { Fact } from '../fact.ts'
 import type { SessionName } from '../user-sessions.ts'
 import type { SeenUser } from '../view.ts'
 import type { OneNode, Outcome } from './one-node.ts'
@@ -11,6 +13,12 @@ export const DAY = 24 * HOUR
 export const tab = (id: string): SessionName => ({ id, named: false })
 
 export const named = (id: string): SessionName => ({ id, named: true })
+
+/** The fact of a user who has come at `T`, as far as `what` says nothing else. */
+export function fact(userId: string, what: Partial<Fact> = {}): Fact {
+  const said = { sessions: 'active', choice: NO_CHOICE } as const
+  return { userId, ...said, username: undefined, lastSeen: T, cause: 'opened', at: T, ...what }
+}
 
 /** The changes of an outcome, as "USER STATUS". */
 export const says = ({ changes }: Pick<Outcome, 'changes'>): string[] =>
