@@ -1,10 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { AppendRequest, Entry, FactItem, Loaded, NodeId, Place } from './entry.ts'
+import type { AppendRequest, Entry, FactItem, Loaded, NodeId, Place, RegisterKey } from './entry.ts'
 
 // What a member asks of the adapter and of its host. The member itself does no I/O.
-
-/** The key of a register; see `RegisterItem`. */
-export type RegisterKey = `${'c' | 'v' | 'n' | 's'}:${UserId}`
 
 /**
  * What the adapter has to do. It answers with the `id` of the command. Answers may come late or never: the member

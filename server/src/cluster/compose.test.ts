@@ -3,9 +3,9 @@ import { NO_CHOICE } from '../presence/choice.ts'
 import { type Fact, NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import { compose, composeLost, type Items } from './compose.ts'
-import type { EntryKind, FactItem, RegisterItem } from './entry.ts'
+import type { EntryKind, FactItem, RegisterItem, RegisterKey } from './entry.ts'
 import { Fold } from './fold.ts'
-import { joinValue, type RegisterKey } from './registers.ts'
+import { joinValue } from './registers.ts'
 
 const T = Date.UTC(2030, 0, 1)
 const ONLINE = { status: 'online' } as const

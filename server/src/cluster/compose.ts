@@ -2,9 +2,9 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
-import type { FactItem, NodeFact, NodeId, RegisterItem } from './entry.ts'
+import type { FactItem, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { joinValue, type RegisterKey, splitValue } from './registers.ts'
+import { joinValue, splitValue } from './registers.ts'
 
 export const KINDS = ['c', 'v', 'n', 's'] as const
 

@@ -36,7 +36,9 @@ export type FactItem = readonly [userId: UserId, fact: NodeFact | null, cause: C
  * `s:` when the user was last seen. It is `STAMP|NODE|JSON`, where STAMP is a time in ms of 15 digits. Of two values,
  * the greater string wins: every node ends with the same one.
  */
-export type RegisterItem = readonly [key: `${'c' | 'v' | 'n' | 's'}:${UserId}`, value: string]
+export type RegisterItem = readonly [key: RegisterKey, value: string]
+
+export type RegisterKey = `${'c' | 'v' | 'n' | 's'}:${UserId}`
 
 /**
  * Why an entry was appended:

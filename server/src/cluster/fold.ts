@@ -3,8 +3,8 @@ import { isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
-import type { Entry, Loaded, NodeFact, NodeId, RegisterItem } from './entry.ts'
-import { type RegisterKey, Registers } from './registers.ts'
+import type { Entry, Loaded, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
+import { Registers } from './registers.ts'
 
 /** What the entries say together about one user. */
 export interface Combined extends Said {

@@ -1,4 +1,4 @@
-import type { Audit, Command, Host, RegisterKey, ServerInfo } from './command.ts'
+import type { Audit, Command, Host, ServerInfo } from './command.ts'
 import type {
   AppendReply,
   AppendRequest,
@@ -8,8 +8,9 @@ import type {
   Loaded,
   NodeId,
   Place,
+  RegisterKey,
 } from './entry.ts'
-import { Members } from './members.ts'
+import { BEAT_MS, Members } from './members.ts'
 import { type Changed, Outbox } from './outbox.ts'
 import { isBefore } from './place.ts'
 import { RedisClock } from './redis-clock.ts'
@@ -24,7 +25,6 @@ export interface MemberOptions {
 
 /** Changes wait at most this long for others. The first change after a quiet time does not wait. */
 const WINDOW_MS = 50
-const BEAT_MS = 1_000
 /** Without an own entry for this long, Redis is away. */
 const AWAY_MS = 3_000
 /** While Redis is away, a new connection gets this long. */

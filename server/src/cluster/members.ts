@@ -5,7 +5,7 @@ const LOST_AFTER_BEATS = 9
 /** The same for a member that stops: its clients get more time to connect to other nodes. */
 const LOST_AFTER_BEATS_IF_LEFT = 15
 /** How far apart beats are. */
-const BEAT_MS = 1_000
+export const BEAT_MS = 1_000
 /** After a break in the connection, own beats may be closer: then they count as one. */
 const CLOSE_MS = 900
 
@@ -28,6 +28,14 @@ interface Known {
   isComplete: boolean
 }
 
+type Aged = readonly [node: NodeId, known: Pick<Known, 'since'>]
+
+/** Whether one node joined before another one. A node whose age is not known counts as older. */
+function isOlder([one, { since = Number.NEGATIVE_INFINITY }]: Aged, [other, known]: Aged): boolean {
+  const { since: otherSince = Number.NEGATIVE_INFINITY } = known
+  return since < otherSince || (since === otherSince && one < other)
+}
+
 /**
  * The members of the cluster, as the log tells. Whether a member is lost is counted in
  * own beats that were read back, not in time: when Redis or this node stops, there are no beats, and nobody is judged.
@@ -37,28 +45,19 @@ export class Members {
   #beatAt = 0
   #isWrittenBack = false
 
-  /**
-   * Whether a node that joined at `since` is the eldest member. A member whose age is not known yet
-   * counts as older.
-   */
+  /** Whether a node that joined at `since` is the eldest member. */
   isEldest(own: NodeId, since: number): boolean {
-    for (const [node, { since: other = Number.NEGATIVE_INFINITY }] of this.#known) {
-      if (node !== own && (other < since || (other === since && node < own))) return false
+    for (const [node, known] of this.#known) {
+      if (node !== own && isOlder([node, known], [own, { since }])) return false
     }
     return true
   }
 
   /** The eldest member; undefined if there are none. */
   get #eldest(): NodeId | undefined {
-    let eldest: NodeId | undefined
-    let eldestSince = Number.POSITIVE_INFINITY
-    for (const [node, { since = Number.NEGATIVE_INFINITY }] of this.#known) {
-      const isOlder = since < eldestSince || (since === eldestSince && (!eldest || node < eldest))
-      if (!isOlder) continue
-      eldest = node
-      eldestSince = since
-    }
-    return eldest
+    let eldest: Aged | undefined
+    for (const member of this.#known) if (!eldest || isOlder(member, eldest)) eldest = member
+    return eldest?.[0]
   }
 
   /** Whether the eldest member has written back what Redis may have lost, if this node has seen the epoch begin. */

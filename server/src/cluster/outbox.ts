@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Host, RegisterKey } from './command.ts'
-import type { FactItem, RegisterItem } from './entry.ts'
+import type { Host } from './command.ts'
+import type { FactItem, RegisterItem, RegisterKey } from './entry.ts'
 
 /** What changed on this node. */
 export interface Changed {

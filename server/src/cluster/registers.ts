@@ -2,9 +2,8 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, NO_CHOICE } from '../presence/choice.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import { ownCopy } from '../presence/user-table.ts'
-import type { NodeId, RegisterItem } from './entry.ts'
+import type { NodeId, RegisterItem, RegisterKey } from './entry.ts'
 
-export type RegisterKey = RegisterItem[0]
 export type RegisterKind = 'c' | 'v' | 'n' | 's'
 
 /** The parts of the value of a register. */

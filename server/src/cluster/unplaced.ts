@@ -1,8 +1,8 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Fact } from '../presence/fact.ts'
 import { type ChangedUser, type ComposePort, compose, contentOf, type Items, KINDS } from './compose.ts'
+import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
-import type { RegisterKey } from './registers.ts'
 
 /** What {@link Unplaced} reads. */
 export type UnplacedPort = Omit<ComposePort, 'unread'>

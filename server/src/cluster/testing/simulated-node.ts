@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Command, Host, MemberEvent, RegisterKey } from '../command.ts'
-import type { FactItem, NodeFact, NodeId } from '../entry.ts'
+import type { Command, Host, MemberEvent } from '../command.ts'
+import type { FactItem, NodeFact, NodeId, RegisterKey } from '../entry.ts'
 import type { Member } from '../member.ts'
 import type { Changed } from '../outbox.ts'
 import { ReferenceFold } from './reference-fold.ts'

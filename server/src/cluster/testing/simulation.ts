@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { MemberEvent, RegisterKey } from '../command.ts'
-import type { Entry, Place } from '../entry.ts'
+import type { MemberEvent } from '../command.ts'
+import type { Entry, Place, RegisterKey } from '../entry.ts'
 import type { Member } from '../member.ts'
 import { isBefore } from '../place.ts'
 import type { RedisModel } from '../redis.model.ts'
