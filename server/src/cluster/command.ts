@@ -1,5 +1,14 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { AppendRequest, Entry, FactItem, Loaded, NodeId, Place, RegisterKey } from './entry.ts'
+import type {
+  AppendRequest,
+  Entry,
+  FactItem,
+  Loaded,
+  NodeId,
+  Place,
+  RegisterItem,
+  RegisterKey,
+} from './entry.ts'
 
 // What a member asks of the adapter and of its host. The member itself does no I/O.
 
@@ -62,17 +71,31 @@ export type MemberEvent =
   | { readonly what: 'epoch'; readonly epoch: number }
   | { readonly what: 'away' | 'back' | 'beat' | 'ready' | 'loading' | 'lostMyself' | 'stopped' }
 
+/** What a node says of one user. */
+export interface UserItems {
+  /** `undefined` if the node knows nothing of the user, and the log has nothing from it. */
+  readonly fact: FactItem | undefined
+  readonly registers: readonly RegisterItem[]
+}
+
 /** What the member asks when it composes a batch, and whom it tells what has happened. */
 export interface Host {
-  /** What this node knows of a user now. `batch` is the number with which it is appended. */
-  fact(userId: UserId, batch: number): FactItem
-  /** The value of a register now; `undefined` if there is no value. */
-  register(key: RegisterKey, batch: number): string | undefined
+  /**
+   * What this node says of a user now.
+   *
+   * @param batch the number with which it is appended
+   * @param isAssertion whether registers are repeated that the log had already: it may have lost them
+   */
+  compose(userId: UserId, batch: number, isAssertion: boolean): UserItems
+  /** The value of a register as this node knows it; `undefined` if it knows no value. */
+  register(key: RegisterKey): string | undefined
   /** The users about whom this node has a fact. */
   users(): Iterable<UserId>
+  /** The users whom another node shows: their last signs of life are said before that node is lost. */
+  usersOf(node: NodeId): Iterable<UserId>
   /**
-   * The registers of these users, and all registers that have changed within the last 60 own beats. Beats, not seconds:
-   * what Redis loses may be old when it is back.
+   * The registers that have changed within the last 60 own beats. Beats, not seconds: what Redis loses may be old when
+   * it is back.
    */
   recentRegisters(): Iterable<RegisterKey>
   /** All registers that this node knows. */

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { NO_CHOICE } from '../presence/choice.ts'
 import { type Fact, NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
-import { compose, composeLost, type Items } from './compose.ts'
+import type { UserItems } from './command.ts'
+import { type ChangedUser, composeUser } from './compose.ts'
 import type { EntryKind, FactItem, RegisterItem, RegisterKey } from './entry.ts'
 import { Fold } from './fold.ts'
 import { joinValue } from './registers.ts'
@@ -47,6 +48,12 @@ function value(content: unknown, stamp = T, node = 'a'): string {
   return joinValue({ stamp, node, json: JSON.stringify(content) })
 }
 
+/** What a node says. */
+interface Items {
+  readonly facts: readonly FactItem[]
+  readonly registers: readonly RegisterItem[]
+}
+
 function append(node: string, { facts, registers }: Partial<Items>, kind: EntryKind = 'say', at = T): void {
   const body = { format: 1, at, facts: facts ?? [], registers: registers ?? [] } as const
   fold.apply({ place: { epoch: 1, seq: ++seq }, node, batch: seq, kind, body })
@@ -67,8 +74,20 @@ function say(
     now?: number
   } = {},
 ): Items {
-  const port = { node: 'a', present: () => user, fold, unread: (key: RegisterKey) => unread.get(key) }
-  return compose([['ann', { fact, isRenamed, at: now }]], port, isAssertion)
+  const items = saysOf('ann', user, { fact, isRenamed, at: now }, isAssertion)
+  return { facts: items.fact ? [items.fact] : [], registers: items.registers }
+}
+
+/** What node `a` says about a user. */
+function saysOf(userId: string, user: PresentUser, changed: ChangedUser, isAssertion = false): UserItems {
+  const port = {
+    node: 'a',
+    present: () => user,
+    fold,
+    unread: (key: RegisterKey) => unread.get(key),
+    wasSaid: () => false,
+  }
+  return composeUser(userId, changed, port, isAssertion)
 }
 
 /** Composes and reads it back. */
@@ -88,11 +107,14 @@ describe('the fact', () => {
     // The rate limit delays the arrival.
     const waits = { ...HERE, said: NOTHING_SAID, isVisible: false, lastSeen: undefined }
     expect(factOf(waits)).toEqual(['ann', { p: 0, n: 1, h: 0, s: { s1: T } }, 'left'])
+    expect(factOf(GONE)).toBeUndefined()
+    append('a', { facts: [['ann', { p: 1, n: 1, h: T, s: {} }, 'opened']] })
     expect(factOf(GONE)).toEqual(['ann', null, 'left'])
   })
 
   test('its cause is that of the decision', () => {
     const said = { userId: 'ann', sessions: 'none', choice: NO_CHOICE, username: undefined } as const
+    append('a', { facts: [['ann', { p: 1, n: 1, h: T, s: {} }, 'opened']] })
     expect(say(GONE, { fact: { ...said, lastSeen: T, cause: 'lost', at: T } }).facts[0]?.[2]).toBe('lost')
   })
 })
@@ -242,8 +264,15 @@ test('[R2 R4] before a node is lost, the judge says when its visible users were 
   ]
   append('b', { facts, registers })
   append('b', {}, 'beat', T + 40_000)
-  expect(composeLost('b', fold, { node: 'a', unread: () => undefined }, T + 50_000)).toEqual([
+  const changed = { fact: undefined, isRenamed: false, at: T + 50_000 }
+  const said = ['ann', 'bob', 'eve', 'joe', 'kim'].map(userId => {
+    const lastSeen = fold.of(userId).lastSeen
+    return saysOf(userId, { ...GONE, lastSeen }, changed)
+  })
+  expect(said.flatMap(({ registers }) => registers)).toEqual([
     ['s:ann', value(T + 10_000, T + 50_000)],
     ['s:bob', value(T, T + 50_000)],
   ])
+  // Only the node itself says facts.
+  expect(said.map(({ fact }) => fact)).toEqual(said.map(() => undefined))
 })

@@ -2,7 +2,8 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
-import type { FactItem, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
+import type { UserItems } from './command.ts'
+import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
 import { joinValue, splitValue } from './registers.ts'
 
@@ -19,6 +20,8 @@ export interface ComposePort {
    * there is one, the register is said again, because it is not known which value the log has.
    */
   unread(key: RegisterKey): string | undefined
+  /** Whether this node has composed a fact of the user that was not read back yet. */
+  wasSaid(): boolean
 }
 
 /** What has changed of a user. */
@@ -35,76 +38,44 @@ export interface ChangedUser {
   readonly at: number
 }
 
-/** The items of an entry. */
-export interface Items {
-  readonly facts: readonly FactItem[]
-  readonly registers: readonly RegisterItem[]
-}
-
 /**
- * Composes what a node appends about users who have changed, from their present state. So a batch whose outcome is
- * unknown is composed again, and then says what is true now.
+ * Composes what a node says about one user, from the present state. So a batch whose outcome is unknown is composed
+ * again, and then says what is true now.
+ *
+ * Of a user who is not here it says only `lastSeen`. That is how the last signs of life are kept of users whose node is
+ * lost: its facts are dropped with the entry `lost`.
  *
  * @param isAssertion whether registers are repeated that the log had already: it may have lost them
  */
-export function compose(
-  changed: Iterable<readonly [UserId, ChangedUser]>,
+export function composeUser(
+  userId: UserId,
+  { fact, isRenamed, at }: ChangedUser,
   port: ComposePort,
   isAssertion = false,
-): Items {
-  const facts: FactItem[] = []
+): UserItems {
+  const user = port.present(userId)
   const registers: RegisterItem[] = []
-  for (const [userId, { fact, isRenamed, at }] of changed) {
-    const user = port.present(userId)
-    facts.push([userId, factOf(user), fact?.cause ?? usualCause(user.said)])
-    const repeated = new Set<RegisterKey>(isAssertion ? KINDS.map(kind => `${kind}:${userId}` as const) : [])
-    let isChosen = false
-    for (const [key, json] of contentsOf(userId, user, isRenamed, port)) {
-      // A choice that was made again is shown again, with its stamp: an older one must not replace it.
-      const isChoice = key.startsWith('c:') || key.startsWith('v:')
-      const register = registerOf(
-        key,
-        json,
-        isChoice ? user.madeAt : at,
-        port,
-        isChosen && key.startsWith('v:'),
-      )
-      if (!register) continue
-      if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
-      registers.push(register)
-      repeated.delete(key)
-    }
-    for (const key of repeated) {
-      const value = port.fold.register(key)
-      if (value !== undefined) registers.push([key, value])
-    }
+  const repeated = new Set<RegisterKey>(isAssertion ? KINDS.map(kind => `${kind}:${userId}` as const) : [])
+  let isChosen = false
+  for (const [key, json] of contentsOf(userId, user, isRenamed, port)) {
+    // A choice that was made again is shown again, with its stamp: an older one must not replace it.
+    const isChoice = key.startsWith('c:') || key.startsWith('v:')
+    const isAgain = isChosen && key.startsWith('v:')
+    const register = registerOf(key, json, isChoice ? user.madeAt : at, port, isAgain)
+    if (!register) continue
+    if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
+    registers.push(register)
+    repeated.delete(key)
   }
-  return { facts, registers }
-}
-
-/**
- * The last signs of life of the users whom a lost node has shown. Its facts are dropped with the entry `lost`, so the
- * judge appends these registers in the same entry or before it.
- *
- * @param now the time of the stamps, in ms since the epoch by the clock of Redis
- */
-export function composeLost(
-  subject: NodeId,
-  fold: Pick<Fold, 'facts' | 'of' | 'register' | 'signOfLife'>,
-  port: Pick<ComposePort, 'node' | 'unread'>,
-  now: number,
-): RegisterItem[] {
-  const registers: RegisterItem[] = []
-  for (const [userId, { p }] of fold.facts(subject)) {
-    // Others must not learn when a hidden user was last here.
-    if (p === 0 || fold.of(userId).choice.status === 'offline') continue
-    const register = registerOf(`s:${userId}`, JSON.stringify(fold.signOfLife(userId)), now, {
-      ...port,
-      fold,
-    })
-    if (register) registers.push(register)
+  for (const key of repeated) {
+    const value = port.fold.register(key)
+    if (value !== undefined) registers.push([key, value])
   }
-  return registers
+  const isSaid = user.isHere || port.wasSaid() || port.fold.fact(port.node, userId) !== undefined
+  return {
+    fact: isSaid ? [userId, factOf(user), fact?.cause ?? usualCause(user.said)] : undefined,
+    registers,
+  }
 }
 
 function factOf({ said, connections, sessions, lastSeen, isHere }: PresentUser): NodeFact | null {
@@ -148,13 +119,13 @@ function contentsOf(
 function decidesChoice(
   userId: UserId,
   { isHere, madeAt }: PresentUser,
-  { node, fold }: ComposePort,
+  { node, fold, wasSaid }: ComposePort,
 ): boolean {
   const known = fold.chosen(userId)
   const isNewest = madeAt >= (known?.madeAt ?? 0)
   // Of a user who is gone, this node keeps less than the choice.
   if (isHere && isNewest) return true
-  const isLast = !isHere && fold.fact(node, userId) !== undefined
+  const isLast = !isHere && (wasSaid() || fold.fact(node, userId) !== undefined)
   const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
   return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)
 }
@@ -177,7 +148,7 @@ function registerOf(
   key: RegisterKey,
   json: string,
   at: number,
-  { node, unread, fold }: Pick<ComposePort, 'node' | 'unread'> & { readonly fold: Pick<Fold, 'register'> },
+  { node, unread, fold }: Pick<ComposePort, 'node' | 'unread' | 'fold'>,
   isAgain = false,
 ): RegisterItem | undefined {
   const sent = splitValue(unread(key))

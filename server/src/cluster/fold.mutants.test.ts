@@ -20,8 +20,7 @@ async function load(name: string, mutant?: ClusterMutant): Promise<ClusterParts>
   const { Presence } = await importCopy<Pick<ClusterParts, 'Presence'>>('presence/presence.ts')
   const { Fold } = await importCopy<Pick<ClusterParts, 'Fold'>>('cluster/fold.ts')
   const { Unplaced } = await importCopy<Pick<ClusterParts, 'Unplaced'>>('cluster/unplaced.ts')
-  const { composeLost } = await importCopy<Pick<ClusterParts, 'composeLost'>>('cluster/compose.ts')
-  return { Presence, Fold, Unplaced, composeLost }
+  return { Presence, Fold, Unplaced }
 }
 
 /** Whether one of the games fails. */

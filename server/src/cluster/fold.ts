@@ -184,6 +184,18 @@ export class Fold {
     return sign
   }
 
+  /** How many connections a user has on all nodes `except` one. */
+  connections(userId: UserId, except: NodeId): number {
+    let connections = 0
+    for (const [node, facts] of this.#facts) if (node !== except) connections += facts.get(userId)?.n ?? 0
+    return connections
+  }
+
+  /** When a member has last written, in ms since the epoch; `undefined` if this node has read nothing of it. */
+  wroteAt(node: NodeId): number | undefined {
+    return this.#wroteAt.get(node)
+  }
+
   /** How many entries had an unknown format. They were ignored. */
   get ignored(): number {
     return this.#ignored

@@ -119,6 +119,8 @@ export class Member {
   /** An epoch has begun that this node has not read yet. Nothing can be appended before. */
   #epochToRead: number | undefined
   readonly #toLose = new Set<NodeId>()
+  /** The lost node whose users' last signs of life are said, or were. */
+  #lastSignsOf: NodeId | undefined
   /** The registers that the eldest member still writes back, before its `end`. */
   #writesBack: Iterator<RegisterKey> | undefined
   /** Whether the assertion contains all registers. */
@@ -228,6 +230,7 @@ export class Member {
         case 'alive':
           // It lives, or this node does not know all that it has written.
           if (sent.subject !== undefined) this.#toLose.delete(sent.subject)
+          this.#lastSignsOf = undefined
           this.#auditAt = now
       }
     })
@@ -313,6 +316,11 @@ export class Member {
   /** Whether the view is complete. */
   get isReady(): boolean {
     return this.#isReady
+  }
+
+  /** Whether this node shows what all others show at the same place. */
+  get isSettled(): boolean {
+    return this.#settledSince !== undefined
   }
 
   /** Whether this node has told the others all it knows, and nothing has to be appended. */
@@ -473,6 +481,7 @@ export class Member {
   #lost(node: NodeId, place: Place): void {
     this.#members.lost(node)
     this.#toLose.delete(node)
+    if (node === this.#lastSignsOf) this.#lastSignsOf = undefined
     this.#host.happened({ what: 'nodeLost', node })
     if (node !== this.#options.node || isBefore(place, this.#joinPlace)) return
     this.#host.happened({ what: 'lostMyself' })
@@ -596,25 +605,30 @@ export class Member {
       const newEpoch = Math.max(at, place.epoch + 1, place.seq + 1, (current ?? 0) + 1)
       return { ...request, epoch: current, newEpoch, server: this.#server ?? '', body }
     }
-    if (kind === 'lost') {
-      const [subject = ''] = this.#toLose
-      return { ...request, knownBatch: this.#members.batchOf(subject), body: { ...empty, subject } }
+    const [subject = ''] = kind === 'lost' ? this.#toLose : []
+    if (kind === 'lost' && this.#lastSignsOf !== subject) {
+      this.#lastSignsOf = subject
+      this.#outbox.add({ users: host.usersOf(subject) })
     }
     if (kind === 'join') {
       this.#outbox.add({ users: host.users(), registers: host.recentRegisters() })
       this.#isComplete = this.isEldest && !this.#members.isWrittenBack
       this.#writesBack = this.#isComplete ? host.allRegisters()[Symbol.iterator]() : undefined
     } else if (this.#outbox.isEmpty) this.#writeBack()
-    const content = this.#outbox.take(host, batch)
+    const content = this.#outbox.take(host, batch, { isAssertion: this.#assertion !== 'done' })
     const body: EntryBody = {
       ...empty,
       ...content,
       ...(kind === 'join' ? { about } : kind === 'left' ? { about: { ...about, left: at } } : {}),
       ...(kind === 'join' || kind === 'beat' ? { since: this.#since } : {}),
     }
-    // An assertion ends, and a node stops, with everything said.
+    // An assertion ends, and a node stops or is lost, with everything said.
     const isPart = (kind === 'end' && this.#writesBack !== undefined) || !this.#outbox.isEmpty
-    if (isPart && (kind === 'end' || kind === 'left')) return { ...request, kind: 'say', body }
+    if (isPart && (kind === 'end' || kind === 'left' || kind === 'lost'))
+      return { ...request, kind: 'say', body }
+    if (kind === 'lost') {
+      return { ...request, knownBatch: this.#members.batchOf(subject), body: { ...body, subject } }
+    }
     return {
       ...request,
       kind,

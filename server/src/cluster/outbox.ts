@@ -1,10 +1,12 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Host } from './command.ts'
+import type { Host, UserItems } from './command.ts'
 import type { FactItem, RegisterItem, RegisterKey } from './entry.ts'
 
-/** What changed on this node. */
+/** What this node has to say. */
 export interface Changed {
+  /** Users about whom the node composes what it knows. */
   readonly users?: Iterable<UserId> | undefined
+  /** Registers that are repeated as they are known, because the log may have lost them. */
   readonly registers?: Iterable<RegisterKey> | undefined
   /** Users whose sessions end on all nodes. */
   readonly kicks?: Iterable<UserId> | undefined
@@ -17,7 +19,15 @@ export interface Content {
   readonly kicks?: readonly UserId[]
 }
 
-/** One entry has at most this many facts, and this many registers. */
+/** How a batch is composed. */
+export interface TakeOptions {
+  /** Whether registers are repeated that the log had already. */
+  readonly isAssertion?: boolean
+  /** At most this many users, and this many registers besides theirs. */
+  readonly limit?: number
+}
+
+/** One entry has at most this many users, and this many registers besides theirs. */
 const MAX_ITEMS = 500
 /** One entry has about this many bytes at most. */
 const MAX_BYTES = 65_536
@@ -37,6 +47,11 @@ export class Outbox {
     return this.#users.size + this.#registers.size + this.#kicks.size === 0
   }
 
+  /** Whether a batch is on its way. */
+  get hasTaken(): boolean {
+    return this.#taken !== undefined
+  }
+
   add({ users = [], registers = [], kicks = [] }: Changed): void {
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
@@ -44,26 +59,31 @@ export class Outbox {
   }
 
   /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
-  take(host: Host, batch: number): Content {
+  take(
+    host: Pick<Host, 'compose' | 'register'>,
+    batch: number,
+    { isAssertion = false, limit = MAX_ITEMS }: TakeOptions = {},
+  ): Content {
     const users: UserId[] = []
     const registers: RegisterKey[] = []
     const facts: FactItem[] = []
     const values: RegisterItem[] = []
     let bytes = 0
     for (const key of this.#registers) {
-      if (registers.length === MAX_ITEMS || bytes > MAX_BYTES) break
+      if (registers.length === limit || bytes > MAX_BYTES) break
       registers.push(key)
-      const value = host.register(key, batch)
+      const value = host.register(key)
       if (value === undefined) continue
       values.push([key, value])
       bytes += key.length + value.length + 8
     }
     for (const userId of this.#users) {
-      if (users.length === MAX_ITEMS || bytes > MAX_BYTES) break
+      if (users.length === limit || bytes > MAX_BYTES) break
       users.push(userId)
-      const item = host.fact(userId, batch)
-      facts.push(item)
-      bytes += sizeOf(item)
+      const items = host.compose(userId, batch, isAssertion)
+      if (items.fact) facts.push(items.fact)
+      values.push(...items.registers)
+      bytes += sizeOf(items)
     }
     const kicks = [...this.#kicks]
     for (const key of registers) this.#registers.delete(key)
@@ -85,9 +105,14 @@ export class Outbox {
   }
 }
 
-/** About how many bytes a fact takes as JSON. */
-function sizeOf([userId, fact]: FactItem): number {
-  let bytes = userId.length + 60
-  for (const id of Object.keys(fact?.s ?? {})) bytes += id.length + 18
+/** About how many bytes the items of a user take as JSON. */
+function sizeOf({ fact, registers }: UserItems): number {
+  let bytes = 0
+  if (fact) {
+    const [userId, content] = fact
+    bytes += userId.length + 60
+    for (const id of Object.keys(content?.s ?? {})) bytes += id.length + 18
+  }
+  for (const [key, value] of registers) bytes += key.length + value.length + 8
   return bytes
 }

@@ -3,7 +3,7 @@ import type { Fact } from '../presence/fact.ts'
 import { NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import { fact, T } from '../presence/testing/scenario.ts'
-import type { Items } from './compose.ts'
+import type { UserItems } from './command.ts'
 import { Fold } from './fold.ts'
 import { splitValue } from './registers.ts'
 import { Unplaced } from './unplaced.ts'
@@ -29,57 +29,83 @@ beforeEach(() => {
     connections: 1,
   }
   const usual = { ...nobody, sessions: {}, lastSeen: T, username: undefined }
-  unplaced = new Unplaced({ node: 'a', fold, present: userId => ({ ...usual, ...users.get(userId) }) })
+  unplaced = new Unplaced({
+    node: 'a',
+    fold,
+    present: userId => ({ ...usual, ...users.get(userId) }),
+    time: () => T,
+  })
 })
 
-function add(
-  facts: readonly Fact[],
-  touched: readonly string[] = [],
-  forgotten: readonly string[] = [],
-): void {
-  unplaced.add(facts, { records: touched.map(userId => ({ userId })), forgotten }, T)
+function add(facts: readonly Fact[], touched: readonly string[] = [], forgotten: readonly string[] = []) {
+  return unplaced.add(facts, { records: touched.map(userId => ({ userId })), forgotten })
 }
 
-function read({ facts, registers }: Items): void {
-  const body = { format: 1, at: T, facts, registers } as const
+function read({ fact, registers }: UserItems): void {
+  const body = { format: 1, at: T, facts: fact ? [fact] : [], registers } as const
   fold.apply({ place: { epoch: 1, seq: ++seq }, node: 'a', batch: seq, kind: 'say', body })
 }
 
-const usersOf = ({ facts }: Items) => facts.map(([userId]) => userId)
-/** The contents of the registers of `ann`. */
-const contentsOf = ({ registers }: Items) =>
+/** The contents of the registers. */
+const contentsOf = ({ registers }: UserItems) =>
   Object.fromEntries(registers.map(([key, value]) => [key[0], JSON.parse(splitValue(value)?.json ?? 'null')]))
 
-test('users are a set: the newest fact of each is pending until its batch is read back', () => {
+test('the newest fact of a user is pending until its batch is read back', () => {
   const [first, second, later] = [
     fact('ann'),
     fact('ann', { cause: 'chosen' }),
     fact('ann', { cause: 'idle' }),
   ]
-  add([first], ['ann'])
-  add([second], ['ann', 'bob'], ['eve'])
-  expect([unplaced.hasChanged, unplaced.hasBatch]).toEqual([true, false])
-  const items = unplaced.compose(10)
-  expect(items.facts.map(([userId, , cause]) => `${userId} ${cause}`)).toEqual([
-    'ann chosen',
-    'bob left',
-    'eve left',
-  ])
-  expect([unplaced.hasChanged, unplaced.hasBatch]).toEqual([false, true])
+  expect(add([first], ['ann'])).toEqual(['ann'])
+  expect(add([second], ['ann', 'bob'], ['eve'])).toEqual(['eve', 'ann', 'bob'])
+  const items = ['ann', 'bob', 'eve'].map(userId => unplaced.compose(userId, 1))
+  expect(items.map(({ fact }) => `${fact?.[0]} ${fact?.[2]}`)).toEqual(['ann chosen', 'bob left', 'eve left'])
+  expect(unplaced.placed(1)).toEqual({ userIds: ['ann', 'bob', 'eve'], facts: [second] })
   add([later])
-  expect(unplaced.placed()).toEqual({ userIds: ['ann', 'bob', 'eve'], facts: [second] })
-  expect([unplaced.hasChanged, unplaced.hasBatch]).toEqual([true, false])
-  unplaced.compose(10)
-  expect(unplaced.placed().facts).toEqual([later])
-  expect(unplaced.placed()).toEqual({ userIds: [], facts: [] })
+  unplaced.compose('ann', 2)
+  expect(unplaced.placed(2).facts).toEqual([later])
+  expect(unplaced.placed(2)).toEqual({ userIds: [], facts: [] })
 })
 
-test('a batch has at most as many users as it may, the oldest first', () => {
-  add([], ['ann', 'bob', 'eve'])
-  add([], ['ann'])
-  expect(usersOf(unplaced.compose(2))).toEqual(['ann', 'bob'])
-  unplaced.placed()
-  expect(usersOf(unplaced.compose(2))).toEqual(['eve'])
+test('a user who changes after the batch was composed stays pending until the next one is read back', () => {
+  const [opened, busy] = [fact('ann'), fact('ann', { choice: BUSY, cause: 'chosen' })]
+  add([opened], ['ann'])
+  unplaced.compose('ann', 1)
+  add([busy], ['ann'])
+  expect(unplaced.placed(1)).toEqual({ userIds: ['ann'], facts: [] })
+  unplaced.compose('ann', 2)
+  expect(unplaced.placed(2)).toEqual({ userIds: ['ann'], facts: [busy] })
+})
+
+test('a user in a later batch is not placed by an earlier one', () => {
+  add([fact('ann')], ['ann'])
+  unplaced.compose('ann', 1)
+  unplaced.compose('ann', 2)
+  expect(unplaced.placed(1).userIds).toEqual([])
+  expect(unplaced.placed(2).userIds).toEqual(['ann'])
+})
+
+test('a caller who waits is told when all that was known then was read back', () => {
+  const told: string[] = []
+  const touched = (...userIds: string[]) => ({
+    records: userIds.map(userId => ({ userId })),
+    forgotten: [],
+  })
+  unplaced.add([], touched('ann', 'bob'), () => told.push('first'))
+  unplaced.compose('ann', 1)
+  unplaced.add([], touched('ann'), () => told.push('second'))
+  unplaced.placed(1)
+  expect(told).toEqual([])
+  unplaced.compose('bob', 2)
+  // The outcome of batch 2 is not known, so it is composed again.
+  unplaced.compose('bob', 2)
+  unplaced.placed(2)
+  expect(told).toEqual(['first'])
+  unplaced.compose('ann', 3)
+  unplaced.placed(3)
+  expect(told).toEqual(['first', 'second'])
+  unplaced.add([], touched(), () => told.push('nobody'))
+  expect(told).toEqual(['first', 'second', 'nobody'])
 })
 
 test('a batch that is said again has the present state, and registers that the log may have are said again', () => {
@@ -87,55 +113,61 @@ test('a batch that is said again has the present state, and registers that the l
   users.set('ann', { said })
   const busy = fact('ann', { choice: BUSY, cause: 'chosen' })
   add([busy], ['ann'])
-  expect(contentsOf(unplaced.compose(10))).toEqual({ v: BUSY, s: T })
+  expect(contentsOf(unplaced.compose('ann', 1))).toEqual({ v: BUSY, s: T })
   users.set('ann', { said: { ...said, choice: ONLINE } })
   const online = fact('ann', { cause: 'chosen' })
   add([online], ['ann'])
-  unplaced.again()
   expect(unplaced.isUnread('ann')).toBe(true)
   // The log of this node has no choice. But the lost batch may have reached it.
-  const items = unplaced.compose(10)
+  const items = unplaced.compose('ann', 1)
   expect(contentsOf(items)).toEqual({ v: ONLINE, s: T })
   expect(items.registers.map(([, value]) => splitValue(value)?.stamp)).toEqual([2, T + 1])
   read(items)
-  expect(unplaced.placed().facts).toEqual([online])
-  expect([unplaced.isUnread('ann'), unplaced.hasChanged]).toEqual([false, false])
+  expect(unplaced.placed(1).facts).toEqual([online])
+  expect(unplaced.isUnread('ann')).toBe(false)
 })
 
 test('a fact that is said again without a newer one is still pending', () => {
   const opened = fact('ann')
   add([opened], ['ann'])
-  unplaced.compose(10)
-  unplaced.again()
-  expect([unplaced.hasBatch, unplaced.hasChanged]).toEqual([false, true])
+  unplaced.compose('ann', 1)
   add([], ['ann'])
-  unplaced.compose(10)
-  expect(unplaced.placed().facts).toEqual([opened])
+  unplaced.compose('ann', 1)
+  expect(unplaced.placed(1).facts).toEqual([opened])
+})
+
+test('a user who leaves is said to be gone if the log may have a fact, also one that was not read back', () => {
+  add([fact('ann')], ['ann'])
+  unplaced.compose('ann', 1)
+  users.set('ann', { isHere: false, isVisible: false, connections: 0 })
+  add([fact('ann', { sessions: 'none', cause: 'left' })], ['ann'])
+  expect(unplaced.compose('ann', 1).fact).toEqual(['ann', null, 'left'])
+  users.set('bob', { isHere: false, isVisible: false, connections: 0 })
+  add([], ['bob'])
+  expect(unplaced.compose('bob', 2).fact).toBeUndefined()
 })
 
 test('a name is said if it differed from the log when it was decided, also in a batch that is said again', () => {
   users.set('ann', { username: 'Ann' })
   add([fact('ann', { username: 'Ann' })], ['ann'])
-  const named = unplaced.compose(10)
+  const named = unplaced.compose('ann', 1)
   expect(contentsOf(named)).toEqual({ n: 'Ann', s: T })
-  unplaced.again()
-  expect(contentsOf(unplaced.compose(10))).toEqual({ n: 'Ann', s: T })
+  expect(contentsOf(unplaced.compose('ann', 1))).toEqual({ n: 'Ann', s: T })
   read(named)
-  unplaced.placed()
+  unplaced.placed(1)
   add([fact('ann', { username: 'Ann', cause: 'idle' })], ['ann'])
   const body = { format: 1, at: T, facts: [], registers: [['n:ann', '999999999999999|b|"Anna"']] } as const
   fold.apply({ place: { epoch: 1, seq: ++seq }, node: 'b', batch: 1, kind: 'say', body })
   // Another node has named the user meanwhile.
-  expect(contentsOf(unplaced.compose(10))).toEqual({})
+  expect(contentsOf(unplaced.compose('ann', 2))).toEqual({})
 })
 
 test('an assertion has all that a node knows, with the registers that the log had', () => {
   add([fact('ann')], ['ann'])
-  read(unplaced.compose(10))
-  unplaced.placed()
-  unplaced.assert(['ann', 'bob'], T)
-  const items = unplaced.compose(10, true)
-  expect(usersOf(items)).toEqual(['ann', 'bob'])
-  expect(items.registers.map(([key]) => key)).toEqual(['s:ann', 's:bob'])
-  expect(items.registers[0]?.[1]).toBe(fold.register('s:ann'))
+  read(unplaced.compose('ann', 1))
+  unplaced.placed(1)
+  const [ann, bob] = [unplaced.compose('ann', 2, true), unplaced.compose('bob', 2, true)]
+  expect([ann.fact?.[0], bob.fact?.[0]]).toEqual(['ann', 'bob'])
+  expect([...ann.registers, ...bob.registers].map(([key]) => key)).toEqual(['s:ann', 's:bob'])
+  expect(ann.registers[0]?.[1]).toBe(fold.register('s:ann'))
 })

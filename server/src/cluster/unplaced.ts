@@ -1,27 +1,45 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Fact } from '../presence/fact.ts'
-import { type ChangedUser, type ComposePort, compose, contentOf, type Items, KINDS } from './compose.ts'
+import type { UserItems } from './command.ts'
+import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS } from './compose.ts'
 import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
 
 /** What {@link Unplaced} reads. */
-export type UnplacedPort = Omit<ComposePort, 'unread'>
+export interface UnplacedPort extends Omit<ComposePort, 'unread' | 'wasSaid'> {
+  /** The time of new stamps, in ms since the epoch by the clock of Redis. */
+  time(): number
+}
 
-/** A batch that was read back. */
+/** What was read back. */
 export interface Placed {
   readonly userIds: readonly UserId[]
   readonly facts: readonly Fact[]
 }
 
+interface UnplacedUser {
+  changed: ChangedUser
+  /** The number of the batch that contains the user; `undefined` if no batch does. */
+  batch: number | undefined
+  /** Whether the user has changed since that batch was composed. */
+  isNewer: boolean
+  /** Called when what is known now was read back: of the batch, and of what has changed since. */
+  placed: (() => void)[]
+  placedNewer: (() => void)[]
+}
+
+const NOTHING_CHANGED = { fact: undefined, isRenamed: false } as const
+
 /**
- * What this node knows and has not read back from the log. It is a set of users, not a queue. At most one batch is on
- * its way. It is placed when its entry is read back, and only then the next one is composed.
+ * What this node knows of users and has not read back from the log: why a user has changed, which values the log may
+ * have by now, and who waits until the log has them. Which users are said next is in `Outbox`.
  */
 export class Unplaced {
   readonly #port: UnplacedPort
-  readonly #changed = new Map<UserId, ChangedUser>()
-  #batch: ReadonlyMap<UserId, ChangedUser> = new Map()
-  /** The values of the batch, and of earlier batches whose outcome is not known. */
+  readonly #users = new Map<UserId, UnplacedUser>()
+  /** The users of each batch that was composed and not read back. Some may be in a later batch by now. */
+  readonly #batches = new Map<number, Set<UserId>>()
+  /** The values that were composed and not read back. */
   readonly #unread = new Map<RegisterKey, string>()
 
   constructor(port: UnplacedPort) {
@@ -29,89 +47,105 @@ export class Unplaced {
   }
 
   /**
-   * Adds what was decided; see `FactLog.append`.
+   * Adds what was decided; see `FactLog.append`. Returns the users who must be said.
    *
-   * @param at the time of the stamps, in ms since the epoch by the clock of Redis
+   * @param placed called when all of it was read back
    */
-  add(facts: readonly Fact[], { records, forgotten }: Touched, at: number): void {
-    for (const { userId } of records) this.#add(userId, { fact: undefined, isRenamed: false, at })
-    for (const userId of forgotten) this.#add(userId, { fact: undefined, isRenamed: false, at })
+  add(facts: readonly Fact[], { records, forgotten }: Touched, placed?: () => void): UserId[] {
+    const at = this.#port.time()
+    const touched = new Set<UserId>(forgotten)
+    for (const { userId } of records) touched.add(userId)
+    for (const { userId } of facts) touched.add(userId)
+    for (const userId of touched) this.#add(userId, { ...NOTHING_CHANGED, at })
     for (const fact of facts) {
       const known = contentOf(`n:${fact.userId}`, this.#port.fold)
       this.#add(fact.userId, { fact, isRenamed: JSON.stringify(fact.username ?? null) !== known, at })
     }
+    if (placed) this.#await(touched, placed)
+    return [...touched]
   }
 
-  /** Adds users for an assertion. */
-  assert(userIds: Iterable<UserId>, at: number): void {
+  /** Adds users whom this node has restored: the log may not have their names. */
+  restored(userIds: Iterable<UserId>): void {
+    const at = this.#port.time()
     for (const userId of userIds) this.#add(userId, { fact: undefined, isRenamed: true, at })
-  }
-
-  /** Whether there are users who are not in the batch. */
-  get hasChanged(): boolean {
-    return this.#changed.size > 0
-  }
-
-  /** Whether a batch is on its way. */
-  get hasBatch(): boolean {
-    return this.#batch.size > 0
   }
 
   /** Whether the log may have, or get, something of a user that this node has not read back. */
   isUnread(userId: UserId): boolean {
-    return this.#batch.has(userId) || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)
+    const isSent = this.#users.get(userId)?.batch !== undefined
+    return isSent || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)
   }
 
   /**
-   * Composes the next batch, with at most `limit` users.
+   * Composes what this node says of a user, in a batch with this number.
    *
-   * @param isAssertion see {@link compose}
+   * @param isAssertion see {@link composeUser}
    */
-  compose(limit: number, isAssertion = false): Items {
-    const batch = new Map<UserId, ChangedUser>()
-    for (const [userId, changed] of this.#changed) {
-      if (batch.size === limit) break
-      batch.set(userId, changed)
-      this.#changed.delete(userId)
+  compose(userId: UserId, batch: number, isAssertion = false): UserItems {
+    const user = this.#users.get(userId) ?? newUser({ ...NOTHING_CHANGED, at: this.#port.time() })
+    this.#users.set(userId, user)
+    const port: ComposePort = {
+      ...this.#port,
+      unread: key => this.#unread.get(key),
+      wasSaid: () => user.batch !== undefined,
     }
-    const items = compose(batch, { ...this.#port, unread: key => this.#unread.get(key) }, isAssertion)
-    this.#batch = batch
+    const items = composeUser(userId, user.changed, port, isAssertion)
+    user.batch = batch
+    user.isNewer = false
+    user.placed.push(...user.placedNewer.splice(0))
     for (const [key, value] of items.registers) this.#unread.set(key, value)
+    this.#batches.set(batch, (this.#batches.get(batch) ?? new Set()).add(userId))
     return items
   }
 
-  /** The batch was read back. Returns its users, with the facts that are no longer pending. */
-  placed(): Placed {
-    const batch = this.#batch
-    this.#batch = new Map()
-    for (const userId of batch.keys()) {
-      for (const kind of KINDS) this.#unread.delete(`${kind}:${userId}`)
+  /** All batches up to this one were read back. Returns their users, with the facts that are no longer pending. */
+  placed(last: number): Placed {
+    const userIds: UserId[] = []
+    const facts: Fact[] = []
+    for (const [batch, users] of this.#batches) {
+      if (batch > last) continue
+      this.#batches.delete(batch)
+      for (const userId of users) {
+        const user = this.#users.get(userId)
+        if (user?.batch !== batch) continue
+        userIds.push(userId)
+        for (const kind of KINDS) this.#unread.delete(`${kind}:${userId}`)
+        for (const placed of user.placed.splice(0)) placed()
+        user.batch = undefined
+        if (user.isNewer) continue
+        this.#users.delete(userId)
+        if (user.changed.fact) facts.push(user.changed.fact)
+      }
     }
-    return { userIds: [...batch.keys()], facts: [...batch.values()].flatMap(({ fact }) => fact ?? []) }
-  }
-
-  /**
-   * The batch must be said again. Call it when it is not known whether the log has the batch, and when the log has an
-   * earlier content of the same batch number.
-   */
-  again(): void {
-    const batch = this.#batch
-    this.#batch = new Map()
-    for (const [userId, changed] of batch) {
-      const newer = this.#changed.get(userId)
-      this.#changed.delete(userId)
-      this.#add(userId, changed)
-      if (newer) this.#add(userId, newer)
-    }
+    return { userIds, facts }
   }
 
   #add(userId: UserId, { fact, isRenamed, at }: ChangedUser): void {
-    const known = this.#changed.get(userId)
-    this.#changed.set(userId, {
+    const user = this.#users.get(userId)
+    const known = user?.changed
+    const changed = {
       fact: fact ?? known?.fact,
       isRenamed: isRenamed || known?.isRenamed === true,
       // A session that is opened later does not make a choice newer.
       at: fact || !known?.fact ? at : known.at,
-    })
+    }
+    if (!user) this.#users.set(userId, newUser(changed))
+    else Object.assign(user, { changed, isNewer: true })
   }
+
+  /** Calls `placed` when what is known of all these users was read back. */
+  #await(userIds: ReadonlySet<UserId>, placed: () => void): void {
+    let left = userIds.size
+    if (left === 0) placed()
+    for (const userId of userIds) {
+      this.#users.get(userId)?.placedNewer.push(() => {
+        if (--left === 0) placed()
+      })
+    }
+  }
+}
+
+function newUser(changed: ChangedUser): UnplacedUser {
+  return { changed, batch: undefined, isNewer: false, placed: [], placedNewer: [] }
 }

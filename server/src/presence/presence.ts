@@ -325,6 +325,11 @@ export class Presence {
     return this.#wall.choiceTime(now)
   }
 
+  /** The users who have a session on this node, or whom others still see because of it. */
+  *usersHere(): Generator<UserId> {
+    for (const user of this.#here.users()) if (user.liveness !== 'none') yield user.userId
+  }
+
   /** What the log of a cluster is told of a user. */
   present(userId: UserId): PresentUser {
     return this.#here.present(userId)

@@ -4,6 +4,7 @@ import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
 import type { AppendReply, Entry, EntryBody, EntryKind, NodeId, Place } from '../entry.ts'
 import type { Applied, Fold } from '../fold.ts'
+import { Outbox } from '../outbox.ts'
 import type { RedisModel } from '../redis.model.ts'
 import type { Unplaced } from '../unplaced.ts'
 import type { ClusterParts } from './cluster-parts.ts'
@@ -19,7 +20,7 @@ export class ClusterNode {
   readonly unplaced: Unplaced
   readonly changes: Change[] = []
   readonly #redis: RedisModel
-  readonly #composeLost: ClusterParts['composeLost']
+  readonly #outbox = new Outbox()
   #place: Place = { epoch: 0, seq: 0 }
   #batch = 0
   #sayBatch: number | undefined
@@ -27,7 +28,6 @@ export class ClusterNode {
 
   constructor(id: NodeId, options: PresenceOptions, redis: RedisModel, parts: ClusterParts) {
     this.id = id
-    this.#composeLost = parts.composeLost
     this.fold = new parts.Fold()
     this.#redis = redis
     this.presence = new parts.Presence(options, {
@@ -38,11 +38,13 @@ export class ClusterNode {
       node: id,
       fold: this.fold,
       present: userId => this.presence.present(userId),
+      time: () => this.#now,
     })
   }
 
   /** Loads what Redis holds, and joins. */
   start(now: number): void {
+    this.#tell(now)
     this.presence.restore([], now)
     const loaded = this.#redis.load()
     if (loaded.end) this.#place = loaded.end
@@ -53,9 +55,9 @@ export class ClusterNode {
 
   /** Another node is lost. */
   judge(subject: NodeId, now: number): void {
-    const port = { node: this.id, unread: () => undefined }
-    const registers = this.#composeLost(subject, this.fold, port, now)
-    this.append('lost', now, { subject, registers })
+    this.#tell(now)
+    this.#outbox.add({ users: this.fold.facts(subject).keys() })
+    this.#say('lost', Number.POSITIVE_INFINITY, now, { subject })
   }
 
   append(kind: EntryKind, now: number, what: Partial<EntryBody> = {}): AppendReply {
@@ -66,14 +68,34 @@ export class ClusterNode {
   }
 
   decide(decision: Decision, now: number): void {
-    this.unplaced.add(decision.facts, decision, now)
+    this.#tell(now)
+    this.#outbox.add({ users: this.unplaced.add(decision.facts, decision) })
+  }
+
+  /** Whether something was not said, or not read back. */
+  get isBusy(): boolean {
+    return !this.#outbox.isEmpty || this.#outbox.hasTaken
   }
 
   /** Appends what has changed, at most `limit` users, unless a batch is on its way. */
   flush(limit: number, now: number): void {
-    if (this.unplaced.hasBatch || !this.unplaced.hasChanged) return
-    this.append('say', now, this.unplaced.compose(limit))
+    this.#tell(now)
+    if (!this.isBusy || this.#outbox.hasTaken) return
+    this.#say('say', limit, now)
+  }
+
+  #say(kind: EntryKind, limit: number, now: number, what: Partial<EntryBody> = {}): void {
+    const host = {
+      compose: (userId: UserId, batch: number) => this.unplaced.compose(userId, batch),
+      register: () => undefined,
+    }
+    const content = this.#outbox.take(host, this.#batch + 1, { limit })
+    this.append(kind, now, { ...content, ...what })
     this.#sayBatch = this.#batch
+  }
+
+  #tell(now: number): void {
+    this.#now = Math.max(this.#now, now)
   }
 
   /** Reads at most `count` entries. Returns whether there were any. */
@@ -86,8 +108,9 @@ export class ClusterNode {
   #apply(entry: Entry, now: number): void {
     this.#place = entry.place
     const applied = this.fold.apply(entry)
-    const isOwn = entry.node === this.id && entry.kind === 'say' && entry.batch === this.#sayBatch
-    const { facts, userIds } = isOwn ? this.unplaced.placed() : { facts: [], userIds: [] }
+    const isOwn = entry.node === this.id && entry.batch === this.#sayBatch
+    if (isOwn) this.#outbox.landed()
+    const { facts, userIds } = isOwn ? this.unplaced.placed(entry.batch) : { facts: [], userIds: [] }
     this.#follow(applied, now, facts, userIds)
   }
 
@@ -97,7 +120,7 @@ export class ClusterNode {
     own: Decision['facts'] = [],
     placed: readonly UserId[] = [],
   ): void {
-    this.#now = Math.max(this.#now, now)
+    this.#tell(now)
     this.changes.push(...this.presence.apply(facts, own))
     this.presence.applyArchived(archived)
     this.presence.applyForgotten(forgotten)

@@ -1,5 +1,4 @@
 import { Presence } from '../../presence/presence.ts'
-import { composeLost } from '../compose.ts'
 import { Fold } from '../fold.ts'
 import { Unplaced } from '../unplaced.ts'
 
@@ -8,7 +7,6 @@ export interface ClusterParts {
   readonly Presence: typeof Presence
   readonly Fold: typeof Fold
   readonly Unplaced: typeof Unplaced
-  readonly composeLost: typeof composeLost
 }
 
-export const PARTS: ClusterParts = { Presence, Fold, Unplaced, composeLost }
+export const PARTS: ClusterParts = { Presence, Fold, Unplaced }

@@ -220,10 +220,10 @@ class Cluster {
       for (const node of this.nodes) node.read(1_000, this.now)
       this.#dropPastChoices()
     }
-    for (const { unplaced, presence } of this.nodes) {
+    for (const { isBusy, presence } of this.nodes) {
       // A sign of life of an unknown user only tells the time.
       presence.heard('nobody', this.now)
-      if (unplaced.hasBatch || unplaced.hasChanged) throw new Error('the nodes do not come to rest')
+      if (isBusy) throw new Error('the nodes do not come to rest')
     }
   }
 }

@@ -168,14 +168,14 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'users without a fact are not said',
     file: 'cluster/unplaced.ts',
-    line: 'for (const { userId } of records) this.#add(userId, { fact: undefined, isRenamed: false, at })',
+    line: 'for (const { userId } of records) touched.add(userId)',
     becomes: 'void records',
   },
   {
     name: 'placed facts stay pending',
     file: 'cluster/unplaced.ts',
-    line: 'facts: [...batch.values()].flatMap(({ fact }) => fact ?? [])',
-    becomes: 'facts: []',
+    line: 'if (user.changed.fact) facts.push(user.changed.fact)',
+    becomes: '',
   },
   {
     name: 'a node does not learn the choice that was acknowledged',

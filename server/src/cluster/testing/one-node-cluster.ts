@@ -1,16 +1,19 @@
+import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, Decision } from '../../presence/change.ts'
+import type { Fact } from '../../presence/fact.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
 import type { Elsewhere, Presence } from '../../presence/presence.ts'
 import type { PresenceRecord } from '../../presence/record.ts'
 import { OneNode, type Outcome } from '../../presence/testing/one-node.ts'
 import type { StoredTimes } from '../../presence/wall-clock.ts'
-import type { Items } from '../compose.ts'
 import type { EntryKind } from '../entry.ts'
+import type { Applied } from '../fold.ts'
+import { type Content, Outbox, type TakeOptions } from '../outbox.ts'
 import type { Unplaced } from '../unplaced.ts'
 import type { ClusterParts } from './cluster-parts.ts'
 
 const NODE = 'a'
-const NO_ITEMS: Items = { facts: [], registers: [] }
+const NO_ITEMS: Content = { facts: [], registers: [] }
 
 /**
  * Returns a node for the games of presence whose facts go through the log of a cluster of one node: they are composed,
@@ -20,6 +23,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
   return class OneNodeCluster extends OneNode {
     readonly #fold = new parts.Fold()
     readonly #unplaced: Unplaced
+    readonly #outbox = new Outbox()
     #seq = 0
     /** The time of the last decision. */
     #now = 0
@@ -31,7 +35,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       }
       super(options, Core, elsewhere)
       const present = (userId: string) => this.core.present(userId)
-      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present })
+      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present, time: () => this.#now })
     }
 
     override restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {
@@ -39,14 +43,11 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       super.restore(records, now, times)
       // As if this process had been lost and joins again. What it asserts is visible already.
       const join = this.#append('join', NO_ITEMS)
-      this.#unplaced.assert(
-        Array.from(this.core.records(), ({ userId }) => userId),
-        now,
-      )
-      const said = this.#append('say', this.#unplaced.compose(2, true))
-      this.#unplaced.placed()
-      const rest = this.#append('say', this.#unplaced.compose(1_000, true))
-      this.#unplaced.placed()
+      const userIds = Array.from(this.core.records(), ({ userId }) => userId)
+      this.#unplaced.restored(userIds)
+      this.#outbox.add({ users: userIds })
+      const [said] = this.#say({ isAssertion: true, limit: 2 })
+      const [rest] = this.#say({ isAssertion: true })
       for (const { facts } of [join, said, rest, this.#append('end', NO_ITEMS)]) {
         for (const fact of facts) {
           const seen = this.core.see(fact.userId)
@@ -72,9 +73,9 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
 
     protected override publish(decision: Decision, now: number): Change[] {
       this.#now = now
-      this.#unplaced.add(decision.facts, decision, now)
-      const { facts, archived, forgotten, chose } = this.#append('say', this.#unplaced.compose(1_000))
-      const changes = this.core.apply(facts, this.#unplaced.placed().facts)
+      this.#outbox.add({ users: this.#unplaced.add(decision.facts, decision) })
+      const [{ facts, archived, forgotten, chose }, own] = this.#say()
+      const changes = this.core.apply(facts, own)
       this.core.applyArchived(archived)
       this.core.applyForgotten(forgotten)
       for (const userId of chose) {
@@ -85,7 +86,20 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       return changes
     }
 
-    #append(kind: EntryKind, items: Items) {
+    /** Appends what has changed and reads it back. Returns what that changes, and the facts that are placed. */
+    #say(how?: TakeOptions): [Applied, readonly Fact[]] {
+      const batch = this.#seq + 1
+      const host = {
+        compose: (userId: UserId, number: number, isAssertion: boolean) =>
+          this.#unplaced.compose(userId, number, isAssertion),
+        register: () => undefined,
+      }
+      const applied = this.#append('say', this.#outbox.take(host, batch, how))
+      this.#outbox.landed()
+      return [applied, this.#unplaced.placed(batch).facts]
+    }
+
+    #append(kind: EntryKind, items: Content) {
       const seq = ++this.#seq
       // The log is text.
       const body = JSON.parse(JSON.stringify({ format: 1, at: this.#now, ...items }))

@@ -1,8 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Command, Host, MemberEvent } from '../command.ts'
-import type { FactItem, NodeFact, NodeId, RegisterKey } from '../entry.ts'
+import type { Command, Host, MemberEvent, UserItems } from '../command.ts'
+import { KINDS } from '../compose.ts'
+import type { FactItem, NodeFact, NodeId, RegisterItem, RegisterKey } from '../entry.ts'
 import type { Member } from '../member.ts'
 import type { Changed } from '../outbox.ts'
+import { userOf } from '../registers.ts'
 import { ReferenceFold } from './reference-fold.ts'
 import type { RedisClient, SimulatedRedis } from './simulated-redis.ts'
 import type { Random, VirtualTime } from './virtual-time.ts'
@@ -108,29 +110,33 @@ export class SimulatedNode implements Host {
 
   // Host
 
-  fact(userId: UserId, batch: number): FactItem {
+  compose(userId: UserId, batch: number, isAssertion: boolean): UserItems {
+    const registers: RegisterItem[] = []
     this.#compose(userId, batch)
-    return [userId, this.factOf(userId), this.#causes.get(userId) ?? 'opened']
+    for (const kind of KINDS) {
+      const key: RegisterKey = `${kind}:${userId}`
+      this.#compose(key, batch)
+      const value = this.#newest(key)
+      if (value !== undefined && (isAssertion || value !== this.fold.registers.get(key)))
+        registers.push([key, value])
+    }
+    return { fact: [userId, this.factOf(userId), this.#causes.get(userId) ?? 'opened'], registers }
   }
 
-  register(key: RegisterKey, batch: number): string | undefined {
-    this.#compose(key, batch)
-    const own = this.#own.get(key) ?? ''
-    const seen = this.fold.registers.get(key) ?? ''
-    const [value] = [own, seen].sort().reverse()
-    return value || undefined
+  register(key: RegisterKey): string | undefined {
+    return this.#newest(key)
   }
 
   users(): Set<UserId> {
     return new Set(Array.from(this.sessions.values(), ({ userId }) => userId))
   }
 
+  usersOf(node: NodeId): Iterable<UserId> {
+    return this.fold.facts.get(node)?.keys() ?? []
+  }
+
   *recentRegisters(): Generator<RegisterKey> {
-    const users = this.users()
-    for (const key of this.allRegisters()) {
-      const changedAt = this.#changedAt.get(key) ?? Number.NEGATIVE_INFINITY
-      if (users.has(key.slice(2)) || this.#beats - changedAt < RECENT_BEATS) yield key
-    }
+    for (const [key, changedAt] of this.#changedAt) if (this.#beats - changedAt < RECENT_BEATS) yield key
   }
 
   allRegisters(): Set<RegisterKey> {
@@ -193,7 +199,7 @@ export class SimulatedNode implements Host {
     this.#causes.set(session.userId, cause)
     const lastSeen: RegisterKey = `s:${session.userId}`
     this.#store(lastSeen, String(this.#world.redis.clock))
-    this.#change({ users: [session.userId], registers: [lastSeen] })
+    this.#change({ users: [session.userId] })
   }
 
   /** The connection of a session is lost. The session is held. */
@@ -208,19 +214,25 @@ export class SimulatedNode implements Host {
   set(key: RegisterKey, content: string, placed: () => void): string {
     const value = this.#store(key, content)
     this.#await(key, placed)
-    this.#change({ registers: [key] })
+    this.#change({ users: [userOf(key)] })
     return value
   }
 
   /** Stores the value of a register with a stamp that is greater than that of the known value. */
   #store(key: RegisterKey, content: string): string {
-    const known = this.register(key, -1)
+    const known = this.#newest(key)
     const knownStamp = known === undefined ? 0 : Number(known.split('|')[0])
     const stamp = Math.max(this.member.redisTime(this.#memberNow), knownStamp + 1)
     const value = `${String(stamp).padStart(15, '0')}|${this.id}|${content}`
     this.#own.set(key, value)
     this.#changedAt.set(key, this.#beats)
     return value
+  }
+
+  /** The greatest value that was set or read here. */
+  #newest(key: RegisterKey): string | undefined {
+    const values = [this.#own.get(key) ?? '', this.fold.registers.get(key) ?? '']
+    return values.toSorted().at(-1) || undefined
   }
 
   kill(): void {
@@ -334,7 +346,6 @@ export class SimulatedNode implements Host {
   }
 
   #compose(name: string, batch: number): void {
-    if (batch < 0) return
     for (const awaited of this.#awaited) if (awaited.name === name) awaited.batch = batch
   }
 

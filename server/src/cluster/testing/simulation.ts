@@ -241,7 +241,7 @@ class Simulation {
   #set(node: SimulatedNode, key: RegisterKey, content: string): void {
     const candidates = this.#candidates.get(key) ?? []
     // After the clock of Redis was wrong, a choice may win against a later one whose node did not know it.
-    const known = node.register(key, -1) ?? ''
+    const known = node.register(key) ?? ''
     const isUnsure = this.#redis.wasWrong && candidates.some(other => other.value > known)
     const placed = () => {
       if (isUnsure) return
@@ -350,7 +350,7 @@ class Simulation {
   /** Finds choices that nobody knows any more. */
   #findGone(): void {
     for (const [key, candidates] of this.#candidates) {
-      const known = this.#nodes.map(node => node.register(key, -1) ?? '')
+      const known = this.#nodes.map(node => node.register(key) ?? '')
       known.push(this.#redis.model.registers.get(key) ?? '')
       for (const candidate of candidates) {
         if (!known.some(value => value >= candidate.value)) candidate.isGone = true
