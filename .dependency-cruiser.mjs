@@ -85,7 +85,7 @@ export default {
           notTests,
         ],
       },
-      to: { path: '^server/src/(storage/(json-file|memory)|cluster/(single|redis))\\.ts$' },
+      to: { path: '^server/src/(storage/(json-file|memory)|cluster/(single|node))\\.ts$' },
     },
     {
       name: 'client-imports-nothing-of-ours',

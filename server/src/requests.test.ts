@@ -46,7 +46,7 @@ beforeEach(async () => {
   const clock = { now: () => T }
   tracker = new Tracker({ presence, log: createSingleLog(), feed, store, clock, ended() {}, forgot() {} })
   requests = new Requests({ presence, tracker, feed, clock, allUsersLimit: 100 })
-  tracker.open(ANN, {})
+  void tracker.open(ANN, {})
 })
 
 test('[W4] a command is done before it is confirmed', () => {
@@ -85,7 +85,7 @@ test('[W6 F5] the list of everybody is one answer for all who ask, built when it
   expect(ask('v1')).toBe(ask('v1'))
   expect(ask('v1')).not.toBe(ask('v2'))
   const answer = ask('v1')
-  tracker.open({ userId: 'bob', sessionId: 's2', isNamed: false }, {})
+  void tracker.open({ userId: 'bob', sessionId: 's2', isNamed: false }, {})
   expect(JSON.parse(answer?.build() ?? '').users).toHaveLength(2)
 })
 

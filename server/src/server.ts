@@ -1,5 +1,6 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { ClusterNode } from './cluster/node.ts'
 import { startCore } from './core.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
@@ -25,6 +26,9 @@ export interface ServerOptions {
   readonly openFiles: number
   /** The number of log lines that each output has lost since the start. */
   readonly droppedLines: () => DroppedLines
+  /** See `CoreOptions.cluster` and `CoreOptions.unusable`. */
+  readonly cluster?: ClusterNode | undefined
+  readonly unusable?: (reason: string) => void
 }
 
 /** A running server. */

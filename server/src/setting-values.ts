@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { parseRedisUrl } from './cluster/redis-url.ts'
 import { webOrigin } from './web-origin.ts'
 
 // The kinds of values that settings take: how a text becomes a value, and how the documentation describes it.
@@ -31,6 +32,25 @@ export const key: Values<string> = {
     throw new Error(
       'at least 32 printable ASCII characters without spaces, such as openssl rand -base64 32 prints',
     )
+  },
+}
+
+/** The URL of a Redis; see {@link parseRedisUrl}. */
+export const redisUrl: Values<string> = {
+  allowed:
+    '`redis://HOST:PORT`, `redis-sentinel://HOST:PORT,HOST:PORT/NAME` or `redis-cluster://HOST:PORT,HOST:PORT`',
+  parse(value) {
+    parseRedisUrl(value)
+    return value
+  },
+}
+
+/** A short name of letters, digits, `.`, `_`, `:` and `-`. */
+export const shortName: Values<string> = {
+  allowed: '1 to 64 letters, digits, `.`, `_`, `:` and `-`',
+  parse(value) {
+    if (/^[\w.:-]{1,64}$/.test(value)) return value
+    throw new Error('1 to 64 letters, digits, ".", "_", ":" and "-"')
   },
 }
 

@@ -8,6 +8,7 @@ export const settingGroups = {
   timing: 'How soon a user is shown as offline.',
   limits: 'Protection against abuse. A normal application does not reach these limits.',
   storage: 'Where the state is stored, how often, and for how long.',
+  cluster: 'Several servers that share a Redis. docs/scaling.md says when that is worth it.',
 } as const
 
 /** One row of the table of settings. */

@@ -1,6 +1,17 @@
 import { identitySettings } from './identity-settings.ts'
 import type { Setting } from './setting.ts'
-import { host, hosts, key, oneOf, origins, proxies, text, whole } from './setting-values.ts'
+import {
+  host,
+  hosts,
+  key,
+  oneOf,
+  origins,
+  proxies,
+  redisUrl,
+  shortName,
+  text,
+  whole,
+} from './setting-values.ts'
 
 // Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made
 // from this table. A number brings its reason.
@@ -174,7 +185,7 @@ export const settingsTable = {
     default: '50',
     values: whole(1),
     meaning:
-      'How many connections one user may have. 50 is more than the number of tabs that a user has. One user gets at most half of all connections: where that is less, the limit is called MAX_CONNECTIONS_SHARE.',
+      'How many connections one user may have. 50 is more than the number of tabs that a user has. Where several nodes share one log, this limit holds over all nodes, and all other limits on connections, handshakes, requests, messages and subscriptions hold for each node. One user gets at most half of all connections of a node: where that is less, the limit is called MAX_CONNECTIONS_SHARE.',
     whenToChange: 'One user id stands for many devices.',
   },
   MAX_CONNECTIONS_PER_ADDRESS: {
@@ -237,7 +248,7 @@ export const settingsTable = {
     default: '10',
     values: whole(1, 30_000),
     meaning:
-      'How often the visible presence of one user may change in 30 s. Beyond that, other users see it some seconds later. Hiding never waits.',
+      'How often the visible presence of one user may change in 30 s, on all nodes together. Beyond that, other users see it some seconds later. Hiding never waits.',
     whenToChange: 'Users change their status often, and a delay of some seconds matters.',
   },
   ALL_USERS_LIMIT: {
@@ -311,6 +322,32 @@ export const settingsTable = {
     meaning:
       'How many users the server remembers. Beyond that it forgets one user for each new one: one who has been offline for long. If it finds no such user, it forgets one who is kept hidden. With ids of 32 characters, plan 400 bytes of memory for each user.',
     whenToChange: 'You have more users. One JavaScript Map can hold about 16,000,000.',
+  },
+  REDIS_URL: {
+    group: 'cluster',
+    default: null,
+    unset: 'there is one server, which keeps its state in DATA_DIR',
+    values: redisUrl,
+    isSecret: true,
+    meaning:
+      'The Redis that several servers share: Redis 7.0 or newer, or Valkey 7.2 or newer. All servers with the same Redis and the same REDIS_PREFIX show the same users. USER:PASSWORD@ may stand before the first host, percent-encoded, and rediss instead of redis asks for TLS. With this setting the server keeps no state in DATA_DIR.',
+    whenToChange: 'One server is not enough, or an update must not interrupt anybody.',
+  },
+  REDIS_PREFIX: {
+    group: 'cluster',
+    default: 'wio',
+    values: shortName,
+    meaning: 'What the names of all keys in Redis begin with. Each cluster needs its own.',
+    whenToChange: 'Several clusters share one Redis.',
+  },
+  NODE_NAME: {
+    group: 'cluster',
+    default: null,
+    unset: 'the host name of the machine',
+    values: shortName,
+    meaning:
+      'The name of this server for people, in the log, the metrics and the live page. It need not be unique.',
+    whenToChange: 'The host name says nothing to you.',
   },
 } as const satisfies Record<string, Setting<unknown>>
 

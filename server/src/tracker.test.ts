@@ -1,9 +1,11 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { newFeed } from './changes/testing/new-feed.ts'
-import type { FactLog } from './cluster/log.ts'
+import { type FactLog, NOTHING_AGREED } from './cluster/log.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { UNPACED } from './presence/pace.ts'
 import { Presence } from './presence/presence.ts'
+import { newTracker } from './testing/new-tracker.ts'
+import { SlowLog } from './testing/slow-log.ts'
 import { Tracker } from './tracker.ts'
 
 // The commands, without sockets and with a simulated clock.
@@ -58,7 +60,7 @@ beforeEach(() => {
 const taken = () => exits.splice(0)
 
 test('[W4] what a command changes is stored and then published', () => {
-  tracker.open(ann, {})
+  void tracker.open(ann, {})
   expect(taken()).toEqual(['put ann live', 'ann online'])
   expect(tracker.setStatus(ann, { status: 'busy' })).toEqual({ madeAt: now, placed: undefined })
   expect(taken()).toEqual(['put ann live', 'chosen ann by s1', 'ann busy'])
@@ -69,7 +71,7 @@ test('[W4] what a command changes is stored and then published', () => {
 })
 
 test('[R2] a lost session is published at the end of its grace period, and lastSeen is its last sign of life', () => {
-  tracker.open(ann, {})
+  void tracker.open(ann, {})
   now += 1_000
   tracker.heard(ann)
   now += 1_000
@@ -87,7 +89,7 @@ test('[R2] a lost session is published at the end of its grace period, and lastS
 test('[I8] while a user is online, it is recorded every 4 s of awake time that the process is alive', () => {
   tracker.advance(now, 0)
   expect(taken()).toEqual([])
-  tracker.open(ann, {})
+  void tracker.open(ann, {})
   taken()
   for (let awake = 100; awake <= 8_200; awake += 100) tracker.advance(now, awake)
   expect(taken()).toEqual(['alive 0', 'alive 0', 'alive 0'])
@@ -96,7 +98,7 @@ test('[I8] while a user is online, it is recorded every 4 s of awake time that t
 test('[R9] the number of forgotten users is reported once for many', () => {
   for (let n = 0; n < 20; n++) {
     const session = { userId: `u${n}`, sessionId: 's', isNamed: false }
-    tracker.open(session, {})
+    void tracker.open(session, {})
     tracker.leave(session)
   }
   now += DAY_MS + 1
@@ -109,7 +111,7 @@ test('[R9] the number of forgotten users is reported once for many', () => {
 })
 
 test('[R11 R8] presence is told about suspensions and jumps, and what they change is stored', () => {
-  tracker.open(ann, {})
+  void tracker.open(ann, {})
   tracker.lose(ann)
   taken()
   now += 3_600_000
@@ -126,21 +128,21 @@ test('[R11 R8] presence is told about suspensions and jumps, and what they chang
 })
 
 test('[D19] all sessions of a user end at once, also those that are held', () => {
-  tracker.open(ann, {})
-  tracker.open({ ...ann, sessionId: 's2' }, {})
+  void tracker.open(ann, {})
+  void tracker.open({ ...ann, sessionId: 's2' }, {})
   tracker.lose(ann)
   taken()
-  tracker.endSessions('ann')
-  tracker.endSessions('nobody')
+  void tracker.endSessions('ann')
+  void tracker.endSessions('nobody')
   expect(taken()).toEqual(['ended s2', 'ended s1', 'put ann none', 'ann offline'])
 })
 
 test('[Q3] a stopped tracker changes and publishes nothing', () => {
-  tracker.open(ann, {})
+  void tracker.open(ann, {})
   taken()
   tracker.stop()
   tracker.leave(ann)
-  tracker.endSessions('ann')
+  void tracker.endSessions('ann')
   tracker.setStatus(ann, { status: 'offline' })
   tracker.identify('ann', 'Ann')
   now += 1e9
@@ -168,8 +170,8 @@ test('in a cluster the log is told who has changed, and what the nodes agree on 
   })
   const store = { put() {}, delete() {}, recordAlive() {} }
   tracker = new Tracker({ presence, log, feed, store, clock: { now: () => now }, ended() {}, forgot() {} })
-  tracker.open(ann, {})
-  tracker.open({ ...ann, sessionId: 's2' }, {})
+  void tracker.open(ann, {})
+  void tracker.open({ ...ann, sessionId: 's2' }, {})
   expect(told.splice(0)).toEqual(['1 ann', '0 ann'])
   expect(presence.see('ann').status).toBe('offline')
 
@@ -187,7 +189,7 @@ test('in a cluster the log is told who has changed, and what the nodes agree on 
   ] as const
   const archived = [{ userId: 'bob', lastSeen: now, username: 'Bob' }]
   const choices = [{ userId: 'ann', shown: choice, chosen: { choice, madeAt: now } }]
-  applied(facts, { own: [], archived, forgotten: [], choices })
+  applied(facts, { ...NOTHING_AGREED, archived, choices })
   expect(taken()).toEqual(['ann busy', 'chosen ann'])
   expect(told.splice(0)).toEqual(['0 ann'])
   expect(presence.see('bob').lastSeen).toBe(now)
@@ -196,6 +198,62 @@ test('in a cluster the log is told who has changed, and what the nodes agree on 
   const other = [
     { userId: 'ann', shown: choice, chosen: { choice: { status: 'away' }, madeAt: now + 1 } },
   ] as const
-  applied([], { own: [], archived: [], forgotten: ['bob'], choices: other })
+  applied([], { ...NOTHING_AGREED, forgotten: ['bob'], choices: other })
   expect([taken(), told, presence.see('bob').lastSeen]).toEqual([[], [], null])
+})
+
+describe('what other nodes have caused', () => {
+  let slow: SlowLog
+  const closed: string[] = []
+
+  beforeEach(() => {
+    closed.length = 0
+    slow = new SlowLog()
+    tracker = newTracker({ presence, log: slow, feed: newFeed(10), clock: { now: () => now } })
+    tracker.listen({
+      kicked: userId => closed.push(`kicked ${userId} ${presence.hasSession(userId)}`),
+      moved: ({ userId, sessionId }) => closed.push(`moved ${sessionId} ${presence.hasSession(userId)}`),
+    })
+    void tracker.open({ ...ann, isNamed: true }, {})
+  })
+
+  test('[W9] who opens a session is told when all nodes see it', async () => {
+    slow.isSlow = true
+    const placed = tracker.open({ ...ann, userId: 'bob' }, {})
+    expect(presence.see('bob').status).toBe('offline')
+    slow.place()
+    await placed
+    expect(presence.see('bob').status).toBe('online')
+    slow.isSlow = false
+    expect(tracker.open({ ...ann, userId: 'eve' }, {})).toBeUndefined()
+  })
+
+  test('[D19] a kick ends the sessions when the log says so, and before the connections are closed', async () => {
+    slow.isSlow = true
+    const done = tracker.endSessions('ann')
+    expect([presence.hasSession('ann'), closed]).toEqual([true, []])
+    slow.place()
+    await done
+    expect(closed).toEqual(['kicked ann false'])
+    slow.agree({ kicked: ['nobody'] })
+    expect(closed.at(-1)).toBe('kicked nobody false')
+  })
+
+  test('[V8] a session that moved ends before its connection is closed', () => {
+    slow.agree({ moved: [{ userId: 'ann', sessionId: 'other' }] })
+    slow.agree({ moved: [ann] })
+    expect(closed).toEqual(['moved other true', 'moved s1 false'])
+  })
+
+  test('[L7] changes of users count in their rate limit', () => {
+    const counted = vi.spyOn(presence, 'changedElsewhere')
+    slow.agree({ paced: ['ann', 'bob'] })
+    expect(counted).toHaveBeenCalledWith(['ann', 'bob'], now)
+  })
+
+  test('[Q3] when the tracker is stopped, sessions stay as they were saved, and connections are closed', () => {
+    tracker.stop()
+    slow.agree({ moved: [ann], kicked: ['ann'] })
+    expect(closed).toEqual(['moved s1 true', 'kicked ann true'])
+  })
 })

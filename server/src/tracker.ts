@@ -28,6 +28,14 @@ export interface ChosenStatus {
   readonly placed: Promise<void> | undefined
 }
 
+/** Is told which sessions have ended on this node although their clients are connected. */
+export interface EndedElsewhere {
+  /** All sessions of a user have ended. */
+  kicked(userId: UserId): void
+  /** A session has been opened on another node, and continues there. */
+  moved(session: EndedSession): void
+}
+
 export interface TrackerPorts {
   readonly presence: Presence
   readonly log: FactLog
@@ -61,22 +69,32 @@ export class Tracker {
   #forgotten = 0
   #forgottenSince = 0
   #stopped = false
+  #connections: EndedElsewhere | undefined
 
   constructor(ports: TrackerPorts) {
     this.#ports = ports
     const { log, presence, feed } = ports
     log.listen((facts, agreed) => {
-      feed.append(presence.apply(facts, agreed?.own))
+      feed.append(presence.apply(facts, agreed?.own), agreed?.seq)
       if (agreed) this.#follow(agreed)
     })
   }
 
-  /** Opens a session. `arrival` may contain a name and a choice of its user. */
-  open({ userId, sessionId, isNamed }: NewSession, arrival: Arrival): void {
-    if (this.#stopped) return
+  /** Names the one who closes connections. */
+  listen(connections: EndedElsewhere): void {
+    this.#connections = connections
+  }
+
+  /**
+   * Opens a session. `arrival` may contain a name and a choice of its user.
+   *
+   * @returns a promise that resolves when all nodes see the session; `undefined` if they do
+   */
+  open({ userId, sessionId, isNamed }: NewSession, arrival: Arrival): Promise<void> | undefined {
+    if (this.#stopped) return undefined
     const { presence, clock } = this.#ports
     const session = { id: sessionId, named: isNamed }
-    void this.#place(presence.open(userId, session, clock.now(), arrival), sessionId)
+    return this.#place(presence.open(userId, session, clock.now(), arrival), sessionId)
   }
 
   /** Ends a session that its client has closed. That is also its last sign of life. */
@@ -88,11 +106,14 @@ export class Tracker {
     this.#publish(presence.leave(userId, sessionId, now))
   }
 
-  /** Ends all sessions of a user at once, also those that are held. The user may come back. */
-  endSessions(userId: UserId): void {
-    if (this.#stopped) return
-    const { presence, clock } = this.#ports
-    this.#publish(presence.endSessions(userId, clock.now()))
+  /**
+   * Ends all sessions of a user on all nodes, also those that are held, and closes their connections. The user may come
+   * back.
+   *
+   * @returns a promise that resolves when all nodes have ended them; `undefined` if they have
+   */
+  endSessions(userId: UserId): Promise<void> | undefined {
+    return this.#ports.log.kick(userId)
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */
@@ -186,14 +207,22 @@ export class Tracker {
   }
 
   /** Follows what the nodes of a cluster agree on, besides the facts. */
-  #follow({ archived, forgotten, choices }: Agreed): void {
+  #follow({ archived, forgotten, choices, moved, kicked, paced }: Agreed): void {
     const { presence, clock } = this.#ports
+    const now = clock.now()
     presence.applyArchived(archived)
     presence.applyForgotten(forgotten)
-    if (this.#stopped) return
-    for (const { userId, shown, chosen } of choices) {
-      this.#publish(presence.learnChoice(userId, shown, chosen, clock.now()))
+    presence.changedElsewhere(paced, now)
+    if (!this.#stopped) {
+      for (const { userId, shown, chosen } of choices) {
+        this.#publish(presence.learnChoice(userId, shown, chosen, now))
+      }
+      for (const { userId, sessionId } of moved) this.#publish(presence.endMoved(userId, sessionId, now))
+      for (const userId of kicked) this.#publish(presence.endSessions(userId, now))
     }
+    // The connections last: they must not count as lost.
+    for (const session of moved) this.#connections?.moved(session)
+    for (const userId of kicked) this.#connections?.kicked(userId)
   }
 
   #reportForgotten(users: number, awake: number): void {

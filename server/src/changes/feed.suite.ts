@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import type { ChangeFeed } from './feed.ts'
+import type { ChangeFeed, NumberedChange, Places } from './feed.ts'
 import { newChange } from './testing/new-change.ts'
+
+type Make = (recent: number, report: (error: unknown) => void, places?: Places) => ChangeFeed
 
 /**
  * What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs
- * to `report`.
+ * to `report`. Without `places`, it has one epoch.
  */
-export function feedSuite(make: (recent: number, report: (error: unknown) => void) => ChangeFeed): void {
-  const fresh = (recent = 10) => make(recent, error => expect.unreachable(String(error)))
+export function feedSuite(make: Make): void {
+  const fresh = (recent = 10, places?: Places) =>
+    make(recent, error => expect.unreachable(String(error)), places)
+  const textOf = ({ userId, seq }: NumberedChange) => `${userId} ${seq}`
 
   describe('changes', () => {
     test('[I5] each change has the next number, and all listeners are told in that order', () => {
@@ -15,7 +19,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       const told: string[] = []
       for (const name of ['a', 'b']) {
         changes.listen({
-          changed: (all, seq) => told.push(`${name} ${all.map(({ userId }) => userId)} ${seq}`),
+          changed: all => told.push(`${name} ${all.map(textOf)}`),
         })
       }
       expect(changes.seq).toBe(0)
@@ -25,7 +29,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       // A listener need not have `chosen`.
       changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, undefined)
       expect(changes.seq).toBe(3)
-      expect(told).toEqual(['a ann,bob 2', 'b ann,bob 2', 'a ann 3', 'b ann 3'])
+      expect(told).toEqual(['a ann 1,bob 2', 'b ann 1,bob 2', 'a ann 3', 'b ann 3'])
     })
 
     test('[C2] a listener that throws is reported, and the others are told', () => {
@@ -37,12 +41,12 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       }
       changes.listen({ changed: broken, chosen: broken })
       changes.listen({
-        changed: (_all, seq) => told.push(`changed ${seq}`),
+        changed: all => told.push(`changed ${all.map(textOf)}`),
         chosen: ({ userId }, bySession) => told.push(`${userId} by ${bySession}`),
       })
       changes.append([newChange('ann')])
       changes.chosen({ userId: 'ann', choice: { status: 'busy' }, madeAt: 1 }, 'tab')
-      expect(told).toEqual(['changed 1', 'ann by tab'])
+      expect(told).toEqual(['changed ann 1', 'ann by tab'])
       expect(reported.map(String)).toEqual(['Error: planted', 'Error: planted'])
     })
 
@@ -52,6 +56,7 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       for (const userId of ['a', 'b', 'a', 'c']) changes.append([newChange(userId)])
       expect([0, 1, 4, 5].map(seq => changes.recalls({ epoch, seq }))).toEqual([false, true, true, false])
       expect(changes.recalls({ epoch: `${epoch}x`, seq: 4 })).toBe(false)
+      expect(changes.changedAfter(0)).toBeUndefined()
       expect(changes.changedAfter(1)).toEqual(['b', 'a', 'c'])
       expect(changes.changedAfter(2)).toEqual(['a', 'c'])
       expect(changes.changedAfter(4)).toEqual([])
@@ -62,6 +67,85 @@ export function feedSuite(make: (recent: number, report: (error: unknown) => voi
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([3, 2, 4, 0])
       changes.append([newChange('d'), newChange('d')])
       expect(['a', 'b', 'c', 'd'].map(userId => changes.newestOf(userId))).toEqual([0, 0, 4, 6])
+    })
+
+    test('[I5] the changes of one entry of a log have its number, in one call, and numbers have gaps', () => {
+      const changes = fresh()
+      const told: string[] = []
+      changes.listen({ changed: all => told.push(`${all.map(textOf)} at ${changes.seq}`) })
+      changes.append(['ann', 'bob'].map(newChange), 5)
+      changes.append([], 6)
+      changes.append(['ann', 'eve', 'ann'].map(newChange), 9)
+      expect(told).toEqual(['ann 5,bob 5 at 5', 'ann 9,eve 9,ann 9 at 9'])
+      expect(changes.seq).toBe(9)
+      expect(['ann', 'bob', 'eve'].map(userId => changes.newestOf(userId))).toEqual([9, 5, 9])
+      expect([0, 4, 5, 6, 8, 9, 10].map(seq => changes.changedAfter(seq))).toEqual([
+        ...[0, 4].map(() => ['bob', 'eve', 'ann']),
+        ...[5, 6, 8].map(() => ['eve', 'ann']),
+        ...[9, 10].map(() => []),
+      ])
+      // Numbers that are not given go on from there.
+      changes.append(['bob', 'eve'].map(newChange))
+      expect(told.at(-1)).toBe('bob 10,eve 11 at 11')
+    })
+
+    test('[V3] a number that was reached without a change is a place to resume from, and no listener is told', () => {
+      const changes = fresh(2)
+      const { epoch } = changes
+      const told: string[] = []
+      changes.listen({ changed: all => told.push(`${all.map(textOf)}`) })
+      changes.reached(4)
+      expect([changes.seq, changes.changedAfter(0)]).toEqual([4, []])
+      changes.append([newChange('ann')], 6)
+      changes.reached(8)
+      // The number never goes back.
+      changes.reached(7)
+      expect(changes.seq).toBe(8)
+      expect([4, 7, 8, 9].map(seq => changes.recalls({ epoch, seq }))).toEqual([true, true, true, false])
+      expect([5, 6, 7].map(seq => changes.changedAfter(seq))).toEqual([['ann'], [], []])
+      expect(changes.newestOf('ann')).toBe(6)
+      expect(told).toEqual(['ann 6'])
+    })
+
+    test('[V3] if only a part of an entry is kept, a client can resume from its number, and from none before', () => {
+      const changes = fresh(3)
+      const { epoch } = changes
+      changes.append(['ann', 'bob'].map(newChange), 2)
+      const resumable = () => [0, 1, 2, 5, 6, 7].filter(seq => changes.recalls({ epoch, seq }))
+      const known = () => [0, 1, 2, 5, 6, 7].filter(seq => changes.changedAfter(seq) !== undefined)
+      expect(resumable()).toEqual([0, 1, 2])
+      changes.append(['eve', 'joe'].map(newChange), 6)
+      expect(changes.newestOf('ann')).toBe(0)
+      expect(changes.newestOf('bob')).toBe(2)
+      expect(resumable()).toEqual([2, 5, 6])
+      expect(known()).toEqual([2, 5, 6, 7])
+      expect(changes.changedAfter(2)).toEqual(['eve', 'joe'])
+      // An entry of more changes than are kept, some of one user: the newest of them is kept.
+      changes.append(['ann', 'ann', 'bob', 'ann', 'bob'].map(newChange), 7)
+      expect(resumable()).toEqual([7])
+      expect(known()).toEqual([7])
+      expect(['ann', 'bob', 'eve'].map(userId => changes.newestOf(userId))).toEqual([7, 7, 0])
+      expect(changes.changedAfter(7)).toEqual([])
+    })
+
+    test('[V3] the epoch, and which places can be resumed, come from outside and may change', () => {
+      const places = {
+        epoch: 'old',
+        recalls: ({ epoch, seq }: { epoch: string; seq: number }) =>
+          epoch === places.epoch && seq >= places.since,
+        since: 2,
+      }
+      const changes = fresh(2, places)
+      for (const [seq, userId] of ['ann', 'bob', 'eve'].entries())
+        changes.append([newChange(userId)], seq + 1)
+      const resumable = (epoch: string) => [0, 1, 2, 3, 4].filter(seq => changes.recalls({ epoch, seq }))
+      expect([changes.epoch, resumable('old'), resumable('new')]).toEqual(['old', [2, 3], []])
+      places.epoch = 'new'
+      places.since = 0
+      // What the feed has dropped, and what it has not reached, is not recalled, whatever the places say.
+      expect([changes.epoch, resumable('old'), resumable('new')]).toEqual(['new', [], [1, 2, 3]])
+      // What has changed since a number of this sequence does not depend on them.
+      expect(changes.changedAfter(1)).toEqual(['bob', 'eve'])
     })
   })
 }

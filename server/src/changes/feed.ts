@@ -6,43 +6,73 @@ import type { Change, OwnChoice } from '../presence/change.ts'
  * being told.
  */
 export interface FeedListener {
-  /** Changes as they happen; `seq` is the number of the last of them. */
-  changed(changes: readonly Change[], seq: number): void
+  /** Changes as they happen, at least one. All changes with the same number come in one call. */
+  changed(changes: readonly NumberedChange[]): void
   /** A user's own choice differs from now on, because a session chose or because the choice expired. */
   chosen?(choice: OwnChoice, bySession: string | undefined): void
 }
 
-/** A place in the order of changes: the last one that a client was told. */
+/** A change and its number. Changes that became visible together may have the same number. */
+export interface NumberedChange extends Change {
+  readonly seq: number
+}
+
+/** A place in the order of changes: a client that was told it has everything up to this number. */
 export interface Place {
   readonly epoch: string
   readonly seq: number
 }
 
+/** The port for what the numbers come from: from which places clients can resume. */
+export interface Places {
+  /** Names the present sequence of numbers. Clients return it with a number. */
+  readonly epoch: string
+  /** Whether the numbers after a place are those of the same order of changes, with none left out. */
+  recalls(place: Place): boolean
+}
+
 /**
- * The numbered changes: each has the next number, and all listeners are told them in that order. The recent
- * ones are kept, so that a client that was away is told what changed meanwhile, instead of everything.
+ * The numbered changes. All listeners are told them in the order of their numbers. The recent ones are kept, so that
+ * a client that was away is told what changed meanwhile, instead of everything.
+ *
+ * Numbers grow, and need not follow each other: in a log that several nodes share, all changes of an entry have the
+ * number of the entry, and many entries change nothing that others see. So nobody may count.
  */
 export interface ChangeFeed {
-  /** Names this life of the sequence: a place of another life says nothing about this one. */
+  /** Names the sequence of numbers. In a cluster, another one can begin while the server runs. */
   readonly epoch: string
-  /** The number of the newest change; 0 before the first. */
+  /** The greatest number so far; 0 before the first. */
   readonly seq: number
 
   /** Adds a listener. It is told of what happens from now on, after the listeners that were added before it. */
   listen(listener: FeedListener): void
 
-  /** Gives the changes the next numbers and tells all listeners, before it returns. Never throws. */
-  append(changes: readonly Change[]): void
+  /**
+   * Numbers the changes and tells all listeners, before it returns. Never throws.
+   *
+   * @param seq the number of all these changes, greater than all numbers before; without it, each change has the next
+   * number
+   */
+  append(changes: readonly Change[], seq?: number): void
+
+  /**
+   * Moves the number on, though others see no change. No listener is told. Clients are told this number from now on,
+   * and can resume from it. A number that is not greater than the present one changes nothing.
+   */
+  reached(seq: number): void
 
   /** Tells all listeners of a user's own choice. Never throws. */
   chosen(choice: OwnChoice, bySession: string | undefined): void
 
-  /** Whether everything that changed after a place is still known. */
+  /** Whether a client can resume from a place: everything that changed after it is still known. */
   recalls(place: Place): boolean
 
   /** The number of a user's newest change; 0 if it is not among the recent ones. */
   newestOf(userId: UserId): number
 
-  /** The users who changed after the change with this number, each once, in the order of their newest changes. */
-  changedAfter(seq: number): UserId[]
+  /**
+   * The users who have changes with a greater number than this one of the present sequence, each once, in the order of
+   * their newest changes. `undefined` if one of these changes is not known any more.
+   */
+  changedAfter(seq: number): UserId[] | undefined
 }

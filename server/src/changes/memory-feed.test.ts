@@ -1,4 +1,5 @@
 import { feedSuite } from './feed.suite.ts'
 import { MemoryFeed } from './memory-feed.ts'
+import { createPlaces } from './places.ts'
 
-feedSuite((recent, report) => new MemoryFeed({ epoch: 'e', recent, report }))
+feedSuite((recent, report, places = createPlaces('e')) => new MemoryFeed({ places, recent, report }))

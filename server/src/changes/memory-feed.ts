@@ -1,31 +1,43 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, OwnChoice } from '../presence/change.ts'
-import type { ChangeFeed, FeedListener, Place } from './feed.ts'
+import type { ChangeFeed, FeedListener, Place, Places } from './feed.ts'
 
 export interface MemoryFeedOptions {
-  readonly epoch: string
+  readonly places: Places
   /** How many changes are kept; see `ChangeFeed.recalls`. */
   readonly recent: number
   /** Is given what a listener threw: a bug. */
   readonly report: (error: unknown) => void
 }
 
-/** The numbered changes of one process, in a ring in memory. They end with the process, and so does their epoch. */
+/**
+ * The numbered changes of one process, of which the recent ones are in a ring in memory. Each change has an index,
+ * which counts all changes of the process, and stands at its index modulo the limit.
+ */
 export class MemoryFeed implements ChangeFeed {
-  readonly epoch: string
+  readonly #places: Places
   readonly #limit: number
   readonly #report: (error: unknown) => void
   #seq = 0
-  /** The recent changes; the one with number n stands at n modulo the limit. */
-  readonly #ring: Change[] = []
-  /** The number of the newest change of each user in the ring. */
+  /** The index of the next change. */
+  #next = 0
+  readonly #userIds: UserId[] = []
+  /** The numbers of the changes in the ring. */
+  readonly #seqs: number[] = []
+  /** The number of the last change that the ring has dropped: others with this number may still be there. */
+  #dropped = 0
+  /** The index of the newest change of each user in the ring. */
   readonly #newest = new Map<UserId, number>()
   readonly #listeners: FeedListener[] = []
 
-  constructor({ epoch, recent, report }: MemoryFeedOptions) {
-    this.epoch = epoch
+  constructor({ places, recent, report }: MemoryFeedOptions) {
+    this.#places = places
     this.#limit = recent
     this.#report = report
+  }
+
+  get epoch(): string {
+    return this.#places.epoch
   }
 
   get seq(): number {
@@ -36,30 +48,40 @@ export class MemoryFeed implements ChangeFeed {
     this.#listeners.push(listener)
   }
 
-  append(changes: readonly Change[]): void {
+  append(changes: readonly Change[], seq?: number): void {
+    if (seq !== undefined) this.reached(seq)
     if (changes.length === 0) return
-    for (const change of changes) this.#keep(change)
-    const seq = this.#seq
-    this.#tell(listener => listener.changed(changes, seq))
+    const numbered = changes.map(change => ({ ...change, seq: seq ?? ++this.#seq }))
+    for (const { userId, seq } of numbered) this.#keep(userId, seq)
+    this.#tell(listener => listener.changed(numbered))
+  }
+
+  reached(seq: number): void {
+    this.#seq = Math.max(this.#seq, seq)
   }
 
   chosen(choice: OwnChoice, bySession: string | undefined): void {
     this.#tell(listener => listener.chosen?.(choice, bySession))
   }
 
-  recalls({ epoch, seq }: Place): boolean {
-    return epoch === this.epoch && seq <= this.#seq && seq >= this.#seq - this.#limit
+  recalls(place: Place): boolean {
+    return place.seq <= this.#seq && place.seq >= this.#dropped && this.#places.recalls(place)
   }
 
   newestOf(userId: UserId): number {
-    return this.#newest.get(userId) ?? 0
+    const index = this.#newest.get(userId)
+    return index === undefined ? 0 : this.#seqAt(index)
   }
 
-  changedAfter(seq: number): UserId[] {
+  changedAfter(seq: number): UserId[] | undefined {
+    if (seq < this.#dropped) return undefined
+    const oldest = this.#next - this.#seqs.length
+    let index = this.#next
+    while (index > oldest && this.#seqAt(index - 1) > seq) index--
     const changed: UserId[] = []
-    for (let number = Math.max(seq, this.#seq - this.#limit) + 1; number <= this.#seq; number++) {
-      const { userId } = this.#ring[number % this.#limit] as Change
-      if (this.#newest.get(userId) === number) changed.push(userId)
+    for (; index < this.#next; index++) {
+      const userId = this.#userIds[index % this.#limit] as UserId
+      if (this.#newest.get(userId) === index) changed.push(userId)
     }
     return changed
   }
@@ -74,11 +96,20 @@ export class MemoryFeed implements ChangeFeed {
     }
   }
 
-  #keep(change: Change): void {
-    const seq = ++this.#seq
-    const oldest = this.#ring[seq % this.#limit]
-    if (oldest && this.#newest.get(oldest.userId) === seq - this.#limit) this.#newest.delete(oldest.userId)
-    this.#ring[seq % this.#limit] = change
-    this.#newest.set(change.userId, seq)
+  #seqAt(index: number): number {
+    return this.#seqs[index % this.#limit] as number
+  }
+
+  #keep(userId: UserId, seq: number): void {
+    const at = this.#next % this.#limit
+    const oldest = this.#userIds[at]
+    if (oldest !== undefined) {
+      this.#dropped = this.#seqs[at] as number
+      if (this.#newest.get(oldest) === this.#next - this.#limit) this.#newest.delete(oldest)
+    }
+    this.#userIds[at] = userId
+    this.#seqs[at] = seq
+    this.#newest.set(userId, this.#next)
+    this.#next++
   }
 }

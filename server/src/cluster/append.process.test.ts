@@ -56,8 +56,7 @@ function useTargets(engine: Engine): (script?: string) => Promise<EngineTarget> 
         return readReply(await client.eval(script, names.length, ...names, ...args))
       },
       async log() {
-        const entries = (await client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
-        return entries.filter(entry => entry !== undefined)
+        return (await client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
       },
     }
   }

@@ -29,8 +29,16 @@ describe('entries of the log', () => {
   })
 
   test('causes, registers and fields of a newer version are read too', () => {
-    expect(read({ facts: [['ann', null, 'teleported']], registers: [['z:ann', '1']], more: 1 })).toBeDefined()
+    const { kind, body } = read({
+      facts: [['ann', null, 'teleported']],
+      registers: [['z:ann', '1']],
+      more: 1,
+    })
+    expect([kind, body.facts.length, body.registers.length]).toEqual(['say', 1, 1])
   })
+
+  const place = { epoch: 7, seq: 9 }
+  const nothing = { format: 1, at: 0, facts: [], registers: [] }
 
   test.each([
     ['no fields', () => readEntry('7-9', [])],
@@ -38,6 +46,11 @@ describe('entries of the log', () => {
     ['no node', () => read({}, { node: '' })],
     ['no batch', () => read({}, { batch: '' })],
     ['a batch that is not a number', () => read({}, { batch: '1.5' })],
+  ])('an entry with %s has only its place', (_, act) => {
+    expect(act()).toEqual({ place, node: '', batch: 0, kind: 'unknown', body: nothing })
+  })
+
+  test.each([
     ['an unknown kind', () => read({}, { kind: 'party' })],
     ['a body that is not JSON', () => read({}, { body: '{' })],
     ['a body that is not an object', () => read({}, { body: '[]' })],
@@ -57,8 +70,8 @@ describe('entries of the log', () => {
     ['a lost node without a name', () => read({}, { kind: 'lost' })],
     ['an "again" that is not a boolean', () => read({ again: 'yes' })],
     ['an "about" without a version', () => read({ about: { name: 'A' } })],
-  ])('an entry with %s is ignored', (_, act) => {
-    expect(act()).toBeUndefined()
+  ])('an entry with %s counts as a batch, and its content is ignored', (_, act) => {
+    expect(act()).toEqual({ place, node: 'a', batch: 1, kind: 'unknown', body: nothing })
   })
 })
 

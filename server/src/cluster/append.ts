@@ -15,6 +15,8 @@ export interface RedisKeys {
   readonly log: string
   readonly nodes: string
   readonly users: string
+  /** For a test of the permissions. It does not stay. */
+  readonly probe: string
   readonly here: (node: NodeId) => string
 }
 
@@ -27,6 +29,7 @@ export function redisKeys(prefix: string): RedisKeys {
     log: `{${prefix}}:log`,
     nodes: `{${prefix}}:nodes`,
     users: `{${prefix}}:users`,
+    probe: `{${prefix}}:probe`,
     here: node => `{${prefix}}:here:${node}`,
   }
 }
@@ -95,21 +98,27 @@ const KINDS: ReadonlySet<unknown> = new Set<EntryKind>([
 ])
 
 /**
- * Reads an entry of the log. All nodes ignore the same entries, so they still agree on the rest.
+ * Reads an entry of the log. All nodes ignore the content of the same entries, so they still agree on the rest. Such an
+ * entry is `unknown`: it must have its place, because a place that is missing means that writes were lost. A node of a
+ * newer version may have written it, so its batch number counts too.
  *
  * @param fields names and values by turns
- * @returns `undefined` if no node of this version has written it
  */
-export function readEntry(id: string, fields: readonly string[]): Entry | undefined {
+export function readEntry(id: string, fields: readonly string[]): Entry {
   const content = new Map<string, string>()
   for (let i = 0; i + 1 < fields.length; i += 2) content.set(fields[i] ?? '', fields[i + 1] ?? '')
+  const place = readPlace(id)
   const node = content.get('node')
   const batch = Number(content.get('batch'))
   const kind = content.get('kind')
   const body = parsed(content.get('body'))
-  if (!node || !isWhole(batch) || batch === 0 || !KINDS.has(kind) || !isBody(body)) return undefined
-  if (kind === 'lost' && body.subject === undefined) return undefined
-  return { place: readPlace(id), node, batch, kind: kind as EntryKind, body }
+  const nothing = { format: 1, at: 0, facts: [], registers: [] } as const
+  if (!node || !isWhole(batch) || batch === 0) {
+    return { place, node: '', batch: 0, kind: 'unknown', body: nothing }
+  }
+  const isKnown = KINDS.has(kind) && isBody(body) && (kind !== 'lost' || body.subject !== undefined)
+  if (!isKnown) return { place, node, batch, kind: 'unknown', body: nothing }
+  return { place, node, batch, kind: kind as EntryKind, body }
 }
 
 /** Reads a fact as Redis keeps it. */

@@ -94,11 +94,9 @@ export interface Host {
   /** The users whom another node shows: their last signs of life are said before that node is lost. */
   usersOf(node: NodeId): Iterable<UserId>
   /**
-   * The registers that have changed within the last 60 own beats. Beats, not seconds: what Redis loses may be old when
-   * it is back.
+   * The registers that this node knows and Redis may have lost: since the last `epoch`, no `entry` and no `loaded` had
+   * their value or a greater one.
    */
-  recentRegisters(): Iterable<RegisterKey>
-  /** All registers that this node knows. */
-  allRegisters(): Iterable<RegisterKey>
+  unrepeatedRegisters(): Iterable<RegisterKey>
   happened(event: MemberEvent): void
 }

@@ -50,8 +50,9 @@ export type RegisterKey = `${'c' | 'v' | 'n' | 's'}:${UserId}`
  * - `left`: the node stops. Its facts stay for some time, because its clients connect to other nodes.
  * - `lost`: `subject` has not written for too long.
  * - `epoch`: a new epoch begins, because the log is not the one that the nodes know.
+ * - `unknown`: not written by a node of this version. It has a place, and changes nothing. It is never appended.
  */
-export type EntryKind = 'say' | 'join' | 'end' | 'beat' | 'left' | 'lost' | 'epoch'
+export type EntryKind = 'say' | 'join' | 'end' | 'beat' | 'left' | 'lost' | 'epoch' | 'unknown'
 
 /** The content of an entry, which is kept as JSON. */
 export interface EntryBody {
@@ -74,7 +75,10 @@ export interface EntryBody {
    * member that joined first is the eldest. With `beat` too, so that a node that has loaded learns it.
    */
   readonly since?: number
-  /** With `end`: the node has asserted all registers that it knows. The eldest member does so in each epoch. */
+  /**
+   * With `end`: Redis has all registers that the node knows. The eldest member is the first to say so. The others
+   * compare, and say what it does not know. With `beat`: a member has said so in this epoch.
+   */
   readonly isComplete?: boolean
 }
 
@@ -90,6 +94,7 @@ export interface NodeAbout {
 /** An entry of the log. */
 export interface Entry {
   readonly place: Place
+  /** Empty if another program has written the entry. */
   readonly node: NodeId
   /** The batch number of the node: 1, 2, … */
   readonly batch: number

@@ -88,6 +88,7 @@ export class Fold {
     for (const known of facts.values()) for (const userId of known.keys()) difference.before(userId)
     this.#facts.clear()
     this.#unsaid.clear()
+    this.#registers.begin()
     for (const node of nodes.keys()) this.#facts.set(node, new Map(facts.get(node)))
     for (const node of this.#wroteAt.keys()) if (!nodes.has(node)) this.#wroteAt.delete(node)
     for (const [key, value] of registers) {
@@ -152,6 +153,16 @@ export class Fold {
     return this.#registers
   }
 
+  /** An epoch has begun: Redis may have lost any register that is not read again. */
+  beginEpoch(): void {
+    this.#registers.begin()
+  }
+
+  /** The registers that were not read since then. */
+  unrepeated(): Iterable<RegisterKey> {
+    return this.#registers.unrepeated()
+  }
+
   /** The choice of a user that was acknowledged last. */
   chosen(userId: UserId): KnownChoice | undefined {
     return this.#registers.chosen(userId)
@@ -184,10 +195,10 @@ export class Fold {
     return sign
   }
 
-  /** How many connections a user has on all nodes `except` one. */
-  connections(userId: UserId, except: NodeId): number {
+  /** How many connections a user has on the nodes that count. */
+  connections(userId: UserId, counts: (node: NodeId) => boolean): number {
     let connections = 0
-    for (const [node, facts] of this.#facts) if (node !== except) connections += facts.get(userId)?.n ?? 0
+    for (const [node, facts] of this.#facts) if (counts(node)) connections += facts.get(userId)?.n ?? 0
     return connections
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Fact } from '../presence/fact.ts'
+import type { Cause, Fact } from '../presence/fact.ts'
 import type { FactLog } from './log.ts'
 
 /**
@@ -39,10 +39,25 @@ export function factLogSuite(name: string, make: () => { log: FactLog; settled: 
       await log.append([])
       expect(applied).toEqual([1, 2, 3])
     })
+
+    test('[D19] when a kick is done, it was given back once, and the listener may append meanwhile', async () => {
+      const { log, settled } = make()
+      const kicked: string[] = []
+      log.listen((_facts, agreed) => {
+        for (const userId of agreed?.kicked ?? []) {
+          kicked.push(userId)
+          void log.append([fact(userId, 1, 'left')])
+        }
+      })
+      await log.kick('ann')
+      expect(kicked).toEqual(['ann'])
+      await settled()
+      expect(kicked).toEqual(['ann'])
+    })
   })
 }
 
-function fact(userId: string, at: number): Fact {
+function fact(userId: string, at: number, cause: Cause = 'opened'): Fact {
   const choice = { status: 'busy', text: 'in a call', expiresAt: 9 } as const
-  return { userId, sessions: 'active', choice, username: undefined, lastSeen: at, cause: 'opened', at }
+  return { userId, sessions: 'active', choice, username: undefined, lastSeen: at, cause, at }
 }

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { EndedSession } from '../presence/change.ts'
 import type { Choice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
@@ -14,6 +15,29 @@ export interface Agreed {
   readonly forgotten: readonly UserId[]
   /** Choices that were written. This node has read all its own entries about these users. */
   readonly choices: readonly AgreedChoice[]
+  /** Sessions of this node that were opened later on another node. They end here. */
+  readonly moved: readonly EndedSession[]
+  /** Users whose sessions end on all nodes. */
+  readonly kicked: readonly UserId[]
+  /** Users whom others see differently because of another node. That counts in the rate limit of their changes. */
+  readonly paced: readonly UserId[]
+  /**
+   * The number of all this in the order of changes; `undefined` if clients are told nothing of it and need not know how
+   * far the log is.
+   */
+  readonly seq: number | undefined
+}
+
+/** Nothing. What the nodes agree on seldom has more than one part: copy this and set that part. */
+export const NOTHING_AGREED: Agreed = {
+  own: [],
+  archived: [],
+  forgotten: [],
+  choices: [],
+  moved: [],
+  kicked: [],
+  paced: [],
+  seq: undefined,
 }
 
 export interface AgreedChoice {
@@ -53,4 +77,16 @@ export interface FactLog {
    * `undefined` if they are visible.
    */
   append(facts: readonly Fact[], touched?: Touched): Promise<void> | undefined
+
+  /**
+   * Ends all sessions of a user on all nodes: each node gives the user to its listener as `agreed.kicked`. Never
+   * throws.
+   *
+   * @returns a promise that resolves when all nodes have ended them, as far as this node can know; it never rejects.
+   * `undefined` if they have.
+   */
+  kick(userId: UserId): Promise<void> | undefined
+
+  /** How many connections a user has on the other nodes. */
+  connectionsElsewhere(userId: UserId): number
 }

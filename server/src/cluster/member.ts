@@ -81,6 +81,8 @@ export class Member {
   /** Since when an own entry has not come back. */
   #waitingSince: number | undefined
   #timeId = 0
+  /** Whether Redis has told its time on this connection. After a restart, its clock may be another one. */
+  #isTimeKnown = false
   #askedTimeAt = Number.NEGATIVE_INFINITY
 
   // Reading
@@ -121,7 +123,7 @@ export class Member {
   readonly #toLose = new Set<NodeId>()
   /** The lost node whose users' last signs of life are said, or were. */
   #lastSignsOf: NodeId | undefined
-  /** The registers that the eldest member still writes back, before its `end`. */
+  /** The registers that this node still writes back, before its `end`. */
   #writesBack: Iterator<RegisterKey> | undefined
   /** Whether the assertion contains all registers. */
   #isComplete = false
@@ -204,7 +206,9 @@ export class Member {
 
   toldTime(id: number, time: number, now: number): Command[] {
     return this.#input(now, () => {
-      if (id === this.#timeId) this.#clock.answered(this.#askedTimeAt, now, time)
+      if (id !== this.#timeId) return
+      this.#clock.answered(this.#askedTimeAt, now, time)
+      this.#isTimeKnown = true
     })
   }
 
@@ -299,6 +303,11 @@ export class Member {
     return Math.max(Math.min(...times), this.#now + 1)
   }
 
+  /** Whether Redis has ever told its time. */
+  get knowsTime(): boolean {
+    return this.#clock.isKnown
+  }
+
   /** The clock of Redis, in ms since the epoch. */
   redisTime(now: number): number {
     return this.#clock.at(now)
@@ -372,6 +381,7 @@ export class Member {
     this.#isConnected = false
     this.#readId = this.#loadId = this.#audit = undefined
     this.#timeId = 0
+    this.#isTimeKnown = false
     this.#epochToRead = undefined
     this.#connectId = this.#command({ do: 'connect' })
   }
@@ -392,7 +402,7 @@ export class Member {
 
   /** Whether an own entry has to come back. */
   get #expectsEntry(): boolean {
-    const isWaiting = this.#sent !== undefined || this.#epochToRead !== undefined
+    const isWaiting = this.#sent !== undefined || this.#epochToRead !== undefined || !this.#isTimeKnown
     return isWaiting || this.#beat !== 'none' || this.#assertion === 'ending'
   }
 
@@ -452,14 +462,16 @@ export class Member {
     this.#place = place
     this.#clock.seen(Math.max(body.at, place.epoch), this.#now)
     if (kind === 'epoch') this.#epochBegan(place.epoch)
-    const isMissing = this.#members.read(entry, this.#clock.at(this.#now))
+    const wasWrittenBack = this.#members.isWrittenBack
+    const isMissing = node !== '' && this.#members.read(entry, this.#clock.at(this.#now))
     this.#toLose.delete(node)
     if (kind === 'join') this.#host.happened({ what: 'assertionBegan', node })
-    if (body.format === 1) this.#host.happened({ what: 'entry', entry })
+    if (kind !== 'unknown') this.#host.happened({ what: 'entry', entry })
     if (kind === 'end') this.#host.happened({ what: 'assertionEnded', node })
     if (kind === 'lost' && body.subject !== undefined) this.#lost(body.subject, place)
     if (isOwn) this.#readBack(entry)
     if (isMissing) this.#wantEpoch(place.epoch)
+    if (!wasWrittenBack && this.#members.isWrittenBack) this.#compareRegisters()
     const knowsEpoch = !this.#epochWanted && this.#epochToRead === undefined && this.#members.isWrittenBack
     const isSettled = this.#assertion === 'done' && this.#members.areComplete && knowsEpoch
     if (isSettled) this.#settledSince ??= place
@@ -524,6 +536,11 @@ export class Member {
     }
   }
 
+  /** A member has written back all that it knows. If this node knows more, Redis may have lost that. */
+  #compareRegisters(): void {
+    for (const _ of this.#host.unrepeatedRegisters()) return this.#assert()
+  }
+
   #tellPlaced(): void {
     const placed = Math.min(this.#confirmed, this.#readBatch)
     if (placed <= this.#placed) return
@@ -561,7 +578,7 @@ export class Member {
   }
 
   #append(place: Place): void {
-    if (this.#sent || !this.#clock.isKnown || this.#now < this.#retryAt || this.#stop === 'done') return
+    if (this.#sent || !this.#isTimeKnown || this.#now < this.#retryAt || this.#stop === 'done') return
     const next = this.#next()
     if (!next) return
     const batch = this.#batch + 1
@@ -611,9 +628,11 @@ export class Member {
       this.#outbox.add({ users: host.usersOf(subject) })
     }
     if (kind === 'join') {
-      this.#outbox.add({ users: host.users(), registers: host.recentRegisters() })
+      this.#outbox.add({ users: host.users() })
+      // The eldest member is the first to write back, so the others repeat only what it does not know.
       this.#isComplete = this.isEldest && !this.#members.isWrittenBack
-      this.#writesBack = this.#isComplete ? host.allRegisters()[Symbol.iterator]() : undefined
+      const writesBack = this.#isComplete || this.#members.isWrittenBack
+      this.#writesBack = writesBack ? host.unrepeatedRegisters()[Symbol.iterator]() : undefined
     } else if (this.#outbox.isEmpty) this.#writeBack()
     const content = this.#outbox.take(host, batch, { isAssertion: this.#assertion !== 'done' })
     const body: EntryBody = {
@@ -629,11 +648,9 @@ export class Member {
     if (kind === 'lost') {
       return { ...request, knownBatch: this.#members.batchOf(subject), body: { ...body, subject } }
     }
-    return {
-      ...request,
-      kind,
-      body: kind === 'end' && this.#isComplete ? { ...body, isComplete: true } : body,
-    }
+    // With beats too, so that a node that has loaded learns it.
+    const isComplete = kind === 'end' ? this.#isComplete : kind === 'beat' && this.#members.isWrittenBack
+    return { ...request, kind, body: isComplete ? { ...body, isComplete } : body }
   }
 
   /** After a long absence, this node may have missed what Redis has lost since. Others know more and count as older. */
@@ -643,7 +660,7 @@ export class Member {
     this.#ownReadAt = this.#now
   }
 
-  /** The eldest member writes back what Redis may have lost, step by step. */
+  /** Writes back what Redis may have lost, step by step. */
   #writeBack(): void {
     for (let count = 0; this.#writesBack && count < WRITE_BACK; count++) {
       const { done, value } = this.#writesBack.next()

@@ -26,6 +26,10 @@ interface Known {
    * it ever said.
    */
   isComplete: boolean
+  /**
+   * Whether the node has nothing to add to what was written back in this epoch: it has said so, or it has stopped.
+   */
+  hasCompared: boolean
 }
 
 type Aged = readonly [node: NodeId, known: Pick<Known, 'since'>]
@@ -53,20 +57,19 @@ export class Members {
     return true
   }
 
-  /** The eldest member; undefined if there are none. */
-  get #eldest(): NodeId | undefined {
-    let eldest: Aged | undefined
-    for (const member of this.#known) if (!eldest || isOlder(member, eldest)) eldest = member
-    return eldest?.[0]
-  }
-
-  /** Whether the eldest member has written back what Redis may have lost, if this node has seen the epoch begin. */
+  /**
+   * Whether a member has written back, in this epoch, what Redis may have lost. Usually that is the eldest member. It
+   * need not be: the others write back what that member did not know.
+   */
   get isWrittenBack(): boolean {
     return this.#isWrittenBack
   }
 
+  /** Whether all members have said, in this epoch, all that they know. */
   get areComplete(): boolean {
-    for (const { isComplete } of this.#known.values()) if (!isComplete) return false
+    for (const { isComplete, hasCompared, hasLeft } of this.#known.values()) {
+      if (!isComplete || !(hasCompared || hasLeft)) return false
+    }
     return true
   }
 
@@ -88,8 +91,10 @@ export class Members {
       since: body.since ?? known?.since,
       hasLeft: kind === 'left' || (known?.hasLeft === true && kind !== 'join'),
       isComplete,
+      // A node that finds something to add asserts again.
+      hasCompared: body.isComplete === true || (known?.hasCompared === true && kind !== 'join'),
     })
-    if (body.isComplete === true && node === this.#eldest) this.#isWrittenBack = true
+    if (body.isComplete === true) this.#isWrittenBack = true
     return batch > next
   }
 
@@ -120,7 +125,7 @@ export class Members {
   newEpoch(at: number): void {
     this.#isWrittenBack = false
     for (const known of this.#known.values()) {
-      Object.assign(known, { next: undefined, missed: 0, lastAt: at, isComplete: false })
+      Object.assign(known, { next: undefined, missed: 0, lastAt: at, isComplete: false, hasCompared: false })
     }
   }
 
@@ -140,7 +145,7 @@ export class Members {
   load(nodes: ReadonlyMap<NodeId, number>, at: number): void {
     const before = new Map(this.#known)
     this.#known.clear()
-    this.#isWrittenBack = true
+    this.#isWrittenBack = false
     for (const [node, batch] of nodes) {
       this.#add(node, { batch, next: batch + 1, since: before.get(node)?.since, at })
     }
@@ -150,6 +155,13 @@ export class Members {
     node: NodeId,
     { at, ...known }: Pick<Known, 'batch' | 'next' | 'since'> & { readonly at: number },
   ): void {
-    this.#known.set(node, { ...known, missed: 0, lastAt: at, hasLeft: false, isComplete: false })
+    this.#known.set(node, {
+      ...known,
+      missed: 0,
+      lastAt: at,
+      hasLeft: false,
+      isComplete: false,
+      hasCompared: false,
+    })
   }
 }

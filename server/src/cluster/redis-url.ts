@@ -15,7 +15,7 @@ export interface RedisAddress {
 const URL_FORM = /^redis(s?)(?:-(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/([^/?#]*))?$/
 const HOST_FORM = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/
 
-/** What a URL must be; completes the error text `"REDIS_URL" must be …`. */
+/** What a URL must be; completes the error text `REDIS_URL must be …`. */
 const URL_RULE =
   'redis://HOST:PORT, redis-sentinel://HOST:PORT,HOST:PORT/NAME or redis-cluster://HOST:PORT,HOST:PORT, ' +
   'with USER:PASSWORD@ before the first host if needed, and rediss instead of redis for TLS'
@@ -23,7 +23,8 @@ const URL_RULE =
 /**
  * Reads the URL of a Redis. User and password are percent-encoded.
  *
- * @throws Error that says what the URL must be. It does not contain the URL, which may contain a password
+ * @throws Error whose message completes the sentence "REDIS_URL must be …". It does not contain the URL, which may
+ * contain a password
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const [matched, tls, kind = 'single', login = '', list = '', path = ''] = URL_FORM.exec(url) ?? []
@@ -32,7 +33,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   const isPathRight = kind === 'single' ? /^\d{0,4}$/.test(path) : (path !== '') === (kind === 'sentinel')
   const [username, password] = decoded(login)
   if (matched === undefined || !isComplete || !isPathRight || password === undefined) {
-    throw new Error(`"REDIS_URL" must be ${URL_RULE}`)
+    throw new Error(URL_RULE)
   }
   return {
     kind: kind as RedisAddress['kind'],

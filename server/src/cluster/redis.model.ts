@@ -91,7 +91,8 @@ export class RedisModel {
 
   #nextPlace(newEpoch: number | undefined): Place {
     if (newEpoch !== undefined) return { epoch: newEpoch, seq: newEpoch }
+    // Another program may have written a later place.
     const { epoch, seq } = this.end as Place
-    return { epoch, seq: seq + 1 }
+    return { epoch: this.epoch ?? epoch, seq: epoch === this.epoch ? seq + 1 : 0 }
   }
 }

@@ -43,16 +43,13 @@ describeOnEngines('connectRedis', engine => {
       const reply = (await connection.append(asked)) as Extract<AppendReply, { place: unknown }>
       places.push(reply.place)
     }
-    const { entries, next } = await connection.read(start, 10)
+    const entries = await connection.read(start, 10)
     expect(entries.map(({ place, batch }) => [place, batch])).toEqual(
       places.map((place, index) => [place, index + 1]),
     )
-    expect(next).toEqual(places[2])
     const some = await connection.read(start, 2)
-    expect([some.entries.length, some.next]).toEqual([2, places[1]])
-    expect((await connection.read(some.next, 2)).entries.map(({ batch }) => batch)).toEqual([3])
-    expect(await connection.has(next)).toBe(true)
-    expect(await connection.has({ ...next, seq: next.seq + 1 })).toBe(false)
+    expect(some.map(({ place }) => place)).toEqual(places.slice(0, 2))
+    expect((await connection.read(some[1]?.place ?? start, 2)).map(({ batch }) => batch)).toEqual([3])
   })
 
   test('a read waits for an entry, and for at most about a second', async () => {
@@ -60,13 +57,13 @@ describeOnEngines('connectRedis', engine => {
     await connection.append(begin)
     const place = { epoch: EPOCH, seq: EPOCH }
     const before = performance.now()
-    expect(await connection.read(place, 10)).toEqual({ entries: [], next: place })
+    expect(await connection.read(place, 10)).toEqual([])
     expect(performance.now() - before).toBeGreaterThan(900)
     const reading = connection.read(place, 10)
     await sleep(50)
     const appended = performance.now()
     await connection.append(request('beat', 2))
-    expect((await reading).entries).toMatchObject([{ kind: 'beat', batch: 2 }])
+    expect(await reading).toMatchObject([{ kind: 'beat', batch: 2 }])
     expect(performance.now() - appended).toBeLessThan(500)
   })
 
@@ -94,6 +91,25 @@ describeOnEngines('connectRedis', engine => {
     expect(connection.ignored).toBe(0)
   })
 
+  test('an audit tells the members, and how many facts of a node are kept', async () => {
+    const connection = await connect()
+    await connection.append(begin)
+    await connection.append(request('join', 1, { node: 'b', body: { about: { name: 'B', version: '1' } } }))
+    const fact = { p: 1, n: 1, h: EPOCH, s: {} } as const
+    const auditing = () => connection.audit('a')
+    // An append that is sent after the audit is not counted.
+    const before = auditing()
+    await connection.append(request('say', 2, { body: { facts: [['ann', fact, 'opened']] } }))
+    expect((await before).ownFacts).toBe(0)
+    expect(await auditing()).toEqual({
+      nodes: new Map([
+        ['a', 2],
+        ['b', 1],
+      ]),
+      ownFacts: 1,
+    })
+  })
+
   test('the end of the log is known even if all entries were removed', async () => {
     const connection = await connect()
     await connection.append(begin)
@@ -102,15 +118,19 @@ describeOnEngines('connectRedis', engine => {
     expect(await connection.append(request('beat', 2))).toMatchObject({ place: { seq: EPOCH + 1 } })
   })
 
-  test('what no node has written is ignored and counted, and the reader gets past it', async () => {
+  test('what no node has written is ignored and counted, and entries keep their place', async () => {
     const connection = await connect()
     await connection.append(begin)
     for (let i = 0; i < 3; i++) await client.xadd('{test}:log', `${EPOCH}-*`, 'greeting', 'hello')
     await connection.append(request('beat', 2))
-    const first = await connection.read(start, 4)
-    expect(first.entries.map(({ kind }) => kind)).toEqual(['epoch'])
+    const entries = await connection.read(start, 10)
+    expect(entries.map(({ kind, node }) => `${kind} ${node}`)).toEqual([
+      'epoch a',
+      ...Array(3).fill('unknown '),
+      'beat a',
+    ])
+    expect(entries.map(({ place }) => place.seq - EPOCH)).toEqual([0, 1, 2, 3, 4])
     expect(connection.ignored).toBe(3)
-    expect((await connection.read(first.next, 4)).entries.map(({ kind }) => kind)).toEqual(['beat'])
     await client.hset('{test}:here:a', 'ann', 'garbage')
     await client.hset('{test}:nodes', 'a.about', '{}')
     const { facts, abouts } = await connection.load()
@@ -129,6 +149,8 @@ describeOnEngines('connectRedis', engine => {
     await connection.append(begin)
     await client.replicaof('127.0.0.1', 1)
     await expect(connection.append(request('beat', 2))).rejects.toThrow('READONLY')
+    expect((await connection.info()).isReplica).toBe(true)
+    await expect(connection.probe()).rejects.toThrow('READONLY')
     await client.replicaof('NO', 'ONE')
     expect(await connection.append(request('beat', 2))).toMatchObject({ reply: 'appended' })
   })
@@ -138,14 +160,19 @@ describeOnEngines('connectRedis', engine => {
     expect(Math.abs((await connection.time()) - Date.now())).toBeLessThan(1_000)
     const info = await connection.info()
     expect(info).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/), maxmemoryPolicy: 'noeviction' })
-    expect([info.runId.length, info.replicationId.length]).toEqual([40, 40])
+    expect(info.server).toMatch(/^[\da-f]{40} [\da-f]{40}$/)
+    expect([info.end, info.isReplica]).toEqual([undefined, false])
+    await connection.append(begin)
+    expect((await connection.info()).end).toEqual({ epoch: EPOCH, seq: EPOCH })
+    await connection.probe()
+    expect(await client.keys('*probe*')).toEqual([])
   })
 
-  test('after a restart the run id is another one', async () => {
+  test('after a restart it is another server', async () => {
     const other = await another()
     const before = await (await connect(other)).info()
     await other.restart()
-    expect((await (await connect(other)).info()).runId).not.toBe(before.runId)
+    expect((await (await connect(other)).info()).server).not.toBe(before.server)
   })
 
   describe('in bounded time', () => {
@@ -163,14 +190,15 @@ describeOnEngines('connectRedis', engine => {
       const calls = () => [
         connection.append(request('beat', 2)),
         connection.read({ epoch: EPOCH, seq: EPOCH }, 10),
-        connection.has(start),
+        connection.audit('a'),
         connection.load(),
         connection.time(),
         connection.info(),
+        connection.probe(),
       ]
       const all = await elapsed(async () => {
         const results = await Promise.allSettled(calls())
-        expect(results.map(({ status }) => status)).toEqual(Array(6).fill('rejected'))
+        expect(results.map(({ status }) => status)).toEqual(Array(7).fill('rejected'))
       })
       expect(all).toBeLessThan(4_000)
       // The connection has failed, so nothing waits any more.
@@ -204,6 +232,7 @@ describeOnEngines('connectRedis', engine => {
       await sleep(50)
       await other.kill()
       expect(await elapsed(() => reading)).toBeLessThan(500)
+      expect(await elapsed(() => connection.closed)).toBeLessThan(500)
       await other.restart()
       // Nothing reconnects by itself: the Redis behind it may be another one.
       await expect(connection.append(request('beat', 2))).rejects.toThrow()
@@ -218,6 +247,7 @@ describeOnEngines('connectRedis', engine => {
     expect(sockets()).toBe(before + 2)
     const reading = expect(connection.read(start, 1)).rejects.toThrow()
     await connection.close()
+    await connection.closed
     await reading
     expect(sockets()).toBe(before)
     await connection.close()

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { Cluster, Redis, type RedisOptions, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import {
   appendCommand,
   placeText,
@@ -11,6 +10,7 @@ import {
   redisKeys,
 } from './append.ts'
 import { APPEND_SCRIPT } from './append-script.ts'
+import type { Audit, ServerInfo } from './command.ts'
 import type {
   AppendReply,
   AppendRequest,
@@ -21,41 +21,33 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
-import { parseRedisUrl, type RedisAddress } from './redis-url.ts'
-
-/** How long a connection may take to be ready, in ms. */
-const CONNECT_MS = 1_500
-
-/** How long Redis may take to answer a command, in ms. */
-const ANSWER_MS = 1_500
-
-/** How long a read waits for an entry, in ms. */
-const BLOCK_MS = 1_000
-
-/** How long a connection may take to close in the orderly way, in ms. Then it is cut. */
-const CLOSE_MS = 250
+import {
+  ANSWER_MS,
+  BLOCK_MS,
+  type Client,
+  CONNECT_MS,
+  closeClient,
+  createClient,
+  within,
+} from './redis-client.ts'
+import { parseRedisUrl } from './redis-url.ts'
 
 /** How many rows of a hash are read at once. */
 const SCAN_ROWS = 1_000
 
+const PROBE_SCRIPT =
+  "redis.call('HSET', KEYS[1], 'a', 1) redis.call('HDEL', KEYS[1], 'a') redis.call('UNLINK', KEYS[1])"
+
 const SCRIPT_ID = createHash('sha1').update(APPEND_SCRIPT).digest('hex')
 
 /** What a node needs to know about a Redis before it uses it. */
-export interface RedisInfo {
+export interface RedisInfo extends ServerInfo {
   /** The version of Redis; with Valkey, the version of Redis that it is compatible with. */
   readonly version: string
-  /** Another one after each start of the process. */
-  readonly runId: string
-  /** Another one after a failover. */
-  readonly replicationId: string
   /** With another policy than `noeviction` Redis may delete what the cluster needs. */
   readonly maxmemoryPolicy: string
-}
-
-/** Entries of the log, and the place after which to read on. */
-export interface ReadEntries {
-  readonly entries: readonly Entry[]
-  readonly next: Place
+  /** A replica takes no writes, and may lack what its master has. */
+  readonly isReplica: boolean
 }
 
 /**
@@ -66,14 +58,21 @@ export interface ReadEntries {
 export interface RedisConnection {
   append(request: AppendRequest): Promise<AppendReply>
   /** At most `count` entries after a place. Waits up to a second for the first one. One read at a time. */
-  read(after: Place, count: number): Promise<ReadEntries>
-  /** Whether the log still has the entry at a place. */
-  has(place: Place): Promise<boolean>
+  read(after: Place, count: number): Promise<readonly Entry[]>
   /** Everything that Redis holds. Takes a second for about 250,000 rows. */
   load(): Promise<Loaded>
   /** The time of Redis, in ms since the epoch. */
   time(): Promise<number>
+  /** The members, and how many facts of a node Redis holds now: appends that are sent later do not count. */
+  audit(node: NodeId): Promise<Audit>
   info(): Promise<RedisInfo>
+  /**
+   * Tries the writes of `append.lua` on a key of its own. A permission that is missing there would let the script fail
+   * after its first write.
+   */
+  probe(): Promise<void>
+  /** Resolves when one of the two connections has closed. */
+  readonly closed: Promise<void>
   /** How many entries and rows were ignored, because no node of this version has written them. */
   readonly ignored: number
   /** Closes both connections. Never rejects. */
@@ -94,6 +93,9 @@ export async function connectRedis(url: string, prefix: string): Promise<RedisCo
   // ioredis gives the reason only to this event, and prints it if there is no listener.
   let reason: unknown
   for (const client of clients) client.on('error', error => (reason = error))
+  const closed = Promise.race(
+    clients.map(client => new Promise<void>(resolve => client.once('end', resolve))),
+  )
   let closing: Promise<unknown> | undefined
   const close = async (): Promise<void> => {
     closing ??= Promise.all(clients.map(closeClient))
@@ -105,14 +107,14 @@ export async function connectRedis(url: string, prefix: string): Promise<RedisCo
     await close()
     throw new Error('Redis is not reachable', { cause: reason ?? error })
   }
-  return carry(commands, reads, prefix, close)
+  return carry(commands, reads, prefix, { closed, close })
 }
 
 function carry(
   commands: Client,
   reads: Client,
   prefix: string,
-  close: RedisConnection['close'],
+  { closed, close }: Pick<RedisConnection, 'closed' | 'close'>,
 ): RedisConnection {
   const keys = redisKeys(prefix)
   let ignored = 0
@@ -134,6 +136,13 @@ function carry(
   /** A script that only asks. Its key leads a Redis Cluster to the node that has the keys. */
   const ask = (question: string): Promise<unknown> =>
     commands.eval(`return redis.call('${question}')`, 1, keys.log)
+
+  /** The last batch of each member. */
+  async function members(): Promise<Map<NodeId, number>> {
+    const nodes = new Map<NodeId, number>()
+    for await (const [field, value] of rows(keys.nodes)) if (isMember(field)) nodes.set(field, Number(value))
+    return nodes
+  }
 
   async function endOfLog(): Promise<Place | undefined> {
     // The log may be trimmed until it is empty, and still knows its last id.
@@ -163,16 +172,9 @@ function carry(
         keys.log,
         placeText(after),
       )
-      const found = answer?.[0]?.[1] ?? []
-      const last = found.at(-1)?.[0]
-      return {
-        entries: found.map(([id, fields]) => readEntry(id, fields)).filter(known),
-        next: last === undefined ? after : readPlace(last),
-      }
-    },
-    async has(place) {
-      const id = placeText(place)
-      return (await commands.xrange(keys.log, id, id)).length > 0
+      const entries = (answer?.[0]?.[1] ?? []).map(([id, fields]) => readEntry(id, fields))
+      for (const { kind } of entries) if (kind === 'unknown') ignored++
+      return entries
     },
     async load() {
       // First of all: whatever is read later is at least as new.
@@ -185,7 +187,7 @@ function carry(
         const about = field.endsWith('.about') ? readAbout(value) : undefined
         if (field === 'epoch') epoch = Number(value)
         else if (field === 'server') server = value
-        else if (!field.includes('.')) nodes.set(field, Number(value))
+        else if (isMember(field)) nodes.set(field, Number(value))
         else if (known(about)) abouts.set(field.slice(0, -'.about'.length), about)
       }
       const facts = new Map<NodeId, Map<string, NodeFact>>()
@@ -205,16 +207,31 @@ function carry(
       const [seconds, microseconds] = (await ask('TIME')) as [string, string]
       return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
     },
+    async audit(node) {
+      // Sent at once, so before any append that is asked later.
+      const ownFacts = commands.hlen(keys.here(node))
+      const [, nodes] = await Promise.all([ownFacts, members()])
+      return { nodes, ownFacts: await ownFacts }
+    },
     async info() {
-      const lines = `${await ask('INFO')}`.split('\r\n').map(line => line.split(':', 2) as [string, string])
+      // One after the other: until the first answer, the client of a Redis Cluster refuses a second command.
+      const text = await ask('INFO')
+      const end = await endOfLog()
+      const lines = `${text}`.split('\r\n').map(line => line.split(':', 2) as [string, string])
       const fields = new Map(lines)
       return {
+        // The run id is another one after each start, and the replication id is another one after a failover.
+        server: `${fields.get('run_id')} ${fields.get('master_replid')}`,
+        end,
         version: fields.get('redis_version') ?? '',
-        runId: fields.get('run_id') ?? '',
-        replicationId: fields.get('master_replid') ?? '',
         maxmemoryPolicy: fields.get('maxmemory_policy') ?? '',
+        isReplica: fields.get('role') === 'slave',
       }
     },
+    async probe() {
+      await commands.eval(PROBE_SCRIPT, 1, keys.probe)
+    },
+    closed,
     get ignored() {
       return ignored
     },
@@ -222,79 +239,9 @@ function carry(
   }
 }
 
-type Client = Redis | Cluster
-
-/**
- * A client that never queues, repeats or reconnects by itself: the caller knows what is still true and what to compose
- * again, and asks after each connect whether it is still the same Redis.
- */
-function createClient({ kind, hosts, tls, name, db, ...login }: RedisAddress, timeout: number): Client {
-  const secure = tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}
-  const common = {
-    ...login,
-    ...secure,
-    // The replies of the third version have other shapes.
-    protocol: 2,
-    connectionName: 'who-is-online',
-    disableClientInfo: true,
-    lazyConnect: true,
-    connectTimeout: CONNECT_MS,
-    commandTimeout: timeout,
-    socketTimeout: timeout,
-    disconnectTimeout: CLOSE_MS,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-  } satisfies RedisOptions
-  if (kind === 'cluster') {
-    const noRetries = {
-      retryDelayOnFailover: 0,
-      retryDelayOnClusterDown: 0,
-      clusterRetryStrategy: () => null,
-    }
-    return new Cluster([...hosts], {
-      ...noRetries,
-      enableOfflineQueue: false,
-      lazyConnect: true,
-      redisOptions: common,
-    })
-  }
-  const options = { ...common, retryStrategy: () => null, enableOfflineQueue: false }
-  if (kind === 'single') return new Redis({ ...options, ...hosts[0], db })
-  return new Redis({
-    ...options,
-    sentinels: [...hosts],
-    name,
-    // A sentinel that hangs must leave time for the next one.
-    connectTimeout: CONNECT_MS / 3,
-    sentinelCommandTimeout: CONNECT_MS / 3,
-    sentinelRetryStrategy: () => null,
-    failoverDetector: true,
-    Connector: QuietSentinelConnector,
-  })
-}
-
-/**
- * Watches the sentinels for a failover. If a sentinel is down, ioredis would print that to the console, because only it
- * has the connection and nothing listens to its errors.
- */
-class QuietSentinelConnector extends SentinelConnector {
-  constructor(options: unknown) {
-    super(options as SentinelConnectionOptions)
-    const connect: (...args: unknown[]) => Redis = this['connectToSentinel'].bind(this)
-    this['connectToSentinel'] = (...args: unknown[]) => connect(...args).on('error', () => {})
-  }
-}
-
-function closeClient(client: Client): Promise<void> {
-  return new Promise(resolve => {
-    const timeout = setTimeout(resolve, 2 * CLOSE_MS)
-    client.once('end', () => {
-      clearTimeout(timeout)
-      resolve()
-    })
-    if (client.status === 'end') client.emit('end')
-    else client.disconnect()
-  })
+/** Whether a row of the nodes is the last batch of a member. */
+function isMember(field: string): boolean {
+  return field !== 'epoch' && field !== 'server' && !field.includes('.')
 }
 
 function orNoKey(error: Error): string[] {
@@ -305,12 +252,4 @@ function orNoKey(error: Error): string[] {
 /** A flat list of names and values as pairs. */
 function* pairs(flat: readonly string[]): Generator<readonly [string, string]> {
   for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i] ?? '', flat[i + 1] ?? '']
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timeout: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timeout = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timeout))
 }

@@ -46,6 +46,8 @@ class Column<Content> {
   readonly #stamps: number[] = []
   readonly #nodes: number[] = []
   readonly #contents: Content[] = []
+  /** In which epoch each was repeated last; see `Registers.begin`. */
+  readonly #epochs: number[] = []
   readonly #nothing: Content
 
   /** @param nothing what stands for a register without a value */
@@ -57,6 +59,16 @@ class Column<Content> {
     this.#stamps.push(0)
     this.#nodes.push(0)
     this.#contents.push(this.#nothing)
+    this.#epochs.push(0)
+  }
+
+  /** The register was read in this epoch. */
+  repeat(position: number, epoch: number): void {
+    this.#epochs[position] = epoch
+  }
+
+  isRepeated(position: number, epoch: number): boolean {
+    return this.#epochs[position] === epoch
   }
 
   set(position: number, stamp: number, node: number, content: Content): void {
@@ -100,6 +112,31 @@ export class Registers {
   /** The nodes that wrote the columns. Their numbers take less memory than their ids. */
   readonly #nodes: NodeId[] = []
   readonly #nodeNumbers = new Map<NodeId, number>()
+  /** Counts the calls of `begin`. */
+  #epoch = 0
+  /** The choices that were read since then. They are few, so they need no column. */
+  #repeatedChoices = new Set<RegisterKey>()
+
+  /** From now on, Redis may have lost any register that is not read again. */
+  begin(): void {
+    this.#epoch++
+    this.#repeatedChoices = new Set()
+  }
+
+  /** The registers whose values were not read since `begin`, neither as they are known nor greater ones. */
+  *unrepeated(): Generator<RegisterKey> {
+    for (const [userId, position] of this.#positions) {
+      if (this.#names.stamp(position) > 0 && !this.#names.isRepeated(position, this.#epoch))
+        yield `n:${userId}`
+      if (this.#seen.stamp(position) > 0 && !this.#seen.isRepeated(position, this.#epoch)) yield `s:${userId}`
+    }
+    for (const userId of this.#chosen.keys()) {
+      if (!this.#repeatedChoices.has(`c:${userId}`)) yield `c:${userId}`
+    }
+    for (const userId of this.#shown.keys()) {
+      if (!this.#repeatedChoices.has(`v:${userId}`)) yield `v:${userId}`
+    }
+  }
 
   /**
    * Takes a value if it is greater than the known one. Every node ignores a register of an unknown kind, and a value
@@ -110,7 +147,8 @@ export class Registers {
   merge([key, value]: RegisterItem, before: (userId: UserId, kind: RegisterKind) => void): void {
     const parts = splitValue(value)
     const known = this.#parts(key)
-    if (!parts || !isReadable(parts.json) || (known && !isGreater(parts, known))) return
+    if (!parts || !isReadable(parts.json) || (known && isGreater(known, parts))) return
+    if (known && !isGreater(parts, known)) return this.#repeat(key)
     // A part of the key would keep the whole key in memory.
     const userId = ownCopy(userOf(key))
     const kind = key[0] as RegisterKind
@@ -128,6 +166,7 @@ export class Registers {
         before(userId, kind)
         this.#takeContent(kind, userId, parts)
     }
+    this.#repeat(key)
   }
 
   get(key: RegisterKey): string | undefined {
@@ -186,6 +225,14 @@ export class Registers {
     const content = key[0] === 'n' ? this.username(userId) : this.lastSeen(userId)
     const node = this.#nodes[column.node(position)] ?? ''
     return { stamp: column.stamp(position), node, json: JSON.stringify(content ?? null) }
+  }
+
+  #repeat(key: RegisterKey): void {
+    const position = this.#positions.get(userOf(key))
+    if (key[0] === 'n' && position !== undefined) this.#names.repeat(position, this.#epoch)
+    else if (key[0] === 's' && position !== undefined) this.#seen.repeat(position, this.#epoch)
+    else if (key[0] === 'c') this.#repeatedChoices.add(`c:${ownCopy(userOf(key))}`)
+    else if (key[0] === 'v') this.#repeatedChoices.add(`v:${ownCopy(userOf(key))}`)
   }
 
   #takeContent(kind: 'n' | 's', userId: UserId, { stamp, node, json }: RegisterValue): void {

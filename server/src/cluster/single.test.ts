@@ -23,3 +23,13 @@ test('facts are visible before append returns', () => {
   ])
   expect([visible, placed]).toEqual([1, undefined])
 })
+
+test('[D19] a kick is given back at once, and a user has no connections elsewhere', () => {
+  const log = createSingleLog()
+  const kicked: string[] = []
+  log.listen((facts, agreed) => {
+    expect(facts).toEqual([])
+    kicked.push(...(agreed?.kicked ?? []))
+  })
+  expect([log.kick('ann'), kicked, log.connectionsElsewhere('ann')]).toEqual([undefined, ['ann'], 0])
+})

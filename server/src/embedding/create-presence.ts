@@ -169,7 +169,7 @@ function embed(core: Core, path: string, log: Log): EmbeddedPresence {
       if (reply.kind === 'placed') await reply.placed
     },
 
-    endSessions: userId => gateway.endSessions(idOf(userId)),
+    endSessions: userId => void gateway.endSessions(idOf(userId)),
 
     close() {
       closed ??= core.stop(async () => {})

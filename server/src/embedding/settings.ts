@@ -159,9 +159,11 @@ export interface EmbeddingSettings {
    */
   readonly maxConnections?: number | undefined
   /**
-   * How many connections one user may have. 50 is more than the number of tabs that a user has. One user
-   * gets at most half of all connections: where that is less, the limit is called MAX_CONNECTIONS_SHARE.
-   * Default: 50.
+   * How many connections one user may have. 50 is more than the number of tabs that a user has. Where
+   * several nodes share one log, this limit holds over all nodes, and all other limits on connections,
+   * handshakes, requests, messages and subscriptions hold for each node. One user gets at most half of
+   * all connections of a node: where that is less, the limit is called MAX_CONNECTIONS_SHARE. Default:
+   * 50.
    */
   readonly maxConnectionsPerUser?: number | undefined
   /**
@@ -202,8 +204,8 @@ export interface EmbeddingSettings {
    */
   readonly messagesBurst?: number | undefined
   /**
-   * How often the visible presence of one user may change in 30 s. Beyond that, other users see it some
-   * seconds later. Hiding never waits. Default: 10.
+   * How often the visible presence of one user may change in 30 s, on all nodes together. Beyond that,
+   * other users see it some seconds later. Hiding never waits. Default: 10.
    */
   readonly statusChangesPerWindow?: number | undefined
   /**

@@ -22,6 +22,24 @@ test.each([
   ])
 })
 
+test.each([
+  [7, ['ann', 'bob', 'eve']],
+  [20, ['eve']],
+  [25, ['eve']],
+  [31, []],
+])('[V2 I6] a subscriber that was told %i of a log gets each newer entry as a whole', (told, userIds) => {
+  const items = [
+    ['ann', 20],
+    ['bob', 20],
+    ['eve', 31],
+  ].map(([userId, seq]) => ({ topic: undefined, seq: Number(seq), json: JSON.stringify({ userId }) }))
+  const texts = linesIn(new Batch(items, 31).diff(told, newLineEncoder()))
+  const users = userIds.map(userId => ({ userId }))
+  expect(texts.map(text => JSON.parse(text))).toEqual([
+    { type: 'presence_diff', prevSeq: told, seq: 31, users },
+  ])
+})
+
 test('[F7] subscribers that were told the same get the same bytes, encoded once for each transport', () => {
   const batch = newBatch()
   const [one, other] = [newLineEncoder(), newLineEncoder()]

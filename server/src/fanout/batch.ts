@@ -10,7 +10,7 @@ export interface BatchReceiver extends Served {
   readonly holder: Holder
   /** Takes the state of one user in this batch. Returns whether it is the first of this batch. */
   gather(item: BatchItem): boolean
-  /** Sends what was gathered of the batch that ends with this change. */
+  /** Sends what was gathered of the batch that ends with this number. */
   sendGathered(seq: number): void
   /** Sends a whole batch, to a subscriber to all users. */
   sendBatch(batch: Batch): void
@@ -53,7 +53,7 @@ export class Batch {
     this.seq = seq
   }
 
-  /** The diff for subscribers to all users who were told everything up to the change `told`. */
+  /** The diff for subscribers to all users who were told everything up to the number `told`. */
   diff(told: number, encoder: Encoder): Buffer {
     let diffs = this.#diffs.get(encoder)
     if (!diffs) {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { newChange } from '../changes/testing/new-change.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
@@ -17,11 +18,11 @@ function newWorld() {
   const feed = newFeed(100)
   const tracker = newTracker({ presence, feed, clock: { now: () => 1 } })
   const subscriptions = new Subscriptions(presence, feed, 1_000)
-  const hub = new Hub(feed.seq, subscriptions)
-  feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
+  const hub = new Hub(subscriptions)
+  feed.listen({ changed: changes => hub.changed(changes) })
   /** Opens a session of each of these users, which is one change each. */
   const open = (...userIds: string[]) => {
-    for (const userId of userIds) tracker.open({ userId, sessionId: 's', isNamed: true }, {})
+    for (const userId of userIds) void tracker.open({ userId, sessionId: 's', isNamed: true }, {})
   }
   return { hub, subscriptions, feed, tracker, open }
 }
@@ -128,6 +129,43 @@ describe('with a clock that only the test moves', () => {
     expect(latest.heard()).toEqual(['d'])
   })
 
+  test('[F2] with the numbers of a log, a connection gets the whole of each entry after it has joined', () => {
+    const { hub, feed, tracker, subscriptions } = newWorld()
+    const join = (only?: string) => {
+      const receiver = newReceiver(feed.seq)
+      hub.join(receiver, only)
+      return receiver
+    }
+    const batches: unknown[] = []
+    subscriptions.subscribeToAll({
+      fail: rethrow,
+      holder: { address: undefined },
+      gather: () => false,
+      sendGathered() {},
+      sendBatch: ({ items, seq }) => batches.push([items.map(item => item.seq), seq]),
+      sendCount() {},
+    })
+    for (const userId of ['a', 'b', 'c']) void tracker.open({ userId, sessionId: 's', isNamed: true }, {})
+    vi.advanceTimersByTime(60)
+    expect(batches.pop()).toEqual([[1, 2, 3], 3])
+    const [early, ownEarly] = [join(), join('b')]
+    feed.append(['a', 'b'].map(newChange), 20)
+    feed.reached(25)
+    const [late, ownLate] = [join(), join('b')]
+    feed.append(['b', 'c'].map(newChange), 31)
+    feed.reached(40)
+    const latest = join()
+    vi.advanceTimersByTime(60)
+    expect([early, late, latest].map(({ heard }) => heard())).toEqual([['a', 'b', 'b', 'c'], ['b', 'c'], []])
+    expect([ownEarly, ownLate].map(({ heard }) => heard())).toEqual([['b', 'b'], ['b']])
+    // One batch, with each user once. Its number is that of its last change.
+    expect(batches).toEqual([[[20, 31, 31], 31]])
+    // Reaching a number sends nothing.
+    feed.reached(50)
+    vi.advanceTimersByTime(60)
+    expect([early.writes.length, batches.length]).toEqual([1, 1])
+  })
+
   test('[F3] the first change after a quiet time is sent in the same turn of the loop, later ones gather', () => {
     const { hub, open } = newWorld()
     const receiver = newReceiver(0)
@@ -161,7 +199,7 @@ describe('with a clock that only the test moves', () => {
     const receiver = newReceiver(before)
     hub.join(receiver)
     tracker.setActivity(session('a'), 'idle')
-    tracker.open({ ...session('b'), isNamed: true }, { choice: { status: 'busy' } })
+    void tracker.open({ ...session('b'), isNamed: true }, { choice: { status: 'busy' } })
     const late = newReceiver(feed.seq)
     hub.join(late)
     tracker.setStatus(session('c'), { status: 'busy', text: 'in a call' })

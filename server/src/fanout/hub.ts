@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Change } from '../presence/change.ts'
+import type { NumberedChange } from '../changes/feed.ts'
 import type { BatchReceiver } from './batch.ts'
 import type { Encoder } from './encoder.ts'
 import { type Served, serve } from './served.ts'
@@ -9,7 +9,7 @@ import { ClosedWindow } from './window.ts'
 
 /** A connection of v1: it is sent every change of every user, or only the changes of its own user. */
 export interface FirehoseReceiver extends Served {
-  /** The number of the newest change when it joined: it is sent what comes after. */
+  /** The number that the feed had reached when it joined: it is sent what comes after. */
   readonly since: number
   readonly encoder: Encoder
   write(bytes: Buffer): void
@@ -48,9 +48,7 @@ export class Hub {
   /** The connections that are sent only the changes of one user. */
   readonly #restricted = new Map<UserId, Set<FirehoseReceiver>>()
   readonly #subscriptions: Subscriptions
-  #gathering: Change[] = []
-  /** The number of the newest change that was taken. */
-  #seq: number
+  #gathering: NumberedChange[] = []
   #flushing = false
   #scheduled = false
   /** How many connections have arrived since the last flush, and since when they are counted. */
@@ -61,8 +59,7 @@ export class Hub {
   /** How long the last flush took, in ms. */
   #cost = 0
 
-  constructor(seq: number, subscriptions: Subscriptions) {
-    this.#seq = seq
+  constructor(subscriptions: Subscriptions) {
     this.#subscriptions = subscriptions
   }
 
@@ -92,11 +89,10 @@ export class Hub {
     if (receivers?.delete(receiver) && receivers.size === 0) this.#restricted.delete(only)
   }
 
-  /** Takes changes, as a listener of the feed; `seq` is the number of the last. */
-  changed(changes: readonly Change[], seq: number): void {
-    this.#subscriptions.note(changes, seq)
+  /** Takes changes, as a listener of the feed. Those of one call are sent in one window. */
+  changed(changes: readonly NumberedChange[]): void {
+    this.#subscriptions.note(changes)
     for (const change of changes) this.#gathering.push(change)
-    this.#seq = seq
     this.#schedule()
   }
 
@@ -115,7 +111,7 @@ export class Hub {
     const begun = performance.now()
     const changes = this.#gathering
     this.#gathering = []
-    this.#slice(this.#sendAll(changes, this.#seq), begun, begun, 0)
+    this.#slice(this.#sendAll(changes), begun, begun, 0)
   }
 
   /**
@@ -146,15 +142,14 @@ export class Hub {
    * Sends a window, one connection per step. Its content is fixed before the first step: later changes are in
    * the next.
    */
-  *#sendAll(changes: readonly Change[], seq: number): Generator<void> {
-    const window = new ClosedWindow(changes, seq)
-    const batch = this.#subscriptions.batchOf(changes, seq)
-    const sendWindow = windowSender(window)
+  *#sendAll(changes: readonly NumberedChange[]): Generator<void> {
+    const batch = this.#subscriptions.batchOf(changes)
+    const sendWindow = windowSender(new ClosedWindow(changes))
     for (const receiver of this.#firehose) {
       serve(receiver, sendWindow)
       yield
     }
-    if (this.#restricted.size > 0) yield* this.#sendRestricted(changes, seq - changes.length)
+    if (this.#restricted.size > 0) yield* this.#sendRestricted(changes)
     const sendBatch = (subscriber: BatchReceiver): void => subscriber.sendBatch(batch)
     for (const subscriber of this.#subscriptions.all) {
       serve(subscriber, sendBatch)
@@ -168,7 +163,7 @@ export class Hub {
       for (const subscriber of item.topic?.subscribers ?? []) serve(subscriber, gather)
       yield
     }
-    const sendGathered = (subscriber: BatchReceiver): void => subscriber.sendGathered(seq)
+    const sendGathered = (subscriber: BatchReceiver): void => subscriber.sendGathered(batch.seq)
     for (const subscriber of gathering) {
       serve(subscriber, sendGathered)
       yield
@@ -176,11 +171,11 @@ export class Hub {
   }
 
   /** Sends the changes of single users to their own connections, one by one. A user seldom has two in a window. */
-  *#sendRestricted(changes: readonly Change[], before: number): Generator<void> {
-    for (const [index, change] of changes.entries()) {
+  *#sendRestricted(changes: readonly NumberedChange[]): Generator<void> {
+    for (const change of changes) {
       const receivers = this.#restricted.get(change.userId)
       if (receivers === undefined) continue
-      const sendWindow = windowSender(new ClosedWindow([change], before + index + 1))
+      const sendWindow = windowSender(new ClosedWindow([change]))
       for (const receiver of receivers) {
         serve(receiver, sendWindow)
         yield

@@ -1,6 +1,7 @@
 import type { User } from '@who-is-online/protocol/catalogue'
-import { expect, test, vi } from 'vitest'
-import type { ChangeFeed } from '../changes/feed.ts'
+import { describe, expect, test, vi } from 'vitest'
+import type { ChangeFeed, Place, Places } from '../changes/feed.ts'
+import { newChange } from '../changes/testing/new-change.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import { Presence } from '../presence/presence.ts'
@@ -53,11 +54,12 @@ class Desk implements SubscriberConnection {
     allUsersLimit = 10_000,
     maxSubscriptions = 1e6,
     maxSubscribedUsers = 1e5,
+    places = undefined as Places | undefined,
   } = {}) {
-    this.feed = newFeed(recent)
+    this.feed = newFeed(recent, places)
     this.tracker = newTracker({ presence: this.presence, feed: this.feed, clock: { now: () => 1 } })
     this.subscriptions = new Subscriptions(this.presence, this.feed, maxSubscriptions)
-    this.feed.listen({ changed: (changes, seq) => this.subscriptions.note(changes, seq) })
+    this.feed.listen({ changed: changes => this.subscriptions.note(changes) })
     const { presence, feed, subscriptions, turns, refusals } = this
     const log: SubscriberPorts['log'] = {
       limited: (kind, text, fields) => this.logged.push({ kind, text, ...fields }),
@@ -84,7 +86,7 @@ class Desk implements SubscriberConnection {
 
   come(...userIds: string[]): void {
     for (const userId of userIds) {
-      this.tracker.open({ userId, sessionId: 's', isNamed: true }, {})
+      void this.tracker.open({ userId, sessionId: 's', isNamed: true }, {})
     }
   }
   be(userId: string, status: 'online' | 'away' | 'busy' | 'offline'): void {
@@ -290,6 +292,89 @@ test('[K3] a client that was behind and subscribed is sent changes again when it
   expect(desk.subscriber.gather(desk.item('ann'))).toBe(true)
   desk.subscriber.sendGathered(desk.feed.seq)
   expect(desk.ids()).toEqual([['ann']])
+})
+
+describe('with the numbers of a log', () => {
+  /** The changes of one entry. */
+  const append = (desk: Desk, seq: number, ...userIds: string[]) =>
+    desk.feed.append(userIds.map(newChange), seq)
+
+  test('[V2] a number without changes sends no diff, and the next diff follows what the client was told', async () => {
+    const desk = new Desk()
+    desk.come('ann', 'bob')
+    desk.feed.reached(10)
+    desk.follow('ann')
+    desk.subscribeToAll()
+    await settled()
+    expect(desk.told.map(({ seq }) => seq)).toEqual([10, 10])
+    desk.told = []
+    desk.feed.reached(20)
+    for (const isActive of [false, true]) desk.subscriber.setActive(isActive)
+    desk.subscriber.drained()
+    expect(desk.told).toEqual([])
+    append(desk, 31, 'ann', 'bob')
+    desk.subscriber.drained()
+    desk.feed.reached(40)
+    append(desk, 41, 'bob')
+    desk.subscriber.drained()
+    expect(desk.told).toMatchObject([
+      { prevSeq: 10, seq: 31, users: [{ userId: 'ann' }, { userId: 'bob' }] },
+      { prevSeq: 31, seq: 41, users: [{ userId: 'bob' }] },
+    ])
+  })
+
+  test('[V2] a client that catches up between two slices of a window is told an entry once, as a whole', () => {
+    const desk = new Desk()
+    desk.come('ann', 'bob')
+    desk.follow('ann', 'bob')
+    desk.told = []
+    append(desk, 9, 'ann', 'bob')
+    expect(desk.subscriber.gather(desk.item('ann'))).toBe(true)
+    desk.subscriber.drained()
+    expect(desk.subscriber.gather(desk.item('bob'))).toBe(false)
+    desk.subscriber.sendGathered(9)
+    expect(desk.told).toMatchObject([{ prevSeq: 2, seq: 9, users: [{ userId: 'ann' }, { userId: 'bob' }] }])
+  })
+
+  test('[V3] a client resumes from a number without changes, and from the number of an entry', async () => {
+    const desk = new Desk()
+    const resume = (seq: number) =>
+      desk.subscriber.subscribe({ type: 'subscribe', userIds: ['ann', 'bob'], since: { epoch: 'e', seq } })
+    append(desk, 9, 'ann', 'eve')
+    desk.feed.reached(12)
+    append(desk, 15, 'bob', 'eve')
+    for (const seq of [8, 9, 12, 14, 15, 16]) resume(seq)
+    expect(desk.told.map(({ recovered }) => recovered)).toEqual([true, true, true, true, true, false])
+    expect(desk.ids()).toEqual([['ann', 'bob'], ['bob'], ['bob'], ['bob'], [], ['ann', 'bob']])
+    desk.told = []
+    desk.subscribeToAll({ epoch: 'e', seq: 12 })
+    await settled()
+    expect(desk.told).toMatchObject([{ recovered: true, seq: 15 }])
+    expect(desk.ids()).toEqual([['bob', 'eve']])
+  })
+
+  test('[V3] when another epoch begins, clients that are connected are told the changes, and others all users', async () => {
+    const places = { epoch: 'old', recalls: ({ epoch }: Place) => epoch === places.epoch }
+    const desk = new Desk({ places })
+    append(desk, 9, 'ann', 'bob')
+    desk.subscribeToAll()
+    await settled()
+    desk.told = []
+    desk.subscriber.setActive(false)
+    append(desk, 15, 'ann')
+    places.epoch = 'new'
+    append(desk, 1_000, 'bob')
+    desk.subscriber.setActive(true)
+    expect(desk.told).toMatchObject([{ type: 'presence_diff', prevSeq: 9, seq: 1_000 }])
+    expect(desk.ids()).toEqual([['ann', 'bob']])
+    desk.told = []
+    for (const epoch of ['old', 'new']) desk.subscribeToAll({ epoch, seq: 15 })
+    await settled()
+    expect(desk.told).toMatchObject([
+      { epoch: 'new', seq: 1_000, recovered: false, all: true },
+      { epoch: 'new', seq: 1_000, recovered: true, users: [{ userId: 'bob' }] },
+    ])
+  })
 })
 
 test('[I9] hundreds who ask for everybody at once take turns', async () => {

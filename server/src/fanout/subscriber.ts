@@ -281,8 +281,7 @@ export class Subscriber implements BatchReceiver, Turn {
   /** Which of the subscribed users have changed after that; undefined if that is not known any more. */
   #changedSince(seq: number): UserId[] | undefined {
     const { feed } = this.#ports
-    if (this.#isSubscribedToAll)
-      return feed.recalls({ epoch: feed.epoch, seq }) ? feed.changedAfter(seq) : undefined
+    if (this.#isSubscribedToAll) return feed.changedAfter(seq)
     const changed: UserId[] = []
     for (const { userId, newest } of this.#topics ?? []) if (newest > seq) changed.push(userId)
     return changed
@@ -330,9 +329,9 @@ export class Subscriber implements BatchReceiver, Turn {
     if (this.#isOver) return
     this.#isSubscribedToAll = true
     subscriptions.subscribeToAll(this)
-    if (since !== undefined && feed.recalls(since)) {
-      this.#beginState('changes', feed.changedAfter(since.seq), true, id)
-    } else this.#beginState('all', this.#allUsers(), false, id)
+    const changed = since !== undefined && feed.recalls(since) ? feed.changedAfter(since.seq) : undefined
+    if (changed) this.#beginState('changes', changed, true, id)
+    else this.#beginState('all', this.#allUsers(), false, id)
   }
 
   #unsubscribeFromUsers(userIds: readonly UserId[]): void {

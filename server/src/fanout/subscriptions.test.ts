@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newChange } from '../changes/testing/new-change.ts'
+import { newChange, numbered } from '../changes/testing/new-change.ts'
 import type { SeenUser } from '../presence/view.ts'
 import type { BatchReceiver, Topic } from './batch.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -29,7 +29,8 @@ function see(userId: string): SeenUser {
   return { userId, status: 'online', lastSeen: 0, ...nothing }
 }
 
-const changesOf = (...userIds: string[]) => userIds.map(newChange)
+const changesOf = (userIds: readonly string[], seqs: readonly number[]) =>
+  numbered(userIds.map(newChange), seqs)
 
 const presence = { onlineCount: 7, see }
 const newSubscriptions = () =>
@@ -69,17 +70,34 @@ test('[V11] after a bug halfway, what was added counts, so that its end makes no
 test('[I6 F7] a batch has each user once, with the number and in the order of the newest changes', () => {
   const subscriptions = newSubscriptions()
   const [bob] = subscriptions.subscribe(newReceiver(), ['bob'])
-  const changes = changesOf('bob', 'ann', 'bob', 'eve')
-  subscriptions.note(changes, 10)
+  const changes = changesOf(['bob', 'ann', 'bob', 'eve'], [7, 8, 9, 10])
+  subscriptions.note(changes)
   expect(bob?.newest).toBe(9)
-  const named = subscriptions.batchOf(changes, 10)
+  const named = subscriptions.batchOf(changes)
   expect(named.items.map(({ topic, seq }) => [topic?.userId, seq])).toEqual([['bob', 9]])
   subscriptions.subscribeToAll(newReceiver())
-  const all = subscriptions.batchOf(changes, 10)
+  const all = subscriptions.batchOf(changes)
   expect(all.items.map(({ topic, seq, json }) => [topic, seq, JSON.parse(json).userId])).toEqual([
     [undefined, 8, 'ann'],
     [bob, 9, 'bob'],
     [undefined, 10, 'eve'],
+  ])
+})
+
+test('[I6] in a batch of entries of a log, each item has the number of its entry', () => {
+  const subscriptions = newSubscriptions()
+  const [bob, ann] = subscriptions.subscribe(newReceiver(), ['bob', 'ann'])
+  subscriptions.subscribeToAll(newReceiver())
+  const changes = changesOf(['ann', 'bob', 'eve', 'ann', 'joe', 'ann'], [20, 20, 20, 31, 31, 31])
+  subscriptions.note(changes)
+  expect([bob?.newest, ann?.newest]).toEqual([20, 31])
+  const batch = subscriptions.batchOf(changes)
+  expect(batch.seq).toBe(31)
+  expect(batch.items.map(({ topic, seq, json }) => [topic, seq, JSON.parse(json).userId])).toEqual([
+    [bob, 20, 'bob'],
+    [undefined, 20, 'eve'],
+    [undefined, 31, 'joe'],
+    [ann, 31, 'ann'],
   ])
 })
 
@@ -89,7 +107,7 @@ test('[F7] without a subscriber nothing is encoded', () => {
   subscriptions.subscribeToAll(receiver)
   subscriptions.unsubscribeFromAll(receiver)
   expect([...subscriptions.all]).toEqual([])
-  expect(subscriptions.batchOf(changesOf('ann'), 1).items).toEqual([])
+  expect(subscriptions.batchOf(changesOf(['ann'], [1])).items).toEqual([])
 })
 
 test('[V5] the count is sent at most once a second, until its subscription ends', () => {

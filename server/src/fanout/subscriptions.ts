@@ -1,7 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { ChangeFeed } from '../changes/feed.ts'
+import type { ChangeFeed, NumberedChange } from '../changes/feed.ts'
 import { Pool, type PoolRefusal } from '../pool.ts'
-import type { Change } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { userItem } from '../user-json.ts'
 import { Batch, type BatchItem, type BatchReceiver, type Topic } from './batch.ts'
@@ -109,32 +108,30 @@ export class Subscriptions {
     for (const subscriber of this.#toCount) serve(subscriber, subscriber => subscriber.sendCount(onlineCount))
   }
 
-  /** Notes changes as they happen; `seq` is the number of the last. */
-  note(changes: readonly Change[], seq: number): void {
+  /** Notes changes as they happen. */
+  note(changes: readonly NumberedChange[]): void {
     if (this.#topics.size === 0) return
-    let number = seq - changes.length
-    for (const { userId } of changes) {
-      number++
+    for (const { userId, seq } of changes) {
       const topic = this.#topics.get(userId)
-      if (topic) topic.newest = number
+      if (topic) topic.newest = seq
     }
   }
 
   /** What a window that closes now says to subscribers: each user once, in the order of their last changes. */
-  batchOf(changes: readonly Change[], seq: number): Batch {
+  batchOf(changes: readonly NumberedChange[]): Batch {
     const items: BatchItem[] = []
     const isForAll = this.#toAll.size > 0
     if (isForAll || this.#topics.size > 0) {
       const done = new Set<UserId>()
-      for (let back = 0; back < changes.length; back++) {
-        const { userId } = changes[changes.length - 1 - back] as Change
+      for (let index = changes.length - 1; index >= 0; index--) {
+        const { userId, seq } = changes[index] as NumberedChange
         const topic = this.#topics.get(userId)
         if (done.has(userId) || !(topic || isForAll)) continue
         done.add(userId)
-        items.push({ topic, seq: seq - back, json: userItem(this.#presence.see(userId)) })
+        items.push({ topic, seq, json: userItem(this.#presence.see(userId)) })
       }
     }
-    return new Batch(items.reverse(), seq)
+    return new Batch(items.reverse(), changes.at(-1)?.seq ?? 0)
   }
 
   #begin(userId: UserId): Topic {

@@ -1,6 +1,6 @@
 import { encode, formatTime } from '@who-is-online/protocol/encode'
 import { basic } from '@who-is-online/protocol/words'
-import type { Change } from '../presence/change.ts'
+import type { NumberedChange } from '../changes/feed.ts'
 import type { Encoder } from './encoder.ts'
 
 /**
@@ -9,22 +9,19 @@ import type { Encoder } from './encoder.ts'
  * first connection asks.
  */
 export class ClosedWindow {
-  /** The number of the last change of this window. */
-  readonly seq: number
-  readonly #changes: readonly Change[]
+  readonly #changes: readonly NumberedChange[]
   readonly #encoded = new Map<Encoder, EncodedWindow>()
   #messages: Messages | undefined
 
-  constructor(changes: readonly Change[], seq: number) {
+  constructor(changes: readonly NumberedChange[]) {
     this.#changes = changes
-    this.seq = seq
   }
 
-  /** The bytes of the changes after the one with this number; empty if v1 has no message for any of them. */
+  /** The bytes of the changes with greater numbers; empty if v1 has no message for any of them. */
   after(seq: number, encoder: Encoder): Buffer {
     let encoded = this.#encoded.get(encoder)
     if (!encoded) {
-      this.#messages ??= messagesOf(this.#changes, this.seq - this.#changes.length)
+      this.#messages ??= messagesOf(this.#changes)
       encoded = new EncodedWindow(this.#messages, encoder)
       this.#encoded.set(encoder, encoded)
     }
@@ -38,12 +35,10 @@ interface Messages {
   readonly seqs: readonly number[]
 }
 
-function messagesOf(changes: readonly Change[], before: number): Messages {
+function messagesOf(changes: readonly NumberedChange[]): Messages {
   const texts: string[] = []
   const seqs: number[] = []
-  let seq = before
-  for (const { userId, status, previous, at } of changes) {
-    seq++
+  for (const { seq, userId, status, previous, at } of changes) {
     // A change among online, away and busy, or of a text, is no change in v1.
     if (basic(status) === basic(previous)) continue
     const timestamp = formatTime(at)

@@ -14,7 +14,7 @@ let server: OpenGateway
 beforeAll(async () => {
   server = await openGateway({ compression: true })
   for (let n = 0; n < USERS; n++)
-    server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
+    void server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
 })
 afterAll(() => {
   server.http.closeAllConnections()

@@ -25,6 +25,7 @@ import { pongFrame } from './frames.ts'
 import type { Beating, Heartbeat } from './heartbeat.ts'
 import { Inbox, type InboxOwner, type InboxPorts } from './inbox.ts'
 import { type LimitOptions, RequestLimit } from './limits.ts'
+import { asksForAllUsers, replyWeightOf } from './request-weight.ts'
 import { TOO_FAST_AWAY_MS } from './throttle.ts'
 
 /** What all connections share. */
@@ -71,12 +72,6 @@ export type ClientSocket = Pick<WebSocket, 'ping' | 'close' | 'terminate'>
  */
 export const BACK_MS = 1_000
 
-/** For each group of this many users in its reply, a request counts as one more message. */
-const USERS_PER_MESSAGE = 100
-
-/** A list of the users with one status counts as this many messages more: it may look at thousands of users. */
-const FILTER_WEIGHT = 10
-
 /** One connection, from its welcome to its close. */
 export class Connection
   implements
@@ -106,7 +101,8 @@ export class Connection
   readonly #delivery: Delivery
   /** Created by the first request for all users: most clients never send one. */
   #allUsers: RequestLimit | undefined
-  #state: 'open' | 'gone' = 'open'
+  /** `starting` until the welcome is sent. */
+  #state: 'starting' | 'open' | 'gone' = 'starting'
   /** Whether the user's choice changed while the client was inactive, and the client was not told yet. */
   #choiceWaits = false
   /** The subscriptions of a v2 client; `undefined` for v1. */
@@ -129,18 +125,23 @@ export class Connection
     this.heardAt = ports.clock.awake()
   }
 
-  /** Opens the session, registers the connection and sends the welcome. */
+  /**
+   * Opens the session, registers the connection and sends the welcome. In a cluster, the last two wait until all nodes
+   * see the session, for a limited time. So who was welcomed here and then leaves another node was never offline.
+   */
   start(caller: Caller): void {
-    const { tracker, feed, hub, heartbeat } = this.#ports
     // Open the session before reading the newest change: a client is not told of its own arrival.
-    if (!this.isObserver) tracker.open(this, caller)
-    this.since = feed.seq
-    hub.arrived()
-    if (this.version === 'v1') hub.join(this, this.#onlyUser)
-    else this.#subscriber = new Subscriber(this.#ports, this)
-    heartbeat.add(this, this.heardAt)
-    this.#inbox.start()
-    this.#welcome(caller)
+    const placed = this.isObserver ? undefined : this.#ports.tracker.open(this, caller)
+    if (placed === undefined) {
+      this.#join()
+      this.#inbox.start()
+      return this.#welcome(caller)
+    }
+    this.#delivery.uncork()
+    this.#inbox.startLater(placed, isInTime => {
+      this.#join()
+      this.#welcome(caller, isInTime ? undefined : placed)
+    })
   }
 
   // Input from the client
@@ -178,7 +179,7 @@ export class Connection
 
   /** Records a sign of life of the client. */
   beat(): void {
-    if (this.#state !== 'open') return
+    if (this.#state === 'gone') return
     this.heardAt = this.#ports.clock.awake()
     this.#ports.tracker.heard(this)
   }
@@ -328,6 +329,17 @@ export class Connection
     }
   }
 
+  /** Undone by `#depart`. */
+  #join(): void {
+    const { feed, hub, heartbeat } = this.#ports
+    this.#state = 'open'
+    this.since = feed.seq
+    hub.arrived()
+    if (this.version === 'v1') hub.join(this, this.#onlyUser)
+    else this.#subscriber = new Subscriber(this.#ports, this)
+    heartbeat.add(this, this.heardAt)
+  }
+
   // Answers to requests
 
   /** Answers a request. Those about subscriptions, visibility and the token concern only this connection. */
@@ -385,7 +397,8 @@ export class Connection
     return this.#access.seesAll ? undefined : this.userId
   }
 
-  #welcome({ connectionId, choice }: Caller): void {
+  /** @param unplaced resolves when all nodes see the session; `undefined` if they do */
+  #welcome({ connectionId, choice }: Caller, unplaced?: Promise<void>): void {
     const { feed, terms, requests, clock } = this.#ports
     this.reply({
       type: 'welcome',
@@ -400,7 +413,16 @@ export class Connection
     })
     if (this.version === 'v1') return
     // A client that connected with a choice must be told which choice applies.
-    const told = choice === undefined ? requests.reminderOf(this.userId) : requests.choiceOf(this.userId)
+    if (choice === undefined) return this.#remind()
+    const tell = (): void => this.reply(requests.choiceOf(this.userId))
+    // A user who is told to be hidden must be hidden on every node.
+    if (unplaced && choice.status === 'offline') void unplaced.then(() => serve(this, tell))
+    else tell()
+  }
+
+  /** Tells a client the choice that its user has made before, unless that is what it expects. */
+  #remind(): void {
+    const told = this.#ports.requests.reminderOf(this.userId)
     if (told) this.reply(told)
   }
 
@@ -473,18 +495,4 @@ export class Connection
 /** A reconnect delay in ms. It is random, so that clients do not all reconnect at the same time. */
 function reconnectDelay(): number {
   return Math.round(BACK_MS * (0.5 + Math.random()))
-}
-
-/** How many messages a request counts as, in addition to the weight of its text, because of its reply. */
-function replyWeightOf(request: ClientMessage | Refusal): number {
-  if (request.type !== 'list_users') return 0
-  return (
-    Math.floor((request.limit ?? 0) / USERS_PER_MESSAGE) + (request.status === undefined ? 0 : FILTER_WEIGHT)
-  )
-}
-
-function asksForAllUsers(
-  request: ClientMessage | Refusal,
-): request is Extract<ClientMessage, { type: 'get_all_users' | 'subscribe' }> {
-  return request.type === 'get_all_users' || (request.type === 'subscribe' && request.all === true)
 }

@@ -94,6 +94,11 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     if (!this.#isOver) this.#outbox.write(bytes)
   }
 
+  /** Sends the handshake response now, because the first messages come later. */
+  uncork(): void {
+    this.#outbox.uncork()
+  }
+
   /** Writes the pending replies. */
   flush(): void {
     this.#outbox.flush()

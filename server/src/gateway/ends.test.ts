@@ -108,7 +108,7 @@ test('[D19] access that is revoked: all connections get 4403, and the user is of
   gone.reset()
   await vi.waitFor(() => expect(server.gateway.connections).toBe(3))
   expect(session('ann')).toBe('live')
-  server.gateway.endSessions('ann')
+  void server.gateway.endSessions('ann')
   expect(server.presence.see('ann').status).toBe('offline')
   expect(await one.next('disconnect')).toMatchObject({ code: 4403, reconnect: false })
   expect([(await one.closed).code, (await two.closed).code]).toEqual([4403, 4403])
@@ -127,7 +127,7 @@ test('[C1 D19] a client that was not read is closed as soon as it answers, witho
   // The timeouts of a close never come.
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   try {
-    server.gateway.endSessions('ann')
+    void server.gateway.endSessions('ann')
     expect((await ann.closed).code).toBe(4403)
   } finally {
     vi.useRealTimers()

@@ -83,7 +83,7 @@ beforeAll(async () => {
     }) as typeof socket.write
   })
   for (let n = 0; n < USERS; n++) {
-    server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
+    void server.tracker.open({ userId: `user-${n}`, sessionId: 's', isNamed: true }, {})
   }
   for (let n = 0; n < V1; n++) await TestClient.as(server, 'watcher')
   for (let n = 0; n < EVERYBODY; n++) {

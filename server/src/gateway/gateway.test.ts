@@ -260,7 +260,7 @@ test('[H3 K1] suspensions and clock jumps do not close a client that is still re
   reader.stall(true)
   // More than the kernel buffers for a client that does not read.
   for (let n = 0; n < 100_000; n++) {
-    server.tracker.open({ userId: `user ${n}`, sessionId: 's', isNamed: true }, {})
+    void server.tracker.open({ userId: `user ${n}`, sessionId: 's', isNamed: true }, {})
   }
   await vi.waitFor(() => expect(server.feed.seq).toBeGreaterThanOrEqual(100_000))
   await new Promise(resolve => setTimeout(resolve, 300))

@@ -16,7 +16,7 @@ import { Subscriptions } from '../fanout/subscriptions.ts'
 import { Turns } from '../fanout/turns.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
-import type { OwnChoice } from '../presence/change.ts'
+import type { EndedSession, OwnChoice } from '../presence/change.ts'
 import type { Presence } from '../presence/presence.ts'
 import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
 import type { Refusals } from '../refusals.ts'
@@ -29,6 +29,7 @@ import { type Caller, Connection, type ConnectionPorts, type Terms } from './con
 import { Debts } from './debts.ts'
 import {
   Handshake,
+  LOADING,
   type Refused,
   type Report,
   STOPPING,
@@ -55,6 +56,10 @@ export interface GatewayOptions {
   readonly clock: Clock
   readonly log: Log
   readonly limits: LimitOptions
+  /** How many connections a user has on the other nodes. */
+  readonly connectionsElsewhere: (userId: UserId) => number
+  /** Whether the server knows all users. Until then, it accepts no clients. */
+  readonly isReady: () => boolean
   readonly refusals: Refusals
   readonly heartbeat: HeartbeatOptions
   /** Whether to accept message compression (RFC 7692) from clients that offer it. */
@@ -126,18 +131,22 @@ export class Gateway {
     const { tracker, requests, presence, feed, clock, log, limits } = options
     const { maxBufferedBytes, maxSubscribedUsers, allUsersLimit, terms, identity, expiredGraceMs } = options
     this.#options = options
-    this.#limits = new ConnectionLimits(limits)
+    this.#limits = new ConnectionLimits(limits, options.connectionsElsewhere)
     this.#handshake = new Handshake({
       ...options,
       limits: this.#limits,
       isConnected: (userId, sessionId) => this.#sessions.find(userId, sessionId) !== undefined,
     })
     this.#subscriptions = new Subscriptions(presence, feed, options.maxSubscriptions)
-    this.#hub = new Hub(feed.seq, this.#subscriptions)
+    this.#hub = new Hub(this.#subscriptions)
     this.#heartbeat = new Heartbeat(options.heartbeat)
     feed.listen({
-      changed: (changes, seq) => this.#hub.changed(changes, seq),
+      changed: changes => this.#hub.changed(changes),
       chosen: (own, bySession) => this.#chosen(own, bySession),
+    })
+    tracker.listen({
+      kicked: userId => this.#kicked(userId),
+      moved: session => this.#moved(session),
     })
     this.#ports = {
       tracker,
@@ -234,17 +243,24 @@ export class Gateway {
     this.#endExpired(awake)
   }
 
-  /** Ends all sessions of a user at once, and closes the user's connections with 4403. The user may come back. */
-  endSessions(userId: UserId): void {
-    this.#options.tracker.endSessions(userId)
-    for (const connection of this.#connections) {
-      if (connection.userId === userId) serve(connection, connection => connection.revoked())
-    }
+  /**
+   * Ends all sessions of a user on all nodes, and closes the user's connections with 4403. The user may come back.
+   *
+   * @returns a promise that resolves when all nodes have ended them; `undefined` if they have
+   */
+  endSessions(userId: UserId): Promise<void> | undefined {
+    return this.#options.tracker.endSessions(userId)
   }
 
   /** Refuses all new connections from now on. */
   refuse(): void {
     this.#stopping = true
+  }
+
+  /** The answer to all new connections, while none are accepted. */
+  get #closed(): Refused | undefined {
+    if (this.#stopping) return STOPPING
+    return this.#options.isReady() ? undefined : LOADING
   }
 
   /** Closes all connections, in slices, and tells clients when to reconnect. Resolves when all were told. */
@@ -288,11 +304,11 @@ export class Gateway {
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     if (socket.destroyed) return
-    const verdict = this.#handshake.judge(request, this.#options.clock.steady(), this.#stopping)
+    const verdict = this.#handshake.judge(request, this.#options.clock.steady(), this.#closed)
     if (!(verdict instanceof Promise)) return this.#answer(request, socket, head, verdict)
     void verdict.then(decide =>
       this.#guard(socket, () => {
-        if (this.#stopping) return refuse(socket, STOPPING)
+        if (this.#closed) return refuse(socket, this.#closed)
         if (!socket.destroyed) this.#answer(request, socket, head, decide())
       }),
     )
@@ -353,6 +369,19 @@ export class Gateway {
     this.#sessions.delete(connection)
     const { userId, address } = connection.holder
     this.#limits.closed(userId, address)
+  }
+
+  /** Closes all connections of a user, whose sessions have ended. Observers have no session, and are closed too. */
+  #kicked(userId: UserId): void {
+    for (const connection of this.#connections) {
+      if (connection.userId === userId) serve(connection, connection => connection.revoked())
+    }
+  }
+
+  /** Closes the connection of a session that continues on another node. */
+  #moved({ userId, sessionId }: EndedSession): void {
+    const connection = this.#sessions.find(userId, sessionId)
+    if (connection) serve(connection, connection => connection.replaced())
   }
 
   /** Tells the connections of a user about a new choice, except the session that made it. */

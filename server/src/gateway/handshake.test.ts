@@ -2,7 +2,15 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import type { Identified, Identity } from '../identity/identity.ts'
 import { openIdentity } from '../identity/open.ts'
-import { Handshake, type HandshakeOptions, PENDING_MS, type Verdict, versionOf } from './handshake.ts'
+import {
+  Handshake,
+  type HandshakeOptions,
+  PENDING_MS,
+  type Refused,
+  STOPPING,
+  type Verdict,
+  versionOf,
+} from './handshake.ts'
 import { ConnectionLimits, UNLIMITED } from './limits.ts'
 
 // Every decision on upgrade requests, without sockets.
@@ -45,8 +53,8 @@ function handshake(options: Partial<HandshakeOptions> = {}) {
 }
 
 /** The decision on a request whose identity does not take time. */
-const judge = (asked: Asked, options?: Partial<HandshakeOptions>, isStopping = false) =>
-  handshake(options).judge(request(asked), 0, isStopping) as Verdict
+const judge = (asked: Asked, options?: Partial<HandshakeOptions>, closed?: Refused) =>
+  handshake(options).judge(request(asked), 0, closed) as Verdict
 
 /** The decision on a request whose identity takes time. */
 async function decided(judged: ReturnType<Handshake['judge']> | undefined): Promise<Verdict | undefined> {
@@ -134,22 +142,22 @@ test('[D2] a request without a valid identity is turned away, with the reason', 
 })
 
 test('[Q3] a stopping server refuses connections', () => {
-  expect(judge({}, {}, true)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+  expect(judge({}, {}, STOPPING)).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
 })
 
 test('[L1 L2 A1] a refusal by a limit has the time until a retry, and names the setting', () => {
   const one = { ...UNLIMITED, connectionsPerUser: 1, handshakesPerAddress: { burst: 2, everyMs: 20 } }
   const limits = new ConnectionLimits(one)
   const gate = handshake({ limits, isConnected: (_userId, sessionId) => sessionId === 'tab' })
-  expect(gate.judge(request(), 0, false)).toMatchObject({ kind: 'accepted' })
+  expect(gate.judge(request(), 0, undefined)).toMatchObject({ kind: 'accepted' })
   limits.opened('ann', '8.8.8.8')
-  expect(gate.judge(request(), 0, false)).toMatchObject({
+  expect(gate.judge(request(), 0, undefined)).toMatchObject({
     status: 429,
     headers: { 'Retry-After': '5' },
     report: { text: expect.stringContaining('MAX_CONNECTIONS_PER_USER'), fields: { address: '8.8.8.8' } },
   })
   const proxied = request({ headers: { 'x-forwarded-for': '1.1.1.1' } })
-  expect(gate.judge(proxied, 0, false)).toMatchObject({
+  expect(gate.judge(proxied, 0, undefined)).toMatchObject({
     status: 429,
     detail: 'too many connections (HANDSHAKES_PER_SECOND_PER_ADDRESS)',
     report: { advice: expect.stringContaining('TRUST_PROXY') },
@@ -157,9 +165,9 @@ test('[L1 L2 A1] a refusal by a limit has the time until a retry, and names the 
   // A connection that replaces another one is always allowed, and observers have no limit per user.
   const v2 = { 'sec-websocket-protocol': 'who-is-online.v2' }
   const back = request({ url: '/ws?userId=ann&sessionId=tab', headers: v2 })
-  expect(gate.judge(back, 1_000, false)).toMatchObject({ kind: 'accepted' })
+  expect(gate.judge(back, 1_000, undefined)).toMatchObject({ kind: 'accepted' })
   limits.opened(undefined, undefined)
-  expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, false)).toMatchObject({
+  expect(gate.judge(request({ url: '/ws?userId=observer' }), 2_000, undefined)).toMatchObject({
     kind: 'accepted',
   })
 })
@@ -174,13 +182,13 @@ test('[V1] v2 is requested by its subprotocol, at any position in the list', () 
 
 test('[D1] a user whose identity takes time is accepted when it is known', async () => {
   const slow = handshake({ identity: slowIdentity })
-  expect(await decided(slow.judge(request(), 0, false))).toEqual(judge({}))
-  expect(await decided(slow.judge(request({ url: '/ws' }), 0, false))).toEqual(judge({ url: '/ws' }))
+  expect(await decided(slow.judge(request(), 0, undefined))).toEqual(judge({}))
+  expect(await decided(slow.judge(request({ url: '/ws' }), 0, undefined))).toEqual(judge({ url: '/ws' }))
 })
 
 test('[C2] a bug in an identity that takes time is thrown where the caller decides', async () => {
   const identity = { ...open, identify: () => Promise.reject(new Error('planted')) }
-  const decide = await handshake({ identity }).judge(request(), 0, false)
+  const decide = await handshake({ identity }).judge(request(), 0, undefined)
   expect(decide).toThrow('planted')
 })
 
@@ -192,7 +200,7 @@ test('[D1 L1] an identity provider that hangs holds no more requests than the li
   }
   const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: { burst: 2_000, everyMs: 1 } })
   const hanging = handshake({ identity, limits })
-  const judge = (now: number, address = '10.0.0.1') => hanging.judge(request({ address }), now, false)
+  const judge = (now: number, address = '10.0.0.1') => hanging.judge(request({ address }), now, undefined)
   // A whole storm waits, and then as many as are accepted in each millisecond.
   const storm = Array.from({ length: 2_000 }, () => judge(0))
   const later = Array.from({ length: PENDING_MS }, (_, ms) => judge(ms + 1))
@@ -216,7 +224,7 @@ test('[L1 L10] one address holds at most three quarters of the places of those w
   }
   const limits = new ConnectionLimits({ ...UNLIMITED, handshakes: { burst: 10, everyMs: PENDING_MS / 10 } })
   const hanging = handshake({ identity, limits })
-  const judge = (now: number, address: string) => hanging.judge(request({ address }), now, false)
+  const judge = (now: number, address: string) => hanging.judge(request({ address }), now, undefined)
   // The rate of the address would allow more, because the identity provider takes longer than 5 s.
   const storm = Array.from({ length: 15 }, (_, n) => judge(Math.max(0, n - 4) * 1_000, '8.8.8.8'))
   for (const waiting of storm) expect(waiting).toBeInstanceOf(Promise)
@@ -235,7 +243,7 @@ test('[L1 L10] one address holds at most three quarters of the places of those w
 test('[L1] limits count the connections there are when the identity is known', async () => {
   const limits = new ConnectionLimits({ ...UNLIMITED, connectionsPerUser: 1 })
   const slow = handshake({ identity: slowIdentity, limits })
-  const [one, other] = [slow.judge(request(), 0, false), slow.judge(request(), 0, false)]
+  const [one, other] = [slow.judge(request(), 0, undefined), slow.judge(request(), 0, undefined)]
   const first = (await one) as () => Verdict
   const second = (await other) as () => Verdict
   expect(first()).toMatchObject({ kind: 'accepted' })

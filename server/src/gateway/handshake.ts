@@ -64,6 +64,9 @@ export type Refused = Extract<Verdict, { kind: 'refused' }>
 /** The answer to all requests while the server stops. */
 export const STOPPING = unavailable('the server is stopping')
 
+/** The answer to all requests until a node of a cluster knows its users. */
+export const LOADING = unavailable('the server does not know all users yet')
+
 export interface HandshakeOptions {
   readonly identity: Identity
   readonly origins: OriginRules
@@ -120,16 +123,20 @@ export class Handshake {
    * limits count the connections there are. The promise never rejects.
    *
    * @param now `Clock.steady`, in ms
-   * @param isStopping whether the server is stopping, so that all requests are refused
+   * @param closed the answer to all requests, while the server accepts no clients
    */
-  judge(request: IncomingMessage, now: number, isStopping: boolean): Verdict | Promise<() => Verdict> {
+  judge(
+    request: IncomingMessage,
+    now: number,
+    closed: Refused | undefined,
+  ): Verdict | Promise<() => Verdict> {
     const { origins, trustProxy, limits, path } = this.#options
     const url = normalTarget(request.url ?? '')
     if (url.length > MAX_URL_CHARS) return refused(414, 'the URL is longer than 8 KiB')
     const violation = violationIn(request)
     if (violation) return violation
     if (url.split('?', 1)[0] !== this.#path) return refused(404, `WebSocket clients connect to ${path}`)
-    if (isStopping) return STOPPING
+    if (closed) return closed
 
     const from = clientAddress(request, trustProxy)
     const address = from.own ? countedAs(from.address) : undefined

@@ -5,8 +5,9 @@ import type { Refusals } from '../refusals.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Debts } from './debts.ts'
 import type { Beating } from './heartbeat.ts'
+import { LaterStart } from './later-start.ts'
 import type { LimitOptions } from './limits.ts'
-import type { Line, MessageTurns, Waiting } from './message-turns.ts'
+import { type Line, lineOf, type MessageTurns, type Waiting } from './message-turns.ts'
 import { Throttle, type ThrottleOwner, weightOfText } from './throttle.ts'
 
 // The only module that depends on how `ws` reads.
@@ -61,6 +62,8 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   #isPinged = false
   /** What the messages wait for, or have waited for last. */
   #heldFor: Promise<unknown> | undefined
+  /** What the first messages wait for. */
+  #start: LaterStart | undefined
   /** Whether messages wait for a turn. Then the throttle is held for it. */
   #isInLine = false
   /** What to do when no message waits for a turn any more. */
@@ -92,6 +95,26 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   /** Reads nothing for now, if the user has a debt. */
   start(): void {
     this.#throttle.start(this.#ports.clock.steady())
+  }
+
+  /**
+   * Lets all messages wait until a promise resolves, which never rejects, but no longer than `HOLD_MS`. Then calls
+   * `begin`, before the first message is handed over, unless the connection has ended meanwhile. `isInTime` is whether
+   * the promise has resolved.
+   */
+  startLater(pending: Promise<void>, begin: (isInTime: boolean) => void): void {
+    const { clock } = this.#ports
+    const until = clock.awake() + HOLD_MS
+    this.start()
+    this.#throttle.hold(until)
+    this.#start = new LaterStart(pending, until, isInTime =>
+      serve(this.#owner, () => {
+        this.#start = undefined
+        this.#throttle.release()
+        begin(isInTime)
+        this.#advance(clock.awake())
+      }),
+    )
   }
 
   text(text: string): void {
@@ -176,6 +199,7 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   end(): void {
     const { isStopped } = this.#throttle
     this.#isOver = true
+    this.#start?.cancel()
     this.#isInLine = false
     this.#ports.messageTurns.leave(this.#line, this)
     this.#ports.tooFast.delete(this)
@@ -254,6 +278,7 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   }
 
   #advance(awake: number): void {
+    if (this.#start?.isDue(awake)) return this.#start.begin(false)
     const now = this.#ports.clock.steady()
     if (this.#throttle.isDue(now, awake) && !this.#ports.messageTurns.hasTime(now)) this.#waitForTurn()
     else this.#throttle.advance(now, awake)
@@ -270,13 +295,4 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
     this.#afterTurns = undefined
     done?.()
   }
-}
-
-/**
- * The line in which messages of a client wait. One client may have many connections, so it is that of the address or,
- * if the address may be that of a proxy, of the user. A user id can look like an address.
- */
-function lineOf(userId: UserId | undefined, address: string | undefined): Line | undefined {
-  if (address !== undefined) return `address ${address}`
-  return userId === undefined ? undefined : `user ${userId}`
 }

@@ -87,6 +87,30 @@ test('[L10] the rate of one address is named by its share if that lowers only th
   expect(nameOf(4, 200)).toBe('HANDSHAKES_PER_SECOND_PER_ADDRESS')
 })
 
+test('[L2] connections on other nodes count for the user, but not for the half of this node', () => {
+  const elsewhere = new Map([['ann', 2]])
+  const nodeOf = (connections: number) =>
+    new ConnectionLimits(
+      { ...UNLIMITED, connections, connectionsPerUser: 3 },
+      userId => elsewhere.get(userId) ?? 0,
+    )
+  const limits = nodeOf(100)
+  expect(limits.admits('ann', 'a')).toBeUndefined()
+  limits.opened('ann', 'a')
+  expect(limits.admits('ann', 'a')).toMatchObject({ status: 429, limit: 'MAX_CONNECTIONS_PER_USER' })
+  // The negative controls: who has none elsewhere, or counts for nobody.
+  limits.opened('bob', 'a')
+  expect([limits.admits('bob', 'a'), limits.admits(undefined, 'a')]).toEqual([undefined, undefined])
+  elsewhere.set('ann', 1)
+  expect(limits.admits('ann', 'a')).toBeUndefined()
+  const small = nodeOf(4)
+  elsewhere.set('eve', 1)
+  small.opened('eve', 'a')
+  expect(small.admits('eve', 'a')).toBeUndefined()
+  small.opened('eve', 'a')
+  expect(small.admits('eve', 'a')?.limit).toBe('MAX_CONNECTIONS_SHARE')
+})
+
 test('[V14 L2] who is not limited per user does not count for one', () => {
   const limits = new ConnectionLimits({ ...UNLIMITED, connections: 5, connectionsPerUser: 1 })
   limits.opened(undefined, 'a')

@@ -43,6 +43,7 @@ const TRY_AGAIN_MS = 5_000
 /** Limits open connections and the rate of handshakes: in total, per address, and connections also per user. */
 export class ConnectionLimits {
   readonly #options: LimitOptions
+  readonly #connectionsElsewhere: (userId: UserId) => number
   readonly #perUser: Most
   readonly #perAddress: Most
   readonly #byUser = new Counts<UserId>()
@@ -53,8 +54,10 @@ export class ConnectionLimits {
   #handshakes: Spent = 0
   #connections = 0
 
-  constructor(options: LimitOptions) {
+  /** @param connectionsElsewhere how many connections a user has on the other nodes */
+  constructor(options: LimitOptions, connectionsElsewhere: (userId: UserId) => number = () => 0) {
     this.#options = options
+    this.#connectionsElsewhere = connectionsElsewhere
     const { connections, connectionsPerUser, connectionsPerAddress, handshakes, handshakesPerAddress } =
       options
     const half = halfOf(connections)
@@ -94,13 +97,20 @@ export class ConnectionLimits {
    */
   admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
     if (this.#connections >= this.#options.connections) return full(503, 'MAX_CONNECTIONS')
-    if (userId !== undefined && this.#byUser.of(userId) >= this.#perUser.most) {
-      return full(429, this.#perUser.limit)
-    }
+    const limit = userId === undefined ? undefined : this.#limitOf(userId)
+    if (limit !== undefined) return full(429, limit)
     if (address !== undefined && this.#byAddress.of(address) >= this.#perAddress.most) {
       return full(429, this.#perAddress.limit)
     }
     return undefined
+  }
+
+  /** The limit that one more connection of a user would exceed. Half of the connections is a limit of this node. */
+  #limitOf(userId: UserId): Limit | undefined {
+    const here = this.#byUser.of(userId)
+    if (here >= this.#perUser.most) return this.#perUser.limit
+    const isFull = here + this.#connectionsElsewhere(userId) >= this.#options.connectionsPerUser
+    return isFull ? 'MAX_CONNECTIONS_PER_USER' : undefined
   }
 
   /** Counts a connection that was opened, for those that `admits` limits. */

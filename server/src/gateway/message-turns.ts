@@ -1,3 +1,4 @@
+import type { UserId } from '@who-is-online/protocol/words'
 import { type Served, serve } from '../fanout/served.ts'
 import type { Clock } from '../time/clock.ts'
 
@@ -85,4 +86,13 @@ export class MessageTurns {
 
 function takeTurn(one: Waiting): void {
   one.turn()
+}
+
+/**
+ * The line in which messages of a client wait. One client may have many connections, so it is that of the address or,
+ * if the address may be that of a proxy, of the user. A user id can look like an address.
+ */
+export function lineOf(userId: UserId | undefined, address: string | undefined): Line | undefined {
+  if (address !== undefined) return `address ${address}`
+  return userId === undefined ? undefined : `user ${userId}`
 }

@@ -109,18 +109,19 @@ export class Outbox implements Served {
     this.#write(isWorth ? deflatable(frames) : frames)
   }
 
+  /** Sends the handshake response now. Otherwise it is sent with the first messages. */
+  uncork(): void {
+    if (!this.#isCorked) return
+    this.#isCorked = false
+    this.#socket.uncork()
+  }
+
   #write(frames: Buffer): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
     const bytes = this.#deflates ? deflated(frames) : frames
     this.#socket.write(bytes)
-    this.#uncork()
+    this.uncork()
     if (this.#socket.writableLength > 0) this.#owner.backlogged(bytes.length)
-  }
-
-  #uncork(): void {
-    if (!this.#isCorked) return
-    this.#isCorked = false
-    this.#socket.uncork()
   }
 
   /** Bytes that wait because the client reads too slowly, without those in the kernel's buffers. */

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { FactLog } from '../cluster/log.ts'
 import type { Grant } from '../identity/grant.ts'
 import type { Identified } from '../identity/identity.ts'
-import type { Fact } from '../presence/fact.ts'
+import { SlowLog } from '../testing/slow-log.ts'
 import { GRANT, START, World } from './testing/socketless.ts'
 
 // Tokens that are renewed and end, access that is revoked, and requests that others wait for.
@@ -175,36 +174,6 @@ describe('the end of a grant', () => {
     expect(world.presence.record('ann')?.session).toBe('held')
   })
 })
-
-/** A log whose facts become visible when the test says so. */
-class SlowLog implements FactLog {
-  readonly #waiting: (() => void)[] = []
-  #applied: (facts: readonly Fact[]) => void = () => {}
-  /** Whether facts wait. */
-  isSlow = false
-
-  listen(applied: (facts: readonly Fact[]) => void): void {
-    this.#applied = applied
-  }
-
-  append(facts: readonly Fact[]): Promise<void> | undefined {
-    if (!this.isSlow) {
-      this.#applied(facts)
-      return undefined
-    }
-    return new Promise(resolve =>
-      this.#waiting.push(() => {
-        this.#applied(facts)
-        resolve()
-      }),
-    )
-  }
-
-  /** Makes all facts visible. */
-  place(): void {
-    for (const place of this.#waiting.splice(0)) place()
-  }
-}
 
 describe('a hide', () => {
   const hide = { type: 'set_status', status: 'offline', id: 1 }

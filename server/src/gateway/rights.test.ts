@@ -25,7 +25,7 @@ function refresh(rights: Rights): object {
 
 /** Makes a user online, and publishes it. */
 function come(userId: string): void {
-  world.tracker.open({ userId, sessionId: userId, isNamed: false }, {})
+  void world.tracker.open({ userId, sessionId: userId, isNamed: false }, {})
 }
 
 const userIds = (messages: Awaited<ReturnType<Client['taken']>>) =>

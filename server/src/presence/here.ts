@@ -176,6 +176,11 @@ export class Here {
     return { ...this.#settle(user, now), ended }
   }
 
+  endMoved(user: User, sessionId: string, now: number): Step {
+    const ended = user.endMoved(sessionId) ? [{ userId: user.userId, sessionId }] : []
+    return { ...this.#settle(user, now), ended }
+  }
+
   lose(user: User, sessionId: string, now: number): Step {
     const { graceMs, inactiveGraceMs } = this.#options
     const awake = this.#wall.awake(now)
@@ -283,6 +288,11 @@ export class Here {
     if (!user || user.wasSeen) return
     user.wasSeen = true
     this.#unseen--
+  }
+
+  /** Counts a change of a user that another node has caused, whether the rate limit allowed it or not. */
+  changedElsewhere(userId: UserId, now: number): void {
+    this.#spend({ userId }, this.#wall.awake(now))
   }
 
   /**
@@ -485,7 +495,7 @@ export class Here {
     return isLeaving ? Math.min(turn + changePace.everyMs, spent) : turn
   }
 
-  #spend({ userId }: User, awake: number): void {
+  #spend({ userId }: Pick<User, 'userId'>, awake: number): void {
     if (this.#options.changePace.everyMs === 0) return
     const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, awake)
     // Moved to the end, so that the Map stays nearly sorted by the time of recovery, for `dropEarnedBack`.

@@ -153,3 +153,58 @@ test('the log is told when each session was opened, but not of one from before a
     lastSeen: T + 3,
   })
 })
+
+test('[V8] a session that continues on another node ends here, live or held', () => {
+  presence = newPresence(DEFAULTS)
+  for (const id of ['live', 'held', 'other']) presence.apply(presence.open('ann', named(id), T).facts)
+  presence.lose('ann', 'held', T)
+  const moved = (id: string) => presence.endMoved('ann', id, T + 1)
+  for (const id of ['live', 'held']) {
+    expect(moved(id)).toMatchObject({ facts: [], ended: [{ userId: 'ann', sessionId: id }] })
+    expect(moved(id).ended).toEqual([])
+  }
+  expect(presence.present('ann').sessions).toEqual({ other: T })
+  expect(moved('other').facts).toMatchObject([{ sessions: 'none', cause: 'left', lastSeen: T }])
+  expect(moved('other')).toMatchObject({ facts: [], records: [], ended: [] })
+  expect(presence.hasSession('ann')).toBe(false)
+})
+
+test('[V8] a session that the server has named, or restored, never moves', () => {
+  presence.open('ann', { id: 's', named: false }, T)
+  expect(presence.endMoved('ann', 's', T).ended).toEqual([])
+  const next = newPresence(DEFAULTS)
+  next.restore(presence.records(), T)
+  expect(next.endMoved('ann', 'before the restart', T).ended).toEqual([])
+  expect(next.hasSession('ann')).toBe(true)
+})
+
+test('[V13] when the session of a hidden user moves, this node forgets the choice, which the cluster knows', () => {
+  open('ann')
+  presence.setStatus('ann', HIDDEN, T)
+  expect(presence.endMoved('ann', 's', T + 1).facts).toEqual([])
+  choices.set('ann', { choice: HIDDEN, madeAt: T })
+  expect(open('ann', T + 2).facts).toEqual([])
+  presence.endMoved('ann', 's', T + 3)
+  // The user has shown again there, and has left.
+  choices.delete('ann')
+  expect(open('ann', T + 4).facts).toMatchObject([{ choice: ONLINE }])
+})
+
+test('[L7] changes that other nodes have caused count in the rate limit of visible changes', () => {
+  const changePace = { burst: 3, everyMs: 10 }
+  const statusAfter = (changes: number) => {
+    presence = newPresence({ ...AT_ONCE, changePace })
+    presence.apply(open('ann').facts)
+    presence.changedElsewhere(Array<string>(changes).fill('ann'), T)
+    presence.apply(presence.setStatus('ann', BUSY, T).facts)
+    return presence.see('ann').status
+  }
+  expect([statusAfter(1), statusAfter(2)]).toEqual(['busy', 'online'])
+  expect(presence.nextDeadline).toBe(T + 10)
+  presence.apply(presence.advance(T + 10, 10).facts)
+  expect(presence.see('ann').status).toBe('busy')
+  // A user who has no session here yet.
+  presence.changedElsewhere(['bob', 'bob', 'bob'], T + 10)
+  presence.apply(presence.open('bob', named('s'), T + 10).facts)
+  expect(presence.see('bob').status).toBe('offline')
+})

@@ -110,6 +110,12 @@ export class Presence {
     return user ? this.#decide(this.#here.endSessions(user, now)) : NOTHING
   }
 
+  /** A session continues on another node. It ends here at once, also if it is held. */
+  endMoved(userId: UserId, sessionId: string, now: number): Decision {
+    const user = this.#here.get(userId)
+    return user ? this.#decide(this.#here.endMoved(user, sessionId, now)) : NOTHING
+  }
+
   /** A session was lost. It is held for the grace period. */
   lose(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
@@ -207,6 +213,14 @@ export class Presence {
       this.#correction.forget(userId)
       this.#here.forgottenElsewhere(userId)
     }
+  }
+
+  /**
+   * Others see these users differently because of another node. That counts in the rate limit of their changes, which
+   * holds over all nodes.
+   */
+  changedElsewhere(userIds: readonly UserId[], now: number): void {
+    for (const userId of userIds) this.#here.changedElsewhere(userId, now)
   }
 
   /**

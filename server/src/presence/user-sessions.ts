@@ -99,6 +99,11 @@ export class UserSessions {
     return this.#removeAll(() => true)
   }
 
+  /** Ends a session that continues elsewhere, live or held. Returns whether it existed. */
+  endMoved(id: string): boolean {
+    return this.#removeAll(session => session.named && session.id === id).length > 0
+  }
+
   /** Ends every held session whose time is over. Returns the ids of those that clients know. */
   endHeld(awake: number): string[] {
     return this.#removeAll(session => session.state === 'held' && session.until <= awake)

@@ -210,6 +210,16 @@ export class User {
     return ended
   }
 
+  /**
+   * Ends a session that continues on another node, live or held. For this node that is the same as leaving: the cluster
+   * knows the choice of a user who is elsewhere. Returns whether the session existed.
+   */
+  endMoved(id: string): boolean {
+    if (!this.#state?.sessions.endMoved(id)) return false
+    this.#left()
+    return true
+  }
+
   /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
   holdLonger(until: number): boolean {
     return this.#state?.sessions.holdLonger(until) ?? false

@@ -26,6 +26,14 @@ type Act =
     }
   | { readonly do: 'leave' | 'lose'; readonly node: number; readonly userId: string; readonly id: string }
   | {
+      /** The client of a session connects to another node, which the node of the session reads. */
+      readonly do: 'move'
+      readonly node: number
+      readonly to: number
+      readonly userId: string
+      readonly id: string
+    }
+  | {
       readonly do: 'choose'
       readonly node: number
       readonly userId: string
@@ -56,6 +64,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constantFrom('leave', 'lose'), node, userId, id }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('move'), node, to: node, userId, id }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -167,6 +176,9 @@ class Cluster {
       case 'lose':
         node.decide(presence.lose(act.userId, act.id, now), now)
         break
+      case 'move':
+        this.#move(act.userId, act.id, node, this.nodes[act.to] as ClusterNode)
+        break
       case 'choose': {
         const expiresAt = act.forMs === undefined ? undefined : now + act.forMs
         const choice = { status: act.status, expiresAt }
@@ -201,6 +213,23 @@ class Cluster {
         judge.judge(node.id, now)
         this.nodes[act.node] = this.#start()
       }
+    }
+  }
+
+  /** A session continues on another node. The user keeps the choice, hidden or not. */
+  #move(userId: string, id: string, from: ClusterNode, to: ClusterNode): void {
+    const { now } = this
+    if (from === to || !(id in from.presence.present(userId).sessions)) return
+    to.read(1_000, now)
+    to.decide(to.presence.open(userId, { id, named: true }, now), now)
+    to.flush(10, now)
+    // The member tells this node that the session has moved.
+    from.read(1_000, now)
+    from.decide(from.presence.endMoved(userId, id, now), now)
+    expect(from.presence.present(userId).sessions).not.toHaveProperty(id)
+    const newest = this.newest.get(userId)
+    if (newest?.home === from && !from.presence.hasSession(userId)) {
+      this.newest.set(userId, { ...newest, home: to })
     }
   }
 

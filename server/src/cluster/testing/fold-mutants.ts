@@ -12,6 +12,7 @@ export type ClusterMutant = FileMutant<
   | 'presence/here.ts'
   | 'presence/presence.ts'
   | 'presence/user.ts'
+  | 'presence/user-sessions.ts'
 >
 
 export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
@@ -108,8 +109,8 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'the later value wins',
     file: 'cluster/registers.ts',
-    line: '(known && !isGreater(parts, known))',
-    becomes: 'false',
+    line: 'known && !isGreater(parts, known)) return this',
+    becomes: 'false) return this',
   },
   {
     name: 'a name is compared with the time',
@@ -188,5 +189,17 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
     file: 'presence/user.ts',
     line: 'return this.hasSessions && madeAt >= this.#chosenAt && this.#choose(choice, madeAt)',
     becomes: 'return this.hasSessions && this.#choose(choice, madeAt)',
+  },
+  {
+    name: 'a session that continues on another node stays here too',
+    file: 'presence/here.ts',
+    line: 'user.endMoved(sessionId) ? [',
+    becomes: 'user.hasSessions ? [',
+  },
+  {
+    name: 'a session that is held does not move',
+    file: 'presence/user-sessions.ts',
+    line: 'session => session.named && session.id === id',
+    becomes: "session => session.state === 'live' && session.named && session.id === id",
   },
 ]

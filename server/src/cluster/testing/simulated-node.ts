@@ -3,25 +3,33 @@ import type { Command, Host, MemberEvent, UserItems } from '../command.ts'
 import { KINDS } from '../compose.ts'
 import type { FactItem, NodeFact, NodeId, RegisterItem, RegisterKey } from '../entry.ts'
 import type { Member } from '../member.ts'
+import { BEAT_MS } from '../members.ts'
 import type { Changed } from '../outbox.ts'
 import { userOf } from '../registers.ts'
 import { ReferenceFold } from './reference-fold.ts'
 import type { RedisClient, SimulatedRedis } from './simulated-redis.ts'
 import type { Random, VirtualTime } from './virtual-time.ts'
 
-/** A node that does not write for so long may be lost for the others. */
-const LONG_MS = 7_500
+/** A node that is paused or cut for longer may be lost for the others. */
+const LONG_MS = 8_000
+/** After a fault, others may read so much later that the node was lost: it has to connect, and they have to read. */
+const HEALED_MS = 3_000
+/**
+ * Faults with a shorter time between them are one fault. Packets that were lost may arrive so much later, so the node
+ * may not have written in that time.
+ */
+const GAP_MS = 3_000
+/**
+ * How long a fault has effects. TCP sends a lost packet again after the fault, each time later. After 3 s without an
+ * own entry, the node connects again, and that takes less than a second.
+ */
+const CALM_AFTER_MS = 4_000
 /** How long a lost session is held. */
 const GRACE_MS = 5_000
 /** How long a node waits for the first answer on new connections. */
 const TRY_MS = 1_500
 /** How long a load may take. */
 const LOAD_MS = 3_000
-/**
- * How many beats back an assertion repeats registers. It is not far, so that older ones have to be written back, but
- * about as long as the longest fault: what only one node has read, and Redis has lost, has to be recent on that node.
- */
-const RECENT_BEATS = 18
 /** In the simulation, the log is trimmed early, so that long pauses are longer. */
 const KEEP_MS = 20_000
 
@@ -88,8 +96,8 @@ export class SimulatedNode implements Host {
   caughtUpAt = 0
   /** The registers that were set here. */
   readonly #own = new Map<RegisterKey, string>()
-  #beats = 0
-  readonly #changedAt = new Map<RegisterKey, number>()
+  /** The registers that were not read since the last epoch began. */
+  #unrepeated = new Set<RegisterKey>()
   #awaited: Awaited[] = []
   #writing: Connection | undefined
   #reading: Connection | undefined
@@ -135,12 +143,8 @@ export class SimulatedNode implements Host {
     return this.fold.facts.get(node)?.keys() ?? []
   }
 
-  *recentRegisters(): Generator<RegisterKey> {
-    for (const [key, changedAt] of this.#changedAt) if (this.#beats - changedAt < RECENT_BEATS) yield key
-  }
-
-  allRegisters(): Set<RegisterKey> {
-    return new Set([...(this.fold.registers.keys() as Iterable<RegisterKey>), ...this.#own.keys()])
+  unrepeatedRegisters(): Iterable<RegisterKey> {
+    return this.#unrepeated
   }
 
   happened(event: MemberEvent): void {
@@ -148,7 +152,8 @@ export class SimulatedNode implements Host {
     switch (event.what) {
       case 'loaded':
         fold.load(event.loaded)
-        for (const key of event.loaded.registers.keys()) this.#changedAt.set(key as RegisterKey, this.#beats)
+        this.#unrepeated = this.#allRegisters()
+        this.#repeated(event.loaded.registers as ReadonlyMap<RegisterKey, string>)
         break
       case 'assertionBegan':
         fold.begin(event.node)
@@ -163,11 +168,11 @@ export class SimulatedNode implements Host {
         const { node, body } = event.entry
         for (const [userId, fact] of body.facts) fold.merge(node, userId, fact)
         fold.mergeRegisters(body.registers)
-        for (const [key] of body.registers) this.#changedAt.set(key, this.#beats)
+        this.#repeated(body.registers)
         break
       }
-      case 'beat':
-        this.#beats++
+      case 'epoch':
+        this.#unrepeated = this.#allRegisters()
         break
       case 'placed':
         this.#placed(event.batch)
@@ -218,6 +223,16 @@ export class SimulatedNode implements Host {
     return value
   }
 
+  #allRegisters(): Set<RegisterKey> {
+    return new Set([...(this.fold.registers.keys() as Iterable<RegisterKey>), ...this.#own.keys()])
+  }
+
+  #repeated(registers: Iterable<readonly [RegisterKey, string]>): void {
+    for (const [key, value] of registers) {
+      if (value >= (this.#newest(key) ?? '')) this.#unrepeated.delete(key)
+    }
+  }
+
   /** Stores the value of a register with a stamp that is greater than that of the known value. */
   #store(key: RegisterKey, content: string): string {
     const known = this.#newest(key)
@@ -225,7 +240,6 @@ export class SimulatedNode implements Host {
     const stamp = Math.max(this.member.redisTime(this.#memberNow), knownStamp + 1)
     const value = `${String(stamp).padStart(15, '0')}|${this.id}|${content}`
     this.#own.set(key, value)
-    this.#changedAt.set(key, this.#beats)
     return value
   }
 
@@ -250,11 +264,13 @@ export class SimulatedNode implements Host {
     const { faultFrom, faultUntil } = this.#world.redis
     // A fault of Redis may have kept the node from coming back.
     const last =
-      faultFrom < this.faultsUntil + 3_000 ? Math.max(this.faultsUntil, faultUntil) : this.faultsUntil
-    if (this.#now > last + 3_000) this.#faultsFrom = this.#now
+      faultFrom < this.faultsUntil + GAP_MS ? Math.max(this.faultsUntil, faultUntil) : this.faultsUntil
+    // A beat of a judge that was composed during a fault of Redis counts too.
+    const before = this.#now < faultUntil + BEAT_MS ? Math.max(faultFrom, this.#now - BEAT_MS) : this.#now
+    if (this.#now > last + GAP_MS) this.#faultsFrom = before
     this.faultsUntil = Math.max(this.faultsUntil, this.#now + ms)
     if (this.faultsUntil - this.#faultsFrom < LONG_MS) return
-    this.#long.push({ from: this.#faultsFrom + LONG_MS, until: this.faultsUntil + 8_000 })
+    this.#long.push({ from: this.#faultsFrom + LONG_MS, until: this.faultsUntil + HEALED_MS })
   }
 
   /** The connections break, as when Redis ends. */
@@ -284,13 +300,13 @@ export class SimulatedNode implements Host {
     const { faultFrom, faultUntil } = this.#world.redis
     return this.#long.some(({ from, until }) => {
       // A fault of Redis may keep the node from coming back.
-      const last = faultFrom < until ? Math.max(until, faultUntil + 8_000) : until
+      const last = faultFrom < until ? Math.max(until, faultUntil + HEALED_MS) : until
       return now > from && (now < last || reader.caughtUpAt < last)
     })
   }
 
   get isCalm(): boolean {
-    return !this.isDead && this.#now > this.faultsUntil + 5_000
+    return !this.isDead && this.#now > this.faultsUntil + CALM_AFTER_MS
   }
 
   /** What this node knows of a user; null if it has no session. */

@@ -20,8 +20,25 @@ const USERS: readonly UserId[] = ['ann', 'bob', 'eve', 'max', 'mia', '__proto__'
 const BUSY_MS = 60_000
 const REST_MS = 40_000
 const CHECK_MS = 250
-/** How long a wrong `offline` may be shown. */
-const TOLERATED_MS = 1_000
+/**
+ * How long after a fault of Redis a node may need to connect. A connection that was opened at its beginning is silent,
+ * and is given up after 3 s.
+ */
+const RECONNECT_MS = 4_000
+/**
+ * The users of a node that has ended are gone so long after the last fault: 15 beats after `left`. They are counted
+ * from the epoch that begins when the nodes have connected again.
+ */
+const GHOST_MS = RECONNECT_MS + 16_500
+/** Without faults, an entry is read on all nodes within this time. */
+const READ_MS = 50
+/** A node is ready with all sessions that were placed this long before. */
+const READY_MS = 500
+/**
+ * Of two choices on two nodes, the later one may have the smaller stamp. Each node asks Redis for the time within 3 s,
+ * and is wrong by half of that at most.
+ */
+const SAME_TIME_MS = 3_000
 
 export const FAULTS = [
   'kill',
@@ -62,8 +79,11 @@ interface Candidate {
   readonly value: string
   readonly at: number
   readonly node: SimulatedNode
-  /** Whether nobody knows it any more: Redis has lost it, and the nodes that knew it are gone. */
-  isGone: boolean
+  /**
+   * Nobody knows it any more: Redis has lost it, and the nodes that knew it are gone. The greatest value that was known
+   * then. A greater one may still be on its way to a node.
+   */
+  left?: string
 }
 
 /** What one node has shown, for a client that moves between nodes. */
@@ -87,6 +107,8 @@ class Simulation {
   #sessionCount = 0
   readonly #sessions = new Set<Session>()
   readonly #candidates = new Map<RegisterKey, Candidate[]>()
+  /** All values that registers have ever had. */
+  readonly #values = new Set<string>([''])
   #isBusy = true
   /** When each epoch began. */
   readonly #epochs = new Map<number, number>()
@@ -97,8 +119,9 @@ class Simulation {
   readonly #views = new WeakMap<SimulatedNode, Map<UserId, string>>()
   readonly #entries = new WeakMap<SimulatedNode, Entry>()
   readonly #log = new WeakMap<SimulatedNode, Shown[]>()
+  /** When nodes have ended. */
+  readonly #endedAt = new Map<string, number>()
   readonly #present = new WeakMap<SimulatedNode, Set<UserId>>()
-  readonly #missingSince = new Map<string, number>()
 
   constructor(seed: number, { Member, RedisModel }: Parts) {
     this.#random = new Random(seed)
@@ -246,15 +269,15 @@ class Simulation {
     const placed = () => {
       if (isUnsure) return
       const list = this.#candidates.get(key) ?? []
-      // Who sets the same register within 3 s on another node may have the greater stamp.
       const kept = list.filter(other => other.node !== node || other.at >= candidate.at)
       this.#candidates.set(
         key,
-        kept.filter(other => other === candidate || other.at > candidate.at - 3_000),
+        kept.filter(other => other === candidate || other.at > candidate.at - SAME_TIME_MS),
       )
     }
     const value = node.set(key, content, placed)
-    const candidate = { value, at: this.#time.now, node, isGone: false }
+    const candidate: Candidate = { value, at: this.#time.now, node }
+    this.#values.add(value)
     this.#note(`${node.id} sets ${key} ${value}`)
     this.#candidates.set(key, [...candidates, candidate])
   }
@@ -351,14 +374,15 @@ class Simulation {
   #findGone(): void {
     for (const [key, candidates] of this.#candidates) {
       const known = this.#nodes.map(node => node.register(key) ?? '')
-      known.push(this.#redis.model.registers.get(key) ?? '')
+      const [left = ''] = [...known, this.#redis.model.registers.get(key) ?? ''].sort().reverse()
       for (const candidate of candidates) {
-        if (!known.some(value => value >= candidate.value)) candidate.isGone = true
+        if (candidate.value > left && left < (candidate.left ?? candidate.value)) candidate.left = left
       }
     }
   }
 
   #kill(node: SimulatedNode): void {
+    this.#endedAt.set(node.id, this.#time.now)
     const users = [...node.users()]
     node.kill()
     this.#nodes = this.#nodes.filter(other => other !== node)
@@ -459,7 +483,7 @@ class Simulation {
     if (!node.isCalm || this.#redis.state !== 'up') return
     const beganAt = this.#epochs.get(node.member.place?.epoch ?? 0)
     if (beganAt === undefined || this.#redis.faultUntil > beganAt) return
-    for (const session of this.#lasting(3_000)) {
+    for (const session of this.#lasting(READY_MS)) {
       if (node.fold.isPresent(session.userId)) continue
       this.#violated(
         `${node.id} is ready without ${session.userId}, who has ${session.id} on ${session.node.id}`,
@@ -468,7 +492,7 @@ class Simulation {
   }
 
   get #isRedisCalm(): boolean {
-    return this.#redis.state === 'up' && this.#time.now > this.#redis.faultUntil + 5_000
+    return this.#redis.state === 'up' && this.#time.now > this.#redis.faultUntil + RECONNECT_MS
   }
 
   /** Sessions on calm nodes that were read back some time ago. */
@@ -490,20 +514,29 @@ class Simulation {
       const { end } = this.#redis.model
       if (end && node.member.place && !isBefore(node.member.place, end)) node.caughtUpAt = this.#time.now
     }
-    const wrong = new Set<string>()
-    if (this.#isRedisCalm) {
-      for (const session of this.#lasting(0)) {
-        for (const node of this.#nodes) {
-          if (!node.isCalm || !node.member.isReady || node.fold.isPresent(session.userId)) continue
-          wrong.add(`${node.id} shows ${session.userId} offline, who has ${session.id} on ${session.node.id}`)
-        }
+    this.#checkGhosts()
+    if (!this.#isRedisCalm) return
+    for (const session of this.#lasting(READ_MS)) {
+      for (const node of this.#nodes) {
+        if (!node.isCalm || !node.member.isReady || node.fold.isPresent(session.userId)) continue
+        this.#violated(
+          `${node.id} shows ${session.userId} offline, who has ${session.id} on ${session.node.id}`,
+        )
       }
     }
-    for (const what of this.#missingSince.keys()) if (!wrong.has(what)) this.#missingSince.delete(what)
-    for (const what of wrong) {
-      const since = this.#missingSince.get(what)
-      if (since === undefined) this.#missingSince.set(what, this.#time.now)
-      else if (this.#time.now - since > TOLERATED_MS) this.#violated(what)
+  }
+
+  /** The users of a node that has ended must go in time. */
+  #checkGhosts(): void {
+    const faults = this.#nodes.map(({ faultsUntil }) => faultsUntil)
+    const calmSince = Math.max(this.#redis.faultUntil, ...faults)
+    for (const { id, fold } of this.#nodes) {
+      for (const [node, users] of fold.facts) {
+        const endedAt = this.#endedAt.get(node)
+        if (endedAt === undefined || users.size === 0) continue
+        if (this.#time.now <= Math.max(endedAt, calmSince) + GHOST_MS) continue
+        this.#violated(`${id} still shows users of ${node}, which has ended at ${endedAt}`)
+      }
     }
   }
 
@@ -541,9 +574,10 @@ class Simulation {
     if (this.#places().size > 1) this.#violated(`places ${[...this.#places()].join(' ')}`)
     for (const node of this.#nodes) {
       const { id, member, fold } = node
-      if (!member.isReady || member.isAway || !member.isQuiet) {
-        const { isReady, isAway, isQuiet } = member
-        this.#violated(`${id} is not at rest: ${JSON.stringify({ isReady, isAway, isQuiet })}`)
+      const { isReady, isAway, isQuiet, place } = member
+      const canResume = place !== undefined && member.canResumeFrom(place)
+      if (!isReady || isAway || !isQuiet || !canResume) {
+        this.#violated(`${id} is not at rest: ${JSON.stringify({ isReady, isAway, isQuiet, canResume })}`)
       }
       for (const userId of USERS) {
         for (const other of this.#nodes) {
@@ -558,9 +592,10 @@ class Simulation {
         [...fold.facts].filter(([, users]) => users.size > 0).map(([node]) => node),
         `facts on ${id}`,
       )
-      const registers = JSON.stringify([...fold.registers].sort())
-      const inRedis = JSON.stringify([...model.registers].sort())
-      if (registers !== inRedis) this.#violated(`registers on ${id}: ${registers}, in Redis ${inRedis}`)
+      for (const key of new Set([...fold.registers.keys(), ...model.registers.keys()])) {
+        const [here, inRedis] = [fold.registers.get(key), model.registers.get(key)]
+        if (here !== inRedis) this.#violated(`register ${key} on ${id}: ${here}, in Redis ${inRedis}`)
+      }
     }
     this.#sameKeys(model.facts.keys(), 'facts in Redis')
     this.#sameKeys(model.nodes.keys(), 'members in Redis')
@@ -578,10 +613,12 @@ class Simulation {
     for (const node of nodes) if (!alive.includes(node)) this.#violated(`${node} is gone, but is in ${what}`)
   }
 
-  /** The last choice counts, unless nobody knew it any more. */
+  /** The last choice counts, unless nobody knew it any more. Then an earlier one counts. */
   #checkRegister(key: RegisterKey, candidates: readonly Candidate[]): void {
     const value = this.#redis.model.registers.get(key) ?? ''
-    if (candidates.some(candidate => candidate.value === value || candidate.isGone)) return
+    const isSet = this.#values.has(value)
+    const isLeft = ({ left }: Candidate) => isSet && left !== undefined && value >= left
+    if (candidates.some(candidate => candidate.value === value || isLeft(candidate))) return
     this.#violated(
       `${key} is ${value} instead of ${candidates.map(candidate => candidate.value).join(' or ')}`,
     )

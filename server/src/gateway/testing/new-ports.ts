@@ -39,7 +39,7 @@ export function newPorts(
     tracker,
     requests: new Requests({ presence, tracker, feed, clock, allUsersLimit: MAX_USERS }),
     subscriptions,
-    hub: new Hub(feed.seq, subscriptions),
+    hub: new Hub(subscriptions),
     heartbeat: new Heartbeat<Connection>({ pingMs: 1, pongTimeoutMs: 1, random: () => 0 }),
     clock,
     log: { error() {}, info() {}, debug() {}, limited() {}, once() {} },

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChangeFeed } from '../../changes/feed.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
+import type { FactLog } from '../../cluster/log.ts'
 import { createSingleLog } from '../../cluster/single.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { openIdentity } from '../../identity/open.ts'
@@ -38,6 +39,7 @@ export async function openGateway({
   pingMs = 60_000,
   limits = UNLIMITED as LimitOptions,
   messagesMs = undefined as number | undefined,
+  factLog = createSingleLog() as FactLog,
 } = {}): Promise<OpenGateway> {
   const presence = new Presence({ ...AT_ONCE, maxKnown: 1_000 })
   const feed = newFeed(1_000)
@@ -47,7 +49,7 @@ export async function openGateway({
   const allUsersLimit = 1_000
   const tracker = new Tracker({
     presence,
-    log: createSingleLog(),
+    log: factLog,
     feed,
     store,
     clock,
@@ -73,6 +75,8 @@ export async function openGateway({
       once: ignore,
     },
     limits,
+    isReady: () => true,
+    connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
     refusals: new Refusals(),
     heartbeat: { pingMs, pongTimeoutMs: 60_000, random: () => 1 },
     compression,

@@ -41,6 +41,8 @@ export const GRANT: Grant = {
 /** A connection without a socket, and what it writes. */
 export class Client {
   readonly written: Written[] = []
+  /** Whether the handshake response waits for the first messages. */
+  isCorked = true
   connection!: Connection
 
   /** Sends requests, as one read. */
@@ -83,7 +85,7 @@ export class World {
   at = 0
   jumpedMs = 0
   readonly limits: LimitOptions
-  readonly #ports: ConnectionPorts
+  readonly ports: ConnectionPorts
   #connections = 0
 
   constructor({ log = createSingleLog() as FactLog, limits = UNLIMITED as LimitOptions } = {}) {
@@ -96,7 +98,7 @@ export class World {
     }
     presence.restore([], START)
     this.tracker = newTracker({ presence, feed, clock, log })
-    this.#ports = newPorts(
+    this.ports = newPorts(
       { presence, feed, tracker: this.tracker, clock },
       {
         log: {
@@ -114,8 +116,8 @@ export class World {
         expiredGraceMs: 300_000,
       },
     )
-    const { hub } = this.#ports
-    feed.listen({ changed: (changes, seq) => hub.changed(changes, seq) })
+    const { hub } = this.ports
+    feed.listen({ changed: changes => hub.changed(changes) })
   }
 
   /** Opens a connection. */
@@ -132,7 +134,10 @@ export class World {
       client.written.push(...messagesIn(bytes))
       return true
     }
-    const socket = { write, uncork() {}, writableLength: 0, bytesWritten: 0 }
+    const uncork = () => {
+      client.isCorked = false
+    }
+    const socket = { write, uncork, writableLength: 0, bytesWritten: 0 }
     const id = `c${++this.#connections}`
     const whole = { ...GRANT, ...grant }
     const caller: Caller = {
@@ -145,7 +150,7 @@ export class World {
       address: undefined,
       ...more,
     }
-    client.connection = new Connection(this.#ports, caller, webSocket as never, socket as unknown as Socket)
+    client.connection = new Connection(this.ports, caller, webSocket as never, socket as unknown as Socket)
     client.connection.start(caller)
     return client
   }

@@ -1,0 +1,297 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import type { EndedSession } from '../presence/change.ts'
+import type { Fact } from '../presence/fact.ts'
+import type { PresentUser } from '../presence/here.ts'
+import type { Host, MemberEvent, UserItems } from './command.ts'
+import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
+import { type Applied, Fold } from './fold.ts'
+import type { Agreed, AgreedChoice, FactLog, Touched } from './log.ts'
+import type { Member } from './member.ts'
+import type { Changed } from './outbox.ts'
+import { type Placed, Unplaced } from './unplaced.ts'
+
+/** What the log needs of the presence of this node. */
+export interface NodePresence {
+  /** What this node knows of a user now. */
+  present(userId: UserId): PresentUser
+  /** The users who have a session on this node, or whom others still see because of it. */
+  usersHere(): Iterable<UserId>
+}
+
+/** The member of this node, and how it is told what has changed. */
+export interface MemberAccess {
+  readonly member: Pick<Member, 'place' | 'isSettled' | 'canResumeFrom'>
+  /** Tells the member what has changed. During another input it is told after that. */
+  changed(changed: Changed): void
+  /** The time in ms since the epoch by the clock of Redis. */
+  time(): number
+}
+
+const NOTHING_APPLIED: Applied = { facts: [], archived: [], forgotten: [], chose: [] }
+const NOTHING_PLACED: Placed = { userIds: [], facts: [] }
+const NOTHING_TOUCHED: Touched = { records: [], forgotten: [] }
+const NONE: readonly never[] = []
+
+/** How many epochs a client may name whose place is told with a later one. */
+const MAX_EPOCHS = 16
+
+/**
+ * The log of facts of a node in a cluster: what the node decides is composed and given to the member, which appends it,
+ * and what the member reads is folded into what others see. It does no I/O.
+ */
+export class ClusterLog implements FactLog, Host {
+  readonly #node: NodeId
+  /** Told what happens besides what is about users. */
+  readonly #observe: (event: MemberEvent) => void
+  readonly #fold = new Fold()
+  readonly #unplaced: Unplaced
+  readonly #abouts = new Map<NodeId, NodeAbout>()
+  /** The epochs that this node has seen begin, or has found. The newest is the last. */
+  #epochs: readonly number[] = NONE
+  #access: (MemberAccess & { readonly presence: NodePresence }) | undefined
+  #applied: (facts: readonly Fact[], agreed: Agreed) => void = () => {}
+  /** What was read since the last place. */
+  #read: { applied: Applied; placed: Placed; entry: Entry | undefined } = nothingRead()
+  readonly #kicking = new Map<UserId, (() => void)[]>()
+  #lagMs = 0
+
+  /**
+   * @param node a random id of this process
+   * @param observe told what the member has told, for the operator
+   */
+  constructor(node: NodeId, observe: (event: MemberEvent) => void) {
+    this.#node = node
+    this.#observe = observe
+    this.#unplaced = new Unplaced({
+      node,
+      fold: this.#fold,
+      present: userId => this.#use().presence.present(userId),
+      time: () => this.#use().time(),
+    })
+  }
+
+  /** Connects the member, which needs this log as its host, and the presence. Call it before anything else. */
+  attach(access: MemberAccess, presence: NodePresence): void {
+    this.#access = { ...access, presence }
+  }
+
+  // The port for the log of facts
+
+  listen(applied: (facts: readonly Fact[], agreed: Agreed) => void): void {
+    this.#applied = applied
+  }
+
+  append(facts: readonly Fact[], touched: Touched = NOTHING_TOUCHED): Promise<void> | undefined {
+    let placed: (() => void) | undefined
+    const isPlaced = new Promise<void>(resolve => (placed = resolve))
+    const users = this.#unplaced.add(facts, touched, placed)
+    if (users.length === 0) return undefined
+    this.#say({ users })
+    return isPlaced
+  }
+
+  kick(userId: UserId): Promise<void> {
+    this.#say({ kicks: [userId] })
+    return new Promise(resolve => {
+      this.#kicking.set(userId, [...(this.#kicking.get(userId) ?? []), resolve])
+    })
+  }
+
+  connectionsElsewhere(userId: UserId): number {
+    // The connections of a node that stops are about to come to other nodes.
+    const counts = (node: NodeId) => node !== this.#node && this.#abouts.get(node)?.left === undefined
+    return this.#fold.connections(userId, counts)
+  }
+
+  // Queries
+
+  /** What the other nodes know; see `Elsewhere` of presence. */
+  readonly elsewhere = {
+    choiceOf: (userId: UserId) => this.#fold.choiceOf(userId),
+    signOfLife: (userId: UserId) => this.#fold.signOfLife(userId, this.#node),
+  }
+
+  /**
+   * The epoch that clients are told: that of the log, or one of this node alone while it may not show what all others
+   * show. A client that was told the latter can't resume on another node.
+   */
+  get epoch(): string {
+    const { member } = this.#use()
+    return member.isSettled ? `${member.place?.epoch}` : this.#node
+  }
+
+  /**
+   * Whether a client that was told everything up to a place of any node can continue from there on this one. Numbers
+   * grow over all epochs, so a client may name an earlier epoch with a number of a later one: it was connected when
+   * that one began.
+   */
+  recalls({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
+    const told = Number(epoch)
+    if (!this.#epochs.includes(told)) return false
+    const current = this.#epochs.findLast(begin => begin <= seq)
+    return (
+      current !== undefined && current >= told && this.#use().member.canResumeFrom({ epoch: current, seq })
+    )
+  }
+
+  /** The members of the cluster, what is known about them, and when each has last written, in ms since the epoch. */
+  get nodes(): { readonly id: NodeId; readonly about: NodeAbout | undefined; readonly wroteAt: number }[] {
+    return Array.from(this.#fold.members(), id => ({
+      id,
+      about: this.#abouts.get(id),
+      wroteAt: this.#fold.wroteAt(id) ?? 0,
+    }))
+  }
+
+  /** How old the newest entry was when it was read, in ms. */
+  get lagMs(): number {
+    return this.#lagMs
+  }
+
+  /** How many entries were ignored, because a newer version has written them. */
+  get ignored(): number {
+    return this.#fold.ignored
+  }
+
+  // The host of the member
+
+  compose(userId: UserId, batch: number, isAssertion: boolean): UserItems {
+    return this.#unplaced.compose(userId, batch, isAssertion)
+  }
+
+  register(key: RegisterKey): string | undefined {
+    return this.#fold.register(key)
+  }
+
+  users(): Iterable<UserId> {
+    return this.#use().presence.usersHere()
+  }
+
+  usersOf(node: NodeId): Iterable<UserId> {
+    return this.#fold.facts(node).keys()
+  }
+
+  unrepeatedRegisters(): Iterable<RegisterKey> {
+    return this.#fold.unrepeated()
+  }
+
+  happened(event: MemberEvent): void {
+    switch (event.what) {
+      case 'loaded':
+        this.#load(event.loaded)
+        break
+      case 'entry':
+        this.#apply(event.entry)
+        break
+      case 'placed':
+        this.#read.placed = joined(this.#read.placed, this.#unplaced.placed(event.batch))
+        break
+      case 'reached':
+        this.#reached(event.place)
+        break
+      case 'epoch':
+        this.#addEpoch(event.epoch)
+        this.#fold.beginEpoch()
+        break
+      case 'nodeLost':
+        this.#abouts.delete(event.node)
+        break
+      default:
+    }
+    this.#observe(event)
+  }
+
+  // Private
+
+  #use(): MemberAccess & { readonly presence: NodePresence } {
+    if (!this.#access) throw new Error('the log is used before it is attached')
+    return this.#access
+  }
+
+  #say(changed: Changed): void {
+    this.#use().changed(changed)
+  }
+
+  #load(loaded: Loaded): void {
+    const time = this.#use().time()
+    this.#abouts.clear()
+    for (const [node, about] of loaded.abouts) this.#abouts.set(node, about)
+    if (loaded.epoch !== undefined) this.#addEpoch(loaded.epoch)
+    const applied = this.#fold.load(loaded, time)
+    const moved: EndedSession[] = []
+    for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
+    this.#tell({ applied, placed: NOTHING_PLACED, entry: undefined }, loaded.end?.seq, moved)
+  }
+
+  #apply(entry: Entry): void {
+    const { node, kind, body } = entry
+    this.#read.entry = entry
+    this.#read.applied = this.#fold.apply(entry)
+    if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
+    this.#lagMs = Math.max(0, this.#use().time() - body.at)
+  }
+
+  #reached({ seq }: Place): void {
+    const read = this.#read
+    this.#read = nothingRead()
+    const { entry } = read
+    const said = (entry?.body.facts ?? NONE).filter(
+      (item): item is FactItem & [UserId, NodeFact] => item[1] !== null,
+    )
+    // Clients can resume from the end of an assertion. Other entries must not show when hidden users act.
+    const isTold = read.applied.facts.length > 0 || entry?.kind === 'end' || entry?.kind === 'epoch'
+    this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
+    if (entry?.node !== this.#node) return
+    for (const userId of entry.body.kicks ?? NONE) {
+      const waiting = this.#kicking.get(userId)
+      this.#kicking.delete(userId)
+      for (const placed of waiting ?? NONE) placed()
+    }
+  }
+
+  #tell(
+    { applied, placed, entry }: { applied: Applied; placed: Placed; entry: Entry | undefined },
+    seq: number | undefined,
+    moved: readonly EndedSession[],
+  ): void {
+    const { facts, archived, forgotten, chose } = applied
+    const choices: AgreedChoice[] = []
+    for (const userId of new Set([...chose, ...placed.userIds])) {
+      if (this.#unplaced.isUnread(userId)) continue
+      choices.push({ userId, shown: this.#fold.of(userId).choice, chosen: this.#fold.chosen(userId) })
+    }
+    const isOther = entry !== undefined && entry.node !== this.#node
+    const paced = isOther ? facts.map(({ userId }) => userId) : NONE
+    const kicked = entry?.body.kicks ?? NONE
+    this.#applied(facts, { own: placed.facts, archived, forgotten, choices, moved, kicked, paced, seq })
+  }
+
+  /** The sessions of this node that were opened later on another one. */
+  #movedTo(node: NodeId, facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>): EndedSession[] {
+    const moved: EndedSession[] = []
+    if (node === this.#node) return moved
+    for (const [userId, { s }] of facts) {
+      const own = this.#use().presence.present(userId)
+      if (!own.isHere) continue
+      for (const [sessionId, openedAt] of Object.entries(s)) {
+        const ownAt = own.sessions[sessionId]
+        if (ownAt === undefined || openedAt < ownAt) continue
+        if (openedAt > ownAt || node > this.#node) moved.push({ userId, sessionId })
+      }
+    }
+    return moved
+  }
+
+  #addEpoch(epoch: number): void {
+    if (!this.#epochs.includes(epoch)) this.#epochs = [...this.#epochs, epoch].slice(-MAX_EPOCHS)
+  }
+}
+
+function nothingRead() {
+  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined as Entry | undefined }
+}
+
+function joined(one: Placed, other: Placed): Placed {
+  if (one.userIds.length === 0) return other
+  return { userIds: [...one.userIds, ...other.userIds], facts: [...one.facts, ...other.facts] }
+}

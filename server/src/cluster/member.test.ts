@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import type { Command, Host } from './command.ts'
+import { Member } from './member.ts'
+
+/** A host without users and registers. */
+const HOST: Host = {
+  compose: () => ({ fact: undefined, registers: [] }),
+  register: () => undefined,
+  users: () => [],
+  usersOf: () => [],
+  unrepeatedRegisters: () => [],
+  happened: () => {},
+}
+
+const END = { epoch: 1_000, seq: 1_000 }
+const BEFORE = 1_000_000
+const HOUR_LATER = 4_600_000
+
+function idOf(commands: readonly Command[], what: Command['do']): number {
+  const command = commands.find(one => one.do === what)
+  if (!command) throw new Error(`no command "${what}"`)
+  return command.id
+}
+
+/** A member that has loaded by a clock, and whose connection was closed then. Returns the commands of the new one. */
+function reconnect(clock: number): { readonly member: Member; readonly commands: Command[] } {
+  const member = new Member({ node: 'one', about: { name: 'one', version: '1' } }, HOST)
+  const server = 'before'
+  const first = member.connected(idOf(member.start(1), 'connect'), { server, end: END }, 2)
+  member.toldTime(idOf(first, 'time'), clock, 2)
+  const [nodes, abouts, facts, registers] = [new Map(), new Map(), new Map(), new Map()]
+  const loaded = { end: END, epoch: END.epoch, server, nodes, abouts, facts, registers }
+  member.loaded(idOf(first, 'load'), loaded, 3)
+  const connectId = idOf(member.disconnected(4), 'connect')
+  return { member, commands: member.connected(connectId, { server: 'after', end: END }, 5) }
+}
+
+test('after a restart of Redis, an epoch begins by the clock of the new process', () => {
+  const { member, commands } = reconnect(BEFORE)
+  // Otherwise other nodes take the epoch for an hour old, and are ready before the members have asserted.
+  expect(commands.map(({ do: what }) => what)).not.toContain('append')
+  const [append] = member.toldTime(idOf(commands, 'time'), HOUR_LATER, 5)
+  expect(append).toMatchObject({ do: 'append', request: { kind: 'epoch', newEpoch: HOUR_LATER } })
+})
+
+test('a connection on which Redis does not tell its time is given up', () => {
+  const { member, commands } = reconnect(BEFORE)
+  // What was appended on the connection before comes back, so the node waits for nothing else.
+  const body = { format: 1, at: BEFORE, facts: [], registers: [] } as const
+  const entry = { place: { epoch: 1_000, seq: 1_001 }, node: 'one', batch: 1, kind: 'say', body } as const
+  const later = member.entriesRead(idOf(commands, 'read'), [entry], 6)
+  for (let now = 50; now <= 5_000; now += 50) later.push(...member.tick(now))
+  expect(idOf(later, 'connect')).toBeDefined()
+})

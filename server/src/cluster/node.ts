@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import { ClusterLog, type NodePresence } from './cluster-log.ts'
+import type { MemberEvent } from './command.ts'
+import type { NodeId } from './entry.ts'
+import { Member } from './member.ts'
+import type { NodeObserver, NodeState } from './node-state.ts'
+import { connectRedis, type RedisConnection } from './redis.ts'
+import { checkRedis } from './redis-check.ts'
+import { RedisLink } from './redis-link.ts'
+
+export interface NodeOptions {
+  /** See `parseRedisUrl`. */
+  readonly url: string
+  /** What the names of all keys begin with. */
+  readonly prefix: string
+  /** A label for people. */
+  readonly name: string
+  readonly version: string
+  /** A clock that is never set, in ms: `performance.now`. */
+  readonly steady: () => number
+}
+
+/** One node of a cluster: its log of facts, its member, and the connection to Redis. */
+export class ClusterNode {
+  readonly id: NodeId = randomBytes(9).toString('base64url')
+  readonly log: ClusterLog
+  readonly #options: NodeOptions
+  readonly #member: Member
+  readonly #link: RedisLink
+  #observer: NodeObserver | undefined
+  #isChecked = false
+  #awaySince: number | undefined
+  #epochs = 0
+  #lost = 0
+  #stopped: (() => void) | undefined
+
+  constructor(options: NodeOptions) {
+    const { name, version, steady } = options
+    this.#options = options
+    this.log = new ClusterLog(this.id, event => this.#happened(event))
+    this.#member = new Member({ node: this.id, about: { name, version } }, this.log)
+    this.#link = new RedisLink({
+      member: this.#member,
+      node: this.id,
+      connect: () => this.#connect(),
+      now: steady,
+      report: failure => this.#observer?.failed(failure),
+    })
+  }
+
+  /** Starts to connect and to join, and goes on until `close`. */
+  start(presence: NodePresence, observer: NodeObserver): void {
+    this.#observer = observer
+    const access = {
+      member: this.#member,
+      changed: this.#link.changed.bind(this.#link),
+      time: () => this.time ?? 0,
+    }
+    this.log.attach(access, presence)
+    this.#link.start()
+  }
+
+  /** The time by the clock of Redis, in ms since the epoch; `undefined` until Redis has told it. */
+  get time(): number | undefined {
+    return this.#member.knowsTime ? this.#member.redisTime(this.#options.steady()) : undefined
+  }
+
+  get state(): NodeState {
+    const { isReady } = this.#member
+    const { lastFailure } = this.#link
+    return { isReady, awaySince: this.#awaySince, epochs: this.#epochs, lost: this.#lost, lastFailure }
+  }
+
+  /** Tells the other nodes that this one stops, so that they wait longer for its clients. Resolves when they know. */
+  stop(): Promise<void> {
+    return new Promise(resolve => {
+      this.#stopped = resolve
+      this.#link.stop()
+    })
+  }
+
+  /** Closes the connections. Never rejects. */
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  async #connect(): Promise<RedisConnection> {
+    const { url, prefix } = this.#options
+    const connection = await connectRedis(url, prefix)
+    if (this.#isChecked) return connection
+    try {
+      const reason = await checkRedis(connection)
+      if (reason !== undefined) {
+        this.#observer?.unusable(reason)
+        throw new Error(reason)
+      }
+      this.#isChecked = true
+      return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  #happened(event: MemberEvent): void {
+    if (event.what === 'away') this.#awaySince = this.#options.steady()
+    if (event.what === 'back') this.#awaySince = undefined
+    if (event.what === 'epoch') this.#epochs++
+    if (event.what === 'nodeLost') this.#lost++
+    if (event.what === 'stopped') this.#stopped?.()
+    this.#observer?.happened(event)
+  }
+}

@@ -1,0 +1,54 @@
+import { connect as connectTcp, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { AbstractConnector, type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
+
+/** The part of the options of a client that a connector needs. */
+interface Address {
+  readonly host?: string
+  readonly port?: number
+  readonly tls?: ConnectionOptions
+  readonly disconnectTimeout?: number
+}
+
+const ignore = (): void => {}
+
+/**
+ * Connects as ioredis does by itself, and keeps a listener for errors. A connection with a certificate that is not
+ * trusted has two errors: that, and the answer of Redis to the end of the handshake. ioredis listens only to the first
+ * one, and the second one would end the process.
+ */
+export class DirectConnector extends AbstractConnector {
+  readonly #options: Address
+
+  constructor(options: unknown) {
+    const address = options as Address
+    super(address.disconnectTimeout ?? 0)
+    this.#options = address
+  }
+
+  override async connect(): Promise<Socket> {
+    const { host = 'localhost', port = 6379, tls } = this.#options
+    this.connecting = true
+    const stream = tls ? connectTls({ ...tls, host, port }) : connectTcp({ host, port })
+    this.stream = stream
+    return stream.once('error', error => (this.firstError = error)).on('error', ignore)
+  }
+}
+
+/**
+ * Asks the sentinels for the address, and watches them for a failover. It keeps listeners for errors, as
+ * {@link DirectConnector} does. If a sentinel is down, ioredis would print that to the console, because only it has the
+ * connection and nothing listens to its errors.
+ */
+export class QuietSentinelConnector extends SentinelConnector {
+  constructor(options: unknown) {
+    super(options as SentinelConnectionOptions)
+    const connect: (endpoint: unknown, options: object) => Redis = this['connectToSentinel'].bind(this)
+    this['connectToSentinel'] = (endpoint: unknown, others: object) =>
+      connect(endpoint, { ...others, Connector: DirectConnector }).on('error', ignore)
+  }
+
+  override async connect(...args: Parameters<SentinelConnector['connect']>): Promise<Socket> {
+    return (await super.connect(...args)).on('error', ignore)
+  }
+}

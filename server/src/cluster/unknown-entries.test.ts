@@ -1,0 +1,123 @@
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import type { Entry, Place } from './entry.ts'
+import { RedisModel } from './redis.model.ts'
+import type { RedisConnection } from './redis.ts'
+import { LinkedNode } from './testing/linked-node.ts'
+import { connectModel } from './testing/model-connection.ts'
+
+// What no node of this version has written. It must stop nobody, and be the same for all.
+
+const START = 1_750_000_000_000
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: START })
+  onTestFinished(() => void vi.useRealTimers())
+})
+
+/** Two nodes on one model, which are ready. */
+async function nodes(connect = connectModel) {
+  const model = new RedisModel()
+  const all = ['a', 'b'].map(id => new LinkedNode(id, async () => connect(model)))
+  const [a, b] = all as [LinkedNode, LinkedNode]
+  for (const { link } of all) link.start()
+  onTestFinished(async () => void (await Promise.all(all.map(({ link }) => link.close()))))
+  await vi.advanceTimersByTimeAsync(8_000)
+  expect(all.map(({ member }) => member.isReady)).toEqual([true, true])
+  return { model, a, b, all }
+}
+
+/** Adds an entry behind the back of all nodes. */
+function add(model: RedisModel, entry: Partial<Entry> = {}): void {
+  const { epoch, seq } = model.end as Place
+  const body = { format: 1, at: 0, facts: [], registers: [] } as const
+  const added = {
+    place: { epoch, seq: seq + 1 },
+    node: '',
+    batch: 0,
+    kind: 'unknown',
+    body,
+    ...entry,
+  } as const
+  model.log.push(added)
+  model.end = added.place
+  if (added.node !== '') model.nodes.set(added.node, added.batch)
+}
+
+const later = ({ epoch }: Place): Place => ({ epoch: epoch + 3_600_000, seq: 0 })
+
+test('an entry of another program moves the place, and nothing else', async () => {
+  const { model, a, b, all } = await nodes()
+  const counts = () =>
+    all.map(node => (['loaded', 'epoch', 'away', 'nodeLost'] as const).map(what => node.count(what)))
+  const before = counts()
+  for (let i = 0; i < 3; i++) add(model)
+  a.open('ann')
+  await vi.advanceTimersByTimeAsync(200)
+  expect(b.usersOf('a')).toEqual(['ann'])
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(counts()).toEqual(before)
+  expect(a.member.place).toEqual(model.end)
+  expect(b.member.place).toEqual(model.end)
+  for (const node of all) expect([...node.fold.members()].sort()).toEqual(['a', 'b'])
+})
+
+/** A connection that leaves such entries out. */
+function connectLeavingOut(model: RedisModel): RedisConnection {
+  const connection = connectModel(model)
+  return {
+    ...connection,
+    async read(...asked) {
+      const entries = (await connection.read(...asked)).filter(({ kind }) => kind !== 'unknown')
+      // Time passes only while somebody waits.
+      if (entries.length === 0) await new Promise(resolve => setTimeout(resolve, 10))
+      return entries
+    },
+  }
+}
+
+test('negative control: if such an entry were left out, the nodes would have to load', async () => {
+  const { model, a, b } = await nodes(connectLeavingOut)
+  add(model)
+  a.open('ann')
+  await vi.advanceTimersByTimeAsync(200)
+  expect([a.count('loading'), b.count('loading')]).toEqual([1, 1])
+})
+
+test('negative control: if one with the number of a later time were left out, nobody could append', async () => {
+  const { model, a, b } = await nodes(connectLeavingOut)
+  add(model, { place: later(model.end as Place) })
+  a.open('ann')
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect([b.usersOf('a'), a.member.isAway]).toEqual([[], true])
+  expect(a.link.lastFailure?.text).toMatch(/not after the last entry/)
+})
+
+test('an entry of a kind that a newer node knows counts as a batch of that node', async () => {
+  const { model, all } = await nodes()
+  const before = all.map(node => node.count('epoch'))
+  const about = { format: 1, at: START + 8_000, facts: [], registers: [] } as const
+  add(model, { node: 'new', batch: 1, kind: 'join', body: about })
+  add(model, { node: 'new', batch: 2 })
+  add(model, { node: 'new', batch: 3, kind: 'beat', body: about })
+  await vi.advanceTimersByTimeAsync(2_000)
+  // A batch that is missing begins an epoch.
+  expect(all.map(node => node.count('epoch'))).toEqual(before)
+  add(model, { node: 'new', batch: 5, kind: 'beat', body: about })
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(all.map(node => node.count('epoch'))).toEqual(before.map(count => count + 1))
+})
+
+test.each([
+  ['a gap', ({ epoch, seq }: Place) => ({ epoch, seq: seq + 10 })],
+  ['the number of a later time', later],
+])('after an entry of another program with %s, the nodes go on', async (_, placed) => {
+  const { model, a, b, all } = await nodes()
+  add(model, { place: placed(model.end as Place) })
+  a.open('ann')
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(b.usersOf('a')).toEqual(['ann'])
+  expect(all.map(({ member }) => [member.isReady, member.isAway])).toEqual([
+    [true, false],
+    [true, false],
+  ])
+})

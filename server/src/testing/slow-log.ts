@@ -1,0 +1,52 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Agreed, type FactLog, NOTHING_AGREED } from '../cluster/log.ts'
+import type { Fact } from '../presence/fact.ts'
+
+/** A log like that of a cluster, whose facts become visible when the test says so. */
+export class SlowLog implements FactLog {
+  readonly #waiting: (() => void)[] = []
+  #applied: (facts: readonly Fact[], agreed?: Agreed) => void = () => {}
+  /** Whether facts wait. */
+  isSlow = false
+  /** The connections of users on other nodes. */
+  readonly elsewhere = new Map<UserId, number>()
+
+  listen(applied: (facts: readonly Fact[], agreed?: Agreed) => void): void {
+    this.#applied = applied
+  }
+
+  append(facts: readonly Fact[]): Promise<void> | undefined {
+    return this.#soon(() => this.#applied(facts))
+  }
+
+  kick(userId: UserId): Promise<void> | undefined {
+    return this.#soon(() => this.agree({ kicked: [userId] }))
+  }
+
+  connectionsElsewhere(userId: UserId): number {
+    return this.elsewhere.get(userId) ?? 0
+  }
+
+  /** The nodes agree on something, because of what another node has said. */
+  agree(what: Partial<Agreed>, facts: readonly Fact[] = []): void {
+    this.#applied(facts, { ...NOTHING_AGREED, ...what })
+  }
+
+  /** Makes all facts visible. */
+  place(): void {
+    for (const place of this.#waiting.splice(0)) place()
+  }
+
+  #soon(apply: () => void): Promise<void> | undefined {
+    if (!this.isSlow) {
+      apply()
+      return undefined
+    }
+    return new Promise(resolve =>
+      this.#waiting.push(() => {
+        apply()
+        resolve()
+      }),
+    )
+  }
+}
