@@ -31,7 +31,7 @@ describeOnEngines('several nodes', engine => {
   const observersBut = (index: number) => crowd.observers.filter((_, other) => other !== index) as [Observer]
 
   test(
-    '[I1 I2 I3] kill -9 of a node: its users are gone within 15 s, and those who move cause nothing',
+    '[I1 I2 I3 N2] kill -9 of a node: its users are gone within 15 s, and those who move cause nothing',
     async () => {
       const times: number[] = []
       for (let kill = 0; kill < KILLS; kill++) {

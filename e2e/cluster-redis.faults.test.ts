@@ -74,7 +74,7 @@ describeOnEngines('several nodes whose Redis', engine => {
   })
 
   test.each(FAULTS)(
-    '[I2 I3 I7] $name: no client is cut, nobody is falsely offline, and all is right 5 s later',
+    '[I2 I3 I7 N3] $name: no client is cut, nobody is falsely offline, and all is right 5 s later',
     async ({ name, happen }) => {
       const stop = crowd.change(crowd.users, CHANGES_PER_SECOND)
       await pause(2_000)

@@ -35,7 +35,7 @@ test.each([
   ['folders-do-not-import-the-top', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['folders-do-not-import-the-top', 'server/src/identity/a.ts', 'server/src/embedding/create-presence.ts'],
   ['only-the-top-imports-adapters', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
-  ['only-the-top-imports-adapters', 'server/src/metrics.ts', 'server/src/cluster/redis.ts'],
+  ['only-the-top-imports-adapters', 'server/src/metrics.ts', 'server/src/cluster/node.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'protocol/src/decode.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'protocol/src/close-codes.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'server/src/log.ts'],

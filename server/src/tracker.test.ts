@@ -217,7 +217,7 @@ describe('what other nodes have caused', () => {
     void tracker.open({ ...ann, isNamed: true }, {})
   })
 
-  test('[W9] who opens a session is told when all nodes see it', async () => {
+  test('[W9 N5] who opens a session is told when all nodes see it', async () => {
     slow.isSlow = true
     const placed = tracker.open({ ...ann, userId: 'bob' }, {})
     expect(presence.see('bob').status).toBe('offline')
@@ -239,7 +239,7 @@ describe('what other nodes have caused', () => {
     expect(closed.at(-1)).toBe('kicked nobody false')
   })
 
-  test('[V8] a session that moved ends before its connection is closed', () => {
+  test('[V8 N4] a session that moved ends before its connection is closed', () => {
     slow.agree({ moved: [{ userId: 'ann', sessionId: 'other' }] })
     slow.agree({ moved: [ann] })
     expect(closed).toEqual(['moved other true', 'moved s1 false'])

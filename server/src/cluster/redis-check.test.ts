@@ -22,7 +22,7 @@ test.each(['7.0.0', '7.2.4', '8.4.1', '10.0.0'])('version %s can be used', async
   expect(await check({ version })).toBeUndefined()
 })
 
-test('a Redis that does not allow the writes can not be used', async () => {
+test('[N7] a Redis that does not allow the writes can not be used', async () => {
   const text = await check({}, () => Promise.reject(refusal('NOPERM no permissions')))
   expect(text).toMatch(/^NOPERM.*docs\/redis-acl\.md/)
   const lacking = { info: () => Promise.reject(refusal('NOPERM no INFO')), probe: async () => {} }

@@ -12,7 +12,7 @@ const COUNT = ONE === undefined ? Number(process.env['SIM_SEEDS'] ?? 500) : 1
 const EACH_FAULT = 100
 
 test(
-  `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth`,
+  `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth [I1 I2 I3 N1]`,
   () => {
     const faults = new Map<string, number>()
     let resumed = 0

@@ -45,7 +45,7 @@ function add(model: RedisModel, entry: Partial<Entry> = {}): void {
 
 const later = ({ epoch }: Place): Place => ({ epoch: epoch + 3_600_000, seq: 0 })
 
-test('an entry of another program moves the place, and nothing else', async () => {
+test('[N8] an entry of another program moves the place, and nothing else', async () => {
   const { model, a, b, all } = await nodes()
   const counts = () =>
     all.map(node => (['loaded', 'epoch', 'away', 'nodeLost'] as const).map(what => node.count(what)))

@@ -87,7 +87,7 @@ test('[L10] the rate of one address is named by its share if that lowers only th
   expect(nameOf(4, 200)).toBe('HANDSHAKES_PER_SECOND_PER_ADDRESS')
 })
 
-test('[L2] connections on other nodes count for the user, but not for the half of this node', () => {
+test('[N6 L2] connections on other nodes count for the user, but not for the half of this node', () => {
   const elsewhere = new Map([['ann', 2]])
   const nodeOf = (connections: number) =>
     new ConnectionLimits(
