@@ -53,7 +53,9 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv) {
       const rows = [...output.matchAll(/^ {2}(page|node\d|redis) +(\S+) +(?:pid (\d+))?/gm)]
       const pidOf = (name: string) => Number(rows.find(row => row[1] === name)?.[3])
       const page = rows[0]?.[2] ?? ''
-      return { page, pidOf, pids: rows.flatMap(row => (row[3] === undefined ? [] : [Number(row[3])])) }
+      const urlOf = (name: string) =>
+        `${rows.find(row => row[1] === name)?.[2]}ws`.replace('http://localhost', 'ws://127.0.0.1')
+      return { page, urlOf, pidOf, pids: rows.flatMap(row => (row[3] === undefined ? [] : [Number(row[3])])) }
     },
   }
 }
@@ -123,6 +125,40 @@ describeOnEngines('pnpm cluster', engine => {
       expect(await cluster.exit).toBe(0)
       expect([...pids, Number(pid)].filter(runs)).toEqual([])
       expect(readdirSync(dir.path)).toEqual([])
+    },
+    PATIENCE_MS * 2,
+  )
+
+  test(
+    'clients of different nodes see each other, also after the end of a node and of Redis',
+    async () => {
+      const cluster = run(['2'], envOf(engine))
+      const { urlOf } = await cluster.started()
+      const one = { url: urlOf('node1') }
+      const two = { url: urlOf('node2') }
+      const ann = await TestClient.as(one, 'ann')
+      await TestClient.as(two, 'bob')
+      expect(await ann.next('user_status_change')).toMatchObject({ userId: 'bob', status: 'online' })
+
+      await cluster.type('kill 2', /node2 has ended/)
+      // A node counts as lost after 10 to 11 s, and a client of the tests waits for 10 s.
+      await until('others see it', () => ann.texts.length > 0, PATIENCE_MS)
+      // The negative control: without a connection to another node, bob goes offline.
+      expect(await ann.next('user_status_change')).toMatchObject({ userId: 'bob', status: 'offline' })
+      const bob = await TestClient.as(one, 'bob')
+      expect(await ann.next('user_status_change')).toMatchObject({ userId: 'bob', status: 'online' })
+
+      await cluster.type('start 2', /node2 starts/)
+      await until('node2 is ready', async () =>
+        /node2 +\S+ +pid \d+$/m.test((await cluster.type('list', /redis .*\n/)).input),
+      )
+      await cluster.type('redis kill', /redis has ended/)
+      await cluster.type('redis start', /redis starts/)
+      const cid = await TestClient.as(two, 'cid')
+      expect(await ann.next('user_status_change')).toMatchObject({ userId: 'cid', status: 'online' })
+      await Promise.all([ann, bob, cid].map(client => client.leave()))
+      cluster.child.stdin.end()
+      expect(await cluster.exit).toBe(0)
     },
     PATIENCE_MS * 2,
   )
