@@ -110,7 +110,9 @@ test('the git hook and the editor start programs that exist', () => {
 test('the unit tests start no process and no browser, and the names of those left out are true', () => {
   const { include = [], exclude = [] } = unitTests.test ?? {}
   const startsSomething = (path: string) =>
-    /child_process|testing\/(start-browser|shell-server|start-redis|describe-on-engines)|startServer/.test(read(path))
+    /child_process|testing\/(start-browser|shell-server|start-redis|describe-on-engines)|startServer/.test(
+      read(path),
+    )
   const files = globSync(include, { exclude })
   expect(files.length).toBeGreaterThan(50)
   expect(files.filter(startsSomething)).toEqual([])
