@@ -5,6 +5,8 @@ import { Crowd, CrowdUser, Observer } from './crowd.ts'
 /** Limits that a crowd from one machine would meet. */
 export const CROWD_SETTINGS = {
   HANDSHAKES_PER_SECOND: 3_000,
+  // All nodes have just started, so a killed one would be missed only after this time.
+  RESTART_GRACE_MS: 0,
   LOG_LEVEL: 'info',
 } as const
 

@@ -127,6 +127,8 @@ function nodeProgram(
     REDIS_PREFIX: env['REDIS_PREFIX'] || 'wio-try',
     NODE_NAME: name,
     LOG_LEVEL: env['LOG_LEVEL'] ?? 'info',
+    // A node that is killed soon after the start is missed after ten seconds, not only after the restart grace.
+    RESTART_GRACE_MS: env['RESTART_GRACE_MS'] ?? '0',
     // Its files, and no .env, are in its working directory.
     DATA_DIR: undefined,
     LOG_DIR: undefined,

@@ -142,9 +142,9 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
 
 /** The node of the cluster that the settings name; `undefined` if this server is alone. */
 function clusterOf(settings: Settings, steady: () => number): ClusterNode | undefined {
-  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name } = settings
+  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name, RESTART_GRACE_MS: restartGraceMs } = settings
   if (url === undefined) return undefined
-  return new ClusterNode({ url, prefix, name: name ?? hostname(), version, steady })
+  return new ClusterNode({ url, prefix, name: name ?? hostname(), version, restartGraceMs, steady })
 }
 
 function print(text: string): void {

@@ -128,7 +128,7 @@ export const settingsTable = {
     default: '30000',
     values: whole(0, 3_600_000, 'ms'),
     meaning:
-      'How long users who were online when the server stopped stay online after a start. The client library needs at most 30 s to come back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt.',
+      'How long users who were online when the server stopped stay online after a start. The client library needs at most 30 s to come back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new attempt. In a cluster, it applies when all nodes have restarted.',
     whenToChange: 'Your own clients wait longer between attempts to connect.',
   },
   INACTIVE_GRACE_MS: {

@@ -10,7 +10,7 @@ import type {
   Place,
   RegisterKey,
 } from './entry.ts'
-import { BEAT_MS, Members } from './members.ts'
+import { BEAT_MS, Members, RESTART_GRACE_MS } from './members.ts'
 import { type Changed, Outbox } from './outbox.ts'
 import { isBefore } from './place.ts'
 import { RedisClock } from './redis-clock.ts'
@@ -21,6 +21,11 @@ export interface MemberOptions {
   readonly about: { readonly name: string; readonly version: string }
   /** How long the log keeps entries, in ms. */
   readonly keepMs?: number
+  /**
+   * How long clients may take to come back after all nodes have restarted, in ms: so long after its start, a node takes
+   * no member for lost that was there before all others.
+   */
+  readonly restartGraceMs?: number
 }
 
 /** Changes wait at most this long for others. The first change after a quiet time does not wait. */
@@ -115,6 +120,8 @@ export class Member {
   #joinPlace = BEFORE_ALL
   /** When this process joined, by the clock of Redis: first, or after a long absence. */
   #since: number | undefined
+  /** When this process joined first, also after a long absence. */
+  #startedAt: number | undefined
   #endBatch = 0
   /** An epoch has to begin. `current` is the epoch that it must replace. */
   #epochWanted: { readonly current: number | undefined } | undefined
@@ -525,7 +532,7 @@ export class Member {
         this.#host.happened({ what: 'ready' })
       }
       this.#host.happened({ what: 'beat' })
-      for (const node of this.#members.silent()) {
+      for (const node of this.#members.silent(this.#graceBeats(body.at))) {
         if (node !== this.#options.node) this.#toLose.add(node)
       }
     }
@@ -534,6 +541,17 @@ export class Member {
       this.#beat = 'none'
       this.#auditAt = this.#now + AUDIT_AFTER_ASSERTION_MS
     }
+  }
+
+  /**
+   * How many beats a member may miss at least. If all nodes have just restarted, the former ones are still members, so
+   * that their users are not shown as offline before they are back.
+   */
+  #graceBeats(now: number): number {
+    const { restartGraceMs = RESTART_GRACE_MS } = this.#options
+    const after = now - restartGraceMs
+    const isRestart = (this.#startedAt ?? 0) > after && this.#members.haveJoinedAfter(after)
+    return isRestart ? restartGraceMs / BEAT_MS : 0
   }
 
   /** A member has written back all that it knows. If this node knows more, Redis may have lost that. */
@@ -613,6 +631,7 @@ export class Member {
     const at = this.#clock.at(this.#now)
     if (kind === 'join') this.#wasAbsent()
     this.#since ??= at
+    this.#startedAt ??= at
     const empty: EntryBody = { format: 1, at, facts: [], registers: [] }
     const oldest = this.#oldest()
     const request = { epoch: place.epoch, node, batch, kind, ...(oldest ? { oldest } : {}) }

@@ -4,6 +4,8 @@ import type { Entry, NodeId } from './entry.ts'
 const LOST_AFTER_BEATS = 9
 /** The same for a member that stops: its clients get more time to connect to other nodes. */
 const LOST_AFTER_BEATS_IF_LEFT = 15
+/** How long clients may take to come back after all nodes have restarted, in ms. */
+export const RESTART_GRACE_MS = 30_000
 /** How far apart beats are. */
 export const BEAT_MS = 1_000
 /** After a break in the connection, own beats may be closer: then they count as one. */
@@ -108,13 +110,20 @@ export class Members {
     for (const known of this.#known.values()) if (at >= known.lastAt + BEAT_MS) known.missed++
   }
 
-  /** The members that are lost. */
-  silent(): NodeId[] {
+  /** The members that are lost, if a member may miss at least this many beats. */
+  silent(atLeast = 0): NodeId[] {
     const silent: NodeId[] = []
     for (const [node, { missed, hasLeft }] of this.#known) {
-      if (missed >= (hasLeft ? LOST_AFTER_BEATS_IF_LEFT : LOST_AFTER_BEATS)) silent.push(node)
+      const beats = hasLeft ? LOST_AFTER_BEATS_IF_LEFT : LOST_AFTER_BEATS
+      if (missed >= Math.max(beats, atLeast)) silent.push(node)
     }
     return silent
+  }
+
+  /** Whether no member that this node has heard of joined before this time. */
+  haveJoinedAfter(time: number): boolean {
+    for (const { since } of this.#known.values()) if (since !== undefined && since <= time) return false
+    return true
   }
 
   lost(node: NodeId): void {

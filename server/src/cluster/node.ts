@@ -16,6 +16,8 @@ export interface NodeOptions {
   /** A label for people. */
   readonly name: string
   readonly version: string
+  /** How long clients may take to come back after all nodes have restarted, in ms. */
+  readonly restartGraceMs: number
   /** A clock that is never set, in ms: `performance.now`. */
   readonly steady: () => number
 }
@@ -35,10 +37,10 @@ export class ClusterNode {
   #stopped: (() => void) | undefined
 
   constructor(options: NodeOptions) {
-    const { name, version, steady } = options
+    const { name, version, restartGraceMs, steady } = options
     this.#options = options
     this.log = new ClusterLog(this.id, event => this.#happened(event))
-    this.#member = new Member({ node: this.id, about: { name, version } }, this.log)
+    this.#member = new Member({ node: this.id, about: { name, version }, restartGraceMs }, this.log)
     this.#link = new RedisLink({
       member: this.#member,
       node: this.id,

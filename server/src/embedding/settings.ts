@@ -121,7 +121,7 @@ export interface EmbeddingSettings {
   /**
    * How long users who were online when the server stopped stay online after a start. The client library
    * needs at most 30 s to come back: an attempt that hangs for 10 s, a wait of up to 10 s, and a new
-   * attempt. Default: 30000.
+   * attempt. In a cluster, it applies when all nodes have restarted. Default: 30000.
    */
   readonly restartGraceMs?: number | undefined
   /**

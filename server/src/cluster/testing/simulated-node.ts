@@ -112,7 +112,10 @@ export class SimulatedNode implements Host {
     this.id = id
     this.#world = world
     this.#clockOffset = world.random.between(1, 1_000_000_000)
-    this.member = new world.Member({ node: id, about: { name: id, version: '1' }, keepMs: KEEP_MS }, this)
+    this.member = new world.Member(
+      { node: id, about: { name: id, version: '1' }, keepMs: KEEP_MS, restartGraceMs: 0 },
+      this,
+    )
     this.#input(now => this.member.start(now))
   }
 

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import type { Entry, EntryKind } from './entry.ts'
+import { Members } from './members.ts'
+
+const T = 1_000_000
+
+function entry(node: string, kind: EntryKind, at: number, since?: number): Entry {
+  const body = { format: 1, at, facts: [], registers: [], ...(since === undefined ? {} : { since }) } as const
+  return { place: { epoch: 1, seq: 1 }, node, batch: 1, kind, body }
+}
+
+/** The members that are silent after so many own beats, by which all other members are silent. */
+function silentAfter(members: Members, beats: number, atLeast?: number): string[] {
+  for (let beat = 1; beat <= beats; beat++) members.beat(T + 1_000 * beat)
+  return members.silent(atLeast)
+}
+
+test('[N2] a member is lost after nine beats of the judge, and after fifteen if it has said that it stops', () => {
+  const members = new Members()
+  members.load(new Map([['dead', 1]]), T)
+  members.read(entry('stops', 'left', T), T)
+  expect(silentAfter(members, 8)).toEqual([])
+  members.beat(T + 9_000)
+  expect(members.silent()).toEqual(['dead'])
+  for (let beat = 10; beat <= 14; beat++) members.beat(T + 1_000 * beat)
+  expect(members.silent()).toEqual(['dead'])
+  members.beat(T + 15_000)
+  expect(members.silent()).toEqual(['dead', 'stops'])
+})
+
+test('[R3] after a restart of all nodes, the former ones get more beats', () => {
+  const members = new Members()
+  members.load(new Map([['dead', 1]]), T)
+  expect(silentAfter(members, 29, 30)).toEqual([])
+  members.beat(T + 30_000)
+  expect(members.silent(30)).toEqual(['dead'])
+})
+
+test('[R3] a restart of all nodes is one where every node that writes has joined after that time', () => {
+  const members = new Members()
+  members.load(
+    new Map([
+      ['dead', 1],
+      ['old', 1],
+    ]),
+    T,
+  )
+  members.read(entry('own', 'join', T, T), T)
+  // A member that has not written since the load says nothing about it.
+  expect([T - 1, T].map(time => members.haveJoinedAfter(time))).toEqual([true, false])
+  // Negative control: one that was there before.
+  members.read(entry('old', 'beat', T, T - 60_000), T)
+  expect(members.haveJoinedAfter(T - 1)).toBe(false)
+})
