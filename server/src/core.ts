@@ -163,7 +163,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     path,
     limits: capacity.limits,
     isReady: () => cluster?.state.isReady ?? true,
-    connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
+    connectionsElsewhere: (userId, except) => factLog.connectionsElsewhere(userId, except),
     refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: {

@@ -97,10 +97,10 @@ export class ClusterLog implements FactLog, Host {
     })
   }
 
-  connectionsElsewhere(userId: UserId): number {
+  connectionsElsewhere(userId: UserId, except?: string): number {
     // The connections of a node that stops are about to come to other nodes.
     const counts = (node: NodeId) => node !== this.#node && this.#abouts.get(node)?.left === undefined
-    return this.#fold.connections(userId, counts)
+    return this.#fold.connections(userId, counts, except)
   }
 
   // Queries

@@ -341,3 +341,27 @@ describe('random logs of three nodes', () => {
     )
   })
 })
+
+test('[N6] connections are counted over the nodes that count, without that of a session that moves', () => {
+  const fold = new Fold()
+  const say = (node: string, n: number, s: Record<string, number>) => {
+    const body = {
+      format: 1,
+      at: 1,
+      facts: [['ann', { p: 1, n, h: 1, s }, 'opened']],
+      registers: [],
+    } as const
+    fold.apply({ place: { epoch: 1, seq: 1 }, node, batch: 1, kind: 'say', body })
+  }
+  say('a', 2, { s1: 1, s2: 1 })
+  say('b', 1, { s3: 1 })
+  say('c', 0, { held: 1 })
+  const butA = (node: string) => node !== 'a'
+  expect(fold.connections('ann', () => true)).toBe(3)
+  expect(fold.connections('ann', butA)).toBe(1)
+  expect(fold.connections('ann', butA, 's3')).toBe(0)
+  // Negative controls: a session of a node that does not count, one that has no connection, and none of the user.
+  expect(fold.connections('ann', butA, 's1')).toBe(1)
+  expect(fold.connections('ann', butA, 'held')).toBe(1)
+  expect(fold.connections('eve', butA)).toBe(0)
+})

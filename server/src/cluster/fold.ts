@@ -195,10 +195,15 @@ export class Fold {
     return sign
   }
 
-  /** How many connections a user has on the nodes that count. */
-  connections(userId: UserId, counts: (node: NodeId) => boolean): number {
+  /** How many connections a user has on the nodes that count, without that of the session `except`. */
+  connections(userId: UserId, counts: (node: NodeId) => boolean, except?: string): number {
     let connections = 0
-    for (const [node, facts] of this.#facts) if (counts(node)) connections += facts.get(userId)?.n ?? 0
+    for (const [node, facts] of this.#facts) {
+      const fact = counts(node) ? facts.get(userId) : undefined
+      if (!fact) continue
+      const isExcepted = except !== undefined && Object.hasOwn(fact.s, except)
+      connections += Math.max(0, fact.n - (isExcepted ? 1 : 0))
+    }
     return connections
   }
 

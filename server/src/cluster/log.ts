@@ -87,6 +87,10 @@ export interface FactLog {
    */
   kick(userId: UserId): Promise<void> | undefined
 
-  /** How many connections a user has on the other nodes. */
-  connectionsElsewhere(userId: UserId): number
+  /**
+   * How many connections a user has on the other nodes.
+   *
+   * @param except a session that is not counted: it is about to move to this node
+   */
+  connectionsElsewhere(userId: UserId, except?: string): number
 }

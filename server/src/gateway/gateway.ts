@@ -57,7 +57,7 @@ export interface GatewayOptions {
   readonly log: Log
   readonly limits: LimitOptions
   /** How many connections a user has on the other nodes. */
-  readonly connectionsElsewhere: (userId: UserId) => number
+  readonly connectionsElsewhere: (userId: UserId, except?: string) => number
   /** Whether the server knows all users. Until then, it accepts no clients. */
   readonly isReady: () => boolean
   readonly refusals: Refusals

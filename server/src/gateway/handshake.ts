@@ -212,7 +212,7 @@ export class Handshake {
     // A connection that replaces another one does not increase the number of connections.
     const { observer } = grant.rights
     if (sessionId === undefined || observer || !isConnected(grant.userId, sessionId)) {
-      const full = limits.admits(observer ? undefined : grant.userId, address)
+      const full = limits.admits(observer ? undefined : grant.userId, address, sessionId)
       if (full) return tooMany(full, from)
     }
     return { kind: 'accepted', grant, sessionId, choice, version, address }

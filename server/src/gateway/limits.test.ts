@@ -92,12 +92,14 @@ test('[N6 L2] connections on other nodes count for the user, but not for the hal
   const nodeOf = (connections: number) =>
     new ConnectionLimits(
       { ...UNLIMITED, connections, connectionsPerUser: 3 },
-      userId => elsewhere.get(userId) ?? 0,
+      (userId, except) => (elsewhere.get(userId) ?? 0) - (except === 'moves' ? 1 : 0),
     )
   const limits = nodeOf(100)
   expect(limits.admits('ann', 'a')).toBeUndefined()
   limits.opened('ann', 'a')
   expect(limits.admits('ann', 'a')).toMatchObject({ status: 429, limit: 'MAX_CONNECTIONS_PER_USER' })
+  // A session that moves here leaves the other node.
+  expect(limits.admits('ann', 'a', 'moves')).toBeUndefined()
   // The negative controls: who has none elsewhere, or counts for nobody.
   limits.opened('bob', 'a')
   expect([limits.admits('bob', 'a'), limits.admits(undefined, 'a')]).toEqual([undefined, undefined])

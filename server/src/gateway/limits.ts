@@ -43,7 +43,7 @@ const TRY_AGAIN_MS = 5_000
 /** Limits open connections and the rate of handshakes: in total, per address, and connections also per user. */
 export class ConnectionLimits {
   readonly #options: LimitOptions
-  readonly #connectionsElsewhere: (userId: UserId) => number
+  readonly #connectionsElsewhere: (userId: UserId, except?: string) => number
   readonly #perUser: Most
   readonly #perAddress: Most
   readonly #byUser = new Counts<UserId>()
@@ -55,7 +55,10 @@ export class ConnectionLimits {
   #connections = 0
 
   /** @param connectionsElsewhere how many connections a user has on the other nodes */
-  constructor(options: LimitOptions, connectionsElsewhere: (userId: UserId) => number = () => 0) {
+  constructor(
+    options: LimitOptions,
+    connectionsElsewhere: (userId: UserId, except?: string) => number = () => 0,
+  ) {
     this.#options = options
     this.#connectionsElsewhere = connectionsElsewhere
     const { connections, connectionsPerUser, connectionsPerAddress, handshakes, handshakesPerAddress } =
@@ -95,9 +98,9 @@ export class ConnectionLimits {
    * Checks whether one more connection is allowed, without counting it. There is no limit per user if `userId` is
    * `undefined`, and none per address if `address` is `undefined`.
    */
-  admits(userId: UserId | undefined, address: string | undefined): TooMany | undefined {
+  admits(userId: UserId | undefined, address: string | undefined, sessionId?: string): TooMany | undefined {
     if (this.#connections >= this.#options.connections) return full(503, 'MAX_CONNECTIONS')
-    const limit = userId === undefined ? undefined : this.#limitOf(userId)
+    const limit = userId === undefined ? undefined : this.#limitOf(userId, sessionId)
     if (limit !== undefined) return full(429, limit)
     if (address !== undefined && this.#byAddress.of(address) >= this.#perAddress.most) {
       return full(429, this.#perAddress.limit)
@@ -106,10 +109,10 @@ export class ConnectionLimits {
   }
 
   /** The limit that one more connection of a user would exceed. Half of the connections is a limit of this node. */
-  #limitOf(userId: UserId): Limit | undefined {
+  #limitOf(userId: UserId, sessionId: string | undefined): Limit | undefined {
     const here = this.#byUser.of(userId)
     if (here >= this.#perUser.most) return this.#perUser.limit
-    const isFull = here + this.#connectionsElsewhere(userId) >= this.#options.connectionsPerUser
+    const isFull = here + this.#connectionsElsewhere(userId, sessionId) >= this.#options.connectionsPerUser
     return isFull ? 'MAX_CONNECTIONS_PER_USER' : undefined
   }
 
