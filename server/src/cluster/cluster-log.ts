@@ -5,7 +5,7 @@ import type { PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
-import type { Agreed, AgreedChoice, FactLog, Touched } from './log.ts'
+import { type Agreed, type AgreedChoice, type FactLog, NOTHING_AGREED, type Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { Changed } from './outbox.ts'
 import { type Placed, Unplaced } from './unplaced.ts'
@@ -91,6 +91,8 @@ export class ClusterLog implements FactLog, Host {
   }
 
   kick(userId: UserId): Promise<void> {
+    // Here at once, also while Redis is away. The other nodes read it in the log.
+    this.#applied([], { ...NOTHING_AGREED, kicked: [userId] })
     this.#say({ kicks: [userId] })
     return new Promise(resolve => {
       this.#kicking.set(userId, [...(this.#kicking.get(userId) ?? []), resolve])
@@ -262,7 +264,7 @@ export class ClusterLog implements FactLog, Host {
     }
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
-    const kicked = entry?.body.kicks ?? NONE
+    const kicked = (isOther ? entry.body.kicks : undefined) ?? NONE
     this.#applied(facts, { own: placed.facts, archived, forgotten, choices, moved, kicked, paced, seq })
   }
 

@@ -1,0 +1,160 @@
+import { beforeEach, expect, test } from 'vitest'
+import type { Fact } from '../presence/fact.ts'
+import { NOTHING_SAID } from '../presence/fact.ts'
+import type { PresentUser } from '../presence/here.ts'
+import { fact } from '../presence/testing/scenario.ts'
+import { ClusterLog } from './cluster-log.ts'
+import type { EntryBody, EntryKind, NodeFact } from './entry.ts'
+import type { Agreed } from './log.ts'
+import type { Changed } from './outbox.ts'
+
+const T = 1_000_000
+const NOBODY: PresentUser = {
+  said: NOTHING_SAID,
+  choice: { status: 'online' },
+  madeAt: 0,
+  isHere: false,
+  isVisible: false,
+  connections: 0,
+  sessions: {},
+  lastSeen: undefined,
+  username: undefined,
+}
+
+let log: ClusterLog
+let seq: number
+let batch: number
+let users: Map<string, Partial<PresentUser>>
+let said: Changed[]
+let told: { readonly facts: readonly Fact[]; readonly agreed: Agreed }[]
+let settledSince: number | undefined
+
+beforeEach(() => {
+  seq = T
+  batch = 0
+  users = new Map()
+  said = []
+  told = []
+  settledSince = undefined
+  log = new ClusterLog('own', () => {})
+  const member = {
+    get place() {
+      return { epoch: T, seq }
+    },
+    get isSettled() {
+      return settledSince !== undefined
+    },
+    canResumeFrom: (place: { seq: number }) => settledSince !== undefined && place.seq >= settledSince,
+  }
+  const access = { member, changed: (changed: Changed) => void said.push(changed), time: () => T }
+  log.attach(access, {
+    present: userId => ({ ...NOBODY, ...users.get(userId) }),
+    usersHere: () => users.keys(),
+  })
+  log.listen((facts, agreed) => told.push({ facts, agreed }))
+})
+
+/** An entry is read, as the member tells it. Returns what the listener was told. */
+function read(node: string, kind: EntryKind, body: Partial<EntryBody> = {}, placed?: number) {
+  const place = { epoch: T, seq: ++seq }
+  const whole = { format: 1, at: T, facts: [], registers: [], ...body } as const
+  log.happened({ what: 'entry', entry: { place, node, batch: ++batch, kind, body: whole } })
+  if (placed !== undefined) log.happened({ what: 'placed', batch: placed })
+  told = []
+  log.happened({ what: 'reached', place })
+  return told[0] as (typeof told)[0]
+}
+
+const session = (s: Record<string, number>, n = 1): NodeFact => ({ p: 1, n, h: T, s })
+
+test('[N4] a session that was opened later on another node ends here, and no other one', () => {
+  users.set('ann', { isHere: true, sessions: { same: T, older: T + 9, mine: T } })
+  const opened = session({ same: T + 1, older: T, other: T + 5 })
+  const { agreed } = read('other', 'say', { facts: [['ann', opened, 'opened']] })
+  expect(agreed.moved).toEqual([{ userId: 'ann', sessionId: 'same' }])
+  // Negative control: own entries are no other node.
+  expect(read('own', 'say', { facts: [['ann', opened, 'opened']] }).agreed.moved).toEqual([])
+})
+
+test('[N4] of two sessions that were opened at the same time, both nodes keep the same one', () => {
+  users.set('ann', { isHere: true, sessions: { same: T } })
+  const opened = { facts: [['ann', session({ same: T }), 'opened']] } as const
+  expect(read('a', 'say', opened).agreed.moved).toEqual([])
+  expect(read('z', 'say', opened).agreed.moved).toHaveLength(1)
+})
+
+test('[D19] a kick ends the sessions here at once, and not again when its own entry is read', async () => {
+  const done: string[] = []
+  const placed = log.kick('ann').then(() => done.push('placed'))
+  expect(told.map(({ agreed }) => agreed.kicked)).toEqual([['ann']])
+  expect(said).toEqual([{ kicks: ['ann'] }])
+  expect(read('other', 'say', { kicks: ['bob'] }).agreed.kicked).toEqual(['bob'])
+  await Promise.resolve()
+  expect(done).toEqual([])
+  expect(read('own', 'say', { kicks: ['ann'] }).agreed.kicked).toEqual([])
+  await placed
+  expect(done).toEqual(['placed'])
+})
+
+test('[N5] what is appended is done when it was read back', async () => {
+  const done: string[] = []
+  users.set('ann', { isHere: true, isVisible: true, lastSeen: T })
+  const placed = log.append([fact('ann')], { records: [{ userId: 'ann' }], forgotten: [] })
+  const waiting = placed?.then(() => done.push('placed'))
+  expect(said).toEqual([{ users: ['ann'] }])
+  const { fact: item, registers } = log.compose('ann', 1, false)
+  read('own', 'say', { facts: item ? [item] : [], registers })
+  await Promise.resolve()
+  expect(done).toEqual([])
+  const { agreed } = read('own', 'beat', {}, 1)
+  expect(agreed.own.map(({ userId }) => userId)).toEqual(['ann'])
+  await waiting
+  expect(done).toEqual(['placed'])
+  expect(log.append([])).toBeUndefined()
+})
+
+test('[N6] connections of a node that stops do not count: they are about to come', () => {
+  const about = { name: 'b', version: '1' }
+  read('b', 'join', { about, facts: [['ann', session({}, 2), 'opened']] })
+  expect(log.connectionsElsewhere('ann')).toBe(2)
+  read('b', 'left', { about: { ...about, left: T } })
+  expect(log.connectionsElsewhere('ann')).toBe(0)
+})
+
+test('[N6] a visible change counts in the rate limit if another node has caused it', () => {
+  const opened = { facts: [['ann', session({}), 'opened']] } as const
+  expect(read('b', 'say', opened).agreed.paced).toEqual(['ann'])
+  expect(read('own', 'say', { facts: [['bob', session({}), 'opened']] }).agreed.paced).toEqual([])
+})
+
+test('[V13] entries without a visible change do not move the number, except those that clients resume from', () => {
+  const hidden = { p: 0, n: 1, h: T, s: {} } as const
+  const numbers = [
+    read('b', 'say', { facts: [['ann', hidden, 'opened']] }),
+    read('b', 'beat'),
+    read('b', 'say', { facts: [['bob', session({}), 'opened']] }),
+    read('b', 'end'),
+    read('b', 'epoch', { again: true }),
+  ].map(({ agreed }) => agreed.seq)
+  expect(numbers).toEqual([undefined, undefined, T + 3, T + 4, T + 5])
+})
+
+test('[N1] clients are told an epoch of this node alone until it shows what all others show', () => {
+  expect(log.epoch).toBe('own')
+  settledSince = T + 2
+  expect(log.epoch).toBe(`${T}`)
+})
+
+test('[N1] a place of an earlier epoch is recalled if its number is one of a later epoch', () => {
+  log.happened({ what: 'epoch', epoch: T })
+  log.happened({ what: 'epoch', epoch: T + 100 })
+  settledSince = T + 105
+  const recalls = (epoch: number | string, number: number) =>
+    log.recalls({ epoch: `${epoch}`, seq: T + number })
+  expect([recalls(T + 100, 105), recalls(T, 110)]).toEqual([true, true])
+  // Before all nodes had told what they know; before the epoch began; and an epoch that this node has not seen.
+  expect([recalls(T + 100, 104), recalls(T, 50), recalls(T + 100, 99), recalls(7, 110)]).toEqual(
+    Array(4).fill(false),
+  )
+  expect([recalls('own', 110), recalls('', 110)]).toEqual([false, false])
+})
