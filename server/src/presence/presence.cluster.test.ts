@@ -208,3 +208,21 @@ test('[L7] changes that other nodes have caused count in the rate limit of visib
   presence.apply(presence.open('bob', named('s'), T + 10).facts)
   expect(presence.see('bob').status).toBe('offline')
 })
+
+test('[R4] a hidden choice that is kept here ends when the user leaves on purpose on another node', () => {
+  const hide = (): void => {
+    presence.open('ann', named('s'), T, { choice: HIDDEN })
+    presence.lose('ann', 's', T)
+    presence.advance(T + HOUR / 2, 10)
+    expect(presence.present('ann').choice).toMatchObject(HIDDEN)
+  }
+  presence = newPresence({ ...AT_ONCE, graceMs: 0, hiddenKeepMs: HOUR })
+  hide()
+  // Negative control: as long as the nodes agree on the same choice, it is kept.
+  learn(HIDDEN, { choice: HIDDEN, madeAt: T }, T + HOUR / 2)
+  learn(HIDDEN, undefined, T + HOUR / 2)
+  expect(presence.present('ann').choice).toMatchObject(HIDDEN)
+  learn(ONLINE, { choice: ONLINE, madeAt: 0 }, T + HOUR / 2)
+  open('ann', T + HOUR / 2)
+  expect(presence.choice('ann')).toMatchObject(ONLINE)
+})

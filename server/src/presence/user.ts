@@ -402,6 +402,12 @@ export class User {
     if (this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
   }
 
+  /** Drops the choice of a user without a session. */
+  dropKept(): void {
+    this.#keptUntil = 0
+    this.#choose(NO_CHOICE, 0)
+  }
+
   #choose(choice: Choice, at: number): boolean {
     this.#chosenAt = at
     if (isSameChoice(choice, this.#choice)) return false
