@@ -1,8 +1,8 @@
 import type { Contender } from './contenders/contenders.ts'
 import type { Entry, Form, Result, Run } from './figures.ts'
 import { checkGoal, OURS, percent } from './goals.ts'
+import { cores } from './processes.ts'
 import type { Scenario } from './scenarios/scenario.ts'
-import { cores } from './stage.ts'
 import { machine } from './system.ts'
 
 /** Above this share of a core, the load generator may have been the bottleneck. */

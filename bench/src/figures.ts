@@ -32,6 +32,8 @@ export interface Run {
   /** The share of the planned changes that were made; less than 1 with a slow server. */
   carried?: number
   busy?: Busy
+  /** What else a cluster costs. */
+  cluster?: ClusterFigures
   /** Errors; with an entry here, the run is invalid. */
   invalid: string[]
   /** Remarks for the reader. */
@@ -47,6 +49,21 @@ interface Delivered {
   bytes?: number
   /** The time from the first frame sent to the last expected frame received. */
   seconds: number
+}
+
+/** Figures of several nodes and their Redis. A single node has only a part of them. */
+export interface ClusterFigures {
+  /** The same as `cost`, of the other nodes on average, of Redis, and of all together. */
+  other?: number
+  redis?: number
+  all?: number
+  /** Commands that the nodes sent to Redis, in a second. */
+  commandsPerSecond?: number
+  /** The same, and the commands that their scripts called. */
+  executedPerSecond?: number
+  entriesPerSecond?: number
+  /** The latency at clients of other nodes. */
+  elsewhereMs?: Latency
 }
 
 /** Shares of the elapsed time of a run; `undefined` if the system does not report them. */
@@ -109,6 +126,14 @@ const figure = {
   bytes: ({ delivered }: Run) => delivered?.bytes && delivered.bytes / delivered.counted,
   seconds: (run: Run) => run.delivered?.seconds,
   carried: (run: Run) => run.carried,
+  otherCost: ({ cluster }: Run) => cluster?.other,
+  redisCost: ({ cluster }: Run) => cluster?.redis,
+  allCost: ({ cluster }: Run) => cluster?.all,
+  commands: ({ cluster }: Run) => cluster?.commandsPerSecond,
+  executed: ({ cluster }: Run) => cluster?.executedPerSecond,
+  entries: ({ cluster }: Run) => cluster?.entriesPerSecond,
+  p50Elsewhere: ({ cluster }: Run) => cluster?.elsewhereMs?.p50,
+  p99Elsewhere: ({ cluster }: Run) => cluster?.elsewhereMs?.p99,
   server: (run: Run) => run.busy?.server,
   load: (run: Run) => run.busy?.load,
 } satisfies Record<string, (run: Run) => number | undefined>

@@ -5,7 +5,9 @@ import { type Builds, findBuilds } from './builds.ts'
 import { type Conditions, compare } from './compare.ts'
 import { contenders } from './contenders/contenders.ts'
 import type { Result } from './figures.ts'
+import { clearAll, profileInto } from './processes.ts'
 import { keep, print, report } from './report.ts'
+import { cluster } from './scenarios/cluster.ts'
 import { firehose } from './scenarios/firehose.ts'
 import { flood } from './scenarios/flood.ts'
 import { idle } from './scenarios/idle.ts'
@@ -15,7 +17,6 @@ import { saving, savingBeside } from './scenarios/saving.ts'
 import type { Size } from './scenarios/scenario.ts'
 import { storm } from './scenarios/storm.ts'
 import { watch } from './scenarios/watch.ts'
-import { clearAll, profileInto } from './stage.ts'
 
 /** All scenarios, in the order of a complete run. */
 const scenarios: Record<string, (size: Size, conditions: Conditions, against?: Builds) => Promise<Result>> = {
@@ -28,6 +29,7 @@ const scenarios: Record<string, (size: Size, conditions: Conditions, against?: B
     compare(flood(size, against?.contenders), { ...conditions, rounds: 1 }),
   idle: (size, conditions) => compare(idle(size), conditions),
   known: (size, conditions, against) => compare(known(size, against?.contenders), conditions),
+  cluster: (size, conditions, against) => cluster(size, conditions, against?.contenders),
   saving: (size, { rounds }, against) => (against ? savingBeside(size, against, rounds) : saving(size)),
 }
 
@@ -35,7 +37,7 @@ const HELP = `pnpm bench [scenario…] [--only contender,…] [--rounds n] [--qu
 pnpm bench [scenario…] --against dir [--fail-over percent] [--rounds n] [--quick]
 pnpm bench --report
 
-Measures this server beside others, or beside an older build of it. See docs/performance.md.
+Measures this server beside others, several nodes beside a single one, or this server beside an older build of it. See docs/performance.md.
 
 scenarios:  ${Object.keys(scenarios).join(', ')} (default: all)
 contenders: ${contenders.map(({ name }) => name).join(', ')}
@@ -44,7 +46,7 @@ contenders: ${contenders.map(({ name }) => name).join(', ')}
 --rounds n           How often each contender is measured. Default: 3, with --quick 1.
 --quick              A short run that shows whether the bench works. Its figures mean nothing and are not kept.
 --cpu-prof dir       Writes a CPU profile of each server that took part into this directory.
---report             Writes the kept results into docs/performance.md, without measuring.
+--report             Writes the kept results into docs/performance.md and docs/scaling.md, without measuring.
 --against dir        Compares this build with the one in this directory. Nothing is kept.
 --fail-over percent  With --against: exits with 1 if a figure is worse by more than this.
 --help               Prints this text.

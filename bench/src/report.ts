@@ -6,8 +6,12 @@ import type { Size } from './scenarios/scenario.ts'
 import { contenderTable, goalTable, toMarkdown, toText } from './table.ts'
 
 const RESULTS = join(import.meta.dirname, '../results')
-const DOCUMENT = join(import.meta.dirname, '../../docs/performance.md')
-const PLOTS = join(import.meta.dirname, '../../docs/performance')
+const DOCS = join(import.meta.dirname, '../../docs')
+const PLOTS = join(DOCS, 'performance')
+
+/** The page of a scenario. */
+const pageOf = ({ scenario }: Result): string => (scenario === 'cluster' ? 'scaling.md' : 'performance.md')
+const PAGES = ['performance.md', 'scaling.md']
 
 const BEGIN = '<!-- bench:begin -->'
 const END = '<!-- bench:end -->'
@@ -33,23 +37,29 @@ export function print(result: Result, size: Size): string {
   return [...lines, ''].join('\n')
 }
 
-/** Writes all stored results into the marked section of docs/performance.md, and their plots beside it. */
+/** Writes all stored results into the marked section of their page, and their plots into docs/performance. */
 export async function report(): Promise<void> {
   const names = (await readdir(RESULTS).catch(() => [])).filter(name => name.endsWith('.json')).sort()
   const results = await Promise.all(
     names.map(async name => JSON.parse(await readFile(join(RESULTS, name), 'utf8')) as Result),
   )
-  const document = await readFile(DOCUMENT, 'utf8')
+  for (const page of PAGES)
+    await writeInto(
+      page,
+      results.filter(result => pageOf(result) === page),
+    )
+}
+
+async function writeInto(page: string, results: readonly Result[]): Promise<void> {
+  const path = join(DOCS, page)
+  const document = await readFile(path, 'utf8')
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)]
-  if (begin === -1 || end < begin) throw new Error(`docs/performance.md has no ${BEGIN} … ${END}`)
+  if (begin === -1 || end < begin) throw new Error(`docs/${page} has no ${BEGIN} … ${END}`)
   const section =
     results.length > 0
       ? (await Promise.all(results.map(toSection))).join('\n\n')
       : 'None yet: run `pnpm bench`, then `pnpm bench --report`.'
-  await writeFile(
-    DOCUMENT,
-    `${document.slice(0, begin + BEGIN.length)}\n\n${section}\n\n${document.slice(end)}`,
-  )
+  await writeFile(path, `${document.slice(0, begin + BEGIN.length)}\n\n${section}\n\n${document.slice(end)}`)
 }
 
 async function toSection(result: Result): Promise<string> {

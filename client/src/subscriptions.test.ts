@@ -202,6 +202,25 @@ describe('[J5] subscriptions', () => {
     expect(client.freshness).toBe('live')
   })
 
+  test('the epoch of a state is that of the position, from which all subscriptions are resumed', async () => {
+    const client = await openClient()
+    client.subscribe(['ann'])
+    await clock.run(300)
+    const { epoch, seq } = server.users
+    const since = async () => {
+      server.received.length = 0
+      connection().close(4508, 10)
+      await clock.run(30_000)
+      return received('subscribe').map(request => (request as { since?: unknown }).since)
+    }
+    // The negative control: until then, it is that of the welcome.
+    expect(await since()).toEqual([{ epoch, seq }])
+    const later = { epoch: 'later', seq: seq + 5 }
+    connection().send({ type: 'presence_state', ...later, users: [], last: true, recovered: true } as never)
+    await clock.run(10)
+    expect(await since()).toEqual([later])
+  })
+
   test('the number of users online', async () => {
     const client = await openClient()
     const emitted: number[] = []

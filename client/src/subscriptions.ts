@@ -187,7 +187,7 @@ export function createSubscriptions(
   }
 
   function receiveState(page: PresenceState & Reply): void {
-    const { seq, last, recovered, all, id } = page
+    const { last, recovered, all, id } = page
     pages.push(page)
     if (!last) return
     // A state that turned out to be too long ends as another one, with other flags, which is complete without
@@ -196,7 +196,9 @@ export function createSubscriptions(
     pages = []
     // Before anything is applied: this throws for an invalid list.
     const present = new Set(users.map(({ userId }) => userId))
-    position.seq = seq
+    position.seq = page.seq
+    // In a cluster it may be another one than that of the welcome.
+    position.epoch = page.epoch
     confirm(page)
     users.forEach(view.receive)
     if (all && !recovered) {
@@ -227,9 +229,10 @@ export function createSubscriptions(
    */
   function end(ended: EndedSubscriptions): void {
     const { userIds = [], all, count } = ended
-    const isEnded = ({ topic }: Subscription): boolean =>
-      isUser(topic) ? userIds.includes(topic) : !!(topic === ALL_USERS ? all : count)
-    const part = [...subscriptions.values()].filter(isEnded)
+    const part = [...subscriptions.values()].filter(({ topic }) => {
+      if (isUser(topic)) return userIds.includes(topic)
+      return topic === ALL_USERS ? all : count
+    })
     for (const each of part) {
       onServer.delete(each)
       each.since = { ...position }

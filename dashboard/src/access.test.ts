@@ -5,8 +5,15 @@ import { OBSERVER_ID } from './observer.ts'
 const url = 'https://app.test/live-page-token'
 
 test('a server without tokens is connected to with the user id of live pages', async () => {
-  const access = await askForAccess(url, async () => Response.json({ token: null, isDevelopment: true }))
-  expect(access).toEqual({ identity: { userId: OBSERVER_ID }, isOpen: true, isDevelopment: true })
+  const access = await askForAccess(url, async () =>
+    Response.json({ token: null, isDevelopment: true, isNode: true }),
+  )
+  expect(access).toEqual({
+    identity: { userId: OBSERVER_ID },
+    isOpen: true,
+    isDevelopment: true,
+    isNode: true,
+  })
 })
 
 test('[D13] a server with tokens gives a new one for each connection', async () => {

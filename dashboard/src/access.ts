@@ -9,11 +9,14 @@ export interface Access {
   readonly isOpen: boolean
   /** Whether the server runs for development. Only then the page offers to connect as a user. */
   readonly isDevelopment: boolean
+  /** Whether the server is a node of a cluster, which the page then shows. */
+  readonly isNode: boolean
 }
 
 interface Answer {
   readonly token: string | null
   readonly isDevelopment: boolean
+  readonly isNode: boolean
 }
 
 /**
@@ -30,7 +33,10 @@ export async function askForAccess(url: string, request: typeof fetch): Promise<
   }
   const first = await ask().catch(() => undefined)
   const isDevelopment = first?.isDevelopment ?? false
-  if (first?.token === null) return { identity: { userId: OBSERVER_ID }, isOpen: true, isDevelopment }
+  const isNode = first?.isNode ?? false
+  if (first?.token === null) {
+    return { identity: { userId: OBSERVER_ID }, isOpen: true, isDevelopment, isNode }
+  }
   const getToken = async (): Promise<string> => (await ask()).token ?? ''
-  return { identity: { getToken }, isOpen: false, isDevelopment }
+  return { identity: { getToken }, isOpen: false, isDevelopment, isNode }
 }

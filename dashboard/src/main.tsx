@@ -63,8 +63,9 @@ async function askHistory(): Promise<ServerHistory> {
   return (await response.json()) as ServerHistory
 }
 
-const { identity, isOpen, isDevelopment } = await askForAccess(addressOf('live-page-token'), request =>
-  fetch(request),
+const { identity, isOpen, isDevelopment, isNode } = await askForAccess(
+  addressOf('live-page-token'),
+  request => fetch(request),
 )
 const model = live(createClient({ url, idleAfterMs: false, ...identity } as ClientOptions), {
   schedule: nextUpdate,
@@ -101,6 +102,11 @@ effect(() => {
 const demo =
   isOpen && isDevelopment ? (await import('./demo/demo.tsx')).makeDemo(url, model.setMe) : undefined
 
+// Another file too, because most servers are not nodes.
+const cluster = isNode
+  ? (await import('./cluster/cluster.tsx')).showCluster(addressOf('api/v1/cluster'))
+  : undefined
+
 // It says how to connect with a user id alone.
 if (!isOpen) document.querySelector('footer')?.remove()
 
@@ -108,7 +114,14 @@ const root = document.getElementById('page')
 if (root) {
   root.textContent = ''
   render(
-    <Page live={model} url={url} selected={selected} isUnprotected={isOpen && !isDevelopment} demo={demo} />,
+    <Page
+      live={model}
+      cluster={cluster}
+      url={url}
+      selected={selected}
+      isUnprotected={isOpen && !isDevelopment}
+      demo={demo}
+    />,
     root,
   )
 }

@@ -1,9 +1,8 @@
 import { TestClient } from '@who-is-online/testing/client'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
-import axe from 'axe-core'
-import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect } from 'vitest'
+import { violations } from './axe.ts'
 import { browserTest, connectAs, lineOf, newContext, openLivePage, shown } from './stage.ts'
 
 // Checks the rendered live page with axe: colours, names, roles and order.
@@ -18,15 +17,6 @@ beforeAll(async () => {
     clients.push(client)
   }
 })
-
-/** The violations that axe finds, one line each. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations } = await page.evaluate<axe.AxeResults>('axe.run()')
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`),
-  )
-}
 
 describe.each(['light', 'dark'] as const)('%s', colorScheme => {
   browserTest.each([1_000, 360])('axe finds nothing at a width of %i', { timeout: 30_000 }, async width => {

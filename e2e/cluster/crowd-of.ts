@@ -1,4 +1,4 @@
-import type { RunningCluster } from '@who-is-online/testing/start-cluster'
+import type { RunningNodes } from '@who-is-online/testing/start-cluster'
 import type { RunningServer } from '@who-is-online/testing/start-server'
 import { Crowd, CrowdUser, Observer } from './crowd.ts'
 
@@ -11,7 +11,7 @@ export const CROWD_SETTINGS = {
 } as const
 
 /** A crowd on the nodes of a cluster, as a balancer spreads it: a client never goes to a node that is `down`. */
-export function crowdOf(cluster: RunningCluster, size: number, name = 'user') {
+export function crowdOf(cluster: Pick<RunningNodes, 'nodes'>, size: number, name = 'user') {
   const down = new Set<RunningServer>()
   let turn = 0
   const pick = (): string => {

@@ -1,10 +1,10 @@
-import type { NodeObserver, NodeState } from './cluster/node-state.ts'
+import { type NodeObserver, type NodeState, nameOf, type ReportedNode } from './cluster/node-state.ts'
 import type { ClusterHealth } from './http/health.ts'
 import type { Log } from './log.ts'
 
 /** Tells the operator how a node stands in its cluster. */
 export function clusterReport(
-  node: { readonly state: NodeState },
+  node: Pick<ReportedNode, 'id' | 'state'>,
   log: Pick<Log, 'info' | 'error'>,
   unusable: (reason: string) => void,
 ): NodeObserver {
@@ -30,9 +30,15 @@ export function clusterReport(
         case 'epoch':
           log.info('an epoch has begun: all nodes tell what they know', { epoch: event.epoch })
           break
-        case 'nodeLost':
-          log.info('a node has left the cluster', { node: event.node })
+        case 'nodeLost': {
+          const { node: id, about } = event
+          const which = { node: nameOf({ id, about }), id }
+          // That this node itself was lost is told by `lostMyself`.
+          if (id === node.id) break
+          if (about?.left !== undefined) log.info('a node has left the cluster', which)
+          else log.error('a node is lost: its users go offline, unless they are on another node', which)
           break
+        }
         case 'lostMyself':
           log.error('other nodes took this node for lost: it tells again what it knows')
           break
@@ -42,8 +48,8 @@ export function clusterReport(
   }
 }
 
-/** How a node stands in its cluster, at this time of the steady clock. */
-export function clusterHealth({ isReady, awaySince }: NodeState, now: number): ClusterHealth {
+/** How a node stands in its cluster, for `/readyz`. */
+export function clusterHealth({ isReady, awayMs }: Pick<NodeState, 'isReady' | 'awayMs'>): ClusterHealth {
   if (!isReady) return { state: 'loading' }
-  return awaySince === undefined ? { state: 'ok' } : { state: 'away', ms: now - awaySince }
+  return awayMs === undefined ? { state: 'ok' } : { state: 'away', ms: awayMs }
 }

@@ -201,6 +201,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     droppedLines: options.droppedLines,
     refusals,
     clock,
+    cluster,
   })
   let stopping = false
   const health = {
@@ -211,7 +212,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       return store.health()
     },
     get cluster() {
-      return cluster && clusterHealth(cluster.state, clock.steady())
+      return cluster && clusterHealth(cluster.state)
     },
   }
 

@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ChangeFeed } from './changes/feed.ts'
+import type { ReportedNode } from './cluster/node-state.ts'
+import { addClusterMetrics } from './cluster-metrics.ts'
 import { readyAt, type Spent, spend } from './presence/pace.ts'
 import type { Refusals } from './refusals.ts'
 import type { StoreHealth } from './storage/store.ts'
@@ -23,6 +25,8 @@ export interface MetricSources {
   readonly droppedLines: (() => DroppedLines) | undefined
   readonly refusals: Refusals
   readonly clock: Pick<Clock, 'steady'>
+  /** `undefined` if this server is not a node of a cluster. */
+  readonly cluster?: Pick<ReportedNode, 'state' | 'figures'> | undefined
 }
 
 /** How often a text is made. It takes some ms, and anybody can ask for it. Beyond that, requests share the last one. */
@@ -69,6 +73,7 @@ export class Metrics {
       help: 'Visible changes of presence since the start',
       registers: [this.#registry],
     })
+    if (sources.cluster) addClusterMetrics(this.#registry, sources.cluster)
     feed.listen({ changed: ({ length }) => changes.inc(length) })
   }
 

@@ -1,6 +1,7 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ClusterNode } from './cluster/node.ts'
+import { clusterView } from './cluster-view.ts'
 import { startCore } from './core.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
@@ -60,7 +61,7 @@ const CLIENTS_CLOSE_MS = 2_500
  * `whyNotListening` explains
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { settings, clock, log, version } = options
+  const { settings, clock, log, version, cluster } = options
   const livePage = livePageOf(settings, log)
   const built = livePage !== undefined && livePage !== 'not built'
   const livePageTokens =
@@ -79,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     apiKey: settings.API_KEY,
     isDevelopment: settings.ENVIRONMENT === 'development',
     countHistory: () => counts.view(clock.now(), clock.steady()),
+    cluster: cluster && (() => clusterView(cluster)),
   }
   const app = createApp({ health, metrics, log, version, livePage, pageSources, isOpen: isOpen(settings) })
   const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }

@@ -52,6 +52,8 @@ export interface Launch {
   readonly openFiles?: number
   /** A command that starts it, such as `unshare`; `pid` is then the pid of that command. */
   readonly through?: readonly string[]
+  /** The file that Node.js runs instead of the server's own, such as that of a copy. */
+  readonly entry?: string
 }
 
 /**
@@ -79,9 +81,11 @@ function launch(
   dir: string,
   settings: ServerSettings,
   args: readonly string[] = [],
-  { openFiles, through = [] }: Launch = {},
+  { openFiles, through = [], entry }: Launch = {},
 ): { child: ChildProcess; output: () => string } {
-  const command = [...through, ...serverCommand, ...args]
+  const program =
+    entry === undefined ? serverCommand : [process.execPath, '--conditions=@who-is-online/source', entry]
+  const command = [...through, ...program, ...args]
   const limited =
     openFiles === undefined
       ? command

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientPool } from './client-pool.ts'
 import type { Driver } from './driver.ts'
-import { Stopwatch } from './latency.ts'
+import { driverOf, Stopwatch } from './latency.ts'
 import type { BareCount, BurstsOrder, ChangesOrder } from './orders.ts'
 
 /**
@@ -26,7 +26,8 @@ export async function evenly(
 /** Lets free drivers make changes. A driver that waits for its reply makes no further change. */
 export async function changes(pool: ClientPool, order: ChangesOrder): Promise<BareCount> {
   const stopwatch = new Stopwatch(pool.sampled, pool.drivers)
-  const free = takeTurns(pool.drivers)
+  const elsewhere = new Stopwatch(pool.sampledElsewhere, pool.drivers)
+  const free = takeTurns(pool.drivers, order.waitFor)
   let carried = 0
   const count = await pool.expect(async () => {
     const { due, made } = await evenly(order, () => {
@@ -37,7 +38,8 @@ export async function changes(pool: ClientPool, order: ChangesOrder): Promise<Ba
     carried = made / due
     return { each: made }
   })
-  return withLatency({ ...count, carried }, stopwatch)
+  const elsewhereMs = elsewhere.stop()
+  return withLatency({ ...count, carried, ...(elsewhereMs && { elsewhereMs }) }, stopwatch)
 }
 
 /**
@@ -74,9 +76,15 @@ function withLatency(count: BareCount, stopwatch: Stopwatch): BareCount {
   return latencyMs ? { ...count, latencyMs } : count
 }
 
-/** The free drivers, longest waiting first. A reply makes a driver free again. */
-function takeTurns(drivers: Driver[]): Driver[] {
+/** The free drivers, longest waiting first. What they wait for makes them free again. */
+function takeTurns(drivers: readonly Driver[], waitFor: ChangesOrder['waitFor'] = 'reply'): Driver[] {
   const free = [...drivers]
-  for (const driver of drivers) driver.client.onReply = () => free.push(driver)
+  for (const [number, driver] of drivers.entries()) {
+    const { client } = driver
+    const again = (): void => void free.push(driver)
+    client.onReply = waitFor === 'reply' ? again : undefined
+    client.onChange =
+      waitFor === 'reply' ? undefined : (chunk, start) => driverOf(chunk, start) === number && again()
+  }
   return free
 }

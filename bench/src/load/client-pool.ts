@@ -7,6 +7,9 @@ import { tokensFor } from './tokens.ts'
 /** How long to wait for unexpected frames after the last expected one, in ms. */
 const EXTRA_FRAMES_MS = 100
 
+/** After this time without an arrival, in ms, no more are expected. A busy cluster gathers them for 50 ms. */
+const QUIET_MS = 500
+
 /** The number of clients whose payloads are read for latency. It is small, because reading costs CPU time. */
 const SAMPLED = 40
 
@@ -25,13 +28,22 @@ export class ClientPool {
   }
 
   /**
-   * A sample of all listeners, early and late: a broadcast reaches them at different times. Empty if payloads
-   * can't be read.
+   * A sample of the listeners that share the server of the drivers, early and late: a broadcast reaches them
+   * at different times. Empty if payloads can't be read.
    */
   get sampled(): Client[] {
+    return this.#sample(this.listeners.filter(({ port }) => port === this.link.port))
+  }
+
+  /** The same of the listeners on other nodes. */
+  get sampledElsewhere(): Client[] {
+    return this.#sample(this.listeners.filter(({ port }) => port !== this.link.port))
+  }
+
+  #sample(listeners: readonly Client[]): Client[] {
     if (this.link.wireFormat.extension) return []
-    const step = Math.max(1, Math.floor(this.listeners.length / SAMPLED))
-    return this.listeners.filter((_, index) => index % step === 0)
+    const step = Math.max(1, Math.floor(listeners.length / SAMPLED))
+    return listeners.filter((_, index) => index % step === 0)
   }
 
   /** Makes the tokens of the next listeners. */
@@ -48,6 +60,7 @@ export class ClientPool {
     atOnce,
     broadcastsArrivals,
     asTabs = false,
+    port = this.link.port,
   }: ConnectOrder): Promise<BareCount> {
     const start = this.#start()
     const residents = this.clients.map(client => ({ client, had: client.frames }))
@@ -56,13 +69,14 @@ export class ClientPool {
       ...numbered('d', this.drivers.length, drivers),
     ]
     for (let at = 0; at < names.length; at += atOnce) {
-      const group = names.slice(at, at + atOnce).map(name => new Client(name, this.link))
+      const group = names.slice(at, at + atOnce).map(name => new Client(name, { ...this.link, port }))
       await Promise.all(group.map(client => client.joined))
       for (const [index, client] of group.entries()) {
         if (at + index < listeners) this.listeners.push(client)
         else this.drivers.push(new Driver(client))
       }
     }
+    if (broadcastsArrivals === 'in groups') return this.#afterArrivals(start)
     // All earlier clients receive each arrival, and the n-th new client is received by the n − 1 before it.
     const come = names.length
     const expected = broadcastsArrivals ? residents.length * come + (come * (come - 1)) / 2 : 0
@@ -91,6 +105,17 @@ export class ClientPool {
     if (wrong > 0)
       count.invalid.push(`${wrong} of ${clients.length} clients did not receive ${each} messages`)
     return count
+  }
+
+  /** Waits until no more arrivals come. */
+  async #afterArrivals(start: Start): Promise<BareCount> {
+    const { received } = this.link
+    let seen: number
+    do {
+      seen = received.frames
+      await sleep(QUIET_MS)
+    } while (received.frames > seen)
+    return this.#countSince(start, seen - start.frames, 'arrivals')
   }
 
   #start(): Start {

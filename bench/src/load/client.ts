@@ -28,6 +28,8 @@ export interface Link {
  */
 export class Client implements FrameSink {
   readonly userId: string
+  /** The port of its server. */
+  readonly port: number
   /** The number of messages since `welcome`, without replies to `set_status`. */
   frames = 0
   /** Resolves on `welcome`. Rejects if the server refuses or the socket closes before it. */
@@ -50,6 +52,7 @@ export class Client implements FrameSink {
 
   constructor(userId: string, link: Link) {
     this.userId = userId
+    this.port = link.port
     this.#link = link
     this.joined = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }

@@ -27,7 +27,7 @@ export class Stopwatch {
       const counts = new Uint32Array(drivers.length)
       client.readPayloads()
       client.onChange = (chunk, start) => {
-        const number = readNumber(chunk, start + NUMBER_AT)
+        const number = driverOf(chunk, start)
         const nth = counts[number] ?? 0
         counts[number] = nth + 1
         const issuedAt = drivers[number]?.issuedAt[nth]
@@ -61,9 +61,10 @@ export class Latencies {
   }
 }
 
-function readNumber(chunk: Buffer, start: number): number {
+/** The number of the driver who has made a change. */
+export function driverOf(chunk: Buffer, start: number): number {
   let number = 0
-  for (let at = start; at < chunk.length && chunk[at] !== QUOTE; at++)
+  for (let at = start + NUMBER_AT; at < chunk.length && chunk[at] !== QUOTE; at++)
     number = number * 10 + (chunk[at] ?? 0) - ZERO
   return number
 }

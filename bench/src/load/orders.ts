@@ -34,10 +34,15 @@ export interface ConnectOrder {
   drivers: number
   /** How many connect at the same time. */
   atOnce: number
-  /** Whether the server broadcasts arrivals; if not, no client may receive any. */
-  broadcastsArrivals: boolean
+  /**
+   * Whether the server broadcasts arrivals; if not, no client may receive any. In a cluster, `in groups`: users that
+   * come in the same entry of the log know of each other from the beginning, so the arrivals can't be counted.
+   */
+  broadcastsArrivals: boolean | 'in groups'
   /** Whether listeners connect as further tabs of the first driver, which causes no change. */
   asTabs?: boolean
+  /** The port to connect to, if it is not the one of the target: another node of the same cluster. */
+  port?: number
 }
 
 /** Drivers change their status at a steady rate. Counts the changes that clients receive. */
@@ -45,6 +50,11 @@ export interface ChangesOrder {
   do: 'changes'
   perSecond: number
   seconds: number
+  /**
+   * What a driver waits for before its next change: the reply, or until it receives its own change. A cluster replies
+   * before it tells others, and tells only the last of several changes that a user makes meanwhile. Default: the reply.
+   */
+  waitFor?: 'reply' | 'own change'
 }
 
 /** Drivers change their status all at once, and again when all clients have received the changes. */
@@ -132,6 +142,8 @@ export interface Count {
   seconds: number
   /** The time from sending a change to its arrival at a sampled client, or from a request to its reply. */
   latencyMs?: Latency
+  /** The same at clients of other nodes than the one that takes the changes. */
+  elsewhereMs?: Latency
   /** The share of the planned changes that were made; less than 1 if all drivers waited for replies. */
   carried?: number
   /** CPU time of the load generator, as a share of one core. */

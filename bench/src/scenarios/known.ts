@@ -2,6 +2,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Contender, ours } from '../contenders/contenders.ts'
+import type { Run } from '../figures.ts'
 import { Stage } from '../stage.ts'
 import { SMALL_YOUNG_GENERATION } from './idle.ts'
 import type { Scenario, Size } from './scenario.ts'
@@ -27,34 +28,40 @@ export function known(size: Size, compared: readonly Contender[] = [ours]): Scen
       },
       { name: 'start', title: `a server of ${most} users: from its start until it is ready`, unit: 's' },
     ],
-    measure: async contender => {
-      const points: Point[] = []
-      let readySeconds = 0
-      const invalid: string[] = []
-      for (const count of sizes) {
-        const dir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
-        try {
-          const restarted = {
-            ...contender,
-            env: (scratch: string) => ({ ...contender.env(scratch), DATA_DIR: dir }),
-          }
-          await remember(restarted, dir, count)
-          const measured = await start(restarted)
-          points.push({ count, bytes: measured.bytes })
-          if (measured.known !== count)
-            invalid.push(`the server knew ${measured.known} users instead of ${count}`)
-          readySeconds = measured.readySeconds
-        } finally {
-          await rm(dir, { recursive: true, force: true })
-        }
-      }
-      return { memory: { cost: slope(points), invalid }, start: { cost: readySeconds, invalid } }
-    },
+    measure: contender => measureKnown(contender, sizes),
     goals: [
       { form: 'memory', figure: 'cost', atMost: { value: 150, unit: 'bytes' } },
       { form: 'start', figure: 'cost', atMost: { value: 5, unit: 's' } },
     ],
   }
+}
+
+/** The slope of resident memory over some numbers of known users, and how long a start with the most takes. */
+export async function measureKnown(
+  contender: Contender,
+  sizes: readonly number[],
+): Promise<{ memory: Run; start: Run }> {
+  const points: Point[] = []
+  let readySeconds = 0
+  const invalid: string[] = []
+  for (const count of sizes) {
+    const dir = await mkdtemp(join(tmpdir(), 'who-is-online-bench-'))
+    try {
+      const restarted = {
+        ...contender,
+        env: (scratch: string) => ({ ...contender.env(scratch), DATA_DIR: dir }),
+      }
+      await remember(restarted, dir, count)
+      const measured = await start(restarted)
+      points.push({ count, bytes: measured.bytes })
+      if (measured.known !== count)
+        invalid.push(`the server knew ${measured.known} users instead of ${count}`)
+      readySeconds = measured.readySeconds
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+  return { memory: { cost: slope(points), invalid }, start: { cost: readySeconds, invalid } }
 }
 
 interface Started {

@@ -16,6 +16,8 @@ const format = timeFormat()
 
 interface PageProps {
   readonly live: Live
+  /** What only the page of a node of a cluster has. */
+  readonly cluster: { readonly banner: ComponentChildren; readonly panel: ComponentChildren } | undefined
   /** The address of the WebSocket, to which clients connect. */
   readonly url: string
   readonly selected: Selection
@@ -26,7 +28,7 @@ interface PageProps {
 }
 
 /** The whole page. It is drawn once; each part subscribes to the signals that it shows. */
-export function Page({ live, url, selected, isUnprotected, demo }: PageProps): VNode {
+export function Page({ live, cluster, url, selected, isUnprotected, demo }: PageProps): VNode {
   const trust = useComputed(() => live.trust.value.state)
   const hasPanel = useComputed(() => selected.opened.value !== undefined)
   const header = useRef<HTMLElement>(null)
@@ -49,6 +51,7 @@ export function Page({ live, url, selected, isUnprotected, demo }: PageProps): V
         {demo}
       </header>
       {isUnprotected && <OpenBanner />}
+      {cluster?.banner}
       <main data-trust={trust} data-panel={hasPanel}>
         <Users
           live={live}
@@ -57,6 +60,7 @@ export function Page({ live, url, selected, isUnprotected, demo }: PageProps): V
           hint={<NoUsers url={url} isDemo={demo !== undefined} />}
         />
         <Chart live={live} format={format} />
+        {cluster?.panel}
         <Changes live={live} selected={selected} format={format} />
         <Panel live={live} selected={selected} format={format} />
       </main>

@@ -1,12 +1,14 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
+import { isSameChoice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
-import { type Agreed, type AgreedChoice, type FactLog, NOTHING_AGREED, type Touched } from './log.ts'
+import type { Agreed, AgreedChoice, FactLog, Touched } from './log.ts'
 import type { Member } from './member.ts'
+import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
 import { type Placed, Unplaced } from './unplaced.ts'
 
@@ -27,13 +29,20 @@ export interface MemberAccess {
   time(): number
 }
 
+/** What the log tells about a member of the cluster. */
+export interface LoggedNode {
+  readonly id: NodeId
+  readonly about: NodeAbout | undefined
+  /** When it has last written, in ms since the epoch by the clock of Redis; `undefined` before anything was read. */
+  readonly wroteAt: number | undefined
+  /** How many users have a session on it. */
+  readonly users: number
+}
+
 const NOTHING_APPLIED: Applied = { facts: [], archived: [], forgotten: [], chose: [] }
 const NOTHING_PLACED: Placed = { userIds: [], facts: [] }
 const NOTHING_TOUCHED: Touched = { records: [], forgotten: [] }
 const NONE: readonly never[] = []
-
-/** How many epochs a client may name whose place is told with a later one. */
-const MAX_EPOCHS = 16
 
 /**
  * The log of facts of a node in a cluster: what the node decides is composed and given to the member, which appends it,
@@ -42,16 +51,16 @@ const MAX_EPOCHS = 16
 export class ClusterLog implements FactLog, Host {
   readonly #node: NodeId
   /** Told what happens besides what is about users. */
-  readonly #observe: (event: MemberEvent) => void
+  readonly #observe: (event: NodeEvent) => void
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
   readonly #abouts = new Map<NodeId, NodeAbout>()
-  /** The epochs that this node has seen begin, or has found. The newest is the last. */
-  #epochs: readonly number[] = NONE
   #access: (MemberAccess & { readonly presence: NodePresence }) | undefined
   #applied: (facts: readonly Fact[], agreed: Agreed) => void = () => {}
   /** What was read since the last place. */
   #read: { applied: Applied; placed: Placed; entry: Entry | undefined } = nothingRead()
+  /** Clients are never told a smaller number; see `RESERVED` of the member. */
+  #toldSeq = 0
   readonly #kicking = new Map<UserId, (() => void)[]>()
   #lagMs = 0
 
@@ -59,7 +68,7 @@ export class ClusterLog implements FactLog, Host {
    * @param node a random id of this process
    * @param observe told what the member has told, for the operator
    */
-  constructor(node: NodeId, observe: (event: MemberEvent) => void) {
+  constructor(node: NodeId, observe: (event: NodeEvent) => void) {
     this.#node = node
     this.#observe = observe
     this.#unplaced = new Unplaced({
@@ -91,8 +100,6 @@ export class ClusterLog implements FactLog, Host {
   }
 
   kick(userId: UserId): Promise<void> {
-    // Here at once, also while Redis is away. The other nodes read it in the log.
-    this.#applied([], { ...NOTHING_AGREED, kicked: [userId] })
     this.#say({ kicks: [userId] })
     return new Promise(resolve => {
       this.#kicking.set(userId, [...(this.#kicking.get(userId) ?? []), resolve])
@@ -123,25 +130,24 @@ export class ClusterLog implements FactLog, Host {
   }
 
   /**
-   * Whether a client that was told everything up to a place of any node can continue from there on this one. Numbers
-   * grow over all epochs, so a client may name an earlier epoch with a number of a later one: it was connected when
-   * that one began.
+   * Whether a client that was told everything up to a place of any node can continue from there on this one. A client
+   * that was connected when an epoch began names the earlier one with a number of the later one. It can't continue: its
+   * node may not have been settled yet, and then it has shown users of nodes that were lost.
    */
   recalls({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
-    const told = Number(epoch)
-    if (!this.#epochs.includes(told)) return false
-    const current = this.#epochs.findLast(begin => begin <= seq)
-    return (
-      current !== undefined && current >= told && this.#use().member.canResumeFrom({ epoch: current, seq })
-    )
+    const { member } = this.#use()
+    const current = member.place?.epoch
+    if (current === undefined || epoch !== String(current)) return false
+    return member.canResumeFrom({ epoch: current, seq })
   }
 
-  /** The members of the cluster, what is known about them, and when each has last written, in ms since the epoch. */
-  get nodes(): { readonly id: NodeId; readonly about: NodeAbout | undefined; readonly wroteAt: number }[] {
+  /** The members of the cluster. */
+  get nodes(): LoggedNode[] {
     return Array.from(this.#fold.members(), id => ({
       id,
       about: this.#abouts.get(id),
-      wroteAt: this.#fold.wroteAt(id) ?? 0,
+      wroteAt: this.#fold.wroteAt(id),
+      users: this.#fold.facts(id).size,
     }))
   }
 
@@ -188,16 +194,20 @@ export class ClusterLog implements FactLog, Host {
       case 'placed':
         this.#read.placed = joined(this.#read.placed, this.#unplaced.placed(event.batch))
         break
+      case 'refused':
+        this.#unplaced.refused(event.batch)
+        break
       case 'reached':
         this.#reached(event.place)
         break
       case 'epoch':
-        this.#addEpoch(event.epoch)
         this.#fold.beginEpoch()
         break
-      case 'nodeLost':
+      case 'nodeLost': {
+        const about = this.#abouts.get(event.node)
         this.#abouts.delete(event.node)
-        break
+        return this.#observe({ ...event, about })
+      }
       default:
     }
     this.#observe(event)
@@ -218,7 +228,6 @@ export class ClusterLog implements FactLog, Host {
     const time = this.#use().time()
     this.#abouts.clear()
     for (const [node, about] of loaded.abouts) this.#abouts.set(node, about)
-    if (loaded.epoch !== undefined) this.#addEpoch(loaded.epoch)
     const applied = this.#fold.load(loaded, time)
     const moved: EndedSession[] = []
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
@@ -260,12 +269,26 @@ export class ClusterLog implements FactLog, Host {
     const choices: AgreedChoice[] = []
     for (const userId of new Set([...chose, ...placed.userIds])) {
       if (this.#unplaced.isUnread(userId)) continue
-      choices.push({ userId, shown: this.#fold.of(userId).choice, chosen: this.#fold.chosen(userId) })
+      const chosen = this.#fold.chosen(userId)
+      choices.push({ userId, shown: this.#fold.of(userId).choice, chosen })
+      if (this.#knowsNewer(userId, chosen)) this.#say({ users: [userId] })
     }
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
-    const kicked = (isOther ? entry.body.kicks : undefined) ?? NONE
-    this.#applied(facts, { own: placed.facts, archived, forgotten, choices, moved, kicked, paced, seq })
+    const kicked = entry?.body.kicks ?? NONE
+    const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
+    this.#toldSeq = told ?? this.#toldSeq
+    this.#applied(facts, { own: placed.facts, archived, forgotten, choices, moved, kicked, paced, seq: told })
+  }
+
+  /**
+   * Whether a user who has a session here has made a newer choice than the log has. A node that did not know of the
+   * session has ended that choice.
+   */
+  #knowsNewer(userId: UserId, chosen: KnownChoice | undefined): boolean {
+    const { sessions, madeAt, choice } = this.#use().presence.present(userId)
+    if (!chosen || madeAt <= chosen.madeAt || isSameChoice(choice, chosen.choice)) return false
+    return Object.keys(sessions).length > 0
   }
 
   /** The sessions of this node that were opened later on another one. */
@@ -282,10 +305,6 @@ export class ClusterLog implements FactLog, Host {
       }
     }
     return moved
-  }
-
-  #addEpoch(epoch: number): void {
-    if (!this.#epochs.includes(epoch)) this.#epochs = [...this.#epochs, epoch].slice(-MAX_EPOCHS)
   }
 }
 

@@ -55,6 +55,8 @@ export interface Audit {
  * - `nodeLost`: drop the facts of the node.
  * - `reached`: everything up to this place was applied. What changed since the last place has its number.
  * - `placed`: what was composed with this batch number, and with all before, was applied.
+ * - `refused`: what was composed with this batch number is not in the log, or nobody knows. The number is used again,
+ *   perhaps for something else.
  * - `beat`: an own beat was read back. So many seconds have passed in which Redis and this node worked.
  * - `epoch`: an epoch has begun. What the host holds stays.
  * - `away`: Redis does not answer, so the view is frozen. `back`: it answers again.
@@ -67,7 +69,7 @@ export type MemberEvent =
   | { readonly what: 'assertionBegan' | 'assertionEnded' | 'nodeLost'; readonly node: NodeId }
   | { readonly what: 'entry'; readonly entry: Entry }
   | { readonly what: 'reached'; readonly place: Place }
-  | { readonly what: 'placed'; readonly batch: number }
+  | { readonly what: 'placed' | 'refused'; readonly batch: number }
   | { readonly what: 'epoch'; readonly epoch: number }
   | { readonly what: 'away' | 'back' | 'beat' | 'ready' | 'loading' | 'lostMyself' | 'stopped' }
 

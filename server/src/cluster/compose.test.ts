@@ -6,7 +6,7 @@ import type { UserItems } from './command.ts'
 import { type ChangedUser, composeUser } from './compose.ts'
 import type { EntryKind, FactItem, RegisterItem, RegisterKey } from './entry.ts'
 import { Fold } from './fold.ts'
-import { joinValue } from './registers.ts'
+import { joinValue, splitValue } from './registers.ts'
 
 const T = Date.UTC(2030, 0, 1)
 const ONLINE = { status: 'online' } as const
@@ -74,7 +74,9 @@ function say(
     now?: number
   } = {},
 ): Items {
-  const items = saysOf('ann', user, { fact, isRenamed, at: now }, isAssertion)
+  const over = splitValue(fold.register('n:ann'))?.stamp ?? 0
+  const renamed = isRenamed ? { at: now, over } : undefined
+  const items = saysOf('ann', user, { fact, renamed, at: now }, isAssertion)
   return { facts: items.fact ? [items.fact] : [], registers: items.registers }
 }
 
@@ -209,15 +211,29 @@ describe('the registers', () => {
   test('[R2] a user who goes offline was last seen when any node has heard the user', () => {
     place(HERE)
     const gone = { ...GONE, lastSeen: T + 5 }
-    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 1) })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 5) })
     append('b', { facts: [['ann', { p: 1, n: 0, h: T + 7, s: {} }, 'opened']] })
-    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 7, T + 1) })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 7, T + 7) })
     // A time that this node wrote is replaced, also by an earlier one.
-    expect(registersOf(place({ ...GONE, lastSeen: T + 9 }))).toEqual({ 's:ann': value(T + 9, T + 1) })
+    expect(registersOf(place({ ...GONE, lastSeen: T + 9 }))).toEqual({ 's:ann': value(T + 9, T + 9) })
     append('b', { facts: [['ann', null, 'left']] })
-    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 2) })
-    append('b', { registers: [['s:ann', value(T + 8, T + 4, 'b')]] })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 10) })
+    append('b', { registers: [['s:ann', value(T + 8, T + 14, 'b')]] })
     expect(registersOf(say(gone))).toEqual({})
+  })
+
+  test('[R2] a node that is behind replaces no later sign of life that others have said', () => {
+    place(HERE)
+    const [late] = say({ ...GONE, lastSeen: T + 2 }, { now: T + 50 }).registers
+    append('b', { registers: [['s:ann', value(T + 9, T + 9, 'b')]] })
+    append('a', { facts: [['ann', null, 'left']], registers: late ? [late] : [] })
+    expect(fold.of('ann').lastSeen).toBe(T + 9)
+  })
+
+  test('[R2] while another node shows a user, a node says no earlier time than it has said', () => {
+    append('b', { facts: [['ann', { p: 1, n: 0, h: T + 1, s: {} }, 'opened']] })
+    append('a', { registers: [['s:ann', value(T + 9, T + 9)]] })
+    expect(registersOf(say({ ...GONE, lastSeen: T + 1 }))).toEqual({})
   })
 
   test('[R4] while a user is hidden, no node says when the user was last seen', () => {
@@ -225,7 +241,7 @@ describe('the registers', () => {
     append('b', { facts: [['ann', { p: 1, n: 1, h: T + 3, s: {} }, 'opened']] })
     const said = { sessions: 'active', choice: HIDDEN } as const
     const hidden = { ...HERE, said, choice: HIDDEN, madeAt: T, isVisible: false, lastSeen: T + 1 }
-    expect(registersOf(place(hidden))['s:ann']).toBe(value(T + 3, T + 1))
+    expect(registersOf(place(hidden))['s:ann']).toBe(value(T + 3, T + 3))
     append('b', { facts: [['ann', { p: 1, n: 1, h: T + 9, s: {} }, 'active']] })
     append('b', {}, 'beat', T + 90_000)
     expect(registersOf(say({ ...hidden, lastSeen: T + 3 }))).toEqual({})
@@ -237,6 +253,34 @@ describe('the registers', () => {
     expect(Object.keys(registersOf(say(unseen)))).toEqual(['c:ann', 'v:ann'])
     place({ ...HERE, username: 'Ann' }, true)
     expect(registersOf(say(GONE))).toEqual({ 'n:ann': value(null, T + 1), 's:ann': value(null, T + 1) })
+  })
+
+  test('a node that has not taken a newer choice does not say what is shown', () => {
+    place({ ...HERE, choice: BUSY, madeAt: T, said: { ...HERE.said, choice: BUSY } })
+    append('b', {
+      registers: [
+        ['c:ann', value({ ...HIDDEN, madeAt: T + 5 }, T + 5, 'b')],
+        ['v:ann', value(HIDDEN, T + 5, 'b')],
+      ],
+    })
+    const late = { ...HERE, choice: BUSY, madeAt: T, said: { ...HERE.said, choice: BUSY } }
+    expect(registersOf(say(late))).toEqual({})
+    expect(registersOf(say(late, { isAssertion: true }))['v:ann']).toBe(value(HIDDEN, T + 5, 'b'))
+    // The negative control: a node that knows it decides what is shown.
+    const known = { ...late, choice: HIDDEN, madeAt: T + 5 }
+    expect(registersOf(say(known))['v:ann']).toBe(value(BUSY, T + 6))
+  })
+
+  test('a name does not replace one that another node has said after it was decided', () => {
+    append('b', { registers: [['n:ann', value('Ann', T, 'b')]] })
+    const changed = { fact: undefined, renamed: { at: T + 5, over: T }, at: T + 30 }
+    const anna = { ...HERE, username: 'Anna' }
+    const saysName = () => saysOf('ann', anna, changed).registers.some(([key]) => key === 'n:ann')
+    expect(saysName()).toBe(true)
+    append('b', { registers: [['n:ann', value('Annie', T + 5, 'b')]] })
+    expect(saysName()).toBe(true)
+    append('b', { registers: [['n:ann', value('Annie', T + 6, 'b')]] })
+    expect(saysName()).toBe(false)
   })
 
   test('an assertion repeats what the log has', () => {
@@ -264,14 +308,14 @@ test('[R2 R4] before a node is lost, the judge says when its visible users were 
   ]
   append('b', { facts, registers })
   append('b', {}, 'beat', T + 40_000)
-  const changed = { fact: undefined, isRenamed: false, at: T + 50_000 }
+  const changed = { fact: undefined, renamed: undefined, at: T + 50_000 }
   const said = ['ann', 'bob', 'eve', 'joe', 'kim'].map(userId => {
     const lastSeen = fold.of(userId).lastSeen
     return saysOf(userId, { ...GONE, lastSeen }, changed)
   })
   expect(said.flatMap(({ registers }) => registers)).toEqual([
-    ['s:ann', value(T + 10_000, T + 50_000)],
-    ['s:bob', value(T, T + 50_000)],
+    ['s:ann', value(T + 10_000, T + 10_000)],
+    ['s:bob', value(T)],
   ])
   // Only the node itself says facts.
   expect(said.map(({ fact }) => fact)).toEqual(said.map(() => undefined))

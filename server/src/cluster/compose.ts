@@ -5,7 +5,7 @@ import type { PresentUser } from '../presence/here.ts'
 import type { UserItems } from './command.ts'
 import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { joinValue, splitValue } from './registers.ts'
+import { joinValue, type RegisterKind, splitValue } from './registers.ts'
 
 export const KINDS = ['c', 'v', 'n', 's'] as const
 
@@ -24,12 +24,20 @@ export interface ComposePort {
   wasSaid(): boolean
 }
 
+/** A name that this node has decided. */
+export interface Renamed {
+  /** When it was decided, in ms since the epoch by the clock of Redis. */
+  readonly at: number
+  /** The stamp of the name that it replaces. A name that another node has said later than that and `at` is newer. */
+  readonly over: number
+}
+
 /** What has changed of a user. */
 export interface ChangedUser {
   /** The newest fact that was decided; `undefined` if only sessions have changed. */
   readonly fact: Fact | undefined
-  /** Whether this node decides the name. Otherwise it must not replace a name that another node has said meanwhile. */
-  readonly isRenamed: boolean
+  /** Set if this node decides the name. Otherwise it must not replace a name that another node has said meanwhile. */
+  readonly renamed: Renamed | undefined
   /**
    * When that was decided, in ms since the epoch by the clock of Redis. It is the time of the stamps of name and
    * `lastSeen`. That of a choice is the time when it was made, so an older choice that reaches the log late, or ends,
@@ -49,7 +57,7 @@ export interface ChangedUser {
  */
 export function composeUser(
   userId: UserId,
-  { fact, isRenamed, at }: ChangedUser,
+  { fact, renamed, at }: ChangedUser,
   port: ComposePort,
   isAssertion = false,
 ): UserItems {
@@ -57,11 +65,17 @@ export function composeUser(
   const registers: RegisterItem[] = []
   const repeated = new Set<RegisterKey>(isAssertion ? KINDS.map(kind => `${kind}:${userId}` as const) : [])
   let isChosen = false
-  for (const [key, json] of contentsOf(userId, user, isRenamed, port)) {
+  for (const [key, json] of contentsOf(userId, user, renamed, port)) {
     // A choice that was made again is shown again, with its stamp: an older one must not replace it.
-    const isChoice = key.startsWith('c:') || key.startsWith('v:')
     const isAgain = isChosen && key.startsWith('v:')
-    const register = registerOf(key, json, isChoice ? user.madeAt : at, port, isAgain)
+    // What a node that is behind says late must not win against what others have said meanwhile.
+    const times = {
+      c: user.madeAt,
+      v: user.madeAt,
+      n: renamed?.at ?? at,
+      s: Number(json) || at,
+    } satisfies Record<RegisterKind, number>
+    const register = registerOf(key, json, times[key[0] as RegisterKind], port, isAgain)
     if (!register) continue
     if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
     registers.push(register)
@@ -91,25 +105,35 @@ function factOf({ said, connections, sessions, lastSeen, isHere }: PresentUser):
 function contentsOf(
   userId: UserId,
   user: PresentUser,
-  isRenamed: boolean,
+  renamed: Renamed | undefined,
   port: ComposePort,
 ): [RegisterKey, string][] {
   const { said, choice, madeAt, lastSeen, username, isVisible } = user
   const contents: [RegisterKey, string][] = []
-  if (decidesChoice(userId, user, port)) contents.push([`c:${userId}`, jsonOf(choice, madeAt)])
-  // While this node shows no session, it does not decide what others see.
-  if (said.sessions !== 'none') contents.push([`v:${userId}`, jsonOf(said.choice)])
+  const decides = decidesChoice(userId, user, port)
+  if (decides) contents.push([`c:${userId}`, jsonOf(choice, madeAt)])
+  // While this node shows no session, it does not decide what others see. Neither does it if it has not taken a newer
+  // choice, by which the user may hide: a node that stops takes none any more.
+  const isCurrent = decides || isSameChoice(choice, port.fold.chosen(userId)?.choice ?? NO_CHOICE)
+  if (said.sessions !== 'none' && isCurrent) contents.push([`v:${userId}`, jsonOf(said.choice)])
   if (lastSeen === undefined) {
     // Others have never seen the user, or the user was forgotten.
     contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
     return contents
   }
-  if (isRenamed) contents.push([`n:${userId}`, JSON.stringify(username ?? null)])
+  if (renamed && !isNewerKnown(userId, renamed, port))
+    contents.push([`n:${userId}`, JSON.stringify(username ?? null)])
   // Of a visible user only the first time is said: others know the user, even if this node is lost at once.
   const isFirst = contentOf(`s:${userId}`, port.fold) === 'null'
   if (isFirst || !isVisible)
     contents.push([`s:${userId}`, JSON.stringify(lastSeenOf(userId, lastSeen, port))])
   return contents
+}
+
+/** Whether another node has said a name after this node had decided one, which may have been cut from the others. */
+function isNewerKnown(userId: UserId, { at, over }: Renamed, { node, fold }: ComposePort): boolean {
+  const known = splitValue(fold.register(`n:${userId}`))
+  return known !== undefined && known.node !== node && known.stamp > Math.max(at, over)
 }
 
 /**
@@ -136,11 +160,12 @@ function decidesChoice(
  */
 function lastSeenOf(userId: UserId, lastSeen: number, { node, fold }: ComposePort): number {
   const key = `s:${userId}` as const
-  const isOwn = splitValue(fold.register(key))?.node === node
-  const known = isOwn ? 'null' : contentOf(key, fold)
   const isVisible = presenceOf(fold.of(userId)).status !== 'offline'
-  const heard = isVisible ? (fold.signOfLife(userId, node) ?? 0) : 0
-  return Math.max(lastSeen, heard, Number(JSON.parse(known)))
+  const heard = isVisible ? fold.signOfLife(userId, node) : undefined
+  // While another node shows the user, that node knows less of the user than this one has written.
+  const isOwn = splitValue(fold.register(key))?.node === node && heard === undefined
+  const known = isOwn ? 'null' : contentOf(key, fold)
+  return Math.max(lastSeen, heard ?? 0, Number(JSON.parse(known)))
 }
 
 /** A value that replaces the known one; `undefined` if the log has this content and it need not be said again. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Command, Host } from './command.ts'
+import type { Command, Host, MemberEvent } from './command.ts'
 import { Member } from './member.ts'
 
 /** A host without users and registers. */
@@ -51,4 +51,34 @@ test('a connection on which Redis does not tell its time is given up', () => {
   const later = member.entriesRead(idOf(commands, 'read'), [entry], 6)
   for (let now = 50; now <= 5_000; now += 50) later.push(...member.tick(now))
   expect(idOf(later, 'connect')).toBeDefined()
+})
+
+/** A member that has read up to `END` and asserts, and what it has told its host. */
+function joining() {
+  const told: MemberEvent[] = []
+  const host = { ...HOST, happened: (event: MemberEvent) => void told.push(event) }
+  const member = new Member({ node: 'one', about: { name: 'one', version: '1' } }, host)
+  const server = 'same'
+  const first = member.connected(idOf(member.start(1), 'connect'), { server, end: END }, 2)
+  member.toldTime(idOf(first, 'time'), BEFORE, 2)
+  const [nodes, abouts, facts, registers] = [new Map(), new Map(), new Map(), new Map()]
+  const loaded = { end: END, epoch: END.epoch, server, nodes, abouts, facts, registers }
+  return { member, told, commands: member.loaded(idOf(first, 'load'), loaded, 3) }
+}
+
+test('the host is told that a batch was refused, because its number is used again for something else', () => {
+  const { member, told, commands } = joining()
+  member.answered(idOf(commands, 'append'), { reply: 'epoch', epoch: 900 }, 4)
+  expect(told).toContainEqual({ what: 'refused', batch: 1 })
+  expect(told.filter(({ what }) => what === 'placed')).toEqual([])
+})
+
+test('an epoch that began with smaller numbers than were told is replaced', () => {
+  const { member, commands } = joining()
+  const body = { format: 1, at: BEFORE, facts: [], registers: [], again: true } as const
+  const entry = { place: { epoch: 1_001, seq: 999 }, node: 'two', batch: 1, kind: 'epoch', body } as const
+  const read = member.entriesRead(idOf(commands, 'read'), [entry], 4)
+  const later = [...read, ...member.answered(idOf(commands, 'append'), { reply: 'epoch', epoch: 1_001 }, 5)]
+  const append = later.find(command => command.do === 'append')
+  expect(append).toMatchObject({ request: { kind: 'epoch', epoch: 1_001 } })
 })

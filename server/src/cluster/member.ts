@@ -45,11 +45,15 @@ const AUDIT_MS = 60_000
 const AUDIT_AFTER_ASSERTION_MS = 2_000
 /** In a younger epoch, the other members may not have asserted what they know. */
 const YOUNG_MS = 5_000
+/** A node waits so long for the other members before it is ready, in ms: one of them may be dead. */
+const SETTLE_MS = 3_000
 const KEEP_MS = 120_000
 /** After a longer absence, a node counts as one that joins for the first time. */
 const ABSENT_MS = 9_000
 /** So many registers are written back in one step. */
 const WRITE_BACK = 500
+/** Clients may have been told so many numbers after the greatest one, while the numbers of the log went back. */
+const RESERVED = 1_000
 const BEFORE_ALL: Place = { epoch: 0, seq: 0 }
 
 /** An append that was sent and not answered. */
@@ -92,6 +96,7 @@ export class Member {
 
   // Reading
   #place: Place | undefined
+  #greatestSeq = 0
   #readId: number | undefined
   #readAt = 0
   #entriesAt = Number.NEGATIVE_INFINITY
@@ -123,6 +128,8 @@ export class Member {
   /** When this process joined first, also after a long absence. */
   #startedAt: number | undefined
   #endBatch = 0
+  /** When the last assertion was read back. */
+  #assertedAt = 0
   /** An epoch has to begin. `current` is the epoch that it must replace. */
   #epochWanted: { readonly current: number | undefined } | undefined
   /** An epoch has begun that this node has not read yet. Nothing can be appended before. */
@@ -266,7 +273,7 @@ export class Member {
       this.#loadId = undefined
       this.#readAt = now
       this.#epochToRead = undefined
-      const { end, epoch, server, nodes } = loaded
+      const { end, epoch, server } = loaded
       if (this.#place && (!end || isBefore(end, this.#place))) {
         // Redis has lost what this node knows, so this node keeps it.
         return this.#wantEpoch(epoch)
@@ -274,8 +281,9 @@ export class Member {
       if (!end || epoch === undefined || server !== this.#server) this.#wantEpoch(epoch)
       else if (this.#place && epoch > this.#place.epoch) this.#epochWanted = undefined
       this.#place = end ?? BEFORE_ALL
+      if (end) this.#passed(end)
       this.#clock.seen(this.#place.epoch, now)
-      this.#members.load(nodes, this.#clock.at(now))
+      this.#members.load(loaded, this.#clock.at(now))
       this.#toLose.clear()
       this.#host.happened({ what: 'loaded', loaded })
       this.#assert()
@@ -342,6 +350,14 @@ export class Member {
   /** Whether this node has told the others all it knows, and nothing has to be appended. */
   get isQuiet(): boolean {
     return this.#assertion === 'done' && !this.#hasContent && this.#sent?.kind !== 'say' && !this.#epochWanted
+  }
+
+  /**
+   * How many own beats were read back since the last entry of a member. While Redis or this node stands still, it does
+   * not grow.
+   */
+  missedBeats(node: NodeId): number {
+    return this.#members.missedBeats(node)
   }
 
   /** Whether this node does what one node has to do for all: the member that joined first. */
@@ -469,6 +485,7 @@ export class Member {
     this.#place = place
     this.#clock.seen(Math.max(body.at, place.epoch), this.#now)
     if (kind === 'epoch') this.#epochBegan(place.epoch)
+    this.#passed(place)
     const wasWrittenBack = this.#members.isWrittenBack
     const isMissing = node !== '' && this.#members.read(entry, this.#clock.at(this.#now))
     this.#toLose.delete(node)
@@ -482,9 +499,31 @@ export class Member {
     const knowsEpoch = !this.#epochWanted && this.#epochToRead === undefined && this.#members.isWrittenBack
     const isSettled = this.#assertion === 'done' && this.#members.areComplete && knowsEpoch
     if (isSettled) this.#settledSince ??= place
+    if (isOwn && kind === 'beat' && body.at - place.epoch >= YOUNG_MS) this.#readyIfSettled()
     this.#host.happened({ what: 'reached', place })
     if (this.#now - (this.#past.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= BEAT_MS) {
       this.#past.push({ place, at: this.#now })
+    }
+  }
+
+  /** A client that is welcomed before this node is settled is told a place that no other node knows. */
+  #readyIfSettled(): void {
+    if (this.#isReady || this.#assertion !== 'done') return
+    if (!this.#settledSince && this.#now - this.#assertedAt < SETTLE_MS) return
+    this.#isReady = true
+    this.#host.happened({ what: 'ready' })
+  }
+
+  /**
+   * Numbers grow over all epochs, because clients are told only numbers while they are connected. An epoch that began
+   * with a smaller one is replaced: Redis has lost writes, and its clock was set back.
+   */
+  #passed({ epoch, seq }: Place): void {
+    if (seq >= this.#greatestSeq) {
+      this.#greatestSeq = seq
+    } else if (!this.#epochWanted) {
+      this.#wantEpoch(epoch)
+      this.#greatestSeq += RESERVED
     }
   }
 
@@ -527,10 +566,6 @@ export class Member {
     if (kind === 'beat') {
       this.#beat = 'none'
       this.#members.beat(body.at)
-      if (!this.#isReady && this.#assertion === 'done' && body.at - place.epoch >= YOUNG_MS) {
-        this.#isReady = true
-        this.#host.happened({ what: 'ready' })
-      }
       this.#host.happened({ what: 'beat' })
       for (const node of this.#members.silent(this.#graceBeats(body.at))) {
         if (node !== this.#options.node) this.#toLose.add(node)
@@ -538,6 +573,7 @@ export class Member {
     }
     if (kind === 'end' && this.#assertion === 'ending' && batch === this.#endBatch) {
       this.#assertion = 'done'
+      this.#assertedAt = this.#now
       this.#beat = 'none'
       this.#auditAt = this.#now + AUDIT_AFTER_ASSERTION_MS
     }
@@ -638,7 +674,7 @@ export class Member {
     if (kind === 'epoch') {
       const current = this.#epochWanted?.current
       const body: EntryBody = { ...empty, again: true, since: this.#since }
-      const newEpoch = Math.max(at, place.epoch + 1, place.seq + 1, (current ?? 0) + 1)
+      const newEpoch = Math.max(at, place.epoch + 1, this.#greatestSeq + 1, (current ?? 0) + 1)
       return { ...request, epoch: current, newEpoch, server: this.#server ?? '', body }
     }
     const [subject = ''] = kind === 'lost' ? this.#toLose : []
@@ -726,8 +762,11 @@ export class Member {
 
   /** The append on its way is not in the log, or nobody knows. */
   #refused(): void {
-    if (this.#sent?.kind === 'beat') this.#beat = 'due'
+    if (!this.#sent) return
+    const { kind, batch } = this.#sent
+    if (kind === 'beat') this.#beat = 'due'
     this.#sent = undefined
     this.#outbox.refused()
+    this.#host.happened({ what: 'refused', batch })
   }
 }

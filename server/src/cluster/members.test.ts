@@ -17,7 +17,7 @@ function silentAfter(members: Members, beats: number, atLeast?: number): string[
 
 test('[N2] a member is lost after nine beats of the judge, and after fifteen if it has said that it stops', () => {
   const members = new Members()
-  members.load(new Map([['dead', 1]]), T)
+  members.load({ nodes: new Map([['dead', 1]]), abouts: new Map(), epoch: 1 }, T)
   members.read(entry('stops', 'left', T), T)
   expect(silentAfter(members, 8)).toEqual([])
   members.beat(T + 9_000)
@@ -30,7 +30,7 @@ test('[N2] a member is lost after nine beats of the judge, and after fifteen if 
 
 test('[R3] after a restart of all nodes, the former ones get more beats', () => {
   const members = new Members()
-  members.load(new Map([['dead', 1]]), T)
+  members.load({ nodes: new Map([['dead', 1]]), abouts: new Map(), epoch: 1 }, T)
   expect(silentAfter(members, 29, 30)).toEqual([])
   members.beat(T + 30_000)
   expect(members.silent(30)).toEqual(['dead'])
@@ -38,17 +38,29 @@ test('[R3] after a restart of all nodes, the former ones get more beats', () => 
 
 test('[R3] a restart of all nodes is one where every node that writes has joined after that time', () => {
   const members = new Members()
-  members.load(
-    new Map([
-      ['dead', 1],
-      ['old', 1],
-    ]),
-    T,
-  )
+  const nodes = new Map([
+    ['dead', 1],
+    ['old', 1],
+  ])
+  members.load({ nodes, abouts: new Map(), epoch: 1 }, T)
   members.read(entry('own', 'join', T, T), T)
   // A member that has not written since the load says nothing about it.
   expect([T - 1, T].map(time => members.haveJoinedAfter(time))).toEqual([true, false])
   // Negative control: one that was there before.
   members.read(entry('old', 'beat', T, T - 60_000), T)
   expect(members.haveJoinedAfter(T - 1)).toBe(false)
+})
+
+test('own beats that are read back count as missed by others until they write, and time does not', () => {
+  const members = new Members()
+  members.read(entry('b', 'beat', 1_000), 1_000)
+  expect(members.missedBeats('b')).toBe(0)
+  for (const at of [2_000, 3_000, 4_000]) members.beat(at)
+  expect(members.missedBeats('b')).toBe(3)
+  // After an hour without own beats, while Redis did not answer.
+  members.beat(3_604_000)
+  expect(members.missedBeats('b')).toBe(4)
+  members.read(entry('b', 'beat', 3_604_100), 3_604_100)
+  expect(members.missedBeats('b')).toBe(0)
+  expect(members.missedBeats('nobody')).toBe(0)
 })

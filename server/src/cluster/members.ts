@@ -1,4 +1,4 @@
-import type { Entry, NodeId } from './entry.ts'
+import type { Entry, Loaded, NodeId } from './entry.ts'
 
 /** A member is lost when it has missed this many beats, in beats of the judge. */
 const LOST_AFTER_BEATS = 9
@@ -23,6 +23,8 @@ interface Known {
   /** When it joined first; `undefined` if that is not known. */
   since: number | undefined
   hasLeft: boolean
+  /** When it has left, by the clock of Redis, if that was before this node loaded. */
+  leftBefore: number | undefined
   /**
    * Whether the facts of the node are complete here: it has asserted them in this epoch, or this node has read all that
    * it ever said.
@@ -91,6 +93,7 @@ export class Members {
       missed: 0,
       lastAt: at,
       since: body.since ?? known?.since,
+      leftBefore: known?.leftBefore,
       hasLeft: kind === 'left' || (known?.hasLeft === true && kind !== 'join'),
       isComplete,
       // A node that finds something to add asserts again.
@@ -110,11 +113,17 @@ export class Members {
     for (const known of this.#known.values()) if (at >= known.lastAt + BEAT_MS) known.missed++
   }
 
+  /** How many own beats were read back since the last entry of a member. */
+  missedBeats(node: NodeId): number {
+    return this.#known.get(node)?.missed ?? 0
+  }
+
   /** The members that are lost, if a member may miss at least this many beats. */
   silent(atLeast = 0): NodeId[] {
     const silent: NodeId[] = []
-    for (const [node, { missed, hasLeft }] of this.#known) {
-      const beats = hasLeft ? LOST_AFTER_BEATS_IF_LEFT : LOST_AFTER_BEATS
+    for (const [node, { missed, hasLeft, leftBefore = this.#beatAt }] of this.#known) {
+      const isTimeOver = !hasLeft || this.#beatAt - leftBefore >= LOST_AFTER_BEATS_IF_LEFT * BEAT_MS
+      const beats = isTimeOver ? LOST_AFTER_BEATS : LOST_AFTER_BEATS_IF_LEFT
       if (missed >= Math.max(beats, atLeast)) silent.push(node)
     }
     return silent
@@ -150,13 +159,20 @@ export class Members {
     }
   }
 
-  /** Replaces all members by those that Redis knows, at a time of the clock of Redis. */
-  load(nodes: ReadonlyMap<NodeId, number>, at: number): void {
+  /**
+   * Replaces all members by those that Redis knows, at a time of the clock of Redis. A member that has stopped in this
+   * epoch will say nothing more, and had said everything before.
+   */
+  load({ nodes, abouts, epoch }: Pick<Loaded, 'nodes' | 'abouts' | 'epoch'>, at: number): void {
     const before = new Map(this.#known)
     this.#known.clear()
     this.#isWrittenBack = false
     for (const [node, batch] of nodes) {
       this.#add(node, { batch, next: batch + 1, since: before.get(node)?.since, at })
+      const left = abouts.get(node)?.left
+      if (left === undefined) continue
+      const isComplete = left >= (epoch ?? left)
+      Object.assign(this.#known.get(node) as Known, { hasLeft: true, leftBefore: left, isComplete })
     }
   }
 
@@ -169,6 +185,7 @@ export class Members {
       missed: 0,
       lastAt: at,
       hasLeft: false,
+      leftBefore: undefined,
       isComplete: false,
       hasCompared: false,
     })

@@ -1,9 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { ClusterLog, type NodePresence } from './cluster-log.ts'
-import type { MemberEvent } from './command.ts'
 import type { NodeId } from './entry.ts'
 import { Member } from './member.ts'
-import type { NodeObserver, NodeState } from './node-state.ts'
+import {
+  type NodeEvent,
+  type NodeFigures,
+  type NodeObserver,
+  type NodeState,
+  nameOf,
+  type ReportedNode,
+} from './node-state.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
 import { checkRedis } from './redis-check.ts'
 import { RedisLink } from './redis-link.ts'
@@ -23,7 +29,7 @@ export interface NodeOptions {
 }
 
 /** One node of a cluster: its log of facts, its member, and the connection to Redis. */
-export class ClusterNode {
+export class ClusterNode implements ReportedNode {
   readonly id: NodeId = randomBytes(9).toString('base64url')
   readonly log: ClusterLog
   readonly #options: NodeOptions
@@ -70,7 +76,26 @@ export class ClusterNode {
   get state(): NodeState {
     const { isReady } = this.#member
     const { lastFailure } = this.#link
-    return { isReady, awaySince: this.#awaySince, epochs: this.#epochs, lost: this.#lost, lastFailure }
+    const now = this.#options.steady()
+    return {
+      isReady,
+      awayMs: this.#awaySince === undefined ? undefined : now - this.#awaySince,
+      epochs: this.#epochs,
+      lost: this.#lost,
+      lastFailure: lastFailure && { text: lastFailure.text, ageMs: now - lastFailure.at },
+    }
+  }
+
+  get figures(): NodeFigures {
+    const { time } = this
+    const members = this.log.nodes.map(({ wroteAt, ...node }) => ({
+      ...node,
+      beatAgeMs: time === undefined || wroteAt === undefined ? undefined : Math.max(0, time - wroteAt),
+      missedBeats: this.#member.missedBeats(node.id),
+    }))
+    members.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a.id, b.id))
+    const { appends, ignored } = this.#link
+    return { members, appends, lagMs: this.log.lagMs, ignored: ignored + this.log.ignored }
   }
 
   /** Tells the other nodes that this one stops, so that they wait longer for its clients. Resolves when they know. */
@@ -104,12 +129,19 @@ export class ClusterNode {
     }
   }
 
-  #happened(event: MemberEvent): void {
+  #happened(event: NodeEvent): void {
     if (event.what === 'away') this.#awaySince = this.#options.steady()
     if (event.what === 'back') this.#awaySince = undefined
     if (event.what === 'epoch') this.#epochs++
-    if (event.what === 'nodeLost') this.#lost++
+    if (event.what === 'nodeLost' && event.node !== this.id && event.about?.left === undefined) this.#lost++
     if (event.what === 'stopped') this.#stopped?.()
     this.#observer?.happened(event)
   }
+}
+
+const names = new Intl.Collator('en', { numeric: true })
+
+/** So that `node-2` comes before `node-10`. */
+function compare(one: string, other: string): number {
+  return names.compare(one, other)
 }

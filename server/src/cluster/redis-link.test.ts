@@ -116,6 +116,37 @@ describe('commands', () => {
     await link.close()
   })
 
+  test('appends are counted by their reply, and those without one as failed', async () => {
+    const { member, link, connection, connections } = await connected()
+    connection.answerOf('append').resolve({ reply: 'alive' })
+    await settle()
+    expect(link.appends).toEqual({ appended: 0, duplicate: 0, epoch: 0, lost: 0, alive: 1, failed: 0 })
+    for (const error of [refusal('OOM'), new Error('Command timed out')]) {
+      member.asks.set('disconnected', [{ do: 'connect', id: 9 }])
+      member.asks.set('connected', ALL)
+      connections.at(-1)?.break()
+      await vi.advanceTimersByTimeAsync(400)
+      connections.at(-1)?.answerOf('append').reject(error)
+      await settle()
+    }
+    expect(link.appends).toMatchObject({ appended: 0, alive: 1, failed: 2 })
+    await link.close()
+  })
+
+  test('what a connection has ignored still counts on the next one', async () => {
+    const { member, link, connection, connections } = await connected()
+    connection.ignored = 2
+    expect(link.ignored).toBe(2)
+    member.asks.set('disconnected', [{ do: 'connect', id: 9 }])
+    connection.break()
+    await vi.advanceTimersByTimeAsync(400)
+    const next = connections.at(-1) as FakeConnection
+    expect([next === connection, link.ignored]).toEqual([false, 2])
+    next.ignored = 1
+    expect(link.ignored).toBe(3)
+    await link.close()
+  })
+
   test('late answers are given, and late errors are not', async () => {
     const { member, link, connection, connections } = await connected()
     member.asks.set('changed', [{ do: 'connect', id: 9 }])

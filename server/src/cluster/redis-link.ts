@@ -1,5 +1,5 @@
 import type { Command, ServerInfo } from './command.ts'
-import type { NodeId } from './entry.ts'
+import type { AppendReply, NodeId } from './entry.ts'
 import type { Member } from './member.ts'
 import type { Changed } from './outbox.ts'
 import type { RedisConnection, RedisInfo } from './redis.ts'
@@ -46,6 +46,9 @@ export interface RedisFailure {
   readonly at: number
 }
 
+/** How an append ended: what the script has answered, or `failed` if there was no answer or an error. */
+export type AppendOutcome = AppendReply['reply'] | 'failed'
+
 /** How long one try to connect may take, in ms. */
 const TRY_MS = 1_500
 /** How long the wait between two tries is, in ms. It is random, so that nodes do not come in step. */
@@ -76,6 +79,16 @@ export class RedisLink {
   readonly #closing = new Set<Promise<unknown>>()
   #isClosed = false
   #lastFailure: RedisFailure | undefined
+  readonly #appends: Record<AppendOutcome, number> = {
+    appended: 0,
+    duplicate: 0,
+    epoch: 0,
+    lost: 0,
+    alive: 0,
+    failed: 0,
+  }
+  /** What earlier connections have ignored. */
+  #ignoredBefore = 0
   readonly #reportedAt = new Map<string, number>()
 
   constructor(options: RedisLinkOptions) {
@@ -109,6 +122,16 @@ export class RedisLink {
   /** Why Redis could not be used, the last time. It stays when Redis can be used again. */
   get lastFailure(): RedisFailure | undefined {
     return this.#lastFailure
+  }
+
+  /** How many appends have ended in each way. */
+  get appends(): Readonly<Record<AppendOutcome, number>> {
+    return this.#appends
+  }
+
+  /** How many entries and rows were ignored on all connections; see `RedisConnection.ignored`. */
+  get ignored(): number {
+    return this.#ignoredBefore + (this.#connection?.ignored ?? 0)
   }
 
   // Inputs
@@ -165,7 +188,7 @@ export class RedisLink {
     if (!connection) return
     switch (command.do) {
       case 'append':
-        return this.#carry(connection, id, connection.append(command.request), (reply, now) =>
+        return this.#carry(connection, id, this.#counted(connection.append(command.request)), (reply, now) =>
           member.answered(id, reply, now),
         )
       case 'read':
@@ -181,6 +204,14 @@ export class RedisLink {
           member.audited(id, audit, now),
         )
     }
+  }
+
+  #counted(answer: Promise<AppendReply>): Promise<AppendReply> {
+    answer.then(
+      ({ reply }) => this.#appends[reply]++,
+      () => this.#appends.failed++,
+    )
+    return answer
   }
 
   #carry<Answer>(
@@ -210,7 +241,9 @@ export class RedisLink {
     clearTimeout(this.#pause)
     const connection = this.#connection
     this.#connection = undefined
-    if (connection) this.#until(connection.close())
+    if (!connection) return
+    this.#ignoredBefore += connection.ignored
+    this.#until(connection.close())
   }
 
   /** A connection has closed or does not work any more. */

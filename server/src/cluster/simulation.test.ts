@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { Presence } from '../presence/presence.ts'
+import { ClusterLog } from './cluster-log.ts'
 import { Member } from './member.ts'
 import { RedisModel } from './redis.model.ts'
 import { FAULTS, simulate } from './testing/simulation.ts'
@@ -13,11 +15,11 @@ const EACH_FAULT = 100
 
 test(
   `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth [I1 I2 I3 N1]`,
-  () => {
+  async () => {
     const faults = new Map<string, number>()
     let resumed = 0
     for (let seed = FROM; seed < FROM + COUNT; seed++) {
-      const result = simulate(seed, { Member, RedisModel })
+      const result = await simulate(seed, { Member, RedisModel, ClusterLog, Presence })
       const isPrinted = result.violation !== undefined || ONE !== undefined
       if (isPrinted) process.stdout.write(`${result.history.join('\n')}\n`)
       if (result.violation !== undefined) throw new Error(`SEED=${seed}: ${result.violation}`)

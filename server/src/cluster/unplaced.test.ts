@@ -5,7 +5,7 @@ import type { PresentUser } from '../presence/here.ts'
 import { fact, T } from '../presence/testing/scenario.ts'
 import type { UserItems } from './command.ts'
 import { Fold } from './fold.ts'
-import { splitValue } from './registers.ts'
+import { joinValue, splitValue } from './registers.ts'
 import { Unplaced } from './unplaced.ts'
 
 const BUSY = { status: 'busy' } as const
@@ -170,4 +170,44 @@ test('an assertion has all that a node knows, with the registers that the log ha
   expect([ann.fact?.[0], bob.fact?.[0]]).toEqual(['ann', 'bob'])
   expect([...ann.registers, ...bob.registers].map(([key]) => key)).toEqual(['s:ann', 's:bob'])
   expect(ann.registers[0]?.[1]).toBe(fold.register('s:ann'))
+})
+
+test('what was refused is not placed, even if its batch number is used again for something else', () => {
+  const first = fact('ann')
+  let isPlaced = false
+  unplaced.add([first], { records: [], forgotten: [] }, () => (isPlaced = true))
+  unplaced.compose('ann', 1)
+  unplaced.refused(1)
+  // An epoch began with the same batch number. It says nothing of users.
+  expect(unplaced.placed(1)).toEqual({ userIds: [], facts: [] })
+  expect([isPlaced, unplaced.isUnread('ann')]).toEqual([false, true])
+  unplaced.compose('ann', 2)
+  expect(unplaced.placed(2)).toEqual({ userIds: ['ann'], facts: [first] })
+  expect([isPlaced, unplaced.isUnread('ann')]).toEqual([true, false])
+})
+
+test('a user of a refused batch who is gone is still said, because the log may have the user', () => {
+  unplaced.compose('ann', 1)
+  unplaced.refused(1)
+  users.set('ann', { isHere: false })
+  expect(unplaced.compose('ann', 2).fact).toEqual(['ann', null, 'left'])
+})
+
+test('a name that another node said meanwhile is not replaced by the name of an earlier fact', () => {
+  const nameOf = (items: UserItems) => contentsOf(items)['n']
+  add([fact('ann', { username: 'Ann' })])
+  users.set('ann', { username: 'Ann' })
+  read(unplaced.compose('ann', 1))
+  unplaced.placed(1)
+  // The node is cut off now. Its next fact has the name that it knows.
+  add([fact('ann', { username: 'Ann' })])
+  const registers = [['n:ann', joinValue({ stamp: T + 9, node: 'b', json: '"Anna"' })]] as const
+  const body = { format: 1, at: T, facts: [], registers } as const
+  fold.apply({ place: { epoch: 1, seq: ++seq }, node: 'b', batch: 1, kind: 'say', body })
+  add([fact('ann', { username: 'Ann', cause: 'left' })])
+  expect(nameOf(unplaced.compose('ann', 2))).toBeUndefined()
+  // The negative control: another name is a decision of this node.
+  add([fact('ann', { username: 'Annie' })])
+  users.set('ann', { username: 'Annie' })
+  expect(nameOf(unplaced.compose('ann', 3))).toBe('Annie')
 })

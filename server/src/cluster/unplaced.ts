@@ -1,9 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Fact } from '../presence/fact.ts'
 import type { UserItems } from './command.ts'
-import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS } from './compose.ts'
+import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS, type Renamed } from './compose.ts'
 import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
+import { splitValue } from './registers.ts'
 
 /** What {@link Unplaced} reads. */
 export interface UnplacedPort extends Omit<ComposePort, 'unread' | 'wasSaid'> {
@@ -21,6 +22,8 @@ interface UnplacedUser {
   changed: ChangedUser
   /** The number of the batch that contains the user; `undefined` if no batch does. */
   batch: number | undefined
+  /** Whether the log may have something of the user that was not read back. */
+  isSaid: boolean
   /** Whether the user has changed since that batch was composed. */
   isNewer: boolean
   /** Called when what is known now was read back: of the batch, and of what has changed since. */
@@ -28,7 +31,7 @@ interface UnplacedUser {
   placedNewer: (() => void)[]
 }
 
-const NOTHING_CHANGED = { fact: undefined, isRenamed: false } as const
+const NOTHING_CHANGED = { fact: undefined, renamed: undefined } as const
 
 /**
  * What this node knows of users and has not read back from the log: why a user has changed, which values the log may
@@ -58,8 +61,11 @@ export class Unplaced {
     for (const { userId } of facts) touched.add(userId)
     for (const userId of touched) this.#add(userId, { ...NOTHING_CHANGED, at })
     for (const fact of facts) {
-      const known = contentOf(`n:${fact.userId}`, this.#port.fold)
-      this.#add(fact.userId, { fact, isRenamed: JSON.stringify(fact.username ?? null) !== known, at })
+      this.#add(fact.userId, {
+        fact,
+        renamed: this.#isRenamed(fact) ? this.#renamed(fact.userId, at) : undefined,
+        at,
+      })
     }
     if (placed) this.#await(touched, placed)
     return [...touched]
@@ -68,13 +74,17 @@ export class Unplaced {
   /** Adds users whom this node has restored: the log may not have their names. */
   restored(userIds: Iterable<UserId>): void {
     const at = this.#port.time()
-    for (const userId of userIds) this.#add(userId, { fact: undefined, isRenamed: true, at })
+    for (const userId of userIds)
+      this.#add(userId, { fact: undefined, renamed: this.#renamed(userId, at), at })
   }
 
   /** Whether the log may have, or get, something of a user that this node has not read back. */
   isUnread(userId: UserId): boolean {
-    const isSent = this.#users.get(userId)?.batch !== undefined
-    return isSent || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)
+    return (
+      this.#users.get(userId)?.isSaid === true ||
+      this.#unread.has(`c:${userId}`) ||
+      this.#unread.has(`v:${userId}`)
+    )
   }
 
   /**
@@ -88,15 +98,28 @@ export class Unplaced {
     const port: ComposePort = {
       ...this.#port,
       unread: key => this.#unread.get(key),
-      wasSaid: () => user.batch !== undefined,
+      wasSaid: () => user.isSaid,
     }
     const items = composeUser(userId, user.changed, port, isAssertion)
     user.batch = batch
+    user.isSaid = true
     user.isNewer = false
     user.placed.push(...user.placedNewer.splice(0))
     for (const [key, value] of items.registers) this.#unread.set(key, value)
     this.#batches.set(batch, (this.#batches.get(batch) ?? new Set()).add(userId))
     return items
+  }
+
+  /**
+   * The log does not have a batch, or nobody knows. Its users are composed again, but not in the next batch if that is
+   * full or has no users.
+   */
+  refused(batch: number): void {
+    for (const userId of this.#batches.get(batch) ?? []) {
+      const user = this.#users.get(userId)
+      if (user?.batch === batch) user.batch = undefined
+    }
+    this.#batches.delete(batch)
   }
 
   /** All batches up to this one were read back. Returns their users, with the facts that are no longer pending. */
@@ -113,6 +136,7 @@ export class Unplaced {
         for (const kind of KINDS) this.#unread.delete(`${kind}:${userId}`)
         for (const placed of user.placed.splice(0)) placed()
         user.batch = undefined
+        user.isSaid = false
         if (user.isNewer) continue
         this.#users.delete(userId)
         if (user.changed.fact) facts.push(user.changed.fact)
@@ -121,12 +145,26 @@ export class Unplaced {
     return { userIds, facts }
   }
 
-  #add(userId: UserId, { fact, isRenamed, at }: ChangedUser): void {
+  /**
+   * Whether this node decides the name. A name that an earlier fact had, which was not read back, is no decision:
+   * another node may have said a newer name meanwhile.
+   */
+  #isRenamed({ userId, username }: Fact): boolean {
+    const earlier = this.#users.get(userId)?.changed.fact
+    if (earlier) return username !== earlier.username
+    return JSON.stringify(username ?? null) !== contentOf(`n:${userId}`, this.#port.fold)
+  }
+
+  #renamed(userId: UserId, at: number): Renamed {
+    return { at, over: splitValue(this.#port.fold.register(`n:${userId}`))?.stamp ?? 0 }
+  }
+
+  #add(userId: UserId, { fact, renamed, at }: ChangedUser): void {
     const user = this.#users.get(userId)
     const known = user?.changed
     const changed = {
       fact: fact ?? known?.fact,
-      isRenamed: isRenamed || known?.isRenamed === true,
+      renamed: renamed ?? known?.renamed,
       // A session that is opened later does not make a choice newer.
       at: fact || !known?.fact ? at : known.at,
     }
@@ -147,5 +185,5 @@ export class Unplaced {
 }
 
 function newUser(changed: ChangedUser): UnplacedUser {
-  return { changed, batch: undefined, isNewer: false, placed: [], placedNewer: [] }
+  return { changed, batch: undefined, isSaid: false, isNewer: false, placed: [], placedNewer: [] }
 }

@@ -12,6 +12,18 @@ import { BUILT_PAGE, readLivePage } from './live-page.ts'
 
 const KEY = 'k:3/+y=~'.repeat(4)
 const HISTORY = { stepMs: 60_000, until: Date.UTC(2026, 0, 1), online: [1, null, 3] }
+const CLUSTER = {
+  self: 'a',
+  state: 'ok',
+  awayMs: 0,
+  lastError: null,
+  nodes: [],
+  epochs: 0,
+  lost: 0,
+  appends: { appended: 0, duplicate: 0, epoch: 0, lost: 0, alive: 0, failed: 0 },
+  lagMs: 0,
+  ignored: 0,
+} as const
 const dir = temporaryDir()
 const pageDir = join(dir.path, 'page')
 const servers: Server[] = []
@@ -24,7 +36,7 @@ const errors: string[] = []
 async function serve(
   livePage: AppOptions['livePage'],
   apiKey?: string,
-  { isOpen = true, metrics = async () => '' } = {},
+  { isOpen = true, metrics = async () => '', isNode = true } = {},
 ): Promise<number> {
   const quiet = {
     error: (text: string) => void errors.push(text),
@@ -39,7 +51,13 @@ async function serve(
     log: quiet,
     version: '0.0.0',
     livePage,
-    pageSources: { tokens: undefined, apiKey, isDevelopment: false, countHistory: () => HISTORY },
+    pageSources: {
+      tokens: undefined,
+      apiKey,
+      isDevelopment: false,
+      countHistory: () => HISTORY,
+      cluster: isNode ? () => CLUSTER : undefined,
+    },
     isOpen,
   })
   const server = createServer(app)
@@ -148,6 +166,7 @@ const SERVED = [
   '/ws',
   '/live-page-token',
   '/api/v1/count/history',
+  '/api/v1/cluster',
 ] as const
 const ASSETS = ['/assets/index-a1.js', '/assets/index-b2.css'] as const
 const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE'] as const
@@ -318,7 +337,13 @@ test('[C2] a bug in an answer is logged, and the client gets 500 without its tex
   expect((await get(broken, '/healthz')).status).toBe(200)
 })
 
-const PAGE = ['/', '/assets/index-b2.css', '/assets/none.js', '/api/v1/count/history'] as const
+const PAGE = [
+  '/',
+  '/assets/index-b2.css',
+  '/assets/none.js',
+  '/api/v1/count/history',
+  '/api/v1/cluster',
+] as const
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const basic = (text: string) => ({ Authorization: `Basic ${base64(text)}` })
 
@@ -336,6 +361,7 @@ test.each([
     // Only the browser of the user who had the key may cache it.
     [200, 'private, max-age=31536000, immutable'],
     [404, undefined],
+    [200, 'no-store'],
     [200, 'no-store'],
   ])
   const head = await get(locked, '/', headers, 'HEAD')
@@ -391,6 +417,23 @@ test('[T8] the numbers of the chart are served with the page, and not without it
   expect((await get(without, '/api/v1/count/history')).status).toBe(404)
 })
 
+test('[T9] a node serves what it sees of the cluster, and no other server has this path', async () => {
+  const { headers, body } = await get(withPage, '/api/v1/cluster')
+  expect(JSON.parse(body.toString())).toEqual(CLUSTER)
+  expect(headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+  })
+  const alone = await serve(readLivePage(pageDir), undefined, { isNode: false })
+  expect([
+    (await get(without, '/api/v1/cluster')).status,
+    (await get(alone, '/api/v1/cluster')).status,
+  ]).toEqual([404, 404])
+  const isNode = async (port: number) =>
+    JSON.parse((await get(port, '/live-page-token')).body.toString()).isNode
+  expect([await isNode(withPage), await isNode(alone)]).toEqual([true, false])
+})
+
 test('[T5] a header that is too long is refused before the key is checked', async () => {
   const { status } = await get(locked, '/', { Authorization: `Bearer ${'k'.repeat(20_000)}` })
   expect(status).toBe(431)
@@ -414,14 +457,23 @@ test('the built page has no console line, loads only its own files, and is small
   expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style/)
   const files = [...(built?.assets ?? [])]
   expect(files.map(([name]) => name.replace(/-[\w-]{8}\./, '.')).sort()).toEqual([
+    'client.js',
+    'cluster.css',
+    'cluster.js',
     'demo.js',
     'index.css',
     'index.js',
     'jsxRuntime.js',
+    'time-format.js',
   ])
-  // Only the page of a development server loads the demo.
-  for (const [name] of files) expect(html.includes(`./assets/${name}`)).toBe(!name.startsWith('demo'))
-  expect(files.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)).toBeLessThan(60_000)
+  // Only the page of a development server loads the demo, and only that of a node shows the cluster.
+  for (const [name] of files) {
+    expect(html.includes(`./assets/${name}`), name).toBe(!/^(demo|cluster)/.test(name))
+  }
+  const ofCluster = files.filter(([name]) => name.startsWith('cluster'))
+  const bytes = (some: typeof files) => some.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)
+  expect(bytes(files) - bytes(ofCluster)).toBeLessThan(60_000)
+  expect(bytes(ofCluster)).toBeLessThan(4_000)
 })
 
 test('[Z1] /readyz reports the state of the storage, and is 200 while clients are accepted', () => {

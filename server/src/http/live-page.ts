@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
+import type { ClusterView } from '../cluster-view.ts'
 import type { CountHistoryView } from '../count-history.ts'
 import { requireKey } from './api-key.ts'
 import { readOnly } from './methods.ts'
@@ -46,6 +47,8 @@ export interface PageSources {
   readonly isDevelopment: boolean
   /** Returns how many users were online in the last 24 hours. */
   readonly countHistory: () => CountHistoryView
+  /** Returns the cluster as this node sees it; `undefined` if this server is not a node of a cluster. */
+  readonly cluster?: (() => ClusterView) | undefined
 }
 
 /** Where the page gets a token. Pages of other hosts can't read it: there are no CORS headers. */
@@ -53,6 +56,9 @@ const TOKEN_PATH = '/live-page-token'
 
 /** Where the page gets the numbers of its chart. */
 const HISTORY_PATH = '/api/v1/count/history'
+
+/** Where the page of a node gets what it shows of the cluster. */
+const CLUSTER_PATH = '/api/v1/cluster'
 
 /** The name of an asset contains a hash of its content, so it can be cached without a limit. */
 const CACHE_FOREVER = 'max-age=31536000, immutable'
@@ -78,13 +84,15 @@ function read(path: string): PageFile {
 }
 
 /**
- * Serves the page, the tokens with which it connects, and the numbers of its chart. With an `apiKey`, requests must
- * have it.
+ * Serves the page, the tokens with which it connects, the numbers of its chart, and what it shows of the cluster. With
+ * an `apiKey`, requests must have it.
  */
 export function servePage({ index, assets }: LivePage, sources: PageSources): RequestHandler {
-  const { tokens, apiKey, isDevelopment, countHistory } = sources
+  const { tokens, apiKey, isDevelopment, countHistory, cluster } = sources
   const router = Router({ strict: true, caseSensitive: true })
-  if (apiKey !== undefined) router.get(['/', '/assets/:name', TOKEN_PATH, HISTORY_PATH], requireKey(apiKey))
+  if (apiKey !== undefined) {
+    router.get(['/', '/assets/:name', TOKEN_PATH, HISTORY_PATH, CLUSTER_PATH], requireKey(apiKey))
+  }
   // A shared cache must not return a file that required the key to other users.
   const cacheScope = apiKey === undefined ? 'public' : 'private'
   readOnly(router, '/', (_request, response) => {
@@ -93,11 +101,17 @@ export function servePage({ index, assets }: LivePage, sources: PageSources): Re
   })
   readOnly(router, TOKEN_PATH, (_request, response) => {
     // `null` instead of a 404, which a browser would report as an error of the page.
-    response.set('Cache-Control', 'no-store').json({ token: tokens?.issue() ?? null, isDevelopment })
+    const token = tokens?.issue() ?? null
+    response.set('Cache-Control', 'no-store').json({ token, isDevelopment, isNode: cluster !== undefined })
   })
   readOnly(router, HISTORY_PATH, (_request, response) => {
     response.set('Cache-Control', 'no-store').json(countHistory())
   })
+  if (cluster) {
+    readOnly(router, CLUSTER_PATH, (_request, response) => {
+      response.set('Cache-Control', 'no-store').json(cluster())
+    })
+  }
   router.all('/assets/:name', (request, _response, next) => {
     next(assets.has(request.params.name) ? undefined : 'router')
   })

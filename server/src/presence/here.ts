@@ -300,12 +300,13 @@ export class Here {
    * come from this node. Returns undefined if nothing differs.
    */
   learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
-    if (user.keptUntil > 0) return this.#learnKept(user, chosen)
     const isShownChanged = user.learnShown(shown)
     // A known choice that has ended is ended by its deadline, with the cause `expired`.
     const isNew = chosen !== undefined && !isSameChoice(chosen.choice, user.choice)
     const isChanged = isNew && user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)
-    if (!isShownChanged && !isChanged) return undefined
+    // The other nodes must learn the choice of this node again: the log has an older one.
+    const isSaidAgain = isNew && user.knowsNewer(chosen.choice, chosen.madeAt)
+    if (!isShownChanged && !isChanged && !isSaidAgain) return undefined
     const choice = isChanged ? this.#chosen(user, now) : undefined
     return { ...this.#settle(user, now), choice }
   }
@@ -519,19 +520,6 @@ export class Here {
     if (known.madeAt === user.chosenAt && !isPlain(user.choice)) return
     user.restoreChoice(known.choice, known.madeAt, this.#wall.choiceTime(now))
     this.#awaitEnd(user)
-  }
-
-  /**
-   * The nodes agree on the choice of a user who has no session here, and whose choice is kept. If it differs, the user
-   * has chosen, or left on purpose, on another node: then nothing is kept here.
-   */
-  #learnKept(user: User, chosen: KnownChoice | undefined): undefined {
-    if (!chosen || isSameChoice(chosen.choice, user.choice)) return
-    user.dropKept()
-    this.#kept.delete(user)
-    this.#expiries.delete(user)
-    this.#expiriesByWall.delete(user)
-    if (user.isDone) this.#remove(user)
   }
 
   #add(user: User): void {

@@ -34,3 +34,11 @@ test('an older fact of the same user that becomes visible ends nothing', () => {
   pending.applied(bob)
   expect([pending.get('ann'), pending.get('bob')]).toEqual([undefined, undefined])
 })
+
+test('when only the newest fact of a user becomes visible, none of the older ones stays pending', () => {
+  const pending = new PendingFacts()
+  const facts = [fact('ann', 1), fact('ann', 2), fact('bob', 3), fact('ann', 4)] as const
+  for (const one of facts) pending.add(one)
+  pending.applied(facts[3])
+  expect([pending.get('ann'), pending.get('bob')?.at]).toEqual([undefined, 3])
+})

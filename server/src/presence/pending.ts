@@ -12,6 +12,8 @@ export class PendingFacts {
 
   add(fact: Fact): void {
     if (this.#last) this.#earlier.set(this.#last.userId, this.#last)
+    // In a cluster, only the newest fact of a user is told to be visible.
+    this.#earlier.delete(fact.userId)
     this.#last = fact
   }
 

@@ -355,7 +355,18 @@ export class User {
    * differs from the previous one.
    */
   learnChoice(choice: Choice, madeAt: number): boolean {
-    return this.hasSessions && madeAt >= this.#chosenAt && this.#choose(choice, madeAt)
+    if (!this.hasSessions || this.knowsNewer(choice, madeAt)) return false
+    return this.#choose(choice, madeAt)
+  }
+
+  /**
+   * Whether the user has made a newer choice here than the one that another node has acknowledged. A choice without an
+   * end that has ended elsewhere, because the user left, still holds here: the client has repeated it.
+   */
+  knowsNewer(choice: Choice, madeAt: number): boolean {
+    if (!this.hasSessions || madeAt !== this.#chosenAt) return this.hasSessions && madeAt < this.#chosenAt
+    const isRepeated = madeAt > 0 && isPlain(choice) && !isPlain(this.#choice)
+    return isRepeated && this.#choice.expiresAt === undefined
   }
 
   /** The cause of the change that is due. */
@@ -400,12 +411,6 @@ export class User {
     if (this.#keptUntil === 0 || this.#keptUntil > awake) return
     this.#keptUntil = 0
     if (this.#choice.expiresAt === undefined) this.#choose(NO_CHOICE, 0)
-  }
-
-  /** Drops the choice of a user without a session. */
-  dropKept(): void {
-    this.#keptUntil = 0
-    this.#choose(NO_CHOICE, 0)
   }
 
   #choose(choice: Choice, at: number): boolean {

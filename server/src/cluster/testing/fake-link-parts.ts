@@ -29,7 +29,7 @@ export class FakeConnection implements RedisConnection {
   readonly #closed = later<void>()
   readonly closed = this.#closed.promise
   readonly calls: { readonly name: string; readonly answer: ReturnType<typeof later<unknown>> }[] = []
-  readonly ignored = 0
+  ignored = 0
   closes = 0
   info = async (): Promise<RedisInfo> => info
   probe = async (): Promise<void> => {}

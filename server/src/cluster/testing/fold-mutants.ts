@@ -107,10 +107,10 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
     becomes: "return 'left'",
   },
   {
-    name: 'the later value wins',
+    name: 'the value with the older stamp wins',
     file: 'cluster/registers.ts',
-    line: 'known && !isGreater(parts, known)) return this',
-    becomes: 'false) return this',
+    line: 'if (one.stamp !== other.stamp) return one.stamp > other.stamp',
+    becomes: 'if (one.stamp !== other.stamp) return one.stamp < other.stamp',
   },
   {
     name: 'a name is compared with the time',
@@ -157,14 +157,14 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a choice has the stamp of the moment when it is said',
     file: 'cluster/compose.ts',
-    line: 'isChoice ? user.madeAt : at',
+    line: 'isChoice ? user.madeAt : seenAt || at',
     becomes: 'at',
   },
   {
     name: 'a new name is not said',
     file: 'cluster/unplaced.ts',
-    line: 'isRenamed: JSON.stringify(fact.username ?? null) !== known',
-    becomes: 'isRenamed: false',
+    line: 'renamed: this.#isRenamed(fact) ? ',
+    becomes: 'renamed: this.#isRenamed(fact) && at < 0 ? ',
   },
   {
     name: 'users without a fact are not said',

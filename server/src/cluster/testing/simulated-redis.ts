@@ -55,7 +55,12 @@ export class SimulatedRedis {
   }
 
   get clock(): number {
-    return START + this.#time.now + this.#skew
+    return this.rightClock + this.#skew
+  }
+
+  /** The time of a clock that is always right: that of all nodes. */
+  get rightClock(): number {
+    return START + this.#time.now
   }
 
   // Commands. A reply is given later, or never.

@@ -53,6 +53,12 @@ export class VirtualTime {
   #heap: Event[] = []
   #count = 0
   #ran = 0
+  #isSettling = false
+
+  /** Before the next event, everything that waits for a promise that is resolved by now runs. */
+  settle(): void {
+    this.#isSettling = true
+  }
 
   at(time: number, run: () => void): void {
     const event = { at: Math.max(time, this.now), order: this.#count++, run }
@@ -73,7 +79,7 @@ export class VirtualTime {
   }
 
   /** Runs all events up to a time. */
-  runUntil(time: number): void {
+  async runUntil(time: number): Promise<void> {
     for (;;) {
       const first = this.#heap[0]
       if (!first || first.at > time) break
@@ -81,6 +87,10 @@ export class VirtualTime {
       this.now = first.at
       if (++this.#ran > MAX_EVENTS) throw new Error('too many events')
       first.run()
+      while (this.#isSettling) {
+        this.#isSettling = false
+        await Promise.resolve()
+      }
     }
     this.now = time
   }

@@ -1,0 +1,90 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type Choice, NO_CHOICE } from '../../presence/choice.ts'
+import type { NodeId } from '../entry.ts'
+import type { SimulatedNode } from './simulated-node.ts'
+
+/** The newest choice of a user, as long as it is certain that it counts. */
+export interface CertainChoice {
+  readonly userId: UserId
+  readonly choice: Choice
+  /** Where the user has had a session ever since. */
+  home: SimulatedNode
+  /** The value of its register when it was acknowledged. */
+  readonly value: string
+  /** The nodes that have read it. */
+  readonly knownBy: Set<SimulatedNode>
+}
+
+/**
+ * Which choices of users are certain: the last one that was made, if it was acknowledged, and as long as a node that
+ * knows it has had a session of the user ever since. Of other choices, nodes need only agree.
+ */
+export class ChoiceTruth {
+  readonly #certain = new Map<UserId, CertainChoice>()
+  readonly #last = new Map<UserId, object>()
+
+  /** A choice is made. Returns a function to call when it is acknowledged. */
+  made(userId: UserId, choice: Choice, home: SimulatedNode): (nodes: readonly SimulatedNode[]) => void {
+    const mark = {}
+    this.#certain.delete(userId)
+    this.#last.set(userId, mark)
+    return nodes => {
+      const value = home.log.register(`c:${userId}`)
+      if (value === undefined || this.#last.get(userId) !== mark || !home.presence.hasSession(userId)) return
+      const knownBy = nodes.filter(node => knows(node, userId, value))
+      this.#certain.set(userId, { userId, choice, home, value, knownBy: new Set(knownBy) })
+    }
+  }
+
+  /** A session has ended, or a node: the choices of its users may have ended too. */
+  ended(userId: UserId, nodes: readonly SimulatedNode[]): void {
+    const certain = this.#certain.get(userId)
+    if (!certain) {
+      // A choice that is not acknowledged yet may end with the session.
+      this.#last.delete(userId)
+      return
+    }
+    if (has(certain.home, userId)) return
+    const heir = nodes.find(node => certain.knownBy.has(node) && has(node, userId))
+    if (heir) certain.home = heir
+    else this.#certain.delete(userId)
+  }
+
+  /** A node was lost for the others, perhaps by a long fault. They may have ended the choices of its users. */
+  lost(id: NodeId): void {
+    for (const [userId, { home }] of this.#certain) if (home.id === id) this.#certain.delete(userId)
+  }
+
+  /** A node has read something. */
+  read(node: SimulatedNode): void {
+    for (const { userId, value, knownBy } of this.#certain.values()) {
+      if (!knownBy.has(node) && knows(node, userId, value)) knownBy.add(node)
+    }
+  }
+
+  *certain(now: number): Generator<CertainChoice> {
+    for (const certain of this.#certain.values()) {
+      const { expiresAt } = certain.choice
+      // The end is noticed with the next tick, and takes its time in the log.
+      if (expiresAt === undefined || now < expiresAt) yield certain
+    }
+  }
+
+  /** What a user's choice must be at the end; `undefined` if that is not certain. */
+  atRest(userId: UserId, now: number): Choice | undefined {
+    const choice = this.#certain.get(userId)?.choice
+    return choice?.expiresAt !== undefined && choice.expiresAt <= now ? NO_CHOICE : choice
+  }
+}
+
+function knows(node: SimulatedNode, userId: UserId, value: string): boolean {
+  return (node.log.register(`c:${userId}`) ?? '') >= value
+}
+
+function has(node: SimulatedNode, userId: UserId): boolean {
+  if (node.isDead || node.isStopped) return false
+  for (const session of node.sessions.values()) {
+    if (session.userId === userId && Number.isFinite(session.placedAt)) return true
+  }
+  return false
+}
