@@ -15,17 +15,27 @@ import { EXIT, ProcessEnd } from './process.ts'
 import { type Server, startServer } from './server.ts'
 import { type Settings, WrongSettings } from './settings.ts'
 import { help } from './settings-help.ts'
+import {
+  isStateCommand,
+  readStateFlags,
+  runStateCommand,
+  STATE_USAGE,
+  type StateCommand,
+} from './state-command.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { createNoStore } from './storage/no-store.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
 import { SystemClock } from './time/clock.ts'
 import { version } from './version.ts'
 
+const DAY_MS = 86_400_000
+
 // Only this file, process.ts and time/ touch the process and the clock.
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2)
   if (command === 'token') return makeOrCheckToken(args)
+  if (isStateCommand(command)) return importOrExport(command, args)
   const flags = flagsOf(process.argv.slice(2))
   if (flags.help) return print(help())
   if (flags.version) return print(version)
@@ -47,6 +57,29 @@ async function makeOrCheckToken(args: readonly string[]): Promise<void> {
   print(text)
   // Connections to the server of the keys would keep the process alive for some seconds.
   process.exit(end === 'done' ? EXIT.ok : EXIT.failed)
+}
+
+/** Runs a command that reads or writes a state file. It needs no settings of production either. */
+async function importOrExport(command: StateCommand, args: readonly string[]): Promise<void> {
+  let flags: ReturnType<typeof readStateFlags>
+  try {
+    flags = readStateFlags(args)
+  } catch (error) {
+    return exitWith(EXIT.usage, `${(error as Error).message}\n\n${STATE_USAGE}`)
+  }
+  const { settings } = configurationOf({ dev: true, ...flags })
+  const tell = (text: string, fields?: object): void => {
+    write(process.stderr, fields ? `${text} ${JSON.stringify(fields)}` : text)
+  }
+  const store = createJsonFileStore({
+    dataDir: settings.DATA_DIR,
+    now: Date.now,
+    steady: () => performance.now(),
+    log: { info: tell, error: tell },
+  })
+  const { end, text } = await runStateCommand(command, settings, { store, version })
+  if (end !== 'ok') return exitWith(EXIT[end], text)
+  print(text)
 }
 
 function flagsOf(args: readonly string[]): Flags {
@@ -142,9 +175,17 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
 
 /** The node of the cluster that the settings name; `undefined` if this server is alone. */
 function clusterOf(settings: Settings, steady: () => number): ClusterNode | undefined {
-  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name, RESTART_GRACE_MS: restartGraceMs } = settings
+  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name, RESTART_GRACE_MS, KEEP_DAYS } = settings
   if (url === undefined) return undefined
-  return new ClusterNode({ url, prefix, name: name ?? hostname(), version, restartGraceMs, steady })
+  return new ClusterNode({
+    url,
+    prefix,
+    name: name ?? hostname(),
+    version,
+    restartGraceMs: RESTART_GRACE_MS,
+    keepMs: KEEP_DAYS * DAY_MS,
+    steady,
+  })
 }
 
 function print(text: string): void {

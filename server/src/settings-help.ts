@@ -1,6 +1,7 @@
 import { TOKEN_USAGE } from './identity/token-command.ts'
 import { settingGroups } from './setting.ts'
 import { allSettings } from './settings-table.ts'
+import { STATE_USAGE } from './state-command.ts'
 import { wrap } from './wrap.ts'
 
 const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId=ID
@@ -15,6 +16,10 @@ const HELP = `who-is-online: shows who is online, over a WebSocket at /ws?userId
 Command token: makes a token, or says what is wrong with one.
 
 ${TOKEN_USAGE.replaceAll(/^/gm, '  ')}
+
+Commands cluster-import and cluster-export: a single server becomes a cluster, and back.
+
+${STATE_USAGE.replaceAll(/^/gm, '  ')}
 
 Exit codes: 0 stopped, 1 failed, 64 wrong flag, 75 another process uses the data directory,
             78 wrong settings or state.

@@ -228,6 +228,34 @@ describe('what other nodes have caused', () => {
     expect(tracker.open({ ...ann, userId: 'eve' }, {})).toBeUndefined()
   })
 
+  test('[I9] a node forgets users only if it does so for all nodes', () => {
+    tracker.leave({ userId: 'ann', sessionId: ann.sessionId })
+    now += 1_000 * 86_400_000
+    slow.forgetsStale = false
+    for (let i = 0; i < 5; i++) tracker.advance(now, now)
+    expect(presence.see('ann').lastSeen).not.toBeNull()
+    slow.forgetsStale = true
+    for (let i = 0; i < 5; i++) tracker.advance(now, now)
+    expect(presence.see('ann').lastSeen).toBeNull()
+  })
+
+  test('[I9] a user of this node whom another one has forgotten keeps the name', () => {
+    tracker.identify('ann', 'Ann')
+    const [seen] = presence.list(1)
+    const fact = {
+      userId: 'ann',
+      sessions: 'active',
+      choice: { status: 'online' },
+      username: undefined,
+      lastSeen: now,
+      cause: 'renamed',
+      at: now,
+    } as const
+    slow.agree({ unnamed: [{ userId: 'ann', username: 'Ann' }] }, [fact])
+    expect(seen?.username).toBe('Ann')
+    expect(presence.see('ann').username).toBe('Ann')
+  })
+
   test('[D19] a kick ends the sessions when the log says so, and before the connections are closed', async () => {
     slow.isSlow = true
     const done = tracker.endSessions('ann')

@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
 import type { Agreed, FactLog } from './cluster/log.ts'
-import type { Decision, EndedSession } from './presence/change.ts'
+import { type Decision, type EndedSession, NOTHING } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival } from './presence/here.ts'
 import type { Presence } from './presence/presence.ts'
@@ -166,11 +166,12 @@ export class Tracker {
    */
   advance(now: number, awake: number): boolean {
     if (this.#stopped) return false
-    const { presence, store } = this.#ports
+    const { presence, store, log } = this.#ports
     this.#publish(presence.advance(now, USERS_PER_STEP))
-    const forgotten = presence.forgetStale(now, USERS_PER_STEP)
+    const forgotten = log.forgetsStale ? presence.forgetStale(now, USERS_PER_STEP) : NOTHING
     this.#publish(forgotten)
     this.#reportForgotten(forgotten.forgotten.length, awake)
+    presence.dropEarnedBack(now, USERS_PER_STEP)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.recordAlive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
@@ -207,7 +208,7 @@ export class Tracker {
   }
 
   /** Follows what the nodes of a cluster agree on, besides the facts. */
-  #follow({ archived, forgotten, choices, moved, kicked, paced }: Agreed): void {
+  #follow({ archived, forgotten, unnamed, choices, moved, kicked, paced }: Agreed): void {
     const { presence, clock } = this.#ports
     const now = clock.now()
     presence.applyArchived(archived)
@@ -217,6 +218,7 @@ export class Tracker {
       for (const { userId, shown, chosen } of choices) {
         this.#publish(presence.learnChoice(userId, shown, chosen, now))
       }
+      for (const { userId, username } of unnamed) this.#publish(presence.identify(userId, username, now))
       for (const { userId, sessionId } of moved) this.#publish(presence.endMoved(userId, sessionId, now))
       for (const userId of kicked) this.#publish(presence.endSessions(userId, now))
     }

@@ -40,7 +40,10 @@ for i = 13, registers - 1, 2 do
 end
 for i = registers, #ARGV, 2 do
   local key, value = ARGV[i], ARGV[i + 1]
-  if isGreater(value, redis.call('HGET', users, key) or '') then redis.call('HSET', users, key, value) end
+  if isGreater(value, redis.call('HGET', users, key) or '') then
+    -- A register without a content is not kept: users are forgotten. JSON text ends with a quote, so this is no text.
+    if value:sub(-5) == '|null' then redis.call('HDEL', users, key) else redis.call('HSET', users, key, value) end
+  end
 end
 if subjectHere then redis.call('HDEL', nodes, subject, subject .. '.about') end
 if subjectHere then redis.call('UNLINK', subjectHere) end

@@ -329,6 +329,27 @@ export const APPEND_RULES: readonly AppendRule[] = [
     },
   ],
   [
+    'a greater value without a content removes the register, and then any value counts again',
+    async target => {
+      await begun(target)
+      let batch = 1
+      const say = async (ms: number, content: unknown) => {
+        const registers = [['n:ann', stamped(ms, 'a', content)]] as const
+        await target.append(request('say', ++batch, { body: { registers } }))
+        return (await target.load()).registers.get('n:ann')
+      }
+      const ann = await say(10, 'Ann')
+      expect(await say(9, null)).toBe(ann)
+      expect(await say(11, null)).toBeUndefined()
+      expect(await say(12, null)).toBeUndefined()
+      expect(await say(5, 'Bob')).toBe(stamped(5, 'a', 'Bob'))
+      // Names that only look like it.
+      for (const [ms, name] of ['null', '|null', 'x|null', 'x|null"'].entries()) {
+        expect(await say(20 + ms, name)).toBe(stamped(20 + ms, 'a', name))
+      }
+    },
+  ],
+  [
     'the server on which an epoch begins is kept beside it, and only then',
     async target => {
       await target.append(request('epoch', 1, { epoch: undefined, newEpoch: EPOCH, server: 'one' }))
@@ -463,7 +484,7 @@ function requestOf(move: Move, model: RedisModel, batch: number): AppendRequest 
       facts: items.map(([userId, p, ms]) => [userId, p === -1 ? null : fact(p, EPOCH + ms), 'opened']),
       registers: items.map(([userId, p, ms]) => [
         p > 0 ? `c:${userId}` : `n:${userId}`,
-        stamped(ms, node, p),
+        stamped(ms, node, p === 2 ? null : p),
       ]),
       ...(kind === 'lost' && { subject }),
       ...(move.hasAbout && { about: { name: node, version: `${batch}` } }),

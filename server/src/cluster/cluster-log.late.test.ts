@@ -37,6 +37,8 @@ beforeEach(() => {
       return place
     },
     isSettled: true,
+    isAway: false,
+    isEldest: false,
     canResumeFrom: ({ epoch }: Place) => epoch === place.epoch,
   }
   log.listen((_, { seq }) => told.push(seq))

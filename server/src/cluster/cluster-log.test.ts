@@ -38,6 +38,8 @@ beforeEach(() => {
   settledSince = undefined
   log = new ClusterLog('own', () => {})
   const member = {
+    isAway: false,
+    isEldest: false,
     get place() {
       return { epoch: T, seq }
     },

@@ -6,7 +6,8 @@ import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
-import type { Agreed, AgreedChoice, FactLog, Touched } from './log.ts'
+import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
+import type { Agreed, AgreedChoice, FactLog, NamedUser, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
@@ -22,7 +23,7 @@ export interface NodePresence {
 
 /** The member of this node, and how it is told what has changed. */
 export interface MemberAccess {
-  readonly member: Pick<Member, 'place' | 'isSettled' | 'canResumeFrom'>
+  readonly member: Pick<Member, 'place' | 'isSettled' | 'canResumeFrom' | 'isEldest' | 'isAway'>
   /** Tells the member what has changed. During another input it is told after that. */
   changed(changed: Changed): void
   /** The time in ms since the epoch by the clock of Redis. */
@@ -43,6 +44,7 @@ const NOTHING_APPLIED: Applied = { facts: [], archived: [], forgotten: [], chose
 const NOTHING_PLACED: Placed = { userIds: [], facts: [] }
 const NOTHING_TOUCHED: Touched = { records: [], forgotten: [] }
 const NONE: readonly never[] = []
+const NOBODY: ReadonlyMap<UserId, undefined> = new Map()
 
 /**
  * The log of facts of a node in a cluster: what the node decides is composed and given to the member, which appends it,
@@ -54,21 +56,26 @@ export class ClusterLog implements FactLog, Host {
   readonly #observe: (event: NodeEvent) => void
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
+  readonly #leftovers: Leftovers
   readonly #abouts = new Map<NodeId, NodeAbout>()
   #access: (MemberAccess & { readonly presence: NodePresence }) | undefined
   #applied: (facts: readonly Fact[], agreed: Agreed) => void = () => {}
   /** What was read since the last place. */
-  #read: { applied: Applied; placed: Placed; entry: Entry | undefined } = nothingRead()
+  #read = nothingRead()
   /** Clients are never told a smaller number; see `RESERVED` of the member. */
   #toldSeq = 0
+  /** The epoch of the last entry, or of what was loaded. */
+  #epoch: number | undefined
   readonly #kicking = new Map<UserId, (() => void)[]>()
   #lagMs = 0
 
   /**
    * @param node a random id of this process
    * @param observe told what the member has told, for the operator
+   * @param keepMs for how long a user is known who does not come back, in ms
    */
-  constructor(node: NodeId, observe: (event: NodeEvent) => void) {
+  constructor(node: NodeId, observe: (event: NodeEvent) => void, keepMs = Number.POSITIVE_INFINITY) {
+    this.#leftovers = new Leftovers(this.#fold, keepMs)
     this.#node = node
     this.#observe = observe
     this.#unplaced = new Unplaced({
@@ -112,12 +119,19 @@ export class ClusterLog implements FactLog, Host {
     return this.#fold.connections(userId, counts, except)
   }
 
+  /** The eldest member. While it does not reach Redis, it decides nothing for others. */
+  get forgetsStale(): boolean {
+    const { member } = this.#use()
+    return member.isEldest && member.isSettled && !member.isAway
+  }
+
   // Queries
 
   /** What the other nodes know; see `Elsewhere` of presence. */
   readonly elsewhere = {
     choiceOf: (userId: UserId) => this.#fold.choiceOf(userId),
     signOfLife: (userId: UserId) => this.#fold.signOfLife(userId, this.#node),
+    isPresent: (userId: UserId) => this.#fold.isElsewhere(userId, this.#node),
   }
 
   /**
@@ -168,7 +182,7 @@ export class ClusterLog implements FactLog, Host {
   }
 
   register(key: RegisterKey): string | undefined {
-    return this.#fold.register(key)
+    return this.#fold.register(key) ?? this.#fold.removed(key)
   }
 
   users(): Iterable<UserId> {
@@ -201,7 +215,11 @@ export class ClusterLog implements FactLog, Host {
         this.#reached(event.place)
         break
       case 'epoch':
+        this.#epoch = event.epoch
         this.#fold.beginEpoch()
+        break
+      case 'beat':
+        if (this.forgetsStale) this.#say({ users: this.#leftovers.next(this.#use().time()) })
         break
       case 'nodeLost': {
         const about = this.#abouts.get(event.node)
@@ -228,16 +246,23 @@ export class ClusterLog implements FactLog, Host {
     const time = this.#use().time()
     this.#abouts.clear()
     for (const [node, about] of loaded.abouts) this.#abouts.set(node, about)
-    const applied = this.#fold.load(loaded, time)
+    // In the same epoch, Redis has lost nothing: what it does not have was forgotten while this node was away.
+    const isWhole = loaded.epoch !== undefined && loaded.epoch === this.#epoch
+    this.#epoch = loaded.epoch
+    const applied = this.#fold.load(loaded, time, isWhole)
     const moved: EndedSession[] = []
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
-    this.#tell({ applied, placed: NOTHING_PLACED, entry: undefined }, loaded.end?.seq, moved)
+    this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved)
   }
 
   #apply(entry: Entry): void {
     const { node, kind, body } = entry
     this.#read.entry = entry
+    const present = (userId: UserId) => this.#use().presence.present(userId)
+    const forgotten = node === this.#node ? NOBODY : forgottenHere(entry, present)
     this.#read.applied = this.#fold.apply(entry)
+    if (forgotten.size > 0) this.#say({ users: forgotten.keys() })
+    this.#read.unnamed = unnamedOf(forgotten, userId => this.#fold.of(userId).username)
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
   }
@@ -261,7 +286,7 @@ export class ClusterLog implements FactLog, Host {
   }
 
   #tell(
-    { applied, placed, entry }: { applied: Applied; placed: Placed; entry: Entry | undefined },
+    { applied, placed, entry, unnamed }: Read,
     seq: number | undefined,
     moved: readonly EndedSession[],
   ): void {
@@ -278,7 +303,8 @@ export class ClusterLog implements FactLog, Host {
     const kicked = entry?.body.kicks ?? NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
     this.#toldSeq = told ?? this.#toldSeq
-    this.#applied(facts, { own: placed.facts, archived, forgotten, choices, moved, kicked, paced, seq: told })
+    const own = placed.facts
+    this.#applied(facts, { own, archived, forgotten, unnamed, choices, moved, kicked, paced, seq: told })
   }
 
   /**
@@ -308,8 +334,16 @@ export class ClusterLog implements FactLog, Host {
   }
 }
 
-function nothingRead() {
-  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined as Entry | undefined }
+interface Read {
+  applied: Applied
+  placed: Placed
+  entry: Entry | undefined
+  /** See {@link Agreed}. */
+  unnamed: readonly NamedUser[]
+}
+
+function nothingRead(): Read {
+  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined, unnamed: NONE }
 }
 
 function joined(one: Placed, other: Placed): Placed {

@@ -49,7 +49,8 @@ export interface Audit {
 /**
  * What has happened:
  *
- * - `loaded`: the facts of all nodes are replaced by these, and the registers are merged.
+ * - `loaded`: the facts of all nodes are replaced by these, and the registers are merged. In the same epoch, registers
+ *   that Redis does not have were removed.
  * - `assertionBegan`: mark the facts of the node. `assertionEnded`: drop those that it has not said since.
  * - `entry`: apply the facts, registers and kicks of an entry.
  * - `nodeLost`: drop the facts of the node.

@@ -283,6 +283,33 @@ describe('the registers', () => {
     expect(saysName()).toBe(false)
   })
 
+  test('[I9] a forgotten user loses all registers, but what another node says later stays', () => {
+    place({ ...HERE, choice: BUSY, madeAt: T, said: { ...HERE.said, choice: BUSY }, username: 'Ann' }, true)
+    const stays = value('Anna', T + 2, 'b')
+    // The node forgets long after that, and has not read that the user is on another node.
+    const { facts, registers } = say(GONE, { now: T + 99_999 })
+    expect([...registers].toSorted()).toEqual([
+      ['c:ann', value(null, T + 1)],
+      ['n:ann', value(null, T + 1)],
+      ['s:ann', value(null, T + 1)],
+      ['v:ann', value(null, T + 1)],
+    ])
+    append('b', { registers: [['n:ann', stays]] })
+    append('a', { facts: [['ann', null, 'left']], registers })
+    expect(facts).toEqual([['ann', null, 'left']])
+    expect([...fold.registers()]).toEqual([['n:ann', stays]])
+    expect(registersOf(say({ ...GONE }, { now: T }))).toEqual({ 'n:ann': value(null, T + 3) })
+  })
+
+  test('[I9] a user who is on another node loses nothing', () => {
+    place({ ...HERE, username: 'Ann' }, true)
+    append('a', { facts: [['ann', null, 'left']] })
+    append('b', { facts: [['ann', { p: 0, n: 1, h: T, s: {} }, 'opened']] })
+    expect(registersOf(say(GONE))).toEqual({})
+    append('b', { facts: [['ann', null, 'left']] })
+    expect(Object.keys(registersOf(say(GONE)))).toEqual(['n:ann', 's:ann'])
+  })
+
   test('an assertion repeats what the log has', () => {
     place({ ...HERE, choice: BUSY, madeAt: T, said: { ...HERE.said, choice: BUSY } })
     place({ ...HERE, username: 'Ann' }, true)

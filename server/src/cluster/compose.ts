@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Choice, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
+import { type Choice, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import type { UserItems } from './command.ts'
@@ -50,8 +50,8 @@ export interface ChangedUser {
  * Composes what a node says about one user, from the present state. So a batch whose outcome is unknown is composed
  * again, and then says what is true now.
  *
- * Of a user who is not here it says only `lastSeen`. That is how the last signs of life are kept of users whose node is
- * lost: its facts are dropped with the entry `lost`.
+ * Of a user who is not here and is known it says only `lastSeen`. That is how the last signs of life are kept of users
+ * whose node is lost: its facts are dropped with the entry `lost`.
  *
  * @param isAssertion whether registers are repeated that the log had already: it may have lost them
  */
@@ -68,14 +68,16 @@ export function composeUser(
   for (const [key, json] of contentsOf(userId, user, renamed, port)) {
     // A choice that was made again is shown again, with its stamp: an older one must not replace it.
     const isAgain = isChosen && key.startsWith('v:')
-    // What a node that is behind says late must not win against what others have said meanwhile.
+    // What a node that is behind says late must not win against what others have said meanwhile. Forgetting replaces
+    // only what this node knows.
     const times = {
       c: user.madeAt,
       v: user.madeAt,
       n: renamed?.at ?? at,
       s: Number(json) || at,
     } satisfies Record<RegisterKind, number>
-    const register = registerOf(key, json, times[key[0] as RegisterKind], port, isAgain)
+    const stamp = json === 'null' ? 0 : times[key[0] as RegisterKind]
+    const register = registerOf(key, json, stamp, port, isAgain)
     if (!register) continue
     if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
     registers.push(register)
@@ -109,22 +111,26 @@ function contentsOf(
   port: ComposePort,
 ): [RegisterKey, string][] {
   const { said, choice, madeAt, lastSeen, username, isVisible } = user
+  const isElsewhere = !user.isHere && port.fold.isElsewhere(userId, port.node)
+  const hasNothing = lastSeen === undefined && madeAt === 0 && isPlain(choice)
+  // A user whom nobody knows any more has no registers.
+  if (!user.isHere && !isElsewhere && hasNothing) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])
   const contents: [RegisterKey, string][] = []
   const decides = decidesChoice(userId, user, port)
-  if (decides) contents.push([`c:${userId}`, jsonOf(choice, madeAt)])
+  if (decides) contents.push([`c:${userId}`, choiceJson(choice, madeAt)])
   // While this node shows no session, it does not decide what others see. Neither does it if it has not taken a newer
   // choice, by which the user may hide: a node that stops takes none any more.
   const isCurrent = decides || isSameChoice(choice, port.fold.chosen(userId)?.choice ?? NO_CHOICE)
-  if (said.sessions !== 'none' && isCurrent) contents.push([`v:${userId}`, jsonOf(said.choice)])
+  if (said.sessions !== 'none' && isCurrent) contents.push([`v:${userId}`, choiceJson(said.choice)])
   if (lastSeen === undefined) {
-    // Others have never seen the user, or the user was forgotten.
-    contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
+    // Others have never seen the user, or the user was forgotten. Another node that has the user decides it.
+    if (!isElsewhere) contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
     return contents
   }
   if (renamed && !isNewerKnown(userId, renamed, port))
     contents.push([`n:${userId}`, JSON.stringify(username ?? null)])
   // Of a visible user only the first time is said: others know the user, even if this node is lost at once.
-  const isFirst = contentOf(`s:${userId}`, port.fold) === 'null'
+  const isFirst = port.unread(`s:${userId}`) !== undefined || contentOf(`s:${userId}`, port.fold) === 'null'
   if (isFirst || !isVisible)
     contents.push([`s:${userId}`, JSON.stringify(lastSeenOf(userId, lastSeen, port))])
   return contents
@@ -179,6 +185,7 @@ function registerOf(
   const sent = splitValue(unread(key))
   if (!sent && !isAgain && json === contentOf(key, fold)) return undefined
   const known = splitValue(fold.register(key))
+  if (json === 'null' && !sent && !known) return undefined
   const stamp = Math.max(at, (known?.stamp ?? 0) + 1, (sent?.stamp ?? 0) + 1)
   return [key, joinValue({ stamp, node, json })]
 }
@@ -187,11 +194,12 @@ function registerOf(
 export function contentOf(key: RegisterKey, fold: Pick<Fold, 'register'>): string {
   const known = splitValue(fold.register(key))
   if (known) return known.json
-  if (key.startsWith('c:')) return jsonOf(NO_CHOICE, 0)
-  return key.startsWith('v:') ? jsonOf(NO_CHOICE) : 'null'
+  if (key.startsWith('c:')) return choiceJson(NO_CHOICE, 0)
+  return key.startsWith('v:') ? choiceJson(NO_CHOICE) : 'null'
 }
 
-function jsonOf({ status, text, expiresAt }: Choice, madeAt?: number): string {
+/** The content of a register of a choice; with `madeAt`, of one that was acknowledged. */
+export function choiceJson({ status, text, expiresAt }: Choice, madeAt?: number): string {
   return JSON.stringify({ status, text, expiresAt, madeAt })
 }
 

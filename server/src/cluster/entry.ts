@@ -40,6 +40,11 @@ export type RegisterItem = readonly [key: RegisterKey, value: string]
 
 export type RegisterKey = `${'c' | 'v' | 'n' | 's'}:${UserId}`
 
+/** Whether a value removes a register, because its content is null. */
+export function isRemoval(value: string): boolean {
+  return value.endsWith('|null')
+}
+
 /**
  * Why an entry was appended:
  *

@@ -4,6 +4,7 @@ import { NO_CHOICE } from '../presence/choice.ts'
 import { presenceOf } from '../presence/fact.ts'
 import { games } from '../presence/testing/games.ts'
 import type { EntryBody, EntryKind, FactItem, NodeFact, Place, RegisterItem } from './entry.ts'
+import { isRemoval } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { joinValue } from './registers.ts'
 import {
@@ -276,6 +277,46 @@ describe('members', () => {
   })
 })
 
+describe('forgotten users', () => {
+  const nothing = { end: undefined, epoch: undefined, server: undefined, abouts: new Map(), facts: new Map() }
+  const ann: RegisterItem[] = [
+    ['n:ann', value('Ann')],
+    ['s:ann', value(5)],
+    ['v:ann', value({ status: 'busy' })],
+  ]
+
+  test('[I9] a user whose registers are removed is forgotten, and Redis is told so again in a new epoch', () => {
+    const log = new Log()
+    log.say('a', [], ann)
+    const gone = ann.map(([key]): RegisterItem => [key, value(null, T + 1)])
+    expect(log.say('b', [], gone)).toEqual({ ...NOTHING, forgotten: ['ann'], chose: ['ann'] })
+    expect([...log.fold.registers()]).toEqual([])
+    expect([...log.fold.unrepeated()]).toEqual([])
+    log.fold.beginEpoch()
+    expect([...log.fold.unrepeated()].toSorted()).toEqual(['n:ann', 's:ann', 'v:ann'])
+    expect(log.fold.removed('n:ann')).toBe(value(null, T + 1))
+    log.say('b', [], [], T + 120_000)
+    expect([...log.fold.unrepeated()]).toEqual([])
+  })
+
+  test('[I9] a node that was away forgets those whom Redis does not have, unless Redis may have lost them', () => {
+    const registers = new Map([['n:bob', value('Bob')]])
+    const loaded = { ...nothing, nodes: new Map(), registers }
+    const behind = () => {
+      const log = new Log()
+      log.say('a', [], [...ann, ['n:bob', value('Bob')]])
+      return log.fold
+    }
+    const lost = behind()
+    expect(lost.load(loaded, T, false).forgotten).toEqual([])
+    expect([...lost.unrepeated()].toSorted()).toEqual(['n:ann', 's:ann', 'v:ann'])
+    const whole = behind()
+    expect(whole.load(loaded, T, true)).toEqual({ ...NOTHING, forgotten: ['ann'], chose: ['ann'] })
+    expect([...whole.registers()]).toEqual([...registers])
+    expect([...whole.unrepeated()]).toEqual([])
+  })
+})
+
 describe('random logs of three nodes', () => {
   test('at each place, what all see follows from what stands in Redis, and is what was reported', () => {
     let compared = 0
@@ -299,9 +340,10 @@ describe('random logs of three nodes', () => {
     expect(compared).toBeGreaterThan(100)
   })
 
-  test('registers commute', () => {
+  test('registers commute, unless one is removed', () => {
     fc.assert(
-      fc.property(fc.array(register), fc.infiniteStream(fc.nat()), (registers, order) => {
+      fc.property(fc.array(register), fc.infiniteStream(fc.nat()), (items, order) => {
+        const registers = items.filter(([, value]) => !isRemoval(value))
         const shuffled = registers
           .map(register => [order.next().value, register] as const)
           .sort(([one], [other]) => one - other)

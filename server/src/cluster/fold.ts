@@ -4,7 +4,7 @@ import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from
 import type { KnownChoice } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
 import type { Entry, Loaded, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
-import { Registers } from './registers.ts'
+import { type RegisterKind, Registers } from './registers.ts'
 
 /** What the entries say together about one user. */
 export interface Combined extends Said {
@@ -37,7 +37,7 @@ const NO_FACTS: ReadonlyMap<UserId, NodeFact> = new Map()
  * How long a live connection may have been silent, in ms: its proof of life is at most this much older than the last
  * entry of its node.
  */
-const SILENCE_MS = 30_000
+export const SILENCE_MS = 30_000
 
 /**
  * Folds the entries of the log into what others see. It has no clock, and no history: what others see is a pure
@@ -62,6 +62,7 @@ export class Fold {
       return new Difference(this, body).end()
     }
     const difference = new Difference(this, body)
+    this.#registers.advance(body.at)
     this.#wroteAt.set(node, body.at)
     const own = this.#factsOf(node)
     if (kind === 'join') this.#unsaid.set(node, new Set(own.keys()))
@@ -81,19 +82,22 @@ export class Fold {
    * Continues from what Redis holds. Facts are replaced. Registers are merged, because Redis may have lost some.
    *
    * @param at the time of the changes that this makes visible, in ms since the epoch
+   * @param isWhole whether Redis has lost nothing. Then registers that it does not have were removed
    */
-  load({ nodes, facts, registers }: Loaded, at: number): Applied {
+  load({ nodes, facts, registers }: Loaded, at: number, isWhole = false): Applied {
     const difference = new Difference(this, { at })
     for (const userId of this.#usersWithFacts()) difference.before(userId)
     for (const known of facts.values()) for (const userId of known.keys()) difference.before(userId)
     this.#facts.clear()
     this.#unsaid.clear()
     this.#registers.begin()
+    this.#registers.advance(at)
     for (const node of nodes.keys()) this.#facts.set(node, new Map(facts.get(node)))
     for (const node of this.#wroteAt.keys()) if (!nodes.has(node)) this.#wroteAt.delete(node)
     for (const [key, value] of registers) {
       this.#merge([key as RegisterKey, value], difference)
     }
+    if (isWhole) this.#registers.dropUnrepeated(beforeIn(difference))
     return difference.end()
   }
 
@@ -149,8 +153,18 @@ export class Fold {
     return this.#registers.get(key)
   }
 
+  /** The value that has removed a register a short time ago: Redis may have lost that. */
+  removed(key: RegisterKey): string | undefined {
+    return this.#registers.removed(key)
+  }
+
   registers(): Iterable<RegisterItem> {
     return this.#registers
+  }
+
+  /** See {@link Registers.unseen}. */
+  unseen(): Iterator<readonly [userId: UserId, writtenAt: number | undefined]> {
+    return this.#registers.unseen()
   }
 
   /** An epoch has begun: Redis may have lost any register that is not read again. */
@@ -228,10 +242,7 @@ export class Fold {
   }
 
   #merge(register: RegisterItem, difference: Difference): void {
-    this.#registers.merge(register, (userId, kind) => {
-      if (kind === 'c' || kind === 'v') difference.chose.add(userId)
-      if (kind !== 'c') difference.before(userId)
-    })
+    this.#registers.merge(register, beforeIn(difference))
   }
 
   /** Drops what a node has not said again. */
@@ -252,6 +263,14 @@ export class Fold {
 
   *#usersWithFacts(): Generator<UserId> {
     for (const facts of this.#facts.values()) yield* facts.keys()
+  }
+}
+
+/** What has to be kept of a user before a register differs. */
+function beforeIn(difference: Difference): (userId: UserId, kind: RegisterKind) => void {
+  return (userId, kind) => {
+    if (kind === 'c' || kind === 'v') difference.chose.add(userId)
+    if (kind !== 'c') difference.before(userId)
   }
 }
 

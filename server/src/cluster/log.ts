@@ -13,6 +13,8 @@ export interface Agreed {
   readonly archived: readonly ArchivedUser[]
   /** Offline users whom others have never seen from now on. */
   readonly forgotten: readonly UserId[]
+  /** Users of this node whose name another node has forgotten. They still have it. */
+  readonly unnamed: readonly NamedUser[]
   /** Choices that were written. This node has read all its own entries about these users. */
   readonly choices: readonly AgreedChoice[]
   /** Sessions of this node that were opened later on another node. They end here. */
@@ -33,11 +35,17 @@ export const NOTHING_AGREED: Agreed = {
   own: [],
   archived: [],
   forgotten: [],
+  unnamed: [],
   choices: [],
   moved: [],
   kicked: [],
   paced: [],
   seq: undefined,
+}
+
+export interface NamedUser {
+  readonly userId: UserId
+  readonly username: string
 }
 
 export interface AgreedChoice {
@@ -93,4 +101,7 @@ export interface FactLog {
    * @param except a session that is not counted: it is about to move to this node
    */
   connectionsElsewhere(userId: UserId, except?: string): number
+
+  /** Whether this node forgets, for all nodes, users who were not seen for long. One node does. */
+  readonly forgetsStale: boolean
 }

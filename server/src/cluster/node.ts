@@ -24,6 +24,8 @@ export interface NodeOptions {
   readonly version: string
   /** How long clients may take to come back after all nodes have restarted, in ms. */
   readonly restartGraceMs: number
+  /** For how long a user is known who does not come back, in ms. */
+  readonly keepMs: number
   /** A clock that is never set, in ms: `performance.now`. */
   readonly steady: () => number
 }
@@ -45,7 +47,7 @@ export class ClusterNode implements ReportedNode {
   constructor(options: NodeOptions) {
     const { name, version, restartGraceMs, steady } = options
     this.#options = options
-    this.log = new ClusterLog(this.id, event => this.#happened(event))
+    this.log = new ClusterLog(this.id, event => this.#happened(event), options.keepMs)
     this.#member = new Member({ node: this.id, about: { name, version }, restartGraceMs }, this.log)
     this.#link = new RedisLink({
       member: this.#member,

@@ -9,6 +9,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { isRemoval } from './entry.ts'
 import { isBefore } from './place.ts'
 
 /** What Redis holds and `append.lua` does, in the simplest form. The simulator runs on it; the suite compares both. */
@@ -85,7 +86,9 @@ export class RedisModel {
     if (own.size > 0) this.facts.set(node, own)
     else this.facts.delete(node)
     for (const [key, value] of body.registers) {
-      if (value > (this.registers.get(key) ?? '')) this.registers.set(key, value)
+      if (value <= (this.registers.get(key) ?? '')) continue
+      if (isRemoval(value)) this.registers.delete(key)
+      else this.registers.set(key, value)
     }
   }
 

@@ -2,7 +2,8 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, NO_CHOICE } from '../presence/choice.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import { ownCopy } from '../presence/user-table.ts'
-import type { NodeId, RegisterItem, RegisterKey } from './entry.ts'
+import { Column } from './column.ts'
+import { isRemoval, type NodeId, type RegisterItem, type RegisterKey } from './entry.ts'
 
 export type RegisterKind = 'c' | 'v' | 'n' | 's'
 
@@ -19,6 +20,9 @@ interface ChosenContent extends Choice {
 }
 
 const STAMP_DIGITS = 15
+
+/** How long a removed register is remembered, in ms by the clock of Redis. A Redis loses only its last seconds. */
+const REMEMBER_MS = 120_000
 
 /** Joins the parts of a value. Values are compared as strings, so the stamp has a fixed length. */
 export function joinValue({ stamp, node, json }: RegisterValue): string {
@@ -41,58 +45,21 @@ function isGreater(one: RegisterValue, other: RegisterValue): boolean {
   return one.json > other.json
 }
 
-/** One kind of register of all known users, by position. All numbers: V8 stores them without a heap object each. */
-class Column<Content> {
-  readonly #stamps: number[] = []
-  readonly #nodes: number[] = []
-  readonly #contents: Content[] = []
-  /** In which epoch each was repeated last; see `Registers.begin`. */
-  readonly #epochs: number[] = []
-  readonly #nothing: Content
-
-  /** @param nothing what stands for a register without a value */
-  constructor(nothing: Content) {
-    this.#nothing = nothing
-  }
-
-  add(): void {
-    this.#stamps.push(0)
-    this.#nodes.push(0)
-    this.#contents.push(this.#nothing)
-    this.#epochs.push(0)
-  }
-
-  /** The register was read in this epoch. */
-  repeat(position: number, epoch: number): void {
-    this.#epochs[position] = epoch
-  }
-
-  isRepeated(position: number, epoch: number): boolean {
-    return this.#epochs[position] === epoch
-  }
-
-  set(position: number, stamp: number, node: number, content: Content): void {
-    this.#stamps[position] = stamp
-    this.#nodes[position] = node
-    this.#contents[position] = content
-  }
-
-  /** When the register was written; 0 if it was not. */
-  stamp(position: number): number {
-    return this.#stamps[position] ?? 0
-  }
-
-  node(position: number): number {
-    return this.#nodes[position] ?? 0
-  }
-
-  content(position: number | undefined): Content {
-    return (position === undefined ? undefined : this.#contents[position]) ?? this.#nothing
-  }
+/** A register that was removed, in case Redis loses that. */
+interface Removed {
+  /** The value that has removed it. */
+  readonly value: string
+  readonly at: number
+  /** See `Registers.begin`. */
+  epoch: number
 }
 
 /**
- * The registers of all known users, perhaps a million. Nearly all of these users are offline, and have only a name and
+ * The registers of all known users, perhaps a million. Those of a forgotten user are removed, in Redis too: a value
+ * whose content is null removes a register if it is greater. After that any value is greater than none, so an old value
+ * that comes late brings the register back. All nodes and Redis do the same in the order of the log, so they agree.
+ *
+ * Nearly all of these users are offline, and have only a name and
  * a time. Both are columns, so such a user has no object. The view holds the same name and time, but not the stamps,
  * and without them a late or repeated value can't be compared. So this is a copy of the numbers; it shares the texts of
  * ids and names with the view.
@@ -104,6 +71,8 @@ class Column<Content> {
  */
 export class Registers {
   readonly #positions = new Map<UserId, number>()
+  /** The users by position. */
+  readonly #users: UserId[] = []
   /** Ms since the epoch; NaN for a user whom others have never seen, or who was forgotten. */
   readonly #seen = new Column<number>(Number.NaN)
   readonly #names = new Column<string | undefined>(undefined)
@@ -116,6 +85,18 @@ export class Registers {
   #epoch = 0
   /** The choices that were read since then. They are few, so they need no column. */
   #repeatedChoices = new Set<RegisterKey>()
+  /** The registers that were removed a short time ago, the oldest first. None of them has a value. */
+  readonly #removed = new Map<RegisterKey, Removed>()
+  #now = 0
+
+  /** The time of what is read next, in ms since the epoch by the clock of Redis. Removed registers are forgotten. */
+  advance(now: number): void {
+    this.#now = now
+    for (const [key, { at }] of this.#removed) {
+      if (now < at + REMEMBER_MS) return
+      this.#removed.delete(key)
+    }
+  }
 
   /** From now on, Redis may have lost any register that is not read again. */
   begin(): void {
@@ -136,6 +117,7 @@ export class Registers {
     for (const userId of this.#shown.keys()) {
       if (!this.#repeatedChoices.has(`v:${userId}`)) yield `v:${userId}`
     }
+    for (const [key, { epoch }] of this.#removed) if (epoch !== this.#epoch) yield key
   }
 
   /**
@@ -149,9 +131,14 @@ export class Registers {
     const known = this.#parts(key)
     if (!parts || !isReadable(parts.json) || (known && isGreater(known, parts))) return
     if (known && !isGreater(parts, known)) return this.#repeat(key)
+    const kind = key[0] as RegisterKind
+    if (isRemoval(value)) {
+      if (known) before(userOf(key), kind)
+      return this.#remove(key, value)
+    }
     // A part of the key would keep the whole key in memory.
     const userId = ownCopy(userOf(key))
-    const kind = key[0] as RegisterKind
+    this.#removed.delete(key)
     switch (kind) {
       case 'c':
         before(userId, kind)
@@ -169,9 +156,27 @@ export class Registers {
     this.#repeat(key)
   }
 
+  /**
+   * Removes what was not read since `begin`: Redis has lost nothing, so it was removed there.
+   *
+   * @param before see `merge`
+   */
+  dropUnrepeated(before: (userId: UserId, kind: RegisterKind) => void): void {
+    for (const key of [...this.unrepeated()]) {
+      if (!this.#parts(key)) continue
+      before(userOf(key), key[0] as RegisterKind)
+      this.#drop(key)
+    }
+  }
+
   get(key: RegisterKey): string | undefined {
     const parts = this.#parts(key)
     return parts && joinValue(parts)
+  }
+
+  /** The value that has removed a register a short time ago; `undefined` if it has a value. */
+  removed(key: RegisterKey): string | undefined {
+    return this.#removed.get(key)?.value
   }
 
   /** When the user was last seen, in ms since the epoch; undefined for a user whom others have never seen. */
@@ -200,6 +205,20 @@ export class Registers {
   /** The users who have a name or a time. */
   users(): Iterable<UserId> {
     return this.#positions.keys()
+  }
+
+  /**
+   * All users, and for those who have no time, when the newest of their registers was written, in ms since the epoch.
+   * Others have never seen them. A user may come twice. Users may be added and removed meanwhile.
+   */
+  *unseen(): Generator<readonly [userId: UserId, writtenAt: number | undefined]> {
+    for (const users of [this.#chosen, this.#shown, this.#positions]) {
+      for (const userId of users.keys()) {
+        const isSeen = this.#parts(`s:${userId}`) !== undefined
+        const stamps = (['c', 'v', 'n'] as const).map(kind => this.#parts(`${kind}:${userId}`)?.stamp ?? 0)
+        yield [userId, isSeen ? undefined : Math.max(...stamps)]
+      }
+    }
   }
 
   *[Symbol.iterator](): Generator<RegisterItem> {
@@ -244,8 +263,45 @@ export class Registers {
     else this.#seen.set(position, stamp, number, typeof content === 'number' ? content : Number.NaN)
   }
 
+  /** Removes a register, if there is one, and remembers that for some time. */
+  #remove(key: RegisterKey, value: string): void {
+    const removed = this.#removed.get(key)
+    if (removed) removed.epoch = this.#epoch
+    else if (this.#parts(key)) {
+      this.#removed.set(ownCopy(key) as RegisterKey, {
+        value: ownCopy(value),
+        at: this.#now,
+        epoch: this.#epoch,
+      })
+    }
+    this.#drop(key)
+  }
+
+  #drop(key: RegisterKey): void {
+    const userId = userOf(key)
+    const position = this.#positions.get(userId)
+    if (key[0] === 'c') this.#chosen.delete(userId)
+    if (key[0] === 'v') this.#shown.delete(userId)
+    this.#repeatedChoices.delete(key)
+    if (position === undefined) return
+    if (key[0] === 'n') this.#names.set(position, 0, 0, undefined)
+    if (key[0] === 's') this.#seen.set(position, 0, 0, Number.NaN)
+    if (this.#names.stamp(position) === 0 && this.#seen.stamp(position) === 0) this.#free(userId, position)
+  }
+
+  /** Removes a position. The user at the last one takes it. */
+  #free(userId: UserId, position: number): void {
+    this.#positions.delete(userId)
+    this.#names.remove(position)
+    this.#seen.remove(position)
+    const last = this.#users.pop()
+    if (last === undefined || last === userId) return
+    this.#users[position] = last
+    this.#positions.set(last, position)
+  }
+
   #add(userId: UserId): number {
-    const position = this.#positions.size
+    const position = this.#users.push(userId) - 1
     this.#positions.set(userId, position)
     this.#seen.add()
     this.#names.add()

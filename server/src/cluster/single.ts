@@ -20,5 +20,6 @@ export function createSingleLog(): FactLog {
       return undefined
     },
     connectionsElsewhere: () => 0,
+    forgetsStale: true,
   }
 }

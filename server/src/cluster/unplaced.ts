@@ -152,7 +152,9 @@ export class Unplaced {
   #isRenamed({ userId, username }: Fact): boolean {
     const earlier = this.#users.get(userId)?.changed.fact
     if (earlier) return username !== earlier.username
-    return JSON.stringify(username ?? null) !== contentOf(`n:${userId}`, this.#port.fold)
+    const key = `n:${userId}` as const
+    const known = splitValue(this.#unread.get(key))?.json ?? contentOf(key, this.#port.fold)
+    return JSON.stringify(username ?? null) !== known
   }
 
   #renamed(userId: UserId, at: number): Renamed {

@@ -110,6 +110,7 @@ type Numbering = 'one by one' | 'by a log'
 
 /** A log whose entries have the facts of several commands. With numbers one by one, each call is an entry. */
 class EntryLog implements FactLog {
+  readonly forgetsStale = true
   readonly #numbering: Numbering
   #applied: (facts: readonly Fact[]) => void = () => {}
   #facts: Fact[] = []

@@ -15,15 +15,21 @@ let presence: Presence
 /** The choices and signs of life that other nodes know. */
 let choices: Map<string, KnownChoice>
 let signs: Map<string, number>
+let present: Set<string>
 
 beforeEach(() => {
   choices = new Map()
   signs = new Map()
+  present = new Set()
   presence = newPresence()
 })
 
 function newPresence(options = AT_ONCE): Presence {
-  const made = new Presence(options, { choiceOf: id => choices.get(id), signOfLife: id => signs.get(id) })
+  const made = new Presence(options, {
+    choiceOf: id => choices.get(id),
+    signOfLife: id => signs.get(id),
+    isPresent: id => present.has(id),
+  })
   made.restore([], T)
   return made
 }

@@ -2,15 +2,9 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
+import { NOWHERE_ELSE } from './elsewhere.ts'
 import { type Fact, presenceOf } from './fact.ts'
-import {
-  type Arrival,
-  type ChoiceLookup,
-  Here,
-  type KnownChoice,
-  type PresentUser,
-  type Step,
-} from './here.ts'
+import { type Arrival, Here, type KnownChoice, type PresentUser, type Step } from './here.ts'
 import { LastSeenCorrection } from './last-seen-correction.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
@@ -23,15 +17,6 @@ import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 /** Shared by all decisions without facts, records and so on: most have only one or two. */
 const NONE: readonly never[] = []
-
-/** What the other nodes of a cluster know. With one node there is nothing else to know. */
-export interface Elsewhere {
-  readonly choiceOf: ChoiceLookup
-  /** A lower bound of the last sign of life of a visible user, in ms since the epoch. */
-  readonly signOfLife: (userId: UserId) => number | undefined
-}
-
-const NOWHERE_ELSE: Elsewhere = { choiceOf: () => undefined, signOfLife: () => undefined }
 
 /**
  * The presence of all users. It is pure: the caller tells what happened and when, and gets what that decides.
@@ -65,7 +50,7 @@ export class Presence {
     this.#view = view
     this.#correction = correction
     this.#records = new Records(wall, here, view, correction)
-    this.#retention = new Retention(options, wall, here, view, correction)
+    this.#retention = new Retention(options, wall, here, view, correction, elsewhere)
   }
 
   // Commands
@@ -93,7 +78,7 @@ export class Presence {
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
     const excess = this.#retention.excess(this.knownCount)
-    const forgotten = excess > 0 && !this.#isKnown(userId) ? this.#retention.makeRoom(excess) : NONE
+    const forgotten = excess > 0 && !this.#isKnown(userId) ? this.#retention.makeRoom(excess, now) : NONE
     const decision = this.#decide(this.#here.open(userId, session, now, arrival))
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
@@ -269,12 +254,15 @@ export class Presence {
 
   /**
    * Checks the next `count` users, and forgets those who were not seen for `keepMs`, both by the clock and by
-   * the known time. So no wrong clock makes a user forgotten.
+   * the known time. So no wrong clock makes a user forgotten. In a cluster one node does that for all.
    */
   forgetStale(now: number, count: number): Decision {
-    const forgotten = this.#retention.forgetStale(now, count)
+    return { ...NOTHING, forgotten: this.#retention.forgetStale(now, count) }
+  }
+
+  /** Drops the rate limiters that have completely recovered, of at most `count` users. */
+  dropEarnedBack(now: number, count: number): void {
     this.#here.dropEarnedBack(this.#wall.awake(now), count)
-    return { ...NOTHING, forgotten }
   }
 
   // Queries

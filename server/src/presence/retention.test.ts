@@ -9,7 +9,13 @@ import { DAY, HOUR, named, T } from './testing/scenario.ts'
 const KEEP_MS = 30 * DAY
 
 class Scene extends Parts {
-  readonly retention = new Retention(this.options, this.wall, this.here, this.view, this.correction)
+  /** The users who have a session on another node, and those whom another node has hidden. */
+  readonly present = new Set<string>()
+  readonly hidden = new Set<string>()
+  readonly retention = new Retention(this.options, this.wall, this.here, this.view, this.correction, {
+    isPresent: userId => this.present.has(userId),
+    choiceOf: userId => (this.hidden.has(userId) ? { choice: { status: 'offline' }, madeAt: 0 } : undefined),
+  })
 
   /** Whether nothing is left of a user. */
   isGone(userId: string): boolean {
@@ -45,11 +51,11 @@ test('[R9] room is made by forgetting as many as needed, the oldest first, and e
     ['b', 2],
   ] as const)
     parts.visit(userId, T + at)
-  expect(parts.retention.makeRoom(2)).toEqual(['a', 'b'])
+  expect(parts.retention.makeRoom(2, T)).toEqual(['a', 'b'])
   expect(['a', 'b', 'c', 'd'].map(userId => parts.isGone(userId))).toEqual([true, true, false, false])
   // The sample has each of the two who are left several times.
-  expect(parts.retention.makeRoom(5)).toEqual(['c', 'd'])
-  expect(parts.retention.makeRoom(1)).toEqual([])
+  expect(parts.retention.makeRoom(5, T)).toEqual(['c', 'd'])
+  expect(parts.retention.makeRoom(1, T)).toEqual([])
 })
 
 test('[R9] nobody who is present, visible, or about to be visible is forgotten', () => {
@@ -64,7 +70,7 @@ test('[R9] nobody who is present, visible, or about to be visible is forgotten',
   // By what another node has said.
   parts.view.put('elsewhere', { ...OFFLINE, status: 'online' }, T, undefined)
   expect(parts.view.isVisible('still seen')).toBe(true)
-  expect(parts.retention.makeRoom(10)).toEqual([])
+  expect(parts.retention.makeRoom(10, T)).toEqual([])
   expect(parts.retention.forgetStale(T + 2 * KEEP_MS, 100)).toEqual([])
 })
 
@@ -75,11 +81,11 @@ test('[R9] a user whose changes are not visible yet is not forgotten', () => {
   const come = parts.here.open('ann', named('s'), T + 1, {})
   const left = parts.here.leave(come.user, 's', T + 1)
   expect(parts.here.get('ann')).toBeUndefined()
-  expect(parts.retention.makeRoom(1)).toEqual([])
+  expect(parts.retention.makeRoom(1, T)).toEqual([])
   parts.apply(come)
-  expect(parts.retention.makeRoom(1)).toEqual([])
+  expect(parts.retention.makeRoom(1, T)).toEqual([])
   parts.apply(left)
-  expect(parts.retention.makeRoom(1)).toEqual(['ann'])
+  expect(parts.retention.makeRoom(1, T)).toEqual(['ann'])
 })
 
 test('[R4 R9] a user who is kept hidden is forgotten only for lack of others, one at a time, and the first one first', () => {
@@ -87,10 +93,10 @@ test('[R4 R9] a user who is kept hidden is forgotten only for lack of others, on
   keepHidden(parts, 'eve', T + 10_000)
   keepHidden(parts, 'joe', T + 20_000)
   parts.visit('ann', T + 30_000)
-  expect(parts.retention.makeRoom(3)).toEqual(['ann'])
+  expect(parts.retention.makeRoom(3, T)).toEqual(['ann'])
   expect(parts.retention.forgetStale(T + 2 * KEEP_MS, 100)).toEqual([])
-  expect(parts.retention.makeRoom(3)).toEqual(['eve'])
-  expect(parts.retention.makeRoom(3)).toEqual(['joe'])
+  expect(parts.retention.makeRoom(3, T)).toEqual(['eve'])
+  expect(parts.retention.makeRoom(3, T)).toEqual(['joe'])
   expect(parts.isGone('joe')).toBe(true)
 })
 
@@ -103,8 +109,8 @@ test.each([
     const parts = scene()
     for (let n = 0; n < others; n++) parts.come(`present ${n}`, T)
     parts.visit('ann', T)
-    expect(parts.retention.makeRoom(1)).toEqual(first)
-    expect([...first, ...parts.retention.makeRoom(1)]).toEqual(['ann'])
+    expect(parts.retention.makeRoom(1, T)).toEqual(first)
+    expect([...first, ...parts.retention.makeRoom(1, T)]).toEqual(['ann'])
   },
 )
 
@@ -115,7 +121,7 @@ test('[R9] users whom others have never seen make room by the time of their arri
   parts.visit('ann', T + 9)
   parts.visit('joe', T + 1, { choice: ends })
   expect(parts.here.unseenCount).toBe(2)
-  expect(parts.retention.makeRoom(2)).toEqual(['joe', 'eve'])
+  expect(parts.retention.makeRoom(2, T)).toEqual(['joe', 'eve'])
   expect(parts.here.unseenCount).toBe(0)
 })
 
@@ -183,4 +189,22 @@ test('[R9] one step forgets no more than asked, whether others have seen the use
   const steps = [1, 2, 3].map(() => parts.retention.forgetStale(later, 1))
   expect(steps.map(({ length }) => length)).toEqual([1, 1, 0])
   expect(steps.flat().toSorted()).toEqual(['hidden', 'seen'])
+})
+
+test('[I9] a user who has a session on another node is not forgotten, visible or not', () => {
+  const parts = scene()
+  for (const userId of ['ann', 'bob']) parts.visit(userId, T)
+  parts.present.add('ann')
+  expect(parts.retention.makeRoom(2, T)).toEqual(['bob'])
+  expect(parts.retention.forgetStale(T + 2 * KEEP_MS, 10)).toEqual([])
+  parts.present.delete('ann')
+  expect(parts.retention.forgetStale(T + 2 * KEEP_MS, 10)).toEqual(['ann'])
+})
+
+test('[I9] no room is made by forgetting a user whom another node has hidden; after keepMs, the user is forgotten', () => {
+  const parts = scene()
+  for (const userId of ['ann', 'bob']) parts.visit(userId, T)
+  parts.hidden.add('ann')
+  expect(parts.retention.makeRoom(2, T)).toEqual(['bob'])
+  expect(parts.retention.forgetStale(T + KEEP_MS + 1, 10)).toEqual(['ann'])
 })

@@ -1,4 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { hasExpired } from './choice.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import type { Here } from './here.ts'
 import type { LastSeenCorrection } from './last-seen-correction.ts'
 import type { PresenceOptions } from './options.ts'
@@ -26,6 +28,7 @@ export class Retention {
   readonly #here: Here
   readonly #view: View
   readonly #correction: LastSeenCorrection
+  readonly #elsewhere: Pick<Elsewhere, 'isPresent' | 'choiceOf'>
 
   constructor(
     options: PresenceOptions,
@@ -33,12 +36,14 @@ export class Retention {
     here: Here,
     view: View,
     correction: LastSeenCorrection,
+    elsewhere: Pick<Elsewhere, 'isPresent' | 'choiceOf'>,
   ) {
     this.#options = options
     this.#wall = wall
     this.#here = here
     this.#view = view
     this.#correction = correction
+    this.#elsewhere = elsewhere
   }
 
   /** How many of `knownCount` users must be forgotten for a new one. */
@@ -51,10 +56,13 @@ export class Retention {
    * hidden longest. Returns them. If none of the sample can be forgotten, the number of known users exceeds the limit
    * until a later sample has more of them.
    */
-  makeRoom(count: number): UserId[] {
+  makeRoom(count: number, now: number): UserId[] {
     // With few users, a sample has some of them twice.
     const sample = new Map<UserId, Forgettable>()
-    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) sample.set(candidate.userId, candidate)
+    for (const candidate of this.#someForgettable(FORGET_SAMPLE)) {
+      if (this.#isHiddenElsewhere(candidate.userId, now)) continue
+      sample.set(candidate.userId, candidate)
+    }
     const oldest = [...sample.values()].sort((a, b) => a.lastSeen - b.lastSeen).slice(0, count)
     const kept = oldest.length === 0 ? this.#here.keptLongest : undefined
     const isFree = kept !== undefined && !this.#view.isVisible(kept.userId)
@@ -106,8 +114,19 @@ export class Retention {
    */
   #isForgettable(userId: UserId): boolean {
     if (this.#here.isPending(userId) || this.#view.isVisible(userId)) return false
+    if (this.#elsewhere.isPresent(userId)) return false
     const user = this.#here.get(userId)
     return !user || (user.liveness === 'none' && !user.isKeptHidden)
+  }
+
+  /**
+   * Whether the user must still be hidden on returning, because of what another node has said. How long a user is kept
+   * hidden who was here, this node knows itself.
+   */
+  #isHiddenElsewhere(userId: UserId, now: number): boolean {
+    if (this.#here.get(userId)) return false
+    const choice = this.#elsewhere.choiceOf(userId)?.choice
+    return choice?.status === 'offline' && !hasExpired(choice, this.#wall.choiceTime(now))
   }
 
   #forget(userId: UserId): void {

@@ -10,6 +10,7 @@ export class SlowLog implements FactLog {
   isSlow = false
   /** The connections of users on other nodes. */
   readonly elsewhere = new Map<UserId, number>()
+  forgetsStale = true
 
   listen(applied: (facts: readonly Fact[], agreed?: Agreed) => void): void {
     this.#applied = applied

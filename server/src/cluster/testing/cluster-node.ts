@@ -4,6 +4,7 @@ import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
 import type { AppendReply, Entry, EntryBody, EntryKind, NodeId, Place } from '../entry.ts'
 import type { Applied, Fold } from '../fold.ts'
+import { forgottenHere, unnamedOf } from '../forgotten.ts'
 import { Outbox } from '../outbox.ts'
 import type { RedisModel } from '../redis.model.ts'
 import type { Unplaced } from '../unplaced.ts'
@@ -33,6 +34,7 @@ export class ClusterNode {
     this.presence = new parts.Presence(options, {
       choiceOf: userId => this.fold.choiceOf(userId),
       signOfLife: userId => this.fold.signOfLife(userId, id),
+      isPresent: userId => this.fold.isElsewhere(userId, id),
     })
     this.unplaced = new parts.Unplaced({
       node: id,
@@ -107,11 +109,17 @@ export class ClusterNode {
 
   #apply(entry: Entry, now: number): void {
     this.#place = entry.place
+    const forgotten =
+      entry.node === this.id ? new Map() : forgottenHere(entry, userId => this.presence.present(userId))
     const applied = this.fold.apply(entry)
+    this.#outbox.add({ users: forgotten.keys() })
     const isOwn = entry.node === this.id && entry.batch === this.#sayBatch
     if (isOwn) this.#outbox.landed()
     const { facts, userIds } = isOwn ? this.unplaced.placed(entry.batch) : { facts: [], userIds: [] }
     this.#follow(applied, now, facts, userIds)
+    for (const { userId, username } of unnamedOf(forgotten, userId => this.fold.of(userId).username)) {
+      this.decide(this.presence.identify(userId, username, this.#now), this.#now)
+    }
   }
 
   #follow(

@@ -48,6 +48,8 @@ type Act =
   | { readonly do: 'flush'; readonly node: number; readonly limit: number }
   | { readonly do: 'read'; readonly node: number; readonly count: number }
   | { readonly do: 'kill'; readonly node: number }
+  /** A node forgets all whom nobody sees, although another one may have read more by now. */
+  | { readonly do: 'forget'; readonly node: number }
 
 const node = fc.constantFrom(...NODES)
 const userId = fc.constantFrom(...USERS)
@@ -91,6 +93,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('read'), node, count: fc.integer({ min: 1, max: 4 }) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('kill'), node }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('forget'), node }) },
 )
 
 const options: fc.Arbitrary<PresenceOptions> = fc
@@ -99,7 +102,7 @@ const options: fc.Arbitrary<PresenceOptions> = fc
     hiddenKeepMs: fc.constantFrom(0, 8),
     changePace: fc.constantFrom({ burst: 1, everyMs: 0 }, { burst: 2, everyMs: 5 }),
   })
-  .map(some => ({ ...AT_ONCE, ...some }))
+  .map(some => ({ ...AT_ONCE, keepMs: 0, ...some }))
 
 class Cluster {
   readonly redis = new RedisModel()
@@ -206,6 +209,9 @@ class Cluster {
       case 'read':
         node.read(act.count, now)
         break
+      case 'forget':
+        node.decide(presence.forgetStale(now, 10), now)
+        break
       case 'kill': {
         const judge = this.nodes[(act.node + 1) % 3] as ClusterNode
         // It has read all that the subject wrote.
@@ -281,6 +287,10 @@ export function playCluster(parts: ClusterParts, { acts, options }: ClusterGame)
     for (const { presence } of cluster.nodes) {
       if (presence.hasSession(userId)) expect(presence.choice(userId).status).toBe(expected)
     }
+  }
+  const kept = [...cluster.redis.load().registers].map(register => register.join(' ')).toSorted()
+  for (const { fold } of cluster.nodes) {
+    expect([...fold.registers()].map(register => register.join(' ')).toSorted()).toEqual(kept)
   }
   return USERS.filter(userId => isVisible(userId, cluster.nodes)).length
 }

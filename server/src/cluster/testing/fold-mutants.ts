@@ -202,4 +202,22 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
     line: 'session => session.named && session.id === id',
     becomes: "session => session.state === 'live' && session.named && session.id === id",
   },
+  {
+    name: 'a value without a content is kept',
+    file: 'cluster/registers.ts',
+    line: 'if (isRemoval(value)) {',
+    becomes: 'if (value.length === 0) {',
+  },
+  {
+    name: 'the user who takes the position of a removed one is not found',
+    file: 'cluster/registers.ts',
+    line: 'this.#positions.set(last, position)',
+    becomes: '',
+  },
+  {
+    name: 'a position is removed although the user still has a name or a time',
+    file: 'cluster/registers.ts',
+    line: 'if (this.#names.stamp(position) === 0 && this.#seen.stamp(position) === 0)',
+    becomes: 'if (this.#names.stamp(position) === 0)',
+  },
 ]

@@ -226,7 +226,7 @@ export function compareLoaded(Fold: FoldClass, { acts, known, first, after, late
       if (place < known) seenByPart.apply(part.apply(entry))
       return
     }
-    seenByPart.apply(place === firstPlace ? part.load(loaded, 0) : part.apply(entry))
+    seenByPart.apply(place === firstPlace ? part.load(loaded, 0, true) : part.apply(entry))
     if (place <= lastPlace) for (const node of all.nodes) asserting.add(node)
     for (const node of asserting) if (!all.nodes.has(node)) asserting.delete(node)
     if (place < lastPlace || asserting.size > 0) return

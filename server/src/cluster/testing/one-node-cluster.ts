@@ -1,8 +1,9 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, Decision } from '../../presence/change.ts'
+import type { Elsewhere } from '../../presence/elsewhere.ts'
 import type { Fact } from '../../presence/fact.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
-import type { Elsewhere, Presence } from '../../presence/presence.ts'
+import type { Presence } from '../../presence/presence.ts'
 import type { PresenceRecord } from '../../presence/record.ts'
 import { OneNode, type Outcome } from '../../presence/testing/one-node.ts'
 import type { StoredTimes } from '../../presence/wall-clock.ts'
@@ -32,6 +33,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       const elsewhere: Elsewhere = {
         choiceOf: userId => this.#fold.choiceOf(userId),
         signOfLife: userId => this.#fold.signOfLife(userId, NODE),
+        isPresent: userId => this.#fold.isElsewhere(userId, NODE),
       }
       super(options, Core, elsewhere)
       const present = (userId: string) => this.core.present(userId)

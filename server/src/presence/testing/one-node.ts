@@ -1,9 +1,10 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, Decision } from '../change.ts'
 import type { Choice } from '../choice.ts'
+import type { Elsewhere } from '../elsewhere.ts'
 import type { Arrival } from '../here.ts'
 import type { PresenceOptions } from '../options.ts'
-import { type Elsewhere, Presence } from '../presence.ts'
+import { Presence } from '../presence.ts'
 import type { PresenceRecord } from '../record.ts'
 import type { SessionName } from '../user-sessions.ts'
 import type { StoredTimes } from '../wall-clock.ts'
@@ -73,6 +74,7 @@ export class OneNode {
   }
 
   forgetStale(now: number, count: number): Outcome {
+    this.core.dropEarnedBack(now, count)
     return this.#apply(this.core.forgetStale(now, count), now)
   }
 

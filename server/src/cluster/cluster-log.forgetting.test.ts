@@ -1,0 +1,127 @@
+import { beforeEach, expect, test } from 'vitest'
+import { NO_CHOICE } from '../presence/choice.ts'
+import { NOTHING_SAID } from '../presence/fact.ts'
+import type { PresentUser } from '../presence/here.ts'
+import { ClusterLog } from './cluster-log.ts'
+import type { EntryBody } from './entry.ts'
+import type { Agreed } from './log.ts'
+import { joinValue } from './registers.ts'
+
+// How the log of a node follows and begins the forgetting of users.
+
+const T = 1_750_000_000_000
+const KEEP_MS = 1_000
+
+const GONE: PresentUser = {
+  said: NOTHING_SAID,
+  choice: NO_CHOICE,
+  madeAt: 0,
+  isHere: false,
+  isVisible: false,
+  connections: 0,
+  sessions: {},
+  lastSeen: undefined,
+  username: undefined,
+}
+
+const member = {
+  place: { epoch: T, seq: T },
+  isSettled: true,
+  canResumeFrom: () => true,
+  isEldest: true,
+  isAway: false,
+}
+
+let log: ClusterLog
+let agreed: Agreed[]
+let changed: string[]
+let seq: number
+const present = new Map<string, PresentUser>()
+
+beforeEach(() => {
+  Object.assign(member, { isSettled: true, isEldest: true, isAway: false })
+  agreed = []
+  changed = []
+  seq = T
+  present.clear()
+  log = new ClusterLog('a', () => {}, KEEP_MS)
+  log.listen((_, what) => agreed.push(what))
+  const access = {
+    member,
+    changed: ({ users = [] }: { users?: Iterable<string> | undefined }) => void changed.push(...users),
+    time: () => T,
+  }
+  log.attach(access, { present: userId => present.get(userId) ?? GONE, usersHere: () => present.keys() })
+})
+
+const value = (content: unknown, stamp = T) => joinValue({ stamp, node: 'b', json: JSON.stringify(content) })
+
+/** An entry was read. Returns what the nodes agree on with it. */
+function read(node: string, body: Partial<EntryBody>): Agreed | undefined {
+  const place = { epoch: T, seq: ++seq }
+  const whole = { format: 1, at: T, facts: [], registers: [], ...body } as const
+  log.happened({ what: 'entry', entry: { place, node, batch: seq, kind: 'say', body: whole } })
+  log.happened({ what: 'reached', place })
+  return agreed.at(-1)
+}
+
+const ANN = { ...GONE, isHere: true, isVisible: true, lastSeen: T, username: 'Ann' }
+const KNOWN = { registers: [['n:ann', value('Ann')]] } as const
+const FORGOTTEN = { registers: [['n:ann', value(null, T + 1)]] } as const
+
+test('[I9] a user of this node whom another one forgets is said again, with the name', () => {
+  read('b', KNOWN)
+  present.set('ann', ANN)
+  expect(read('b', FORGOTTEN)?.unnamed).toEqual([{ userId: 'ann', username: 'Ann' }])
+  expect(changed).toEqual(['ann'])
+  // It is told once.
+  expect(read('b', {})?.unnamed).toEqual([])
+})
+
+test('[I9] nothing is said again of a user who is not here, or whom this node itself has forgotten', () => {
+  read('b', KNOWN)
+  expect(read('b', FORGOTTEN)?.unnamed).toEqual([])
+  read('b', KNOWN)
+  present.set('ann', ANN)
+  expect(read('a', FORGOTTEN)?.unnamed).toEqual([])
+  expect(changed).toEqual([])
+})
+
+test('[I9] the eldest member forgets for all, unless it is away or does not know what the others know', () => {
+  expect(log.forgetsStale).toBe(true)
+  for (const other of [{ isEldest: false }, { isAway: true }, { isSettled: false }]) {
+    Object.assign(member, { isSettled: true, isEldest: true, isAway: false }, other)
+    expect(log.forgetsStale).toBe(false)
+  }
+})
+
+test('[I9] the member can write back that a register was removed', () => {
+  read('b', KNOWN)
+  expect(log.register('n:ann')).toBe(value('Ann'))
+  read('b', FORGOTTEN)
+  expect(log.register('n:ann')).toBe(value(null, T + 1))
+  log.happened({ what: 'epoch', epoch: T + 1 })
+  expect([...log.unrepeatedRegisters()]).toEqual(['n:ann'])
+})
+
+test('[I9] the registers of a user whom nobody has ever seen are removed at last, unless a node has the user', () => {
+  const hidden = (userId: string, stamp: number) =>
+    [`c:${userId}`, value({ status: 'offline', madeAt: stamp }, stamp)] as const
+  const registers = [hidden('old', T - KEEP_MS - 1), hidden('new', T), hidden('here', 5), hidden('seen', 5)]
+  const s = ['s:seen', value(5, 5)] as const
+  read('b', { registers: [...registers, s], facts: [['here', { p: 0, n: 1, h: 5, s: {} }, 'opened']] })
+  log.happened({ what: 'beat' })
+  expect(changed).toEqual(['old'])
+  expect(log.compose('old', 1, false).registers).toEqual([
+    ['c:old', joinValue({ stamp: T - KEEP_MS, node: 'a', json: 'null' })],
+  ])
+  // The next rounds find the same until it was read back, and only the node that forgets for all looks.
+  changed = []
+  Object.assign(member, { isEldest: false })
+  for (let beats = 0; beats < 3; beats++) log.happened({ what: 'beat' })
+  expect(changed).toEqual([])
+  Object.assign(member, { isEldest: true })
+  read('a', { registers: log.compose('old', 1, false).registers })
+  for (let beats = 0; beats < 3; beats++) log.happened({ what: 'beat' })
+  expect(changed).toEqual([])
+})

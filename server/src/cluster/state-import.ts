@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto'
+import type { PresenceRecord } from '../presence/record.ts'
+import type { AppendReply, EntryBody, EntryKind, RegisterItem } from './entry.ts'
+import type { RedisConnection } from './redis.ts'
+import { registersOf } from './state-registers.ts'
+
+/** What an import has done. */
+export interface Imported {
+  /** The users of the state file. */
+  readonly users: number
+  /** The names, times and choices that were written. */
+  readonly written: number
+  /** Those that Redis had already, or newer ones. */
+  readonly known: number
+}
+
+type Connection = Pick<RedisConnection, 'append' | 'load' | 'info' | 'time'>
+
+/** One entry has at most this many values, and about this many bytes. */
+const MAX_VALUES = 500
+const MAX_BYTES = 65_536
+
+/** How often an import begins again because the nodes have begun an epoch meanwhile. */
+const TRIES = 3
+
+/**
+ * Writes stored users into the Redis of a cluster, as a member that joins, says what it knows, and leaves at once. So
+ * running nodes read it in the log. Newer values of a running cluster stay, and an import may be repeated.
+ *
+ * @throws Error if Redis fails, or if nodes begin epochs all the time. Then a part may be written
+ */
+export async function importRecords(
+  connection: Connection,
+  records: Iterable<PresenceRecord>,
+  version: string,
+): Promise<Imported> {
+  const users = [...records]
+  for (let tries = 0; tries < TRIES; tries++) {
+    const { registers } = await connection.load()
+    let known = 0
+    const newer: RegisterItem[] = []
+    for (const record of users) {
+      for (const item of registersOf(record)) {
+        const [key, value] = item
+        if (value > (registers.get(key) ?? '')) newer.push(item)
+        else known++
+      }
+    }
+    const isWritten = newer.length === 0 || (await new Importer(connection, version).write(newer))
+    if (isWritten) return { users: users.length, written: newer.length, known }
+  }
+  throw new Error('the nodes begin new epochs all the time: repeat the import when they run undisturbed')
+}
+
+/** A member that only writes registers. */
+class Importer {
+  readonly #connection: Connection
+  readonly #version: string
+  readonly #node = randomBytes(9).toString('base64url')
+  #batch = 0
+  #epoch: number | undefined
+
+  constructor(connection: Connection, version: string) {
+    this.#connection = connection
+    this.#version = version
+  }
+
+  /** Returns whether all is written. If not, the nodes have begun an epoch meanwhile. */
+  async write(items: readonly RegisterItem[]): Promise<boolean> {
+    const at = await this.#connection.time()
+    if (!(await this.#begin(at))) return false
+    // A member whose age is not known counts as the oldest, and would have tasks.
+    const about = { name: 'import', version: this.#version }
+    if (!(await this.#append('join', { at, about, since: at }))) return false
+    for (const registers of slicesOf(items)) if (!(await this.#append('say', { at, registers }))) return false
+    return this.#append('lost', { at, subject: this.#node })
+  }
+
+  /** Learns the epoch. An empty Redis has none, so one begins. */
+  async #begin(at: number): Promise<boolean> {
+    const { epoch, end } = await this.#connection.load()
+    this.#epoch = epoch
+    if (epoch !== undefined) return true
+    const newEpoch = Math.max(at, (end?.epoch ?? 0) + 1, (end?.seq ?? 0) + 1)
+    const { server } = await this.#connection.info()
+    const isBegun = await this.#append('epoch', { at, again: true, since: at }, { newEpoch, server })
+    this.#epoch = newEpoch
+    return isBegun
+  }
+
+  async #append(
+    kind: EntryKind,
+    body: Partial<EntryBody> & Pick<EntryBody, 'at'>,
+    more: { readonly newEpoch?: number; readonly server?: string } = {},
+  ): Promise<boolean> {
+    const batch = ++this.#batch
+    const reply: AppendReply = await this.#connection.append({
+      epoch: this.#epoch,
+      node: this.#node,
+      batch,
+      kind,
+      body: { format: 1, facts: [], registers: [], ...body },
+      // With `lost`: this member has not been judged by others, and has itself read all that it wrote.
+      ...(kind === 'lost' && { knownBatch: batch }),
+      ...more,
+    })
+    return reply.reply === 'appended'
+  }
+}
+
+function* slicesOf(items: readonly RegisterItem[]): Generator<readonly RegisterItem[]> {
+  let slice: RegisterItem[] = []
+  let bytes = 0
+  for (const item of items) {
+    slice.push(item)
+    bytes += item[0].length + item[1].length + 8
+    if (slice.length < MAX_VALUES && bytes < MAX_BYTES) continue
+    yield slice
+    slice = []
+    bytes = 0
+  }
+  if (slice.length > 0) yield slice
+}
