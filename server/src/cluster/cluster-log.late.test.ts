@@ -96,3 +96,13 @@ test('clients are told growing numbers, even if those of the log went back', () 
   read('b', { facts: [['bob', null, 'left']] }, T + 1_020)
   expect(told).toEqual([T + 20, T + 21, T + 22, T + 1_020])
 })
+
+test('a node says a choice again that another node has ended with the same time', () => {
+  ann = { ...ANN, choice: { status: 'busy' }, madeAt: T }
+  chose(NO_CHOICE, T, T + 1)
+  expect(changed).toEqual([{ users: ['ann'] }])
+  // The end of a choice that has one is decided by its time.
+  ann = { ...ann, choice: { status: 'busy', expiresAt: T + 9 } }
+  chose(NO_CHOICE, T, T + 2)
+  expect(changed).toHaveLength(1)
+})

@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
-import { isSameChoice } from '../presence/choice.ts'
+import { isPlain, isSameChoice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
@@ -295,8 +295,8 @@ export class ClusterLog implements FactLog, Host {
     for (const userId of new Set([...chose, ...placed.userIds])) {
       if (this.#unplaced.isUnread(userId)) continue
       const chosen = this.#fold.chosen(userId)
-      choices.push({ userId, shown: this.#fold.of(userId).choice, chosen })
-      if (this.#knowsNewer(userId, chosen)) this.#say({ users: [userId] })
+      if (this.#knowsBetter(userId, chosen)) this.#say({ users: [userId] })
+      else choices.push({ userId, shown: this.#fold.of(userId).choice, chosen })
     }
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
@@ -308,13 +308,14 @@ export class ClusterLog implements FactLog, Host {
   }
 
   /**
-   * Whether a user who has a session here has made a newer choice than the log has. A node that did not know of the
-   * session has ended that choice.
+   * Whether a user who has a session here has made a newer choice than the log has, or the same one, which was ended. A
+   * node that did not know of the session yet has done that.
    */
-  #knowsNewer(userId: UserId, chosen: KnownChoice | undefined): boolean {
+  #knowsBetter(userId: UserId, chosen: KnownChoice | undefined): boolean {
     const { sessions, madeAt, choice } = this.#use().presence.present(userId)
-    if (!chosen || madeAt <= chosen.madeAt || isSameChoice(choice, chosen.choice)) return false
-    return Object.keys(sessions).length > 0
+    if (!chosen || madeAt < chosen.madeAt || isSameChoice(choice, chosen.choice)) return false
+    const wasEnded = isPlain(chosen.choice) && choice.expiresAt === undefined
+    return (madeAt > chosen.madeAt || wasEnded) && Object.keys(sessions).length > 0
   }
 
   /** The sessions of this node that were opened later on another one. */
