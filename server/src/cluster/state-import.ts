@@ -70,7 +70,8 @@ class Importer {
     const at = await this.#connection.time()
     if (!(await this.#begin(at))) return false
     // A member whose age is not known counts as the oldest, and would have tasks.
-    const about = { name: 'import', version: this.#version }
+    // It has no clients, so the other nodes need not tell their operators that it is lost.
+    const about = { name: 'import', version: this.#version, left: at }
     if (!(await this.#append('join', { at, about, since: at }))) return false
     for (const registers of slicesOf(items)) if (!(await this.#append('say', { at, registers }))) return false
     return this.#append('lost', { at, subject: this.#node })
