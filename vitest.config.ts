@@ -12,6 +12,7 @@ export default defineConfig({
       '**/*.faults.test.ts',
       '**/*.examples.test.ts',
       '**/*.deploy.test.ts',
+      '**/*.nodes.test.ts',
     ],
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,

@@ -9,7 +9,7 @@ unit.test = {
   include: ['{protocol,server,client,dashboard}/src/**/*.test.{ts,tsx}'],
   exclude: [
     ...(base.test?.exclude ?? []),
-    '**/mutants.test.ts',
+    '**/*mutants.test.ts',
     '**/*.model.test.ts',
     '**/*.process.test.ts',
   ],
