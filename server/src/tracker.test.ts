@@ -228,6 +228,21 @@ describe('what other nodes have caused', () => {
     expect(tracker.open({ ...ann, userId: 'eve' }, {})).toBeUndefined()
   })
 
+  test('[N3] only who opens a session or hides waits for the other nodes, so that an outage of Redis fills no memory', () => {
+    const before = slow.awaited
+    slow.isSlow = true
+    tracker.setActivity(ann, 'idle')
+    tracker.setVisibility(ann, 'inactive')
+    tracker.identify('ann', 'Ann')
+    expect(tracker.setStatus(ann, { status: 'busy' }).placed).toBeUndefined()
+    tracker.lose(ann)
+    tracker.advance(now, 0)
+    expect(slow.awaited).toBe(before)
+    expect(tracker.setStatus(ann, { status: 'offline' }).placed).toBeInstanceOf(Promise)
+    expect(tracker.open({ ...ann, userId: 'bob' }, {})).toBeInstanceOf(Promise)
+    expect(slow.awaited).toBe(before + 2)
+  })
+
   test('[I9] a node forgets users only if it does so for all nodes', () => {
     tracker.leave({ userId: 'ann', sessionId: ann.sessionId })
     now += 1_000 * 86_400_000

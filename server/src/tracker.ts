@@ -24,7 +24,10 @@ export interface NewSession extends UserSession {
 export interface ChosenStatus {
   /** When it was made, in ms since the epoch. */
   readonly madeAt: number
-  /** Resolves when all nodes see it; `undefined` if they do. */
+  /**
+   * Resolves when all nodes see it. `undefined` if they do, and for any choice but the one to be hidden: only that one is
+   * confirmed so late.
+   */
   readonly placed: Promise<void> | undefined
 }
 
@@ -94,7 +97,7 @@ export class Tracker {
     if (this.#stopped) return undefined
     const { presence, clock } = this.#ports
     const session = { id: sessionId, named: isNamed }
-    return this.#place(presence.open(userId, session, clock.now(), arrival), sessionId)
+    return this.#place(presence.open(userId, session, clock.now(), arrival), sessionId, true)
   }
 
   /** Ends a session that its client has closed. That is also its last sign of life. */
@@ -133,7 +136,10 @@ export class Tracker {
   setStatus({ userId, sessionId }: UserSession, choice: Choice): ChosenStatus {
     const { presence, clock } = this.#ports
     const now = clock.now()
-    const placed = this.#stopped ? undefined : this.#place(presence.setStatus(userId, choice, now), sessionId)
+    const isHidden = choice.status === 'offline'
+    const placed = this.#stopped
+      ? undefined
+      : this.#place(presence.setStatus(userId, choice, now), sessionId, isHidden)
     return { madeAt: presence.chosenAt(userId) ?? now, placed }
   }
 
@@ -244,13 +250,13 @@ export class Tracker {
    * The only exit: passes what was decided to the store and to the log, which passes it on to the change feed. Returns
    * what `FactLog.append` returns.
    */
-  #place(decision: Decision, bySession?: string): Promise<void> | undefined {
+  #place(decision: Decision, bySession?: string, isAwaited = false): Promise<void> | undefined {
     const { facts, records, forgotten, choices, ended } = decision
     const { store, feed, log } = this.#ports
     for (const session of ended) this.#ports.ended(session)
     for (const record of records) store.put(record)
     for (const userId of forgotten) store.delete(userId)
     for (const choice of choices) feed.chosen(choice, bySession)
-    return log.append(facts, decision)
+    return log.append(facts, decision, isAwaited)
   }
 }

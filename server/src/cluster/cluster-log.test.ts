@@ -101,7 +101,7 @@ test('[D19] a kick ends the sessions on all nodes in the order of the log, and i
 test('[N5] what is appended is done when it was read back', async () => {
   const done: string[] = []
   users.set('ann', { isHere: true, isVisible: true, lastSeen: T })
-  const placed = log.append([fact('ann')], { records: [{ userId: 'ann' }], forgotten: [] })
+  const placed = log.append([fact('ann')], { records: [{ userId: 'ann' }], forgotten: [] }, true)
   const waiting = placed?.then(() => done.push('placed'))
   expect(said).toEqual([{ users: ['ann'] }])
   const { fact: item, registers } = log.compose('ann', 1, false)
@@ -112,7 +112,16 @@ test('[N5] what is appended is done when it was read back', async () => {
   expect(agreed.own.map(({ userId }) => userId)).toEqual(['ann'])
   await waiting
   expect(done).toEqual(['placed'])
-  expect(log.append([])).toBeUndefined()
+  expect(log.append([], undefined, true)).toBeUndefined()
+})
+
+test('[N3] nothing is kept of a caller who does not wait, however long Redis does not answer', () => {
+  users.set('ann', { isHere: true, isVisible: true, lastSeen: T })
+  const touched = { records: [{ userId: 'ann' }], forgotten: [] }
+  expect(log.append([fact('ann')], touched)).toBeUndefined()
+  expect(said).toEqual([{ users: ['ann'] }])
+  // Negative control: one who waits gets a promise.
+  expect(log.append([fact('ann')], touched, true)).toBeInstanceOf(Promise)
 })
 
 test('[N6] connections of a node that stops do not count: they are about to come', () => {

@@ -97,9 +97,13 @@ export class ClusterLog implements FactLog, Host {
     this.#applied = applied
   }
 
-  append(facts: readonly Fact[], touched: Touched = NOTHING_TOUCHED): Promise<void> | undefined {
+  append(
+    facts: readonly Fact[],
+    touched: Touched = NOTHING_TOUCHED,
+    isAwaited = false,
+  ): Promise<void> | undefined {
     let placed: (() => void) | undefined
-    const isPlaced = new Promise<void>(resolve => (placed = resolve))
+    const isPlaced = isAwaited ? new Promise<void>(resolve => (placed = resolve)) : undefined
     const users = this.#unplaced.add(facts, touched, placed)
     if (users.length === 0) return undefined
     this.#say({ users })

@@ -81,10 +81,12 @@ export interface FactLog {
    * depends on the adapter; `single` gives them to the listener before `append` returns.
    *
    * @param touched in a cluster, users whose sessions or choice have changed, with or without a fact
+   * @param isAwaited whether the caller waits. The log keeps something for each caller who waits, and while Redis does
+   * not answer, that can be for hours
    * @returns a promise that resolves when these facts, and all that were added before, are visible; it never rejects.
-   * `undefined` if they are visible.
+   * `undefined` if they are visible, or if nobody waits.
    */
-  append(facts: readonly Fact[], touched?: Touched): Promise<void> | undefined
+  append(facts: readonly Fact[], touched?: Touched, isAwaited?: boolean): Promise<void> | undefined
 
   /**
    * Ends all sessions of a user on all nodes: each node gives the user to its listener as `agreed.kicked`. Never

@@ -1,11 +1,13 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Agreed, type FactLog, NOTHING_AGREED } from '../cluster/log.ts'
+import { type Agreed, type FactLog, NOTHING_AGREED, type Touched } from '../cluster/log.ts'
 import type { Fact } from '../presence/fact.ts'
 
 /** A log like that of a cluster, whose facts become visible when the test says so. */
 export class SlowLog implements FactLog {
   readonly #waiting: (() => void)[] = []
   #applied: (facts: readonly Fact[], agreed?: Agreed) => void = () => {}
+  /** How many callers have waited. */
+  awaited = 0
   /** Whether facts wait. */
   isSlow = false
   /** The connections of users on other nodes. */
@@ -16,8 +18,11 @@ export class SlowLog implements FactLog {
     this.#applied = applied
   }
 
-  append(facts: readonly Fact[]): Promise<void> | undefined {
-    return this.#soon(() => this.#applied(facts))
+  append(facts: readonly Fact[], _touched?: Touched, isAwaited = false): Promise<void> | undefined {
+    const placed = this.#soon(() => this.#applied(facts))
+    if (!isAwaited) return undefined
+    this.awaited++
+    return placed
   }
 
   kick(userId: UserId): Promise<void> | undefined {
