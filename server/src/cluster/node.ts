@@ -39,6 +39,7 @@ export class ClusterNode implements ReportedNode {
   readonly #link: RedisLink
   #observer: NodeObserver | undefined
   #isChecked = false
+  #isUnusable = false
   #awaySince: number | undefined
   #epochs = 0
   #lost = 0
@@ -54,7 +55,10 @@ export class ClusterNode implements ReportedNode {
       node: this.id,
       connect: () => this.#connect(),
       now: steady,
-      report: failure => this.#observer?.failed(failure),
+      report: failure => {
+        // The process ends, and has told why.
+        if (!this.#isUnusable) this.#observer?.failed(failure)
+      },
     })
   }
 
@@ -120,6 +124,7 @@ export class ClusterNode implements ReportedNode {
     try {
       const reason = await checkRedis(connection)
       if (reason !== undefined) {
+        this.#isUnusable = true
         this.#observer?.unusable(reason)
         throw new Error(reason)
       }

@@ -59,6 +59,7 @@ const ADVICE: readonly (readonly [part: RegExp, advice: string])[] = [
   [/WRONGPASS|NOAUTH|AUTH failed/, 'check the user and the password in "REDIS_URL"'],
   [/MOVED|CROSSSLOT/, 'this is a Redis Cluster: use redis-cluster:// in "REDIS_URL"'],
   [/READONLY/, 'a replica takes no writes: name its master in "REDIS_URL"'],
+  [/DB index/, 'this Redis has fewer databases: name another one in "REDIS_URL", or none'],
   [/OOM/, 'Redis is full: raise its maxmemory'],
   [/WRONGTYPE/, 'another program uses these keys: set another "REDIS_PREFIX"'],
   [

@@ -21,7 +21,7 @@ export type Client = Redis | Cluster
  * again, and asks after each connect whether it is still the same Redis.
  */
 export function createClient(
-  { kind, hosts, tls, name, db, ...login }: RedisAddress,
+  { kind, hosts, tls, name, db: _, ...login }: RedisAddress,
   timeout: number,
 ): Client {
   const secure = tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}
@@ -57,7 +57,7 @@ export function createClient(
     })
   }
   const options = { ...common, retryStrategy: () => null, enableOfflineQueue: false }
-  if (kind === 'single') return new Redis({ ...options, ...hosts[0], db })
+  if (kind === 'single') return new Redis({ ...options, ...hosts[0] })
   return new Redis({
     ...options,
     sentinels: [...hosts],
@@ -69,6 +69,15 @@ export function createClient(
     failoverDetector: true,
     Connector: QuietSentinelConnector,
   })
+}
+
+/**
+ * Connects a client and selects its database. ioredis would select it by itself, and use database 0 if Redis refuses
+ * that: two clusters would share their users.
+ */
+export async function openClient(client: Client, db: number): Promise<void> {
+  await client.connect()
+  if (db > 0) await client.select(db)
 }
 
 /** Closes a client, and cuts its connection if it does not close in time. Never rejects. */

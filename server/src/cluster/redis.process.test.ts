@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { EPOCH, request } from './append.suite.ts'
 import type { AppendReply } from './entry.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
+import { explainRedisError } from './redis-check.ts'
 
 const begin = request('epoch', 1, { epoch: undefined, newEpoch: EPOCH })
 const start = { epoch: 0, seq: 0 }
@@ -222,6 +223,20 @@ describeOnEngines('connectRedis', engine => {
         expect.objectContaining({ cause: expect.objectContaining({ code: 'ECONNREFUSED' }) }),
       )
       expect(await elapsed(() => failing)).toBeLessThan(2_000)
+    })
+
+    test('the database of the URL is used, and no other one if Redis has no such database', async () => {
+      const other = await another()
+      const connection = await connectRedis(`${other.url}/3`, 'test')
+      onTestFinished(() => connection.close())
+      await connection.append(begin)
+      const keysIn = async (db: number): Promise<number> => {
+        const looker = new Redis({ port: other.port, protocol: 2, db })
+        return looker.dbsize().finally(() => looker.disconnect())
+      }
+      expect([await keysIn(0), await keysIn(3)]).toEqual([0, 2])
+      const error = await connectRedis(`${other.url}/99`, 'test').catch((error: unknown) => error)
+      expect(explainRedisError(error)).toMatch(/^Redis refuses to connect: ERR DB index .*"REDIS_URL"/)
     })
 
     test('a waiting read fails at once if Redis is killed', async () => {

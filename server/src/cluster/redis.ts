@@ -21,6 +21,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { isRefusal } from './redis-check.ts'
 import {
   ANSWER_MS,
   BLOCK_MS,
@@ -28,6 +29,7 @@ import {
   CONNECT_MS,
   closeClient,
   createClient,
+  openClient,
   within,
 } from './redis-client.ts'
 import { parseRedisUrl } from './redis-url.ts'
@@ -102,10 +104,11 @@ export async function connectRedis(url: string, prefix: string): Promise<RedisCo
     await closing
   }
   try {
-    await within(CONNECT_MS, Promise.all(clients.map(client => client.connect())))
+    await within(CONNECT_MS, Promise.all(clients.map(client => openClient(client, address.db))))
   } catch (error) {
     await close()
-    throw new Error('Redis is not reachable', { cause: reason ?? error })
+    const cause = reason ?? error
+    throw new Error(isRefusal(cause) ? 'Redis refuses to connect' : 'Redis is not reachable', { cause })
   }
   return carry(commands, reads, prefix, { closed, close })
 }
