@@ -174,11 +174,6 @@ export class ClusterLog implements FactLog, Host {
     return this.#lagMs
   }
 
-  /** How many entries were ignored, because a newer version has written them. */
-  get ignored(): number {
-    return this.#fold.ignored
-  }
-
   // The host of the member
 
   compose(userId: UserId, batch: number, isAssertion: boolean): UserItems {

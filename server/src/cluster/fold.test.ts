@@ -268,13 +268,6 @@ describe('members', () => {
     expect(signs()).toEqual([T + 60_000, T, undefined, undefined])
     expect(log.fold.signOfLife('ann', 'a')).toBeUndefined()
   })
-
-  test('an entry of an unknown format is ignored and counted', () => {
-    const log = new Log()
-    const body = { format: 2 as 1, facts: [['ann', ACTIVE, 'opened']] as const }
-    expect(log.append('a', 'say', body)).toEqual(NOTHING)
-    expect([log.fold.ignored, [...log.fold.members()]]).toEqual([1, []])
-  })
 })
 
 describe('forgotten users', () => {

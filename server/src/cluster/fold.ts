@@ -53,14 +53,9 @@ export class Fold {
   /** When each member has last written, in ms since the epoch. */
   readonly #wroteAt = new Map<NodeId, number>()
   readonly #registers = new Registers()
-  #ignored = 0
 
   /** Applies the next entry of the log. Returns what it changes for others. */
   apply({ node, kind, body }: Entry): Applied {
-    if (body.format !== 1) {
-      this.#ignored++
-      return new Difference(this, body).end()
-    }
     const difference = new Difference(this, body)
     this.#registers.advance(body.at)
     this.#wroteAt.set(node, body.at)
@@ -224,11 +219,6 @@ export class Fold {
   /** When a member has last written, in ms since the epoch; `undefined` if this node has read nothing of it. */
   wroteAt(node: NodeId): number | undefined {
     return this.#wroteAt.get(node)
-  }
-
-  /** How many entries had an unknown format. They were ignored. */
-  get ignored(): number {
-    return this.#ignored
   }
 
   // Private

@@ -101,7 +101,7 @@ export class ClusterNode implements ReportedNode {
     }))
     members.sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a.id, b.id))
     const { appends, ignored } = this.#link
-    return { members, appends, lagMs: this.log.lagMs, ignored: ignored + this.log.ignored }
+    return { members, appends, lagMs: this.log.lagMs, ignored }
   }
 
   /** Tells the other nodes that this one stops, so that they wait longer for its clients. Resolves when they know. */
