@@ -308,6 +308,24 @@ describe('forgotten users', () => {
     expect([...whole.registers()]).toEqual([...registers])
     expect([...whole.unrepeated()]).toEqual([])
   })
+
+  test('a node that was away takes an older value that came after a removal, unless Redis may have lost the newer', () => {
+    const away: RegisterItem = ['v:ann', value({ status: 'away' }, T - 1)]
+    const loaded = { ...nothing, nodes: new Map(), registers: new Map([...ann, away]) }
+    const behind = () => {
+      const log = new Log()
+      log.say('a', [], ann)
+      return log.fold
+    }
+    const whole = behind()
+    expect(whole.load(loaded, T, true).chose).toEqual(['ann'])
+    expect(new Map(whole.registers())).toEqual(loaded.registers)
+    expect([...whole.unrepeated()]).toEqual([])
+    const lost = behind()
+    lost.load(loaded, T, false)
+    expect(lost.register('v:ann')).toBe(value({ status: 'busy' }))
+    expect([...lost.unrepeated()]).toEqual(['v:ann'])
+  })
 })
 
 describe('random logs of three nodes', () => {

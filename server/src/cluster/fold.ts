@@ -77,7 +77,7 @@ export class Fold {
    * Continues from what Redis holds. Facts are replaced. Registers are merged, because Redis may have lost some.
    *
    * @param at the time of the changes that this makes visible, in ms since the epoch
-   * @param isWhole whether Redis has lost nothing. Then registers that it does not have were removed
+   * @param isWhole whether Redis has lost nothing. Then registers are replaced too
    */
   load({ nodes, facts, registers }: Loaded, at: number, isWhole = false): Applied {
     const difference = new Difference(this, { at })
@@ -90,7 +90,9 @@ export class Fold {
     for (const node of nodes.keys()) this.#facts.set(node, new Map(facts.get(node)))
     for (const node of this.#wroteAt.keys()) if (!nodes.has(node)) this.#wroteAt.delete(node)
     for (const [key, value] of registers) {
-      this.#merge([key as RegisterKey, value], difference)
+      const register: RegisterItem = [key as RegisterKey, value]
+      if (isWhole) this.#registers.replace(register, beforeIn(difference))
+      else this.#merge(register, difference)
     }
     if (isWhole) this.#registers.dropUnrepeated(beforeIn(difference))
     return difference.end()

@@ -157,6 +157,21 @@ export class Registers {
   }
 
   /**
+   * Takes the value that Redis has, also if it is smaller than the known one: Redis has lost nothing, so the known one
+   * was removed there, and an older value came after that.
+   *
+   * @param before see `merge`
+   */
+  replace([key, value]: RegisterItem, before: (userId: UserId, kind: RegisterKind) => void): void {
+    const known = this.get(key)
+    if (known !== undefined && known > value) {
+      before(userOf(key), key[0] as RegisterKind)
+      this.#drop(key)
+    }
+    this.merge([key, value], before)
+  }
+
+  /**
    * Removes what was not read since `begin`: Redis has lost nothing, so it was removed there.
    *
    * @param before see `merge`
