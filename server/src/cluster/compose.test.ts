@@ -213,7 +213,7 @@ describe('the registers', () => {
     const gone = { ...GONE, lastSeen: T + 5 }
     expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 5, T + 5) })
     append('b', { facts: [['ann', { p: 1, n: 0, h: T + 7, s: {} }, 'opened']] })
-    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 7, T + 7) })
+    expect(registersOf(say(gone))).toEqual({ 's:ann': value(T + 7, T + 7, '') })
     // A time that this node wrote is replaced, also by an earlier one.
     expect(registersOf(place({ ...GONE, lastSeen: T + 9 }))).toEqual({ 's:ann': value(T + 9, T + 9) })
     append('b', { facts: [['ann', null, 'left']] })
@@ -230,6 +230,15 @@ describe('the registers', () => {
     expect(fold.of('ann').lastSeen).toBe(T + 9)
   })
 
+  test('[R2] a sign of life that another node has heard counts also after that node is lost', () => {
+    append('b', { facts: [['ann', { p: 1, n: 0, h: T + 9, s: {} }, 'opened']] })
+    expect(registersOf(place({ ...HERE, lastSeen: T + 2 }))).toMatchObject({
+      's:ann': value(T + 9, T + 9, ''),
+    })
+    append('b', { facts: [['ann', null, 'lost']] })
+    expect(registersOf(say({ ...GONE, lastSeen: T + 2 }))['s:ann']).toBeUndefined()
+  })
+
   test('[R2] while another node shows a user, a node says no earlier time than it has said', () => {
     append('b', { facts: [['ann', { p: 1, n: 0, h: T + 1, s: {} }, 'opened']] })
     append('a', { registers: [['s:ann', value(T + 9, T + 9)]] })
@@ -241,7 +250,7 @@ describe('the registers', () => {
     append('b', { facts: [['ann', { p: 1, n: 1, h: T + 3, s: {} }, 'opened']] })
     const said = { sessions: 'active', choice: HIDDEN } as const
     const hidden = { ...HERE, said, choice: HIDDEN, madeAt: T, isVisible: false, lastSeen: T + 1 }
-    expect(registersOf(place(hidden))['s:ann']).toBe(value(T + 3, T + 3))
+    expect(registersOf(place(hidden))['s:ann']).toBe(value(T + 3, T + 3, ''))
     append('b', { facts: [['ann', { p: 1, n: 1, h: T + 9, s: {} }, 'active']] })
     append('b', {}, 'beat', T + 90_000)
     expect(registersOf(say({ ...hidden, lastSeen: T + 3 }))).toEqual({})
@@ -341,7 +350,7 @@ test('[R2 R4] before a node is lost, the judge says when its visible users were 
     return saysOf(userId, { ...GONE, lastSeen }, changed)
   })
   expect(said.flatMap(({ registers }) => registers)).toEqual([
-    ['s:ann', value(T + 10_000, T + 10_000)],
+    ['s:ann', value(T + 10_000, T + 10_000, '')],
     ['s:bob', value(T)],
   ])
   // Only the node itself says facts.

@@ -9,6 +9,9 @@ import { joinValue, type RegisterKind, splitValue } from './registers.ts'
 
 export const KINDS = ['c', 'v', 'n', 's'] as const
 
+/** Stands for the node in a `lastSeen` that other nodes have heard: no node may replace it by less. */
+const OTHERS: NodeId = ''
+
 /** What {@link compose} reads. */
 export interface ComposePort {
   readonly node: NodeId
@@ -77,7 +80,8 @@ export function composeUser(
       s: Number(json) || at,
     } satisfies Record<RegisterKind, number>
     const stamp = json === 'null' ? 0 : times[key[0] as RegisterKind]
-    const register = registerOf(key, json, stamp, port, isAgain)
+    const isHeard = key.startsWith('s:') && Number(json) > (user.lastSeen ?? 0)
+    const register = registerOf(key, json, stamp, isHeard ? { ...port, node: OTHERS } : port, isAgain)
     if (!register) continue
     if (key.startsWith('c:')) isChosen = isSameChoice(user.choice, user.said.choice)
     registers.push(register)

@@ -48,6 +48,15 @@ test('registers are those that Redis has after the same values, also if some wer
   expect(removed).toBeGreaterThan(100)
 })
 
+test('of two values with the same stamp the greater string wins, also if one node id begins with another one', () => {
+  const values = ['', 'node1', 'node10'].map(node => joinValue({ stamp: T, node, json: '5' }))
+  const greatest = values.toSorted().at(-1)
+  for (const order of [values, values.toReversed()]) {
+    const registers = merged(order.map(value => ['s:ann', value]))
+    expect(registers.get('s:ann')).toBe(greatest)
+  }
+})
+
 test('a removed register is said again in a new epoch, until it was read again or some time has passed', () => {
   const gone = item('n:ann', null, T + 1)
   const registers = merged([item('n:ann', 'Ann'), item('n:bob', 'Bob'), gone])

@@ -38,10 +38,10 @@ export function splitValue(value: string | undefined): RegisterValue | undefined
   return { stamp, node: value.slice(STAMP_DIGITS + 1, end), json: value.slice(end + 1) }
 }
 
-/** Whether one value replaces another: the greater string wins. */
+/** Whether one value replaces another: the greater string wins. With `|` because one id may begin with another one. */
 function isGreater(one: RegisterValue, other: RegisterValue): boolean {
   if (one.stamp !== other.stamp) return one.stamp > other.stamp
-  if (one.node !== other.node) return one.node > other.node
+  if (one.node !== other.node) return `${one.node}|` > `${other.node}|`
   return one.json > other.json
 }
 

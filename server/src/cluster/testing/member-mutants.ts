@@ -165,8 +165,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a register takes any value',
     file: 'cluster/redis.model.ts',
-    line: "if (value > (this.registers.get(key) ?? '')) this",
-    becomes: 'this',
+    line: "if (value <= (this.registers.get(key) ?? '')) continue",
+    becomes: '',
   },
   {
     name: 'missing entries are not noticed',
