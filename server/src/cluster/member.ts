@@ -46,7 +46,7 @@ const AUDIT_AFTER_ASSERTION_MS = 2_000
 /** In a younger epoch, the other members may not have asserted what they know. */
 const YOUNG_MS = 5_000
 /** A node waits so long for the other members before it is ready, in ms: one of them may be dead. */
-const SETTLE_MS = 3_000
+const SETTLE_MS = 5_000
 const KEEP_MS = 120_000
 /** After a longer absence, a node counts as one that joins for the first time. */
 const ABSENT_MS = 9_000

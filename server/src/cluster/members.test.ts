@@ -51,6 +51,22 @@ test('[R3] a restart of all nodes is one where every node that writes has joined
   expect(members.haveJoinedAfter(T - 1)).toBe(false)
 })
 
+test('a member that has missed three beats is not the eldest any more, until it writes again', () => {
+  const members = new Members()
+  members.read(entry('old', 'beat', T, T - 60_000), T)
+  members.read(entry('young', 'beat', T, T - 1_000), T)
+  silentAfter(members, 2)
+  expect(members.isEldest('own', T - 2_000)).toBe(false)
+  members.beat(T + 3_000)
+  expect(members.isEldest('own', T - 2_000)).toBe(true)
+  expect(members.isEldest('old', T - 60_000)).toBe(true)
+  members.read(entry('old', 'beat', T + 3_100), T + 3_100)
+  expect(members.isEldest('own', T - 2_000)).toBe(false)
+  // Negative control: an older one that writes counts, also if another one is silent.
+  members.read(entry('young', 'beat', T + 3_100), T + 3_100)
+  expect(members.isEldest('own', T)).toBe(false)
+})
+
 test('own beats that are read back count as missed by others until they write, and time does not', () => {
   const members = new Members()
   members.read(entry('b', 'beat', 1_000), 1_000)

@@ -4,6 +4,8 @@ import type { Entry, Loaded, NodeId } from './entry.ts'
 const LOST_AFTER_BEATS = 9
 /** The same for a member that stops: its clients get more time to connect to other nodes. */
 const LOST_AFTER_BEATS_IF_LEFT = 15
+/** A member that has missed this many beats does nothing for the others. If it was the eldest, the next one does. */
+const SILENT_AFTER_BEATS = 3
 /** How long clients may take to come back after all nodes have restarted, in ms. */
 export const RESTART_GRACE_MS = 30_000
 /** How far apart beats are. */
@@ -53,10 +55,14 @@ export class Members {
   #beatAt = 0
   #isWrittenBack = false
 
-  /** Whether a node that joined at `since` is the eldest member. */
+  /**
+   * Whether a node that joined at `since` is the eldest member of those that write. One that is silent may be dead, and
+   * it takes longer until it is lost. If it comes back, two members are the eldest for a moment: that harms nothing.
+   */
   isEldest(own: NodeId, since: number): boolean {
     for (const [node, known] of this.#known) {
-      if (node !== own && isOlder([node, known], [own, { since }])) return false
+      if (node === own || known.missed >= SILENT_AFTER_BEATS) continue
+      if (isOlder([node, known], [own, { since }])) return false
     }
     return true
   }

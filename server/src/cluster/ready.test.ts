@@ -95,10 +95,10 @@ test('beside a member that has stopped, a node is ready as soon as clients can r
   expect(started.events).not.toContain('nodeLost')
 })
 
-test('beside a member that has died, a node is ready after 3 s, though clients can not resume from it yet', () => {
+test('beside a member that has died, a node is ready after 5 s, though clients can not resume from it yet', () => {
   const { readyMs, last, isSettled } = startBeside('killed')
   expect(last).toBe('beat')
   expect(isSettled).toBe(false)
-  expect(readyMs).toBeGreaterThanOrEqual(3_000)
-  expect(readyMs).toBeLessThanOrEqual(4_500)
+  expect(readyMs).toBeGreaterThanOrEqual(5_000)
+  expect(readyMs).toBeLessThanOrEqual(6_500)
 })

@@ -157,8 +157,8 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a choice has the stamp of the moment when it is said',
     file: 'cluster/compose.ts',
-    line: 'isChoice ? user.madeAt : seenAt || at',
-    becomes: 'at',
+    line: 'c: user.madeAt,\n      v: user.madeAt,',
+    becomes: 'c: at,\n      v: at,',
   },
   {
     name: 'a new name is not said',
@@ -181,14 +181,14 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a node does not learn the choice that was acknowledged',
     file: 'presence/user.ts',
-    line: 'return this.hasSessions && madeAt >= this.#chosenAt && this.#choose(choice, madeAt)',
+    line: 'if (!this.hasSessions || this.knowsNewer(choice, madeAt)) return false',
     becomes: 'return false',
   },
   {
     name: 'a node learns an older choice',
     file: 'presence/user.ts',
-    line: 'return this.hasSessions && madeAt >= this.#chosenAt && this.#choose(choice, madeAt)',
-    becomes: 'return this.hasSessions && this.#choose(choice, madeAt)',
+    line: 'if (!this.hasSessions || this.knowsNewer(choice, madeAt)) return false',
+    becomes: 'if (!this.hasSessions) return false',
   },
   {
     name: 'a session that continues on another node stays here too',
