@@ -224,8 +224,9 @@ class Simulation {
     await time.runUntil(BUSY_MS)
     this.#isBusy = false
     await time.runUntil(BUSY_MS + REST_MS)
-    // The last entry may still be on its way.
-    for (let more = 0; more < 200 && this.#places().size > 1; more++) await time.runUntil(time.now + 5)
+    // The last entry may still be on its way. After a pause, a choice that is kept may also end at this moment.
+    const isDone = () => this.#places().size === 1 && this.#nodes.every(({ member }) => member.isQuiet)
+    for (let more = 0; more < 200 && !isDone(); more++) await time.runUntil(time.now + 5)
     this.#checkEnd()
   }
 
