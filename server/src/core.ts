@@ -244,10 +244,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       stopping = true
       let outOfTime = timeLimit(STORE_CLOSE_MS)
       gateway.refuse()
-      ticker.stop()
       tracker.stop()
       // Clients connect to other nodes when they are told, so the others must know before.
       if (cluster) await Promise.race([cluster.stop(), timeLimit(CLUSTER_STOP_MS)])
+      // Not before: a clock that is not read for a second takes that for a suspension.
+      ticker.stop()
       try {
         // Save first, so that an error while the connections are closed does not lose users.
         await withTimeLimit(store.save())

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
+import { resolve } from 'node:path'
 import { capacityOf, tooFewFiles } from './capacity.ts'
 import { ClusterNode } from './cluster/node.ts'
 import { type Configuration, configure, type Flags, readFlags } from './configuration.ts'
@@ -22,6 +23,7 @@ import {
   STATE_USAGE,
   type StateCommand,
 } from './state-command.ts'
+import { filesIn } from './storage/files.ts'
 import { createJsonFileStore } from './storage/json-file.ts'
 import { createNoStore } from './storage/no-store.ts'
 import { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
@@ -126,6 +128,10 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   end.listen()
 
   for (const warning of warnings) log.info(warning)
+  const { main: file } = filesIn(resolve(settings.DATA_DIR))
+  if (cluster && existsSync(file)) {
+    log.info('a node of a cluster does not use this state: run cluster-import, then move it away', { file })
+  }
   const store = cluster
     ? createNoStore()
     : createJsonFileStore({

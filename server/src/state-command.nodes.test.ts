@@ -176,6 +176,18 @@ describeOnEngines('a state file and a cluster', engine => {
     expect((await run('cluster-export', directory())).output).toMatch(/there are no users in Redis/)
   }, 60_000)
 
+  test('a node that does not use the state file says so, and stops without Redis as if nothing was suspended', async () => {
+    const dir = directory()
+    const server = await started(dir)
+    await (await connect(server, 'ann')).leave()
+    expect(await server.end('SIGTERM')).toBe(0)
+    expect(server.output()).not.toContain('does not use this state')
+    const node = await startServer(dir, { REDIS_URL: 'redis://127.0.0.1:1' })
+    expect(await node.end('SIGTERM')).toBe(0)
+    expect(node.output()).toMatch(/does not use this state: run cluster-import.*user_state\.json/)
+    expect(node.output()).not.toContain('suspended')
+  }, 60_000)
+
   test('an export replaces no state, and writes none without users or without Redis', async () => {
     const dir = directory()
     const empty = await run('cluster-export', dir)

@@ -74,6 +74,8 @@ class Importer {
     const about = { name: 'import', version: this.#version, left: at }
     if (!(await this.#append('join', { at, about, since: at }))) return false
     for (const registers of slicesOf(items)) if (!(await this.#append('say', { at, registers }))) return false
+    // Without `left`, the nodes would log and count a node that has died.
+    if (!(await this.#append('left', { at, about: { ...about, left: at } }))) return false
     return this.#append('lost', { at, subject: this.#node })
   }
 
