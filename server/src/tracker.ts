@@ -25,8 +25,8 @@ export interface ChosenStatus {
   /** When it was made, in ms since the epoch. */
   readonly madeAt: number
   /**
-   * Resolves when all nodes see it. `undefined` if they do, and for any choice but the one to be hidden: only that one is
-   * confirmed so late.
+   * Resolves when all nodes see it. `undefined` if they do, and for any choice but the one to be hidden: only that one
+   * is confirmed so late.
    */
   readonly placed: Promise<void> | undefined
 }

@@ -1,4 +1,5 @@
 import type { RedisConnection, RedisInfo } from './redis.ts'
+import { isRefusal } from './redis-client.ts'
 
 /** The first version whose `XADD` gives ids such as `EPOCH-*`. */
 const OLDEST_VERSION = 7
@@ -44,11 +45,6 @@ export async function checkRedis(
 
 /** Refusals that stay until somebody changes the settings. */
 const LASTING = /NOPERM|can't run this command|WRONGPASS|NOAUTH|WRONGTYPE|MOVED|CROSSSLOT/
-
-/** Whether Redis has refused a command, so that it was not executed and the connection goes on. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError'
-}
 
 /** What to do about an error, by a part of its text or its code. */
 const ADVICE: readonly (readonly [part: RegExp, advice: string])[] = [

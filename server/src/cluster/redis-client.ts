@@ -80,6 +80,11 @@ export async function openClient(client: Client, db: number): Promise<void> {
   if (db > 0) await client.select(db)
 }
 
+/** Whether Redis has refused a command, so that it was not executed and the connection goes on. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
 /** Closes a client, and cuts its connection if it does not close in time. Never rejects. */
 export function closeClient(client: Client): Promise<void> {
   return new Promise(resolve => {

@@ -3,7 +3,8 @@ import type { AppendReply, NodeId } from './entry.ts'
 import type { Member } from './member.ts'
 import type { Changed } from './outbox.ts'
 import type { RedisConnection, RedisInfo } from './redis.ts'
-import { explainRedisError, isRefusal } from './redis-check.ts'
+import { explainRedisError } from './redis-check.ts'
+import { isRefusal } from './redis-client.ts'
 
 /** The part of a member that a link drives. */
 export type Driven = Pick<

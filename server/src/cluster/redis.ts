@@ -21,7 +21,6 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
-import { isRefusal } from './redis-check.ts'
 import {
   ANSWER_MS,
   BLOCK_MS,
@@ -29,6 +28,7 @@ import {
   CONNECT_MS,
   closeClient,
   createClient,
+  isRefusal,
   openClient,
   within,
 } from './redis-client.ts'
