@@ -230,6 +230,15 @@ describe('the registers', () => {
     expect(fold.of('ann').lastSeen).toBe(T + 9)
   })
 
+  test('in a new epoch, the registers of a user are said again until they were read again', () => {
+    const registers = registersOf(place({ ...HERE, choice: BUSY, madeAt: T }))
+    expect(registersOf(say({ ...HERE, choice: BUSY, madeAt: T }))).toEqual({})
+    fold.beginEpoch()
+    expect(registersOf(say({ ...HERE, choice: BUSY, madeAt: T }))).toEqual(registers)
+    append('b', { registers: Object.entries(registers) as RegisterItem[] })
+    expect(registersOf(say({ ...HERE, choice: BUSY, madeAt: T }))).toEqual({})
+  })
+
   test('[R2] a sign of life that another node has heard counts also after that node is lost', () => {
     append('b', { facts: [['ann', { p: 1, n: 0, h: T + 9, s: {} }, 'opened']] })
     expect(registersOf(place({ ...HERE, lastSeen: T + 2 }))).toMatchObject({

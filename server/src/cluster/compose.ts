@@ -17,7 +17,10 @@ export interface ComposePort {
   readonly node: NodeId
   /** What this node knows of a user now. */
   present(userId: UserId): PresentUser
-  readonly fold: Pick<Fold, 'of' | 'fact' | 'register' | 'chosen' | 'signOfLife' | 'isElsewhere'>
+  readonly fold: Pick<
+    Fold,
+    'of' | 'fact' | 'register' | 'isRepeated' | 'chosen' | 'signOfLife' | 'isElsewhere'
+  >
   /**
    * The greatest value of a register that this node has appended, or may have appended, and not read back yet. While
    * there is one, the register is said again, because it is not known which value the log has.
@@ -66,7 +69,9 @@ export function composeUser(
 ): UserItems {
   const user = port.present(userId)
   const registers: RegisterItem[] = []
-  const repeated = new Set<RegisterKey>(isAssertion ? KINDS.map(kind => `${kind}:${userId}` as const) : [])
+  // In a new epoch, Redis may not have what others show of the user. The node may be gone before that is written back.
+  const keys = KINDS.map(kind => `${kind}:${userId}` as const)
+  const repeated = new Set<RegisterKey>(keys.filter(key => isAssertion || !port.fold.isRepeated(key)))
   let isChosen = false
   for (const [key, json] of contentsOf(userId, user, renamed, port)) {
     // A choice that was made again is shown again, with its stamp: an older one must not replace it.

@@ -326,6 +326,19 @@ describe('forgotten users', () => {
     expect(lost.register('v:ann')).toBe(value({ status: 'busy' }))
     expect([...lost.unrepeated()]).toEqual(['v:ann'])
   })
+
+  test('a node that was away keeps what nobody has written back in the epoch', () => {
+    const log = new Log()
+    log.say('a', [], ann)
+    log.fold.beginEpoch()
+    log.say('a', [], [['n:ann', value('Ann')]])
+    const loaded = { ...nothing, nodes: new Map(), registers: new Map() }
+    log.fold.load(loaded, T, true)
+    // The name was read in this epoch, so it was removed since.
+    expect([...log.fold.unrepeated()].toSorted()).toEqual(['s:ann', 'v:ann'])
+    expect(log.fold.register('n:ann')).toBeUndefined()
+    expect(log.fold.register('s:ann')).toBe(value(5))
+  })
 })
 
 describe('random logs of three nodes', () => {

@@ -77,7 +77,8 @@ export class Fold {
    * Continues from what Redis holds. Facts are replaced. Registers are merged, because Redis may have lost some.
    *
    * @param at the time of the changes that this makes visible, in ms since the epoch
-   * @param isWhole whether Redis has lost nothing. Then registers are replaced too
+   * @param isWhole whether Redis has lost nothing since the last epoch that this fold knows began. Then registers that
+   * were read in that epoch are replaced too
    */
   load({ nodes, facts, registers }: Loaded, at: number, isWhole = false): Applied {
     const difference = new Difference(this, { at })
@@ -85,16 +86,18 @@ export class Fold {
     for (const known of facts.values()) for (const userId of known.keys()) difference.before(userId)
     this.#facts.clear()
     this.#unsaid.clear()
+    // What nobody has written back yet may have been lost when that epoch began.
+    const lost = new Set(isWhole ? this.#registers.unrepeated() : [])
     this.#registers.begin()
     this.#registers.advance(at)
     for (const node of nodes.keys()) this.#facts.set(node, new Map(facts.get(node)))
     for (const node of this.#wroteAt.keys()) if (!nodes.has(node)) this.#wroteAt.delete(node)
     for (const [key, value] of registers) {
       const register: RegisterItem = [key as RegisterKey, value]
-      if (isWhole) this.#registers.replace(register, beforeIn(difference))
+      if (isWhole && !lost.has(register[0])) this.#registers.replace(register, beforeIn(difference))
       else this.#merge(register, difference)
     }
-    if (isWhole) this.#registers.dropUnrepeated(beforeIn(difference))
+    if (isWhole) this.#registers.dropUnrepeated(beforeIn(difference), lost)
     return difference.end()
   }
 
@@ -167,6 +170,11 @@ export class Fold {
   /** An epoch has begun: Redis may have lost any register that is not read again. */
   beginEpoch(): void {
     this.#registers.begin()
+  }
+
+  /** Whether a register was read since then. */
+  isRepeated(key: RegisterKey): boolean {
+    return this.#registers.isRepeated(key)
   }
 
   /** The registers that were not read since then. */

@@ -104,6 +104,14 @@ export class Registers {
     this.#repeatedChoices = new Set()
   }
 
+  /** Whether the value of a register, or a greater one, was read since `begin`. */
+  isRepeated(key: RegisterKey): boolean {
+    const position = this.#positions.get(userOf(key))
+    if (key[0] === 'c' || key[0] === 'v') return this.#repeatedChoices.has(key)
+    if (position === undefined) return false
+    return (key[0] === 'n' ? this.#names : this.#seen).isRepeated(position, this.#epoch)
+  }
+
   /** The registers whose values were not read since `begin`, neither as they are known nor greater ones. */
   *unrepeated(): Generator<RegisterKey> {
     for (const [userId, position] of this.#positions) {
@@ -175,10 +183,14 @@ export class Registers {
    * Removes what was not read since `begin`: Redis has lost nothing, so it was removed there.
    *
    * @param before see `merge`
+   * @param except what Redis may have lost before that
    */
-  dropUnrepeated(before: (userId: UserId, kind: RegisterKind) => void): void {
+  dropUnrepeated(
+    before: (userId: UserId, kind: RegisterKind) => void,
+    except: ReadonlySet<RegisterKey> = new Set(),
+  ): void {
     for (const key of [...this.unrepeated()]) {
-      if (!this.#parts(key)) continue
+      if (!this.#parts(key) || except.has(key)) continue
       before(userOf(key), key[0] as RegisterKind)
       this.#drop(key)
     }
