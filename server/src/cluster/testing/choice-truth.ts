@@ -50,6 +50,12 @@ export class ChoiceTruth {
     else this.#certain.delete(userId)
   }
 
+  /** The sessions of a user end on all nodes, and the choice ends. */
+  forget(userId: UserId): void {
+    this.#certain.delete(userId)
+    this.#last.delete(userId)
+  }
+
   /** A node was lost for the others, perhaps by a long fault. They may have ended the choices of its users. */
   lost(id: NodeId): void {
     for (const [userId, { home }] of this.#certain) if (home.id === id) this.#certain.delete(userId)

@@ -127,6 +127,7 @@ interface Kick {
   readonly sessions: readonly { readonly session: Session; readonly loads: number }[]
   /** How often Redis had lost writes. */
   readonly losses: number
+  readonly placedAt: number
 }
 
 /** The names that a user may have. */
@@ -173,6 +174,8 @@ class Simulation {
   readonly #rates = new ChangeRates()
   /** When nodes have ended. */
   readonly #endedAt = new Map<string, number>()
+  /** Until when nodes that have ended had a fault. After it they may have begun an epoch, in which all count again. */
+  #goneFaultUntil = Number.NEGATIVE_INFINITY
 
   constructor(seed: number, parts: Parts) {
     const random = new Random(seed)
@@ -399,7 +402,11 @@ class Simulation {
     const own = [...this.#sessions].filter(one => one.userId === userId && !one.isOver)
     const sessions = own.map(session => ({ session, loads: session.node.loads }))
     const losses = this.#redis.losses.length
-    node.kick(userId, () => this.#kicks.push({ userId, sessions, losses }))
+    node.kick(userId, () => {
+      this.#kicks.push({ userId, sessions, losses, placedAt: this.#time.now })
+      // A node that has not read it yet still has sessions, but the others have ended the choice.
+      this.#choices.forget(userId)
+    })
   }
 
   // Faults
@@ -503,6 +510,7 @@ class Simulation {
 
   #kill(node: SimulatedNode): void {
     this.#endedAt.set(node.id, this.#time.now)
+    this.#goneFaultUntil = Math.max(this.#goneFaultUntil, Math.min(node.faults.until, this.#time.now))
     const users = new Set(Array.from(node.sessions.values(), ({ userId }) => userId))
     node.kill()
     this.#nodes = this.#nodes.filter(other => other !== node)
@@ -746,12 +754,13 @@ class Simulation {
   /** The users of a node that has ended must go in time. */
   #checkGhosts(): void {
     const faults = this.#nodes.map(node => node.faults.until)
-    const calmSince = Math.max(this.#redis.faultUntil, ...faults)
-    for (const { id, log } of this.#nodes) {
+    const calmSince = Math.max(this.#redis.faultUntil, this.#goneFaultUntil, ...faults)
+    for (const { id, log, startedAt } of this.#nodes) {
       for (const { id: node } of log.nodes) {
         const endedAt = this.#endedAt.get(node)
         if (endedAt === undefined || [...log.usersOf(node)].length === 0) continue
-        if (this.#time.now <= Math.max(endedAt, calmSince) + GHOST_MS) continue
+        // A node that has started since counts its own beats, if those that had counted before have ended too.
+        if (this.#time.now <= Math.max(endedAt, calmSince, startedAt) + GHOST_MS) continue
         this.#violated(`${id} still shows users of ${node}, which has ended at ${endedAt}`)
       }
     }
@@ -823,9 +832,14 @@ class Simulation {
     this.#violated(`${userId} on ${node.id}: has ${truth}, on the node ${here}, in Redis ${inRedis}`)
   }
 
-  /** A node that has loaded may have missed it, and Redis may have lost it. */
-  #checkKick({ userId, sessions, losses }: Kick): void {
-    if (this.#redis.losses.length > losses) return
+  /**
+   * A node that has loaded may have missed it, and Redis may have lost it. After a loss, it may also have a place that
+   * others have passed before. Then they read nothing of it but the epoch that begins because of that.
+   */
+  #checkKick({ userId, sessions, losses, placedAt }: Kick): void {
+    const wasNoticed = (beganAt: number) => beganAt >= placedAt && beganAt <= placedAt + RECONNECT_MS
+    const isPassed = losses > 0 && [...this.#epochs.values()].some(wasNoticed)
+    if (isPassed || this.#redis.losses.length > losses) return
     for (const { session, loads } of sessions) {
       if (session.isOver || session.node.loads > loads) continue
       this.#violated(`${userId} still has ${session.id} on ${session.node.id} after all sessions were ended`)
