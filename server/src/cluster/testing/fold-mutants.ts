@@ -143,12 +143,6 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
     becomes: 'return isNewest && !fold.isElsewhere(userId, node)',
   },
   {
-    name: 'a node ends the choice of a user who is on another node',
-    file: 'cluster/compose.ts',
-    line: 'return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)',
-    becomes: 'return isNewest || isLast || isOwn',
-  },
-  {
     name: 'a stamp is the time alone',
     file: 'cluster/compose.ts',
     line: 'const stamp = Math.max(at, (known?.stamp ?? 0) + 1, (sent?.stamp ?? 0) + 1)',
