@@ -150,7 +150,7 @@ export class Requests {
     const { madeAt, placed } = tracker.setStatus({ userId, sessionId }, choice)
     const confirmed = confirmation(choice, madeAt, id)
     // A user who is told to be hidden must be hidden on every node.
-    if (placed !== undefined) return { kind: 'placed', placed, message: confirmed }
+    if (status === 'offline' && placed !== undefined) return { kind: 'placed', placed, message: confirmed }
     return message(confirmed)
   }
 

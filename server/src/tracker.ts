@@ -24,10 +24,7 @@ export interface NewSession extends UserSession {
 export interface ChosenStatus {
   /** When it was made, in ms since the epoch. */
   readonly madeAt: number
-  /**
-   * Resolves when all nodes see it. `undefined` if they do, and for any choice but the one to be hidden: only that one
-   * is confirmed so late.
-   */
+  /** Resolves when all nodes see it; `undefined` if they do. */
   readonly placed: Promise<void> | undefined
 }
 
@@ -136,10 +133,9 @@ export class Tracker {
   setStatus({ userId, sessionId }: UserSession, choice: Choice): ChosenStatus {
     const { presence, clock } = this.#ports
     const now = clock.now()
-    const isHidden = choice.status === 'offline'
     const placed = this.#stopped
       ? undefined
-      : this.#place(presence.setStatus(userId, choice, now), sessionId, isHidden)
+      : this.#place(presence.setStatus(userId, choice, now), sessionId, true)
     return { madeAt: presence.chosenAt(userId) ?? now, placed }
   }
 
