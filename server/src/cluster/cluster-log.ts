@@ -102,10 +102,9 @@ export class ClusterLog implements FactLog, Host {
     touched: Touched = NOTHING_TOUCHED,
     isAwaited = false,
   ): Promise<void> | undefined {
-    let placed: (() => void) | undefined
-    const isPlaced = isAwaited ? new Promise<void>(resolve => (placed = resolve)) : undefined
-    const users = this.#unplaced.add(facts, touched, placed)
+    const users = this.#unplaced.add(facts, touched)
     if (users.length === 0) return undefined
+    const isPlaced = isAwaited ? this.#unplaced.whenPlaced(users) : undefined
     this.#say({ users })
     return isPlaced
   }

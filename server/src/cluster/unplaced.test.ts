@@ -85,27 +85,31 @@ test('a user in a later batch is not placed by an earlier one', () => {
   expect(unplaced.placed(2).userIds).toEqual(['ann'])
 })
 
-test('a caller who waits is told when all that was known then was read back', () => {
+test('a caller who waits is told when all that was known then was read back', async () => {
   const told: string[] = []
-  const touched = (...userIds: string[]) => ({
-    records: userIds.map(userId => ({ userId })),
-    forgotten: [],
-  })
-  unplaced.add([], touched('ann', 'bob'), () => told.push('first'))
+  const wait = (name: string, ...userIds: string[]) =>
+    void unplaced.whenPlaced(add([], userIds)).then(() => told.push(name))
+  const settled = () => new Promise(resolve => setImmediate(resolve))
+  wait('first', 'ann', 'bob')
+  wait('beside', 'ann')
   unplaced.compose('ann', 1)
-  unplaced.add([], touched('ann'), () => told.push('second'))
+  wait('second', 'ann')
   unplaced.placed(1)
-  expect(told).toEqual([])
+  await settled()
+  expect(told).toEqual(['beside'])
   unplaced.compose('bob', 2)
   // The outcome of batch 2 is not known, so it is composed again.
+  wait('third', 'bob')
   unplaced.compose('bob', 2)
   unplaced.placed(2)
-  expect(told).toEqual(['first'])
+  await settled()
+  expect(told).toEqual(['beside', 'first', 'third'])
   unplaced.compose('ann', 3)
   unplaced.placed(3)
-  expect(told).toEqual(['first', 'second'])
-  unplaced.add([], touched(), () => told.push('nobody'))
-  expect(told).toEqual(['first', 'second', 'nobody'])
+  await settled()
+  wait('nobody')
+  await settled()
+  expect(told).toEqual(['beside', 'first', 'third', 'second', 'nobody'])
 })
 
 test('a batch that is said again has the present state, and registers that the log may have are said again', () => {
@@ -172,10 +176,10 @@ test('an assertion has all that a node knows, with the registers that the log ha
   expect(ann.registers[0]?.[1]).toBe(fold.register('s:ann'))
 })
 
-test('what was refused is not placed, even if its batch number is used again for something else', () => {
+test('what was refused is not placed, even if its batch number is used again for something else', async () => {
   const first = fact('ann')
   let isPlaced = false
-  unplaced.add([first], { records: [], forgotten: [] }, () => (isPlaced = true))
+  const waiting = unplaced.whenPlaced(add([first])).then(() => (isPlaced = true))
   unplaced.compose('ann', 1)
   unplaced.refused(1)
   // An epoch began with the same batch number. It says nothing of users.
@@ -183,6 +187,7 @@ test('what was refused is not placed, even if its batch number is used again for
   expect([isPlaced, unplaced.isUnread('ann')]).toEqual([false, true])
   unplaced.compose('ann', 2)
   expect(unplaced.placed(2)).toEqual({ userIds: ['ann'], facts: [first] })
+  await waiting
   expect([isPlaced, unplaced.isUnread('ann')]).toEqual([true, false])
 })
 

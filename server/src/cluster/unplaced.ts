@@ -26,9 +26,15 @@ interface UnplacedUser {
   isSaid: boolean
   /** Whether the user has changed since that batch was composed. */
   isNewer: boolean
-  /** Called when what is known now was read back: of the batch, and of what has changed since. */
-  placed: (() => void)[]
-  placedNewer: (() => void)[]
+  /** For callers who wait until the batch was read back, and until what has changed since was. */
+  waiting: Waiting | undefined
+  waitingNewer: Waiting | undefined
+}
+
+/** What all callers share who wait for the same: while Redis does not answer, there may be many. */
+interface Waiting {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
 }
 
 const NOTHING_CHANGED = { fact: undefined, renamed: undefined } as const
@@ -51,10 +57,8 @@ export class Unplaced {
 
   /**
    * Adds what was decided; see `FactLog.append`. Returns the users who must be said.
-   *
-   * @param placed called when all of it was read back
    */
-  add(facts: readonly Fact[], { records, forgotten }: Touched, placed?: () => void): UserId[] {
+  add(facts: readonly Fact[], { records, forgotten }: Touched): UserId[] {
     const at = this.#port.time()
     const touched = new Set<UserId>(forgotten)
     for (const { userId } of records) touched.add(userId)
@@ -67,8 +71,18 @@ export class Unplaced {
         at,
       })
     }
-    if (placed) this.#await(touched, placed)
     return [...touched]
+  }
+
+  /** Resolves when what is known of these users now was read back. */
+  async whenPlaced(userIds: readonly UserId[]): Promise<void> {
+    const waiting = userIds.flatMap(userId => {
+      const user = this.#users.get(userId)
+      if (!user) return []
+      user.waitingNewer ??= newWaiting()
+      return user.waitingNewer.promise
+    })
+    await Promise.all(waiting)
   }
 
   /** Adds users whom this node has restored: the log may not have their names. */
@@ -104,7 +118,8 @@ export class Unplaced {
     user.batch = batch
     user.isSaid = true
     user.isNewer = false
-    user.placed.push(...user.placedNewer.splice(0))
+    user.waiting = joined(user.waiting, user.waitingNewer)
+    user.waitingNewer = undefined
     for (const [key, value] of items.registers) this.#unread.set(key, value)
     this.#batches.set(batch, (this.#batches.get(batch) ?? new Set()).add(userId))
     return items
@@ -134,7 +149,8 @@ export class Unplaced {
         if (user?.batch !== batch) continue
         userIds.push(userId)
         for (const kind of KINDS) this.#unread.delete(`${kind}:${userId}`)
-        for (const placed of user.placed.splice(0)) placed()
+        user.waiting?.resolve()
+        user.waiting = undefined
         user.batch = undefined
         user.isSaid = false
         if (user.isNewer) continue
@@ -173,19 +189,31 @@ export class Unplaced {
     if (!user) this.#users.set(userId, newUser(changed))
     else Object.assign(user, { changed, isNewer: true })
   }
+}
 
-  /** Calls `placed` when what is known of all these users was read back. */
-  #await(userIds: ReadonlySet<UserId>, placed: () => void): void {
-    let left = userIds.size
-    if (left === 0) placed()
-    for (const userId of userIds) {
-      this.#users.get(userId)?.placedNewer.push(() => {
-        if (--left === 0) placed()
-      })
-    }
+function newWaiting(): Waiting {
+  let resolve = (): void => {}
+  const promise = new Promise<void>(done => (resolve = done))
+  return { promise, resolve }
+}
+
+/** Resolves both. */
+function joined(one: Waiting | undefined, other: Waiting | undefined): Waiting | undefined {
+  if (!one || !other) return one ?? other
+  const resolve = (): void => {
+    one.resolve()
+    other.resolve()
   }
+  return { promise: other.promise, resolve }
 }
 
 function newUser(changed: ChangedUser): UnplacedUser {
-  return { changed, batch: undefined, isSaid: false, isNewer: false, placed: [], placedNewer: [] }
+  return {
+    changed,
+    batch: undefined,
+    isSaid: false,
+    isNewer: false,
+    waiting: undefined,
+    waitingNewer: undefined,
+  }
 }

@@ -45,4 +45,11 @@ export const FOUND_BY: Readonly<Record<string, number>> = {
   'a node that has not taken a newer choice says what is shown': 16,
   'a name replaces one that another node has said later': 209,
   'clients are told smaller numbers after a loss of data': 39,
+  'an epoch with smaller numbers is not replaced': 1812,
+  'nobody is told whose sessions end on all nodes': 4,
+  'the last signs of life of users are lost with their node': 89,
+  'a time that this node wrote hides what it knew, while another node shows the user': 33,
+  'a client can resume on a node after an epoch that began while it was connected': 6,
+  'a choice loses its time when another node takes it': 31,
+  'a choice that was ended without knowing the session is not said again': 2164,
 }

@@ -10,7 +10,6 @@ import { type ChosenStatus, Tracker } from '../../tracker.ts'
 import type { ClusterLog } from '../cluster-log.ts'
 import type { MemberEvent } from '../command.ts'
 import type { NodeId } from '../entry.ts'
-import type { FactLog } from '../log.ts'
 import type { Member } from '../member.ts'
 import { FaultTimes } from './fault-times.ts'
 import { type Network, SimulatedLink } from './simulated-link.ts'
@@ -97,7 +96,7 @@ export class SimulatedNode {
     this.feed.listen({ changed: changes => world.changed(this, changes) })
     this.#tracker = new Tracker({
       presence: this.presence,
-      log: awaiting(this.log),
+      log: this.log,
       feed: this.feed,
       store: { put: () => {}, delete: () => {}, recordAlive: () => {} },
       clock: this.#clock,
@@ -262,17 +261,4 @@ export class SimulatedNode {
 
 function rethrow(error: unknown): never {
   throw error
-}
-
-/** The same log, which also tells of choices when all nodes see them. */
-function awaiting(log: ClusterLog): FactLog {
-  return {
-    listen: applied => log.listen(applied),
-    append: (facts, touched) => log.append(facts, touched, true),
-    kick: userId => log.kick(userId),
-    connectionsElsewhere: (userId, except) => log.connectionsElsewhere(userId, except),
-    get forgetsStale() {
-      return log.forgetsStale
-    },
-  }
 }
