@@ -71,7 +71,9 @@ export function composeUser(
   const registers: RegisterItem[] = []
   // In a new epoch, Redis may not have what others show of the user. The node may be gone before that is written back.
   const keys = KINDS.map(kind => `${kind}:${userId}` as const)
-  const repeated = new Set<RegisterKey>(keys.filter(key => isAssertion || !port.fold.isRepeated(key)))
+  // What this node has said itself, and not read yet, is newer.
+  const isLost = (key: RegisterKey) => !port.fold.isRepeated(key) && port.unread(key) === undefined
+  const repeated = new Set<RegisterKey>(keys.filter(key => isAssertion || isLost(key)))
   let isChosen = false
   for (const [key, json] of contentsOf(userId, user, renamed, port)) {
     // A choice that was made again is shown again, with its stamp: an older one must not replace it.
