@@ -120,7 +120,10 @@ export class Unplaced {
     user.isNewer = false
     user.waiting = joined(user.waiting, user.waitingNewer)
     user.waitingNewer = undefined
-    for (const [key, value] of items.registers) this.#unread.set(key, value)
+    for (const [key, value] of items.registers) {
+      // An assertion may repeat an older value than one that was composed before and not read back.
+      if (value > (this.#unread.get(key) ?? '')) this.#unread.set(key, value)
+    }
     this.#batches.set(batch, (this.#batches.get(batch) ?? new Set()).add(userId))
     return items
   }
