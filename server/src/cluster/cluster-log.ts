@@ -1,8 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
-import { isPlain, isSameChoice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
-import type { KnownChoice, PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
@@ -292,9 +291,7 @@ export class ClusterLog implements FactLog, Host {
     const choices: AgreedChoice[] = []
     for (const userId of new Set([...chose, ...placed.userIds])) {
       if (this.#unplaced.isUnread(userId)) continue
-      const chosen = this.#fold.chosen(userId)
-      if (this.#knowsBetter(userId, chosen)) this.#say({ users: [userId] })
-      else choices.push({ userId, shown: this.#fold.of(userId).choice, chosen })
+      choices.push({ userId, shown: this.#fold.of(userId).choice, chosen: this.#fold.chosen(userId) })
     }
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
@@ -303,17 +300,6 @@ export class ClusterLog implements FactLog, Host {
     this.#toldSeq = told ?? this.#toldSeq
     const own = placed.facts
     this.#applied(facts, { own, archived, forgotten, unnamed, choices, moved, kicked, paced, seq: told })
-  }
-
-  /**
-   * Whether a user who has a session here has made a newer choice than the log has, or the same one, which was ended. A
-   * node that did not know of the session yet has done that.
-   */
-  #knowsBetter(userId: UserId, chosen: KnownChoice | undefined): boolean {
-    const { sessions, madeAt, choice } = this.#use().presence.present(userId)
-    if (!chosen || madeAt < chosen.madeAt || isSameChoice(choice, chosen.choice)) return false
-    const wasEnded = isPlain(chosen.choice) && choice.expiresAt === undefined
-    return (madeAt > chosen.madeAt || wasEnded) && Object.keys(sessions).length > 0
   }
 
   /** The sessions of this node that were opened later on another one. */

@@ -312,10 +312,4 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)',
     becomes: 'user.learnChoice(this.#unlessEnded(chosen.choice, now), user.chosenAt)',
   },
-  {
-    name: 'a choice that was ended without knowing the session is not said again',
-    file: 'cluster/cluster-log.ts',
-    line: 'if (this.#knowsBetter(userId, chosen)) this.#say({ users: [userId] })\n      else choices',
-    becomes: 'choices',
-  },
 ]
