@@ -1,5 +1,6 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@who-is-online/testing/free-port'
 import { type Engine, type RunningRedis, startRedis } from '@who-is-online/testing/start-redis'
 import { end } from './children.ts'
 import type { Contender } from './contenders/contenders.ts'
@@ -10,7 +11,6 @@ import {
   cores,
   createScratch,
   difference,
-  freePort,
   isProfiled,
   lastError,
   metric,

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, setPriority } from 'node:os'
+import { freePort } from '@who-is-online/testing/free-port'
 import { end } from './children.ts'
 import type { Contender } from './contenders/contenders.ts'
 import type { Count, Order, Target } from './load/orders.ts'
@@ -9,7 +10,6 @@ import {
   collectGarbage,
   createScratch,
   difference,
-  freePort,
   isProfiled,
   lastError,
   metric,

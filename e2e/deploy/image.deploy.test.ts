@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, globSync, mkdirSync, readFileSync, statSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { TestClient } from '@who-is-online/testing/client'
+import { freePort } from '@who-is-online/testing/free-port'
 import { until } from '@who-is-online/testing/shell-server'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -70,15 +70,6 @@ function firstProcess({ child }: Container): number {
 function isHealthy(image: Image, env: Record<string, string>): boolean {
   const [program = '', ...args] = image.healthcheck
   return spawnSync(program, args, { env: envOf(image, env) }).status === 0
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await new Promise<number>(resolve => {
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
-  })
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 describeWith(['unshare', 'setpriv', 'mount', 'git'], { root: true })('the image', () => {

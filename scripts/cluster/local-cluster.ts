@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@who-is-online/testing/free-port'
 import { type Balancer, startBalancer } from './balancer.ts'
 import { redisCommand, untilRedisAnswers } from './local-redis.ts'
 import { Program } from './program.ts'
@@ -159,16 +159,4 @@ async function untilReady(
     if (performance.now() > end) throw new Error(`${waiting[0]?.name} was not ready within 60 s`)
     await sleep(100)
   }
-}
-
-/** A port of 127.0.0.1 that is free now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

@@ -9,9 +9,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from './free-port.ts'
 import { temporaryDir } from './start-server.ts'
 
 /** A program that tests can start as their Redis. */
@@ -160,7 +160,7 @@ export async function startRedis(engine: Engine, args: readonly string[] = []): 
 
 /** Tries again with another port, because another program may take the port before the engine does. */
 async function launchOnFreePort(engine: Engine, dir: string, args: readonly string[], tries = 3) {
-  const port = await freePort()
+  const port = await lowFreePort()
   try {
     return { port, child: await launch(engine, dir, port, args) }
   } catch (error) {
@@ -237,19 +237,8 @@ function ended(child: ChildProcess): Promise<void> {
   })
 }
 
-/** A port that is free now. It is below 50,000, because a Redis Cluster also uses the port that is higher by 10,000. */
-async function freePort(): Promise<number> {
-  const port = await anyFreePort()
-  return port < 50_000 ? port : freePort()
-}
-
-function anyFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
+/** A free port below 50,000, because a Redis Cluster also uses the port that is higher by 10,000. */
+async function lowFreePort(): Promise<number> {
+  const port = await freePort()
+  return port < 50_000 ? port : lowFreePort()
 }

@@ -1,9 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
+import { freePort } from '@who-is-online/testing/free-port'
 import { startRedis } from '@who-is-online/testing/start-redis'
 import { useTemporaryDir } from '@who-is-online/testing/use-temporary-dir'
 import { expect, onTestFinished, test } from 'vitest'
@@ -81,13 +81,3 @@ describeOnEngines('rediss://', engine => {
     expect(await connectWith(`redis://127.0.0.1:${port}`, ca)).toMatch(/^failed Redis is not reachable/)
   })
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-}
