@@ -68,8 +68,6 @@ test('what happens all the time is not logged', () => {
       { what: 'reached', place: entry.place },
       { what: 'beat' },
       { what: 'placed', batch: 1 },
-      { what: 'assertionBegan', node: 'b' },
-      { what: 'assertionEnded', node: 'b' },
       { what: 'stopped' },
     ),
   ).toEqual([])

@@ -27,7 +27,7 @@ export interface ComposePort {
    */
   unread(key: RegisterKey): string | undefined
   /** Whether this node has composed a fact of the user that was not read back yet. */
-  wasSaid(): boolean
+  wasSaid(userId: UserId): boolean
 }
 
 /** A name that this node has decided. */
@@ -98,7 +98,7 @@ export function composeUser(
     const value = port.fold.register(key)
     if (value !== undefined) registers.push([key, value])
   }
-  const isSaid = user.isHere || port.wasSaid() || port.fold.fact(port.node, userId) !== undefined
+  const isSaid = user.isHere || port.wasSaid(userId) || port.fold.fact(port.node, userId) !== undefined
   return {
     fact: isSaid ? [userId, factOf(user), fact?.cause ?? usualCause(user.said)] : undefined,
     registers,
@@ -166,7 +166,7 @@ function decidesChoice(
   const isNewest = madeAt >= (known?.madeAt ?? 0)
   // Of a user who is gone, this node keeps less than the choice.
   if (isHere && isNewest) return true
-  const isLast = !isHere && (wasSaid() || fold.fact(node, userId) !== undefined)
+  const isLast = !isHere && (wasSaid(userId) || fold.fact(node, userId) !== undefined)
   const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
   return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)
 }

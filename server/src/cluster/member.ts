@@ -489,9 +489,7 @@ export class Member {
     const wasWrittenBack = this.#members.isWrittenBack
     const isMissing = node !== '' && this.#members.read(entry, this.#clock.at(this.#now))
     this.#toLose.delete(node)
-    if (kind === 'join') this.#host.happened({ what: 'assertionBegan', node })
     if (kind !== 'unknown') this.#host.happened({ what: 'entry', entry })
-    if (kind === 'end') this.#host.happened({ what: 'assertionEnded', node })
     if (kind === 'lost' && body.subject !== undefined) this.#lost(body.subject, place)
     if (isOwn) this.#readBack(entry)
     if (isMissing) this.#wantEpoch(place.epoch)

@@ -44,7 +44,7 @@ const NOTHING_CHANGED = { fact: undefined, renamed: undefined } as const
  * have by now, and who waits until the log has them. Which users are said next is in `Outbox`.
  */
 export class Unplaced {
-  readonly #port: UnplacedPort
+  readonly #port: ComposePort & UnplacedPort
   readonly #users = new Map<UserId, UnplacedUser>()
   /** The users of each batch that was composed and not read back. Some may be in a later batch by now. */
   readonly #batches = new Map<number, Set<UserId>>()
@@ -52,12 +52,14 @@ export class Unplaced {
   readonly #unread = new Map<RegisterKey, string>()
 
   constructor(port: UnplacedPort) {
-    this.#port = port
+    this.#port = {
+      ...port,
+      unread: key => this.#unread.get(key),
+      wasSaid: userId => this.#users.get(userId)?.isSaid === true,
+    }
   }
 
-  /**
-   * Adds what was decided; see `FactLog.append`. Returns the users who must be said.
-   */
+  /** Adds what was decided; see `FactLog.append`. Returns the users who must be said. */
   add(facts: readonly Fact[], { records, forgotten }: Touched): UserId[] {
     const at = this.#port.time()
     const touched = new Set<UserId>(forgotten)
@@ -85,20 +87,9 @@ export class Unplaced {
     await Promise.all(waiting)
   }
 
-  /** Adds users whom this node has restored: the log may not have their names. */
-  restored(userIds: Iterable<UserId>): void {
-    const at = this.#port.time()
-    for (const userId of userIds)
-      this.#add(userId, { fact: undefined, renamed: this.#renamed(userId, at), at })
-  }
-
   /** Whether the log may have, or get, something of a user that this node has not read back. */
   isUnread(userId: UserId): boolean {
-    return (
-      this.#users.get(userId)?.isSaid === true ||
-      this.#unread.has(`c:${userId}`) ||
-      this.#unread.has(`v:${userId}`)
-    )
+    return this.#port.wasSaid(userId) || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)
   }
 
   /**
@@ -109,12 +100,7 @@ export class Unplaced {
   compose(userId: UserId, batch: number, isAssertion = false): UserItems {
     const user = this.#users.get(userId) ?? newUser({ ...NOTHING_CHANGED, at: this.#port.time() })
     this.#users.set(userId, user)
-    const port: ComposePort = {
-      ...this.#port,
-      unread: key => this.#unread.get(key),
-      wasSaid: () => user.isSaid,
-    }
-    const items = composeUser(userId, user.changed, port, isAssertion)
+    const items = composeUser(userId, user.changed, this.#port, isAssertion)
     user.batch = batch
     user.isSaid = true
     user.isNewer = false

@@ -45,9 +45,12 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       super.restore(records, now, times)
       // As if this process had been lost and joins again. What it asserts is visible already.
       const join = this.#append('join', NO_ITEMS)
-      const userIds = Array.from(this.core.records(), ({ userId }) => userId)
-      this.#unplaced.restored(userIds)
-      this.#outbox.add({ users: userIds })
+      // The log has no names yet.
+      const facts = Array.from(this.core.records(), ({ userId, lastSeen }): Fact => {
+        const { said, username } = this.core.present(userId)
+        return { userId, ...said, username, lastSeen, cause: 'renamed', at: now }
+      })
+      this.#outbox.add({ users: this.#unplaced.add(facts, { records: [], forgotten: [] }) })
       const [said] = this.#say({ isAssertion: true, limit: 2 })
       const [rest] = this.#say({ isAssertion: true })
       for (const { facts } of [join, said, rest, this.#append('end', NO_ITEMS)]) {

@@ -571,7 +571,7 @@ class Simulation {
       const lost = this.#nodes.find(({ id }) => id === event.node)
       if (lost?.isExcusedFor(node)) node.excused.add(event.node)
     }
-    if (what === 'assertionEnded') node.excused.delete(event.node)
+    if (what === 'entry' && event.entry.kind === 'end') node.excused.delete(event.entry.node)
     if (what === 'reached') this.#show(node, event.place)
     if (what === 'ready') this.#checkReady(node)
   }
