@@ -1,28 +1,15 @@
 import { beforeEach, expect, test } from 'vitest'
-import { NO_CHOICE } from '../presence/choice.ts'
-import { NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody } from './entry.ts'
 import type { Agreed } from './log.ts'
 import { joinValue } from './registers.ts'
+import { GONE } from './testing/unknown-user.ts'
 
 // How the log of a node follows and begins the forgetting of users.
 
 const T = 1_750_000_000_000
 const KEEP_MS = 1_000
-
-const GONE: PresentUser = {
-  said: NOTHING_SAID,
-  choice: NO_CHOICE,
-  madeAt: 0,
-  isHere: false,
-  isVisible: false,
-  connections: 0,
-  sessions: {},
-  lastSeen: undefined,
-  username: undefined,
-}
 
 const member = {
   place: { epoch: T, seq: T },

@@ -1,26 +1,14 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Fact } from '../presence/fact.ts'
-import { NOTHING_SAID } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import { fact } from '../presence/testing/scenario.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody, EntryKind, NodeFact } from './entry.ts'
 import type { Agreed } from './log.ts'
 import type { Changed } from './outbox.ts'
+import { GONE } from './testing/unknown-user.ts'
 
 const T = 1_000_000
-const NOBODY: PresentUser = {
-  said: NOTHING_SAID,
-  choice: { status: 'online' },
-  madeAt: 0,
-  isHere: false,
-  isVisible: false,
-  connections: 0,
-  sessions: {},
-  lastSeen: undefined,
-  username: undefined,
-}
-
 let log: ClusterLog
 let seq: number
 let batch: number
@@ -50,7 +38,7 @@ beforeEach(() => {
   }
   const access = { member, changed: (changed: Changed) => void said.push(changed), time: () => T }
   log.attach(access, {
-    present: userId => ({ ...NOBODY, ...users.get(userId) }),
+    present: userId => ({ ...GONE, ...users.get(userId) }),
     usersHere: () => users.keys(),
   })
   log.listen((facts, agreed) => told.push({ facts, agreed }))

@@ -7,23 +7,13 @@ import { type ChangedUser, composeUser } from './compose.ts'
 import type { EntryKind, FactItem, RegisterItem, RegisterKey } from './entry.ts'
 import { Fold } from './fold.ts'
 import { joinValue, splitValue } from './registers.ts'
+import { GONE } from './testing/unknown-user.ts'
 
 const T = Date.UTC(2030, 0, 1)
 const ONLINE = { status: 'online' } as const
 const BUSY = { status: 'busy', text: 'at lunch' } as const
 const HIDDEN = { status: 'offline' } as const
 
-const GONE: PresentUser = {
-  said: NOTHING_SAID,
-  choice: NO_CHOICE,
-  madeAt: 0,
-  isHere: false,
-  isVisible: false,
-  connections: 0,
-  sessions: {},
-  lastSeen: undefined,
-  username: undefined,
-}
 const HERE: PresentUser = {
   ...GONE,
   said: { sessions: 'active', choice: NO_CHOICE },
