@@ -36,6 +36,12 @@ export class ChoiceTruth {
     }
   }
 
+  /** A node has ended the choice of a user, because it did not know that the user is at the home of the choice. */
+  endedWithout(userId: UserId, isMember: (node: SimulatedNode) => boolean): void {
+    const certain = this.#certain.get(userId)
+    if (certain && !isMember(certain.home)) this.#certain.delete(userId)
+  }
+
   /** A session has ended, or a node: the choices of its users may have ended too. */
   ended(userId: UserId, nodes: readonly SimulatedNode[]): void {
     const certain = this.#certain.get(userId)

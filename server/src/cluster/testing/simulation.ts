@@ -671,9 +671,13 @@ class Simulation {
     }
   }
 
-  #ended(session: Session): void {
-    this.#note(`${session.id} of ${session.userId} ends on ${session.node.id}`)
-    this.#choices.ended(session.userId, this.#nodes)
+  #ended({ id, userId, node }: Session): void {
+    this.#note(`${id} of ${userId} ends on ${node.id}`)
+    this.#choices.ended(userId, this.#nodes)
+    if (node.presence.hasSession(userId) || node.log.elsewhere.isPresent(userId)) return
+    // A node that stands still while Redis loses its data is no member until it runs again. Others that have not read
+    // its entries before don't know that the user is there.
+    this.#choices.endedWithout(userId, home => this.#redis.model.nodes.has(home.id))
   }
 
   /** A name that a node shows was placed. */
