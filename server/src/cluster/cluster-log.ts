@@ -10,7 +10,7 @@ import type { Agreed, AgreedChoice, FactLog, NamedUser, Touched } from './log.ts
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
-import { type Placed, Unplaced } from './unplaced.ts'
+import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
 
 /** What the log needs of the presence of this node. */
 export interface NodePresence {
@@ -65,7 +65,8 @@ export class ClusterLog implements FactLog, Host {
   #toldSeq = 0
   /** The epoch of the last entry, or of what was loaded. */
   #epoch: number | undefined
-  readonly #kicking = new Map<UserId, (() => void)[]>()
+  /** Callers who wait until the sessions of a user have ended on all nodes. They share one promise. */
+  readonly #kicking = new Map<UserId, Waiting>()
   #lagMs = 0
 
   /**
@@ -110,9 +111,9 @@ export class ClusterLog implements FactLog, Host {
 
   kick(userId: UserId): Promise<void> {
     this.#say({ kicks: [userId] })
-    return new Promise(resolve => {
-      this.#kicking.set(userId, [...(this.#kicking.get(userId) ?? []), resolve])
-    })
+    const waiting = this.#kicking.get(userId) ?? newWaiting()
+    this.#kicking.set(userId, waiting)
+    return waiting.promise
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {
@@ -276,9 +277,8 @@ export class ClusterLog implements FactLog, Host {
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
     if (entry?.node !== this.#node) return
     for (const userId of entry.body.kicks ?? NONE) {
-      const waiting = this.#kicking.get(userId)
+      this.#kicking.get(userId)?.resolve()
       this.#kicking.delete(userId)
-      for (const placed of waiting ?? NONE) placed()
     }
   }
 

@@ -47,11 +47,6 @@ export class Outbox {
     return this.#users.size + this.#registers.size + this.#kicks.size === 0
   }
 
-  /** Whether a batch is on its way. */
-  get hasTaken(): boolean {
-    return this.#taken !== undefined
-  }
-
   add({ users = [], registers = [], kicks = [] }: Changed): void {
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)

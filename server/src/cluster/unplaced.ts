@@ -32,7 +32,7 @@ interface UnplacedUser {
 }
 
 /** What all callers share who wait for the same: while Redis does not answer, there may be many. */
-interface Waiting {
+export interface Waiting {
   readonly promise: Promise<void>
   readonly resolve: () => void
 }
@@ -180,7 +180,7 @@ export class Unplaced {
   }
 }
 
-function newWaiting(): Waiting {
+export function newWaiting(): Waiting {
   let resolve = (): void => {}
   const promise = new Promise<void>(done => (resolve = done))
   return { promise, resolve }

@@ -416,7 +416,7 @@ export class Connection
     if (choice === undefined) return this.#remind()
     const tell = (): void => this.reply(requests.choiceOf(this.userId))
     // A user who is told to be hidden must be hidden on every node.
-    if (unplaced && choice.status === 'offline') void unplaced.then(() => serve(this, tell))
+    if (unplaced && choice.status === 'offline') this.#inbox.whenDone(unplaced, tell)
     else tell()
   }
 

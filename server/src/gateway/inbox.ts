@@ -5,6 +5,7 @@ import type { Refusals } from '../refusals.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Debts } from './debts.ts'
 import type { Beating } from './heartbeat.ts'
+import { LaterCalls } from './later-calls.ts'
 import { LaterStart } from './later-start.ts'
 import type { LimitOptions } from './limits.ts'
 import { type Line, lineOf, type MessageTurns, type Waiting } from './message-turns.ts'
@@ -62,6 +63,7 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
   #isPinged = false
   /** What the messages wait for, or have waited for last. */
   #heldFor: Promise<unknown> | undefined
+  readonly #laterCalls = new LaterCalls()
   /** What the first messages wait for. */
   #start: LaterStart | undefined
   /** Whether messages wait for a turn. Then the throttle is held for it. */
@@ -180,16 +182,18 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
     const until = clock.awake() + HOLD_MS
     this.#throttle.hold(until)
     this.#heldFor = pending
-    pending
-      .then(value => {
-        if (this.#isOver) return
-        done(value)
-        // A later message may hold the inbox by now, if this one took too long.
-        if (this.#heldFor !== pending) return
-        this.#throttle.release()
-        this.#advance(clock.awake())
-      })
-      .catch((error: unknown) => this.#owner.fail(error))
+    this.whenDone(pending, value => {
+      done(value)
+      // A later message may hold the inbox by now, if this one took too long.
+      if (this.#heldFor !== pending) return
+      this.#throttle.release()
+      this.#advance(clock.awake())
+    })
+  }
+
+  /** Calls `done` when a promise resolves, unless the connection has ended meanwhile. Messages do not wait for it. */
+  whenDone<Value>(pending: Promise<Value>, done: (value: Value) => void): void {
+    this.#laterCalls.when(pending, done, error => this.#owner.fail(error))
   }
 
   /**
@@ -200,6 +204,8 @@ export class Inbox implements ThrottleOwner<Incoming>, Waiting {
     const { isStopped } = this.#throttle
     this.#isOver = true
     this.#start?.cancel()
+    this.#laterCalls.drop()
+    this.#heldFor = undefined
     this.#isInLine = false
     this.#ports.messageTurns.leave(this.#line, this)
     this.#ports.tooFast.delete(this)

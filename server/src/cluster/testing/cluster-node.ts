@@ -76,13 +76,13 @@ export class ClusterNode {
 
   /** Whether something was not said, or not read back. */
   get isBusy(): boolean {
-    return !this.#outbox.isEmpty || this.#outbox.hasTaken
+    return !this.#outbox.isEmpty || this.#sayBatch !== undefined
   }
 
   /** Appends what has changed, at most `limit` users, unless a batch is on its way. */
   flush(limit: number, now: number): void {
     this.#tell(now)
-    if (!this.isBusy || this.#outbox.hasTaken) return
+    if (!this.isBusy || this.#sayBatch !== undefined) return
     this.#say('say', limit, now)
   }
 
@@ -114,7 +114,10 @@ export class ClusterNode {
     const applied = this.fold.apply(entry)
     this.#outbox.add({ users: forgotten.keys() })
     const isOwn = entry.node === this.id && entry.batch === this.#sayBatch
-    if (isOwn) this.#outbox.landed()
+    if (isOwn) {
+      this.#outbox.landed()
+      this.#sayBatch = undefined
+    }
     const { facts, userIds } = isOwn ? this.unplaced.placed(entry.batch) : { facts: [], userIds: [] }
     this.#follow(applied, now, facts, userIds)
     for (const { userId, username } of unnamedOf(forgotten, userId => this.fold.of(userId).username)) {
