@@ -250,6 +250,22 @@ describeOnEngines('the start of a node', engine => {
     await client.leave()
   })
 
+  test('[I8] a wrong password, none and a database that Redis does not have end it, and no password is printed', async () => {
+    const guarded = await startRedis(engine, ['--requirepass', 'sesame'])
+    onTestFinished(guarded.stop)
+    const wrong = guarded.url.replace('redis://', 'redis://:hunter2@')
+    const right = guarded.url.replace('redis://', 'redis://:sesame@')
+    const ends = await Promise.all(
+      [wrong, guarded.url, `${right}/99`].map(REDIS_URL => runServer(dir.path, { REDIS_URL })),
+    )
+    expect(ends.map(({ code }) => code)).toEqual([78, 78, 78])
+    const [onWrong, onNone, onDatabase] = ends.map(({ output }) => output)
+    expect(onWrong).toMatch(/WRONGPASS.*check the user and the password in .*REDIS_URL/)
+    expect(onNone).toMatch(/NOAUTH.*check the user and the password in .*REDIS_URL/)
+    expect(onDatabase).toMatch(/DB index.*name another one in .*REDIS_URL/)
+    for (const output of [onWrong, onDatabase]) expect(output).not.toMatch(/hunter2|sesame/)
+  })
+
   test('[I8] a Redis that may delete keys, an old one and a wrong address end it, and no password is printed', async () => {
     const evicting = await startRedis(engine, ['--maxmemory-policy', 'allkeys-lru'])
     onTestFinished(evicting.stop)

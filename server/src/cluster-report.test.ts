@@ -3,14 +3,18 @@ import type { NodeEvent } from './cluster/node-state.ts'
 import { clusterHealth, clusterReport } from './cluster-report.ts'
 import type { LogFields } from './log.ts'
 
-/** The lines that are logged when this has happened. */
+/** The lines that a ready node logs when this has happened. */
 function linesOf(...events: NodeEvent[]) {
+  return linesOfNode({ isReady: true }, events)
+}
+
+function linesOfNode({ isReady }: { readonly isReady: boolean }, events: readonly NodeEvent[]) {
   const lines: (readonly [level: string, text: string, fields?: LogFields])[] = []
   const line = (level: string) => (text: string, fields?: LogFields) =>
     void lines.push(fields ? [level, text, fields] : [level, text])
   const log = { info: line('info'), error: line('error') }
   const lastFailure = { text: 'Redis is not reachable', ageMs: 5 }
-  const node = { id: 'me', state: { isReady: true, awayMs: 0, epochs: 1, lost: 0, lastFailure } }
+  const node = { id: 'me', state: { isReady, awayMs: 0, epochs: 1, lost: 0, lastFailure } }
   const report = clusterReport(node, log, () => {})
   for (const event of events) report.happened(event)
   return lines
@@ -40,6 +44,13 @@ test('a node that was lost itself says so once', () => {
   expect(lines.map(([, text]) => text)).toEqual([
     'other nodes took this node for lost: it tells again what it knows',
   ])
+})
+
+test('a node that never knew its users does not promise that clients stay connected', () => {
+  const [line] = linesOfNode({ isReady: false }, [{ what: 'away' }])
+  expect(line?.[1]).toBe(
+    'Redis does not answer: this node accepts clients when it has read all users from it',
+  )
 })
 
 test('what needs attention is an error, with its reason, and what is well again is not', () => {

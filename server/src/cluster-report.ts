@@ -14,9 +14,12 @@ export function clusterReport(
     happened(event) {
       switch (event.what) {
         case 'away':
-          log.error('Redis does not answer: clients stay connected, and changes wait until it is back', {
-            error: node.state.lastFailure?.text,
-          })
+          log.error(
+            node.state.isReady
+              ? 'Redis does not answer: clients stay connected, and changes wait until it is back'
+              : 'Redis does not answer: this node accepts clients when it has read all users from it',
+            { error: node.state.lastFailure?.text },
+          )
           break
         case 'back':
           log.info('Redis answers again')

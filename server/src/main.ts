@@ -63,6 +63,7 @@ async function makeOrCheckToken(args: readonly string[]): Promise<void> {
 
 /** Runs a command that reads or writes a state file. It needs no settings of production either. */
 async function importOrExport(command: StateCommand, args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return print(STATE_USAGE)
   let flags: ReturnType<typeof readStateFlags>
   try {
     flags = readStateFlags(args)

@@ -144,6 +144,8 @@ describeOnEngines('a state file and a cluster', engine => {
     const dir = directory()
     const usage = await runServer(dir, { REDIS_URL: redis.url }, [command, '--speed'])
     expect([usage.code, usage.output]).toEqual([64, expect.stringContaining('who-is-online cluster-import')])
+    const help = await runServer(dir, {}, [command, '--help'])
+    expect([help.code, help.output]).toEqual([0, expect.stringContaining('who-is-online cluster-import')])
     const settings = await runServer(dir, {}, [command])
     expect([settings.code, settings.output]).toEqual([78, expect.stringMatching(/"REDIS_URL" must be set/)])
   })

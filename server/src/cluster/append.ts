@@ -9,6 +9,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { splitValue } from './registers.ts'
 
 /** The names of the keys in Redis. */
 export interface RedisKeys {
@@ -125,6 +126,11 @@ export function readEntry(id: string, fields: readonly string[]): Entry {
 export function readFact(text: string): NodeFact | undefined {
   const fact = parsed(text)
   return isFact(fact) ? fact : undefined
+}
+
+/** Whether a node of this version can have written the value of a register. It may still not be valid JSON. */
+export function isRegister(key: string, value: string): boolean {
+  return /^[cvns]:./s.test(key) && splitValue(value) !== undefined
 }
 
 /** Reads what Redis keeps about a node. */

@@ -49,7 +49,7 @@ export interface NodeFigures {
   readonly appends: Readonly<Record<AppendOutcome, number>>
   /** How old the newest entry was when it was read, in ms. */
   readonly lagMs: number
-  /** How many entries and rows were ignored, each time they were read: this version does not know them. */
+  /** How many entries, registers and rows were ignored, each time they were read: this version does not know them. */
   readonly ignored: number
 }
 

@@ -11,7 +11,7 @@ import {
   type ReportedNode,
 } from './node-state.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
-import { checkRedis } from './redis-check.ts'
+import { checkRedis, whyRefused } from './redis-check.ts'
 import { RedisLink } from './redis-link.ts'
 
 export interface NodeOptions {
@@ -119,21 +119,27 @@ export class ClusterNode implements ReportedNode {
 
   async #connect(): Promise<RedisConnection> {
     const { url, prefix } = this.#options
-    const connection = await connectRedis(url, prefix)
-    if (this.#isChecked) return connection
+    if (this.#isChecked) return connectRedis(url, prefix)
+    const connection = await connectRedis(url, prefix).catch((error: unknown) => {
+      // A password may also be changed later, so only the first one is checked.
+      const reason = whyRefused(error)
+      throw reason === undefined ? error : this.#unusable(reason)
+    })
     try {
       const reason = await checkRedis(connection)
-      if (reason !== undefined) {
-        this.#isUnusable = true
-        this.#observer?.unusable(reason)
-        throw new Error(reason)
-      }
+      if (reason !== undefined) throw this.#unusable(reason)
       this.#isChecked = true
       return connection
     } catch (error) {
       await connection.close()
       throw error
     }
+  }
+
+  #unusable(reason: string): Error {
+    this.#isUnusable = true
+    this.#observer?.unusable(reason)
+    return new Error(reason)
   }
 
   #happened(event: NodeEvent): void {

@@ -38,13 +38,20 @@ export async function checkRedis(
     if (problem === undefined) await connection.probe()
     return problem
   } catch (error) {
-    if (isRefusal(error) && LASTING.test(`${error}`)) return explainRedisError(error)
-    throw error
+    const reason = whyRefused(error)
+    if (reason === undefined) throw error
+    return reason
   }
 }
 
+/** Why Redis will always refuse, and what to do about it; `undefined` if another try may succeed. */
+export function whyRefused(error: unknown): string | undefined {
+  const refusal = error instanceof Error && error.cause ? error.cause : error
+  return isRefusal(refusal) && LASTING.test(`${refusal}`) ? explainRedisError(error) : undefined
+}
+
 /** Refusals that stay until somebody changes the settings. */
-const LASTING = /NOPERM|can't run this command|WRONGPASS|NOAUTH|WRONGTYPE|MOVED|CROSSSLOT/
+const LASTING = /NOPERM|can't run this command|WRONGPASS|NOAUTH|WRONGTYPE|MOVED|CROSSSLOT|DB index/
 
 /** What to do about an error, by a part of its text or its code. */
 const ADVICE: readonly (readonly [part: RegExp, advice: string])[] = [

@@ -130,7 +130,7 @@ export class RedisLink {
     return this.#appends
   }
 
-  /** How many entries and rows were ignored on all connections; see `RedisConnection.ignored`. */
+  /** How many entries, registers and rows were ignored on all connections; see `RedisConnection.ignored`. */
   get ignored(): number {
     return this.#ignoredBefore + (this.#connection?.ignored ?? 0)
   }

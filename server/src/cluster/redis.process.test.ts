@@ -138,6 +138,24 @@ describeOnEngines('connectRedis', engine => {
     expect([facts.size, abouts.size, connection.ignored]).toEqual([0, 0, 5])
   })
 
+  test('registers of an unknown kind and malformed ones are ignored and counted', async () => {
+    const connection = await connect()
+    await connection.append(begin)
+    const value = '000000000000001|a|1'
+    const registers = [
+      ['s:ann', value],
+      ['x:ann', value],
+      ['s:', value],
+      ['s:bob', 'garbage'],
+    ] as never
+    await connection.append(request('beat', 2, { body: { registers } }))
+    await connection.read(start, 10)
+    expect(connection.ignored).toBe(3)
+    const loaded = await connection.load()
+    expect([...loaded.registers]).toEqual([['s:ann', value]])
+    expect(connection.ignored).toBe(6)
+  })
+
   test('a Redis that has forgotten the script gets it again', async () => {
     const connection = await connect()
     await connection.append(begin)

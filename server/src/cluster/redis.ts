@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import {
   appendCommand,
+  isRegister,
   placeText,
   readAbout,
   readEntry,
@@ -75,7 +76,7 @@ export interface RedisConnection {
   probe(): Promise<void>
   /** Resolves when one of the two connections has closed. */
   readonly closed: Promise<void>
-  /** How many entries and rows were ignored, because no node of this version has written them. */
+  /** How many entries, registers and rows were ignored, because no node of this version has written them. */
   readonly ignored: number
   /** Closes both connections. Never rejects. */
   close(): Promise<void>
@@ -176,7 +177,10 @@ function carry(
         placeText(after),
       )
       const entries = (answer?.[0]?.[1] ?? []).map(([id, fields]) => readEntry(id, fields))
-      for (const { kind } of entries) if (kind === 'unknown') ignored++
+      for (const { kind, body } of entries) {
+        if (kind === 'unknown') ignored++
+        for (const [key, value] of body.registers) if (!isRegister(key, value)) ignored++
+      }
       return entries
     },
     async load() {
@@ -203,7 +207,10 @@ function carry(
         if (own.size > 0) facts.set(node, own)
       }
       const registers = new Map<string, string>()
-      for await (const [key, value] of rows(keys.users)) registers.set(key, value)
+      for await (const [key, value] of rows(keys.users)) {
+        if (isRegister(key, value)) registers.set(key, value)
+        else ignored++
+      }
       return { end, epoch, server, nodes, abouts, facts, registers }
     },
     async time() {
