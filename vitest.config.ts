@@ -13,6 +13,7 @@ export default defineConfig({
       '**/*.examples.test.ts',
       '**/*.deploy.test.ts',
       '**/*.nodes.test.ts',
+      '**/*mutants.test.ts',
     ],
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,
