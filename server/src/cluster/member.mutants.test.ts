@@ -3,7 +3,8 @@ import { useMutatedCopies } from '@who-is-online/testing/mutated-copies'
 import { expect, test } from 'vitest'
 import { FOUND_BY } from './testing/found-by.ts'
 import { MUTANTS, type Mutant } from './testing/member-mutants.ts'
-import { type Parts, simulate } from './testing/simulation.ts'
+import type { Parts } from './testing/simulated-cluster.ts'
+import { simulate } from './testing/simulation.ts'
 
 /** How many seeds are tried at most. They are always the same. */
 const SEEDS = 4_000

@@ -3,7 +3,8 @@ import { Presence } from '../presence/presence.ts'
 import { ClusterLog } from './cluster-log.ts'
 import { Member } from './member.ts'
 import { RedisModel } from './redis.model.ts'
-import { FAULTS, simulate } from './testing/simulation.ts'
+import { FAULTS } from './testing/faults.ts'
+import { simulate } from './testing/simulation.ts'
 
 // `SEED=7 pnpm vitest run simulation` repeats one seed and prints what happened. `SIM_SEEDS=20000` runs more seeds.
 // `SEED=0` is for properties: it draws a new seed.

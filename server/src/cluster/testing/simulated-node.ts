@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { NumberedChange } from '../../changes/feed.ts'
 import { MemoryFeed } from '../../changes/memory-feed.ts'
-import type { Change } from '../../presence/change.ts'
 import type { Choice } from '../../presence/choice.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
@@ -34,7 +34,7 @@ export interface Surroundings extends Network {
   /** Something has happened on a node. */
   readonly happened: (node: SimulatedNode, event: MemberEvent) => void
   /** Others see users differently on a node. */
-  readonly changed: (node: SimulatedNode, changes: readonly (Change & { readonly seq: number })[]) => void
+  readonly changed: (node: SimulatedNode, changes: readonly NumberedChange[]) => void
   /** A session has ended on its node. */
   readonly ended: (session: Session) => void
   /** All sessions of a user were ended on a node. */

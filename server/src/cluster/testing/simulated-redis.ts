@@ -8,6 +8,11 @@ import type { Random, VirtualTime } from './virtual-time.ts'
 const START = Date.UTC(2030, 0, 1)
 const SNAPSHOT_EVERY = 64
 const BLOCK_MS = 1_000
+/**
+ * How long after a fault of Redis a node may need to connect. A connection that was opened at its beginning is silent,
+ * and is given up after 3 s.
+ */
+export const RECONNECT_MS = 4_000
 
 /** What a connection is for Redis. */
 export interface RedisClient {
@@ -61,6 +66,11 @@ export class SimulatedRedis {
   /** The time of a clock that is always right: that of all nodes. */
   get rightClock(): number {
     return START + this.#time.now
+  }
+
+  /** Whether there is no fault, and nodes have had the time to connect again after the last one. */
+  get isCalm(): boolean {
+    return this.state === 'up' && this.#time.now > this.faultUntil + RECONNECT_MS
   }
 
   // Commands. A reply is given later, or never.

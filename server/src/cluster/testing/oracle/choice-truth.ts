@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Choice, NO_CHOICE } from '../../presence/choice.ts'
-import type { NodeId } from '../entry.ts'
-import type { SimulatedNode } from './simulated-node.ts'
+import { type Choice, NO_CHOICE } from '../../../presence/choice.ts'
+import type { NodeId } from '../../entry.ts'
+import type { SimulatedNode } from '../simulated-node.ts'
 
 /** The newest choice of a user, as long as it is certain that it counts. */
 export interface CertainChoice {

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { Entry } from '../entry.ts'
+import type { Entry } from '../../entry.ts'
 
 /** Counts the visible changes of each user, each once although all nodes show it. */
 export class ChangeRates {
