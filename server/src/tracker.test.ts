@@ -289,8 +289,8 @@ describe('what other nodes have caused', () => {
 
   test('[L7] changes of users count in their rate limit', () => {
     const counted = vi.spyOn(presence, 'changedElsewhere')
-    slow.agree({ paced: ['ann', 'bob'] })
-    expect(counted).toHaveBeenCalledWith(['ann', 'bob'], now)
+    slow.agree({ paced: ['ann', 'bob'], agoMs: 700 })
+    expect(counted).toHaveBeenCalledWith(['ann', 'bob'], now, 700)
   })
 
   test('[Q3] when the tracker is stopped, sessions stay as they were saved, and connections are closed', () => {

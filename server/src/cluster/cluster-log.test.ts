@@ -122,7 +122,7 @@ test('[N6] connections of a node that stops do not count: they are about to come
 
 test('[N6] a visible change counts in the rate limit if another node has caused it', () => {
   const opened = { facts: [['ann', session({}), 'opened']] } as const
-  expect(read('b', 'say', opened).agreed.paced).toEqual(['ann'])
+  expect(read('b', 'say', { ...opened, at: T - 700 }).agreed).toMatchObject({ paced: ['ann'], agoMs: 700 })
   expect(read('own', 'say', { facts: [['bob', session({}), 'opened']] }).agreed.paced).toEqual([])
 })
 

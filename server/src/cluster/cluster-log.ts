@@ -299,7 +299,19 @@ export class ClusterLog implements FactLog, Host {
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
     this.#toldSeq = told ?? this.#toldSeq
     const own = placed.facts
-    this.#applied(facts, { own, archived, forgotten, unnamed, choices, moved, kicked, paced, seq: told })
+    const agoMs = entry ? this.#lagMs : 0
+    this.#applied(facts, {
+      own,
+      archived,
+      forgotten,
+      unnamed,
+      choices,
+      moved,
+      kicked,
+      paced,
+      agoMs,
+      seq: told,
+    })
   }
 
   /** The sessions of this node that were opened later on another one. */

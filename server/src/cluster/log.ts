@@ -23,6 +23,8 @@ export interface Agreed {
   readonly kicked: readonly UserId[]
   /** Users whom others see differently because of another node. That counts in the rate limit of their changes. */
   readonly paced: readonly UserId[]
+  /** How long ago all this was said, in ms: a node that was paused reads it late. */
+  readonly agoMs: number
   /**
    * The number of all this in the order of changes; `undefined` if clients are told nothing of it and need not know how
    * far the log is.
@@ -40,6 +42,7 @@ export const NOTHING_AGREED: Agreed = {
   moved: [],
   kicked: [],
   paced: [],
+  agoMs: 0,
   seq: undefined,
 }
 

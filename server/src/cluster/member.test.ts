@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Command, Host, MemberEvent } from './command.ts'
+import type { Entry } from './entry.ts'
 import { Member } from './member.ts'
 
 /** A host without users and registers. */
@@ -53,6 +54,18 @@ test('a connection on which Redis does not tell its time is given up', () => {
   expect(idOf(later, 'connect')).toBeDefined()
 })
 
+const appendedAt = (seq: number) => ({ reply: 'appended', place: { epoch: END.epoch, seq } }) as const
+
+function entryOf(node: string, batch: number, kind: string, epoch: number, seq: number): Entry {
+  const body = { format: 1, at: BEFORE, facts: [], registers: [], again: kind === 'epoch' } as const
+  return { place: { epoch, seq }, node, batch, kind: kind as Entry['kind'], body }
+}
+
+function kicksOf(command: Command): (readonly string[])[] {
+  const kicks = command.do === 'append' ? command.request.body.kicks : undefined
+  return kicks ? [kicks] : []
+}
+
 /** A member that has read up to `END` and asserts, and what it has told its host. */
 function joining() {
   const told: MemberEvent[] = []
@@ -81,4 +94,26 @@ test('an epoch that began with smaller numbers than were told is replaced', () =
   const later = [...read, ...member.answered(idOf(commands, 'append'), { reply: 'epoch', epoch: 1_001 }, 5)]
   const append = later.find(command => command.do === 'append')
   expect(append).toMatchObject({ request: { kind: 'epoch', epoch: 1_001 } })
+})
+
+test.each([
+  { name: 'lost before it is read back is said again', isRead: false, again: [['ann']], refused: 1 },
+  { name: 'read back is not said again', isRead: true, again: [undefined], refused: 0 },
+])('[N5] what is $name in the next epoch', ({ isRead, again, refused }) => {
+  const { member, told, commands } = joining()
+  const joined = member.answered(idOf(commands, 'append'), appendedAt(1_001), 4)
+  const said = member.changed({ kicks: ['ann'] }, 5)
+  const ended = member.answered(idOf([...joined, ...said], 'append'), appendedAt(1_002), 6)
+  expect([...joined, ...ended].flatMap(kicksOf)).toEqual([])
+  const kicked = [...ended, ...member.tick(60)]
+  expect(kicked.flatMap(kicksOf)).toEqual([['ann']])
+  member.answered(idOf(kicked, 'append'), appendedAt(1_003), 61)
+  const entries = ['join', 'end', 'say'].map((kind, i) =>
+    entryOf('one', i + 1, kind, END.epoch, END.seq + 1 + i),
+  )
+  const epoch = entryOf('two', 1, 'epoch', 2_000, 2_000)
+  const read = member.entriesRead(idOf(commands, 'read'), [...(isRead ? entries : []), epoch], 70)
+  expect(told.filter(({ what }) => what === 'refused')).toHaveLength(3 * refused)
+  expect(told.some(({ what }) => what === 'placed')).toBe(isRead)
+  expect(read.filter(({ do: what }) => what === 'append').map(command => kicksOf(command)[0])).toEqual(again)
 })

@@ -116,6 +116,8 @@ export class Member {
   /** The last own batch that is in the log with the content that was composed last. */
   #confirmed = 0
   #readBatch = 0
+  /** The own batches that are in the log and were not read back, and what to say again if Redis loses them before. */
+  readonly #unread = new Map<number, { readonly place: Place; readonly said: Changed }>()
   #placed = 0
   #beat: 'none' | 'due' | 'sent' = 'none'
   #beatAt = Number.NEGATIVE_INFINITY
@@ -281,6 +283,9 @@ export class Member {
       if (!end || epoch === undefined || server !== this.#server) this.#wantEpoch(epoch)
       else if (this.#place && epoch > this.#place.epoch) this.#epochWanted = undefined
       this.#place = end ?? BEFORE_ALL
+      // What is loaded contains what was appended in the same epoch.
+      for (const [batch, { place }] of this.#unread) if (place.epoch === epoch) this.#unread.delete(batch)
+      this.#sayLostAgain()
       if (end) this.#passed(end)
       this.#clock.seen(this.#place.epoch, now)
       this.#members.load(loaded, this.#clock.at(now))
@@ -480,7 +485,7 @@ export class Member {
   }
 
   #read(entry: Entry): void {
-    const { place, node, kind, body } = entry
+    const { place, node, batch, kind, body } = entry
     const isOwn = node === this.#options.node
     this.#place = place
     this.#clock.seen(Math.max(body.at, place.epoch), this.#now)
@@ -491,6 +496,8 @@ export class Member {
     this.#toLose.delete(node)
     if (kind !== 'unknown') this.#host.happened({ what: 'entry', entry })
     if (kind === 'lost' && body.subject !== undefined) this.#lost(body.subject, place)
+    if (isOwn) this.#unread.delete(batch)
+    this.#sayLostAgain()
     if (isOwn) this.#readBack(entry)
     if (isMissing) this.#wantEpoch(place.epoch)
     if (!wasWrittenBack && this.#members.isWrittenBack) this.#compareRegisters()
@@ -546,6 +553,7 @@ export class Member {
 
   /** An own entry was read back. */
   #readBack({ place, batch, kind, body }: Entry): void {
+    this.#readBatch = Math.max(this.#readBatch, batch)
     // If it was sent only once, it is what was composed. Otherwise the answer decides.
     if (batch === this.#sent?.batch && this.#attempts === 1) this.#landed(this.#sent, place)
     if (batch > this.#batch && !this.#sent) {
@@ -559,7 +567,6 @@ export class Member {
       this.#isAway = false
       this.#host.happened({ what: 'back' })
     }
-    this.#readBatch = Math.max(this.#readBatch, batch)
     this.#tellPlaced()
     if (kind === 'beat') {
       this.#beat = 'none'
@@ -591,6 +598,16 @@ export class Member {
   /** A member has written back all that it knows. If this node knows more, Redis may have lost that. */
   #compareRegisters(): void {
     for (const _ of this.#host.unrepeatedRegisters()) return this.#assert()
+  }
+
+  /** Says again what was in the log at a place that this node has passed without reading it: Redis has lost it. */
+  #sayLostAgain(): void {
+    for (const [batch, { place, said }] of this.#unread) {
+      if (isBefore(this.#place as Place, place)) return
+      this.#unread.delete(batch)
+      this.#outbox.add(said)
+      this.#host.happened({ what: 'refused', batch })
+    }
   }
 
   #tellPlaced(): void {
@@ -732,7 +749,8 @@ export class Member {
   /** The append on its way is in the log. */
   #landed({ batch, kind, assertion, subject, from }: Sent, place: Place): void {
     this.#sent = undefined
-    this.#outbox.landed()
+    const said = this.#outbox.landed()
+    if (batch > this.#readBatch) this.#unread.set(batch, { place, said })
     this.#batch = this.#confirmed = batch
     this.#attempts = 0
     const isCurrent = assertion === this.#assertions
@@ -755,6 +773,7 @@ export class Member {
     }
     // Redis has gone back to before the place that this node has read.
     if (!isBefore(from, place)) this.#wantEpoch(from.epoch)
+    this.#sayLostAgain()
     this.#tellPlaced()
   }
 

@@ -41,7 +41,7 @@ export class Outbox {
   #registers = new Set<RegisterKey>()
   #kicks = new Set<UserId>()
   /** What the batch contains that is on its way. */
-  #taken: { users: UserId[]; registers: RegisterKey[]; kicks: UserId[] } | undefined
+  #taken: Changed | undefined
 
   get isEmpty(): boolean {
     return this.#users.size + this.#registers.size + this.#kicks.size === 0
@@ -88,9 +88,11 @@ export class Outbox {
     return { facts, registers: values, ...(kicks.length > 0 ? { kicks } : {}) }
   }
 
-  /** The batch on its way is in the log. */
-  landed(): void {
+  /** The batch on its way is in the log. Returns what must be said again if Redis loses it before it is read back. */
+  landed(): Changed {
+    const taken = this.#taken ?? {}
     this.#taken = undefined
+    return taken
   }
 
   /** The batch on its way is not in the log, or with another content. All of it must be said again. */

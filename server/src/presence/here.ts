@@ -290,9 +290,9 @@ export class Here {
     this.#unseen--
   }
 
-  /** Counts a change of a user that another node has caused, whether the rate limit allowed it or not. */
-  changedElsewhere(userId: UserId, now: number): void {
-    this.#spend({ userId }, this.#wall.awake(now))
+  /** Counts a change of a user that another node has caused so long ago, whether the rate limit allowed it or not. */
+  changedElsewhere(userId: UserId, now: number, agoMs: number): void {
+    this.#spend({ userId }, this.#wall.awake(now) - agoMs)
   }
 
   /**

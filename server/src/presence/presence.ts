@@ -203,9 +203,12 @@ export class Presence {
   /**
    * Others see these users differently because of another node. That counts in the rate limit of their changes, which
    * holds over all nodes.
+   *
+   * @param agoMs how long ago that was. Many changes that are read at once after a pause must not delay the next one as
+   * if they had just been made
    */
-  changedElsewhere(userIds: readonly UserId[], now: number): void {
-    for (const userId of userIds) this.#here.changedElsewhere(userId, now)
+  changedElsewhere(userIds: readonly UserId[], now: number, agoMs = 0): void {
+    for (const userId of userIds) this.#here.changedElsewhere(userId, now, agoMs)
   }
 
   /**
