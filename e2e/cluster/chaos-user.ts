@@ -1,5 +1,5 @@
 import { type SessionEvents, SessionSocket } from './chaos-session.ts'
-import type { Oracle } from './oracle.ts'
+import { HEALED_MS, type Oracle } from './oracle.ts'
 import type { Ending, Status } from './truth.ts'
 
 /** The nodes, as a balancer knows them. */
@@ -34,7 +34,7 @@ export class ChaosUser {
   readonly #options: UserOptions
   readonly #tabs: Tab[]
   /** The last choice that was acknowledged, and when it was made. */
-  #choice: { status: Status; at: string } | undefined
+  #choice: Acknowledged | undefined
   #pending: { id: string; status: Status } | undefined
   #pendingName: { id: string; name: string } | undefined
   #choseAt = 0
@@ -108,7 +108,9 @@ export class ChaosUser {
     this.#lost(tab, how)
     if (how === 'left') {
       socket.leave()
-      if (!this.#truth.isLive && !this.#options.repeats) this.#doubt()
+      const endsChoice = !this.#truth.isLive && !this.#options.repeats
+      // A client whose connection to a lost node stays open repeats nothing.
+      if (endsChoice || this.#truth.isLostForOthers(performance.now(), HEALED_MS)) this.#doubt()
     } else if (how === 'reset') socket.reset()
     else {
       socket.fallSilent()
@@ -158,27 +160,27 @@ export class ChaosUser {
     if (this.isOver || tab.isConnecting) return
     const picked = nodes.pick(random())
     if (!picked) return this.#later(tab, 200)
-    const choice =
-      repeats && this.#choice
-        ? `&status=${this.#choice.status}&chosenAt=${encodeURIComponent(this.#choice.at)}`
-        : ''
+    const repeated = repeats ? this.#choice : undefined
+    const choice = repeated ? `&status=${repeated.status}&chosenAt=${encodeURIComponent(repeated.at)}` : ''
     const url = `${picked.url}?userId=${userId}&sessionId=${tab.sessionId}${choice}`
     tab.isConnecting = true
     this.#truth.tries(true)
     const socket = new SessionSocket(
       picked.node,
       url,
-      this.#events(tab, () => socket),
+      this.#events(tab, () => socket, repeated),
     )
   }
 
-  #events(tab: Tab, own: () => SessionSocket): SessionEvents {
+  #events(tab: Tab, own: () => SessionSocket, repeated: Acknowledged | undefined): SessionEvents {
     const { oracle, random, userId } = this.#options
     return {
       welcomed: node => this.#welcomed(tab, own(), node),
       replied: (id, isDone, timestamp) => this.#replied(tab, id, isDone, timestamp),
       choiceApplies: (node, status) => {
-        if (this.#options.repeats) oracle.choiceApplies(userId, node, status, performance.now())
+        // The node may not know yet what was chosen meanwhile.
+        if (repeated && repeated === this.#choice)
+          oracle.choiceApplies(userId, node, status, performance.now())
       },
       closed: (node, code, retryAfterMs) => {
         const now = performance.now()
@@ -269,6 +271,12 @@ export class ChaosUser {
   get #truth() {
     return this.#options.oracle.user(this.#options.userId)
   }
+}
+
+/** A choice that was acknowledged, and when the server has made it. */
+interface Acknowledged {
+  readonly status: Status
+  readonly at: string
 }
 
 /** One tab of a user: its session, and the connection that it has now. */

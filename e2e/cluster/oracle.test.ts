@@ -147,6 +147,28 @@ describe('a fault is an excuse only for what it causes', () => {
     expect(rules()).toEqual(['cut'])
   })
 
+  test('a node that was suspended, and ended while it held a session, is an excuse until others miss its beats', () => {
+    oracle.troubles.begin(HOME, 'frozen', 90_000)(102_000)
+    oracle.user('ann').ended('tab', 'silent', 103_000)
+    oracle.troubles.ended(HOME, 'killed', 135_000)
+    oracle.shows(WITNESS, as('online'), 149_999)
+    expect(rules()).toEqual([])
+    oracle.shows(WITNESS, as('online'), 150_001)
+    expect(rules()).toEqual(['I1'])
+  })
+
+  test('a user is lost for others if all sessions are on nodes that they take for lost', () => {
+    const user = oracle.user('ann')
+    const over = oracle.troubles.begin(HOME, 'cut', 110_000)
+    const isLost = (at: number) => user.isLostForOthers(at, 5_000)
+    expect([isLost(117_900), isLost(118_100)]).toEqual([false, true])
+    user.welcomed('other tab', 2, 119_000)
+    expect(isLost(119_000)).toBe(false)
+    user.ended('other tab', 'left', 119_500)
+    over(120_000)
+    expect([isLost(124_000), isLost(126_000)]).toEqual([true, false])
+  })
+
   test('a pending choice may be shown or not', () => {
     oracle.user('ann').mayHave(['busy'], 110_000)
     oracle.shows(WITNESS, as('online'), 112_000)

@@ -95,6 +95,15 @@ export class TrueUser {
     return this.#sessions.size > 0
   }
 
+  /**
+   * Whether the user has sessions, and others may take all of their nodes for lost. For them the user is gone, and the
+   * choice has ended.
+   */
+  isLostForOthers(at: number, afterMs: number): boolean {
+    const sessions = [...this.#sessions.values()]
+    return this.isLive && sessions.every(({ node }) => this.#troubles.mayBeLostIn(node, at, at, afterMs))
+  }
+
   /** The user tries to connect, or has stopped trying: others may see the session before the client is welcome. */
   tries(isConnecting: boolean): void {
     this.#connecting += isConnecting ? 1 : -1
@@ -245,14 +254,15 @@ export class TrueUser {
     const { node, to, how } = session
     if (how === undefined) return 0
     let over = to + GONE_MS[how]
+    const awake = this.#troubles.suspendedUntil(node, to - SUSPENSION_GRACE_MS, over)
+    if (how !== 'left' && awake !== undefined) over = Math.max(over, awake + SUSPENSION_GRACE_MS)
+    // The node may end while it still holds the session.
     const end = this.#troubles.endIn(node, to - SPREAD_MS, over)
     if (end) over = Math.max(over, end.at + NODE_GONE_MS[end.kind])
     // An ending, or a missing beat, is told after the trouble. Then all limits begin again.
     const healed = this.#troubles.healedIn(node, to - afterMs, over)
     if (healed !== undefined)
       over = Math.max(over, healed + (end ? NODE_GONE_MS[end.kind] : GONE_MS[how]) + afterMs)
-    if (how === 'left') return over
-    const awake = this.#troubles.suspendedUntil(node, to - SUSPENSION_GRACE_MS, over)
-    return awake === undefined ? over : Math.max(over, awake + SUSPENSION_GRACE_MS)
+    return over
   }
 }
