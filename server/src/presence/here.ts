@@ -300,6 +300,12 @@ export class Here {
    * come from this node. Returns undefined if nothing differs.
    */
   learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
+    // The user has left another node on purpose, which ends the choice to be hidden on all nodes.
+    if (user.isKeptHidden && chosen !== undefined && chosen.madeAt === 0 && isPlain(chosen.choice)) {
+      this.#kept.delete(user)
+      user.endKept(Number.POSITIVE_INFINITY)
+      return this.#settle(user, now)
+    }
     const isShownChanged = user.learnShown(shown)
     // A known choice that has ended is ended by its deadline, with the cause `expired`.
     const isNew = chosen !== undefined && !isSameChoice(chosen.choice, user.choice)

@@ -149,6 +149,25 @@ test('[R4] a user who is hidden here is said to be hidden again if another node 
   expect(learn(HIDDEN, { choice: HIDDEN, madeAt: T + 5 }, T + 6).records).toEqual([])
 })
 
+test.each([
+  ['has left another node on purpose', { choice: ONLINE, madeAt: 0 }, 'online'],
+  ['is as hidden as before', { choice: HIDDEN, madeAt: T }, 'offline'],
+  ['has an older choice in the log', { choice: BUSY, madeAt: T - 1 }, 'offline'],
+] as const)(
+  '[R4] a user who was lost here while hidden, and %s, comes back accordingly',
+  (_, chosen, status) => {
+    presence = newPresence({ ...AT_ONCE, hiddenKeepMs: HOUR })
+    open('ann')
+    presence.setStatus('ann', HIDDEN, T)
+    presence.lose('ann', 's', T)
+    presence.advance(T, 10)
+    expect(presence.hasSession('ann')).toBe(false)
+    learn(chosen.choice, chosen, T + 2)
+    presence.apply(open('ann', T + 3).facts)
+    expect(presence.see('ann').status).toBe(status)
+  },
+)
+
 test('[R13] a choice with an end that has ended elsewhere ends here', () => {
   const choice = { ...BUSY, expiresAt: T + 9, madeAt: T - 9 }
   presence.apply(presence.open('ann', named('s'), T, { choice }).facts)
