@@ -169,6 +169,20 @@ describe('a fault is an excuse only for what it causes', () => {
     expect([isLost(124_000), isLost(126_000)]).toEqual([true, false])
   })
 
+  test('a user who connects may be back as online before the client is welcome, unless the user hides', () => {
+    const user = oracle.user('ann')
+    user.acknowledged('busy', 105_000)
+    user.ended('tab', 'reset', 110_000)
+    user.tries(true)
+    oracle.shows(WITNESS, as('online'), 117_000)
+    expect(rules()).toEqual([])
+    oracle.shows(WITNESS, as('away'), 117_001)
+    expect(rules()).toEqual(['I3'])
+    user.acknowledged('offline', 118_000)
+    oracle.shows(WITNESS, as('online'), 120_000)
+    expect(rules()).toEqual(['I3', 'hidden'])
+  })
+
   test('a pending choice may be shown or not', () => {
     oracle.user('ann').mayHave(['busy'], 110_000)
     oracle.shows(WITNESS, as('online'), 112_000)

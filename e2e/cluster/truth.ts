@@ -164,7 +164,10 @@ export class TrueUser {
     if (this.#settledAt(at, afterMs) > at) return undefined
     if (this.isLive) return { ...known, statuses: this.#possible, isGone: false }
     if (this.#connecting > 0 || this.#goneAt(afterMs) > at) {
-      return { ...known, statuses: new Set<Status>([...this.#possible, 'offline']), isGone: false }
+      const statuses = new Set<Status>([...this.#possible, 'offline'])
+      // Others may see the user return before the client is welcome. Meanwhile the choice may have ended.
+      if (this.#connecting > 0 && !this.#isHidden) statuses.add('online')
+      return { ...known, statuses, isGone: false }
     }
     return { ...known, statuses: new Set<Status>(['offline']), isGone: true }
   }
