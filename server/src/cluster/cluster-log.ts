@@ -61,7 +61,7 @@ export class ClusterLog implements FactLog, Host {
   #applied: (facts: readonly Fact[], agreed: Agreed) => void = () => {}
   /** What was read since the last place. */
   #read = nothingRead()
-  /** Clients are never told a smaller number; see `RESERVED` of the member. */
+  /** Clients are never told a smaller number; see `RESERVED` of the place of this node. */
   #toldSeq = 0
   /** The epoch of the last entry, or of what was loaded. */
   #epoch: number | undefined

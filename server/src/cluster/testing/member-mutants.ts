@@ -5,16 +5,21 @@ import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies
  * to find each of them. If it misses one, its faults or its checks are too weak; removing the mutant is no solution.
  */
 export type Mutant = FileMutant<
+  | 'cluster/assertion.ts'
   | 'cluster/cluster-log.ts'
   | 'cluster/compose.ts'
   | 'cluster/fold.ts'
+  | 'cluster/judge.ts'
   | 'cluster/member.ts'
   | 'cluster/members.ts'
   | 'cluster/outbox.ts'
+  | 'cluster/own-entries.ts'
+  | 'cluster/own-place.ts'
   | 'cluster/redis-clock.ts'
   | 'cluster/redis.model.ts'
   | 'cluster/registers.ts'
   | 'cluster/unplaced.ts'
+  | 'cluster/watched-connection.ts'
   | 'presence/here.ts'
   | 'presence/pending.ts'
   | 'presence/presence.ts'
@@ -24,9 +29,9 @@ export type Mutant = FileMutant<
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node does not notice that Redis is away',
-    file: 'cluster/member.ts',
+    file: 'cluster/watched-connection.ts',
     line: 'if (this.#waitingSince === undefined || ',
-    becomes: 'if (this.#now > 0 || ',
+    becomes: 'if (now > 0 || ',
   },
   {
     name: 'the end of an assertion does not drop what was not said again',
@@ -42,8 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nobody is ever lost',
-    file: 'cluster/member.ts',
-    line: 'if (node !== this.#options.node) this.#toLose.add(node)',
+    file: 'cluster/judge.ts',
+    line: 'if (node !== this.#node) this.#toLose.add(node)',
     becomes: '',
   },
   {
@@ -60,9 +65,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'there is no audit',
-    file: 'cluster/member.ts',
-    line: 'if (this.#now < this.#auditAt || ',
-    becomes: 'if (this.#now > 0 || ',
+    file: 'cluster/own-entries.ts',
+    line: 'if (now < this.#auditAt || ',
+    becomes: 'if (now > 0 || ',
   },
   {
     name: 'the audit ignores unknown members',
@@ -72,32 +77,32 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a client can always resume',
-    file: 'cluster/member.ts',
-    line: 'if (!since || !this.#place) return false',
+    file: 'cluster/own-place.ts',
+    line: 'if (!since || !this.#last) return false',
     becomes: 'return true',
   },
   {
     name: 'a client can resume before all members have asserted',
     file: 'cluster/member.ts',
-    line: "const isSettled = this.#assertion === 'done' && this.#members.areComplete && knowsEpoch",
-    becomes: "const isSettled = this.#assertion === 'done'",
+    line: 'if (knowsEpoch && isComplete && ',
+    becomes: 'if (',
   },
   {
     name: 'a client can resume from a place of an earlier epoch',
-    file: 'cluster/member.ts',
-    line: "this.#settledSince = undefined\n    this.#host.happened({ what: 'epoch'",
-    becomes: "this.#host.happened({ what: 'epoch'",
+    file: 'cluster/own-place.ts',
+    line: 'this.#epochToRead = undefined\n    this.#settledSince = undefined',
+    becomes: 'this.#epochToRead = undefined',
   },
   {
     name: 'a batch is sent again as it was',
-    file: 'cluster/member.ts',
-    line: 'const request = this.#compose(next, batch, place)',
+    file: 'cluster/own-entries.ts',
+    line: 'const request = this.#compose(next, batch, place, now)',
     becomes:
-      'const request = this.#attempts > 0 ? this.lastRequest : this.#compose(next, batch, place)\n    this.lastRequest = request',
+      'const request = this.lastRequest?.batch === batch ? this.lastRequest : this.#compose(next, batch, place, now)\n    this.lastRequest = request',
   },
   {
     name: 'a duplicate is taken as done',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-entries.ts',
     line: "if (answer.reply === 'appended') return this.#landed(sent, answer.place)",
     becomes:
       "if (answer.reply === 'appended' || answer.reply === 'duplicate') return this.#landed(sent, answer.place ?? { ...sent.from, seq: sent.from.seq + 1 })",
@@ -110,14 +115,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no epoch begins when the log is gone',
-    file: 'cluster/member.ts',
-    line: '      this.#wantEpoch(epoch)\n    }\n  }\n\n  #append',
-    becomes: '    }\n  }\n\n  #append',
+    file: 'cluster/own-place.ts',
+    line: ' else {\n      this.wantEpoch(epoch)\n    }',
+    becomes: '',
   },
   {
     name: 'a node that starts does not notice a restart of Redis',
-    file: 'cluster/member.ts',
-    line: ' || server !== this.#server) this',
+    file: 'cluster/own-place.ts',
+    line: ' || server !== from) this',
     becomes: ') this',
   },
   {
@@ -129,36 +134,36 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a member does not assert in a new epoch',
     file: 'cluster/member.ts',
-    line: "this.#host.happened({ what: 'epoch', epoch })\n    this.#assert()",
+    line: "this.#host.happened({ what: 'epoch', epoch })\n    this.#own.assert()",
     becomes: "this.#host.happened({ what: 'epoch', epoch })",
   },
   {
     name: 'no member writes registers back',
-    file: 'cluster/member.ts',
+    file: 'cluster/assertion.ts',
     line: 'this.#writesBack = writesBack ?',
-    becomes: 'this.#writesBack = this.#now < 0 ?',
+    becomes: 'this.#writesBack = this.#number < 0 ?',
   },
   {
     name: 'only the eldest member writes registers back',
-    file: 'cluster/member.ts',
+    file: 'cluster/assertion.ts',
     line: 'const writesBack = this.#isComplete || this.#members.isWrittenBack',
     becomes: 'const writesBack = this.#isComplete',
   },
   {
     name: 'a member does not compare its registers with those of the eldest',
     file: 'cluster/member.ts',
-    line: 'if (!wasWrittenBack && this.#members.isWrittenBack) this.#compareRegisters()',
+    line: 'if (!wasWrittenBack && this.#members.isWrittenBack) this.#own.compareRegisters()',
     becomes: '',
   },
   {
     name: 'beats do not tell that the registers were written back',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-entries.ts',
     line: "kind === 'beat' && this.#members.isWrittenBack",
     becomes: 'false',
   },
   {
     name: 'the age of a member is told only with a join',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-entries.ts',
     line: "kind === 'join' || kind === 'beat' ? { since",
     becomes: "kind === 'join' ? { since",
   },
@@ -170,7 +175,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'missing entries are not noticed',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-place.ts',
     line: 'return place.seq === seq + 1',
     becomes: 'return place.seq > seq',
   },
@@ -188,7 +193,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no epoch begins after a loss of data',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-place.ts',
     line: 'this.#epochWanted = { current }',
     becomes: 'if (current === undefined) this.#epochWanted = { current }',
   },
@@ -272,14 +277,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'clients are told smaller numbers after a loss of data',
-    file: 'cluster/member.ts',
-    line: 'newEpoch = Math.max(at, place.epoch + 1, this.#greatestSeq + 1, (current ?? 0) + 1)',
-    becomes: 'newEpoch = Math.max(at, place.epoch + 1, place.seq + 1, (current ?? 0) + 1)',
+    file: 'cluster/own-place.ts',
+    line: 'newEpoch = Math.max(at, epoch + 1, this.#greatestSeq + 1, (current ?? 0) + 1)',
+    becomes: 'newEpoch = Math.max(at, epoch + 1, this.#last.seq + 1, (current ?? 0) + 1)',
   },
   {
     name: 'an epoch with smaller numbers is not replaced',
-    file: 'cluster/member.ts',
-    line: '      this.#wantEpoch(epoch)\n      this.#greatestSeq += RESERVED',
+    file: 'cluster/own-place.ts',
+    line: '      this.wantEpoch(epoch)\n      this.#greatestSeq += RESERVED',
     becomes: '      this.#greatestSeq += RESERVED',
   },
   {
@@ -290,7 +295,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the last signs of life of users are lost with their node',
-    file: 'cluster/member.ts',
+    file: 'cluster/own-entries.ts',
     line: 'this.#outbox.add({ users: host.usersOf(subject) })',
     becomes: '',
   },
@@ -311,5 +316,11 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'presence/here.ts',
     line: 'user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)',
     becomes: 'user.learnChoice(this.#unlessEnded(chosen.choice, now), user.chosenAt)',
+  },
+  {
+    name: 'an own entry that Redis has lost counts as read back with a later one',
+    file: 'cluster/own-entries.ts',
+    line: 'for (const { batch, said } of this.#batches.takeLost(passed)) {',
+    becomes: 'for (const { batch, said } of [] as ReturnType<Batches["takeLost"]>) {',
   },
 ]
