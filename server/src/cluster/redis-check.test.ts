@@ -55,6 +55,10 @@ test.each([
 test.each([
   ["NOPERM this user has no permissions to run the 'xadd' command", /xadd.*docs\/redis-acl\.md/],
   ["ERR The user executing the script can't run this command or subcommand", /docs\/redis-acl\.md/],
+  [
+    "ERR ACL failure in script: User who-is-online has no permissions to run the 'time' command",
+    /redis-acl\.md/,
+  ],
   ['WRONGPASS invalid username-password pair or user is disabled.', /password in "REDIS_URL"/],
   ['NOAUTH Authentication required.', /password in "REDIS_URL"/],
   ['MOVED 7186 127.0.0.1:7001', /redis-cluster:/],

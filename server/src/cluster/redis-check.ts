@@ -51,12 +51,14 @@ export function whyRefused(error: unknown): string | undefined {
 }
 
 /** Refusals that stay until somebody changes the settings. */
-const LASTING = /NOPERM|can't run this command|WRONGPASS|NOAUTH|WRONGTYPE|MOVED|CROSSSLOT|DB index/
+const LASTING =
+  /NOPERM|can't run this command|no permissions|WRONGPASS|NOAUTH|WRONGTYPE|MOVED|CROSSSLOT|DB index/
 
 /** What to do about an error, by a part of its text or its code. */
 const ADVICE: readonly (readonly [part: RegExp, advice: string])[] = [
   [
-    /NOPERM|can't run this command/,
+    // Within a script, Redis and Valkey say it in words of their own.
+    /NOPERM|can't run this command|no permissions/,
     'the user of "REDIS_URL" lacks a permission: docs/redis-acl.md lists the permissions',
   ],
   [/WRONGPASS|NOAUTH|AUTH failed/, 'check the user and the password in "REDIS_URL"'],
