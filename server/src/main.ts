@@ -182,7 +182,8 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
 
 /** The node of the cluster that the settings name; `undefined` if this server is alone. */
 function clusterOf(settings: Settings, steady: () => number): ClusterNode | undefined {
-  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name, RESTART_GRACE_MS, KEEP_DAYS } = settings
+  const { REDIS_URL: url, REDIS_PREFIX: prefix, NODE_NAME: name } = settings
+  const { RESTART_GRACE_MS, KEEP_DAYS, HIDDEN_KEEP_MS } = settings
   if (url === undefined) return undefined
   return new ClusterNode({
     url,
@@ -191,6 +192,7 @@ function clusterOf(settings: Settings, steady: () => number): ClusterNode | unde
     version,
     restartGraceMs: RESTART_GRACE_MS,
     keepMs: KEEP_DAYS * DAY_MS,
+    hiddenKeepMs: HIDDEN_KEEP_MS,
     steady,
   })
 }

@@ -210,12 +210,13 @@ export class Tracker {
   }
 
   /** Follows what the nodes of a cluster agree on, besides the facts. */
-  #follow({ archived, forgotten, unnamed, choices, moved, kicked, paced, agoMs }: Agreed): void {
+  #follow({ archived, forgotten, unnamed, choices, moved, kicked, heard, paced, agoMs }: Agreed): void {
     const { presence, clock } = this.#ports
     const now = clock.now()
     presence.applyArchived(archived)
     presence.applyForgotten(forgotten)
     presence.changedElsewhere(paced, now, agoMs)
+    for (const { userId, at } of heard) presence.heardElsewhere(userId, at)
     if (!this.#stopped) {
       for (const { userId, shown, chosen } of choices) {
         this.#publish(presence.learnChoice(userId, shown, chosen, now))

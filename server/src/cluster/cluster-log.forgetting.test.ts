@@ -23,20 +23,22 @@ let log: ClusterLog
 let agreed: Agreed[]
 let changed: string[]
 let seq: number
+let now: number
+const HIDDEN_KEEP_MS = 1_000
 const present = new Map<string, PresentUser>()
 
 beforeEach(() => {
   Object.assign(member, { isSettled: true, isEldest: true, isAway: false })
   agreed = []
   changed = []
-  seq = T
+  seq = now = T
   present.clear()
-  log = new ClusterLog('a', () => {}, KEEP_MS)
+  log = new ClusterLog('a', () => {}, KEEP_MS, HIDDEN_KEEP_MS)
   log.listen((_, what) => agreed.push(what))
   const access = {
     member,
     changed: ({ users = [] }: { users?: Iterable<string> | undefined }) => void changed.push(...users),
-    time: () => T,
+    time: () => now,
   }
   log.attach(access, { present: userId => present.get(userId) ?? GONE, usersHere: () => present.keys() })
 })
@@ -93,7 +95,7 @@ test('[I9] the member can write back that a register was removed', () => {
 
 test('[I9] the registers of a user whom nobody has ever seen are removed at last, unless a node has the user', () => {
   const hidden = (userId: string, stamp: number) =>
-    [`c:${userId}`, value({ status: 'offline', madeAt: stamp }, stamp)] as const
+    [`c:${userId}`, value({ status: 'offline', madeAt: stamp, keptSince: stamp }, stamp)] as const
   const registers = [hidden('old', T - KEEP_MS - 1), hidden('new', T), hidden('here', 5), hidden('seen', 5)]
   const s = ['s:seen', value(5, 5)] as const
   read('b', { registers: [...registers, s], facts: [['here', { p: 0, n: 1, h: 5, s: {} }, 'opened']] })
@@ -111,4 +113,23 @@ test('[I9] the registers of a user whom nobody has ever seen are removed at last
   read('a', { registers: log.compose('old', 1, false).registers })
   for (let beats = 0; beats < 3; beats++) log.happened({ what: 'beat' })
   expect(changed).toEqual([])
+})
+
+test('[R4] the eldest member says since when a user has no session who hides, if the node of the user is lost', () => {
+  const hidden = ['c:ann', value({ status: 'offline', madeAt: T - 9 }, T - 9)] as const
+  read('b', { registers: [hidden], facts: [['ann', { p: 0, n: 1, h: 5, s: {} }, 'opened']] })
+  log.happened({ what: 'beat' })
+  expect([changed, log.elsewhere.choiceOf('ann')?.choice.status]).toEqual([[], 'offline'])
+  read('b', { facts: [['ann', null, 'lost']] })
+  log.happened({ what: 'beat' })
+  expect(changed).toEqual(['ann'])
+  const { registers } = log.compose('ann', 1, false)
+  const kept = { status: 'offline', madeAt: T - 9, keptSince: T }
+  expect(registers).toEqual([['c:ann', joinValue({ stamp: T - 8, node: 'a', json: JSON.stringify(kept) })]])
+  changed = []
+  read('a', { registers })
+  for (let beats = 0; beats < 3; beats++) log.happened({ what: 'beat' })
+  expect([changed, log.elsewhere.choiceOf('ann')?.choice.status]).toEqual([[], 'offline'])
+  now = T + HIDDEN_KEEP_MS
+  expect(log.elsewhere.choiceOf('ann')?.choice.status).toBe('online')
 })

@@ -6,7 +6,7 @@ import type { Host, MemberEvent, UserItems } from './command.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import type { Agreed, AgreedChoice, FactLog, NamedUser, Touched } from './log.ts'
+import type { Agreed, AgreedChoice, FactLog, LastSign, NamedUser, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
@@ -56,6 +56,8 @@ export class ClusterLog implements FactLog, Host {
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
   readonly #leftovers: Leftovers
+  /** See `ComposePort`. */
+  readonly #isOver: (keptSince: number) => boolean
   readonly #abouts = new Map<NodeId, NodeAbout>()
   #access: (MemberAccess & { readonly presence: NodePresence }) | undefined
   #applied: (facts: readonly Fact[], agreed: Agreed) => void = () => {}
@@ -73,9 +75,16 @@ export class ClusterLog implements FactLog, Host {
    * @param node a random id of this process
    * @param observe told what the member has told, for the operator
    * @param keepMs for how long a user is known who does not come back, in ms
+   * @param hiddenKeepMs for how long a user whose connection was lost stays hidden, in ms
    */
-  constructor(node: NodeId, observe: (event: NodeEvent) => void, keepMs = Number.POSITIVE_INFINITY) {
+  constructor(
+    node: NodeId,
+    observe: (event: NodeEvent) => void,
+    keepMs = Number.POSITIVE_INFINITY,
+    hiddenKeepMs = Number.POSITIVE_INFINITY,
+  ) {
     this.#leftovers = new Leftovers(this.#fold, keepMs)
+    this.#isOver = keptSince => this.#use().time() >= keptSince + hiddenKeepMs
     this.#node = node
     this.#observe = observe
     this.#unplaced = new Unplaced({
@@ -83,6 +92,7 @@ export class ClusterLog implements FactLog, Host {
       fold: this.#fold,
       present: userId => this.#use().presence.present(userId),
       time: () => this.#use().time(),
+      isOver: this.#isOver,
     })
   }
 
@@ -132,7 +142,7 @@ export class ClusterLog implements FactLog, Host {
 
   /** What the other nodes know; see `Elsewhere` of presence. */
   readonly elsewhere = {
-    choiceOf: (userId: UserId) => this.#fold.choiceOf(userId),
+    choiceOf: (userId: UserId) => this.#fold.choiceOf(userId, this.#isOver),
     signOfLife: (userId: UserId) => this.#fold.signOfLife(userId, this.#node),
     isPresent: (userId: UserId) => this.#fold.isElsewhere(userId, this.#node),
   }
@@ -258,11 +268,22 @@ export class ClusterLog implements FactLog, Host {
     this.#read.entry = entry
     const present = (userId: UserId) => this.#use().presence.present(userId)
     const forgotten = node === this.#node ? NOBODY : forgottenHere(entry, present)
+    if (kind === 'lost' && body.subject !== undefined) this.#read.heard = this.#heardBy(body.subject)
     this.#read.applied = this.#fold.apply(entry)
     if (forgotten.size > 0) this.#say({ users: forgotten.keys() })
     this.#read.unnamed = unnamedOf(forgotten, userId => this.#fold.of(userId).username)
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
+  }
+
+  /** When a node has last heard of the users of this node. */
+  #heardBy(node: NodeId): LastSign[] {
+    const heard: LastSign[] = []
+    for (const userId of this.#fold.facts(node).keys()) {
+      const at = this.#fold.signOfLife(userId, this.#node)
+      if (at !== undefined && this.#use().presence.present(userId).isHere) heard.push({ userId, at })
+    }
+    return heard
   }
 
   #reached({ seq }: Place): void {
@@ -283,7 +304,7 @@ export class ClusterLog implements FactLog, Host {
   }
 
   #tell(
-    { applied, placed, entry, unnamed }: Read,
+    { applied, placed, entry, unnamed, heard }: Read,
     seq: number | undefined,
     moved: readonly EndedSession[],
   ): void {
@@ -308,6 +329,7 @@ export class ClusterLog implements FactLog, Host {
       choices,
       moved,
       kicked,
+      heard,
       paced,
       agoMs,
       seq: told,
@@ -337,10 +359,11 @@ interface Read {
   entry: Entry | undefined
   /** See {@link Agreed}. */
   unnamed: readonly NamedUser[]
+  heard: readonly LastSign[]
 }
 
 function nothingRead(): Read {
-  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined, unnamed: NONE }
+  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined, unnamed: NONE, heard: NONE }
 }
 
 function joined(one: Placed, other: Placed): Placed {

@@ -72,14 +72,32 @@ function say(
 
 /** What node `a` says about a user. */
 function saysOf(userId: string, user: PresentUser, changed: ChangedUser, isAssertion = false): UserItems {
+  const now = changed.at
   const port = {
     node: 'a',
     present: () => user,
     fold,
     unread: (key: RegisterKey) => unread.get(key),
     wasSaid: () => false,
+    time: () => now,
+    isOver: () => false,
   }
   return composeUser(userId, changed, port, isAssertion)
+}
+
+/** What another node composes about `ann`. */
+function saysAs(node: string, user: PresentUser, at: number): Items {
+  const port = {
+    node,
+    present: () => user,
+    fold,
+    unread: () => undefined,
+    wasSaid: () => false,
+    time: () => at,
+    isOver: () => false,
+  }
+  const { fact, registers } = composeUser('ann', { fact: undefined, renamed: undefined, at }, port)
+  return { facts: fact ? [fact] : [], registers }
 }
 
 /** Composes and reads it back. */
@@ -172,7 +190,11 @@ describe('the registers', () => {
     expect(registersOf(say({ ...HERE, madeAt: 0 }))['c:ann']).toBeUndefined()
     const newer = { ...HERE, choice: HIDDEN, madeAt: T + 1 }
     expect(registersOf(place(newer))['c:ann']).toBe(value({ ...HIDDEN, madeAt: T + 1 }, T + 1))
-    expect(registersOf(say({ ...GONE, lastSeen: T }))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2))
+    const left = { ...GONE, lastSeen: T }
+    // Who has left before that choice does not end it.
+    const kept = { ...HIDDEN, madeAt: T + 1, keptSince: T }
+    expect(registersOf(say(left, { now: T }))['c:ann']).toBe(value(kept, T + 2))
+    expect(registersOf(say(left, { now: T + 1 }))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2))
   })
 
   test('[R4] a choice ends with the last session in the cluster, and not before', () => {
@@ -186,7 +208,27 @@ describe('the registers', () => {
     expect(registersOf(say(gone))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 6))
     // A node that has not known the user leaves the choice of another node.
     append('a', { facts: [['ann', null, 'left']] })
-    expect(registersOf(say(gone))['c:ann']).toBeUndefined()
+    const kept = { ...chosen, keptSince: T + 7 }
+    expect(registersOf(say(gone, { now: T + 7 }))['c:ann']).toBe(value(kept, T + 6))
+  })
+
+  test('[R4] a user who was lost while hidden is kept from that time on, until the time is over or a later leave', () => {
+    place({ ...HERE, choice: HIDDEN, madeAt: T })
+    const lost = { ...GONE, choice: HIDDEN, madeAt: T, lastSeen: T }
+    const kept = value({ ...HIDDEN, madeAt: T, keptSince: T + 100 }, T + 1)
+    const items = say(lost, { now: T + 100 })
+    expect(registersOf(items)['c:ann']).toBe(kept)
+    append('a', items)
+    // It stays the same, whenever it is said again.
+    expect(registersOf(say(lost, { now: T + 900 }))['c:ann']).toBeUndefined()
+    // With a session on a node, that node says so.
+    const back = say({ ...HERE, choice: HIDDEN, madeAt: T, said: NOTHING_SAID })
+    expect(registersOf(back)['c:ann']).toBe(value({ ...HIDDEN, madeAt: T }, T + 2))
+    // Another node read too late that the user had left it before.
+    append('b', { facts: [['ann', { p: 1, n: 1, h: T, s: {} }, 'opened']] })
+    const left = (now: number) => registersOf(saysAs('b', { ...GONE, lastSeen: T }, now))['c:ann']
+    expect(left(T + 99)).toBeUndefined()
+    expect(left(T + 100)).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2, 'b'))
   })
 
   test('a name is said only by the node that decides it', () => {

@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { UserItems } from './command.ts'
 import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
@@ -28,6 +28,10 @@ export interface ComposePort {
   unread(key: RegisterKey): string | undefined
   /** Whether this node has composed a fact of the user that was not read back yet. */
   wasSaid(userId: UserId): boolean
+  /** The present time, in ms since the epoch by the clock of Redis. */
+  time(): number
+  /** Whether a user who hides, and has no session since this time, may be visible on returning. */
+  isOver(keptSince: number): boolean
 }
 
 /** A name that this node has decided. */
@@ -75,7 +79,7 @@ export function composeUser(
   const isLost = (key: RegisterKey) => !port.fold.isRepeated(key) && port.unread(key) === undefined
   const repeated = new Set<RegisterKey>(keys.filter(key => isAssertion || isLost(key)))
   let isChosen = false
-  for (const [key, json] of contentsOf(userId, user, renamed, port)) {
+  for (const [key, json] of contentsOf(userId, user, { renamed, at }, port)) {
     // A choice that was made again is shown again, with its stamp: an older one must not replace it.
     const isAgain = isChosen && key.startsWith('v:')
     // What a node that is behind says late must not win against what others have said meanwhile. Forgetting replaces
@@ -118,24 +122,32 @@ function factOf({ said, connections, sessions, lastSeen, isHere }: PresentUser):
 function contentsOf(
   userId: UserId,
   user: PresentUser,
-  renamed: Renamed | undefined,
+  { renamed, at }: Pick<ChangedUser, 'renamed' | 'at'>,
   port: ComposePort,
 ): [RegisterKey, string][] {
   const { said, choice, madeAt, lastSeen, username, isVisible } = user
-  const isElsewhere = !user.isHere && port.fold.isElsewhere(userId, port.node)
+  const known = port.fold.chosen(userId)
+  const isGone = !user.isHere && !port.fold.isElsewhere(userId, port.node)
+  const decides = decidesChoice(userId, user, at, port)
+  const isKept = isGone && !decides && known !== undefined && isHide(known.choice) && !isOver(known, port)
   const hasNothing = lastSeen === undefined && madeAt === 0 && isPlain(choice)
   // A user whom nobody knows any more has no registers.
-  if (!user.isHere && !isElsewhere && hasNothing) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])
+  if (isGone && hasNothing && !isKept) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])
   const contents: [RegisterKey, string][] = []
-  const decides = decidesChoice(userId, user, port)
-  if (decides) contents.push([`c:${userId}`, choiceJson(choice, madeAt)])
+  if (decides) {
+    const keptSince = !user.isHere && isHide(choice) ? keptSinceOf(user, known, port) : undefined
+    contents.push([`c:${userId}`, choiceJson(choice, madeAt, keptSince)])
+  } else if (isKept && known.keptSince === undefined) {
+    // The node that had the user is gone, and nobody has said since when.
+    contents.push([`c:${userId}`, choiceJson(known.choice, known.madeAt, port.time())])
+  }
   // While this node shows no session, it does not decide what others see. Neither does it if it has not taken a newer
   // choice, by which the user may hide: a node that stops takes none any more.
   const isCurrent = decides || isSameChoice(choice, port.fold.chosen(userId)?.choice ?? NO_CHOICE)
   if (said.sessions !== 'none' && isCurrent) contents.push([`v:${userId}`, choiceJson(said.choice)])
   if (lastSeen === undefined) {
     // Others have never seen the user, or the user was forgotten. Another node that has the user decides it.
-    if (!isElsewhere) contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
+    if (user.isHere || isGone) contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])
     return contents
   }
   if (renamed && !isNewerKnown(userId, renamed, port))
@@ -154,21 +166,46 @@ function isNewerKnown(userId: UserId, { at, over }: Renamed, { node, fold }: Com
 }
 
 /**
- * Whether this node knows a newer choice than the log. It also ends a choice: one that it wrote, or one of a user whose
- * last session in the cluster ended here. While the user is on another node, it ends none: a hidden user stays hidden.
+ * Whether this node knows a newer choice than the log. It also ends a choice: one that it wrote, or one of a user who
+ * has left the last session in the cluster here, unless the choice was made or kept after that. While the user is on
+ * another node, it ends none: a hidden user stays hidden.
  */
 function decidesChoice(
   userId: UserId,
   { isHere, madeAt }: PresentUser,
-  { node, fold, wasSaid }: ComposePort,
+  at: number,
+  port: ComposePort,
 ): boolean {
+  const { node, fold, wasSaid } = port
   const known = fold.chosen(userId)
   const isNewest = madeAt >= (known?.madeAt ?? 0)
-  // Of a user who is gone, this node keeps less than the choice.
   if (isHere && isNewest) return true
-  const isLast = !isHere && (wasSaid(userId) || fold.fact(node, userId) !== undefined)
+  if (fold.isElsewhere(userId, node)) return false
   const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
-  return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)
+  if (isHere) return isOwn
+  // Of a user who was lost, this node keeps at least the time of the choice for a while. After that, and of one who has
+  // left, it keeps nothing.
+  if (madeAt > 0) return isNewest
+  if (isOwn && known && (!isHide(known.choice) || isOver(known, port))) return true
+  const hasLeft = wasSaid(userId) || fold.fact(node, userId) !== undefined
+  return hasLeft && Math.max(known?.madeAt ?? 0, known?.keptSince ?? 0) <= at
+}
+
+/** Whether it is the choice to be hidden, without an end: it is kept for some time after the connection was lost. */
+function isHide({ status, expiresAt }: Choice): boolean {
+  return status === 'offline' && expiresAt === undefined
+}
+
+function isOver({ keptSince }: KnownChoice, port: ComposePort): boolean {
+  return keptSince !== undefined && port.isOver(keptSince)
+}
+
+/**
+ * Since when this choice of a user who is gone is kept. It stays the same as long as the user does not come back. If it
+ * is said late, it is kept longer: it must not end too early.
+ */
+function keptSinceOf({ madeAt }: PresentUser, known: KnownChoice | undefined, port: ComposePort): number {
+  return known?.madeAt === madeAt && known.keptSince !== undefined ? known.keptSince : port.time()
 }
 
 /**
@@ -210,8 +247,8 @@ export function contentOf(key: RegisterKey, fold: Pick<Fold, 'register'>): strin
 }
 
 /** The content of a register of a choice; with `madeAt`, of one that was acknowledged. */
-export function choiceJson({ status, text, expiresAt }: Choice, madeAt?: number): string {
-  return JSON.stringify({ status, text, expiresAt, madeAt })
+export function choiceJson({ status, text, expiresAt }: Choice, madeAt?: number, keptSince?: number): string {
+  return JSON.stringify({ status, text, expiresAt, madeAt, keptSince })
 }
 
 /** The cause of a fact that should make no difference for others. */

@@ -185,7 +185,7 @@ describe('registers', () => {
     expect(log.say('a', [], [['c:ann', value(chosen)]])).toEqual({ ...NOTHING, chose: ['ann'] })
     expect(log.fold.chosen('ann')).toEqual({ choice: { status: 'busy' }, madeAt: T })
     // Without a session in the cluster only a choice with an end, and to be hidden, still counts.
-    expect(log.fold.choiceOf('ann')).toBeUndefined()
+    expect(log.fold.choiceOf('ann')).toEqual({ choice: { status: 'online' }, madeAt: T })
     log.say('b', [['ann', WAITING, 'opened']])
     expect(log.fold.choiceOf('ann')?.madeAt).toBe(T)
     log.say(
@@ -200,6 +200,18 @@ describe('registers', () => {
       { status: 'busy', expiresAt: T + 9 },
       { status: 'offline' },
     ])
+  })
+
+  test('[R4] a user who hides and has no session for too long is not hidden on returning', () => {
+    const log = new Log()
+    log.say('a', [], [['c:ann', value({ status: 'offline', madeAt: T, keptSince: T + 1 })]])
+    expect(log.fold.choiceOf('ann', () => false)?.choice).toEqual({ status: 'offline' })
+    expect(log.fold.choiceOf('ann', since => since === T + 1)).toEqual({
+      choice: { status: 'online' },
+      madeAt: T,
+    })
+    log.say('b', [['ann', WAITING, 'opened']])
+    expect(log.fold.choiceOf('ann', () => true)?.choice).toEqual({ status: 'offline' })
   })
 })
 

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
+import { isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
@@ -128,8 +128,8 @@ export class Fold {
     return this.#facts.get(node)?.get(userId)
   }
 
-  /** Whether another node knows the user, who may be hidden or wait for the rate limit there. */
-  isElsewhere(userId: UserId, node: NodeId): boolean {
+  /** Whether any node, or any other than this one, knows the user, who may be hidden or wait for the rate limit. */
+  isElsewhere(userId: UserId, node?: NodeId): boolean {
     for (const [other, facts] of this.#facts) if (other !== node && facts.has(userId)) return true
     return false
   }
@@ -187,15 +187,24 @@ export class Fold {
     return this.#registers.chosen(userId)
   }
 
+  /** See {@link Registers.choosers}. */
+  choosers(): Iterator<UserId> {
+    return this.#registers.choosers()
+  }
+
   /**
    * The choice that a user without a session on this node has. If no node has a session, only a choice with an end and
-   * the choice to be hidden still count.
+   * the choice to be hidden still count. Of any other choice the time counts: an older one must not replace it.
+   *
+   * @param isOver whether a user who has no session since then may be visible on returning
    */
-  choiceOf(userId: UserId): KnownChoice | undefined {
+  choiceOf(userId: UserId, isOver: (keptSince: number) => boolean = () => false): KnownChoice | undefined {
     const chosen = this.#registers.chosen(userId)
-    if (!chosen || chosen.choice.expiresAt !== undefined || chosen.choice.status === 'offline') return chosen
-    for (const facts of this.#facts.values()) if (facts.has(userId)) return chosen
-    return undefined
+    if (!chosen || this.isElsewhere(userId)) return chosen
+    const { choice, madeAt, keptSince } = chosen
+    if (choice.expiresAt !== undefined) return chosen
+    if (choice.status === 'offline' && !(keptSince !== undefined && isOver(keptSince))) return chosen
+    return isPlain(choice) ? undefined : { choice: NO_CHOICE, madeAt }
   }
 
   /**

@@ -36,23 +36,50 @@ export function unnamedOf(
 /** How many users are looked at in one step: about 1 ms of work. */
 const USERS_PER_STEP = 500
 
+/** What {@link Leftovers} reads. */
+type LeftoversFold = Pick<Fold, 'unseen' | 'choosers' | 'chosen' | 'isElsewhere'>
+
 /**
  * Finds registers of users whom presence does not know: the choices of users who were always hidden and whose node has
- * ended, and values that came after their user was forgotten. Presence forgets all other users.
+ * ended, and values that came after their user was forgotten. Presence forgets all other users. It also finds hidden
+ * users whose node was lost: somebody must say since when they have no session.
  */
 export class Leftovers {
-  readonly #fold: Pick<Fold, 'unseen' | 'isElsewhere'>
+  readonly #fold: LeftoversFold
   readonly #keepMs: number
   #users: ReturnType<Fold['unseen']> | undefined
+  #choosers: Iterator<UserId> | undefined
 
   /** @param keepMs for how long a user is known who does not come back */
-  constructor(fold: Pick<Fold, 'unseen' | 'isElsewhere'>, keepMs: number) {
+  constructor(fold: LeftoversFold, keepMs: number) {
     this.#fold = fold
     this.#keepMs = keepMs
   }
 
-  /** Looks at the next users. Returns those who have had a session on no node for too long at `now`. */
+  /** Looks at the next users. Returns those about whom something must be said at `now`. */
   next(now: number): UserId[] {
+    return [...new Set([...this.#nextForgotten(now), ...this.#nextKept()])]
+  }
+
+  /** The next users who hide and have had no session since an unknown time. */
+  #nextKept(): UserId[] {
+    const found: UserId[] = []
+    this.#choosers ??= this.#fold.choosers()
+    for (let looked = 0; looked < USERS_PER_STEP; looked++) {
+      const { done, value: userId } = this.#choosers.next()
+      if (done) {
+        this.#choosers = undefined
+        break
+      }
+      const known = this.#fold.chosen(userId)
+      if (known?.choice.status !== 'offline' || known.choice.expiresAt !== undefined) continue
+      if (known.keptSince === undefined && !this.#fold.isElsewhere(userId)) found.push(userId)
+    }
+    return found
+  }
+
+  /** The next users who have had a session on no node for too long. */
+  #nextForgotten(now: number): UserId[] {
     const found: UserId[] = []
     this.#users ??= this.#fold.unseen()
     for (let looked = 0; looked < USERS_PER_STEP; looked++) {
@@ -63,7 +90,7 @@ export class Leftovers {
       }
       const [userId, writtenAt] = value
       if (writtenAt === undefined || writtenAt >= now - this.#keepMs) continue
-      if (!this.#fold.isElsewhere(userId, '')) found.push(userId)
+      if (!this.#fold.isElsewhere(userId)) found.push(userId)
     }
     return found
   }

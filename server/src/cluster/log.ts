@@ -21,6 +21,8 @@ export interface Agreed {
   readonly moved: readonly EndedSession[]
   /** Users whose sessions end on all nodes. */
   readonly kicked: readonly UserId[]
+  /** When a node that is lost has last heard of users of this node. Nobody else knows it from now on. */
+  readonly heard: readonly LastSign[]
   /** Users whom others see differently because of another node. That counts in the rate limit of their changes. */
   readonly paced: readonly UserId[]
   /** How long ago all this was said, in ms: a node that was paused reads it late. */
@@ -41,9 +43,16 @@ export const NOTHING_AGREED: Agreed = {
   choices: [],
   moved: [],
   kicked: [],
+  heard: [],
   paced: [],
   agoMs: 0,
   seq: undefined,
+}
+
+export interface LastSign {
+  readonly userId: UserId
+  /** The last sign of life, in ms since the epoch. */
+  readonly at: number
 }
 
 export interface NamedUser {

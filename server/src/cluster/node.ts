@@ -26,6 +26,8 @@ export interface NodeOptions {
   readonly restartGraceMs: number
   /** For how long a user is known who does not come back, in ms. */
   readonly keepMs: number
+  /** For how long a user whose connection was lost stays hidden, in ms. */
+  readonly hiddenKeepMs: number
   /** A clock that is never set, in ms: `performance.now`. */
   readonly steady: () => number
 }
@@ -48,7 +50,7 @@ export class ClusterNode implements ReportedNode {
   constructor(options: NodeOptions) {
     const { name, version, restartGraceMs, steady } = options
     this.#options = options
-    this.log = new ClusterLog(this.id, event => this.#happened(event), options.keepMs)
+    this.log = new ClusterLog(this.id, event => this.#happened(event), options.keepMs, options.hiddenKeepMs)
     this.#member = new Member({ node: this.id, about: { name, version }, restartGraceMs }, this.log)
     this.#link = new RedisLink({
       member: this.#member,

@@ -14,9 +14,10 @@ export interface RegisterValue {
   readonly json: string
 }
 
-/** The content of a register `c:`: when the choice was made, in ms since the epoch; 0 if that is not known. */
+/** The content of a register `c:`; see `KnownChoice`. */
 interface ChosenContent extends Choice {
   readonly madeAt: number
+  readonly keptSince?: number
 }
 
 const STAMP_DIGITS = 15
@@ -225,8 +226,13 @@ export class Registers {
   chosen(userId: UserId): KnownChoice | undefined {
     const content = read<ChosenContent>(this.#chosen.get(userId))
     if (!content) return undefined
-    const { madeAt, ...choice } = content
-    return { choice, madeAt }
+    const { madeAt, keptSince, ...choice } = content
+    return { choice, madeAt, keptSince }
+  }
+
+  /** The users with a register `c:`. Some may be added and removed meanwhile. */
+  choosers(): Iterator<UserId> {
+    return this.#chosen.keys()
   }
 
   /** The users who have a name or a time. */

@@ -34,6 +34,7 @@ beforeEach(() => {
     fold,
     present: userId => ({ ...usual, ...users.get(userId) }),
     time: () => T,
+    isOver: () => false,
   })
 })
 

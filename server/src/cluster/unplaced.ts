@@ -7,10 +7,7 @@ import type { Touched } from './log.ts'
 import { splitValue } from './registers.ts'
 
 /** What {@link Unplaced} reads. */
-export interface UnplacedPort extends Omit<ComposePort, 'unread' | 'wasSaid'> {
-  /** The time of new stamps, in ms since the epoch by the clock of Redis. */
-  time(): number
-}
+export type UnplacedPort = Omit<ComposePort, 'unread' | 'wasSaid'>
 
 /** What was read back. */
 export interface Placed {
@@ -44,7 +41,7 @@ const NOTHING_CHANGED = { fact: undefined, renamed: undefined } as const
  * have by now, and who waits until the log has them. Which users are said next is in `Outbox`.
  */
 export class Unplaced {
-  readonly #port: ComposePort & UnplacedPort
+  readonly #port: ComposePort
   readonly #users = new Map<UserId, UnplacedUser>()
   /** The users of each batch that was composed and not read back. Some may be in a later batch by now. */
   readonly #batches = new Map<number, Set<UserId>>()

@@ -27,6 +27,11 @@ export type SeenLookup = (userId: UserId) => Seen | undefined
 export interface KnownChoice {
   readonly choice: Choice
   readonly madeAt: number
+  /**
+   * Since when a user who hides has no session, in ms since the epoch. `undefined` while there is one, or if nobody has
+   * said it yet.
+   */
+  readonly keptSince?: number | undefined
 }
 
 /**
@@ -300,8 +305,8 @@ export class Here {
    * come from this node. Returns undefined if nothing differs.
    */
   learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
-    // The user has left another node on purpose, which ends the choice to be hidden on all nodes.
-    if (user.isKeptHidden && chosen !== undefined && chosen.madeAt === 0 && isPlain(chosen.choice)) {
+    // It has ended on another node: the user has left on purpose, or has come back after it was kept.
+    if (user.isKeptHidden && chosen && isPlain(chosen.choice) && user.isEndOfChoice(chosen.madeAt)) {
       this.#kept.delete(user)
       user.endKept(Number.POSITIVE_INFINITY)
       return this.#settle(user, now)
@@ -310,8 +315,11 @@ export class Here {
     // A known choice that has ended is ended by its deadline, with the cause `expired`.
     const isNew = chosen !== undefined && !isSameChoice(chosen.choice, user.choice)
     const isChanged = isNew && user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)
+    if (chosen && !isNew) user.learnTime(chosen.madeAt)
     // The other nodes must learn the choice of this node again: the log has an older one.
-    const isSaidAgain = isNew && user.knowsNewer(chosen.choice, chosen.madeAt)
+    const isOlder = isNew && user.knowsNewer(chosen.choice, chosen.madeAt)
+    // Another node did not know of the session here.
+    const isSaidAgain = isOlder || (user.hasSessions && chosen?.keptSince !== undefined)
     if (!isShownChanged && !isChanged && !isSaidAgain) return undefined
     const choice = isChanged ? this.#chosen(user, now) : undefined
     return { ...this.#settle(user, now), choice }

@@ -211,6 +211,11 @@ export class Presence {
     for (const userId of userIds) this.#here.changedElsewhere(userId, now, agoMs)
   }
 
+  /** Another node, which is lost, has had a sign of life of a user at `at`, in ms since the epoch. */
+  heardElsewhere(userId: UserId, at: number): void {
+    this.#here.get(userId)?.heard(at)
+  }
+
   /**
    * The nodes of a cluster agree on the choice of a user; see {@link Here.learnChoice}. Call it when this node has no
    * choice of the user in the log that was not read back.

@@ -359,6 +359,11 @@ export class User {
     return this.#choose(choice, madeAt)
   }
 
+  /** Another node has acknowledged the same choice, perhaps later. */
+  learnTime(madeAt: number): void {
+    if (this.hasSessions) this.#chosenAt = Math.max(this.#chosenAt, madeAt)
+  }
+
   /**
    * Whether the user has made a newer choice here than the one that another node has acknowledged. A choice without an
    * end that has ended elsewhere, because the user left, still holds here: the client has repeated it.
@@ -367,6 +372,14 @@ export class User {
     if (!this.hasSessions || madeAt !== this.#chosenAt) return this.hasSessions && madeAt < this.#chosenAt
     const isRepeated = madeAt > 0 && isPlain(choice) && !isPlain(this.#choice)
     return isRepeated && this.#choice.expiresAt === undefined
+  }
+
+  /**
+   * Whether a plain choice with this time says that the choice of the user has ended. Who leaves on purpose has no
+   * choice, and so no time.
+   */
+  isEndOfChoice(madeAt: number): boolean {
+    return madeAt === 0 || madeAt === this.#chosenAt
   }
 
   /** The cause of the change that is due. */

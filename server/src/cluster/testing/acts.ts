@@ -140,6 +140,7 @@ export class Acts {
     }
     this.#cluster.note(`${id} of ${userId} opens on ${node.id}`)
     this.#cluster.sessions.add(session)
+    this.#cluster.newest.set(id, session)
     node.open(session, placed)
   }
 
@@ -167,6 +168,7 @@ export class Acts {
   #kick(userId: UserId, node: SimulatedNode): void {
     this.#cluster.note(`${node.id} is asked to end the sessions of ${userId}`)
     const placed = this.#truth.kicks.made(userId)
+    this.#truth.choices.kicked(userId)
     node.kick(userId, () => {
       placed()
       // A node that has not read it yet still has sessions, but the others have ended the choice.

@@ -31,8 +31,9 @@ export class ClusterNode {
     this.id = id
     this.fold = new parts.Fold()
     this.#redis = redis
+    const isOver = (keptSince: number) => this.#now >= keptSince + options.hiddenKeepMs
     this.presence = new parts.Presence(options, {
-      choiceOf: userId => this.fold.choiceOf(userId),
+      choiceOf: userId => this.fold.choiceOf(userId, isOver),
       signOfLife: userId => this.fold.signOfLife(userId, id),
       isPresent: userId => this.fold.isElsewhere(userId, id),
     })
@@ -41,6 +42,7 @@ export class ClusterNode {
       fold: this.fold,
       present: userId => this.presence.present(userId),
       time: () => this.#now,
+      isOver,
     })
   }
 

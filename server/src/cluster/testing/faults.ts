@@ -153,7 +153,7 @@ export class Faults {
     this.#cluster.kill(node)
     this.#truth.ended(node)
     for (const userId of users) {
-      this.#truth.choices.ended(userId, this.#cluster.nodes)
+      this.#truth.choices.ended(userId, this.#cluster.nodes, this.#cluster.hiddenUntil)
       this.#acts.comeBack(userId)
     }
     time.after(random.between(500, 4_000), () => this.#cluster.start())

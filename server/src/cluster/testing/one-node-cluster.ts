@@ -30,14 +30,19 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
     #now = 0
 
     constructor(options: PresenceOptions, Core?: typeof Presence) {
+      // Presence knows how long it keeps a choice, and nobody else does.
+      const isOver = () => true
       const elsewhere: Elsewhere = {
-        choiceOf: userId => this.#fold.choiceOf(userId),
+        choiceOf: userId => this.#fold.choiceOf(userId, isOver),
         signOfLife: userId => this.#fold.signOfLife(userId, NODE),
         isPresent: userId => this.#fold.isElsewhere(userId, NODE),
       }
       super(options, Core, elsewhere)
       const present = (userId: string) => this.core.present(userId)
-      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present, time: () => this.#now })
+      // The clock of Redis is never set back.
+      let latest = 0
+      const time = () => (latest = Math.max(latest, this.#now))
+      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present, time, isOver })
     }
 
     override restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {

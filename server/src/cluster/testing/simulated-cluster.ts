@@ -21,6 +21,9 @@ export const USERS: readonly UserId[] = [...OPEN_USERS, 'eve', 'max', 'mia']
 /** How many of the last things that happened are kept. */
 const HISTORY = 400
 
+/** A node that asks Redis for the time over a slow connection may be wrong by this much. */
+const CLOCKS_DIFFER_MS = 2_000
+
 /** Is told what happens on the nodes. */
 export type ClusterListener = Pick<Surroundings, 'happened' | 'changed' | 'ended'>
 
@@ -38,6 +41,8 @@ export class SimulatedCluster {
   isBusy = true
   /** Sessions that are over may stay here for a while. */
   readonly sessions = new Set<Session>()
+  /** Where each session was opened last, by its id. */
+  readonly newest = new Map<string, Session>()
   /** The last things that happened. */
   readonly history: string[] = []
   readonly #parts: CodeOfNodes
@@ -93,6 +98,11 @@ export class SimulatedCluster {
   /** Nodes to which a balancer sends clients. */
   open(): SimulatedNode[] {
     return this.running().filter(({ member }) => member.isReady)
+  }
+
+  /** Until when a user who hides and loses the last session now is hidden on returning, by the right clock. */
+  get hiddenUntil(): number {
+    return this.redis.rightClock + this.options.hiddenKeepMs - CLOCKS_DIFFER_MS
   }
 
   /** The places of the nodes in the log, as JSON. */

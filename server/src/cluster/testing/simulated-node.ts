@@ -50,6 +50,8 @@ export interface Session {
   openedAt: number
   isHeld: boolean
   isOver: boolean
+  /** Whether the client has closed it. */
+  hasLeft?: true
   /** When its fact was read back on its node; Infinity before. */
   placedAt: number
 }
@@ -87,7 +89,12 @@ export class SimulatedNode {
       () => world.redis.rightClock,
       () => time.now,
     )
-    this.log = new parts.ClusterLog(id, event => this.#happened(event))
+    this.log = new parts.ClusterLog(
+      id,
+      event => this.#happened(event),
+      world.options.keepMs,
+      world.options.hiddenKeepMs,
+    )
     const about = { name: id, version: '1' }
     this.member = new parts.Member({ node: id, about, keepMs: KEEP_MS, restartGraceMs: 0 }, this.log)
     this.link = new SimulatedLink(id, this.member, world)
@@ -142,7 +149,9 @@ export class SimulatedNode {
 
   /** The client closes the session. */
   leave(session: Session): void {
-    if (this.#has(session)) this.#tracker.leave({ userId: session.userId, sessionId: session.id })
+    if (!this.#has(session)) return
+    session.hasLeft = true
+    this.#tracker.leave({ userId: session.userId, sessionId: session.id })
   }
 
   /** The connection of a session is lost. The session is held. */

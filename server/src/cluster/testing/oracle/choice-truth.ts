@@ -22,11 +22,17 @@ export interface CertainChoice {
 export class ChoiceTruth {
   readonly #certain = new Map<UserId, CertainChoice>()
   readonly #last = new Map<UserId, object>()
+  /** Users who hide and have lost their last session, and until when they are hidden on returning. */
+  readonly #kept = new Map<UserId, CertainChoice & { readonly until: number }>()
+
+  /** The users whose sessions are about to end on all nodes, which ends the choice too. */
+  readonly #endedByKick = new Set<UserId>()
 
   /** A choice is made. Returns a function to call when it is acknowledged. */
   made(userId: UserId, choice: Choice, home: SimulatedNode): (nodes: readonly SimulatedNode[]) => void {
     const mark = {}
     this.#certain.delete(userId)
+    this.#kept.delete(userId)
     this.#last.set(userId, mark)
     return nodes => {
       const value = home.log.register(`c:${userId}`)
@@ -42,8 +48,17 @@ export class ChoiceTruth {
     if (certain && !isMember(certain.home)) this.#certain.delete(userId)
   }
 
-  /** A session has ended, or a node: the choices of its users may have ended too. */
-  ended(userId: UserId, nodes: readonly SimulatedNode[]): void {
+  /** The user has left a node on purpose. If it was the last session, the choice to be hidden ends. */
+  left(userId: UserId): void {
+    this.#kept.delete(userId)
+  }
+
+  /**
+   * A session has ended, or a node: the choices of its users may have ended too.
+   *
+   * @param keptUntil until when a user who hides is hidden on returning; `undefined` if the user has left on purpose
+   */
+  ended(userId: UserId, nodes: readonly SimulatedNode[], keptUntil?: number): void {
     const certain = this.#certain.get(userId)
     if (!certain) {
       // A choice that is not acknowledged yet may end with the session.
@@ -52,13 +67,27 @@ export class ChoiceTruth {
     }
     if (has(certain.home, userId)) return
     const heir = nodes.find(node => certain.knownBy.has(node) && has(node, userId))
-    if (heir) certain.home = heir
-    else this.#certain.delete(userId)
+    if (heir) {
+      certain.home = heir
+      return
+    }
+    this.#certain.delete(userId)
+    const isKept = keptUntil !== undefined && !this.#endedByKick.has(userId)
+    if (isKept && certain.choice.expiresAt === undefined) {
+      this.#kept.set(userId, { ...certain, until: keptUntil })
+    }
   }
 
-  /** The sessions of a user end on all nodes, and the choice ends. */
+  /** Nodes are asked to end the sessions of a user. */
+  kicked(userId: UserId): void {
+    this.#endedByKick.add(userId)
+  }
+
+  /** The sessions of a user have ended on all nodes, and the choice has ended. */
   forget(userId: UserId): void {
+    this.#endedByKick.delete(userId)
     this.#certain.delete(userId)
+    this.#kept.delete(userId)
     this.#last.delete(userId)
   }
 
@@ -69,8 +98,21 @@ export class ChoiceTruth {
 
   /** A node has read something. */
   read(node: SimulatedNode): void {
-    for (const { userId, value, knownBy } of this.#certain.values()) {
+    for (const { userId, value, knownBy } of [...this.#certain.values(), ...this.#kept.values()]) {
       if (!knownBy.has(node) && knows(node, userId, value)) knownBy.add(node)
+    }
+  }
+
+  /**
+   * The choices to be hidden that are certain, also those of users without a session.
+   *
+   * @param wasWrong whether the clock of Redis was wrong: it decides how long these are kept
+   */
+  *hidden(now: number, wasWrong: boolean): Generator<CertainChoice> {
+    for (const certain of this.certain(now)) if (certain.choice.status === 'offline') yield certain
+    if (wasWrong) return
+    for (const kept of this.#kept.values()) {
+      if (kept.choice.status === 'offline' && now < kept.until) yield kept
     }
   }
 

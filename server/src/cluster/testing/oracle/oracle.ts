@@ -79,10 +79,14 @@ export class Oracle implements ClusterListener {
     this.#clients.told(node)
   }
 
-  ended({ id, userId, node }: Session): void {
-    const { nodes, redis } = this.#cluster
+  ended(session: Session): void {
+    const { id, userId, node, hasLeft } = session
+    const { nodes, redis, newest, hiddenUntil } = this.#cluster
     this.#cluster.note(`${id} of ${userId} ends on ${node.id}`)
-    this.#truth.choices.ended(userId, nodes)
+    if (hasLeft) this.#truth.choices.left(userId)
+    // A session that has moved may have been left there.
+    const isLost = !hasLeft && newest.get(id) === session
+    this.#truth.choices.ended(userId, nodes, isLost ? hiddenUntil : undefined)
     if (node.presence.hasSession(userId) || node.log.elsewhere.isPresent(userId)) return
     // A node that stands still while Redis loses its data is no member until it runs again. Others that have not read
     // its entries before don't know that the user is there.

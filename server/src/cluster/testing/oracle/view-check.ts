@@ -37,8 +37,9 @@ export class ViewCheck {
 
   /** A node that has read that a user hides must not show the user. */
   checkHidden(node: SimulatedNode): void {
-    for (const { userId, choice, knownBy } of this.#choices.certain(this.#cluster.redis.rightClock)) {
-      if (choice.status !== 'offline' || !knownBy.has(node) || !node.isPresent(userId)) continue
+    const { rightClock, wasWrong } = this.#cluster.redis
+    for (const { userId, knownBy } of this.#choices.hidden(rightClock, wasWrong)) {
+      if (!knownBy.has(node) || !node.isPresent(userId)) continue
       this.#cluster.violated(`${node.id} shows ${userId}, who hides`)
     }
   }
