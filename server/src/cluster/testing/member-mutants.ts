@@ -323,4 +323,16 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'for (const { batch, said } of this.#batches.takeLost(passed)) {',
     becomes: 'for (const { batch, said } of [] as ReturnType<Batches["takeLost"]>) {',
   },
+  {
+    name: 'a leave that is told late ends a newer choice',
+    file: 'cluster/compose.ts',
+    line: 'return hasLeft && Math.max(known?.madeAt ?? 0, known?.keptSince ?? 0) <= at',
+    becomes: 'return hasLeft',
+  },
+  {
+    name: 'the time of a kept choice ends on one node for all',
+    file: 'cluster/compose.ts',
+    line: ' && (!isHide(known.choice) || isOver(known, port))) return true',
+    becomes: ') return true',
+  },
 ]
