@@ -11,17 +11,23 @@ local function isGreater(one, other)
   return #one > #other
 end
 
+-- What no node can have written counts as absent: a number has at most 15 digits, as for readNumber in append.ts.
+local function numberOf(field)
+  local text = redis.call('HGET', nodes, field) or ''
+  return #text < 16 and text:match('^[1-9]%d*$')
+end
+
 -- A key that another program has written must fail here, before anything changes.
 for i = 2, #KEYS do redis.call('HLEN', KEYS[i]) end
 
 -- First of all: a batch that was appended is a duplicate, even if the epoch has changed since.
-local last = tonumber(redis.call('HGET', nodes, node) or 0)
+local last = tonumber(numberOf(node) or 0)
 if last >= tonumber(batch) then return {'duplicate', last} end
-local current = redis.call('HGET', nodes, 'epoch') or ''
+local current = numberOf('epoch') or ''
 -- Without an epoch, a node can only begin one.
 if epoch ~= current or (epoch == '' and kind ~= 'epoch') then return {'epoch', current} end
 if last == 0 and kind ~= 'join' and kind ~= 'epoch' then return {'lost'} end
-if subjectHere and tonumber(redis.call('HGET', nodes, subject) or 0) > tonumber(knownBatch) then return {'alive'} end
+if subjectHere and tonumber(numberOf(subject) or 0) > tonumber(knownBatch) then return {'alive'} end
 
 -- Redis refuses only the first write of a script, as at maxmemory or on a replica. So all is done, or nothing.
 local entry = {'node', node, 'batch', batch, 'kind', kind, 'body', body}

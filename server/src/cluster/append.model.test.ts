@@ -6,6 +6,7 @@ appendSuite('the model of Redis', async () => {
   return {
     append: async request => model.append(request),
     load: async () => model.load(),
+    writeRow: async (field, text) => model.writeRow(field, text),
     log: async () => model.log,
   }
 })

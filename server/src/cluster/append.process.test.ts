@@ -55,6 +55,9 @@ function useTargets(engine: Engine): (script?: string) => Promise<EngineTarget> 
         const { keys: names, args } = appendCommand(keys, asked)
         return readReply(await client.eval(script, names.length, ...names, ...args))
       },
+      async writeRow(field, text) {
+        await client.hset(keys.nodes, field, text)
+      },
       async log() {
         return (await client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
       },
@@ -138,7 +141,10 @@ const PARTS: readonly (readonly [part: string, instead: string])[] = [
   [" and kind ~= 'join' and kind ~= 'epoch' then", " and kind ~= 'epoch' then"],
   [" and kind ~= 'join' and kind ~= 'epoch' then", " and kind ~= 'join' then"],
   ['last >= tonumber(batch)', 'last == tonumber(batch)'],
-  ["subjectHere and tonumber(redis.call('HGET'", "kind == 'beat' and tonumber(redis.call('HGET'"],
+  ['subjectHere and tonumber(numberOf', "kind == 'beat' and tonumber(numberOf"],
+  ["#text < 16 and text:match('^[1-9]%d*$')", "text ~= '' and text"],
+  ["#text < 16 and text:match('^[1-9]%d*$')", '#text < 16 and tonumber(text) and text'],
+  ['#text < 16 and ', ''],
   ['> tonumber(knownBatch)', '>= tonumber(knownBatch)'],
   ["'MINID', '~', oldest, ", ''],
   ["if ARGV[i + 1] == '' then redis.call('HDEL', here, ARGV[i]) else", 'if true then'],

@@ -19,6 +19,8 @@ export interface AppendTarget {
   /** Rejects if Redis refuses to write. Then nothing has changed. */
   append(request: AppendRequest): Promise<AppendReply>
   load(): Promise<Loaded>
+  /** Another program writes a row of the nodes: of a member, or `epoch`. */
+  writeRow(field: string, text: string): Promise<void>
   /** All entries of the log. Of those that are not needed any more, some may be left. */
   log(): Promise<Entry[]>
 }
@@ -78,6 +80,9 @@ function fact(p: NodeFact['p'], h = EPOCH): NodeFact {
 function stamped(ms: number, node: string, value: unknown): string {
   return `${`${ms}`.padStart(15, '0')}|${node}|${JSON.stringify(value)}`
 }
+
+/** Rows that no node can have written, where a batch or an epoch stands. */
+const FOREIGN = ['', '0', 'bar', '-5', '1.5', '007', '0x7f', '1e3', 'nan', '9'.repeat(16)]
 
 const appended = (seq: number, epoch = EPOCH): AppendReply => ({ reply: 'appended', place: { epoch, seq } })
 
@@ -198,6 +203,44 @@ export const APPEND_RULES: readonly AppendRule[] = [
       expect(await target.append(request('epoch', 1, { node: 'd', newEpoch: EPOCH + 9 }))).toEqual(
         appended(EPOCH + 9, EPOCH + 9),
       )
+    },
+  ],
+  [
+    'a batch that no node can have written counts as none, so the node joins again',
+    async target => {
+      await begun(target)
+      for (const [i, text] of FOREIGN.entries()) {
+        await target.writeRow('a', text)
+        expect(await target.append(request('say', i + 2)), text).toEqual({ reply: 'lost' })
+        expect(await target.append(request('join', i + 2)), text).toEqual(appended(EPOCH + i + 2))
+      }
+    },
+  ],
+  [
+    'an epoch that no node can have written counts as none, so another one begins',
+    async target => {
+      await begun(target)
+      let epoch = EPOCH
+      for (const text of FOREIGN) {
+        await target.writeRow('epoch', text)
+        const say = request('say', epoch - EPOCH + 2, { epoch })
+        expect(await target.append(say), text).toEqual({ reply: 'epoch', epoch: undefined })
+        const begin = { epoch: undefined, newEpoch: epoch + 1 }
+        const reply = await target.append(request('epoch', epoch - EPOCH + 2, begin))
+        expect(reply, text).toEqual(appended(epoch + 1, epoch + 1))
+        epoch++
+      }
+    },
+  ],
+  [
+    'a row of another program does not keep a node from being lost',
+    async target => {
+      await begun(target)
+      for (const [i, text] of FOREIGN.entries()) {
+        await target.writeRow('foo', text)
+        const lost = request('lost', i + 2, { body: { subject: 'foo' } })
+        expect(await target.append(lost), text).toEqual(appended(EPOCH + i + 2))
+      }
     },
   ],
   [

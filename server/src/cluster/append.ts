@@ -72,10 +72,15 @@ export function readReply(answer: unknown): AppendReply {
     case 'duplicate':
       return { reply, batch: Number(value) }
     case 'epoch':
-      return { reply, epoch: value === '' ? undefined : Number(value) }
+      return { reply, epoch: readNumber(`${value}`) }
     default:
       return { reply }
   }
+}
+
+/** Reads a batch or an epoch as Redis keeps it; `undefined` if no node can have written it. */
+export function readNumber(text: string): number | undefined {
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined
 }
 
 /** The id of the entry at a place. */

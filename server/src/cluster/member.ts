@@ -6,7 +6,6 @@ import { BEAT_MS, Members } from './members.ts'
 import type { Changed } from './outbox.ts'
 import { OwnEntries, WINDOW_MS } from './own-entries.ts'
 import { OwnPlace } from './own-place.ts'
-import { isBefore } from './place.ts'
 import { RETRY_MS, WatchedConnection } from './watched-connection.ts'
 
 export interface MemberOptions {
@@ -103,10 +102,8 @@ export class Member {
       if (!this.#redis.connected(id, server, now)) return
       this.#readAt = now
       this.#own.connected(now)
-      const place = this.#place.last
-      if (!place) return this.#load()
-      const isOther = before !== undefined && before !== server
-      if (isOther || !end || isBefore(end, place)) this.#place.wantEpoch(place.epoch)
+      this.#place.connected(end, before !== undefined && before !== server)
+      if (!this.#place.last) this.#load()
     })
   }
 

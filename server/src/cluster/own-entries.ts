@@ -54,6 +54,8 @@ export class OwnEntries {
   readonly #assertion: Assertion
   #sentAt = Number.NEGATIVE_INFINITY
   #retryAt = Number.NEGATIVE_INFINITY
+  /** How many appends in a row the script has refused. */
+  #refusals = 0
   #beat: 'none' | 'due' | 'sent' = 'none'
   #beatAt = Number.NEGATIVE_INFINITY
   #stop: 'no' | 'wanted' | 'done' = 'no'
@@ -245,6 +247,8 @@ export class OwnEntries {
     if (!sent) return
     if (answer.reply === 'appended') return this.#landed(sent, answer.place)
     this.#refused()
+    // What no node does may bring the same answer again and again: Redis is not asked without a pause.
+    if (++this.#refusals > 1) this.#retryAt = now + RETRY_MS
     switch (answer.reply) {
       case 'duplicate':
         // The content of an earlier attempt is in the log. It may differ, so all of it is said again.
@@ -299,6 +303,7 @@ export class OwnEntries {
   /** The append on its way is in the log. */
   #landed(sent: Sent, place: Place): void {
     const { kind, subject, from } = sent
+    this.#refusals = 0
     this.#batches.landed(sent, place, this.#outbox.landed())
     this.#assertion.landed(sent, place)
     if (subject !== undefined) this.#judge.withdraw(subject)

@@ -21,6 +21,8 @@ export class OwnPlace {
   #epochWanted: { readonly current: number | undefined } | undefined
   /** An epoch has begun that this node has not read yet. Nothing can be appended before. */
   #epochToRead: number | undefined
+  /** An epoch that was not read before the connection was closed. */
+  #epochMissed: number | undefined
 
   /** @param keepMs how long the log keeps entries, in ms */
   constructor(keepMs = KEEP_MS) {
@@ -132,7 +134,18 @@ export class OwnPlace {
 
   /** The connection was closed: the epoch may be lost that was not read yet. */
   disconnected(): void {
+    this.#epochMissed = this.#epochToRead ?? this.#epochMissed
     this.#epochToRead = undefined
+  }
+
+  /** There is a connection again, to the same server or another one, whose log ends here. */
+  connected(end: Place | undefined, isOther: boolean): void {
+    const missed = this.#epochMissed
+    this.#epochMissed = undefined
+    if (!this.#last) return
+    if (isOther || !end || isBefore(end, this.#last)) this.wantEpoch(this.#last.epoch)
+    // It is lost, or another program has written its number.
+    else if (missed !== undefined && end.epoch < missed) this.wantEpoch(missed)
   }
 
   /** What an `epoch` replaces, and the epoch that begins at a time of the clock of Redis. */

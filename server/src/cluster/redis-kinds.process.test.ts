@@ -1,6 +1,7 @@
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { APPEND_RULES, EPOCH, request } from './append.suite.ts'
+import { redisKeys } from './append.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
 import { PATIENCE, startCluster, startSentinel } from './testing/redis-kinds.ts'
 
@@ -22,9 +23,14 @@ describeOnEngines('connectRedis', engine => {
     async () => {
       const { url, clients } = await startCluster(engine)
       for (const [index, [, check]] of APPEND_RULES.entries()) {
-        const connection = await connect(url, `test-${index}`)
+        const prefix = `test-${index}`
+        const connection = await connect(url, prefix)
+        const writeRow = async (field: string, text: string): Promise<void> => {
+          // Only the node that has the key takes it.
+          await Promise.any(clients.map(client => client.hset(redisKeys(prefix).nodes, field, text)))
+        }
         const log = async () => [...(await connection.read(start, 1_000))]
-        await check({ append: connection.append, load: connection.load, log })
+        await check({ append: connection.append, load: connection.load, writeRow, log })
         await connection.close()
       }
       const sizes = await Promise.all(clients.map(client => client.dbsize()))

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { readNumber } from './append.ts'
 import type {
   AppendReply,
   AppendRequest,
@@ -53,6 +54,14 @@ export class RedisModel {
       this.facts.delete(subject)
     }
     return { reply: 'appended', place }
+  }
+
+  /** Another program writes a row of the nodes: of a member, or `epoch`. What no node can have written is absent. */
+  writeRow(field: string, text: string): void {
+    const number = readNumber(text)
+    if (field === 'epoch') this.epoch = number
+    else if (number === undefined) this.nodes.delete(field)
+    else this.nodes.set(field, number)
   }
 
   /** At most `count` entries after a place. */

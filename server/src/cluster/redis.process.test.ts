@@ -138,6 +138,18 @@ describeOnEngines('connectRedis', engine => {
     expect([facts.size, abouts.size, connection.ignored]).toEqual([0, 0, 5])
   })
 
+  test('rows of the nodes that no node has written are ignored and counted', async () => {
+    const connection = await connect()
+    await connection.append(begin)
+    await client.hset('{test}:nodes', { foo: 'bar', zero: '0', long: '9'.repeat(16), 'foo.about': '[]' })
+    const { nodes, abouts, epoch } = await connection.load()
+    expect([[...nodes], abouts.size, epoch, connection.ignored]).toEqual([[['a', 1]], 0, EPOCH, 4])
+    expect([...(await connection.audit('a')).nodes.keys()]).toEqual(['a'])
+    await client.hset('{test}:nodes', 'epoch', 'abc')
+    expect([(await connection.load()).epoch, connection.ignored]).toEqual([undefined, 9])
+    expect(await connection.append(request('beat', 2))).toEqual({ reply: 'epoch', epoch: undefined })
+  })
+
   test('registers of an unknown kind and malformed ones are ignored and counted', async () => {
     const connection = await connect()
     await connection.append(begin)

@@ -6,6 +6,7 @@ import {
   readAbout,
   readEntry,
   readFact,
+  readNumber,
   readPlace,
   readReply,
   redisKeys,
@@ -144,7 +145,10 @@ function carry(
   /** The last batch of each member. */
   async function members(): Promise<Map<NodeId, number>> {
     const nodes = new Map<NodeId, number>()
-    for await (const [field, value] of rows(keys.nodes)) if (isMember(field)) nodes.set(field, Number(value))
+    for await (const [field, value] of rows(keys.nodes)) {
+      const batch = isMember(field) ? readNumber(value) : undefined
+      if (batch !== undefined) nodes.set(field, batch)
+    }
     return nodes
   }
 
@@ -191,11 +195,13 @@ function carry(
       const nodes = new Map<NodeId, number>()
       const abouts = new Map<NodeId, NodeAbout>()
       for await (const [field, value] of rows(keys.nodes)) {
+        const number = readNumber(value)
         const about = field.endsWith('.about') ? readAbout(value) : undefined
-        if (field === 'epoch') epoch = Number(value)
-        else if (field === 'server') server = value
-        else if (isMember(field)) nodes.set(field, Number(value))
-        else if (known(about)) abouts.set(field.slice(0, -'.about'.length), about)
+        if (field === 'server') server = value
+        else if (field === 'epoch') epoch = known(number) ? number : undefined
+        else if (!isMember(field)) {
+          if (known(about)) abouts.set(field.slice(0, -'.about'.length), about)
+        } else if (known(number)) nodes.set(field, number)
       }
       const facts = new Map<NodeId, Map<string, NodeFact>>()
       for (const node of nodes.keys()) {

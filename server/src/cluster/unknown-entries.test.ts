@@ -108,6 +108,43 @@ test('an entry of a kind that a newer node knows counts as a batch of that node'
 })
 
 test.each([
+  ['a batch of no node', 'foo', 'bar'],
+  ['a batch that is not a number', 'a', 'bar'],
+  ['an epoch that is not a number', 'epoch', 'abc'],
+  ['an earlier epoch', 'epoch', '5'],
+  ['an epoch that never was', 'epoch', '9999999999999'],
+])('[N8] after another program has written %s, the nodes go on', async (_, field, text) => {
+  const { model, a, b, all } = await nodes()
+  model.writeRow(field, text)
+  a.open('ann')
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(b.usersOf('a')).toEqual(['ann'])
+  for (const node of all) {
+    expect([...node.fold.members()].sort()).toEqual(['a', 'b'])
+    expect([node.member.isReady, node.member.isAway]).toEqual([true, false])
+  }
+})
+
+test.each([{ reply: 'epoch', epoch: undefined }, { reply: 'lost' }] as const)(
+  'a Redis that always answers $reply is not asked without a pause',
+  async answer => {
+    const model = new RedisModel()
+    let appends = 0
+    const append = async () => {
+      appends++
+      await new Promise(resolve => setTimeout(resolve, 1))
+      return answer
+    }
+    const node = new LinkedNode('a', async () => ({ ...connectModel(model), append }))
+    node.link.start()
+    onTestFinished(() => node.link.close())
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(appends).toBeGreaterThan(10)
+    expect(appends).toBeLessThan(30)
+  },
+)
+
+test.each([
   ['a gap', ({ epoch, seq }: Place) => ({ epoch, seq: seq + 10 })],
   ['the number of a later time', later],
 ])('after an entry of another program with %s, the nodes go on', async (_, placed) => {
