@@ -36,6 +36,8 @@ export class Batches {
   #confirmed = 0
   #readBack = 0
   readonly #unread = new Map<number, Unread>()
+  /** Those that are known to be lost since the last call of `takeLost`. */
+  #lost: Unread[] = []
   #placed = 0
 
   /** The number of the next batch. */
@@ -58,6 +60,8 @@ export class Batches {
     this.#sent = undefined
     this.#last = this.#confirmed = batch
     this.#attempts = 0
+    // Each entry is appended after all others: those that were at this place or after it are gone.
+    this.#lose(unread => !isBefore(unread.place, place))
     if (batch > this.#readBack) this.#unread.set(batch, { batch, place, said })
   }
 
@@ -80,9 +84,10 @@ export class Batches {
     return batch === this.#sent?.batch && this.#attempts === 1
   }
 
-  /** The next entry is an own one. */
+  /** The next entry is an own one. Redis has lost the earlier batches that were not read before it. */
   found(batch: number): void {
     this.#unread.delete(batch)
+    this.#lose(unread => unread.batch < batch)
   }
 
   /** This node has loaded what Redis holds, with all that was appended in the same epoch. */
@@ -90,14 +95,11 @@ export class Batches {
     for (const [batch, { place }] of this.#unread) if (place.epoch === epoch) this.#unread.delete(batch)
   }
 
-  /** Forgets and returns the batches at places that this node has passed without finding them: Redis has lost them. */
+  /** Forgets and returns what Redis has lost: also what is not at its place, which this node has passed now. */
   takeLost(passed: Place): Unread[] {
-    const lost: Unread[] = []
-    for (const unread of this.#unread.values()) {
-      if (isBefore(passed, unread.place)) break
-      this.#unread.delete(unread.batch)
-      lost.push(unread)
-    }
+    this.#lose(({ place }) => !isBefore(passed, place))
+    const lost = this.#lost
+    this.#lost = []
     return lost
   }
 
@@ -116,5 +118,13 @@ export class Batches {
     if (placed <= this.#placed) return undefined
     this.#placed = placed
     return placed
+  }
+
+  #lose(isLost: (unread: Unread) => boolean): void {
+    for (const unread of this.#unread.values()) {
+      if (!isLost(unread)) continue
+      this.#unread.delete(unread.batch)
+      this.#lost.push(unread)
+    }
   }
 }

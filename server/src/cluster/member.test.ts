@@ -117,3 +117,16 @@ test.each([
   expect(told.some(({ what }) => what === 'placed')).toBe(isRead)
   expect(read.filter(({ do: what }) => what === 'append').map(command => kicksOf(command)[0])).toEqual(again)
 })
+
+test('[N5] what Redis has lost is said again, although a later batch is read before its place', () => {
+  const { member, told, commands } = joining()
+  const joined = member.answered(idOf(commands, 'append'), appendedAt(1_010), 4)
+  const ended = member.answered(idOf(joined, 'append'), appendedAt(1_001), 5)
+  const entry = entryOf('one', 2, 'end', END.epoch, END.seq + 1)
+  member.entriesRead(idOf([...commands, ...joined, ...ended], 'read'), [entry], 6)
+  const about = told.filter(({ what }) => what === 'refused' || what === 'placed')
+  expect(about).toEqual([
+    { what: 'refused', batch: 1 },
+    { what: 'placed', batch: 2 },
+  ])
+})
