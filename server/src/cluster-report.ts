@@ -28,7 +28,9 @@ export function clusterReport(
           log.info('this node knows all users of the cluster')
           break
         case 'loading':
-          log.error('this node was away for too long: it reads all users from Redis again')
+          log.error(
+            'the log does not continue where this node has read it, so it reads all users from Redis again',
+          )
           break
         case 'epoch':
           log.info('an epoch has begun: all nodes tell what they know', { epoch: event.epoch })

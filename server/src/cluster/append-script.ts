@@ -20,6 +20,14 @@ local function numberOf(field)
   return #text < 16 and text:match('^[1-9]%d*$')
 end
 
+-- Whether another program has written a number that is too large for all nodes, as usableEnd of place.ts says.
+local function isEndUnusable()
+  local info = redis.pcall('XINFO', 'STREAM', log)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return #info[i + 1]:match('%d+') > 15 end
+  end
+end
+
 -- A key that another program has written must fail here, before anything changes.
 for i = 2, #KEYS do redis.call('HLEN', KEYS[i]) end
 
@@ -32,6 +40,8 @@ if epoch ~= current or (epoch == '' and kind ~= 'epoch') then return {'epoch', c
 if last == 0 and kind ~= 'join' and kind ~= 'epoch' then return {'lost'} end
 if subjectHere and tonumber(numberOf(subject) or 0) > tonumber(knownBatch) then return {'alive'} end
 
+-- No epoch can follow such a number. The nodes read nothing after it, and tell all that they know in the new epoch.
+if kind == 'epoch' and isEndUnusable() then redis.call('UNLINK', log) end
 -- Redis refuses only the first write of a script, as at maxmemory or on a replica. So all is done, or nothing.
 local entry = {'node', node, 'batch', batch, 'kind', kind, 'body', body}
 local place = redis.call('XADD', log, 'MINID', '~', oldest, id, unpack(entry))

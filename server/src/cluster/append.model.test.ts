@@ -7,6 +7,7 @@ appendSuite('the model of Redis', async () => {
     append: async request => model.append(request),
     load: async () => model.load(),
     writeRow: async (field, text) => model.writeRow(field, text),
+    writeEntry: async place => model.writeEntry(place),
     log: async () => model.log,
   }
 })

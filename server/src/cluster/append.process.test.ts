@@ -14,7 +14,7 @@ import {
   EPOCH,
   request,
 } from './append.suite.ts'
-import { appendCommand, readEntry, readReply, redisKeys } from './append.ts'
+import { appendCommand, placeText, readEntry, readReply, redisKeys } from './append.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
 
 // append.lua on real engines. Each deletion of a guard must be noticed by a rule.
@@ -57,6 +57,9 @@ function useTargets(engine: Engine): (script?: string) => Promise<EngineTarget> 
       },
       async writeRow(field, text) {
         await client.hset(keys.nodes, field, text)
+      },
+      async writeEntry(place) {
+        await client.xadd(keys.log, placeText(place), 'a', 'b')
       },
       async log() {
         return (await client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
@@ -145,6 +148,8 @@ const PARTS: readonly (readonly [part: string, instead: string])[] = [
   ["#text < 16 and text:match('^[1-9]%d*$')", "text ~= '' and text"],
   ["#text < 16 and text:match('^[1-9]%d*$')", '#text < 16 and tonumber(text) and text'],
   ['#text < 16 and ', ''],
+  ["kind == 'epoch' and isEndUnusable()", "kind == 'epoch'"],
+  ["match('%d+') > 15", "match('%d+') > 14"],
   ['> tonumber(knownBatch)', '>= tonumber(knownBatch)'],
   ["'MINID', '~', oldest, ", ''],
   ["if ARGV[i + 1] == '' then redis.call('HDEL', here, ARGV[i]) else", 'if true then'],

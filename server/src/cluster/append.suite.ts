@@ -10,6 +10,7 @@ import type {
   FactItem,
   Loaded,
   NodeFact,
+  Place,
 } from './entry.ts'
 import { isBefore } from './place.ts'
 import { RedisModel } from './redis.model.ts'
@@ -21,6 +22,8 @@ export interface AppendTarget {
   load(): Promise<Loaded>
   /** Another program writes a row of the nodes: of a member, or `epoch`. */
   writeRow(field: string, text: string): Promise<void>
+  /** Another program adds an entry. */
+  writeEntry(place: Place): Promise<void>
   /** All entries of the log. Of those that are not needed any more, some may be left. */
   log(): Promise<Entry[]>
 }
@@ -230,6 +233,49 @@ export const APPEND_RULES: readonly AppendRule[] = [
         expect(reply, text).toEqual(appended(epoch + 1, epoch + 1))
         epoch++
       }
+    },
+  ],
+  [
+    'after an entry of another program that nodes cannot follow, an epoch begins another log',
+    async target => {
+      let epoch = EPOCH
+      await begun(target)
+      for (const foreign of [10 ** 15, 9_007_199_254_740_000, 1_750_000_000_000_000_000]) {
+        await target.writeEntry({ epoch: foreign, seq: 1 })
+        expect((await target.load()).end, `${foreign}`).toBe(undefined)
+        await expect(target.append(request('say', epoch - EPOCH + 2, { epoch }))).rejects.toThrow()
+        const begin = { epoch, newEpoch: epoch + 1 }
+        const reply = await target.append(request('epoch', epoch - EPOCH + 2, begin))
+        expect(reply).toEqual(appended(epoch + 1, epoch + 1))
+        epoch++
+        expect((await target.log()).map(({ place }) => place.epoch)).toEqual([epoch])
+      }
+    },
+  ],
+  [
+    'after an entry of another program that nodes can follow, an epoch has a greater number',
+    async target => {
+      await begun(target)
+      const foreign = 10 ** 15 - 9
+      await target.writeEntry({ epoch: foreign, seq: 1 })
+      await changesNothing(target, async () => {
+        const begin = request('epoch', 2, { newEpoch: EPOCH + 9 })
+        await expect(target.append(begin)).rejects.toThrow()
+      })
+      const reply = await target.append(request('epoch', 2, { newEpoch: foreign + 1 }))
+      expect(reply).toEqual(appended(foreign + 1, foreign + 1))
+      expect(await target.log()).toHaveLength(4)
+    },
+  ],
+  [
+    'after an entry of another program with too large a number in an epoch, the next epoch follows',
+    async target => {
+      await begun(target)
+      await target.writeEntry({ epoch: EPOCH, seq: 10 ** 15 })
+      expect((await target.load()).end).toBe(undefined)
+      const reply = await target.append(request('epoch', 2, { newEpoch: EPOCH + 1 }))
+      expect(reply).toEqual(appended(EPOCH + 1, EPOCH + 1))
+      expect(await target.log()).toHaveLength(4)
     },
   ],
   [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readAbout, readEntry, readFact } from './append.ts'
+import { isRegister, readAbout, readEntry, readFact } from './append.ts'
 import type { EntryBody } from './entry.ts'
 
 const body: EntryBody = {
@@ -56,6 +56,20 @@ describe('entries of the log', () => {
     ['a body that is not an object', () => read({}, { body: '[]' })],
     ['another format', () => read({ format: 2 })],
     ['no time', () => read({ at: undefined })],
+    ['a time that no clock has', () => read({ at: 10 ** 15 })],
+    [
+      'a fact with such a time',
+      () => read({ facts: [['ann', { ...body.facts[0]?.[1], h: 10 ** 15 }, 'opened']] }),
+    ],
+    [
+      'a session with such a time',
+      () => read({ facts: [['ann', { p: 1, n: 1, h: 1, s: { tab: 10 ** 15 } }, 'opened']] }),
+    ],
+    ['a register with such a time', () => read({ registers: [['s:ann', `000000000000005|a|${10 ** 15}`]] })],
+    [
+      'a choice with such a time',
+      () => read({ registers: [['c:ann', '000000000000005|a|{"madeAt":9e99}']] }),
+    ],
     ['facts that are not a list', () => read({ facts: {} })],
     ['a fact without a user', () => read({ facts: [[1, null, 'left']] })],
     ['a fact without a cause', () => read({ facts: [['ann', null]] })],
@@ -73,6 +87,31 @@ describe('entries of the log', () => {
   ])('an entry with %s counts as a batch, and its content is ignored', (_, act) => {
     expect(act()).toEqual({ place, node: 'a', batch: 1, kind: 'unknown', body: nothing })
   })
+})
+
+test('an entry at a place that nodes cannot follow is unknown, also if it names a node', () => {
+  const fields = [
+    'node',
+    'a',
+    'batch',
+    '1',
+    'kind',
+    'epoch',
+    'body',
+    JSON.stringify({ ...body, again: true }),
+  ]
+  const kinds = ['9007199254740000-1', `7-${10 ** 15}`, '7-9'].map(id => readEntry(id, fields).kind)
+  expect(kinds).toEqual(['unknown', 'unknown', 'epoch'])
+})
+
+test.each([
+  ['s:ann', `000000000000005|a|${10 ** 15}`, false],
+  ['s:ann', '000000000000005|a|5', true],
+  ['c:ann', '000000000000005|a|{"status":"busy","expiresAt":9e99}', false],
+  ['c:ann', '000000000000005|a|{"status":"busy","expiresAt":5.5,"more":-1}', true],
+  ['n:ann', `000000000000005|a|"${10 ** 15}"`, true],
+])('whether %s %s is a register: %s', (key, value, is) => {
+  expect(isRegister(key, value)).toBe(is)
 })
 
 test.each(['', '1', 'null', '{"p":1}', '{"p":1,"n":-1,"h":1,"s":{}}'])('the row %s is not a fact', text => {

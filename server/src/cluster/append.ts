@@ -9,6 +9,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { isTime, usableEnd } from './place.ts'
 import { splitValue } from './registers.ts'
 
 /** The names of the keys in Redis. */
@@ -119,7 +120,7 @@ export function readEntry(id: string, fields: readonly string[]): Entry {
   const kind = content.get('kind')
   const body = parsed(content.get('body'))
   const nothing = { format: 1, at: 0, facts: [], registers: [] } as const
-  if (!node || !isWhole(batch) || batch === 0) {
+  if (!node || !isWhole(batch) || batch === 0 || !usableEnd(place)) {
     return { place, node: '', batch: 0, kind: 'unknown', body: nothing }
   }
   const isKnown = KINDS.has(kind) && isBody(body) && (kind !== 'lost' || body.subject !== undefined)
@@ -135,7 +136,16 @@ export function readFact(text: string): NodeFact | undefined {
 
 /** Whether a node of this version can have written the value of a register. It may still not be valid JSON. */
 export function isRegister(key: string, value: string): boolean {
-  return /^[cvns]:./s.test(key) && splitValue(value) !== undefined
+  return /^[cvns]:./s.test(key) && splitValue(value) !== undefined && hasTimes(value)
+}
+
+/** Whether `Date` can show each number in the value of a register. */
+function hasTimes(value: string): boolean {
+  const content = parsed(splitValue(value)?.json)
+  const numbers = (isObject(content) ? Object.values(content) : [content]).filter(
+    each => typeof each === 'number',
+  )
+  return numbers.every(each => isTime(Math.round(Math.abs(each))))
 }
 
 /** Reads what Redis keeps about a node. */
@@ -157,13 +167,13 @@ function isBody(value: unknown): value is EntryBody {
   const { format, at, facts, registers, kicks, subject, again, about, since, isComplete } = value
   return (
     format === 1 &&
-    isWhole(at) &&
+    isTime(at) &&
     isListOf(facts, isFactItem) &&
     isListOf(registers, isRegisterItem) &&
     (kicks === undefined || isListOf(kicks, isText)) &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
-    (since === undefined || isWhole(since)) &&
+    (since === undefined || isTime(since)) &&
     (isComplete === undefined || typeof isComplete === 'boolean') &&
     (about === undefined || isAbout(about))
   )
@@ -177,7 +187,7 @@ function isFactItem(item: unknown): boolean {
 }
 
 function isRegisterItem(item: unknown): boolean {
-  return Array.isArray(item) && isText(item[0]) && isText(item[1])
+  return Array.isArray(item) && isText(item[0]) && isText(item[1]) && hasTimes(item[1])
 }
 
 function isFact(value: unknown): value is NodeFact {
@@ -186,16 +196,16 @@ function isFact(value: unknown): value is NodeFact {
   return (
     [0, 1, 2].includes(p as number) &&
     isWhole(n) &&
-    isWhole(h) &&
+    isTime(h) &&
     isObject(s) &&
-    Object.values(s).every(isWhole)
+    Object.values(s).every(isTime)
   )
 }
 
 function isAbout(value: unknown): value is NodeAbout {
   if (!isObject(value)) return false
   const { name, version, left } = value
-  return isText(name) && isText(version) && (left === undefined || isWhole(left))
+  return isText(name) && isText(version) && (left === undefined || isTime(left))
 }
 
 function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
@@ -210,7 +220,7 @@ function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 
-/** Whether it is a count, a number or a time. */
+/** Whether it is a count or a number. */
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }

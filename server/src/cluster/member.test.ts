@@ -130,3 +130,12 @@ test('[N5] what Redis has lost is said again, although a later batch is read bef
     { what: 'placed', batch: 2 },
   ])
 })
+
+test('a time that no clock has is not taken, so the connection is given up', () => {
+  const member = new Member({ node: 'one', about: { name: 'one', version: '1' } }, HOST)
+  const first = member.connected(idOf(member.start(0), 'connect'), { server: 'first', end: END }, 1)
+  member.toldTime(idOf(first, 'time'), 10 ** 15, 2)
+  expect(member.knowsTime).toBe(false)
+  member.toldTime(idOf(first, 'time'), BEFORE, 2)
+  expect(member.knowsTime).toBe(true)
+})

@@ -53,6 +53,8 @@ export class Member {
   #entriesAt = Number.NEGATIVE_INFINITY
   #loadId: number | undefined
   #isReady = false
+  /** When the epoch began, by the clock of Redis. */
+  #epochAt = 0
 
   constructor({ node, about, keepMs, restartGraceMs }: MemberOptions, host: Host) {
     this.#node = node
@@ -162,8 +164,12 @@ export class Member {
       this.#loadId = undefined
       this.#readAt = now
       const place = this.#place.load(loaded, this.#redis.server)
+      // Until an epoch has begun, the next read may lead here again.
+      if (!place) this.#readAt = now + RETRY_MS
       if (!place) return
-      this.#redis.clock.seen(place.epoch, now)
+      // The number of the last entry may be that of another program.
+      this.#redis.clock.seen(loaded.epoch ?? 0, now)
+      this.#epochAt = this.#began(place.epoch)
       this.#members.load(loaded, this.#redis.clock.at(now))
       this.#judge.clear()
       this.#own.loaded(place, loaded.epoch)
@@ -193,7 +199,12 @@ export class Member {
     return this.#redis.clock.isKnown
   }
 
-  /** The clock of Redis, in ms since the epoch. */
+  /** The wall clock of Redis, in ms since the epoch: it follows what Redis tells, back too. */
+  wallTime(now: number): number {
+    return this.#redis.clock.wall(now)
+  }
+
+  /** The clock of Redis for stamps, in ms since the epoch: it never goes back. */
   redisTime(now: number): number {
     return this.#redis.clock.at(now)
   }
@@ -289,7 +300,7 @@ export class Member {
     const { clock } = this.#redis
     const isOwn = node === this.#node
     this.#place.read(entry, this.#now)
-    clock.seen(Math.max(body.at, place.epoch), this.#now)
+    if (kind !== 'unknown') clock.seen(Math.max(body.at, place.epoch), this.#now)
     if (kind === 'epoch') this.#epochBegan(place.epoch)
     const wasWrittenBack = this.#members.isWrittenBack
     const isMissing = node !== '' && this.#members.read(entry, clock.at(this.#now))
@@ -301,14 +312,20 @@ export class Member {
     if (isMissing) this.#place.wantEpoch(place.epoch)
     if (!wasWrittenBack && this.#members.isWrittenBack) this.#own.compareRegisters()
     this.#settleIfComplete()
-    if (isOwn && kind === 'beat' && body.at - place.epoch >= YOUNG_MS) this.#readyIfSettled()
+    if (isOwn && kind === 'beat' && body.at - this.#epochAt >= YOUNG_MS) this.#readyIfSettled()
     this.#host.happened({ what: 'reached', place })
   }
 
   #epochBegan(epoch: number): void {
-    this.#members.newEpoch(epoch)
+    this.#epochAt = this.#began(epoch)
+    this.#members.newEpoch(this.#epochAt)
     this.#host.happened({ what: 'epoch', epoch })
     this.#own.assert()
+  }
+
+  /** When an epoch began. Its number is greater than that time if it follows a greater one. */
+  #began(epoch: number): number {
+    return Math.min(epoch, this.#redis.clock.at(this.#now))
   }
 
   #lost(node: NodeId, place: Place): void {

@@ -70,14 +70,19 @@ export class ClusterNode implements ReportedNode {
     const access = {
       member: this.#member,
       changed: this.#link.changed.bind(this.#link),
-      time: () => this.time ?? 0,
+      time: () => this.#stampTime ?? 0,
     }
     this.log.attach(access, presence)
     this.#link.start()
   }
 
-  /** The time by the clock of Redis, in ms since the epoch; `undefined` until Redis has told it. */
+  /** The wall clock of Redis, in ms since the epoch; `undefined` until Redis has told it. It may be set, back too. */
   get time(): number | undefined {
+    return this.#member.knowsTime ? this.#member.wallTime(this.#options.steady()) : undefined
+  }
+
+  /** The time that entries have. It never goes back. */
+  get #stampTime(): number | undefined {
     return this.#member.knowsTime ? this.#member.redisTime(this.#options.steady()) : undefined
   }
 
@@ -95,7 +100,7 @@ export class ClusterNode implements ReportedNode {
   }
 
   get figures(): NodeFigures {
-    const { time } = this
+    const time = this.#stampTime
     const members = this.log.nodes.map(({ wroteAt, ...node }) => ({
       ...node,
       beatAgeMs: time === undefined || wroteAt === undefined ? undefined : Math.max(0, time - wroteAt),

@@ -1,7 +1,8 @@
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { APPEND_RULES, EPOCH, request } from './append.suite.ts'
-import { redisKeys } from './append.ts'
+import { placeText, redisKeys } from './append.ts'
+import type { Place } from './entry.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
 import { PATIENCE, startCluster, startSentinel } from './testing/redis-kinds.ts'
 
@@ -25,12 +26,16 @@ describeOnEngines('connectRedis', engine => {
       for (const [index, [, check]] of APPEND_RULES.entries()) {
         const prefix = `test-${index}`
         const connection = await connect(url, prefix)
+        const keys = redisKeys(prefix)
+        // Only the node that has the key takes it.
         const writeRow = async (field: string, text: string): Promise<void> => {
-          // Only the node that has the key takes it.
-          await Promise.any(clients.map(client => client.hset(redisKeys(prefix).nodes, field, text)))
+          await Promise.any(clients.map(client => client.hset(keys.nodes, field, text)))
+        }
+        const writeEntry = async (place: Place): Promise<void> => {
+          await Promise.any(clients.map(client => client.xadd(keys.log, placeText(place), 'a', 'b')))
         }
         const log = async () => [...(await connection.read(start, 1_000))]
-        await check({ append: connection.append, load: connection.load, writeRow, log })
+        await check({ append: connection.append, load: connection.load, writeRow, writeEntry, log })
         await connection.close()
       }
       const sizes = await Promise.all(clients.map(client => client.dbsize()))

@@ -11,7 +11,7 @@ import type {
   Place,
 } from './entry.ts'
 import { isRemoval } from './entry.ts'
-import { isBefore } from './place.ts'
+import { isBefore, isTime, usableEnd } from './place.ts'
 
 /** What Redis holds and `append.lua` does, in the simplest form. The simulator runs on it; the suite compares both. */
 export class RedisModel {
@@ -36,6 +36,11 @@ export class RedisModel {
     const { subject } = body
     if (kind === 'lost' && subject !== undefined && (this.nodes.get(subject) ?? 0) > knownBatch) {
       return { reply: 'alive' }
+    }
+    // No epoch can follow such a number of another program.
+    if (kind === 'epoch' && this.end && !isTime(this.end.epoch)) {
+      this.log = []
+      this.end = undefined
     }
     const place = this.#nextPlace(kind === 'epoch' ? newEpoch : undefined)
     if (this.end && !isBefore(this.end, place)) throw new Error('the epoch is not after the last entry')
@@ -64,6 +69,13 @@ export class RedisModel {
     else this.nodes.set(field, number)
   }
 
+  /** Another program adds an entry. */
+  writeEntry(place: Place): void {
+    const body = { format: 1, at: 0, facts: [], registers: [] } as const
+    this.log.push({ place, node: '', batch: 0, kind: 'unknown', body })
+    this.end = place
+  }
+
   /** At most `count` entries after a place. */
   read(after: Place, count: number): Entry[] {
     return this.log.filter(({ place }) => isBefore(after, place)).slice(0, count)
@@ -76,7 +88,7 @@ export class RedisModel {
 
   load(): Loaded {
     return structuredClone({
-      end: this.end,
+      end: usableEnd(this.end),
       epoch: this.epoch,
       server: this.server,
       nodes: this.nodes,

@@ -23,6 +23,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
+import { usableEnd } from './place.ts'
 import {
   ANSWER_MS,
   BLOCK_MS,
@@ -156,7 +157,7 @@ function carry(
     // The log may be trimmed until it is empty, and still knows its last id.
     const fields = new Map(pairs((await commands.xinfo('STREAM', keys.log).catch(orNoKey)) as string[]))
     const end = readPlace(fields.get('last-generated-id') ?? '0-0')
-    return end.epoch === 0 ? undefined : end
+    return end.epoch === 0 ? undefined : usableEnd(end)
   }
 
   return {

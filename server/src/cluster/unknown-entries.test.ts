@@ -108,6 +108,56 @@ test('an entry of a kind that a newer node knows counts as a batch of that node'
 })
 
 test.each([
+  ['a year', { epoch: START + 365 * 86_400_000, seq: 0 }],
+  ['the year 2058', { epoch: 2_795_942_161_792, seq: 0 }],
+  ['the largest whole numbers', { epoch: 9_007_199_254_740_000, seq: 1 }],
+  ['nanoseconds', { epoch: START * 1_000_000, seq: 1 }],
+  ['too large a number in the epoch', { epoch: START, seq: 10 ** 15 }],
+])(
+  '[N8] after an entry of another program with %s, the nodes go on, and no clock follows it',
+  async (_, { epoch, seq }) => {
+    const { model, a, b, all } = await nodes()
+    const before = model.epoch as number
+    model.writeEntry({ epoch: epoch === START ? before : epoch, seq })
+    a.open('ann')
+    const clocksAreRight = () => {
+      for (const { member } of all) {
+        const now = performance.now()
+        expect(Math.abs(member.wallTime(now) - Date.now())).toBeLessThan(10)
+        expect(Math.abs(member.redisTime(now) - Date.now())).toBeLessThan(10)
+      }
+    }
+    for (let second = 0; second < 15; second++) {
+      await vi.advanceTimersByTimeAsync(1_000)
+      clocksAreRight()
+    }
+    expect(b.usersOf('a')).toEqual(['ann'])
+    for (const { member } of all) expect([member.isReady, member.isAway]).toEqual([true, false])
+    expect(model.log.filter(({ kind, place }) => kind === 'epoch' && place.epoch > before)).toHaveLength(1)
+    // A dead node is still lost, and a new node starts.
+    await b.link.close()
+    const c = new LinkedNode('c', async () => connectModel(model))
+    c.link.start()
+    onTestFinished(() => c.link.close())
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect([...a.fold.members()].sort()).toEqual(['a', 'c'])
+    expect([c.member.isReady, c.usersOf('a')]).toEqual([true, ['ann']])
+    clocksAreRight()
+  },
+)
+
+test('negative control: the time of an entry of a node is followed by stamps, and not by the wall clock', async () => {
+  const { model, a } = await nodes()
+  const ahead = Date.now() + 3_600_000
+  const body = { format: 1, at: ahead, facts: [], registers: [] } as const
+  add(model, { node: 'b', batch: (model.nodes.get('b') ?? 0) + 1, kind: 'beat', body })
+  await vi.advanceTimersByTimeAsync(200)
+  const now = performance.now()
+  expect(Math.abs(a.member.redisTime(now) - ahead)).toBeLessThan(1_000)
+  expect(Math.abs(a.member.wallTime(now) - Date.now())).toBeLessThan(10)
+})
+
+test.each([
   ['a batch of no node', 'foo', 'bar'],
   ['a batch that is not a number', 'a', 'bar'],
   ['an epoch that is not a number', 'epoch', 'abc'],

@@ -1,4 +1,5 @@
 import type { Command, Host } from './command.ts'
+import { isTime } from './place.ts'
 import { RedisClock } from './redis-clock.ts'
 
 /** Without an own entry for this long, Redis is away. */
@@ -142,7 +143,7 @@ export class WatchedConnection {
 
   /** Redis has told its time, in ms since the epoch. */
   toldTime(id: number, time: number, now: number): void {
-    if (id !== this.#timeId) return
+    if (id !== this.#timeId || !isTime(time)) return
     this.clock.answered(this.#askedTimeAt, now, time)
     this.#isTimeKnown = true
   }

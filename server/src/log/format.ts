@@ -27,7 +27,9 @@ export const textLine: FormatLine = (time, level, text, fields) => {
 }
 
 function isoTime(time: number): string {
-  return new Date(time).toISOString()
+  // A wrong clock must not end the process that wants to tell it.
+  const date = new Date(time)
+  return (Number.isNaN(date.getTime()) ? new Date(0) : date).toISOString()
 }
 
 function escaped(fields: LogFields): LogFields {

@@ -55,6 +55,14 @@ const parsed = (text: string) =>
     .split('\n')
     .map(line => JSON.parse(line))
 
+test.each([8.65e15, Number.NaN])('a line is written also at the time %d, which has no date', time => {
+  for (const json of [true, false]) {
+    const { log, stdout } = begin({ json, now: () => time })
+    log.info('hello')
+    expect(stdout.text).toContain('00:00:00.000')
+  }
+})
+
 test('[G1] info lines go to stdout and the file, error lines to stderr and both files', async () => {
   const { log, stdout, stderr } = begin()
   log.info('hello', { userId: 'ann', nothing: undefined })

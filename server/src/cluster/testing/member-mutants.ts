@@ -188,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node is ready in a young epoch',
     file: 'cluster/member.ts',
-    line: " && kind === 'beat' && body.at - place.epoch >= YOUNG_MS) this",
+    line: " && kind === 'beat' && body.at - this.#epochAt >= YOUNG_MS) this",
     becomes: " && kind === 'beat') this",
   },
   {

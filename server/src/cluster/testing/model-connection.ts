@@ -1,3 +1,4 @@
+import { usableEnd } from '../place.ts'
 import type { RedisModel } from '../redis.model.ts'
 import type { RedisConnection } from '../redis.ts'
 
@@ -28,7 +29,7 @@ export function connectModel(model: RedisModel): RedisConnection {
     audit: async node => ({ nodes: new Map(model.nodes), ownFacts: model.facts.get(node)?.size ?? 0 }),
     info: async () => ({
       server: 'model',
-      end: model.end,
+      end: usableEnd(model.end),
       version: '7.0.0',
       maxmemoryPolicy: 'noeviction',
       isReplica: false,
