@@ -62,7 +62,7 @@ describeOnEngines('several nodes with replicas of Redis', engine => {
       expect(crowd.falseOffline).toEqual([])
       expect(crowd.users.flatMap(({ closes }) => closes)).toEqual([])
       expect(crowd.observers.flatMap(({ faults }) => faults)).toEqual([])
-      const away = nodes.nodes.filter(({ output }) => output().includes('Redis can not be used')).length
+      const away = nodes.nodes.filter(({ output }) => output().includes('Redis cannot be used')).length
       process.stderr.write(
         `${kind}, master ${fault}: ${USERS} users, a client could write after ${takenOverMs} ms, ` +
           `all was right ${ms} ms later; ${away} of 3 nodes had noticed\n`,

@@ -247,7 +247,7 @@ describeOnEngines('the start of a node', engine => {
     await redis.kill()
     const node = await startServer(dir.path, { REDIS_URL: redis.url })
     onTestFinished(async () => void (await node.end('SIGKILL')))
-    await until('the log tells why', () => /Redis can not be used.*ECONNREFUSED/.test(node.output()))
+    await until('the log tells why', () => /Redis cannot be used.*ECONNREFUSED/.test(node.output()))
     const loading = { status: 503, body: { status: 'loading', cluster: 'loading' } }
     expect(await readyz(node)).toEqual(loading)
     await expect(TestClient.open(`${node.url}?userId=kim`)).rejects.toThrow('HTTP 503')

@@ -84,7 +84,7 @@ test('what happens all the time is not logged', () => {
   ).toEqual([])
 })
 
-test('the reason why Redis can not be used is logged, and one that lasts is passed on', () => {
+test('the reason why Redis cannot be used is logged, and one that lasts is passed on', () => {
   const lines: unknown[] = []
   const reasons: string[] = []
   const state = { isReady: false, awayMs: undefined, epochs: 0, lost: 0, lastFailure: undefined }
@@ -93,7 +93,7 @@ test('the reason why Redis can not be used is logged, and one that lasts is pass
   report.failed({ text: 'Redis is full', at: 3 })
   report.unusable('the version is too old')
   expect([lines, reasons]).toEqual([
-    [['Redis can not be used', { error: 'Redis is full' }]],
+    [['Redis cannot be used', { error: 'Redis is full' }]],
     ['the version is too old'],
   ])
 })

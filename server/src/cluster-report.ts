@@ -10,7 +10,7 @@ export function clusterReport(
 ): NodeObserver {
   return {
     unusable,
-    failed: ({ text }) => log.error('Redis can not be used', { error: text }),
+    failed: ({ text }) => log.error('Redis cannot be used', { error: text }),
     happened(event) {
       switch (event.what) {
         case 'away':

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { connectRedis, type RedisConnection } from './cluster/redis.ts'
 import { checkRedis, explainRedisError } from './cluster/redis-check.ts'
+import { parseRedisUrl } from './cluster/redis-url.ts'
 import { exportRecords } from './cluster/state-export.ts'
 import { importRecords } from './cluster/state-import.ts'
 import type { Settings } from './settings.ts'
@@ -72,7 +73,7 @@ export async function runStateCommand(
   try {
     connection = await connectRedis(url, prefix)
   } catch (error) {
-    return { end: 'failed', text: explainRedisError(error) }
+    return { end: 'failed', text: explainRedisError(error, parseRedisUrl(url).tls) }
   }
   try {
     const problem = await checkRedis(connection)

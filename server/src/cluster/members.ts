@@ -47,8 +47,8 @@ function isOlder([one, { since = Number.NEGATIVE_INFINITY }]: Aged, [other, know
 }
 
 /**
- * The members of the cluster, as the log tells. Whether a member is lost is counted in
- * own beats that were read back, not in time: when Redis or this node stops, there are no beats, and nobody is judged.
+ * The members of the cluster, as the log tells. Whether a member is lost is counted in own beats that were read back,
+ * not in time: when Redis or this node stops, there are no beats, and nobody is judged.
  */
 export class Members {
   readonly #known = new Map<NodeId, Known>()

@@ -13,6 +13,7 @@ import {
 import { connectRedis, type RedisConnection } from './redis.ts'
 import { checkRedis, whyRefused } from './redis-check.ts'
 import { RedisLink } from './redis-link.ts'
+import { parseRedisUrl } from './redis-url.ts'
 
 export interface NodeOptions {
   /** See `parseRedisUrl`. */
@@ -56,6 +57,7 @@ export class ClusterNode implements ReportedNode {
       member: this.#member,
       node: this.id,
       connect: () => this.#connect(),
+      isTls: parseRedisUrl(options.url).tls,
       now: steady,
       report: failure => {
         // The process ends, and has told why.

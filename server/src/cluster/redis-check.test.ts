@@ -83,6 +83,14 @@ test('where a script was refused is left out', () => {
   expect(text).toBe('ERR no')
 })
 
+test.each(['Redis does not answer within 1500 ms', 'write EPROTO wrong version number'])(
+  'that Redis may have no TLS is told of "%s", if it is the first connection by TLS',
+  text => {
+    expect(explainRedisError(new Error(text), true)).toMatch(/; .*rediss:\/\//)
+    expect(explainRedisError(new Error(text))).toBe(text)
+  },
+)
+
 test('another error is told as it is', () => {
   expect(explainRedisError(new Error('Command timed out'))).toBe('Command timed out')
   expect(explainRedisError('odd')).toBe('odd')

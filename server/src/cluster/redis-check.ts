@@ -73,13 +73,23 @@ const ADVICE: readonly (readonly [part: RegExp, advice: string])[] = [
   ],
 ]
 
-/** An error of Redis in words, with its cause and with what to do about it. */
-export function explainRedisError(error: unknown): string {
+/** For an error of TLS, or for silence: a Redis without TLS waits for the rest of a command. */
+const NO_TLS: readonly [RegExp, string] = [
+  / within \d+ ms$|EPROTO|wrong version number|before secure TLS connection/,
+  'if this Redis has no TLS on this port, use redis:// instead of rediss:// in "REDIS_URL"',
+]
+
+/**
+ * An error of Redis in words, with its cause and with what to do about it.
+ *
+ * @param isNewTls whether it is the first connection to this Redis, by TLS
+ */
+export function explainRedisError(error: unknown, isNewTls = false): string {
   const texts: string[] = []
   for (let cause = error; cause instanceof Error; cause = causeOf(cause)) texts.push(cause.message)
   // Where a script was refused helps nobody, and would make each script a reason of its own.
   const text = (texts.length > 0 ? texts.join(': ') : String(error)).replace(/ script: \w+, on @\S+/g, '')
-  const advice = ADVICE.find(([part]) => part.test(text))?.[1]
+  const advice = [...ADVICE, ...(isNewTls ? [NO_TLS] : [])].find(([part]) => part.test(text))?.[1]
   return advice === undefined ? text : `${text}; ${advice}`
 }
 

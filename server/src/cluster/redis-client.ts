@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import { DirectConnector, QuietSentinelConnector } from './redis-connectors.ts'
+import { DirectConnector, needNoPassword, QuietSentinelConnector } from './redis-connectors.ts'
 import type { RedisAddress } from './redis-url.ts'
 
 /** How long a connection may take to be ready, in ms. */
@@ -49,17 +49,22 @@ export function createClient(
       retryDelayOnClusterDown: 0,
       clusterRetryStrategy: () => null,
     }
-    return new Cluster([...hosts], {
+    const cluster = new Cluster([...hosts], {
       ...noRetries,
       enableOfflineQueue: false,
       lazyConnect: true,
       redisOptions: common,
     })
+    return cluster.on('+node', needNoPassword)
   }
   const options = { ...common, retryStrategy: () => null, enableOfflineQueue: false }
-  if (kind === 'single') return new Redis({ ...options, ...hosts[0] })
-  return new Redis({
+  if (kind === 'single') return needNoPassword(new Redis({ ...options, ...hosts[0] }))
+  const { username, password } = login
+  const sentinelLogin =
+    password === undefined ? {} : { sentinelUsername: username, sentinelPassword: password }
+  const client = new Redis({
     ...options,
+    ...sentinelLogin,
     sentinels: [...hosts],
     name,
     // A sentinel that hangs must leave time for the next one.
@@ -69,6 +74,7 @@ export function createClient(
     failoverDetector: true,
     Connector: QuietSentinelConnector,
   })
+  return needNoPassword(client)
 }
 
 /**

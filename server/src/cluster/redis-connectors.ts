@@ -35,6 +35,30 @@ export class DirectConnector extends AbstractConnector {
   }
 }
 
+const ASKS_FOR_NONE = /without any password configured/
+
+/**
+ * Lets a client log in to a Redis that asks for no password. ioredis would print that to the console, for each
+ * connection.
+ *
+ * @param ignored the errors of a login that don't matter
+ */
+export function needNoPassword(client: Redis, ignored = ASKS_FOR_NONE): Redis {
+  const auth = client.auth.bind(client) as (...login: unknown[]) => Promise<'OK'>
+  client.auth = async (...login: unknown[]) => {
+    try {
+      return await auth(...login)
+    } catch (error) {
+      if (ignored.test(`${error}`)) return 'OK'
+      throw error
+    }
+  }
+  // The client of a Redis Cluster asks a copy for the slots.
+  const duplicate = client.duplicate.bind(client)
+  client.duplicate = options => needNoPassword(duplicate(options), ignored)
+  return client
+}
+
 /**
  * Asks the sentinels for the address, and watches them for a failover. It keeps listeners for errors, as
  * {@link DirectConnector} does. If a sentinel is down, ioredis would print that to the console, because only it has the
@@ -45,7 +69,11 @@ export class QuietSentinelConnector extends SentinelConnector {
     super(options as SentinelConnectionOptions)
     const connect: (endpoint: unknown, options: object) => Redis = this['connectToSentinel'].bind(this)
     this['connectToSentinel'] = (endpoint: unknown, others: object) =>
-      connect(endpoint, { ...others, Connector: DirectConnector }).on('error', ignore)
+      needNoPassword(
+        connect(endpoint, { ...others, Connector: DirectConnector }).on('error', ignore),
+        // A sentinel may have other users than Redis. If it needs one, it refuses the next command.
+        /./s,
+      )
   }
 
   override async connect(...args: Parameters<SentinelConnector['connect']>): Promise<Socket> {

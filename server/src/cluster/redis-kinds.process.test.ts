@@ -1,4 +1,5 @@
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
+import { Redis } from 'ioredis'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { APPEND_RULES, EPOCH, request } from './append.suite.ts'
 import { placeText, redisKeys } from './append.ts'
@@ -47,7 +48,10 @@ describeOnEngines('connectRedis', engine => {
   test(
     'questions go to the node that has the keys',
     async () => {
-      const { url, clients } = await startCluster(engine)
+      const printed = vi.spyOn(console, 'warn')
+      const { url: open, clients } = await startCluster(engine)
+      // These nodes ask for no password.
+      const url = open.replace('://', '://:secret@')
       // `{b}` and `{a}` are in the first and in the second half of the slots.
       for (const [index, prefix] of ['b', 'a'].entries()) {
         const connection = await connect(url, prefix)
@@ -55,6 +59,7 @@ describeOnEngines('connectRedis', engine => {
         expect(await clients[index]?.info('server')).toContain(runId)
         expect(Math.abs((await connection.time()) - Date.now())).toBeLessThan(1_000)
       }
+      expect(printed).not.toHaveBeenCalled()
     },
     TIMEOUT_MS,
   )
@@ -76,6 +81,25 @@ describeOnEngines('connectRedis', engine => {
         return connection
       }, PATIENCE)
       expect(await after.append(request('beat', 2))).toMatchObject({ place: { seq: EPOCH + 1 } })
+      expect(printed).not.toHaveBeenCalled()
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    'a sentinel gets the login of REDIS_URL, and may have another one, or none, than Redis',
+    async () => {
+      const printed = vi.spyOn(console, 'warn')
+      const { url } = await startSentinel(engine, 'secret')
+      expect(await (await connect(url)).info()).toMatchObject({ isReplica: false })
+      await expect(connectRedis(url.replace('secret', 'wrong'), 'test')).rejects.toThrow('Redis')
+      const { url: open, master } = await startSentinel(engine)
+      const admin = new Redis({ port: master.port, protocol: 2 })
+      onTestFinished(() => admin.disconnect())
+      await admin.acl('SETUSER', 'ann', 'on', '>secret', '~*', '+@all')
+      // The sentinel has no such user.
+      const asAnn = await connect(open.replace('://', '://ann:secret@'))
+      expect(await asAnn.info()).toMatchObject({ isReplica: false })
       expect(printed).not.toHaveBeenCalled()
     },
     TIMEOUT_MS,

@@ -20,7 +20,7 @@ const ALL: Command[] = [
   { do: 'audit', id: 6 },
 ]
 
-function set(connect?: () => Promise<RedisConnection>) {
+function set(connect?: () => Promise<RedisConnection>, isTls = false) {
   const member = new FakeMember()
   const connections: FakeConnection[] = []
   const failures: RedisFailure[] = []
@@ -28,6 +28,7 @@ function set(connect?: () => Promise<RedisConnection>) {
   const link = new RedisLink({
     member,
     node: 'a',
+    isTls,
     connect: () => {
       tries.push(Date.now())
       if (connect) return connect()
@@ -228,6 +229,21 @@ describe('connecting', () => {
     const before = tries.length
     await vi.advanceTimersByTimeAsync(5_000)
     expect(tries).toHaveLength(before)
+    await link.close()
+  })
+
+  test('that Redis may have no TLS is told until a connection by TLS has worked', async () => {
+    let connection: FakeConnection | undefined
+    const late = () => new Promise<never>((_, reject) => setTimeout(reject, 1_600, new Error('late')))
+    const { member, link, failures } = set(() => (connection ? Promise.resolve(connection) : late()), true)
+    member.asks.set('connected', ALL)
+    link.start()
+    await vi.advanceTimersByTimeAsync(1_500)
+    connection = new FakeConnection()
+    await vi.advanceTimersByTimeAsync(400)
+    connection.answerOf('read').reject(new Error('no answer within 5 ms'))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(failures.map(({ text }) => text.includes('rediss://'))).toEqual([true, false])
     await link.close()
   })
 

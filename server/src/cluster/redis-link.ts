@@ -30,6 +30,8 @@ export interface RedisLinkOptions {
   readonly node: NodeId
   /** Opens a connection, or rejects in bounded time. */
   readonly connect: () => Promise<RedisConnection>
+  /** Whether the connections use TLS: for what is told about errors. */
+  readonly isTls?: boolean
   /** The clock of the member, in ms: one that is never set, such as `performance.now`. */
   readonly now: () => number
   /**
@@ -52,7 +54,7 @@ export type AppendOutcome = AppendReply['reply'] | 'failed'
 
 /** How long one try to connect may take, in ms. */
 const TRY_MS = 1_500
-/** How long the wait between two tries is, in ms. It is random, so that nodes do not come in step. */
+/** How long the wait between two tries is, in ms. It is random, so that nodes do not all try at the same moment. */
 const PAUSE_MS = { least: 100, most: 400 } as const
 const REPORT_AGAIN_MS = 60_000
 /** Reasons that are remembered at most, so that texts that always differ take no memory. */
@@ -79,6 +81,8 @@ export class RedisLink {
   /** What must end before nothing is open any more. */
   readonly #closing = new Set<Promise<unknown>>()
   #isClosed = false
+  /** Whether there has been a connection that works. */
+  #wasUsed = false
   #lastFailure: RedisFailure | undefined
   readonly #appends: Record<AppendOutcome, number> = {
     appended: 0,
@@ -294,6 +298,7 @@ export class RedisLink {
   #use(connection: RedisConnection, id: number, { server, end }: ServerInfo): void {
     this.#connectId = undefined
     this.#connection = connection
+    this.#wasUsed = true
     void connection.closed.then(() => {
       if (connection !== this.#connection) return
       this.#keep(new Error('Redis has closed the connection'))
@@ -312,7 +317,7 @@ export class RedisLink {
   #keep(error: unknown): void {
     if (this.#isClosed) return
     const at = this.#options.now()
-    const failure = { text: explainRedisError(error), at }
+    const failure = { text: explainRedisError(error, this.#options.isTls && !this.#wasUsed), at }
     this.#lastFailure = failure
     if (at - (this.#reportedAt.get(failure.text) ?? Number.NEGATIVE_INFINITY) < REPORT_AGAIN_MS) return
     if (this.#reportedAt.size >= MAX_REASONS) this.#reportedAt.clear()

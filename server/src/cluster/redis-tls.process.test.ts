@@ -21,7 +21,7 @@ const PROGRAM = `
     console.log('version', (await connection.info()).version)
     await connection.close()
   } catch (error) {
-    console.log('failed', explainRedisError(error))
+    console.log('failed', explainRedisError(error, process.argv[1].startsWith('rediss')))
   }
 `
 
@@ -74,6 +74,12 @@ describeOnEngines('rediss://', engine => {
   test('a trusted certificate for another host is refused', async () => {
     const { port, ca } = await started()
     expect(await connectWith(`rediss://localhost:${port}`, ca)).toMatch(/^failed .*not match/)
+  })
+
+  test('that Redis has no TLS is told', async () => {
+    const redis = await startRedis(engine)
+    onTestFinished(redis.stop)
+    expect(await connectWith(redis.url.replace('redis:', 'rediss:'))).toMatch(/^failed .*use redis:\/\//)
   })
 
   test('without TLS, the port for TLS answers nothing', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
 import { type RunningRedis, startRedis } from '@who-is-online/testing/start-redis'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EPOCH, request } from './append.suite.ts'
 import type { AppendReply } from './entry.ts'
 import { connectRedis, type RedisConnection } from './redis.ts'
@@ -166,6 +166,29 @@ describeOnEngines('connectRedis', engine => {
     const loaded = await connection.load()
     expect([...loaded.registers]).toEqual([['s:ann', value]])
     expect(connection.ignored).toBe(6)
+  })
+
+  test('a Redis that asks for no password takes any one, and nothing is printed', async () => {
+    const printed = vi.spyOn(console, 'warn')
+    const connection = await connectRedis(redis.url.replace('://', '://:secret@'), 'test')
+    onTestFinished(() => connection.close())
+    expect(await connection.append(begin)).toMatchObject({ reply: 'appended' })
+    expect(printed).not.toHaveBeenCalled()
+  })
+
+  test('negative control: a password that Redis refuses is told', async () => {
+    await client.config('SET', 'requirepass', 'right')
+    try {
+      for (const login of ['', ':wrong@']) {
+        const connecting = connectRedis(redis.url.replace('://', `://${login}`), 'test').then(connection =>
+          connection.info().finally(() => connection.close()),
+        )
+        const error = await connecting.catch((error: unknown) => error)
+        expect(explainRedisError(error)).toMatch(/(WRONGPASS|NOAUTH).*"REDIS_URL"/)
+      }
+    } finally {
+      await client.config('SET', 'requirepass', '')
+    }
   })
 
   test('a Redis that has forgotten the script gets it again', async () => {

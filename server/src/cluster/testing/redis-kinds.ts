@@ -5,8 +5,8 @@ import { expect, onTestFinished, vi } from 'vitest'
 /** How long an election, and what depends on it, may take. The machine may be busy. */
 export const PATIENCE = { timeout: 20_000, interval: 100 }
 
-function clientOf({ port }: RunningRedis): Redis {
-  const client = new Redis({ port, protocol: 2, retryStrategy: () => null })
+function clientOf({ port }: RunningRedis, password = ''): Redis {
+  const client = new Redis({ port, password, protocol: 2, retryStrategy: () => null })
   client.on('error', () => {})
   onTestFinished(() => client.disconnect())
   return client
@@ -25,7 +25,7 @@ export async function startCluster(
   const masters = await Promise.all(
     [0, 1].map(() => started(engine, '--cluster-enabled', 'yes', '--cluster-node-timeout', '2000')),
   )
-  const clients = masters.map(clientOf)
+  const clients = masters.map(master => clientOf(master))
   const [first, second] = clients
   await first?.call('CLUSTER', 'ADDSLOTSRANGE', '0', '8191')
   await second?.call('CLUSTER', 'ADDSLOTSRANGE', '8192', '16383')
@@ -39,8 +39,15 @@ export async function startCluster(
   return { url: `redis-cluster://127.0.0.1:${masters[0]?.port}`, clients, masters }
 }
 
-/** A master and a replica, and a sentinel that watches them. They end with the test. */
-export async function startSentinel(engine: Engine): Promise<{
+/**
+ * A master and a replica, and a sentinel that watches them. They end with the test.
+ *
+ * @param password what the sentinel asks for
+ */
+export async function startSentinel(
+  engine: Engine,
+  password = '',
+): Promise<{
   readonly url: string
   readonly master: RunningRedis
   /** `isReady` waits until the replica has the log, and can become the master. */
@@ -48,8 +55,8 @@ export async function startSentinel(engine: Engine): Promise<{
 }> {
   const master = await started(engine)
   const replica = await started(engine, '--replicaof', `127.0.0.1 ${master.port}`)
-  const sentinel = await started(engine, '--sentinel')
-  const monitor = clientOf(sentinel)
+  const sentinel = await started(engine, '--sentinel', '--requirepass', password)
+  const monitor = clientOf(sentinel, password)
   const times = ['down-after-milliseconds', '500', 'failover-timeout', '3000']
   await monitor.call('SENTINEL', 'MONITOR', 'main', '127.0.0.1', `${master.port}`, '1')
   await monitor.call('SENTINEL', 'SET', 'main', ...times)
@@ -60,6 +67,8 @@ export async function startSentinel(engine: Engine): Promise<{
       // Only a replica that the sentinel knows can be promoted.
       expect(await monitor.call('SENTINEL', 'REPLICAS', 'main')).toHaveLength(1)
     }, PATIENCE)
+  const login = password === '' ? '' : `:${password}@`
   // The first sentinel of the list does not answer.
-  return { url: `redis-sentinel://127.0.0.1:1,127.0.0.1:${sentinel.port}/main`, master, replica: { isReady } }
+  const url = `redis-sentinel://${login}127.0.0.1:1,127.0.0.1:${sentinel.port}/main`
+  return { url, master, replica: { isReady } }
 }
