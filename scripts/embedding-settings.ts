@@ -11,9 +11,11 @@ const OF_PROCESS: readonly string[] = [
   'HOST',
   'DASHBOARD',
   'API_KEY',
+  'API_KEYS',
   'LOG_DIR',
   'LOG_LEVEL',
   'HTTP_REQUESTS_PER_SECOND_PER_ADDRESS',
+  'API_REQUESTS_PER_SECOND',
 ]
 
 /** Not optional, so that the state is not in the working directory by accident. */

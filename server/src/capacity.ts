@@ -85,6 +85,7 @@ function limitsOf(settings: Settings, connections: number): LimitOptions {
       settings.HTTP_REQUESTS_PER_SECOND_PER_ADDRESS,
       10 * settings.HTTP_REQUESTS_PER_SECOND_PER_ADDRESS,
     ),
+    apiRequestsPerKey: perSecond(settings.API_REQUESTS_PER_SECOND, settings.API_REQUESTS_PER_SECOND),
     messages: perSecond(settings.MESSAGES_PER_SECOND, settings.MESSAGES_BURST),
     allUsers: perSecond(1, 10),
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { MAX_MESSAGE_BYTES, MAX_USER_IDS } from '@who-is-online/protocol/words'
+import { MAX_MESSAGE_BYTES, MAX_USER_IDS, type UserId } from '@who-is-online/protocol/words'
 import { type Capacity, capacityOf } from './capacity.ts'
+import type { ChangeFeed } from './changes/feed.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
 import { createPlaces } from './changes/places.ts'
 import type { ClusterNode } from './cluster/node.ts'
@@ -56,6 +57,10 @@ export interface Core {
   readonly health: Health
   readonly refusals: Refusals
   readonly capacity: Capacity
+  readonly tracker: Tracker
+  readonly feed: ChangeFeed
+  /** See `FactLog.connectionsElsewhere`. */
+  readonly connectionsElsewhere: (userId: UserId) => number
   /** Begins the restart grace period: clients could not connect until now. */
   begin(): void
   /** Ends a core that nobody could connect to, because the server can't listen. */
@@ -234,6 +239,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     health,
     refusals,
     capacity,
+    tracker,
+    feed,
+    connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
     begin: () => tracker.leaveOut(clock.awake() - restoredAt),
     async abandon() {
       ticker.stop()

@@ -9,6 +9,8 @@ test.each([
   ['/', '/'],
   ['/?X', '/?X'],
   ['/assets/A.js', '/assets/A.js'],
+  ['/api/v1/users/Ann/', '/api/v1/users/Ann/'],
+  ['http://x/API/v1/users/Ann', '/API/v1/users/Ann'],
   ['/http://x/ws', '/http://x/ws'],
   ['*', '*'],
   ['http://x', '/'],

@@ -1,11 +1,11 @@
 import type { ClientMessage, ProtocolVersion, ServerMessage, User } from '@who-is-online/protocol/catalogue'
 import type { Refusal } from '@who-is-online/protocol/decode'
 import { encode, formatTime } from '@who-is-online/protocol/encode'
-import { basic, isName, type UserId } from '@who-is-online/protocol/words'
+import { basic, type UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
-import { BUCKET_COUNT, type BucketPlace } from './presence/buckets.ts'
 import type { OwnChoice } from './presence/change.ts'
 import { type Choice, isPlain } from './presence/choice.ts'
+import { cursorOf, placeOf } from './presence/page-cursor.ts'
 import type { Presence } from './presence/presence.ts'
 import type { SeenUser } from './presence/view.ts'
 import {
@@ -181,7 +181,7 @@ export class Requests {
       type: 'users',
       users: userList(users),
       seq: feed.seq,
-      cursor: next && `${next.bucket.toString(36)}.${next.after}`,
+      cursor: next && cursorOf(next),
       id,
     })
   }
@@ -199,17 +199,6 @@ export class Requests {
   #timestamp(): string {
     return formatTime(this.#ports.clock.now())
   }
-}
-
-/**
- * The place that a cursor stands for: `BUCKET.USERID`, the bucket in base 36. It does not depend on this
- * server's run.
- */
-function placeOf(cursor: string): BucketPlace | undefined {
-  const [, digits, after] = /^([0-9a-z]{1,3})\.(.*)$/s.exec(cursor) ?? []
-  if (digits === undefined || after === undefined) return undefined
-  const bucket = Number.parseInt(digits, 36)
-  return bucket < BUCKET_COUNT && (after === '' || isName(after)) ? { bucket, after } : undefined
 }
 
 function message(message: ServerMessage): Reply {

@@ -1,10 +1,12 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { ApiKey } from './api-keys.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { clusterView } from './cluster-view.ts'
 import { startCore } from './core.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
+import { createApi } from './http/api/api.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
 import { createIdentity, isOpen, mustKnowItsNames } from './identity/create-identity.ts'
@@ -75,17 +77,45 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   })
   const { health, metrics, counts, refusals, capacity } = core
 
+  const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }
+  const { limits, sockets } = capacity
+  const isDevelopment = settings.ENVIRONMENT === 'development'
+  const countHistory = () => counts.view(clock.now(), clock.steady())
+  const api = createApi({
+    ...core,
+    ...shared,
+    countHistory,
+    keys: keysOf(settings),
+    isDevelopment,
+    pace: limits.apiRequestsPerKey,
+  })
   const pageSources = {
     tokens: livePageTokens,
     apiKey: settings.API_KEY,
-    isDevelopment: settings.ENVIRONMENT === 'development',
-    countHistory: () => counts.view(clock.now(), clock.steady()),
+    isDevelopment,
+    isForApi: api.hasKey,
+    countHistory,
     cluster: cluster && (() => clusterView(cluster)),
   }
-  const app = createApp({ health, metrics, log, version, livePage, pageSources, isOpen: isOpen(settings) })
-  const shared = { clock, log, refusals, trustProxy: settings.TRUST_PROXY }
-  const { limits, sockets } = capacity
-  const plainHttp = new PlainHttp({ ...shared, requests: limits.httpRequestsPerAddress }, app)
+  const app = createApp({
+    health,
+    metrics,
+    log,
+    version,
+    livePage,
+    pageSources,
+    isOpen: isOpen(settings),
+    api: api.handler,
+  })
+  const plainHttp = new PlainHttp(
+    {
+      ...shared,
+      requests: limits.httpRequestsPerAddress,
+      isLimited: api.hasKey,
+      maxBodyBytes: api.maxBodyBytes,
+    },
+    app,
+  )
   const http = createServer(
     {
       headersTimeout: 5_000,
@@ -113,6 +143,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port: (http.address() as AddressInfo).port,
     stop: () => core.stop(() => closed(http)),
   }
+}
+
+/** The keys of the API. That of the live page is one of them. */
+function keysOf({ API_KEY, API_KEYS = [] }: Settings): ApiKey[] {
+  const pageKey: ApiKey[] = API_KEY === undefined ? [] : [{ name: 'API_KEY', right: 'read', key: API_KEY }]
+  return [...pageKey, ...API_KEYS]
 }
 
 /** The live page, if it is switched on. The page is optional: if it was not built, log that and continue. */

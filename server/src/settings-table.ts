@@ -1,3 +1,4 @@
+import { apiKeys } from './api-keys.ts'
 import { identitySettings } from './identity-settings.ts'
 import type { Setting } from './setting.ts'
 import {
@@ -87,6 +88,17 @@ export const settingsTable = {
     meaning:
       'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It protects the page only. With AUTH=open, everybody who can connect to /ws sees the same users. The server never prints it.',
     whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
+  },
+  API_KEYS: {
+    group: 'security',
+    default: null,
+    unset: 'the API is off in production, and in development open for programs on the same machine',
+    values: apiKeys,
+    isSecret: true,
+    meaning:
+      'The keys with which backends call the HTTP API, as Authorization: Bearer KEY. A read key sees what other users see. A write key can also set the status of users and end their sessions. The log has the names of keys, and never the keys. API_KEY is one more read key.',
+    whenToChange:
+      'A backend of yours asks who is online. Make a key with openssl rand -base64 32. To replace a key, add a second one with another name.',
   },
   ALLOWED_ORIGINS: {
     group: 'security',
@@ -227,6 +239,14 @@ export const settingsTable = {
     meaning:
       'How many plain HTTP requests per second one address, or one IPv6 network (/64), may send, and ten times as many in a burst. 50 are more than a page and its files need. Beyond that the server answers 429 with Retry-After.',
     whenToChange: 'A program of yours polls the server often.',
+  },
+  API_REQUESTS_PER_SECOND: {
+    group: 'limits',
+    default: '100',
+    values: whole(1),
+    meaning:
+      'How many requests per second one key may send to the HTTP API, and as many in a burst. A query counts as one more for each 1,000 ids. Beyond that the server answers 429 with Retry-After. Requests without a right key count for HTTP_REQUESTS_PER_SECOND_PER_ADDRESS instead.',
+    whenToChange: 'A backend of yours gets 429.',
   },
   MESSAGES_PER_SECOND: {
     group: 'limits',

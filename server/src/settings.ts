@@ -59,6 +59,11 @@ export function environmentOf(
 /** Settings that are valid alone but not together. */
 function contradictions(settings: Settings): string[] {
   const problems = contradictionsOfIdentity(settings)
+  if (settings.API_KEYS?.some(({ key }) => key === settings.API_KEY)) {
+    problems.push(
+      'API_KEY must not be one of API_KEYS: it is a read key of its own, and the key of the live page',
+    )
+  }
   return settings.ENVIRONMENT === 'development' ? problems : [...problems, ...productionProblems(settings)]
 }
 

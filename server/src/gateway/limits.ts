@@ -12,6 +12,8 @@ export interface LimitOptions {
   readonly handshakes: Pace
   readonly handshakesPerAddress: Pace
   readonly httpRequestsPerAddress: Pace
+  /** How fast one key may call the HTTP API. */
+  readonly apiRequestsPerKey: Pace
   readonly messages: Pace
   /** How often one connection may request all users. The answer can be a thousand times larger than the request. */
   readonly allUsers: Pace
@@ -25,6 +27,7 @@ export const UNLIMITED: LimitOptions = {
   handshakes: UNPACED,
   handshakesPerAddress: UNPACED,
   httpRequestsPerAddress: UNPACED,
+  apiRequestsPerKey: UNPACED,
   messages: UNPACED,
   allUsers: UNPACED,
 }

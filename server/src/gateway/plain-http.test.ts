@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { LogFields } from '../log.ts'
 import { type Pace, UNPACED } from '../presence/pace.ts'
 import { Refusals } from '../refusals.ts'
-import { MAX_BODY_BYTES, PlainHttp } from './plain-http.ts'
+import { PlainHttp } from './plain-http.ts'
+
+const MAX_BODY_BYTES = 64 * 1_024
 
 /** The requests that reached the listener and were not answered yet. */
 let open: { request: IncomingMessage; response: ServerResponse }[]
@@ -39,11 +41,15 @@ async function serve(requests: Pace = UNPACED): Promise<void> {
     limited: (kind: string) => void logged.push(kind),
     error: (_text: string, fields?: LogFields) => void logged.push(String(fields?.['error'])),
   }
-  const plainHttp = new PlainHttp({ clock, log, refusals, trustProxy, requests }, (request, response) => {
-    reached.push(`${request.url}`)
-    if (request.url === '/bug') throw new Error('planted')
-    open.push({ request, response })
-  })
+  const limits = { isLimited: () => false, maxBodyBytes: () => MAX_BODY_BYTES }
+  const plainHttp = new PlainHttp(
+    { ...limits, clock, log, refusals, trustProxy, requests },
+    (request, response) => {
+      reached.push(`${request.url}`)
+      if (request.url === '/bug') throw new Error('planted')
+      open.push({ request, response })
+    },
+  )
   server = createServer(plainHttp.handle)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { API_ERRORS, type ApiErrorCode } from '@who-is-online/protocol/api-errors'
 import type { Log } from '../log.ts'
 import type { Pace } from '../presence/pace.ts'
 import { PROBLEM_TYPE, problemJson } from '../problem-json.ts'
@@ -18,13 +19,14 @@ export interface PlainHttpOptions {
   readonly trustProxy: TrustProxy | undefined
   /** How fast one address may send requests. */
   readonly requests: Pace
+  /** Whether a request is limited in another way, so that it does not count for its address. */
+  readonly isLimited: (request: IncomingMessage) => boolean
+  /** The longest body of a request, in bytes. */
+  readonly maxBodyBytes: (request: IncomingMessage) => number
 }
 
 /** How many requests of one connection may wait. No browser sends a request before the last one was answered. */
 const MAX_WAITING = 16
-
-/** The longest body of a request, in bytes. No path reads a body. */
-export const MAX_BODY_BYTES = 64 * 1_024
 
 /** The requests of one socket: whether one is being answered, and those that wait. */
 interface Line {
@@ -81,14 +83,15 @@ export class PlainHttp {
       })
     })
     if (this.#isTooFast(request, response)) return
-    if (hasRepeatedHeader(request, response) || hasWrongBody(request, response)) return
+    if (hasRepeatedHeader(request, response)) return
+    if (hasWrongBody(request, response, this.#options.maxBodyBytes(request))) return
     this.#listener(request, response)
   }
 
   #isTooFast(request: IncomingMessage, response: ServerResponse): boolean {
     const { clock, trustProxy, log, refusals } = this.#options
     const from = clientAddress(request, trustProxy)
-    if (!from.own) return false
+    if (!from.own || this.#options.isLimited(request)) return false
     const [address, now] = [countedAs(from.address), clock.steady()]
     const waitMs = this.#rate.waitMs(address, now)
     if (waitMs === 0) {
@@ -100,7 +103,7 @@ export class PlainHttp {
       address: from.address,
     })
     response.setHeader('Retry-After', Math.ceil(waitMs / 1_000))
-    refuse(response, 429, 'too many requests (HTTP_REQUESTS_PER_SECOND_PER_ADDRESS)')
+    refuse(response, 'too_fast', 'too many requests (HTTP_REQUESTS_PER_SECOND_PER_ADDRESS)')
     return true
   }
 
@@ -121,23 +124,24 @@ export class PlainHttp {
 function hasRepeatedHeader({ rawHeaders }: IncomingMessage, response: ServerResponse): boolean {
   const repeated = repeatedHeader(rawHeaders)
   if (repeated === undefined) return false
-  refuse(response, 400, repeated)
+  refuse(response, 'bad_request', repeated)
   return true
 }
 
 /** Refuses a request whose body is too long or has no length. Returns whether it did. */
-function hasWrongBody({ headers }: IncomingMessage, response: ServerResponse): boolean {
+function hasWrongBody({ headers }: IncomingMessage, response: ServerResponse, maxBytes: number): boolean {
   if (headers['transfer-encoding'] !== undefined) {
-    refuse(response, 411, 'a request with a body must have a Content-Length')
+    refuse(response, 'length_required', 'a request with a body must have a Content-Length')
     return true
   }
-  if (Number(headers['content-length'] ?? 0) <= MAX_BODY_BYTES) return false
-  refuse(response, 413, `the body is longer than ${MAX_BODY_BYTES} bytes`)
+  if (Number(headers['content-length'] ?? 0) <= maxBytes) return false
+  refuse(response, 'too_large', `the body is longer than ${maxBytes} bytes`)
   return true
 }
 
 /** Answers with an error, and closes the connection without reading a body. */
-function refuse(response: ServerResponse, status: number, detail: string): void {
+function refuse(response: ServerResponse, code: ApiErrorCode, detail: string): void {
+  const { status } = API_ERRORS[code]
   response.writeHead(status, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' })
-  response.end(problemJson(status, detail))
+  response.end(problemJson(status, detail, { code }))
 }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { RequestHandler } from 'express'
+import type { ApiKey } from '../api-keys.ts'
 import { problem } from './problem.ts'
 
 /** Makes a browser ask its user for a password (RFC 7617). It stores the password under the realm. */
@@ -21,6 +22,29 @@ export function requireKey(key: string): RequestHandler {
       'the API key is required: send it as a Bearer token, or as the password of Basic with any user name',
     )
   }
+}
+
+/** Finds the key of a request. The time that takes reveals nothing about the keys. */
+export class KeyRing {
+  readonly #keys: readonly { readonly key: ApiKey; readonly digest: Buffer }[]
+
+  constructor(keys: readonly ApiKey[]) {
+    this.#keys = keys.map(key => ({ key, digest: digest(key.key) }))
+  }
+
+  /** The key in a header `Authorization: Bearer KEY`; `undefined` for any other header. */
+  find(authorization: string | undefined): ApiKey | undefined {
+    if (!isBearer(authorization)) return undefined
+    const given = digest(givenKey(authorization) ?? '')
+    let found: ApiKey | undefined
+    for (const { key, digest } of this.#keys) if (timingSafeEqual(digest, given)) found = key
+    return found
+  }
+}
+
+/** Whether an Authorization header is of the scheme Bearer. */
+function isBearer(authorization: string | undefined): boolean {
+  return /^bearer /i.test(authorization ?? '')
 }
 
 /** The key in an Authorization header; `undefined` without a key. The scheme is case-insensitive. */

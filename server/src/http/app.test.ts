@@ -55,10 +55,12 @@ async function serve(
       tokens: undefined,
       apiKey,
       isDevelopment: false,
+      isForApi: () => false,
       countHistory: () => HISTORY,
       cluster: isNode ? () => CLUSTER : undefined,
     },
     isOpen,
+    api: (_request, _response, next) => next(),
   })
   const server = createServer(app)
   servers.push(server)

@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import express from 'express'
+import express, { type RequestHandler } from 'express'
 import type { Log } from '../log.ts'
 import { normalTarget } from '../request-target.ts'
 import { type LivePage, type PageSources, servePage } from './live-page.ts'
@@ -17,11 +17,12 @@ export interface AppOptions extends OperationsOptions {
   readonly pageSources: PageSources
   /** Whether user ids are believed, so that clients need no token. */
   readonly isOpen: boolean
+  readonly api: RequestHandler
 }
 
 /** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
 export function createApp(options: AppOptions): RequestListener {
-  const { log, livePage, pageSources, isOpen } = options
+  const { log, livePage, pageSources, isOpen, api } = options
   const app = express()
   const endpoint = isOpen ? '/ws?userId=ID' : '/ws with a token'
   app.disable('etag')
@@ -33,6 +34,7 @@ export function createApp(options: AppOptions): RequestListener {
 
   if (livePage === 'not built') app.use(servePlainPage(isOpen, pageSources.apiKey))
   else if (livePage) app.use(servePage(livePage, pageSources))
+  app.use(api)
   app.use(operations(options))
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { type RequestHandler, type Response, Router } from 'express'
@@ -45,6 +46,8 @@ export interface PageSources {
   readonly apiKey: string | undefined
   /** Whether the page offers to connect as any user, which is only for development. */
   readonly isDevelopment: boolean
+  /** Whether a request has a key of the API, which then answers it. */
+  readonly isForApi: (request: IncomingMessage) => boolean
   /** Returns how many users were online in the last 24 hours. */
   readonly countHistory: () => CountHistoryView
   /** Returns the cluster as this node sees it; `undefined` if this server is not a node of a cluster. */
@@ -88,8 +91,12 @@ function read(path: string): PageFile {
  * an `apiKey`, requests must have it.
  */
 export function servePage({ index, assets }: LivePage, sources: PageSources): RequestHandler {
-  const { tokens, apiKey, isDevelopment, countHistory, cluster } = sources
+  const { tokens, apiKey, isDevelopment, countHistory, cluster, isForApi } = sources
   const router = Router({ strict: true, caseSensitive: true })
+  // The API has the same numbers, for its own keys.
+  router.all(HISTORY_PATH, (request, _response, next) => {
+    next(isForApi(request) ? 'router' : undefined)
+  })
   if (apiKey !== undefined) {
     router.get(['/', '/assets/:name', TOKEN_PATH, HISTORY_PATH, CLUSTER_PATH], requireKey(apiKey))
   }

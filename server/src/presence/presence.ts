@@ -340,6 +340,13 @@ export class Presence {
     for (const user of this.#here.users()) if (user.liveness !== 'none') yield user.userId
   }
 
+  /** The users whom others see as present, and how many connections each has on this node. */
+  *connected(): Generator<{ readonly userId: UserId; readonly connections: number }, undefined> {
+    for (const { userId } of this.#view.visibleUsers()) {
+      yield { userId, connections: this.#here.get(userId)?.liveCount ?? 0 }
+    }
+  }
+
   /** What the log of a cluster is told of a user. */
   present(userId: UserId): PresentUser {
     return this.#here.present(userId)

@@ -1,0 +1,244 @@
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
+import {
+  cursor,
+  epoch,
+  optional,
+  seq,
+  status,
+  statusText,
+  timeWithZone,
+  user,
+  userIdOrNumber,
+} from './fields.ts'
+
+// The calls of the HTTP API. The routes of the server, the OpenAPI document and the tables of the docs are made from
+// this catalogue, so a call that is not here does not exist.
+
+/** One answer of a call, by its HTTP status. */
+export interface Answer {
+  readonly sentence: string
+  /** The JSON body; without it there is no body. */
+  readonly schema?: TSchema
+  readonly example?: unknown
+}
+
+/** One call of the HTTP API. */
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** The path. `{userId}` stands for a user id, percent-encoded. */
+  readonly path: string
+  /** What a key must be allowed to do. */
+  readonly right: 'read' | 'write'
+  readonly sentence: string
+  /** The parameters in the query. All of them are optional. */
+  readonly query?: TObject
+  readonly body?: TObject
+  /** The longest body, in bytes. */
+  readonly maxBodyBytes?: number
+  readonly answers: Readonly<Record<number, Answer>>
+  /** The errors of this call alone; see {@link errorsOf}. */
+  readonly errors: readonly ApiErrorCode[]
+  /** Good input. */
+  readonly example: {
+    readonly params?: Readonly<Record<string, string>>
+    readonly query?: Readonly<Record<string, unknown>>
+    readonly body?: object
+  }
+}
+
+/** The most ids in one `POST /api/v1/users/query`. */
+export const MAX_QUERY_IDS = 10_000
+
+/** The longest body with {@link MAX_QUERY_IDS} ids: 128 bytes each, with quotes and a comma, and some to spare. */
+const MAX_QUERY_BYTES = 2 * 1_024 * 1_024
+
+/** The longest body of all other calls, in bytes. */
+export const MAX_CALL_BYTES = 64 * 1_024
+
+/** How many users a page has where the call does not say, and the most that it may ask for. */
+export const PAGE_LIMIT = 100
+const MAX_PAGE_LIMIT = 1_000
+
+const TIME = '2023-04-25T10:30:00.000Z'
+const LATER = '2035-04-25T12:00:00.000Z'
+const ANN = {
+  userId: 'ann',
+  status: 'busy',
+  lastSeen: TIME,
+  username: 'Ann',
+  text: 'in a call',
+  expiresAt: LATER,
+} as const
+const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
+
+/** Where a list stands in the sequence of changes: it has all changes up to `seq`, and may have later ones. */
+const place = { epoch, seq }
+
+const count = Type.Integer({ minimum: 0, description: 'a whole number from 0' })
+
+/** All calls, by their names, with their exact types. */
+const exact = {
+  getUser: {
+    method: 'GET',
+    path: '/api/v1/users/{userId}',
+    right: 'read',
+    sentence: 'One user as others see them. An unknown user is offline',
+    answers: { 200: { sentence: 'The user', schema: user, example: ANN } },
+    errors: [],
+    example: { params: { userId: 'ann' } },
+  },
+  queryUsers: {
+    method: 'POST',
+    path: '/api/v1/users/query',
+    right: 'read',
+    sentence: `Up to ${MAX_QUERY_IDS} users as others see them, in the order of the ids. Each 1,000 ids count as one more request`,
+    body: Type.Object({
+      userIds: Type.Array(userIdOrNumber, {
+        maxItems: MAX_QUERY_IDS,
+        description: `a list of at most ${MAX_QUERY_IDS} user ids`,
+      }),
+    }),
+    maxBodyBytes: MAX_QUERY_BYTES,
+    answers: {
+      200: {
+        sentence: 'The users',
+        schema: Type.Object({ ...place, users: Type.Array(user) }),
+        example: { epoch: '8pz4kq2', seq: 41, users: [ANN, BOB] },
+      },
+    },
+    errors: [],
+    example: { body: { userIds: ['ann', 'bob'] } },
+  },
+  listUsers: {
+    method: 'GET',
+    path: '/api/v1/users',
+    right: 'read',
+    sentence:
+      'A page of all known users, in an order that does not change. A page may be short, or empty: the last one has no `cursor`',
+    query: Type.Object({
+      status: Type.Optional(status),
+      limit: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: MAX_PAGE_LIMIT,
+          default: PAGE_LIMIT,
+          description: `a whole number from 1 to ${MAX_PAGE_LIMIT}`,
+        }),
+      ),
+      cursor: Type.Optional(cursor),
+    }),
+    answers: {
+      200: {
+        sentence: 'A page',
+        schema: Type.Object({ ...place, users: Type.Array(user), cursor: Type.Optional(cursor) }),
+        example: { epoch: '8pz4kq2', seq: 41, users: [ANN], cursor: '1f.ann' },
+      },
+    },
+    errors: ['bad_cursor'],
+    example: { query: { status: 'busy', limit: 100 } },
+  },
+  getCount: {
+    method: 'GET',
+    path: '/api/v1/count',
+    right: 'read',
+    sentence:
+      'How many users are online (not offline), how many connections they have (up to a second old), and how many users are known',
+    answers: {
+      200: {
+        sentence: 'The numbers',
+        schema: Type.Object({ online: count, connections: count, known: count }),
+        example: { online: 2, connections: 3, known: 10 },
+      },
+    },
+    errors: [],
+    example: {},
+  },
+  getCountHistory: {
+    method: 'GET',
+    path: '/api/v1/count/history',
+    right: 'read',
+    sentence:
+      'How many users were online at each minute of the last 24 hours, oldest first, since the start of this process. `until` is the time of the last number, in ms since the epoch; a number is null if the process was suspended',
+    answers: {
+      200: {
+        sentence: 'The numbers',
+        schema: Type.Object({
+          stepMs: count,
+          until: Type.Integer({ description: 'ms since the epoch' }),
+          online: Type.Array(Type.Union([count, Type.Null()])),
+        }),
+        example: { stepMs: 60_000, until: 1_682_418_600_000, online: [1, null, 2] },
+      },
+    },
+    errors: [],
+    example: {},
+  },
+  setStatus: {
+    method: 'PUT',
+    path: '/api/v1/users/{userId}/status',
+    right: 'write',
+    sentence:
+      'Set the status of a user who has a session, as a client of the user does. Others may see it later: the visible changes of a user are limited',
+    body: Type.Object({
+      status,
+      text: optional(statusText),
+      expiresAt: optional(timeWithZone),
+    }),
+    answers: {
+      200: { sentence: 'The user as others see them now', schema: user, example: ANN },
+      202: {
+        sentence: 'The status is set, but another node did not confirm it within 2 s',
+        schema: user,
+        example: ANN,
+      },
+    },
+    errors: ['no_session'],
+    example: { params: { userId: 'ann' }, body: { status: 'busy', text: 'in a call', expiresAt: LATER } },
+  },
+  endSessions: {
+    method: 'DELETE',
+    path: '/api/v1/users/{userId}/sessions',
+    right: 'write',
+    sentence:
+      'End all sessions of a user and close the connections with 4403. It is not a ban: the user may come back',
+    answers: {
+      204: { sentence: 'The sessions have ended, or there was none' },
+      202: { sentence: 'The sessions have ended here, but another node did not confirm it within 2 s' },
+    },
+    errors: [],
+    example: { params: { userId: 'ann' } },
+  },
+} as const satisfies Readonly<Record<string, Call>>
+
+export type CallName = keyof typeof exact
+
+/** All calls, by their names. */
+export const calls: Readonly<Record<CallName, Call>> = exact
+
+/** All errors that a call can have. */
+export function errorsOf({ right, body, errors }: Call): readonly ApiErrorCode[] {
+  return [
+    ...COMMON_ERRORS,
+    ...(right === 'write' ? (['not_allowed'] as const) : []),
+    ...(body ? BODY_ERRORS : []),
+    ...errors,
+  ]
+}
+
+/** The parameters in a path such as `/users/{userId}`. */
+type ParamsOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? { readonly [Key in Name]: string } & ParamsOf<Rest>
+  : unknown
+
+/** The fields as code uses them: an optional field may be `undefined`, but never `null`, which is removed. */
+type Fields<Entry, Part extends string> = Entry extends {
+  readonly [Key in Part]: infer Schema extends TObject
+}
+  ? { readonly [Key in keyof Static<Schema>]: Exclude<Static<Schema>[Key], null> }
+  : unknown
+
+/** What a call is given, after it was checked: its parameters and the fields of its body in one object. */
+export type InputOf<Name extends CallName> = ParamsOf<(typeof exact)[Name]['path']> &
+  Fields<(typeof exact)[Name], 'query'> &
+  Fields<(typeof exact)[Name], 'body'>

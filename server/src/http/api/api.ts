@@ -1,0 +1,137 @@
+import type { IncomingMessage } from 'node:http'
+import { MAX_CALL_BYTES } from '@who-is-online/protocol/api'
+import type { Unknowns } from '@who-is-online/protocol/check-fields'
+import { type Checked, decodeBody, decodeParameters } from '@who-is-online/protocol/decode-call'
+import type { Request, RequestHandler, Response } from 'express'
+import type { Log } from '../../log.ts'
+import type { Refusals } from '../../refusals.ts'
+import { normalTarget } from '../../request-target.ts'
+import { stackOf } from '../../stack-of.ts'
+import type { Health } from '../health.ts'
+import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
+import { readBody } from './body.ts'
+import { type ApiSources, type CallHandlers, createCalls } from './calls.ts'
+import { ApiFailure } from './failure.ts'
+import { API_PATH, callOf, callsAt, type Match } from './routes.ts'
+
+/** Options of {@link createApi}. */
+export interface ApiOptions extends Omit<AccessOptions, 'clock'>, ApiSources {
+  readonly log: Pick<Log, 'info' | 'error' | 'limited'>
+  readonly refusals: Pick<Refusals, 'count'>
+  readonly health: Pick<Health, 'stopping' | 'cluster'>
+}
+
+/** In how many seconds to try again while the server stops or starts. */
+const RETRY_S = 1
+
+/** The HTTP API. */
+export interface Api {
+  readonly handler: RequestHandler
+  /** Whether the limit of a key counts a request. */
+  readonly hasKey: (request: IncomingMessage) => boolean
+  /** The longest body that a request may have, in bytes, whatever its path. */
+  readonly maxBodyBytes: (request: IncomingMessage) => number
+}
+
+/** Creates the HTTP API: the calls of the catalogue, and 404 for all other paths that begin as theirs. */
+export function createApi(options: ApiOptions): Api {
+  const { log, refusals, health } = options
+  const access = new ApiAccess(options)
+  const handlers = createCalls(options)
+
+  async function answer(request: Request, response: Response): Promise<void> {
+    const { pathname, search } = partsOf(request.url)
+    const at = callsAt(pathname)
+    if (at.length === 0) {
+      throw new ApiFailure('not_found', 'there is no such call: /openapi.json describes all of them')
+    }
+    const match = callOf(request.method, pathname)
+    if (!match) return refuseMethod(request, response, at)
+    const caller = access.callerOf(request)
+    limit(caller)
+    if (match.call.right === 'write' && caller.right !== 'write') {
+      throw new ApiFailure('not_allowed', `the key ${JSON.stringify(caller.name)} may only read`)
+    }
+    if (health.stopping || health.cluster?.state === 'loading') {
+      throw new ApiFailure('unavailable', 'the server is starting or stopping: try again', {
+        retryAfterS: RETRY_S,
+      })
+    }
+    const { name, call } = match
+    const params = valuesOf(decodeParameters(name, match.params, search))
+    const body = call.body && (await readBody(request, call))
+    if (call.body && !body) return // the client went away
+    const input = body ? { ...params, ...valuesOf(decodeBody(name, body)) } : params
+    const countMore = (requests: number): void => access.countMore(caller, requests)
+    // The input was checked against the schemas from which this type is made.
+    const handle = handlers[name] as CallHandlers[keyof CallHandlers] as (
+      input: unknown,
+      context: object,
+    ) => ReturnType<CallHandlers['queryUsers']>
+    const { status, json } = await handle(input, { caller, countMore })
+    if (json === undefined) response.status(status).end()
+    else response.status(status).type('json').send(Buffer.from(json))
+  }
+
+  function limit(caller: ApiCaller): void {
+    const waitMs = access.waitMs(caller)
+    if (waitMs === 0) return
+    refusals.count('API_REQUESTS_PER_SECOND')
+    log.limited('api', 'an API request was refused by API_REQUESTS_PER_SECOND', { key: caller.name })
+    throw new ApiFailure('too_fast', 'too many requests (API_REQUESTS_PER_SECOND)', {
+      retryAfterS: Math.ceil(waitMs / 1_000),
+    })
+  }
+
+  function failed(error: unknown, request: Request, response: Response): void {
+    if (!(error instanceof ApiFailure)) {
+      log.error('an HTTP request failed', { path: request.path, error: stackOf(error) })
+      if (response.headersSent) return void response.destroy()
+      return new ApiFailure('internal', 'internal error: see the log of the server').send(response)
+    }
+    if (error.code === 'bad_key') {
+      refusals.count('API_KEYS')
+      log.limited('api', 'an API request was refused because of its key', {
+        address: request.socket.remoteAddress,
+      })
+    }
+    // Nothing more is read of a body that is not wanted.
+    if (!request.complete) response.set('Connection', 'close')
+    error.send(response)
+  }
+
+  return {
+    hasKey: request => normalTarget(request.url ?? '').startsWith(API_PATH) && access.hasKey(request),
+    maxBodyBytes({ method = '', url = '' }) {
+      const { pathname } = partsOf(normalTarget(url))
+      return callOf(method, pathname)?.call.maxBodyBytes ?? MAX_CALL_BYTES
+    },
+    handler(request, response, next) {
+      if (!request.url.startsWith(API_PATH)) return next()
+      response.set('Cache-Control', 'no-store')
+      answer(request, response).catch((error: unknown) => failed(error, request, response))
+    },
+  }
+}
+
+/** Answers OPTIONS with 204 and other methods with 405, both with `Allow`. There are no CORS headers. */
+function refuseMethod(request: Request, response: Response, at: readonly Match[]): void {
+  const methods = at.flatMap(({ call: { method } }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+  const allow = [...methods, 'OPTIONS'].join(', ')
+  response.set('Allow', allow)
+  if (request.method === 'OPTIONS') return void response.status(204).end()
+  throw new ApiFailure('method_not_allowed', `this path allows ${allow}, not ${request.method}`)
+}
+
+function valuesOf(checked: Checked): Unknowns {
+  if ('values' in checked) return checked.values
+  const { field, text } = checked.wrong
+  throw new ApiFailure('bad_request', text, { field })
+}
+
+function partsOf(target: string): { readonly pathname: string; readonly search: string } {
+  const at = target.indexOf('?')
+  return at < 0
+    ? { pathname: target, search: '' }
+    : { pathname: target.slice(0, at), search: target.slice(at + 1) }
+}

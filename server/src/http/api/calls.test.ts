@@ -1,0 +1,152 @@
+import { connect } from 'node:net'
+import { TestClient } from '@who-is-online/testing/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { KEYS, startApi } from './testing/api-server.ts'
+
+// What the calls do, on a real server. api.test.ts has their forms.
+
+const LONG_ID = 'é'.repeat(64)
+const stored = [...Array.from({ length: 2_500 }, (_, index) => `user-${index}`), LONG_ID].map(userId => ({
+  userId,
+  session: 'none' as const,
+  status: 'online' as const,
+  lastSeen: Date.UTC(2026, 0, 1),
+}))
+
+let api: Awaited<ReturnType<typeof startApi>>
+
+beforeAll(async () => {
+  api = await startApi({ API_REQUESTS_PER_SECOND: '100000' }, stored)
+})
+afterAll(() => api.stop())
+
+interface List {
+  readonly epoch: string
+  readonly seq: number
+  readonly users: { readonly userId: string; readonly status: string }[]
+  readonly cursor?: string
+}
+
+const read = async (path: string) => (await api.ask(path, { key: 'read' })).json
+const query = async (userIds: unknown[]) =>
+  (await api.ask('/api/v1/users/query', { method: 'POST', key: 'read', body: { userIds } })).json as List
+const setStatus = (userId: string, body: object) =>
+  api.ask(`/api/v1/users/${userId}/status`, { method: 'PUT', key: 'write', body })
+
+test('[E2] a user is as others see them, and an unknown one is offline', async () => {
+  const ann = await TestClient.as(api, 'ann')
+  expect(await read('/api/v1/users/ann')).toEqual({
+    userId: 'ann',
+    status: 'online',
+    lastSeen: expect.stringMatching(/Z$/),
+  })
+  const unknown = { userId: 'A/b ü', status: 'offline', lastSeen: null }
+  expect(await read('/api/v1/users/A%2Fb%20%C3%BC')).toEqual(unknown)
+  expect((await query(['A/b ü', 7, 'ann'])).users.map(({ userId }) => userId)).toEqual(['A/b ü', '7', 'ann'])
+  expect(await read('/api/v1/users/query')).toMatchObject({ userId: 'query', status: 'offline' })
+  await ann.leave()
+})
+
+test('[E3] a hidden user is offline in every call, and in no number', async () => {
+  const bob = await TestClient.v2(api, 'bob', { status: 'offline' })
+  const eve = await TestClient.v2(api, 'eve')
+  const seen = async () => ({
+    one: ((await read('/api/v1/users/bob')) as { status: string }).status,
+    some: (await query(['bob'])).users[0]?.status,
+    busy: ((await read('/api/v1/users?status=online&limit=1000')) as List).users.map(({ userId }) => userId),
+  })
+  expect(await seen()).toEqual({ one: 'offline', some: 'offline', busy: ['eve'] })
+  const count = await read('/api/v1/count')
+  expect(count).toMatchObject({ online: 1, connections: 1, known: expect.any(Number) })
+  // The negative control: the same user, shown.
+  expect((await setStatus('bob', { status: 'online' })).status).toBe(200)
+  expect(await seen()).toMatchObject({ one: 'online', some: 'online' })
+  expect(await read('/api/v1/count')).toMatchObject({ online: 2 })
+  await Promise.all([bob.leave(), eve.leave()])
+})
+
+test('[E5] pages have each user once, and a cursor has at most 200 bytes', async () => {
+  const found: string[] = []
+  let cursor: string | undefined = ''
+  while (cursor !== undefined) {
+    const from: string = cursor && `&cursor=${encodeURIComponent(cursor)}`
+    const page = (await read(`/api/v1/users?limit=500${from}`)) as List
+    found.push(...page.users.map(({ userId }) => userId))
+    cursor = page.cursor
+    expect(Buffer.byteLength(cursor ?? '')).toBeLessThanOrEqual(200)
+  }
+  const listed = new Set(found)
+  expect(listed.size).toBe(found.length)
+  expect(stored.filter(({ userId }) => !listed.has(userId))).toEqual([])
+  expect(((await read('/api/v1/users')) as List).users).toHaveLength(100)
+  const wrong = await api.ask('/api/v1/users?cursor=zzz.x', { key: 'read' })
+  expect([wrong.status, wrong.json]).toEqual([
+    400,
+    expect.objectContaining({ code: 'bad_cursor', field: 'cursor' }),
+  ])
+})
+
+test('[E5] lists have their place in the changes', async () => {
+  const client = await TestClient.open(`${api.url}?userId=place`, { protocols: ['who-is-online.v2'] })
+  const { epoch } = await client.next('welcome')
+  const [list, some] = [(await read('/api/v1/users')) as List, await query(['place'])]
+  expect([list.epoch, some.epoch]).toEqual([epoch, epoch])
+  await client.leave()
+  await expect.poll(async () => (await query(['place'])).seq).toBeGreaterThan(some.seq)
+})
+
+test('[E6] a status acts as from a client: watchers and all connections of the user are told', async () => {
+  const ann = await TestClient.v2(api, 'ann')
+  const watcher = await TestClient.v2(api, 'watcher')
+  watcher.send({ type: 'subscribe', userIds: ['ann'] })
+  await watcher.next('presence_state')
+  const expiresAt = '2035-01-01T00:00:00.000Z'
+  const { status, json } = await setStatus('ann', { status: 'busy', text: 'in a call', expiresAt })
+  const shown = { userId: 'ann', status: 'busy', text: 'in a call', expiresAt }
+  expect([status, json]).toEqual([200, expect.objectContaining(shown)])
+  expect(await ann.next('status_updated')).toMatchObject({ status: 'busy', text: 'in a call', expiresAt })
+  expect(await watcher.next('presence_diff')).toMatchObject({ users: [shown] })
+  const past = await setStatus('ann', { status: 'busy', expiresAt: '2001-01-01T00:00:00Z' })
+  expect(past.json).toMatchObject({ code: 'bad_request', field: 'expiresAt' })
+  const absent = await setStatus('user-1', { status: 'busy', expiresAt })
+  expect([absent.status, absent.json]).toEqual([409, expect.objectContaining({ code: 'no_session' })])
+  expect(await read('/api/v1/users/user-1')).toMatchObject({ status: 'offline' })
+  await Promise.all([ann.leave(), watcher.leave()])
+})
+
+test('[E7 E8] ended sessions close the connections; each write is logged with the name of the key', async () => {
+  const [one, two] = [await TestClient.v2(api, 'kim'), await TestClient.as(api, 'kim')]
+  const end = () => api.ask('/api/v1/users/kim/sessions', { method: 'DELETE', key: 'write' })
+  const { status, text } = await end()
+  expect([status, text]).toEqual([204, ''])
+  expect((await Promise.all([one.closed, two.closed])).map(({ code }) => code)).toEqual([4403, 4403])
+  expect(await read('/api/v1/users/kim')).toMatchObject({ status: 'offline' })
+  expect((await end()).status).toBe(204)
+  await api.ask('/api/v1/users/kim', { headers: { authorization: 'Bearer wrong-key' } })
+  expect(api.lines).toContainEqual({
+    text: 'a key of the API ended the sessions of a user',
+    fields: { key: 'writer', userId: 'kim' },
+  })
+  expect(api.lines.map(({ text }) => text)).toContain('an API request was refused because of its key')
+  const metrics = (await api.ask('/metrics')).text
+  expect(metrics).toMatch(/wio_refused_total\{limit="API_KEYS"\} [1-9]/)
+  for (const key of [...Object.values(KEYS), 'wrong-key'])
+    expect(JSON.stringify(api.lines) + metrics).not.toContain(key)
+})
+
+test('[E4] one pipelined connection does not hold up the others', async () => {
+  const body = JSON.stringify({ userIds: stored.map(({ userId }) => userId) })
+  const head = `POST /api/v1/users/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${KEYS.read}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+  const socket = connect(api.port, '127.0.0.1')
+  let answers = 0
+  socket.on('data', data => {
+    answers += data.toString().split('HTTP/1.1 200').length - 1
+  })
+  const ascii = body.replace(LONG_ID, 'e'.repeat(128))
+  socket.write((head + ascii).repeat(16).replaceAll(`${body.length}\r`, `${ascii.length}\r`))
+  await expect.poll(() => answers, { interval: 1 }).toBeGreaterThan(0)
+  expect(await read('/api/v1/users/user-1')).toMatchObject({ userId: 'user-1' })
+  expect(answers).toBeLessThan(16)
+  await expect.poll(() => answers).toBe(16)
+  socket.destroy()
+})

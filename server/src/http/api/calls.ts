@@ -1,0 +1,134 @@
+import { type CallName, type InputOf, PAGE_LIMIT } from '@who-is-online/protocol/api'
+import type { Status, UserId } from '@who-is-online/protocol/words'
+import type { ChangeFeed } from '../../changes/feed.ts'
+import type { CountHistoryView } from '../../count-history.ts'
+import { Slices } from '../../fanout/slices.ts'
+import type { Log } from '../../log.ts'
+import { cursorOf, placeOf } from '../../presence/page-cursor.ts'
+import type { Presence } from '../../presence/presence.ts'
+import type { Clock } from '../../time/clock.ts'
+import type { Tracker } from '../../tracker.ts'
+import { userItem, userList } from '../../user-json.ts'
+import type { ApiCaller } from './access.ts'
+import { ConnectionCount } from './connection-count.ts'
+import { ApiFailure } from './failure.ts'
+import { inSlices } from './in-slices.ts'
+
+/** Where the calls read and write. */
+export interface ApiSources {
+  readonly presence: Pick<
+    Presence,
+    'see' | 'page' | 'onlineCount' | 'knownCount' | 'hasSession' | 'choiceTime' | 'connected'
+  >
+  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'>
+  readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
+  readonly clock: Pick<Clock, 'now' | 'steady'>
+  readonly log: Pick<Log, 'info'>
+  readonly countHistory: () => CountHistoryView
+  /** How many connections a user has on the other nodes of the cluster. */
+  readonly connectionsElsewhere: (userId: UserId) => number
+}
+
+/** What a call answers: a status, and the JSON body if it has one. */
+export interface CallAnswer {
+  readonly status: number
+  readonly json?: string
+}
+
+/** Who calls, and what that costs. */
+export interface CallContext {
+  readonly caller: ApiCaller
+  /** Counts this request as some more. */
+  readonly countMore: (requests: number) => void
+}
+
+/** What each call of the catalogue does. @throws ApiFailure */
+export type CallHandlers = {
+  readonly [Name in CallName]: (
+    input: InputOf<Name>,
+    context: CallContext,
+  ) => CallAnswer | Promise<CallAnswer>
+}
+
+/** How many users are encoded in one piece: less than a millisecond of work. */
+const USERS_PER_PIECE = 500
+
+/** For each group of this many users in a query, it counts as one more request. */
+const USERS_PER_REQUEST = 1_000
+
+/** How long a write waits until the other nodes know, in ms. */
+const CONFIRM_MS = 2_000
+
+/** The calls, on the presence of this server. */
+export function createCalls(sources: ApiSources): CallHandlers {
+  const { presence, tracker, feed, clock, log, countHistory } = sources
+  const slices = new Slices()
+  const connections = new ConnectionCount(sources, slices)
+  // Read before the users: a reader that follows the changes from here misses no change.
+  const place = () => `"epoch":${JSON.stringify(feed.epoch)},"seq":${feed.seq}`
+  const userOf = (userId: UserId) => userItem(presence.see(userId))
+  return {
+    getUser: ({ userId }) => ({ status: 200, json: userOf(userId) }),
+
+    async queryUsers({ userIds }, { countMore }) {
+      countMore(Math.floor(userIds.length / USERS_PER_REQUEST))
+      const start = place()
+      const pieces: string[] = []
+      await inSlices(slices, userIds.length, USERS_PER_PIECE, (from, to) => {
+        pieces.push(userIds.slice(from, to).map(userOf).join(','))
+      })
+      return { status: 200, json: `{${start},"users":[${pieces.join(',')}]}` }
+    },
+
+    listUsers({ status, limit = PAGE_LIMIT, cursor }) {
+      const from = cursor === undefined ? undefined : placeOf(cursor)
+      if (cursor !== undefined && !from) {
+        throw new ApiFailure('bad_cursor', 'unknown "cursor": start again without one', { field: 'cursor' })
+      }
+      const { users, next } = presence.page(from, limit, status)
+      const end = next ? `,"cursor":${JSON.stringify(cursorOf(next))}` : ''
+      return { status: 200, json: `{${place()},"users":${userList(users).text}${end}}` }
+    },
+
+    async getCount() {
+      const { onlineCount: online, knownCount: known } = presence
+      return { status: 200, json: JSON.stringify({ online, connections: await connections.get(), known }) }
+    },
+
+    getCountHistory: () => ({ status: 200, json: JSON.stringify(countHistory()) }),
+
+    async setStatus({ userId, status, text, expiresAt }, { caller }) {
+      const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)
+      if (until !== undefined && until <= presence.choiceTime(clock.now())) {
+        throw new ApiFailure('bad_request', '"expiresAt" must be in the future', { field: 'expiresAt' })
+      }
+      if (!presence.hasSession(userId)) {
+        throw new ApiFailure('no_session', 'the user has no session on this server: nothing was set')
+      }
+      const choice = { status: status as Status, text: text || undefined, expiresAt: until }
+      // No session has this id, so all connections of the user are told.
+      const { placed } = tracker.setStatus({ userId, sessionId: '' }, choice)
+      log.info('a key of the API set the status of a user', { key: caller.name, userId, status })
+      const isPlaced = await within(placed)
+      return { status: isPlaced ? 200 : 202, json: userOf(userId) }
+    },
+
+    async endSessions({ userId }, { caller }) {
+      const ended = tracker.endSessions(userId)
+      log.info('a key of the API ended the sessions of a user', { key: caller.name, userId })
+      return { status: (await within(ended)) ? 204 : 202 }
+    },
+  }
+}
+
+/** Whether all nodes confirm within `CONFIRM_MS`. `undefined` if they have. */
+function within(confirmed: Promise<void> | undefined): true | Promise<boolean> {
+  if (!confirmed) return true
+  return new Promise(resolve => {
+    const timer = setTimeout(() => resolve(false), CONFIRM_MS)
+    void confirmed.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
+}
