@@ -1,7 +1,9 @@
 // Writes the documentation that is generated from the protocol's catalogue and from the settings table.
 // With --check it writes nothing, and fails if a file is not up to date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { apiErrorTable, callTable } from '@who-is-online/protocol/api-tables'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
+import { openApi } from '@who-is-online/protocol/openapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
 import { settingGroups } from '../server/src/setting.ts'
 import { allSettings } from '../server/src/settings-table.ts'
@@ -81,7 +83,7 @@ It prints all wrong settings, and for each unknown name the setting that was pro
 \`node server/dist/main.js --print-config\` shows the value of each setting and where it comes from, without secrets.
 
 A setting whose name ends with \`_MS\` is in milliseconds.
-A secret can be in a file instead: \`AUTH_SECRET_FILE\` and \`API_KEY_FILE\` name files whose content is the value.`,
+A secret can be in a file instead: \`AUTH_SECRET_FILE\`, \`API_KEY_FILE\` and \`API_KEYS_FILE\` name files whose content is the value.`,
     '## Recommended for production',
     `\`\`\`sh\n${PRODUCTION}\n\`\`\``,
     `Begin with the defaults of all other settings.
@@ -128,8 +130,12 @@ function cell(text: string): string {
 
 /** The text of a file with the part between its two markers replaced. */
 function between(path: string, name: string, text: string): string {
+  return betweenIn(path, readFileSync(path, 'utf8'), name, text)
+}
+
+/** The same for a text that was read. */
+function betweenIn(path: string, file: string, name: string, text: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
-  const file = readFileSync(path, 'utf8')
   const from = file.indexOf(begin)
   const to = file.indexOf(end)
   if (from < 0 || to < from) throw new Error(`${path} lacks ${begin} … ${end}`)
@@ -148,6 +154,8 @@ const files: Record<string, string> = {
   '.env.example': envExample(),
   'docs/settings.md': settingsPage(),
   'docs/asyncapi.json': `${JSON.stringify(asyncApi(version), null, 2)}\n`,
+  'docs/openapi.json': `${JSON.stringify(openApi(version), null, 2)}\n`,
+  'docs/http-api.md': apiPage(),
   'docs/protocol-v1.md': between('docs/protocol-v1.md', 'messages', messageTables('v1')),
   'server/src/version.ts': versionModule(),
   'server/src/cluster/append-script.ts': scriptModule(),
@@ -155,6 +163,12 @@ const files: Record<string, string> = {
   'client/src/protocol.ts': clientProtocol(),
   'client/src/close-codes.ts': clientCloseCodes(),
   'docs/protocol-v2.md': between('docs/protocol-v2.md', 'messages', v2Tables.join('\n\n')),
+}
+
+function apiPage(): string {
+  const path = 'docs/http-api.md'
+  const calls = between(path, 'calls', callTable())
+  return betweenIn(path, calls, 'errors', apiErrorTable())
 }
 
 /** A module instead of package.json, which is in another directory once the package is built. */

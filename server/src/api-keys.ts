@@ -1,4 +1,4 @@
-import type { Values } from './setting-values.ts'
+import { itemsOf, type Values } from './setting-values.ts'
 
 /** What the holder of a key may do. `write` includes `read`. */
 export type KeyRight = 'read' | 'write'
@@ -22,8 +22,8 @@ export const apiKeys: Values<readonly ApiKey[]> = {
   allowed: 'a list of `NAME:read:KEY` or `NAME:write:KEY`, separated by commas',
   parse(value) {
     const keys: ApiKey[] = []
-    for (const [index, item] of value.split(',').entries()) {
-      const [, name, right, key] = ENTRY.exec(item.trim()) ?? []
+    for (const [index, item] of itemsOf(value).entries()) {
+      const [, name, right, key] = ENTRY.exec(item) ?? []
       if (name === undefined || key === undefined) throw new Error(`${EXPECTED}. Entry ${index + 1} is not`)
       if (keys.some(other => other.name === name || other.key === key)) {
         throw new Error(
@@ -32,6 +32,7 @@ export const apiKeys: Values<readonly ApiKey[]> = {
       }
       keys.push({ name, right: right as KeyRight, key })
     }
+    if (keys.length === 0) throw new Error(EXPECTED)
     return keys
   },
 }

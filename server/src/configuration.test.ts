@@ -162,11 +162,11 @@ describe('[S8] a refusal lists everything that may explain it', () => {
   test('the same are warnings if the start continues; values are never printed', () => {
     const { warnings } = start({
       environment: { ...OPEN, environment: 'SECRET' },
-      file: 'API_KEYS=SECRET\nSECRET\n"SECRET\n',
+      file: 'API_KYE=SECRET\nSECRET\n"SECRET\n',
     })
     expect(warnings).toEqual([
       '.env: lines 2, 3 are not NAME=value, and ignored',
-      '.env: API_KEYS is unknown; did you mean API_KEY?',
+      '.env: API_KYE is unknown; did you mean API_KEY?',
       'environment: environment is unknown; did you mean ENVIRONMENT?',
     ])
   })

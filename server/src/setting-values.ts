@@ -241,7 +241,8 @@ function tokenOf(what: string): (value: string) => string {
   }
 }
 
-function itemsOf(value: string): string[] {
+/** The items of a list that is separated by commas, without white space around them. */
+export function itemsOf(value: string): string[] {
   return value
     .split(',')
     .map(item => item.trim())

@@ -167,6 +167,36 @@ test('[S6] outer white space of a key does not count', () => {
   expect(readSettings({ ENVIRONMENT: 'development', API_KEY: ` ${KEY}\n` }).API_KEY).toBe(KEY)
 })
 
+test('[S6] the keys of the API have names and rights, and an error says which entry is wrong without printing it', () => {
+  const read = (API_KEYS: string, more = {}) => problems({ ENVIRONMENT: 'development', API_KEYS, ...more })
+  const other = KEY.toUpperCase().replaceAll('/', ':')
+  expect(
+    readSettings({ ENVIRONMENT: 'development', API_KEYS: `a:read:${KEY},\n b-2:write:${other}\n` }).API_KEYS,
+  ).toEqual([
+    { name: 'a', right: 'read', key: KEY },
+    { name: 'b-2', right: 'write', key: other },
+  ])
+  for (const wrong of [
+    KEY,
+    `a:${KEY}`,
+    `a:admin:${KEY}`,
+    `:read:${KEY}`,
+    'a:read:short',
+    `a b:read:${KEY}`,
+  ]) {
+    expect(read(`x:read:${other},${wrong}`), wrong).toEqual([
+      expect.stringMatching(/^API_KEYS must be a list of NAME:read:KEY or NAME:write:KEY, .*Entry 2 is not$/),
+    ])
+  }
+  for (const repeated of [`x:read:${KEY}`, `y:write:${other}`])
+    expect(read(`x:read:${other},${repeated}`)).toEqual([
+      expect.stringMatching(/Entry 2 repeats an earlier one$/),
+    ])
+  expect(read(`x:read:${KEY}`, { API_KEY: KEY })).toEqual([
+    expect.stringMatching(/^API_KEY must not be one of API_KEYS/),
+  ])
+})
+
 test('[S4] --help describes every setting', () => {
   const text = help().replaceAll(/\s+/g, ' ')
   for (const [name, { meaning, whenToChange }] of allSettings) {

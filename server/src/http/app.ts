@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import { openApi } from '@who-is-online/protocol/openapi'
 import express, { type RequestHandler } from 'express'
 import type { Log } from '../log.ts'
 import { normalTarget } from '../request-target.ts'
@@ -20,7 +21,7 @@ export interface AppOptions extends OperationsOptions {
   readonly api: RequestHandler
 }
 
-/** Creates the handler for plain HTTP: the live page, health checks, metrics and the AsyncAPI document. */
+/** Creates the handler for plain HTTP: the live page, health checks, metrics, the HTTP API, and their descriptions. */
 export function createApp(options: AppOptions): RequestListener {
   const { log, livePage, pageSources, isOpen, api } = options
   const app = express()
@@ -35,6 +36,10 @@ export function createApp(options: AppOptions): RequestListener {
   if (livePage === 'not built') app.use(servePlainPage(isOpen, pageSources.apiKey))
   else if (livePage) app.use(servePage(livePage, pageSources))
   app.use(api)
+  const document = Buffer.from(JSON.stringify(openApi(options.version)))
+  readOnly(app, '/openapi.json', (_request, response) => {
+    response.type('json').send(document)
+  })
   app.use(operations(options))
   readOnly(app, '/ws', (_request, response) => {
     response.set('Upgrade', 'websocket')

@@ -1,5 +1,6 @@
 import { type Call, calls, errorsOf } from '@who-is-online/protocol/api'
 import { API_ERRORS, problemSchema } from '@who-is-online/protocol/api-errors'
+import { openApi } from '@who-is-online/protocol/openapi'
 import { TestClient } from '@who-is-online/testing/client'
 import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -123,7 +124,17 @@ describe.each(entries)('[E2] %s', (_name, call) => {
   }
 })
 
-test('[E2] a path without a call is a problem, and so is a bug', async () => {
+test('[E2] /openapi.json describes the calls, and needs no key', async () => {
+  const { status, json, headers } = await api.ask('/openapi.json')
+  expect([status, headers['content-type']]).toEqual([200, 'application/json; charset=utf-8'])
+  expect(json).toEqual(JSON.parse(JSON.stringify(openApi('0'))))
+  const described = Object.entries((json as { paths: Record<string, object> }).paths).flatMap(
+    ([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+  )
+  expect(described.toSorted()).toEqual(entries.map(([, { method, path }]) => `${method} ${path}`).toSorted())
+})
+
+test('[E2] a path without a call is a problem', async () => {
   const { status, json } = await api.ask('/api/v1/nothing')
   expect([status, json]).toEqual([404, expect.objectContaining({ code: 'not_found' })])
 })

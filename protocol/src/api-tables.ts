@@ -1,0 +1,38 @@
+import { type Call, calls, errorsOf } from './api.ts'
+import { API_ERRORS } from './api-errors.ts'
+import { code, spaced, table } from './tables.ts'
+
+/** A Markdown table of all calls of the HTTP API. */
+export function callTable(): string {
+  return table(
+    ['Call', 'Key', 'What it does', 'Answer'],
+    Object.values(calls).map(call => [code(targetOf(call)), call.right, call.sentence, answersOf(call)]),
+  )
+}
+
+/** A Markdown table of the errors of the HTTP API. */
+export function apiErrorTable(): string {
+  return table(
+    ['Status', 'Code', 'Meaning'],
+    Object.entries(API_ERRORS).map(([name, { status, meaning }]) => [String(status), code(name), meaning]),
+  )
+}
+
+/** A call with the names of its parameters and fields, such as `GET /users?status=&limit=`. */
+function targetOf({ method, path, query, body }: Call): string {
+  const parameters = Object.keys(query?.properties ?? {}).map(name => `${name}=`)
+  const fields = Object.keys(body?.properties ?? {}).map(name =>
+    body?.required.includes(name as never) ? name : `${name}?`,
+  )
+  const search = parameters.length > 0 ? `?${parameters.join('&')}` : ''
+  return `${method} ${path}${search}${fields.length > 0 ? ` {${fields.join(', ')}}` : ''}`
+}
+
+function answersOf(call: Call): string {
+  const { answers, errors } = call
+  const good = Object.entries(answers).map(([status, { schema, example }]) =>
+    schema && status === '200' ? `${status} ${code(spaced(example))}` : status,
+  )
+  const own = errorsOf(call).filter(name => errors.includes(name))
+  return [...good, ...own.map(name => `${API_ERRORS[name].status} ${code(name)}`)].join(', ')
+}
