@@ -208,6 +208,63 @@ describeOnEngines('two nodes', engine => {
   })
 
   // The last one, because the nodes notice that Redis is away.
+  test('[E3 E5 E6 E7] the HTTP API answers the same on both nodes, and ends sessions on both', async () => {
+    const [one, other] = [await connect(a, 'api-ann'), await connect(b, 'api-ann')]
+    await connect(b, 'api-bob')
+    const call = (node: RunningServer, path: string, init?: RequestInit): Promise<Response> =>
+      fetch(`${node.origin}/api/v1${path}`, init)
+    const json = async (node: RunningServer, path: string): Promise<unknown> =>
+      (await call(node, path)).json()
+    const setStatus = (node: RunningServer, body: object) =>
+      call(node, '/users/api-ann/status', {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+
+    const bothShow = (status: string) =>
+      until(`both nodes show ${status}`, async () => {
+        const users = await Promise.all([a, b].map(node => json(node, '/users/api-ann')))
+        return users.every(user => (user as User).status === status)
+      })
+
+    const chosen = await setStatus(a, { status: 'busy', text: 'on a call' })
+    const shown = { userId: 'api-ann', status: 'busy', text: 'on a call' }
+    expect([chosen.status, await chosen.json()]).toEqual([200, expect.objectContaining(shown)])
+    expect(await other.next('status_updated')).toMatchObject({ status: 'busy' })
+    await bothShow('busy')
+    const place = (list: unknown) => [(list as { epoch: string }).epoch, (list as { seq: number }).seq]
+    const lists = await Promise.all([a, b].map(node => json(node, '/users?limit=1000')))
+    expect(place(lists[0])).toEqual(place(lists[1]))
+    // The last sign of life is known only to the node of the user, until the user leaves.
+    const statusesOf = (list: unknown) =>
+      (list as { users: User[] }).users.map(({ userId, status }) => [userId, status])
+    expect(statusesOf(lists[0])).toEqual(statusesOf(lists[1]))
+    await until('both nodes count the same', async () => {
+      const [one, other] = await Promise.all([a, b].map(node => json(node, '/count')))
+      return JSON.stringify(one) === JSON.stringify(other)
+    })
+
+    const absent = await call(a, '/users/api-bob/status', {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"status":"busy"}',
+    })
+    expect([absent.status, await absent.json()]).toEqual([
+      409,
+      expect.objectContaining({ code: 'no_session' }),
+    ])
+
+    expect((await setStatus(a, { status: 'offline' })).status).toBe(200)
+    await bothShow('offline')
+    expect((await setStatus(a, { status: 'online' })).status).toBe(200)
+    await bothShow('online')
+
+    expect((await call(a, '/users/api-ann/sessions', { method: 'DELETE' })).status).toBe(204)
+    expect((await Promise.all([one.closed, other.closed])).map(({ code }) => code)).toEqual([4403, 4403])
+    await bothShow('offline')
+  })
+
   test('[I7] while Redis hangs, clients are welcomed and can choose, and /readyz says that the node is away', async () => {
     const kim = await connect(a, 'hung-kim')
     const onB = await observe(b)

@@ -90,6 +90,19 @@ describeWith(['nginx', 'caddy', 'openssl'])('behind a proxy with TLS', () => {
     await dora.leave()
   })
 
+  forEach('the HTTP API and its description, with the longest query', async ({ origin }) => {
+    expect((await fetch(`${origin}/openapi.json`)).status).toBe(200)
+    expect((await fetch(`${origin}/api/v1/count`)).status).toBe(401)
+    const userIds = Array.from({ length: 10_000 }, (_, index) => String(index).padStart(128, 'x'))
+    const response = await fetch(`${origin}/api/v1/users/query`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${API_KEY}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ userIds }),
+    })
+    expect(response.status).toBe(200)
+    expect(((await response.json()) as { users: unknown[] }).users).toHaveLength(10_000)
+  })
+
   forEach('a wrong token gets 401, and a foreign page 403', async ({ url }) => {
     const wrong = tokenOf('ann', 'another-secret-that-is-also-long-enough')
     await expect(TestClient.open(`${url}?token=${wrong}`)).rejects.toThrow('HTTP 401')

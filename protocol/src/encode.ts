@@ -90,6 +90,28 @@ const MILLISECONDS = Array.from({ length: 1_000 }, (_, ms) => `.${String(ms).pad
  */
 const SECONDS = Array.from({ length: 256 }, () => ({ second: Number.NaN, text: '' }))
 
+const SECONDS_PER_DAY = 86_400
+
+/** A cache of formatted days. The times in a list are of few days, but of many seconds. */
+const DAYS = Array.from({ length: 64 }, () => ({ day: Number.NaN, text: '' }))
+
+/** Two digits, by their number. */
+const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
+
+/** A formatted time up to its second. `Date` takes five times as long. */
+function secondText(second: number): string {
+  const day = Math.floor(second / SECONDS_PER_DAY)
+  const known = DAYS[((day % DAYS.length) + DAYS.length) % DAYS.length] as (typeof DAYS)[0]
+  if (known.day !== day) {
+    known.text = new Date(day * SECONDS_PER_DAY * 1_000).toISOString().slice(0, -'00:00:00.000Z'.length)
+    known.day = day
+  }
+  const ofDay = second - day * SECONDS_PER_DAY
+  const minute = Math.floor(ofDay / 60)
+  const [hours, minutes] = [TWO_DIGITS[Math.floor(minute / 60)], TWO_DIGITS[minute % 60]]
+  return `${known.text}${hours}:${minutes}:${TWO_DIGITS[ofDay % 60]}`
+}
+
 /**
  * Formats a time for the wire: ISO 8601 in UTC with milliseconds. `time` is a whole number of ms since the
  * epoch.
@@ -98,7 +120,7 @@ export function formatTime(time: number): string {
   const second = Math.floor(time / 1_000)
   const known = SECONDS[((second % SECONDS.length) + SECONDS.length) % SECONDS.length] as (typeof SECONDS)[0]
   if (known.second !== second) {
-    known.text = new Date(time).toISOString().slice(0, -5)
+    known.text = secondText(second)
     known.second = second
   }
   return known.text + MILLISECONDS[time - second * 1_000]

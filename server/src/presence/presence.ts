@@ -283,6 +283,11 @@ export class Presence {
     return this.#view.size + this.#here.unseenCount
   }
 
+  /** How many known users others have ever seen. */
+  get seenCount(): number {
+    return this.#view.size
+  }
+
   /** One user as others see them; see {@link View.see}. */
   see(userId: UserId): SeenUser {
     return this.#view.see(userId)

@@ -50,6 +50,11 @@ describe.each(entries)('[E2] %s', (_name, call) => {
     expect(headers['cache-control']).toBe('no-store')
     if (answer?.schema) expect(Compile(answer.schema).Check(json), JSON.stringify(json)).toBe(true)
     else expect(json).toBeUndefined()
+    if (method === 'GET') {
+      const head = await send({ method: 'HEAD' })
+      expect([head.status, head.text]).toEqual([status, ''])
+      expect(head.headers['content-type']).toBe(headers['content-type'])
+    }
     ann = ann.socket.readyState === WebSocket.OPEN ? ann : await TestClient.v2(api, 'ann')
   })
 

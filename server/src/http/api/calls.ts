@@ -18,7 +18,7 @@ import { inSlices } from './in-slices.ts'
 export interface ApiSources {
   readonly presence: Pick<
     Presence,
-    'see' | 'page' | 'onlineCount' | 'knownCount' | 'hasSession' | 'choiceTime' | 'connected'
+    'see' | 'page' | 'onlineCount' | 'seenCount' | 'hasSession' | 'choiceTime' | 'connected'
   >
   readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'>
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
@@ -91,7 +91,8 @@ export function createCalls(sources: ApiSources): CallHandlers {
     },
 
     async getCount() {
-      const { onlineCount: online, knownCount: known } = presence
+      // Without users who were always hidden.
+      const { onlineCount: online, seenCount: known } = presence
       return { status: 200, json: JSON.stringify({ online, connections: await connections.get(), known }) }
     },
 
