@@ -305,6 +305,12 @@ describeOnEngines('the start of a node', engine => {
     const node = await startServer(dir.path, { REDIS_URL: redis.url })
     onTestFinished(async () => void (await node.end('SIGKILL')))
     await until('the log tells why', () => /Redis cannot be used.*ECONNREFUSED/.test(node.output()))
+    const api = await fetch(`${node.origin}/api/v1/count`)
+    expect([api.status, api.headers.get('retry-after'), await api.json()]).toEqual([
+      503,
+      '1',
+      expect.objectContaining({ code: 'unavailable' }),
+    ])
     const loading = { status: 503, body: { status: 'loading', cluster: 'loading' } }
     expect(await readyz(node)).toEqual(loading)
     await expect(TestClient.open(`${node.url}?userId=kim`)).rejects.toThrow('HTTP 503')

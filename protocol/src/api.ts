@@ -1,4 +1,4 @@
-import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
 import {
   cursor,
@@ -70,12 +70,18 @@ const ANN = {
   text: 'in a call',
   expiresAt: LATER,
 } as const
+const EVE = { userId: 'eve', status: 'online', lastSeen: TIME } as const
 const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
 /** Where a list stands in the sequence of changes: it has all changes up to `seq`, and may have later ones. */
 const place = { epoch, seq }
 
 const count = Type.Integer({ minimum: 0, description: 'a whole number from 0' })
+
+/** An object without any other field: a misspelt one would have no effect. */
+function closed<Fields extends TProperties>(fields: Fields) {
+  return Type.Object(fields, { additionalProperties: false })
+}
 
 /** All calls, by their names, with their exact types. */
 const exact = {
@@ -92,8 +98,8 @@ const exact = {
     method: 'POST',
     path: '/api/v1/users/query',
     right: 'read',
-    sentence: `Up to ${MAX_QUERY_IDS} users as others see them, in the order of the ids. Each 1,000 ids count as one more request`,
-    body: Type.Object({
+    sentence: `Up to ${MAX_QUERY_IDS.toLocaleString('en-US')} users as others see them, in the order of the ids. Each 1,000 ids count as one more request`,
+    body: closed({
       userIds: Type.Array(userIdOrNumber, {
         maxItems: MAX_QUERY_IDS,
         description: `a list of at most ${MAX_QUERY_IDS} user ids`,
@@ -104,11 +110,11 @@ const exact = {
       200: {
         sentence: 'The users',
         schema: Type.Object({ ...place, users: Type.Array(user) }),
-        example: { epoch: '8pz4kq2', seq: 41, users: [ANN, BOB] },
+        example: { epoch: '8pz4kq2', seq: 41, users: [EVE, BOB] },
       },
     },
     errors: [],
-    example: { body: { userIds: ['ann', 'bob'] } },
+    example: { body: { userIds: ['eve', 'bob'] } },
   },
   listUsers: {
     method: 'GET',
@@ -132,11 +138,11 @@ const exact = {
       200: {
         sentence: 'A page',
         schema: Type.Object({ ...place, users: Type.Array(user), cursor: Type.Optional(cursor) }),
-        example: { epoch: '8pz4kq2', seq: 41, users: [ANN], cursor: '1f.ann' },
+        example: { epoch: '8pz4kq2', seq: 41, users: [EVE], cursor: '1f.eve' },
       },
     },
     errors: ['bad_cursor'],
-    example: { query: { status: 'busy', limit: 100 } },
+    example: { query: { status: 'online', limit: 100 } },
   },
   getCount: {
     method: 'GET',
@@ -180,7 +186,7 @@ const exact = {
     right: 'write',
     sentence:
       'Set the status of a user who has a session, as a client of the user does. Others may see it later: the visible changes of a user are limited',
-    body: Type.Object({
+    body: closed({
       status,
       text: optional(statusText),
       expiresAt: optional(timeWithZone),

@@ -4,6 +4,7 @@ import type { ApiKey } from './api-keys.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { clusterView } from './cluster-view.ts'
 import { startCore } from './core.ts'
+import { clientAddress } from './gateway/address.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
 import { createApi } from './http/api/api.ts'
@@ -84,6 +85,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const api = createApi({
     ...core,
     ...shared,
+    addressOf: request => clientAddress(request, settings.TRUST_PROXY).address,
     countHistory,
     keys: keysOf(settings),
     isDevelopment,

@@ -41,7 +41,10 @@ async function serve(requests: Pace = UNPACED): Promise<void> {
     limited: (kind: string) => void logged.push(kind),
     error: (_text: string, fields?: LogFields) => void logged.push(String(fields?.['error'])),
   }
-  const limits = { isLimited: () => false, maxBodyBytes: () => MAX_BODY_BYTES }
+  const limits = {
+    isLimited: (request: IncomingMessage) => request.url === '/limited',
+    maxBodyBytes: () => MAX_BODY_BYTES,
+  }
   const plainHttp = new PlainHttp(
     { ...limits, clock, log, refusals, trustProxy, requests },
     (request, response) => {
@@ -107,6 +110,19 @@ test('[L7 L9] more than 16 waiting requests end the connection, and those after 
   await until(() => reached.includes('/next'))
   open.pop()?.response.end('hello')
   await until(() => received().includes('hello'))
+})
+
+test('[E4] a request that is limited in another way does not count for its address', async () => {
+  await serve({ burst: 1, everyMs: 5_000 })
+  for (let index = 0; index < 3; index++) {
+    send(get('/limited'))
+    await until(() => open.length === index + 1)
+  }
+  send(get('/1'))
+  await until(() => open.length === 4)
+  const refused = send(get('/2'))
+  await refused.closed
+  expect(refused.received()).toMatch(/^HTTP\/1.1 429 /)
 })
 
 test('[L7 L9] beyond its rate, an address gets 429 with Retry-After, and its burst comes back', async () => {

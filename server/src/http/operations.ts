@@ -46,6 +46,6 @@ export function failure(log: Pick<Log, 'error'>): ErrorRequestHandler {
     }
     log.error('an HTTP request failed', { path: request.path, error: stackOf(error) })
     if (response.headersSent) return response.destroy()
-    problem(response, 500, 'internal error: see the log of the server')
+    problem(response, 500, 'internal error: see the log of the server', { code: 'internal' })
   }
 }

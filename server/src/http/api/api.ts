@@ -6,7 +6,6 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Log } from '../../log.ts'
 import type { Refusals } from '../../refusals.ts'
 import { normalTarget } from '../../request-target.ts'
-import { stackOf } from '../../stack-of.ts'
 import type { Health } from '../health.ts'
 import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
 import { readBody } from './body.ts'
@@ -16,8 +15,10 @@ import { API_PATH, callOf, callsAt, type Match } from './routes.ts'
 
 /** Options of {@link createApi}. */
 export interface ApiOptions extends Omit<AccessOptions, 'clock'>, ApiSources {
-  readonly log: Pick<Log, 'info' | 'error' | 'limited'>
+  readonly log: Pick<Log, 'info' | 'limited'>
   readonly refusals: Pick<Refusals, 'count'>
+  /** Returns the address of a client, for the log. */
+  readonly addressOf: (request: IncomingMessage) => string
   readonly health: Pick<Health, 'stopping' | 'cluster'>
 }
 
@@ -27,7 +28,7 @@ const RETRY_S = 1
 /** The HTTP API. */
 export interface Api {
   readonly handler: RequestHandler
-  /** Whether the limit of a key counts a request. */
+  /** Whether a request is a call with a right key, which the limit of that key counts. */
   readonly hasKey: (request: IncomingMessage) => boolean
   /** The longest body that a request may have, in bytes, whatever its path. */
   readonly maxBodyBytes: (request: IncomingMessage) => number
@@ -35,7 +36,7 @@ export interface Api {
 
 /** Creates the HTTP API: the calls of the catalogue, and 404 for all other paths that begin as theirs. */
 export function createApi(options: ApiOptions): Api {
-  const { log, refusals, health } = options
+  const { log, refusals, health, addressOf } = options
   const access = new ApiAccess(options)
   const handlers = createCalls(options)
 
@@ -83,17 +84,10 @@ export function createApi(options: ApiOptions): Api {
     })
   }
 
-  function failed(error: unknown, request: Request, response: Response): void {
-    if (!(error instanceof ApiFailure)) {
-      log.error('an HTTP request failed', { path: request.path, error: stackOf(error) })
-      if (response.headersSent) return void response.destroy()
-      return new ApiFailure('internal', 'internal error: see the log of the server').send(response)
-    }
+  function refuse(error: ApiFailure, request: Request, response: Response): void {
     if (error.code === 'bad_key') {
       refusals.count('API_KEYS')
-      log.limited('api', 'an API request was refused because of its key', {
-        address: request.socket.remoteAddress,
-      })
+      log.limited('key', 'an API request was refused because of its key', { address: addressOf(request) })
     }
     // Nothing more is read of a body that is not wanted.
     if (!request.complete) response.set('Connection', 'close')
@@ -101,15 +95,15 @@ export function createApi(options: ApiOptions): Api {
   }
 
   return {
-    hasKey: request => normalTarget(request.url ?? '').startsWith(API_PATH) && access.hasKey(request),
-    maxBodyBytes({ method = '', url = '' }) {
-      const { pathname } = partsOf(normalTarget(url))
-      return callOf(method, pathname)?.call.maxBodyBytes ?? MAX_CALL_BYTES
-    },
+    hasKey: request => callFor(request) !== undefined && access.hasKey(request),
+    maxBodyBytes: request => callFor(request)?.call.maxBodyBytes ?? MAX_CALL_BYTES,
     handler(request, response, next) {
       if (!request.url.startsWith(API_PATH)) return next()
       response.set('Cache-Control', 'no-store')
-      answer(request, response).catch((error: unknown) => failed(error, request, response))
+      answer(request, response).catch((error: unknown) => {
+        if (error instanceof ApiFailure) refuse(error, request, response)
+        else next(error)
+      })
     },
   }
 }
@@ -127,6 +121,11 @@ function valuesOf(checked: Checked): Unknowns {
   if ('values' in checked) return checked.values
   const { field, text } = checked.wrong
   throw new ApiFailure('bad_request', text, { field })
+}
+
+/** The call of a request that Express has not seen yet. */
+function callFor({ method = '', url = '' }: IncomingMessage): Match | undefined {
+  return callOf(method, partsOf(normalTarget(url)).pathname)
 }
 
 function partsOf(target: string): { readonly pathname: string; readonly search: string } {
