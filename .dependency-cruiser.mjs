@@ -22,17 +22,21 @@ export default {
       to: { pathNot: '^(server/src/presence/|protocol/src/words\\.ts$)' },
     },
     {
-      name: 'tracker-and-feed-import-ports',
+      name: 'tracker-imports-ports',
       severity: 'error',
-      from: {
-        path: '^server/src/((tracker|requests|reply|user-json)\\.ts$|changes/)',
-        pathNot: notTests,
-      },
+      from: { path: '^server/src/(tracker|requests|reply|user-json)\\.ts$', pathNot: notTests },
       to: {
         path: '^server/src/',
         pathNot:
           '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
+    },
+    {
+      name: 'changes-import-presence',
+      comment: 'The log of changes does not know who reads it. Its store is a port.',
+      severity: 'error',
+      from: { path: '^server/src/changes/', pathNot: notTests },
+      to: { path: '^server/src/', pathNot: '^server/src/(presence/|changes/|user-json\\.ts$)' },
     },
     {
       name: 'cluster-imports-presence',

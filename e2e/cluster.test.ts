@@ -265,6 +265,32 @@ describeOnEngines('two nodes', engine => {
     await bothShow('offline')
   })
 
+  test('[E9] a backend reads the log of changes of both nodes, and goes on from the place of one on the other', async () => {
+    const page = async (node: RunningServer, query: string) =>
+      (await (await fetch(`${node.origin}/api/v1/changes?${query}`)).json()) as {
+        epoch: string
+        seq: number
+        recovered: boolean
+        changes: { userId: string; seq: number; status: string; cause: string }[]
+      }
+    const { epoch, seq } = await page(a, '')
+    const kim = await connect(a, 'log-kim')
+    await connect(b, 'log-lou')
+    await shows(await observe(b), 'log-kim', { status: 'online' })
+    await kim.leave()
+    const ofLog = async (node: RunningServer, since: string) => {
+      const { recovered, changes } = await page(node, `since=${since}&waitMs=1000`)
+      const told = changes.filter(({ userId }) => userId.startsWith('log-'))
+      return { recovered, told: told.map(({ userId, seq, ...rest }) => `${userId} ${seq} ${rest.cause}`) }
+    }
+    await until('both nodes tell that kim has left', async () => {
+      const [onA, onB] = await Promise.all([a, b].map(node => ofLog(node, `${epoch}:${seq}`)))
+      return onA?.told.length === 3 && JSON.stringify(onA) === JSON.stringify(onB) && onA.recovered
+    })
+    // The negative control: a place of no node.
+    expect((await ofLog(b, `1:${seq}`)).recovered).toBe(false)
+  })
+
   test('[I7] while Redis hangs, clients are welcomed and can choose, and /readyz says that the node is away', async () => {
     const kim = await connect(a, 'hung-kim')
     const onB = await observe(b)

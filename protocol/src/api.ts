@@ -1,5 +1,6 @@
 import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
+import { changePage, since } from './change-fields.ts'
 import {
   cursor,
   epoch,
@@ -21,6 +22,8 @@ export interface Answer {
   /** The JSON body; without it there is no body. */
   readonly schema?: TSchema
   readonly example?: unknown
+  /** The answer does not end: it is a sequence of server-sent events, and each has the schema. */
+  readonly isStream?: true
 }
 
 /** One call of the HTTP API. */
@@ -73,6 +76,38 @@ const ANN = {
 const EVE = { userId: 'eve', status: 'online', lastSeen: TIME } as const
 const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
+/** How long `getChanges` may wait for a change, in ms. */
+export const MAX_WAIT_MS = 30_000
+
+const limit = Type.Integer({
+  minimum: 1,
+  maximum: MAX_PAGE_LIMIT,
+  default: PAGE_LIMIT,
+  description: `a whole number from 1 to ${MAX_PAGE_LIMIT}`,
+})
+
+const CHANGES = {
+  epoch: '8pz4kq2',
+  prevSeq: 40,
+  seq: 41,
+  recovered: true,
+  changes: [
+    {
+      epoch: '8pz4kq2',
+      seq: 41,
+      at: TIME,
+      userId: 'ann',
+      status: 'busy',
+      previousStatus: 'online',
+      previousSince: null,
+      lastSeen: TIME,
+      cause: 'chosen',
+      username: 'Ann',
+      text: 'in a call',
+    },
+  ],
+} as const
+
 /** Where a list stands in the sequence of changes: it has all changes up to `seq`, and may have later ones. */
 const place = { epoch, seq }
 
@@ -124,14 +159,7 @@ const exact = {
       'A page of all known users, in an order that does not change. A page may be short, or empty: the last one has no `cursor`',
     query: Type.Object({
       status: Type.Optional(status),
-      limit: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: MAX_PAGE_LIMIT,
-          default: PAGE_LIMIT,
-          description: `a whole number from 1 to ${MAX_PAGE_LIMIT}`,
-        }),
-      ),
+      limit: Type.Optional(limit),
       cursor: Type.Optional(cursor),
     }),
     answers: {
@@ -179,6 +207,40 @@ const exact = {
     },
     errors: [],
     example: {},
+  },
+  getChanges: {
+    method: 'GET',
+    path: '/api/v1/changes',
+    right: 'read',
+    sentence:
+      'The visible changes after a place, in order, or without `since` the present place. There may be more than `limit`, because all changes with one `seq` come together. If there is no change, the answer waits for one up to `waitMs`. If what changed after the place is not known any more, `recovered` is false, and the full state follows: go on with `cursor` until `last` is true, then with `since`. A user who is on none of its pages is offline',
+    query: Type.Object({
+      since: Type.Optional(since),
+      waitMs: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: MAX_WAIT_MS,
+          default: 0,
+          description: `a whole number from 0 to ${MAX_WAIT_MS}`,
+        }),
+      ),
+      limit: Type.Optional(limit),
+      cursor: Type.Optional(cursor),
+    }),
+    answers: { 200: { sentence: 'A page', schema: changePage, example: CHANGES } },
+    errors: ['bad_cursor'],
+    example: { query: { since: '8pz4kq2:40', limit: 100 } },
+  },
+  streamChanges: {
+    method: 'GET',
+    path: '/api/v1/stream',
+    right: 'read',
+    sentence:
+      'The same pages as server-sent events, as they come. Each event has the id `EPOCH:SEQ`, from which the header `Last-Event-ID` or `since` resumes; the pages of a full state before its last one have none. A comment comes each 15 s',
+    query: Type.Object({ since: Type.Optional(since), limit: Type.Optional(limit) }),
+    answers: { 200: { sentence: 'The pages', schema: changePage, example: CHANGES, isStream: true } },
+    errors: [],
+    example: { query: { since: '8pz4kq2:40', limit: 100 } },
   },
   setStatus: {
     method: 'PUT',

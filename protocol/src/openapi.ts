@@ -5,6 +5,7 @@ import { USER_FIELDS } from './tables.ts'
 
 /** The media types of bodies and of errors. */
 const JSON_TYPE = 'application/json'
+const STREAM_TYPE = 'text/event-stream'
 const PROBLEM_TYPE = 'application/problem+json'
 
 /** The names of errors by their status. */
@@ -97,10 +98,12 @@ function operation(name: string, call: Call): object {
   }
 }
 
-function response({ sentence, schema, example }: Answer): object {
+function response({ sentence, schema, example, isStream }: Answer): object {
+  const description = isStream ? `${sentence}: the data of each event is JSON of this schema` : sentence
+  const type = isStream ? STREAM_TYPE : JSON_TYPE
   return {
-    description: sentence,
-    ...(schema && { content: { [JSON_TYPE]: { schema: withReferences(schema), example } } }),
+    description,
+    ...(schema && { content: { [type]: { schema: withReferences(schema), example } } }),
   }
 }
 

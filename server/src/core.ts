@@ -3,7 +3,10 @@ import { MAX_MESSAGE_BYTES, MAX_USER_IDS, type UserId } from '@who-is-online/pro
 import { type Capacity, capacityOf } from './capacity.ts'
 import type { ChangeFeed } from './changes/feed.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
-import { createPlaces } from './changes/places.ts'
+import { ChangeReader } from './changes/reader.ts'
+import { changesOfRestart } from './changes/restart.ts'
+import { StoredFeed } from './changes/stored-feed.ts'
+import type { LogSource, StoredLog } from './changes/stored-log.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { clusterHealth, clusterReport } from './cluster-report.ts'
@@ -51,6 +54,8 @@ export interface Core {
   readonly presence: Presence
   readonly requests: Requests
   readonly gateway: Gateway
+  /** The log of changes, for backends. */
+  readonly changes: ChangeReader
   readonly metrics: Metrics
   /** How many users were online in the last 24 hours. */
   readonly counts: CountHistory
@@ -122,11 +127,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   if (capacity.warning !== undefined) log.info(capacity.warning)
   const report = (error: unknown): void =>
     log.error('a bug: a listener of changes failed', { error: stackOf(error) })
-  const feed = new MemoryFeed({
-    places: cluster?.log ?? createPlaces(newEpoch()),
-    recent: settings.RECENT_CHANGES,
-    report,
-  })
+  const { feed, source } = createFeed(options, records.log, report)
+  const changes = new ChangeReader(presence, feed)
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
@@ -150,10 +152,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     corrected: ms => tracker.leaveOut(ms),
   })
   presence.restore(records, restoredNow, records)
+  if (records.log) {
+    feed.append(changesOfRestart(records.log, records.active(), userId => presence.see(userId), restoredNow))
+  }
   const restoredAt = clock.awake()
   await store.start(
     () => presence.records(),
     () => presence.knownTime(clock.now()),
+    source,
   )
 
   const refusals = new Refusals()
@@ -234,6 +240,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     presence,
     requests,
     gateway,
+    changes,
     metrics,
     counts,
     health,
@@ -264,6 +271,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         if (error instanceof DiskHangs) outOfTime = Promise.resolve()
         throw error
       } finally {
+        changes.close()
         await gateway.closeAll()
         await closeServer()
         await cluster?.close()
@@ -272,6 +280,18 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       }
     },
   }
+}
+
+/** Creates the feed. That of a single server is stored with the users, for which the store needs its source. */
+function createFeed(
+  { settings, cluster, store }: CoreOptions,
+  stored: StoredLog | undefined,
+  report: (error: unknown) => void,
+): { readonly feed: ChangeFeed; readonly source?: LogSource } {
+  const kept = { recent: settings.RECENT_CHANGES, report }
+  if (cluster) return { feed: new MemoryFeed({ ...kept, places: cluster.log }) }
+  const feed = new StoredFeed({ ...kept, epoch: newEpoch(), stored, grown: () => store.logGrown() })
+  return { feed, source: feed }
 }
 
 /** Resolves after `ms`. Does not keep the process alive. */

@@ -1,6 +1,9 @@
 // What an application imports from the package. The program is main.ts.
 
+export type { ChangePage } from './changes/page.ts'
+export type { ChangeRecord } from './changes/record.ts'
 export {
+  type ChangesOptions,
   createPresence,
   type EmbeddedPresence,
   type Id,

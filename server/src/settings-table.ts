@@ -299,7 +299,7 @@ export const settingsTable = {
     default: '100000',
     values: whole(1, 10_000_000),
     meaning:
-      'How many changes the server keeps for clients that come back and ask what they missed. 100,000 are three minutes at 500 changes a second, and about 10 MB. A client that was away longer gets the full state.',
+      'How many changes the server keeps for clients that come back and ask what they missed. 100,000 are three minutes at 500 changes a second, and about 17 MB. A client that was away longer gets the full state.',
     whenToChange: 'Raise it if clients are often away longer. Lower it to save memory.',
   },
   MAX_BUFFERED_BYTES: {

@@ -1,16 +1,16 @@
+import type { ShownStatus } from '@who-is-online/protocol/words'
 import { describe, expect, test } from 'vitest'
-import type { ChangeFeed, NumberedChange, Places } from './feed.ts'
+import type { ChangeFeed, NumberedChange } from './feed.ts'
 import { newChange } from './testing/new-change.ts'
 
-type Make = (recent: number, report: (error: unknown) => void, places?: Places) => ChangeFeed
+type Make = (recent: number, report: (error: unknown) => void) => ChangeFeed
 
 /**
  * What every adapter of `ChangeFeed` guarantees. `make` gives one that keeps so many changes and reports bugs
- * to `report`. Without `places`, it has one epoch.
+ * to `report`.
  */
 export function feedSuite(make: Make): void {
-  const fresh = (recent = 10, places?: Places) =>
-    make(recent, error => expect.unreachable(String(error)), places)
+  const fresh = (recent = 10) => make(recent, error => expect.unreachable(String(error)))
   const textOf = ({ userId, seq }: NumberedChange) => `${userId} ${seq}`
 
   describe('changes', () => {
@@ -89,6 +89,48 @@ export function feedSuite(make: Make): void {
       expect(told.at(-1)).toBe('bob 10,eve 11 at 11')
     })
 
+    test('[I5] a page of changes is cut only between numbers', () => {
+      const changes = fresh(6)
+      changes.append([newChange('old')], 1)
+      changes.append(['ann', 'bob', 'eve'].map(newChange), 4)
+      changes.append([newChange('ann')], 6)
+      changes.append(['joe', 'kim'].map(newChange), 7)
+      const page = (seq: number, limit: number) => changes.after(seq, limit)?.map(textOf).join()
+      expect(page(0, 9)).toBeUndefined()
+      expect([page(1, 1), page(1, 3), page(3, 4)]).toEqual([
+        'ann 4,bob 4,eve 4',
+        'ann 4,bob 4,eve 4',
+        'ann 4,bob 4,eve 4,ann 6',
+      ])
+      expect([page(4, 1), page(4, 2), page(6, 9), page(7, 9)]).toEqual([
+        'ann 6',
+        'ann 6,joe 7,kim 7',
+        'joe 7,kim 7',
+        '',
+      ])
+      expect(changes.syncedSeq).toBe(7)
+    })
+
+    test('a change says when the previous status began, if a recent change tells it', () => {
+      const changes = fresh(3)
+      const told: string[] = []
+      changes.listen({
+        changed: ([change]) =>
+          told.push(`${change?.userId} ${change?.previousStatus} ${change?.previousSince}`),
+      })
+      const change = (userId: string, status: ShownStatus, previousStatus: ShownStatus, at: number) =>
+        changes.append([{ ...newChange(userId), status, previousStatus, at }])
+      change('ann', 'offline', 'online', 10)
+      change('ann', 'online', 'offline', 20)
+      change('ann', 'online', 'online', 30)
+      change('ann', 'busy', 'online', 40)
+      // This does not continue what the feed knows.
+      change('ann', 'busy', 'away', 50)
+      changes.append([{ ...newChange('ann'), previousStatus: 'busy', previousSince: 45 }])
+      for (const userId of ['bob', 'eve', 'joe', 'ann']) change(userId, 'offline', 'online', 60)
+      expect(told.map(text => text.split(' ').at(-1)).join()).toBe('0,10,20,20,0,45,0,0,0,0')
+    })
+
     test('[V3] a number that was reached without a change is a place to resume from, and no listener is told', () => {
       const changes = fresh(2)
       const { epoch } = changes
@@ -126,26 +168,6 @@ export function feedSuite(make: Make): void {
       expect(known()).toEqual([7])
       expect(['ann', 'bob', 'eve'].map(userId => changes.newestOf(userId))).toEqual([7, 7, 0])
       expect(changes.changedAfter(7)).toEqual([])
-    })
-
-    test('[V3] the epoch, and which places can be resumed, come from outside and may change', () => {
-      const places = {
-        epoch: 'old',
-        recalls: ({ epoch, seq }: { epoch: string; seq: number }) =>
-          epoch === places.epoch && seq >= places.since,
-        since: 2,
-      }
-      const changes = fresh(2, places)
-      for (const [seq, userId] of ['ann', 'bob', 'eve'].entries())
-        changes.append([newChange(userId)], seq + 1)
-      const resumable = (epoch: string) => [0, 1, 2, 3, 4].filter(seq => changes.recalls({ epoch, seq }))
-      expect([changes.epoch, resumable('old'), resumable('new')]).toEqual(['old', [2, 3], []])
-      places.epoch = 'new'
-      places.since = 0
-      // What the feed has dropped, and what it has not reached, is not recalled, whatever the places say.
-      expect([changes.epoch, resumable('old'), resumable('new')]).toEqual(['new', [], [1, 2, 3]])
-      // What has changed since a number of this sequence does not depend on them.
-      expect(changes.changedAfter(1)).toEqual(['bob', 'eve'])
     })
   })
 }

@@ -8,11 +8,16 @@ import type { Change, OwnChoice } from '../presence/change.ts'
 export interface FeedListener {
   /** Changes as they happen, at least one. All changes with the same number come in one call. */
   changed(changes: readonly NumberedChange[]): void
+  /** All changes up to `ChangeFeed.syncedSeq` survive a crash: that number has grown. */
+  synced?(): void
   /** A user's own choice differs from now on, because a session chose or because the choice expired. */
   chosen?(choice: OwnChoice, bySession: string | undefined): void
 }
 
-/** A change and its number. Changes that became visible together may have the same number. */
+/**
+ * A change and its number. Changes that became visible together may have the same number. `previousSince` is known if
+ * an earlier recent change of the user tells it.
+ */
 export interface NumberedChange extends Change {
   readonly seq: number
 }
@@ -43,6 +48,12 @@ export interface ChangeFeed {
   readonly epoch: string
   /** The greatest number so far; 0 before the first. */
   readonly seq: number
+
+  /**
+   * The greatest number whose changes survive a crash of this process; the same as `seq` if changes are not stored.
+   * Backends, which keep what they are told, are told nothing newer.
+   */
+  readonly syncedSeq: number
 
   /** Adds a listener. It is told of what happens from now on, after the listeners that were added before it. */
   listen(listener: FeedListener): void
@@ -75,4 +86,12 @@ export interface ChangeFeed {
    * their newest changes. `undefined` if one of these changes is not known any more.
    */
   changedAfter(seq: number): UserId[] | undefined
+
+  /**
+   * The changes with a greater number than this one of the present sequence, in order, up to `syncedSeq`. `undefined`
+   * if one of them is not known any more.
+   *
+   * @param limit how many changes at most, from 1. There may be more, because all changes with one number come together
+   */
+  after(seq: number, limit: number): readonly NumberedChange[] | undefined
 }

@@ -1,6 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, OwnChoice } from '../presence/change.ts'
-import type { ChangeFeed, FeedListener, Place, Places } from './feed.ts'
+import type { ChangeFeed, FeedListener, NumberedChange, Place, Places } from './feed.ts'
+import type { LogEnd } from './stored-log.ts'
 
 export interface MemoryFeedOptions {
   readonly places: Places
@@ -21,9 +22,7 @@ export class MemoryFeed implements ChangeFeed {
   #seq = 0
   /** The index of the next change. */
   #next = 0
-  readonly #userIds: UserId[] = []
-  /** The numbers of the changes in the ring. */
-  readonly #seqs: number[] = []
+  readonly #changes: NumberedChange[] = []
   /** The number of the last change that the ring has dropped: others with this number may still be there. */
   #dropped = 0
   /** The index of the newest change of each user in the ring. */
@@ -44,6 +43,10 @@ export class MemoryFeed implements ChangeFeed {
     return this.#seq
   }
 
+  get syncedSeq(): number {
+    return this.#seq
+  }
+
   listen(listener: FeedListener): void {
     this.#listeners.push(listener)
   }
@@ -51,9 +54,14 @@ export class MemoryFeed implements ChangeFeed {
   append(changes: readonly Change[], seq?: number): void {
     if (seq !== undefined) this.reached(seq)
     if (changes.length === 0) return
-    const numbered = changes.map(change => ({ ...change, seq: seq ?? ++this.#seq }))
-    for (const { userId, seq } of numbered) this.#keep(userId, seq)
+    const numbered = changes.map(change => {
+      const previousSince = change.previousSince || this.#sinceOf(change)
+      const numbered = { ...change, previousSince, seq: seq ?? ++this.#seq }
+      this.#keep(numbered)
+      return numbered
+    })
     this.#tell(listener => listener.changed(numbered))
+    this.kept()
   }
 
   reached(seq: number): void {
@@ -75,15 +83,65 @@ export class MemoryFeed implements ChangeFeed {
 
   changedAfter(seq: number): UserId[] | undefined {
     if (seq < this.#dropped) return undefined
-    const oldest = this.#next - this.#seqs.length
-    let index = this.#next
-    while (index > oldest && this.#seqAt(index - 1) > seq) index--
     const changed: UserId[] = []
-    for (; index < this.#next; index++) {
-      const userId = this.#userIds[index % this.#limit] as UserId
+    for (let index = this.#firstAfter(seq); index < this.#next; index++) {
+      const { userId } = this.#at(index)
       if (this.#newest.get(userId) === index) changed.push(userId)
     }
     return changed
+  }
+
+  after(seq: number, limit: number): NumberedChange[] | undefined {
+    if (seq < this.#dropped) return undefined
+    const changes: NumberedChange[] = []
+    for (let index = this.#firstAfter(seq); index < this.#next; index++) {
+      const change = this.#at(index)
+      if (change.seq > this.syncedSeq) break
+      if (changes.length >= limit && change.seq !== changes.at(-1)?.seq) break
+      changes.push(change)
+    }
+    return changes
+  }
+
+  /** The index of the first change with a greater number. */
+  #firstAfter(seq: number): number {
+    let first = this.#next - this.#changes.length
+    let end = this.#next
+    while (first < end) {
+      const middle = Math.floor((first + end) / 2)
+      if (this.#seqAt(middle) > seq) end = middle
+      else first = middle + 1
+    }
+    return first
+  }
+
+  /** The number of the last change that is not kept any more. Others with this number may be kept. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** The changes after a number, or after the last one that is not kept any more, durable or not. */
+  endAfter(seq: number): LogEnd {
+    const after = Math.max(seq, this.#dropped)
+    const changes: NumberedChange[] = []
+    for (let index = this.#firstAfter(after); index < this.#next; index++) changes.push(this.#at(index))
+    return { after, changes }
+  }
+
+  /** Changes were added. These survive a crash as little as the rest of the process. */
+  protected kept(): void {
+    this.tellSynced()
+  }
+
+  protected tellSynced(): void {
+    this.#tell(listener => listener.synced?.())
+  }
+
+  /** Begins with the changes of earlier processes. No listener is told. */
+  protected restore(changes: readonly NumberedChange[], after: number, seq: number): void {
+    this.#dropped = after
+    for (const change of changes) this.#keep(change)
+    this.#seq = seq
   }
 
   #tell(tell: (listener: FeedListener) => void): void {
@@ -96,20 +154,33 @@ export class MemoryFeed implements ChangeFeed {
     }
   }
 
-  #seqAt(index: number): number {
-    return this.#seqs[index % this.#limit] as number
+  /** When the previous status of a user began, according to the newest change; 0 if that is not known. */
+  #sinceOf({ userId, previousStatus }: Change): number {
+    const index = this.#newest.get(userId)
+    if (index === undefined) return 0
+    const newest = this.#at(index)
+    if (newest.status !== previousStatus) return 0
+    return newest.status === newest.previousStatus ? newest.previousSince : newest.at
   }
 
-  #keep(userId: UserId, seq: number): void {
+  #seqAt(index: number): number {
+    return this.#at(index).seq
+  }
+
+  #at(index: number): NumberedChange {
+    return this.#changes[index % this.#limit] as NumberedChange
+  }
+
+  #keep(change: NumberedChange): void {
     const at = this.#next % this.#limit
-    const oldest = this.#userIds[at]
-    if (oldest !== undefined) {
-      this.#dropped = this.#seqs[at] as number
-      if (this.#newest.get(oldest) === this.#next - this.#limit) this.#newest.delete(oldest)
+    const oldest = this.#changes[at]
+    if (oldest) {
+      this.#dropped = oldest.seq
+      const { userId } = oldest
+      if (this.#newest.get(userId) === this.#next - this.#limit) this.#newest.delete(userId)
     }
-    this.#userIds[at] = userId
-    this.#seqs[at] = seq
-    this.#newest.set(userId, this.#next)
+    this.#changes[at] = change
+    this.#newest.set(change.userId, this.#next)
     this.#next++
   }
 }

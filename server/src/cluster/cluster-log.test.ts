@@ -149,6 +149,10 @@ test('[N1] a place is recalled if this node is settled since then, and if it is 
   const recalls = (epoch: number | string, number: number) =>
     log.recalls({ epoch: `${epoch}`, seq: T + number })
   expect([recalls(T, 5), recalls(T, 110)]).toEqual([true, true])
+  settledSince = undefined
+  // A client of this node can continue on it as long as both are alone.
+  expect([recalls(T, 110), recalls('own', 110), recalls('other', 110)]).toEqual([false, true, false])
+  settledSince = T + 5
   // Before all nodes had told what they know, of other epochs, and of a node alone.
   expect([
     recalls(T, 4),

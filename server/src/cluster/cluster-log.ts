@@ -159,10 +159,12 @@ export class ClusterLog implements FactLog, Host {
   /**
    * Whether a client that was told everything up to a place of any node can continue from there on this one. A client
    * that was connected when an epoch began names the earlier one with a number of the later one. It can't continue: its
-   * node may not have been settled yet, and then it has shown users of nodes that were lost.
+   * node may not have been settled yet, and then it has shown users of nodes that were lost. While this node is not
+   * settled, its own clients can continue on it.
    */
   recalls({ epoch, seq }: { readonly epoch: string; readonly seq: number }): boolean {
     const { member } = this.#use()
+    if (epoch === this.#node) return !member.isSettled
     const current = member.place?.epoch
     if (current === undefined || epoch !== String(current)) return false
     return member.canResumeFrom({ epoch: current, seq })

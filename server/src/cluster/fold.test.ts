@@ -59,6 +59,8 @@ describe('facts', () => {
     expect(says(log.say('a', [['ann', WAITING, 'lost']], [['s:ann', value(T)]]))).toEqual([
       'ann offline lost',
     ])
+    log.say('a', [['ann', ACTIVE, 'opened']])
+    expect(says(log.say('a', [['ann', null, 'kicked']]))).toEqual(['ann offline kicked'])
   })
 
   test('a fact that is not shown, and a repeated fact, make no difference', () => {
@@ -252,7 +254,7 @@ describe('members', () => {
     expect(log.append('a', 'left')).toEqual(NOTHING)
     const registers: RegisterItem[] = [['s:ann', value(T + 7)]]
     const lost = log.append('b', 'lost', { subject: 'a', registers, at: T + 9 })
-    expect(says(lost)).toEqual(['ann offline lost', 'bob away idle'])
+    expect(says(lost)).toEqual(['ann offline nodeLost', 'bob away idle'])
     expect(lost.facts[0]).toMatchObject({ lastSeen: T + 7, at: T + 9 })
     expect([[...log.fold.members()], log.fold.isAsserting('a')]).toEqual([['b'], false])
     expect(says(log.append('a', 'join', { facts: [['ann', ACTIVE, 'opened']] }))).toEqual([

@@ -264,7 +264,7 @@ export class Fold {
   }
 
   #drop(node: NodeId, difference: Difference): void {
-    for (const userId of this.facts(node).keys()) difference.before(userId, 'lost')
+    for (const userId of this.facts(node).keys()) difference.before(userId, 'nodeLost')
     this.#facts.delete(node)
     this.#unsaid.delete(node)
     this.#wroteAt.delete(node)
@@ -335,10 +335,14 @@ class Difference {
  * see. It decides only between causes that look the same.
  */
 function causeOf(before: Said, after: Said, said: Cause | undefined): Cause {
-  if (presenceOf(after).status === 'offline')
-    return said === 'lost' && after.sessions === 'none' ? 'lost' : 'left'
+  if (presenceOf(after).status === 'offline') return after.sessions === 'none' ? endOf(said) : 'left'
   if (presenceOf(before).status === 'offline') return 'opened'
   if (!isSameChoice(before.choice, after.choice)) return said === 'expired' ? 'expired' : 'chosen'
   if (before.sessions !== after.sessions) return after.sessions === 'idle' ? 'idle' : 'active'
   return 'renamed'
+}
+
+/** Why the last session of a user has ended. */
+function endOf(said: Cause | undefined): Cause {
+  return said === 'lost' || said === 'kicked' || said === 'nodeLost' ? said : 'left'
 }

@@ -138,6 +138,26 @@ test('the application ends the sessions of a user', async () => {
   expect(await closed).toBe(4403)
 })
 
+test('the application follows the log of changes, and resumes until the server is closed', async () => {
+  const { connect, presence } = await start()
+  const { value: since } = await presence.changes()[Symbol.asyncIterator]().next()
+  await connect('/ws?userId=ann')
+  await presence.setStatus('ann', { status: 'busy' })
+  const told: string[] = []
+  const enough = new AbortController()
+  for await (const { recovered, changes } of presence.changes({ since, signal: enough.signal })) {
+    told.push(...changes.map(({ userId, status, cause }) => `${recovered} ${userId} ${status} ${cause}`))
+    if (told.length < 3) presence.endSessions('ann')
+    else enough.abort()
+  }
+  expect(told).toEqual(['true ann online opened', 'true ann busy chosen', 'true ann offline kicked'])
+  const rest = presence.changes()[Symbol.asyncIterator]()
+  await rest.next()
+  const end = rest.next()
+  await presence.close()
+  expect(await end).toEqual({ done: true, value: undefined })
+})
+
 test('a list of ids is checked', async () => {
   const { presence } = await start()
   expect(() => presence.getUsers(['ann', 0.5])).toThrow('a user id must be')

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { decode } from '@who-is-online/protocol/decode'
 import { isName, NAME_RULE, type UserId } from '@who-is-online/protocol/words'
+import type { ChangePage } from '../changes/page.ts'
 import { type Core, startCore } from '../core.ts'
 import { offersWebSocket } from '../gateway/upgrade.ts'
 import { createHandler, type Next } from '../http/handler.ts'
@@ -57,6 +58,12 @@ export interface NewStatus {
   readonly expiresAt?: Date | string | undefined
 }
 
+/** Options of {@link EmbeddedPresence.changes}. */
+export interface ChangesOptions {
+  readonly since?: { readonly epoch: string; readonly seq: number } | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** A presence server inside an application. */
 export interface EmbeddedPresence {
   /**
@@ -79,6 +86,12 @@ export interface EmbeddedPresence {
   readonly setStatus: (userId: Id, status: NewStatus) => Promise<void>
   /** Ends all sessions of a user, who is offline at once, and closes the connections with 4403. It is not a ban. */
   readonly endSessions: (userId: Id) => void
+  /**
+   * Iterates over the log of changes, page by page as they come; see {@link ChangePage}. Without `since`, the first
+   * page tells the present place. `since` is the place of the last page that was handled: `{ epoch, seq }`. The
+   * iteration ends when the signal is aborted or the server is closed.
+   */
+  readonly changes: (options?: ChangesOptions) => AsyncIterable<ChangePage>
   /**
    * Saves all users and closes all connections. Resolves after at most 10 s. Call it before the HTTP server closes,
    * which waits for the connections.
@@ -138,6 +151,9 @@ function identityOf(
   })
 }
 
+/** How many changes or users a page has. */
+const CHANGES_LIMIT = 1_000
+
 /** The functions need no `this`, so that an application may pass them on alone. */
 function embed(core: Core, path: string, log: Log): EmbeddedPresence {
   const { presence, requests, gateway, health, metrics } = core
@@ -167,6 +183,11 @@ function embed(core: Core, path: string, log: Log): EmbeddedPresence {
       const reply = requests.handle(asker, request as Parameters<typeof requests.handle>[1])
       if (reply.kind === 'refused') throw new Error(reply.refused.text)
       if (reply.kind === 'placed') await reply.placed
+    },
+
+    changes({ since, signal } = {}) {
+      const place = since && { epoch: since.epoch, seq: since.seq }
+      return core.changes.pages({ since: place, limit: CHANGES_LIMIT, signal })
     },
 
     endSessions: userId => void gateway.endSessions(idOf(userId)),

@@ -227,7 +227,7 @@ export interface EmbeddingSettings {
   readonly maxWatchedIds?: number | undefined
   /**
    * How many changes the server keeps for clients that come back and ask what they missed. 100,000 are
-   * three minutes at 500 changes a second, and about 10 MB. A client that was away longer gets the full
+   * three minutes at 500 changes a second, and about 17 MB. A client that was away longer gets the full
    * state. Default: 100000.
    */
   readonly recentChanges?: number | undefined

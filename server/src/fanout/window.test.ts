@@ -9,8 +9,8 @@ import { ClosedWindow } from './window.ts'
 
 const T = Date.UTC(2030, 0, 1)
 
-function newStatus(userId: string, previous: ShownStatus, status: ShownStatus): Change {
-  return { userId, previous, status, at: T, cause: 'chosen' }
+function newStatus(userId: string, previousStatus: ShownStatus, status: ShownStatus): Change {
+  return { ...newChange(userId), previousStatus, status, at: T, cause: 'chosen' }
 }
 
 const idsIn = (texts: readonly string[]) => texts.map(text => JSON.parse(text).userId)

@@ -38,9 +38,9 @@ interface Messages {
 function messagesOf(changes: readonly NumberedChange[]): Messages {
   const texts: string[] = []
   const seqs: number[] = []
-  for (const { seq, userId, status, previous, at } of changes) {
+  for (const { seq, userId, status, previousStatus, at } of changes) {
     // A change among online, away and busy, or of a text, is no change in v1.
-    if (basic(status) === basic(previous)) continue
+    if (basic(status) === basic(previousStatus)) continue
     const timestamp = formatTime(at)
     texts.push(encode({ type: 'user_status_change', userId, status: basic(status), timestamp }, 'v1'))
     seqs.push(seq)

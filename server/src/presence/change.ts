@@ -4,15 +4,21 @@ import type { Cause, Fact } from './fact.ts'
 import type { PresenceRecord } from './record.ts'
 
 /**
- * One visible difference of one user: others see `status` from `at` on, in ms since the epoch. If only the
- * text, its end or the name has changed, `previous` equals `status`.
+ * One visible difference of one user: others see `status` from `at` on. If only the text, its end or the name has
+ * changed, `previousStatus` equals `status`. All times are in ms since the epoch.
  */
 export interface Change {
   readonly userId: UserId
   readonly status: ShownStatus
-  readonly previous: ShownStatus
+  readonly previousStatus: ShownStatus
+  /** When others began to see the previous status; 0 if that is not known here, as for all who were offline. */
+  readonly previousSince: number
   readonly at: number
+  /** The last sign of life. */
+  readonly lastSeen: number
   readonly cause: Cause
+  readonly username: string | undefined
+  readonly text: string | undefined
 }
 
 /** A new choice of a user who has a session, to be sent to the user's own connections. */

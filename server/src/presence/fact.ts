@@ -17,13 +17,25 @@ export interface Said {
  * - `opened`: the user has a session, or is no longer hidden. Others can't tell the two apart.
  * - `left`: the last session was closed on purpose, or the user hides. Others can't tell the two apart.
  * - `lost`: the last session was lost, and its grace period is over.
+ * - `kicked`: the sessions of the user were ended by the server.
+ * - `nodeLost`: the node with the last session was lost.
  * - `chosen`: the user chose another status, text or end.
  * - `expired`: the choice has ended.
  * - `idle`: all sessions of the user are idle.
  * - `active`: a session of the user is active again.
  * - `renamed`: only the name has changed.
  */
-export type Cause = 'opened' | 'left' | 'lost' | 'chosen' | 'expired' | 'idle' | 'active' | 'renamed'
+export type Cause =
+  | 'opened'
+  | 'left'
+  | 'lost'
+  | 'kicked'
+  | 'nodeLost'
+  | 'chosen'
+  | 'expired'
+  | 'idle'
+  | 'active'
+  | 'renamed'
 
 /**
  * What a node has decided that others should see of a user from now on. Everything that others see follows

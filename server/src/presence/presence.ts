@@ -12,7 +12,7 @@ import { Records } from './records.ts'
 import { Retention } from './retention.ts'
 import type { SessionName } from './user-sessions.ts'
 import type { ArchivedUser } from './user-table.ts'
-import { type Page, type SeenUser, View } from './view.ts'
+import { type ListedStatus, type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
 
 /** Shared by all decisions without facts, records and so on: most have only one or two. */
@@ -89,7 +89,7 @@ export class Presence {
     return user ? this.#decide(this.#here.leave(user, sessionId, now)) : NOTHING
   }
 
-  /** All sessions of a user end at once, as if each was left, also those that are held. */
+  /** The server ends all sessions of a user at once, also those that are held. */
   endSessions(userId: UserId, now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide(this.#here.endSessions(user, now)) : NOTHING
@@ -299,7 +299,7 @@ export class Presence {
   }
 
   /** Some users as others see them; see {@link View.page}. */
-  page(from: BucketPlace | undefined, limit: number, status?: SeenUser['status']): Page {
+  page(from: BucketPlace | undefined, limit: number, status?: ListedStatus): Page {
     return this.#view.page(from, limit, status)
   }
 

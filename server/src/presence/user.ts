@@ -22,7 +22,7 @@ const CLOCK_TOLERANCE_MS = 5_000
 interface ActiveState {
   readonly sessions: UserSessions
   /** How the last session ended. */
-  end: 'left' | 'lost'
+  end: 'left' | 'lost' | 'kicked'
   said: Said
   /**
    * The last sign of life in this process, hidden or not, in ms since the epoch; -Infinity before the first
@@ -202,11 +202,15 @@ export class User {
     return true
   }
 
-  /** Ends all sessions as if they were left, also those that are held. Returns the ids of those that clients know. */
+  /**
+   * Ends all sessions, also those that are held. Besides the cause of the change, it is as if each was left. Returns
+   * the ids of those that clients know.
+   */
   endAll(): string[] {
-    if (!this.hasSessions) return []
-    const ended = this.#state?.sessions.endAll() ?? []
+    if (!this.#state || !this.hasSessions) return []
+    const ended = this.#state.sessions.endAll()
     this.#left()
+    this.#state.end = 'kicked'
     return ended
   }
 

@@ -56,21 +56,31 @@ test('a fact is one change, from what others saw before', () => {
   expect(view.apply(online('ann'))).toEqual({
     userId: 'ann',
     status: 'online',
-    previous: 'offline',
+    previousStatus: 'offline',
+    previousSince: 0,
+    lastSeen: T,
     cause: 'opened',
     at: T,
+    username: undefined,
+    text: undefined,
   })
   expect(view.apply(online('ann', { choice: busy, username: 'Ann', cause: 'chosen', at: T + 1 }))).toEqual({
     userId: 'ann',
     status: 'busy',
-    previous: 'online',
+    previousStatus: 'online',
+    previousSince: T,
+    lastSeen: T,
     cause: 'chosen',
     at: T + 1,
+    username: 'Ann',
+    text: 'at lunch',
   })
   expect(view.see('ann')).toEqual({ userId: 'ann', ...busy, username: 'Ann', lastSeen: T })
   expect(view.apply(offline('ann', { at: T + 2, lastSeen: T + 1 }))).toMatchObject({
     status: 'offline',
-    previous: 'busy',
+    previousStatus: 'busy',
+    previousSince: T + 1,
+    text: undefined,
   })
   expect(view.see('ann')).toEqual({
     userId: 'ann',
@@ -80,6 +90,25 @@ test('a fact is one change, from what others saw before', () => {
     username: undefined,
     lastSeen: T + 1,
   })
+})
+
+test('a change names the status before it, and when that began', () => {
+  const view = viewOf(['ann'])
+  const sinceOf = (fact: Fact) => {
+    const { previousStatus, previousSince } = view.apply(fact)
+    return `${previousStatus} ${previousSince > 0 ? previousSince - T : 'unknown'}`
+  }
+  expect([
+    // A new text does not begin a status.
+    sinceOf(online('ann', { choice: { status: 'online', text: 'hi', expiresAt: undefined }, at: T + 1 })),
+    sinceOf(online('ann', { sessions: 'idle', at: T + 2 })),
+    sinceOf(offline('ann', { at: T + 3 })),
+    sinceOf(online('ann', { at: T + 5 })),
+  ]).toEqual(['online 0', 'online 0', 'away 2', 'offline unknown'])
+  view.forget('ann')
+  expect(view.apply(online('ann')).previousSince).toBe(0)
+  view.put('bob', { status: 'online', text: undefined, expiresAt: undefined }, T, undefined)
+  expect(view.apply(offline('bob')).previousSince).toBe(0)
 })
 
 test('the count is that of the users who are not offline', () => {

@@ -24,9 +24,23 @@ export interface Page {
   readonly next: BucketPlace | undefined
 }
 
+/** Which users a page lists: those with a status, or all who are not offline. */
+export type ListedStatus = ShownStatus | 'visible'
+
+/**
+ * What others saw of a user before: a status, and when it began in ms since the epoch; 0 if that is not known, as for
+ * all users who are offline: a column of the table for it would take 10 bytes for each of them.
+ */
+interface Before {
+  readonly status: ShownStatus
+  readonly since: number
+}
+
 /** A user who is not offline. All other users are rows of the table. */
 interface VisibleUser {
   readonly userId: UserId
+  /** When the status began, in ms since the epoch; 0 if that is not known. */
+  since: number
   lastSeen: number
   username: string | undefined
   shown: ShownPresence
@@ -62,35 +76,55 @@ export class View {
 
   /** Applies a fact. Returns the change that others see. */
   apply(fact: Fact): Change {
-    const { userId, cause, at } = fact
+    const { userId, cause, at, lastSeen, username } = fact
     const shown = presenceOf(fact)
-    const previous = this.put(userId, shown, fact.lastSeen, fact.username)
-    return { userId, status: shown.status, previous, at, cause }
+    const { status, text } = shown
+    const before = this.put(userId, shown, lastSeen, username, at)
+    return {
+      userId,
+      status,
+      previousStatus: before.status,
+      previousSince: before.since,
+      at,
+      lastSeen: this.#wall.shown(lastSeen),
+      cause,
+      username,
+      text,
+    }
   }
 
-  /** Sets what others see of a user, without a change. Returns the status that they saw before. */
-  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined): ShownStatus {
+  /**
+   * Sets what others see of a user, without a change. Returns what they saw before.
+   *
+   * @param at when it begins, in ms since the epoch; 0 if that is not known. If the status is the same, it has begun
+   * before
+   */
+  put(userId: UserId, shown: ShownPresence, lastSeen: number, username: string | undefined, at = 0): Before {
     const position = this.#table.positionOf(userId) ?? NO_POSITION
-    const before = position === NO_POSITION ? undefined : this.#table.activeAt(position)
+    const visible = position === NO_POSITION ? undefined : this.#table.activeAt(position)
+    const before = {
+      status: visible?.shown.status ?? 'offline',
+      since: visible?.since ?? 0,
+    }
     if (shown.status === 'offline') {
-      if (before) this.#online.delete(before)
+      if (visible) this.#online.delete(visible)
       const archived = this.#table.archive(userId, lastSeen, username, position)
       if (position === NO_POSITION) this.#order.add(userId, archived)
-      return before?.shown.status ?? 'offline'
+      return before
     }
-    if (before) {
-      const { status } = before.shown
+    if (visible) {
       // The same object is kept, so that a change does not alter the order of lists.
-      before.lastSeen = lastSeen
-      before.username = username
-      before.shown = shown
-      return status
+      visible.lastSeen = lastSeen
+      visible.username = username
+      visible.shown = shown
+      if (before.status !== shown.status) visible.since = at
+      return before
     }
-    const user = { userId, lastSeen, username, shown }
+    const user = { userId, since: at, lastSeen, username, shown }
     const newPosition = this.#table.put(user, position)
     if (position === NO_POSITION) this.#order.add(userId, newPosition)
     this.#online.add(user)
-    return 'offline'
+    return before
   }
 
   /** Replaces the `lastSeen` of a user by the corrected one. */
@@ -160,11 +194,11 @@ export class View {
   }
 
   /**
-   * A page of users, from a position on. If `status` is given, only users with this status. A
-   * user who is known during the whole paging is on exactly one page. A page may be short, or empty, without
-   * being the last.
+   * A page of users, from a position on. If `status` is given, only users with this status, or only users who are not
+   * offline (`visible`). A user who is known during the whole paging is on exactly one page. A page may be short, or
+   * empty, without being the last.
    */
-  page(from: BucketPlace = FIRST_PLACE, limit: number, status?: ShownStatus): Page {
+  page(from: BucketPlace = FIRST_PLACE, limit: number, status?: ListedStatus): Page {
     const users: SeenUser[] = []
     let looked = 0
     let place: BucketPlace | undefined = from
@@ -175,8 +209,7 @@ export class View {
         place = { bucket, after: userId }
         looked++
         const known = this.#table.get(userId)
-        if (known && (status === undefined || shownOf(known).status === status))
-          users.push(this.#asSeen(known))
+        if (known && isListed(shownOf(known).status, status)) users.push(this.#asSeen(known))
       }
       const next = this.#order.nextFilled(bucket + 1)
       place = next === undefined ? undefined : { bucket: next, after: '' }
@@ -192,6 +225,10 @@ export class View {
     const sign = status === 'offline' ? undefined : this.#signOfLife(userId)
     return { userId, status, lastSeen: this.#wall.shown(sign ?? known.lastSeen), username, text, expiresAt }
   }
+}
+
+function isListed(status: ShownStatus, listed: ListedStatus | undefined): boolean {
+  return listed === undefined || (listed === 'visible' ? status !== 'offline' : status === listed)
 }
 
 const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined }

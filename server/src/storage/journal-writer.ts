@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { LogSource } from '../changes/stored-log.ts'
 import { SerialQueue } from '../serial-queue.ts'
 import type { RemainingFiles } from './data-directory.ts'
 import { type Disk, reasonOf, removeQuietly } from './disk.ts'
@@ -6,6 +7,7 @@ import type { Files } from './files.ts'
 import { MAX_TIME } from './iso-time.ts'
 import type { Batch, DELETED, SegmentHead } from './journal.ts'
 import type { LatencyMonitor } from './latency-monitor.ts'
+import { LogWriter } from './log-writer.ts'
 import type { Recovered } from './recovery.ts'
 import { Segment } from './segment.ts'
 import { StoreLocked, type UserRecord } from './store.ts'
@@ -21,7 +23,7 @@ export interface JournalWriterOptions {
   readonly stateId: string
   /** See `SegmentHead.writer`. */
   readonly writer: string
-  readonly recovered: Pick<Recovered, 'nextSegment' | 'lastSegment' | 'imported'>
+  readonly recovered: Pick<Recovered, 'nextSegment' | 'lastSegment' | 'imported' | 'logSegments'>
   /** Makes sure that this process owns the directory. @throws StoreLocked when another process does */
   readonly ensureOwned: () => Promise<RemainingFiles>
   /**
@@ -34,6 +36,8 @@ export interface JournalWriterOptions {
   /** Records can't be made durable until a snapshot has succeeded. */
   readonly onFailed: (error: unknown) => void
 }
+
+const NO_SEGMENTS: ReadonlySet<number> = new Set()
 
 /**
  * Writes changed records to the journal, in batches. After a failure it accepts no records until the next
@@ -52,6 +56,8 @@ export class JournalWriter {
   #pending = new Map<UserId, UserRecord | typeof DELETED>()
   #pendingAlive: number | undefined
   #knownTime: number | undefined
+  #log: LogWriter | undefined
+  #hasLogGrown = false
   /** Tells the latency monitor that the pending records do not wait any more. */
   #pendingDone: (() => void) | undefined
   /** Batches and changes of segments run one at a time. */
@@ -85,6 +91,23 @@ export class JournalWriter {
   /** Why some records are only in memory; `undefined` if all are durable or pending. */
   get lost(): Error | undefined {
     return this.#lost
+  }
+
+  /** Keeps a log of changes from now on. Call it before `begin`. */
+  keepLog(source: LogSource): void {
+    this.#log = new LogWriter(source, this.#options.recovered.logSegments)
+  }
+
+  /** The segments that the log of changes needs. */
+  get logSegments(): ReadonlySet<number> {
+    return this.#log?.segments ?? NO_SEGMENTS
+  }
+
+  /** Adds the changes that are not written yet to the next batch. */
+  logGrown(): void {
+    if (!this.#segment || !this.#log) return // the next segment begins with them
+    this.#hasLogGrown = true
+    this.#scheduleBatch()
   }
 
   /** Adds the newest record of a user to the next batch. */
@@ -198,14 +221,23 @@ export class JournalWriter {
 
   async #writeBatch(): Promise<void> {
     const segment = this.#segment
-    const batch: Batch = { users: this.#pending, alive: this.#pendingAlive, knownTime: this.#knownTime }
-    if (!segment || (batch.users.size === 0 && batch.alive === undefined)) return
+    const log = this.#hasLogGrown ? this.#log?.next() : undefined
+    const isEmpty = this.#pending.size === 0 && this.#pendingAlive === undefined && !log
+    if (!segment || isEmpty) return
+    const batch: Batch = {
+      users: this.#pending,
+      log,
+      alive: this.#pendingAlive,
+      knownTime: this.#knownTime,
+    }
     const done = this.#pendingDone
     this.#pending = new Map()
     this.#pendingAlive = undefined
+    this.#hasLogGrown = false
     this.#pendingDone = undefined
     try {
       await segment.append(batch)
+      if (log) this.#log?.written(log)
     } catch (error) {
       this.markLost(error)
       await this.#abandon(segment)
@@ -225,14 +257,16 @@ export class JournalWriter {
     const after = this.#reasonFor(reason, remaining)
     const previous = old ? { journal: old.journal, bytes: old.durableBytes } : this.#lastSegment
     const journal = this.#nextSegment
-    const segment = await Segment.create(disk, files.segment(journal), {
+    const head = {
       journal,
       stateId,
       writer,
       after,
       ...(previous && after !== 'removal' && { previous }),
       ...(this.#imported !== undefined && { imported: this.#imported }),
-    })
+    }
+    const log = this.#log?.first()
+    const segment = await Segment.create(disk, files.segment(journal), head, log)
     try {
       await recordSegment(journal)
     } catch (error) {
@@ -245,6 +279,9 @@ export class JournalWriter {
     this.#nextSegment = journal + 1
     this.#imported = undefined
     this.#hasWritten = true
+    if (log) this.#log?.began(journal, log)
+    // These came before there was a segment.
+    if (this.#log?.next()) this.logGrown()
     await old?.close().catch(() => {}) // all of it is durable
     return segment
   }
@@ -260,6 +297,7 @@ export class JournalWriter {
     this.#lastSegment = { journal: segment.journal, bytes: segment.durableBytes }
     this.#pending.clear()
     this.#pendingAlive = undefined
+    this.#hasLogGrown = false
     this.#pendingDone?.()
     this.#pendingDone = undefined
     await segment.close().catch(() => {})

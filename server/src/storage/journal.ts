@@ -1,4 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { NumberedChange } from '../changes/feed.ts'
+import type { LostNumbers } from '../changes/stored-log.ts'
 import type { UserRecord } from './store.ts'
 
 /*
@@ -7,9 +9,10 @@ import type { UserRecord } from './store.ts'
  *
  *     1c291ca3 {"userId":"123","status":"online","lastSeen":"2026-11-24T06:10:00.000Z"}
  *
- * A line starts with the CRC-32 of its JSON. The first line is the head. Of the lines after it, a row stores
- * a user, `forget` removes one, `alive` is a time at which the process was alive, and `closed` means that the
- * process stopped cleanly. `alive` and `closed` may have `knownTime`; see `Store.recordAlive`.
+ * A line starts with the CRC-32 of its JSON. The first line is the head. Of the lines after it, a row stores a user,
+ * `forget` removes one, `change` is a visible change and `log` begins a part of the log of changes, `alive` is a time
+ * at which the process was alive, and `closed` means that the process stopped cleanly. `alive` and `closed` may have
+ * `knownTime`; see `Store.recordAlive`.
  */
 
 /** The head of a segment, its first line. */
@@ -36,11 +39,28 @@ export interface SegmentHead {
 /** Marks a user who was removed, in place of a record. */
 export const DELETED = Symbol('deleted')
 
+/** How a part of the log of changes begins. */
+export interface LogHead {
+  readonly epoch: string
+  /** All changes with a greater number follow, unless they were written before. */
+  readonly after: number
+  /** The process tells no greater number before it has written another head. */
+  readonly reserved: number
+  readonly lost: readonly LostNumbers[]
+}
+
+/** A part of the log of changes. Without a head, it continues what was written before. */
+export interface LogPart {
+  readonly head: LogHead | undefined
+  readonly changes: readonly NumberedChange[]
+}
+
 /**
- * What is written at once: the newest record of each changed user, and when the process was last known to be
- * alive.
+ * What is written at once: the newest record of each changed user, the changes of the same time, and when the process
+ * was last known to be alive.
  */
 export interface Batch {
+  readonly log: LogPart | undefined
   readonly users: ReadonlyMap<UserId, UserRecord | typeof DELETED>
   readonly alive: number | undefined
   /** See `Store.recordAlive`. Written only together with `alive`. */
@@ -50,6 +70,8 @@ export interface Batch {
 /** One line of the journal after the head, decoded. */
 export type Entry =
   | { readonly kind: 'keep'; readonly record: UserRecord }
+  | { readonly kind: 'change'; readonly change: NumberedChange }
+  | { readonly kind: 'log'; readonly head: LogHead }
   | { readonly kind: 'forget'; readonly userId: UserId }
   | { readonly kind: 'alive'; readonly at: number; readonly knownTime: number | undefined }
   | { readonly kind: 'closed'; readonly at: number | undefined; readonly knownTime: number | undefined }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { UserId } from '@who-is-online/protocol/words'
+import type { LogSource } from '../changes/stored-log.ts'
 import { SerialQueue } from '../serial-queue.ts'
 import { DataDirectory, type RemainingFiles } from './data-directory.ts'
 import { codeOf, type Disk, nodeDisk, reasonOf, removeQuietly } from './disk.ts'
@@ -152,7 +153,7 @@ class JsonFileStore implements Store {
 
   /** Continues after what was recovered, without keeping the users: they would stay in memory a second time. */
   #continueFrom(recovered: Recovered, directory: DataDirectory): void {
-    const { nextSegment, lastSegment, imported } = recovered
+    const { nextSegment, lastSegment, imported, logSegments } = recovered
     this.#stateFiles = new StateFiles(this.#disk, this.#files, {
       main: recovered.mainNeeds,
       backup: recovered.backupNeeds,
@@ -165,7 +166,7 @@ class JsonFileStore implements Store {
         batchEveryMs: this.#journalEveryMs,
         stateId: this.#stateId,
         writer: directory.writerId,
-        recovered: { nextSegment, lastSegment, imported },
+        recovered: { nextSegment, lastSegment, imported, logSegments },
         ensureOwned: () => this.#ensureOwned(directory),
         recordSegment: journal => directory.recordSegment(journal),
         onWritten: () => this.#scheduleSave(),
@@ -177,8 +178,13 @@ class JsonFileStore implements Store {
     this.#nextSaveAt = this.#steady() + (recovered.isImpaired ? 0 : this.#saveEveryMs)
   }
 
-  async start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void> {
+  async start(
+    everyone: () => Iterable<UserRecord>,
+    knownTime?: () => number,
+    log?: LogSource,
+  ): Promise<void> {
     this.#everyone = everyone
+    if (log) this.#journal?.keepLog(log)
     this.#currentKnownTime = knownTime
     try {
       await this.#journal?.begin('start')
@@ -197,6 +203,11 @@ class JsonFileStore implements Store {
   delete(userId: UserId): void {
     this.#hasChanged = true
     this.#journal?.add(userId, DELETED)
+  }
+
+  logGrown(): void {
+    this.#hasChanged = true
+    this.#journal?.logGrown()
   }
 
   recordAlive(now: number, knownTime?: number): void {
@@ -320,7 +331,7 @@ class JsonFileStore implements Store {
       await writeSnapshot(this.#disk, path, head, this.#everyone(), slices)
       await journal.write()
       journal.assertContinuous(segment)
-      await directory.replaceStateFiles(() => stateFiles.publish(path, segment.journal))
+      await directory.replaceStateFiles(() => stateFiles.publish(path, segment.journal, journal.logSegments))
       journal.assertContinuous(segment)
     } catch (error) {
       await removeQuietly(this.#disk, path)

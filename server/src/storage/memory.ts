@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { LogSource, StoredLog } from '../changes/stored-log.ts'
 import { Records } from './records.ts'
 import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
 
@@ -11,6 +12,8 @@ export interface MemoryState {
   knownTime?: number | undefined
   /** See `Records.latestTime`. */
   latestTime?: number | undefined
+  /** The log of changes. */
+  log?: StoredLog | undefined
   /** The store that owns the data; absent if none does. */
   owner?: object | undefined
 }
@@ -26,6 +29,7 @@ class MemoryStore implements Store {
   readonly #state: MemoryState
   #everyone: () => Iterable<UserRecord> = () => []
   #knownTime: (() => number) | undefined
+  #log: LogSource | undefined
   #open = false
 
   constructor(state: MemoryState) {
@@ -41,11 +45,17 @@ class MemoryStore implements Store {
     this.#know(this.#state.knownTime ?? highestTime(records))
     records.knownTime = this.#state.knownTime
     records.latestTime = this.#state.latestTime ?? highestTime(records)
+    records.log = this.#state.log
     return records
   }
 
-  async start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void> {
+  async start(
+    everyone: () => Iterable<UserRecord>,
+    knownTime?: () => number,
+    log?: LogSource,
+  ): Promise<void> {
     this.#everyone = everyone
+    this.#log = log
     this.#knownTime = knownTime
     for (const [userId, record] of this.#state.users) {
       if (record.session === 'live')
@@ -53,6 +63,7 @@ class MemoryStore implements Store {
     }
     this.#state.alive = undefined
     this.#open = true
+    this.logGrown()
   }
 
   #asLastSeen(record: UserRecord): UserRecord {
@@ -81,6 +92,13 @@ class MemoryStore implements Store {
 
   #know(time: number | undefined): void {
     if (time !== undefined) this.#state.knownTime = Math.max(time, this.#state.knownTime ?? time)
+  }
+
+  logGrown(): void {
+    if (!this.#open || !this.#log) return
+    const { epoch, seq, lost } = this.#log
+    this.#state.log = { epoch, seq, lost, ...this.#log.endAfter(0) }
+    this.#log.synced(seq)
   }
 
   async flush(): Promise<void> {

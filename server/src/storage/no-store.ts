@@ -9,6 +9,7 @@ export function createNoStore(): Store {
     put: () => {},
     delete: () => {},
     recordAlive: () => {},
+    logGrown: () => {},
     flush: async () => {},
     save: async () => {},
     health: () => ({ state: 'ok' }),

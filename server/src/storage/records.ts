@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { StoredLog } from '../changes/stored-log.ts'
 import type { PresenceRecord as UserRecord } from '../presence/record.ts'
 import { type ArchivedUser, UserTable } from '../presence/user-table.ts'
 
@@ -19,6 +20,8 @@ export class Records implements Iterable<UserRecord> {
    * `undefined` if nothing was stored.
    */
   latestTime: number | undefined
+  /** The log of changes; `undefined` if none was stored that fits to the users. */
+  log: StoredLog | undefined
 
   /** The number of users. */
   get size(): number {
@@ -40,6 +43,14 @@ export class Records implements Iterable<UserRecord> {
   /** Removes the record of a user. */
   delete(userId: UserId): void {
     this.#known.forget(userId)
+  }
+
+  /** Yields the records that hold more than a row can, such as those of users who were present. */
+  *active(): Generator<UserRecord> {
+    for (let position = 0; position < this.#known.end; position++) {
+      const record = this.#known.activeAt(position)
+      if (record) yield record
+    }
   }
 
   /** Yields all records. Records that were already yielded may be replaced during the iteration. */

@@ -2,6 +2,7 @@ import { codeOf, type Disk, NotAFile, reasonOf, removeQuietly } from './disk.ts'
 import { asidePath, type Files, isState, isTemporary } from './files.ts'
 import type { SegmentHead } from './journal.ts'
 import type { StaleLock } from './lock.ts'
+import type { LogSegment } from './log-replay.ts'
 import { Records } from './records.ts'
 import { type ReplayBase, replay } from './replay.ts'
 import {
@@ -37,6 +38,8 @@ export interface Recovered {
   readonly backupNeeds: number
   /** Whether a file or a line was lost, so that a new snapshot is due. */
   readonly isImpaired: boolean
+  /** The segments with the parts of the log of changes. */
+  readonly logSegments: readonly LogSegment[]
 }
 
 /** What {@link recover} needs. `now` is the wall clock in ms since the epoch. */
@@ -75,10 +78,12 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 
   const { segments, foreign, stateId } = sortSegments(listed, base, staleLock)
   const needed = segments.filter(segment => segment.journal >= base.needs)
-  const { users, damaged, gaps, lastSegment } = await replay(
+  const logOnly = segments.filter(({ journal, head }) => journal < base.needs && head?.stateId === stateId)
+  const { users, damaged, gaps, lastSegment, ...replayed } = await replay(
     { disk, log, hasCrashed: staleLock !== undefined },
     base,
     needed,
+    logOnly,
   )
   const problems = [...foreign, ...damaged, ...findMissingNewest(listed, stateId, staleLock)]
   if (problems.length > 0 && users.size === 0) {
@@ -86,6 +91,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
       `The journal in ${files.directory} is damaged, and no user is left: ${problems.map(found => found.problem).join('; ')}. ${WHAT_TO_DO}`,
     )
   }
+
+  const isImpaired = base.isImpaired || problems.length > 0
+  // What is told of the log must fit to the users: they may be older than it.
+  users.log = isImpaired ? undefined : replayed.log
 
   await removeTemporaryFiles(disk, files, names)
   await moveDamagedAside(options, names, main, backup, problems)
@@ -102,7 +111,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     imported: base.fingerprint,
     mainNeeds: main.state === 'valid' ? base.needs : undefined,
     backupNeeds: base.needs,
-    isImpaired: base.isImpaired || problems.length > 0,
+    isImpaired,
+    logSegments: isImpaired ? [] : replayed.logSegments,
   }
 }
 
@@ -129,6 +139,7 @@ function emptyStart({ files, staleLock }: RecoveryOptions): Recovered {
     mainNeeds: undefined,
     backupNeeds: 1,
     isImpaired: false,
+    logSegments: [],
   }
 }
 
@@ -175,6 +186,8 @@ function chooseBase(listed: SegmentFile[], main: StateFile, backup: StateFile | 
   const first = segments[0]?.head
   if (!first || first.imported !== undefined) return undefined
   if (first.journal !== 1 && first.after !== 'removal') return undefined
+  // An old segment may be there only for the log of changes.
+  if (segments.some(({ head }, index) => index > 0 && !continues(head, segments[index - 1]))) return undefined
   return {
     name: 'the journal',
     users: new Records(),
@@ -187,6 +200,11 @@ function chooseBase(listed: SegmentFile[], main: StateFile, backup: StateFile | 
     fingerprint: undefined,
     isImpaired: main.state === 'damaged' || backup?.state === 'damaged' || first.after === 'removal',
   }
+}
+
+/** Whether a segment can continue the one before it. */
+function continues(head: SegmentHead | undefined, before: SegmentFile | undefined): boolean {
+  return head?.previous === undefined || head.previous.journal === before?.journal
 }
 
 function baseOf(name: string, snapshot: Snapshot, segments: SegmentFile[], isImpaired: boolean): Base {

@@ -1,5 +1,7 @@
+import type { StoredLog } from '../changes/stored-log.ts'
 import { type Disk, reasonOf } from './disk.ts'
 import type { Entry, SegmentHead } from './journal.ts'
+import { LogReplay, type LogSegment } from './log-replay.ts'
 import type { Records } from './records.ts'
 import { type DamagedSegment, isUnreadable, type SegmentFile } from './segment-files.ts'
 import { readSegment, type SegmentReport } from './segment-reader.ts'
@@ -27,23 +29,34 @@ export interface Replayed {
   /** Periods in which a process could not write. No file is damaged by them. */
   readonly gaps: readonly string[]
   readonly lastSegment: SegmentHead['previous']
+  /** The log of changes; `undefined` without one that fits to the users. */
+  readonly log: StoredLog | undefined
+  /** The segments with the parts of the log. */
+  readonly logSegments: readonly LogSegment[]
 }
 
 /**
  * Applies the segments to the base in their order, and reports what is missing in them. `hasCrashed`: the
- * last process did not stop cleanly, so an incomplete last line is expected. @throws errors of the disk other
- * than a damaged file
+ * last process did not stop cleanly, so an incomplete last line is expected. `logOnly` are older segments, which
+ * are kept for the log of changes. @throws errors of the disk other than a damaged file
  */
 export async function replay(
-  { disk, log, hasCrashed }: { disk: Disk; log: StoreLog; hasCrashed: boolean },
+  { disk, log: lines, hasCrashed }: { disk: Disk; log: StoreLog; hasCrashed: boolean },
   base: ReplayBase,
   segments: readonly SegmentFile[],
+  logOnly: readonly SegmentFile[],
 ): Promise<Replayed> {
   const state = new ReplayedState(base)
+  const log = new LogReplay()
   const damaged: DamagedSegment[] = []
   const gaps: string[] = []
   let lastSegment: Replayed['lastSegment']
 
+  for (const { journal, path, head } of logOnly) {
+    // What is damaged there is missing in the log, which notices that by the numbers.
+    if (head)
+      await readSegment(disk, path, undefined, entry => log.apply(journal, entry)).catch(ignoreUnreadable)
+  }
   if (base.expectsSegment && segments[0]?.journal !== base.needs) {
     damaged.push({
       journal: base.needs,
@@ -77,11 +90,14 @@ export async function replay(
     const written = writtenBytes(segments, journal)
     const isLast = index === segments.length - 1
     try {
-      const report = await readSegment(disk, path, written, entry => state.apply(entry))
+      const report = await readSegment(disk, path, written, entry => {
+        state.apply(entry)
+        log.apply(journal, entry)
+      })
       problems.push(...lineProblems(report, written, isLast && !hasCrashed))
       lastSegment = { journal, bytes: report.goodBytes }
       if (isLast && report.tornBytes > 0 && hasCrashed) {
-        log.info('the last line of the journal is incomplete because of the crash: it is ignored', {
+        lines.info('the last line of the journal is incomplete because of the crash: it is ignored', {
           segment: journal,
           bytes: report.tornBytes,
         })
@@ -94,7 +110,19 @@ export async function replay(
     if (problems.length > 0)
       damaged.push({ journal, problem: `segment ${journal}: ${problems.join(', ')}`, path, isRead: true })
   }
-  return { users: state.finish(), damaged, gaps, lastSegment }
+  const isWhole = damaged.length === 0 && gaps.length === 0 && base.origin !== 'by hand'
+  return {
+    users: state.finish(),
+    damaged,
+    gaps,
+    lastSegment,
+    log: isWhole ? log.finish(hasCrashed) : undefined,
+    logSegments: isWhole ? log.segments : [],
+  }
+}
+
+function ignoreUnreadable(error: unknown): void {
+  if (!isUnreadable(error)) throw error
 }
 
 function headProblems({ previous }: SegmentHead, before: SegmentFile | undefined): string[] {

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { type Disk, forEachLine, wholeLines } from './disk.ts'
 import { parseTime } from './iso-time.ts'
 import type { Entry, SegmentHead } from './journal.ts'
+import { decodeChange, decodeLogHead } from './log-lines.ts'
 import { BadRow, decodeRow } from './row.ts'
 import { FORMAT } from './snapshot.ts'
 
@@ -99,6 +100,14 @@ function hexNumber(block: Buffer, from: number, to: number): number {
 function decodeEntry(entry: unknown): Entry | undefined {
   if (typeof entry !== 'object' || entry === null) return undefined
   if ('userId' in entry) return keepEntry(entry)
+  if ('change' in entry) {
+    const change = decodeChange(entry)
+    return change && { kind: 'change', change }
+  }
+  if ('log' in entry) {
+    const head = decodeLogHead(entry.log)
+    return head && { kind: 'log', head }
+  }
   if ('forget' in entry && typeof entry.forget === 'string') return { kind: 'forget', userId: entry.forget }
   const knownTime = timeOf('knownTime' in entry && entry.knownTime)
   if ('alive' in entry) {

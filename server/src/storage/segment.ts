@@ -3,7 +3,8 @@ import { crc32 } from 'node:zlib'
 import { type Disk, removeQuietly, type WritableFile } from './disk.ts'
 import { temporary } from './files.ts'
 import { isoTime } from './iso-time.ts'
-import { type Batch, DELETED, type SegmentHead } from './journal.ts'
+import { type Batch, DELETED, type LogPart, type SegmentHead } from './journal.ts'
+import { logLines } from './log-lines.ts'
 import { encodeRow } from './row.ts'
 import { SlicedWriter, TimeSlices } from './sliced-writer.ts'
 import { FORMAT } from './snapshot.ts'
@@ -41,13 +42,19 @@ export class Segment {
    * Creates a segment. The file gets its name when the head is durable, so a segment without a head is
    * damaged.
    *
+   * @param log what it begins with of the log of changes
    * @throws errors of the disk; the file is then removed
    */
-  static async create(disk: Disk, path: string, head: SegmentHead): Promise<Segment> {
+  static async create(
+    disk: Disk,
+    path: string,
+    head: SegmentHead,
+    log: LogPart | undefined,
+  ): Promise<Segment> {
     const file = await disk.create(temporary(path))
     const writer = new SlicedWriter(file)
     try {
-      await writer.write([line(JSON.stringify({ format: FORMAT, ...head }))], new TimeSlices('urgent'))
+      await writer.write(firstLines(head, log), new TimeSlices('urgent'))
       await writer.sync()
       const segment = new Segment(disk, path, head.journal, file, writer)
       segment.#id = await file.id()
@@ -111,10 +118,16 @@ export class Segment {
   }
 }
 
-function* batchLines({ users, alive, knownTime }: Batch): Generator<string> {
+function* firstLines(head: SegmentHead, log: LogPart | undefined): Generator<string> {
+  yield line(JSON.stringify({ format: FORMAT, ...head }))
+  for (const json of log ? logLines(log) : []) yield line(json)
+}
+
+function* batchLines({ users, log, alive, knownTime }: Batch): Generator<string> {
   for (const [userId, record] of users) {
     yield line(record === DELETED ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
   }
+  for (const json of log ? logLines(log) : []) yield line(json)
   if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"${knownTimeField(knownTime)}}`)
 }
 

@@ -24,17 +24,17 @@ export class StateFiles {
 
   /**
    * Makes `snapshot`, the path of a durable file, the main file, and the previous main file the backup. At
-   * every step both are complete. `needs` is the first segment that the new main file needs. @throws errors
-   * of the disk
+   * every step both are complete. `needs` is the first segment that the new main file needs. `kept` are older
+   * segments that are kept for the log of changes. @throws errors of the disk
    */
-  async publish(snapshot: string, needs: number): Promise<void> {
+  async publish(snapshot: string, needs: number, kept: ReadonlySet<number>): Promise<void> {
     const { main, backup, directory } = this.#files
     if (this.#mainNeeds !== undefined) await this.#linkOver(main, backup)
     await this.#disk.rename(snapshot, main)
     await this.#disk.syncDirectory(directory)
     if (this.#mainNeeds !== undefined) this.#backupNeeds = this.#mainNeeds
     this.#mainNeeds = needs
-    await this.#removeOldSegments(Math.min(needs, this.#backupNeeds))
+    await this.#removeOldSegments(Math.min(needs, this.#backupNeeds), kept)
   }
 
   /** Gives a file a second name, even if that name exists. A link can't replace a name, but a rename can. */
@@ -46,11 +46,11 @@ export class StateFiles {
   }
 
   /** A segment that can't be removed does no harm. The next save tries again. */
-  async #removeOldSegments(firstNeeded: number): Promise<void> {
+  async #removeOldSegments(firstNeeded: number, kept: ReadonlySet<number>): Promise<void> {
     const names = await this.#disk.list(this.#files.directory).catch(() => [])
     for (const name of names) {
       const journal = segmentNumber(name)
-      if (journal !== undefined && journal < firstNeeded)
+      if (journal !== undefined && journal < firstNeeded && !kept.has(journal))
         await removeQuietly(this.#disk, this.#files.segment(journal))
     }
   }

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { StoredFeed } from '../changes/stored-feed.ts'
+import { newChange } from '../changes/testing/new-change.ts'
 import { type Store, StoreLocked, type UserRecord } from './store.ts'
 import {
   byId,
@@ -70,6 +72,41 @@ export function describeStore(name: string, makeHarness: () => Promise<StoreHarn
       await new Promise(resolve => setTimeout(resolve, 150))
       await harness.kill(store)
       expect(await reload()).toEqual(byId(online('a')))
+    })
+
+    test('[E10] the log of changes survives with the records of the same moment, in the same epoch', async () => {
+      const beginLog = async () => {
+        const store = harness.open()
+        const { log } = await store.load()
+        const synced: number[] = []
+        const feed = new StoredFeed({
+          epoch: log ? 'other' : 'e',
+          stored: log,
+          recent: 3,
+          report: error => expect.unreachable(String(error)),
+          grown: () => store.logGrown(),
+        })
+        await store.start(() => [], undefined, feed)
+        feed.listen({ changed() {}, synced: () => synced.push(feed.syncedSeq) })
+        return { store, feed, synced }
+      }
+      const { store, feed, synced } = await beginLog()
+      feed.append(['a', 'b', 'c', 'd'].map(newChange))
+      store.put(online('d'))
+      await store.flush()
+      expect(synced.at(-1)).toBe(4)
+      await harness.kill(store)
+      const next = await beginLog()
+      expect([next.feed.epoch, next.feed.after(1, 9)]).toEqual(['e', feed.after(1, 9)])
+      expect(next.feed.seq).toBeGreaterThanOrEqual(4)
+      expect([0, 1, 4].map(seq => next.feed.recalls({ epoch: 'e', seq }))).toEqual([false, true, true])
+      next.feed.append([newChange('e')])
+      await next.store.save()
+      await next.store.close()
+      const last = await beginLog()
+      expect(last.feed.seq).toBe(next.feed.seq)
+      expect(last.feed.after(4, 9)).toMatchObject([{ userId: 'e' }])
+      await last.store.close()
     })
 
     test('stores every combination of session, status, activity and name', async () => {

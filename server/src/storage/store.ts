@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { LogSource } from '../changes/stored-log.ts'
 import type { PresenceRecord as UserRecord } from '../presence/record.ts'
 import type { Records } from './records.ts'
 
@@ -27,7 +28,8 @@ export interface Store {
    * If the earlier process did not stop cleanly, `lastSeen` of its live, visible users is the last time that
    * the process was known to be alive. All other times are returned as they were stored, whatever the clock
    * says now. Every record comes from a `put` or a snapshot: damaged data is never returned as valid, and an
-   * empty result means that nothing was ever written. `knownTime` of the result is explained at `recordAlive`.
+   * empty result means that nothing was ever written. `knownTime` of the result is explained at `recordAlive`. `log` of
+   * the result is the log of changes, if it was stored and fits to the users.
    *
    * @throws StoreLocked when another process owns the data; StoreDamaged when nothing of what was written is
    * readable; StoreUnusable when the location can't be read or written. In all three cases no file has
@@ -39,8 +41,11 @@ export interface Store {
    * Starts writing. `everyone` yields the current record of every user. It is iterated in slices, and users
    * may be added, changed and removed meanwhile. `knownTime` is called for each snapshot and at the end; see
    * `recordAlive`.
+   *
+   * With `log`, the store also keeps the log of changes. A batch has the records and the changes of the same moment, so
+   * both are durable together; `log.synced` is called then. After a failure, the store asks for what it missed.
    */
-  start(everyone: () => Iterable<UserRecord>, knownTime?: () => number): Promise<void>
+  start(everyone: () => Iterable<UserRecord>, knownTime?: () => number, log?: LogSource): Promise<void>
 
   /**
    * Stores the newest record of a user. Never throws and never waits. The record is durable within 150 ms, or
@@ -60,6 +65,9 @@ export interface Store {
    * stored.
    */
   recordAlive(now: number, knownTime?: number): void
+
+  /** The log has more changes. Never throws and never waits; durable like `put`. */
+  logGrown(): void
 
   /** Resolves when every earlier `put` and `delete` is durable. @throws Error when it can't be made durable. */
   flush(): Promise<void>

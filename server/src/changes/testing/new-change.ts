@@ -3,7 +3,17 @@ import type { NumberedChange } from '../feed.ts'
 
 /** The change of a user who becomes online. */
 export function newChange(userId: string): Change {
-  return { userId, status: 'online', previous: 'offline', at: 0, cause: 'opened' }
+  return {
+    userId,
+    status: 'online',
+    previousStatus: 'offline',
+    previousSince: 0,
+    at: 0,
+    lastSeen: 0,
+    cause: 'opened',
+    username: undefined,
+    text: undefined,
+  }
 }
 
 /** Changes with these numbers, in the same order. */

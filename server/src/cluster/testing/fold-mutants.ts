@@ -103,8 +103,8 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a lost session was left',
     file: 'cluster/fold.ts',
-    line: "return said === 'lost' && after.sessions === 'none' ? 'lost' : 'left'",
-    becomes: "return 'left'",
+    line: "after.sessions === 'none' ? endOf(said) : 'left'",
+    becomes: "'left'",
   },
   {
     name: 'the value with the older stamp wins',

@@ -6,10 +6,12 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Log } from '../../log.ts'
 import type { Refusals } from '../../refusals.ts'
 import { normalTarget } from '../../request-target.ts'
+import { sendEvents } from '../event-stream.ts'
 import type { Health } from '../health.ts'
 import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
 import { readBody } from './body.ts'
-import { type ApiSources, type CallHandlers, createCalls } from './calls.ts'
+import type { CallHandlers } from './call.ts'
+import { type ApiSources, createCalls } from './calls.ts'
 import { ApiFailure } from './failure.ts'
 import { API_PATH, callOf, callsAt, type Match } from './routes.ts'
 
@@ -69,8 +71,15 @@ export function createApi(options: ApiOptions): Api {
       input: unknown,
       context: object,
     ) => ReturnType<CallHandlers['queryUsers']>
-    const { status, json } = await handle(input, { caller, countMore })
-    if (json === undefined) response.status(status).end()
+    const lastEventId = request.get('Last-Event-ID')
+    const { status, json, pages } = await handle(input, {
+      caller,
+      countMore,
+      gone: goneOf(response),
+      lastEventId,
+    })
+    if (pages) await sendEvents(response, pages)
+    else if (json === undefined) response.status(status).end()
     else response.status(status).type('json').send(Buffer.from(json))
   }
 
@@ -115,6 +124,13 @@ function refuseMethod(request: Request, response: Response, at: readonly Match[]
   response.set('Allow', allow)
   if (request.method === 'OPTIONS') return void response.status(204).end()
   throw new ApiFailure('method_not_allowed', `this path allows ${allow}, not ${request.method}`)
+}
+
+/** A signal that is aborted when the client goes away, or has its answer. */
+function goneOf(response: Response): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  return gone.signal
 }
 
 function valuesOf(checked: Checked): Unknowns {

@@ -1,6 +1,7 @@
-import { type CallName, type InputOf, PAGE_LIMIT } from '@who-is-online/protocol/api'
+import { PAGE_LIMIT } from '@who-is-online/protocol/api'
 import type { Status, UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from '../../changes/feed.ts'
+import type { ChangeReader } from '../../changes/reader.ts'
 import type { CountHistoryView } from '../../count-history.ts'
 import { Slices } from '../../fanout/slices.ts'
 import type { Log } from '../../log.ts'
@@ -9,7 +10,8 @@ import type { Presence } from '../../presence/presence.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Tracker } from '../../tracker.ts'
 import { userItem, userList } from '../../user-json.ts'
-import type { ApiCaller } from './access.ts'
+import type { CallHandlers } from './call.ts'
+import { changeCalls } from './change-calls.ts'
 import { ConnectionCount } from './connection-count.ts'
 import { ApiFailure } from './failure.ts'
 import { inSlices } from './in-slices.ts'
@@ -22,32 +24,13 @@ export interface ApiSources {
   >
   readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'>
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
+  /** The log of changes. */
+  readonly changes: ChangeReader
   readonly clock: Pick<Clock, 'now' | 'steady'>
   readonly log: Pick<Log, 'info'>
   readonly countHistory: () => CountHistoryView
   /** How many connections a user has on the other nodes of the cluster. */
   readonly connectionsElsewhere: (userId: UserId) => number
-}
-
-/** What a call answers: a status, and the JSON body if it has one. */
-export interface CallAnswer {
-  readonly status: number
-  readonly json?: string
-}
-
-/** Who calls, and what that costs. */
-export interface CallContext {
-  readonly caller: ApiCaller
-  /** Counts this request as some more. */
-  readonly countMore: (requests: number) => void
-}
-
-/** What each call of the catalogue does. @throws ApiFailure */
-export type CallHandlers = {
-  readonly [Name in CallName]: (
-    input: InputOf<Name>,
-    context: CallContext,
-  ) => CallAnswer | Promise<CallAnswer>
 }
 
 /** How many users are encoded in one piece: less than a millisecond of work. */
@@ -61,7 +44,7 @@ const CONFIRM_MS = 2_000
 
 /** The calls, on the presence of this server. */
 export function createCalls(sources: ApiSources): CallHandlers {
-  const { presence, tracker, feed, clock, log, countHistory } = sources
+  const { presence, tracker, feed, clock, log, countHistory, changes } = sources
   const slices = new Slices()
   const connections = new ConnectionCount(sources, slices)
   // Read before the users: a reader that follows the changes from here misses no change.
@@ -97,6 +80,8 @@ export function createCalls(sources: ApiSources): CallHandlers {
     },
 
     getCountHistory: () => ({ status: 200, json: JSON.stringify(countHistory()) }),
+
+    ...changeCalls(changes),
 
     async setStatus({ userId, status, text, expiresAt }, { caller }) {
       const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)

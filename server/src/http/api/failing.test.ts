@@ -27,6 +27,7 @@ async function ask(stopping: boolean) {
     presence: {} as never,
     tracker: {} as never,
     feed: {} as never,
+    changes: {} as never,
     connectionsElsewhere: () => 0,
   })
   const log = { error: (text: string, fields?: LogFields) => void logged.push([text, fields?.['path']]) }

@@ -47,8 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a user who goes offline stays in the online count',
     file: 'view.ts',
-    line: 'if (before) this.#online.delete(before)',
-    becomes: 'if (before) this.#online.add(before)',
+    line: 'if (visible) this.#online.delete(visible)',
+    becomes: 'if (visible) this.#online.add(visible)',
   },
   {
     name: 'a change has the time at which the rate limit allowed it',
@@ -482,8 +482,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a change has the new status as the previous one',
     file: 'view.ts',
-    line: 'const previous = this.put(userId, shown, fact.lastSeen, fact.username)',
-    becomes: 'this.put(userId, shown, fact.lastSeen, fact.username)\n    const previous = shown.status',
+    line: 'previousStatus: before.status,',
+    becomes: 'previousStatus: shown.status,',
   },
   {
     name: 'an offline user is dropped although a new name waits',
@@ -527,8 +527,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a user who becomes active has no name',
     file: 'view.ts',
-    line: 'const user = { userId, lastSeen, username, shown }',
-    becomes: 'const user = { userId, lastSeen, username: undefined, shown }',
+    line: 'const user = { userId, since: at, lastSeen, username, shown }',
+    becomes: 'const user = { userId, since: at, lastSeen, username: undefined, shown }',
   },
   {
     name: 'a returning user counts as never seen',
@@ -624,7 +624,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a page ignores its status filter',
     file: 'view.ts',
-    line: 'known && (status === undefined || shownOf(known).status === status)',
+    line: 'known && isListed(shownOf(known).status, status)',
     becomes: 'known',
   },
   {
@@ -1288,14 +1288,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ending all sessions of a user counts as losing them, and does not end hiding',
     file: 'user.ts',
-    line: 'const ended = this.#state?.sessions.endAll() ?? []\n    this.#left()',
-    becomes: 'const ended = this.#state?.sessions.endAll() ?? []',
+    line: 'const ended = this.#state.sessions.endAll()\n    this.#left()',
+    becomes: 'const ended = this.#state.sessions.endAll()',
+  },
+  {
+    name: 'ending all sessions of a user counts as leaving',
+    file: 'user.ts',
+    line: "this.#state.end = 'kicked'",
+    becomes: '',
   },
   {
     name: 'ending the sessions of a user who has none counts as leaving',
     file: 'user.ts',
-    line: 'if (!this.hasSessions) return []',
-    becomes: '',
+    line: 'if (!this.#state || !this.hasSessions) return []',
+    becomes: 'if (!this.#state) return []',
   },
   {
     name: 'a session that ends is still counted as held',

@@ -482,7 +482,7 @@ class Comparison {
       const hides = sessions.length > 0 && choice.status === 'offline'
       const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       const must = hides || this.#model.turn(userId) + forReturn <= now
-      const change = { userId, status: due.status, previous: shown.status, at: now, cause }
+      const change = { userId, status: due.status, previousStatus: shown.status, at: now, cause }
       return isPending && must ? [change] : []
     })
     expectSame(changes.map(changeLine).toSorted(), expected.map(changeLine).toSorted(), 'changes')
@@ -736,8 +736,10 @@ export function firstChoiceOf(choice: StepChoice | undefined, now: number): Firs
   return { status, text, expiresAt, madeAt: ago === undefined ? undefined : now - ago }
 }
 
-const changeLine = ({ userId, status, previous, at, cause }: Change) =>
-  `${userId} ${previous} → ${status} ${at} ${cause}`
+type ExpectedChange = Pick<Change, 'userId' | 'status' | 'previousStatus' | 'at' | 'cause'>
+
+const changeLine = ({ userId, status, previousStatus, at, cause }: ExpectedChange) =>
+  `${userId} ${previousStatus} → ${status} ${at} ${cause}`
 const seenLine = ({ userId, status, lastSeen, username, text, expiresAt }: SeenUser) =>
   `${userId} ${status} ${lastSeen} ${username} ${text} ${expiresAt}`
 const recordLine = (record: Fields<PresenceRecord>) =>

@@ -174,7 +174,7 @@ export class Model {
      * How the last session ended, which choice and activity others know, and whether the previous choice has
      * expired.
      */
-    let end: 'left' | 'lost' = 'left'
+    let end: 'left' | 'lost' | 'kicked' = 'left'
     let shownChoice: Choice = ONLINE
     let shownIdle = false
     let hasExpired = false
@@ -265,7 +265,7 @@ export class Model {
         case 'endSessions': {
           const before = sessions.length
           sessions = event.what === 'leave' ? without(sessions, event.id) : []
-          if (sessions.length < before) end = 'left'
+          if (sessions.length < before) end = event.what === 'leave' ? 'left' : 'kicked'
           // Leaving on purpose ends the choice to be hidden, if that has no end.
           if (before > 0 && sessions.length === 0 && isHiding(choice)) choose(ONLINE, 0, event.at)
           break

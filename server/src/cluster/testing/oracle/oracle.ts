@@ -70,9 +70,9 @@ export class Oracle implements ClusterListener {
   }
 
   changed(node: SimulatedNode, changes: readonly NumberedChange[]): void {
-    for (const { userId, status, previous, seq } of changes) {
+    for (const { userId, status, previousStatus, seq } of changes) {
       this.#changes.numbered(node, seq)
-      if (status === 'offline' && previous !== 'offline') this.#offline.becameOffline(node, userId)
+      if (status === 'offline' && previousStatus !== 'offline') this.#offline.becameOffline(node, userId)
     }
     const entry = this.#entries.get(node)
     if (entry) this.#changes.count(entry, changes)

@@ -79,17 +79,24 @@ export async function startApi(
         { port, host: '127.0.0.1', path, method, headers: sent, agent: false },
         response => {
           const chunks: Buffer[] = []
-          response.on('data', chunk => chunks.push(chunk))
-          response.on('end', () => {
+          const isStream = response.headers['content-type']?.startsWith('text/event-stream')
+          const end = () => {
             const received = Buffer.concat(chunks).toString()
-            const isJson = /json/.test(response.headers['content-type'] ?? '') && received !== ''
+            const isJson = /json/.test(response.headers['content-type'] ?? '')
             resolve({
               status: response.statusCode ?? 0,
               headers: response.headers,
               text: received,
-              json: isJson ? JSON.parse(received) : undefined,
+              json: isJson || isStream ? jsonIn(received) : undefined,
             })
+          }
+          response.on('data', chunk => {
+            chunks.push(chunk)
+            // A stream does not end: its first event is enough.
+            if (isStream && String(chunk).includes('data: '))
+              response.destroy().off('end', end).once('close', end)
           })
+          response.on('end', end)
         },
       )
       asking.on('error', reject)
@@ -98,4 +105,10 @@ export async function startApi(
   }
 
   return { port, url: `ws://127.0.0.1:${port}/ws`, lines, ask, stop: () => server.stop() }
+}
+
+/** The JSON of a body, or of the data of an event; `undefined` if it is empty. */
+function jsonIn(text: string): unknown {
+  const json = /^data: (.*)$/m.exec(text)?.[1] ?? text
+  return json === '' ? undefined : JSON.parse(json)
 }

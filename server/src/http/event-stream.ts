@@ -1,0 +1,52 @@
+import type { Response } from 'express'
+import { type ChangePage, textOf } from '../changes/page.ts'
+
+/** How often a stream without news sends a comment, in ms, so that no proxy takes it for dead. */
+const COMMENT_MS = 15_000
+
+/**
+ * Sends pages as server-sent events, until there are no more or the connection ends. The next page is asked for when
+ * the client has read enough of the last one: a slow reader costs no more than one page.
+ */
+export async function sendEvents(response: Response, pages: AsyncIterable<ChangePage>): Promise<void> {
+  response.set({
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-store',
+    // nginx would gather the events.
+    'X-Accel-Buffering': 'no',
+  })
+  response.flushHeaders()
+  if (response.req.method === 'HEAD') return void response.end()
+  const comments = setInterval(() => {
+    if (!response.writableNeedDrain) response.write(':\n\n')
+  }, COMMENT_MS)
+  try {
+    for await (const page of pages) {
+      if (!response.write(eventOf(page))) await drained(response)
+    }
+  } finally {
+    clearInterval(comments)
+    response.end()
+  }
+}
+
+/** Resolves when the client has read what was written, or the connection has ended. */
+function drained(response: Response): Promise<void> {
+  return new Promise(resolve => {
+    if (response.closed || response.destroyed) return resolve()
+    const end = () => {
+      response.off('drain', end).off('close', end)
+      resolve()
+    }
+    response.on('drain', end).on('close', end)
+  })
+}
+
+/**
+ * A page as an event. Only a place from which a client can continue is an id: within a full state, a client that comes
+ * back names the place before it, and gets the full state again.
+ */
+function eventOf(page: ChangePage): string {
+  const id = page.cursor === undefined ? `id: ${textOf(page)}\n` : ''
+  return `${id}data: ${JSON.stringify(page)}\n\n`
+}
