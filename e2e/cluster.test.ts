@@ -207,6 +207,34 @@ describeOnEngines('two nodes', engine => {
     await shows(onB, 'name-kim', { status: 'online', username: 'Kim' })
   })
 
+  test('[R20 N4] a leased session counts on both nodes, and moves to the node where it is renewed or connected', async () => {
+    const at = (node: RunningServer) => `${node.origin}/api/v1/users/lease-bot/sessions`
+    const lease = async (node: RunningServer): Promise<number> => {
+      const headers = { 'Content-Type': 'application/json' }
+      const body = JSON.stringify({ ttlMs: 60_000 })
+      return (await fetch(`${at(node)}/agent`, { method: 'PUT', headers, body })).status
+    }
+    const isOnlyOn = (node: RunningServer, other: RunningServer, kind: string) =>
+      until(`the session is a ${kind} on one node`, async () => {
+        const lists = await Promise.all([node, other].map(async each => (await fetch(at(each))).json()))
+        const [here, there] = lists as { sessions: { kind: string }[] }[]
+        return here?.sessions[0]?.kind === kind && there?.sessions.length === 0
+      })
+    const observers = await Promise.all([a, b].map(observe))
+    const bothShow = (status: string) =>
+      Promise.all(observers.map(observer => shows(observer, 'lease-bot', { status })))
+    expect(await lease(a)).toBe(200)
+    await bothShow('online')
+    expect(await lease(b)).toBe(200)
+    await isOnlyOn(b, a, 'lease')
+    const client = await connect(a, 'lease-bot', { sessionId: 'agent' })
+    await isOnlyOn(a, b, 'socket')
+    await bothShow('online')
+    expect(await lease(a)).toBe(409)
+    await client.leave()
+    await bothShow('offline')
+  })
+
   // The last one, because the nodes notice that Redis is away.
   test('[E3 E5 E6 E7] the HTTP API answers the same on both nodes, and ends sessions on both', async () => {
     const [one, other] = [await connect(a, 'api-ann'), await connect(b, 'api-ann')]

@@ -99,8 +99,11 @@ export interface PresenceClient {
   /**
    * Tells whether somebody uses this device. In a browser the client detects that itself; elsewhere the
    * application calls this, for example with React Native's `AppState` or Electron's `powerMonitor`.
+   *
+   * With `forMs`, 10,000 to 3,600,000, the server takes an active device as idle after that time, unless this is called
+   * again. So a client that was stopped does not stay active. Repeated calls are sent at most once a minute.
    */
-  setActivity(state: Activity): void
+  setActivity(state: Activity, forMs?: number): void
 
   /**
    * Tells whether the user can see this page. While it is hidden, the server sends no changes and all users

@@ -112,7 +112,7 @@ export function createClient(options: ClientOptions): PresenceClient {
   const { send, dispatch } = connection
   const requests = pendingRequests(platform, timeoutMs, send, connection.state)
   const subscriptions = createSubscriptions(platform, send, resend, emitChanged, emitCount)
-  const own = ownStatus(now, send, requests, emitStatus, subscriptions.setVisible)
+  const own = ownStatus(now, send, requests, emitStatus, subscriptions.setVisible, platform)
 
   function resend(): void {
     own.resend()

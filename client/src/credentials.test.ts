@@ -33,6 +33,13 @@ describe('[J8] tokens', () => {
     expect(query(-1)).not.toHaveProperty('userId')
   })
 
+  test('a kind of device is sent with each connection', async () => {
+    await openClient({ device: 'smart tv' })
+    connection().cut()
+    await clock.run(2_000)
+    expect([query(0), query(-1)]).toMatchObject([{ device: 'smart tv' }, { device: 'smart tv' }])
+  })
+
   test('a failure of getToken is reported with its reason', async () => {
     const errors: PresenceError[] = []
     let calls = 0

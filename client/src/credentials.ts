@@ -61,7 +61,7 @@ export function credentialsProvider(
   send: (request: Request) => number,
   emitError: (error: PresenceError) => void,
 ): CredentialsProvider {
-  const { url, userId, token, getToken, renew, sessionId } = options
+  const { url, userId, token, getToken, renew, sessionId, device } = options
   const { id, close } = session(platform, `who-is-online:${url}:${userId ?? ''}`, sessionId)
   const renewal = timer(platform)
   let { username } = options
@@ -132,7 +132,7 @@ export function credentialsProvider(
       current = await fetchToken()
       const sessionId = await id(code === replaced)
       return () => {
-        const query = { sessionId, username, userId, ...choice() }
+        const query = { sessionId, device, username, userId, ...choice() }
         let address = url.replace(/^http/, 'ws')
         for (const [key, value] of Object.entries(query)) {
           if (value) address += `${address.includes('?') ? '&' : '?'}${key}=${encodeURIComponent(value)}`

@@ -44,6 +44,8 @@ export interface CommonOptions {
    * `sessionStorage` where there is one.
    */
   readonly sessionId?: string
+  /** The kind of this device, such as `web` or `ios`, at most 32 bytes. Only the application's backend sees it. */
+  readonly device?: string
   /**
    * The WebSocket class, for platforms without a global one (Node before 22): for example that of the package
    * `ws`.

@@ -1,8 +1,16 @@
 import type { MyStatus } from './choice.ts'
 import type { PendingRequests } from './pending-requests.ts'
+import type { Platform } from './platform.ts'
 import type { Status } from './protocol.ts'
 import { isSame } from './same.ts'
 import type { Activity, Message, Request } from './wire.ts'
+
+/** A device that stays active says so again after this time, in ms. */
+export const RENEW_MS = 60_000
+
+/** The shortest and the longest time for which the server takes a device as active, in ms. */
+const MIN_ACTIVE_MS = 10_000
+const MAX_ACTIVE_MS = 3_600_000
 
 const DEFAULT: MyStatus = { status: 'online' }
 
@@ -21,7 +29,7 @@ export interface UrlChoice {
 export interface OwnStatus {
   /** Returns the user's choice, as the server last confirmed it. */
   status(): MyStatus
-  setActivity(state: Activity): void
+  setActivity(state: Activity, forMs?: number): void
   setVisible(isVisible: boolean): void
   /** Call this before a `set_status` is sent: notes when the choice is made. */
   setStatus(status: Status): void
@@ -42,7 +50,7 @@ export interface OwnStatus {
  * the user has left. `now` returns the time of the server, `NaN` before the first welcome. `requests` has the
  * choice that the server has not answered. `emitStatus` gets each new
  * choice; `emitVisible` is told when the server stops and resumes sending changes because this device is
- * hidden or visible.
+ * hidden or visible. `platform` has the time of this device.
  */
 export function ownStatus(
   now: () => number,
@@ -50,6 +58,7 @@ export function ownStatus(
   requests: Pick<PendingRequests, 'choice' | 'sendChoice' | 'settleChoice'>,
   emitStatus: (choice: MyStatus) => void,
   emitVisible: (isVisible: boolean) => void,
+  platform: Pick<Platform, 'now'>,
 ): OwnStatus {
   let choice = DEFAULT
   /** When `choice` was made, by the server's clock; undefined while nothing has been chosen. */
@@ -67,6 +76,10 @@ export function ownStatus(
   /** The server has taken the choice from the URL, and its text must follow. */
   let isTextMissing = false
   let activity: Activity = 'active'
+  /** Until when this device is active, by its own clock; `NaN` if that has no end. */
+  let activeUntil = Number.NaN
+  /** The same as it was sent last; 0 if that had no end. */
+  let sentUntil = 0
   let isVisible = true
   /** The `id` of the last `client_state` request. */
   let visibilityId: number | undefined
@@ -76,7 +89,11 @@ export function ownStatus(
   // Always both: the server keeps the activity with the session, which may have been idle before the page was
   // reloaded.
   function resend(): void {
-    activityId = send({ type: 'set_activity', state: activity })
+    const forMs = activeUntil - platform.now()
+    if (forMs < MIN_ACTIVE_MS) activity = 'idle'
+    const isLimited = activity === 'active' && forMs <= MAX_ACTIVE_MS
+    activityId = send({ type: 'set_activity', state: activity, forMs: isLimited ? forMs : undefined })
+    sentUntil = activeUntil || 0
     visibilityId = send({ type: 'client_state', state: isVisible ? 'active' : 'inactive' })
     sendText()
   }
@@ -88,10 +105,12 @@ export function ownStatus(
 
   return {
     status: () => choice,
-    setActivity(state) {
-      if (state === activity) return
+    setActivity(state, forMs = Number.NaN) {
+      const isSame = state === activity
       activity = state
-      resend()
+      activeUntil = platform.now() + forMs
+      // The clock of the device may have been set back.
+      if (!isSame || Math.abs(activeUntil - sentUntil) >= RENEW_MS) resend()
     },
     setVisible(isVisibleNow) {
       if (isVisibleNow === isVisible) return

@@ -17,14 +17,18 @@ export interface WebSocketLike {
 /** A WebSocket class. */
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike
 
+/** A listener of DOM events. `persisted` is a field of `pagehide`. */
+type Listener = (event: { readonly persisted?: boolean }) => void
+
+interface ListenerOptions {
+  readonly passive: boolean
+  readonly capture: boolean
+}
+
 /** An object that emits DOM events. */
 export interface EventSourceLike {
-  addEventListener(type: string, listener: () => void, options?: { passive: boolean; capture: boolean }): void
-  removeEventListener(
-    type: string,
-    listener: () => void,
-    options?: { passive: boolean; capture: boolean },
-  ): void
+  addEventListener(type: string, listener: Listener, options?: ListenerOptions): void
+  removeEventListener(type: string, listener: Listener, options?: ListenerOptions): void
 }
 
 /** The part of `document` that is used: its events and its visibility. */
@@ -60,6 +64,8 @@ export interface Platform {
   readonly locks: LocksLike | undefined
   /** Whether a user sits in front of this device, so that the client connects without being asked. */
   readonly isUsers: boolean
+  /** Whether this is a phone or a tablet, which may stop a hidden page at once. */
+  readonly isTouch?: boolean
   /** Decodes base64, to read when a token expires. Undefined: tokens are not renewed before the server asks. */
   readonly atob: ((text: string) => string) | undefined
   /** Returns a random number from 0 up to 1. */
@@ -75,7 +81,11 @@ type Globals = Partial<EventSourceLike> & {
   readonly WebSocket?: WebSocketConstructor
   readonly document?: DocumentLike
   readonly sessionStorage?: StorageLike
-  readonly navigator?: { readonly product?: string; readonly locks?: LocksLike }
+  readonly navigator?: {
+    readonly product?: string
+    readonly maxTouchPoints?: number
+    readonly locks?: LocksLike
+  }
   readonly atob?: (text: string) => string
 } & Pick<Platform, 'setTimeout' | 'clearTimeout'>
 
@@ -97,6 +107,7 @@ export function detectPlatform(WebSocket?: WebSocketConstructor): Platform {
     storage: document && storage,
     locks: document && navigator?.locks,
     isUsers: !!document || navigator?.product === 'ReactNative',
+    isTouch: !!navigator?.maxTouchPoints,
     atob,
     random: Math.random,
     now: Date.now,

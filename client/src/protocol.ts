@@ -84,10 +84,15 @@ export interface Identify {
   readonly username: string
 }
 
-/** Report whether you are active on this device; a user who is idle on all devices is shown as `away`. */
+/**
+ * Report whether you are active on this device; a user who is idle on all devices is shown as `away`. With
+ * `forMs`, an active device becomes idle after that time unless it reports again.
+ */
 export interface SetActivity {
   readonly type: 'set_activity'
   readonly state: 'active' | 'idle'
+  /** A number of milliseconds from 10000 to 3600000. */
+  readonly forMs?: number | undefined
 }
 
 /**

@@ -14,6 +14,11 @@ export const API_ERRORS = {
   not_found: { status: 404, meaning: 'There is no call with this path' },
   method_not_allowed: { status: 405, meaning: 'The path has no call with this method; see `Allow`' },
   no_session: { status: 409, meaning: 'The user has no session' },
+  session_connected: { status: 409, meaning: 'A client is connected with this session id' },
+  too_many_sessions: {
+    status: 409,
+    meaning: 'The user has 20 leased sessions, or all users together have 100,000',
+  },
   length_required: { status: 411, meaning: 'The body has no `Content-Length`' },
   too_large: { status: 413, meaning: 'The body is longer than this call allows' },
   unsupported_media_type: {

@@ -1,7 +1,9 @@
-import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
+import { askForDetail, queriedUser, sessionCalls } from './api-sessions.ts'
 import { changePage, since } from './change-fields.ts'
 import {
+  closed,
   cursor,
   epoch,
   optional,
@@ -74,6 +76,7 @@ const ANN = {
   expiresAt: LATER,
 } as const
 const EVE = { userId: 'eve', status: 'online', lastSeen: TIME } as const
+const DETAIL = { sessions: 2, active: true, visible: false, lastActive: TIME }
 const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
 /** How long `getChanges` may wait for a change, in ms. */
@@ -113,11 +116,6 @@ const place = { epoch, seq }
 
 const count = Type.Integer({ minimum: 0, description: 'a whole number from 0' })
 
-/** An object without any other field: a misspelt one would have no effect. */
-function closed<Fields extends TProperties>(fields: Fields) {
-  return Type.Object(fields, { additionalProperties: false })
-}
-
 /** All calls, by their names, with their exact types. */
 const exact = {
   getUser: {
@@ -133,19 +131,20 @@ const exact = {
     method: 'POST',
     path: '/api/v1/users/query',
     right: 'read',
-    sentence: `Up to ${MAX_QUERY_IDS.toLocaleString('en-US')} users as others see them, in the order of the ids. Each 1,000 ids count as one more request`,
+    sentence: `Up to ${MAX_QUERY_IDS.toLocaleString('en-US')} users as others see them, in the order of the ids. With "detail" also whether to push a notification: unless the user is active and visible. Each 1,000 ids count as one more request`,
     body: closed({
       userIds: Type.Array(userIdOrNumber, {
         maxItems: MAX_QUERY_IDS,
         description: `a list of at most ${MAX_QUERY_IDS} user ids`,
       }),
+      detail: askForDetail,
     }),
     maxBodyBytes: MAX_QUERY_BYTES,
     answers: {
       200: {
         sentence: 'The users',
-        schema: Type.Object({ ...place, users: Type.Array(user) }),
-        example: { epoch: '8pz4kq2', seq: 41, users: [EVE, BOB] },
+        schema: Type.Object({ ...place, users: Type.Array(queriedUser) }),
+        example: { epoch: '8pz4kq2', seq: 41, users: [{ ...EVE, detail: DETAIL }, BOB] },
       },
     },
     errors: [],
@@ -277,6 +276,7 @@ const exact = {
     errors: [],
     example: { params: { userId: 'ann' } },
   },
+  ...sessionCalls,
 } as const satisfies Readonly<Record<string, Call>>
 
 export type CallName = keyof typeof exact

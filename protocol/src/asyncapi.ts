@@ -24,7 +24,7 @@ const channels = {
     name: 'presence_v2',
     title: 'Protocol v2: selected by the subprotocol who-is-online.v2; subscribe to users, ordered changes',
     prefix: 'v2.',
-    query: ['userId', 'username', 'sessionId'],
+    query: ['userId', 'username', 'sessionId', 'device'],
     pushes: [
       'welcome',
       'presence_state',

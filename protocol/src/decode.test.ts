@@ -45,6 +45,19 @@ describe('[P1] every request of the catalogue', () => {
   })
 })
 
+test('[P1 R19] an idle device has no time for which it is active', () => {
+  const activity = (fields: object): string =>
+    refused(JSON.stringify({ type: 'set_activity', ...fields }), 'v2')
+  expect(activity({ state: 'idle', forMs: 10_000 })).toContain(
+    '"forMs" must not be combined with "state": "idle"',
+  )
+  for (const forMs of [9_999, 3_600_001, '10000']) {
+    expect(activity({ state: 'active', forMs })).toContain(
+      '"forMs" must be a number of milliseconds from 10000 to 3600000',
+    )
+  }
+})
+
 describe('[P1] an error of v2 names the innermost field that is wrong', () => {
   test.each([
     [{ userIds: ['a', 'b', '', 'd'] }, '"userIds[2]" must be a string of 1 to 128'],

@@ -1,5 +1,7 @@
-import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox'
 import {
+  DEVICE_RULE,
+  isDevice,
   isName,
   isStatusText,
   MAX_NAME_BYTES,
@@ -50,6 +52,17 @@ export function optional<Schema extends TSchema>(schema: Schema) {
 export const name = Type.Refine(
   Type.String({ minLength: 1, maxLength: MAX_NAME_BYTES, description: NAME_RULE }),
   isName,
+)
+
+/** An object without any other field: a misspelt one would have no effect. */
+export function closed<Fields extends TProperties>(fields: Fields) {
+  return Type.Object(fields, { additionalProperties: false })
+}
+
+/** A kind of device. */
+export const device = Type.Refine(
+  Type.String({ minLength: 1, maxLength: 32, description: DEVICE_RULE }),
+  isDevice,
 )
 
 /** A safe integer: a larger one would be rounded by the JSON parser and come back with other digits. */
@@ -146,6 +159,17 @@ const MAX_CURSOR_CHARS = 200
 export const cursor = Type.String({
   maxLength: MAX_CURSOR_CHARS,
   description: `a string of at most ${MAX_CURSOR_CHARS} characters, the cursor of the previous page`,
+})
+
+/** The shortest and the longest lease of an activity, in ms. */
+const MIN_ACTIVE_MS = 10_000
+const MAX_ACTIVE_MS = 3_600_000
+
+/** How long an activity lasts if it is not reported again, in ms. */
+export const activeForMs = Type.Number({
+  minimum: MIN_ACTIVE_MS,
+  maximum: MAX_ACTIVE_MS,
+  description: `a number of milliseconds from ${MIN_ACTIVE_MS} to ${MAX_ACTIVE_MS}`,
 })
 
 /** A position in the sequence of changes. */

@@ -1,5 +1,6 @@
 import Type, { type TObject, type TProperties } from 'typebox'
 import {
+  activeForMs,
   cursor,
   type Entry,
   epoch,
@@ -118,14 +119,19 @@ export const requests = {
   },
   set_activity: {
     sentence:
-      'Report whether you are active on this device; a user who is idle on all devices is shown as `away`',
+      'Report whether you are active on this device; a user who is idle on all devices is shown as `away`. With `forMs`, an active device becomes idle after that time unless it reports again',
     schema: Type.Object({
       type: Type.Literal('set_activity'),
       state: Type.Enum(['active', 'idle'], { description: '"active" or "idle"' }),
+      forMs: optional(activeForMs),
       ...requestId,
     }),
-    example: { type: 'set_activity', state: 'idle', id: 6 },
+    example: { type: 'set_activity', state: 'active', forMs: 360_000, id: 6 },
     replies: ['ack'],
+    checkCombination: message =>
+      message['state'] === 'idle' && Object.hasOwn(message, 'forMs')
+        ? '"forMs" must not be combined with "state": "idle"'
+        : undefined,
   },
   subscribe: {
     sentence:

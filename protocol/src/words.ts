@@ -33,6 +33,12 @@ export const MAX_NAME_BYTES = 128
 /** What a user id or username must be; completes the error text `"userId" must be …`. */
 export const NAME_RULE = `a string of 1 to ${MAX_NAME_BYTES} UTF-8 bytes without control characters`
 
+/** Maximum length of a kind of device in UTF-8 bytes. */
+const MAX_DEVICE_BYTES = 32
+
+/** What a kind of device must be; completes the error text `"device" must be …`. */
+export const DEVICE_RULE = `a string of 1 to ${MAX_DEVICE_BYTES} UTF-8 bytes without control characters`
+
 // Control characters and lone surrogates. With the u flag, a surrogate pair is one character and does not
 // match.
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u
@@ -44,9 +50,18 @@ const utf8 = new TextEncoder()
  * valid, including `__proto__`, emoji and U+2028.
  */
 export function isName(text: string): boolean {
-  if (text.length === 0 || text.length > MAX_NAME_BYTES) return false
+  return isLabel(text, MAX_NAME_BYTES)
+}
+
+/** Whether a text is a valid kind of device, such as `web` or `ios`; see {@link DEVICE_RULE}. */
+export function isDevice(text: string): boolean {
+  return isLabel(text, MAX_DEVICE_BYTES)
+}
+
+function isLabel(text: string, maxBytes: number): boolean {
+  if (text.length === 0 || text.length > maxBytes) return false
   if (FORBIDDEN.test(text)) return false
-  return text.length * 3 <= MAX_NAME_BYTES || utf8.encode(text).length <= MAX_NAME_BYTES
+  return text.length * 3 <= maxBytes || utf8.encode(text).length <= maxBytes
 }
 
 /**

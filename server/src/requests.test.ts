@@ -59,6 +59,16 @@ test('[W4] a command is done before it is confirmed', () => {
   })
 })
 
+test('[R19] an activity lasts as long as its request says, and for ever without a time', () => {
+  requests.handle(ANN, { type: 'set_activity', state: 'active', forMs: 10_000 })
+  for (const at of [T + 9_999, T + 10_000]) presence.apply(presence.advance(at, 10).facts)
+  expect(presence.see('ann').status).toBe('away')
+  requests.handle(ANN, { type: 'set_activity', state: 'active', forMs: 10_000 })
+  requests.handle(ANN, { type: 'set_activity', state: 'active' })
+  presence.apply(presence.advance(T + 9e9, 10).facts)
+  expect(presence.see('ann').status).toBe('online')
+})
+
 test('[W2 W3 V7] queries are answered from the state', () => {
   expect(requests.handle(ANN, { type: 'get_online_count', id: 'x' })).toEqual({
     kind: 'message',

@@ -159,8 +159,8 @@ export class Requests {
     return version === 'v1' ? NO_REPLY : message({ type: 'ack', id })
   }
 
-  #setActivity(asker: Asker, { state, id }: Request<'set_activity'>): Reply {
-    this.#ports.tracker.setActivity(asker, state)
+  #setActivity(asker: Asker, { state, forMs, id }: Request<'set_activity'>): Reply {
+    this.#ports.tracker.setActivity(asker, state, forMs ?? undefined)
     return message({ type: 'ack', id })
   }
 

@@ -1,5 +1,6 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import type { ApiKey } from './api-keys.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { clusterView } from './cluster-view.ts'
@@ -87,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     ...shared,
     addressOf: request => clientAddress(request, settings.TRUST_PROXY).address,
     countHistory,
+    node: settings.NODE_NAME ?? hostname(),
     keys: keysOf(settings),
     isDevelopment,
     pace: limits.apiRequestsPerKey,

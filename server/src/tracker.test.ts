@@ -202,6 +202,37 @@ test('in a cluster the log is told who has changed, and what the nodes agree on 
   expect([taken(), told, presence.see('bob').lastSeen]).toEqual([[], [], null])
 })
 
+test('[R20] a leased session is stored with each renewal, ends one way or the other, and is not taken while the server stops', () => {
+  const bot = { userId: 'ann', sessionId: 'bot' }
+  const closed: string[] = []
+  tracker.listen({
+    kicked: () => {},
+    ended: ({ sessionId }) => closed.push(sessionId),
+    moved: () => {},
+  })
+  expect(tracker.lease(bot, { ttlMs: 10_000 })).toEqual({ isNew: true, placed: undefined })
+  expect(taken()).toEqual(['put ann leased', 'ann online'])
+  now += 9_000
+  expect(tracker.lease(bot, { ttlMs: 10_000 })).toEqual({ isNew: false, placed: undefined })
+  expect(taken()).toEqual(['put ann leased'])
+  now += 10_000
+  tracker.advance(now, 0)
+  expect(taken()).toContain('ann offline')
+  tracker.lease(bot, { ttlMs: 10_000 })
+  taken()
+  expect(tracker.endSession(bot)).toBe(true)
+  expect(taken()).toEqual(['ended bot', 'put ann none', 'ann offline'])
+  expect(tracker.endSession(bot)).toBe(false)
+  // A connected session ends too, and its connection is closed.
+  void tracker.open(ann, {})
+  expect(tracker.lease(ann, { ttlMs: 10_000 })).toBe('connected')
+  expect(tracker.endSession(ann)).toBe(true)
+  expect(closed).toEqual(['bot', 's1'])
+  expect(presence.hasSession('ann')).toBe(false)
+  tracker.stop()
+  expect(tracker.lease(bot, { ttlMs: 10_000 })).toBe('stopping')
+})
+
 describe('what other nodes have caused', () => {
   let slow: SlowLog
   const closed: string[] = []
@@ -212,6 +243,7 @@ describe('what other nodes have caused', () => {
     tracker = newTracker({ presence, log: slow, feed: newFeed(10), clock: { now: () => now } })
     tracker.listen({
       kicked: userId => closed.push(`kicked ${userId} ${presence.hasSession(userId)}`),
+      ended: ({ userId, sessionId }) => closed.push(`ended ${sessionId} ${presence.hasSession(userId)}`),
       moved: ({ userId, sessionId }) => closed.push(`moved ${sessionId} ${presence.hasSession(userId)}`),
     })
     void tracker.open({ ...ann, isNamed: true }, {})
@@ -237,9 +269,13 @@ describe('what other nodes have caused', () => {
     tracker.lose(ann)
     tracker.advance(now, 0)
     expect(slow.awaited).toBe(before)
+    const bot = { userId: 'bob', sessionId: 'bot' }
+    expect(tracker.lease(bot, { ttlMs: 10_000 })).toMatchObject({ placed: expect.any(Promise) })
+    tracker.lease(bot, { ttlMs: 10_000 })
+    expect(slow.awaited).toBe(before + 1)
     expect(tracker.setStatus(ann, { status: 'offline' }).placed).toBeInstanceOf(Promise)
     expect(tracker.open({ ...ann, userId: 'bob' }, {})).toBeInstanceOf(Promise)
-    expect(slow.awaited).toBe(before + 2)
+    expect(slow.awaited).toBe(before + 3)
   })
 
   test('[I9] a node forgets users only if it does so for all nodes', () => {

@@ -4,6 +4,7 @@ import type { Agreed, FactLog } from './cluster/log.ts'
 import { type Decision, type EndedSession, NOTHING } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival } from './presence/here.ts'
+import type { LeaseRefusal, LeaseTerms } from './presence/lease.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Store } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
@@ -28,10 +29,19 @@ export interface ChosenStatus {
   readonly placed: Promise<void> | undefined
 }
 
+/** A session that was leased or renewed. */
+export interface LeasedSession {
+  readonly isNew: boolean
+  /** Resolves when all nodes see a new session; `undefined` if they do, and after a renewal. */
+  readonly placed: Promise<void> | undefined
+}
+
 /** Is told which sessions have ended on this node although their clients are connected. */
 export interface EndedElsewhere {
   /** All sessions of a user have ended. */
   kicked(userId: UserId): void
+  /** One session has ended. */
+  ended(session: EndedSession): void
   /** A session has been opened on another node, and continues there. */
   moved(session: EndedSession): void
 }
@@ -107,6 +117,35 @@ export class Tracker {
   }
 
   /**
+   * Leases a session on this node, or renews it: presence without a connection. Without a renewal within `ttlMs` it is
+   * lost. The leases of a node do not survive it in a cluster; otherwise they survive a restart.
+   *
+   * @returns why that is not possible, or the session
+   */
+  lease({ userId, sessionId }: UserSession, terms: LeaseTerms): LeaseRefusal | LeasedSession {
+    if (this.#stopped) return 'stopping'
+    const { presence, clock } = this.#ports
+    const leased = presence.lease(userId, sessionId, terms, clock.now())
+    if (typeof leased === 'string') return leased
+    // Only the first call waits: while Redis does not answer, renewals must not fill the memory.
+    return { isNew: leased.isNew, placed: this.#place(leased.decision, sessionId, leased.isNew) }
+  }
+
+  /**
+   * Ends one session on this node at once, as if it was left: a leased one, a held one, or a connected one, whose
+   * connection is closed. Returns whether the session existed.
+   */
+  endSession({ userId, sessionId }: UserSession): boolean {
+    if (this.#stopped) return false
+    const { presence, clock } = this.#ports
+    const decision = presence.endSession(userId, sessionId, clock.now())
+    this.#publish(decision)
+    // The connection last: it must not count as lost.
+    if (decision.ended.length > 0) this.#connections?.ended({ userId, sessionId })
+    return decision.ended.length > 0
+  }
+
+  /**
    * Ends all sessions of a user on all nodes, also those that are held, and closes their connections. The user may come
    * back.
    *
@@ -124,9 +163,9 @@ export class Tracker {
   }
 
   /** Records that a client has given a sign of life now. */
-  heard({ userId }: Pick<UserSession, 'userId'>): void {
+  heard({ userId, sessionId }: UserSession): void {
     const { presence, clock } = this.#ports
-    presence.heard(userId, clock.now())
+    presence.heard(userId, clock.now(), sessionId)
   }
 
   /** Sets the choice of a user. */
@@ -146,11 +185,15 @@ export class Tracker {
     this.#publish(presence.identify(userId, username, clock.now()))
   }
 
-  /** Sets whether the user is active or idle in a session. */
-  setActivity({ userId, sessionId }: UserSession, activity: 'active' | 'idle'): void {
+  /**
+   * Sets whether the user is active or idle in a session.
+   *
+   * @param forMs after this time an active session becomes idle, unless it was set again; `undefined`: never
+   */
+  setActivity({ userId, sessionId }: UserSession, activity: 'active' | 'idle', forMs?: number): void {
     if (this.#stopped) return
     const { presence, clock } = this.#ports
-    this.#publish(presence.setActivity(userId, sessionId, activity, clock.now()))
+    this.#publish(presence.setActivity(userId, sessionId, activity, clock.now(), forMs))
   }
 
   /** Sets whether a session is visible to its user (`active`) or in the background (`inactive`). */

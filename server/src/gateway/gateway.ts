@@ -146,6 +146,7 @@ export class Gateway {
     })
     tracker.listen({
       kicked: userId => this.#kicked(userId),
+      ended: session => this.#endedOne(session),
       moved: session => this.#moved(session),
     })
     this.#ports = {
@@ -330,7 +331,7 @@ export class Gateway {
   }
 
   #accept(webSocket: ServedSocket, socket: Socket, accepted: Accepted): void {
-    const { grant, sessionId, choice, version, address } = accepted
+    const { grant, sessionId, device, choice, version, address } = accepted
     const { userId, username } = grant
     // An observer has no session, so it continues none: the user would be present without a connection.
     const replaced =
@@ -340,6 +341,7 @@ export class Gateway {
     this.#welcome(webSocket, socket, {
       userId,
       username,
+      device,
       choice,
       grant,
       version,
@@ -375,6 +377,15 @@ export class Gateway {
   #kicked(userId: UserId): void {
     for (const connection of this.#connections) {
       if (connection.userId === userId) serve(connection, connection => connection.revoked())
+    }
+  }
+
+  /** Closes the connection of a session that has ended. */
+  #endedOne({ userId, sessionId }: EndedSession): void {
+    for (const connection of this.#connections) {
+      if (connection.userId !== userId || connection.sessionId !== sessionId || connection.isObserver)
+        continue
+      serve(connection, connection => connection.revoked())
     }
   }
 

@@ -73,6 +73,7 @@ test('[D1 V1] a request with a valid identity is accepted', () => {
       rights: { watch: 'all', rooms: ['*'], observer: false },
     },
     sessionId: undefined,
+    device: undefined,
     choice: undefined,
     version: 'v1',
     address: '8.8.8.8',

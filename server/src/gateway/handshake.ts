@@ -32,6 +32,8 @@ export type Verdict =
       readonly grant: Grant
       /** The id that the client gave its tab or device. */
       readonly sessionId: string | undefined
+      /** The kind of device, as the client says. */
+      readonly device: string | undefined
       /** The choice that the client connects with. */
       readonly choice: FirstChoice | undefined
       readonly version: ProtocolVersion
@@ -208,14 +210,14 @@ export class Handshake {
 
   #admit(grant: Grant, { parameters, version, from, address }: Asked): Verdict {
     const { limits, isConnected } = this.#options
-    const { sessionId, choice } = parameters
+    const { sessionId, device, choice } = parameters
     // A connection that replaces another one does not increase the number of connections.
     const { observer } = grant.rights
     if (sessionId === undefined || observer || !isConnected(grant.userId, sessionId)) {
       const full = limits.admits(observer ? undefined : grant.userId, address, sessionId)
       if (full) return tooMany(full, from)
     }
-    return { kind: 'accepted', grant, sessionId, choice, version, address }
+    return { kind: 'accepted', grant, sessionId, device, choice, version, address }
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readParameters } from './parameters.ts'
 
-const ABSENT = { username: undefined, sessionId: undefined, choice: undefined, tokens: [] }
+const ABSENT = { username: undefined, sessionId: undefined, device: undefined, choice: undefined, tokens: [] }
 
 test('[D1] parameters come from the query, percent-encoded or not', () => {
   expect(readParameters('/ws?userId=123', 'v1')).toEqual({ ...ABSENT, userId: '123', names: ['userId'] })
@@ -49,6 +49,17 @@ test('[V1] v2 clients can set a session id; v1 ignores the parameter', () => {
   const wrong = readParameters('/ws?userId=a&sessionId=%00', 'v2')
   expect(wrong).toMatch(/^"sessionId" must be/)
   expect(readParameters('/ws?userId=a&sessionId=%00', 'v1')).toMatchObject({ userId: 'a' })
+})
+
+test('[V15] v2 clients can name their kind of device, in at most 32 bytes; v1 ignores it', () => {
+  expect(readParameters('/ws?userId=a&device=smart%20tv', 'v2')).toMatchObject({ device: 'smart tv' })
+  expect(readParameters('/ws?userId=a&device=web', 'v1')).toMatchObject({ device: undefined })
+  expect(readParameters(`/ws?userId=a&device=${'x'.repeat(32)}`, 'v2')).toMatchObject({ userId: 'a' })
+  for (const device of ['x'.repeat(33), '%C3%A9'.repeat(17), '%0A']) {
+    expect(readParameters(`/ws?userId=a&device=${device}`, 'v2')).toMatch(
+      /^"device" must be a string of 1 to 32 UTF-8 bytes/,
+    )
+  }
 })
 
 test('[D3] a connection can start with a choice: a status, and in v2 also when it expires and when it was made', () => {

@@ -1,5 +1,7 @@
 import type { ProtocolVersion } from '@who-is-online/protocol/catalogue'
 import {
+  DEVICE_RULE,
+  isDevice,
   isName,
   isTime,
   NAME_RULE,
@@ -16,6 +18,8 @@ export interface Parameters {
   readonly username: string | undefined
   /** The id that the client gave its tab or device. v1 has no such parameter. */
   readonly sessionId: string | undefined
+  /** The kind of device, such as `web` or `ios`. v1 has no such parameter. */
+  readonly device: string | undefined
   /** The choice that the client connects with. */
   readonly choice: FirstChoice | undefined
   /** The values of `token`, as given. Nothing but identity may read them, and nothing may log them. */
@@ -36,7 +40,7 @@ export function readParameters(url: string, version: ProtocolVersion): Parameter
     if (!isValid(value)) return `"${field}" must be ${rule}`
     given[field] = value
   }
-  const { userId, username, sessionId, status, expiresAt, chosenAt } = given
+  const { userId, username, sessionId, device, status, expiresAt, chosenAt } = given
   if (status === undefined && (expiresAt ?? chosenAt) !== undefined) {
     return `"${expiresAt === undefined ? 'chosenAt' : 'expiresAt'}" requires "status"`
   }
@@ -49,13 +53,14 @@ export function readParameters(url: string, version: ProtocolVersion): Parameter
     userId,
     username,
     sessionId,
+    device,
     choice: choice || undefined,
     tokens: query.get('token')?.filter(token => token !== '') ?? [],
     names: [...query.keys()],
   }
 }
 
-type Field = 'userId' | 'username' | 'sessionId' | 'status' | 'expiresAt' | 'chosenAt'
+type Field = 'userId' | 'username' | 'sessionId' | 'device' | 'status' | 'expiresAt' | 'chosenAt'
 
 interface Rule {
   readonly isValid: (value: string) => boolean
@@ -77,6 +82,7 @@ const FIELDS: Readonly<Record<ProtocolVersion, Partial<Record<Field, Rule>>>> = 
     userId: name,
     username: name,
     sessionId: name,
+    device: { isValid: isDevice, rule: DEVICE_RULE },
     status: oneOf(...STATUSES),
     expiresAt: time,
     chosenAt: time,

@@ -293,7 +293,7 @@ test('[I9] rate limiters that have recovered are dropped, some users at a time',
   here.dropEarnedBack(T + 3_000, 0)
   expect(here.setStatus(ann, BUSY, T + 1).fact).toBeUndefined()
   here.dropEarnedBack(T + 3_000, 1)
-  expect(here.setActivity(ann, 's', false, T + 2).fact).toMatchObject({ choice: BUSY })
+  expect(here.setActivity(ann, 's', false, T + 2)?.fact).toMatchObject({ choice: BUSY })
   expect(here.setStatus(bob, BUSY, T + 2).fact).toBeUndefined()
 })
 

@@ -4,6 +4,7 @@ import { type Choice, type FirstChoice, hasExpired, isPlain, isSameChoice, NO_CH
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
 import { type Fact, NOTHING_SAID, presenceOf, type Said } from './fact.ts'
+import { type LeaseRefusal, type LeaseTerms, MAX_LEASES, MAX_LEASES_PER_USER, MAX_TTL_MS } from './lease.ts'
 import type { PresenceOptions } from './options.ts'
 import { readyAt, type Spent, spend } from './pace.ts'
 import { PendingFacts } from './pending.ts'
@@ -54,10 +55,11 @@ export interface PresentUser extends KnownChoice {
   readonly username: string | undefined
 }
 
-/** A name and a choice of the user with which a session begins. */
+/** A name and a choice of the user with which a session begins, and the kind of its device, such as `web`. */
 export interface Arrival {
   readonly username?: string | undefined
   readonly choice?: FirstChoice | undefined
+  readonly device?: string | undefined
 }
 
 /** A user after a command, and the fact that was decided, if any. */
@@ -74,6 +76,12 @@ export interface Step extends Settled {
   readonly choice?: OwnChoice | undefined
   readonly ended?: readonly EndedSession[]
 }
+
+/** The result of a lease, and whether the session is new. */
+export type LeaseStep = Step & { readonly isNew: boolean }
+
+/** When the choice of a user ends, in ms since the epoch. */
+const choiceEnd = ({ choice }: User): number | undefined => choice.expiresAt
 
 /** What replaces a choice that has ended. */
 const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
@@ -99,15 +107,19 @@ export class Here {
    * When choices end, by the wall clock: a suspension of the process does not delay them. See
    * `WallClock.choiceTime`.
    */
-  readonly #expiries = new Expiries()
+  readonly #expiries = new Expiries(choiceEnd)
   /** When choices end that were made while the wall clock was ahead, by that clock. */
-  readonly #expiriesByWall = new Expiries()
+  readonly #expiriesByWall = new Expiries(choiceEnd)
+  /** When active sessions become idle and leased ones end, in awake time. */
+  readonly #sessionEnds = new Expiries(({ nextEnd }) => nextEnd)
   /**
    * Users without a session whose choice is kept, and until when, in awake time. All are kept for the same
    * duration, so the first one ends first.
    */
   readonly #kept = new Map<User, number>()
   readonly #spent = new Map<UserId, Spent>()
+  /** How many leased sessions there are. */
+  #leases = 0
   /** Until when clients may still return after a suspension, in awake time. */
   #returnUntil = Number.NEGATIVE_INFINITY
 
@@ -148,8 +160,16 @@ export class Here {
     } else {
       const isInactive = record.inactive === true
       const until = awake + (isInactive ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)
-      user.restoreSessions(record.idle === true, isInactive, until)
+      if (session !== 'leased') user.restoreSessions(record.idle === true, isInactive, until)
       this.#deadlines.add(until, user)
+      for (const lease of record.leases ?? []) {
+        // A backend could not renew it while no server ran.
+        const leftMs = Math.min(Math.max(lease.endsAt - now, restartGraceMs), MAX_TTL_MS)
+        user.restoreLease(lease, awake + leftMs)
+      }
+      user.markRestored()
+      this.#sessionEnds.set(user)
+      this.#leases += user.takeLeaseDifference()
       // A name that waited is visible from now on.
       if (user.isVisible) user.markSaid(now)
     }
@@ -159,16 +179,32 @@ export class Here {
     return user
   }
 
-  open(userId: UserId, session: SessionName, now: number, { username, choice }: Arrival): Step {
-    const known = this.#users.get(userId)
-    const user = known ?? this.#newUser(ownCopy(userId), now)
-    if (known?.hasSessions === false) this.#takeKnownChoice(known, now)
-    if (!user.hasSessions) this.#expire(user, now)
-    user.open(session, now)
+  open(userId: UserId, session: SessionName, now: number, { username, choice, device }: Arrival): Step {
+    const user = this.#arriving(userId, now)
+    user.open(session, now, device)
     this.#kept.delete(user)
     if (username !== undefined) this.#rename(user, username)
     const isChanged = choice !== undefined && user.chooseFirst(this.#unlessEnded(choice, now), now)
     return { ...this.#settle(user, now), choice: isChanged ? this.#chosen(user, now) : undefined }
+  }
+
+  /** Leases a session, or renews it. Returns why that is not possible, or the step and whether the session is new. */
+  lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): LeaseRefusal | LeaseStep {
+    const refusal = this.#leaseRefusal(userId, sessionId)
+    if (refusal) return refusal
+    const { ttlMs, device, activity, username } = terms
+    const user = this.#arriving(userId, now)
+    const isIdle = activity && activity === 'idle'
+    const isNew = user.lease(sessionId, now, this.#wall.awake(now) + ttlMs, device, isIdle)
+    this.#kept.delete(user)
+    if (username !== undefined) this.#rename(user, username)
+    this.#sessionEnds.set(user)
+    return { ...this.#settle(user, now), isNew }
+  }
+
+  endSession(user: User, sessionId: string, now: number): Step {
+    const ended = user.endSession(sessionId).map(() => ({ userId: user.userId, sessionId }))
+    return { ...this.#settle(user, now), ended }
   }
 
   leave(user: User, sessionId: string, now: number): Step {
@@ -204,9 +240,19 @@ export class Here {
     return { ...this.#settle(user, now), choice: own }
   }
 
-  setActivity(user: User, sessionId: string, isIdle: boolean, now: number): Step {
-    user.setSession(sessionId, { isIdle })
-    return this.#settle(user, now)
+  /** Returns undefined if the activity only lasts longer now: that is not stored. */
+  setActivity(
+    user: User,
+    sessionId: string,
+    isIdle: boolean,
+    now: number,
+    forMs = Number.POSITIVE_INFINITY,
+  ): Step | undefined {
+    const activeUntil = this.#wall.awake(now) + forMs
+    const isChanged = user.setSession(sessionId, { isIdle, activeUntil, ...(isIdle && { idleSince: now }) })
+    this.#sessionEnds.set(user)
+    const settled = this.#settle(user, now)
+    return isChanged || settled.fact ? settled : undefined
   }
 
   setVisibility(user: User, sessionId: string, isInactive: boolean, now: number): Step {
@@ -224,12 +270,14 @@ export class Here {
   advance(now: number): Step | undefined {
     const awake = this.#wall.awake(now)
     for (;;) {
-      const user = this.#takeExpired(now) ?? this.#deadlines.take(awake) ?? this.#takeKept(awake)
+      const user = this.#takeDue(now, awake)
       if (!user) return undefined
       if (this.#users.get(user.userId) !== user) continue // removed since the deadline was set
       const hasChoiceEnded = this.#expire(user, now)
       const ended = user.endHeld(awake).map(sessionId => ({ userId: user.userId, sessionId }))
       user.endKept(awake)
+      user.endActivity(awake, now)
+      this.#sessionEnds.set(user)
       const choice = hasChoiceEnded && user.hasSessions ? ownChoiceOf(user) : undefined
       return { ...this.#settle(user, now), choice, ended }
     }
@@ -239,7 +287,7 @@ export class Here {
   get nextDeadline(): number {
     const [keptUntil = Number.POSITIVE_INFINITY] = this.#kept.values()
     return Math.min(
-      this.#wall.at(Math.min(this.#deadlines.next, keptUntil)),
+      this.#wall.at(Math.min(this.#deadlines.next, keptUntil, this.#sessionEnds.next)),
       this.#expiries.next + this.#wall.aheadMs,
       this.#expiriesByWall.next,
     )
@@ -259,13 +307,14 @@ export class Here {
 
   /**
    * The wall clock was set by `ms`. The last sign of life of present users, if this process recorded it,
-   * moves with the clock. Returns the visible users among them, whose `lastSeen` has changed.
+   * moves with the clock. Returns the visible users among them, whose `lastSeen` has changed, and those with leased
+   * sessions.
    */
   jumped(ms: number): User[] {
     const moved: User[] = []
     for (const user of this.#users.values()) {
       user.moveHeard(ms)
-      if (this.signOfLife(user) !== undefined) moved.push(user)
+      if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)
       if (!user.isChoiceByWall) continue
       user.isChoiceByWall = false
       this.#awaitEnd(user)
@@ -406,6 +455,23 @@ export class Here {
 
   // Private
 
+  #leaseRefusal(userId: UserId, sessionId: string): LeaseRefusal | undefined {
+    const user = this.#users.get(userId)
+    if (user?.isLive(sessionId)) return 'connected'
+    if (user?.sessions.some(({ id, state }) => id === sessionId && state === 'leased')) return undefined
+    if (user && user.leaseCount >= MAX_LEASES_PER_USER) return 'tooManyOfUser'
+    return this.#leases >= MAX_LEASES ? 'tooMany' : undefined
+  }
+
+  /** A user for whom a session begins, or is renewed. */
+  #arriving(userId: UserId, now: number): User {
+    const known = this.#users.get(userId)
+    const user = known ?? this.#newUser(ownCopy(userId), now)
+    if (known?.hasSessions === false) this.#takeKnownChoice(known, now)
+    if (!user.hasSessions) this.#expire(user, now)
+    return user
+  }
+
   #rename(user: User, username: string): void {
     user.rename(username, this.seen(user.userId)?.username)
   }
@@ -430,6 +496,16 @@ export class Here {
     const { isChoiceByWall } = user
     ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).delete(user)
     ;(isChoiceByWall ? this.#expiriesByWall : this.#expiries).set(user)
+  }
+
+  /** Removes and returns a user with a deadline that has passed, if there is one. */
+  #takeDue(now: number, awake: number): User | undefined {
+    return (
+      this.#takeExpired(now) ??
+      this.#deadlines.take(awake) ??
+      this.#sessionEnds.take(awake) ??
+      this.#takeKept(awake)
+    )
   }
 
   #takeExpired(now: number): User | undefined {
@@ -458,6 +534,7 @@ export class Here {
   #settle(user: User, now: number): Settled {
     this.#wall.tell(now)
     const settled = this.#say(user, now)
+    this.#leases += user.takeLeaseDifference()
     if (user.isDone) this.#remove(user)
     return settled
   }
@@ -546,6 +623,7 @@ export class Here {
     this.#users.delete(user.userId)
     this.#expiries.delete(user)
     this.#expiriesByWall.delete(user)
+    this.#sessionEnds.delete(user)
     this.#kept.delete(user)
     if (!user.wasSeen) this.#unseen--
   }

@@ -109,7 +109,8 @@ test("[R4 R13 R14] others can't tell a user who hides from a user who has left",
             // until that end.
             leaves.take(NOTHING)
             if (step.do === 'setStatus' && (hiding.isForLong || !isHiding(step))) continue
-            if (step.do === 'open' && !hiding.isForLong && !hides.isHidden(hider)) continue
+            const isArrival = step.do === 'open' || step.do === 'lease'
+            if (isArrival && !hiding.isForLong && !hides.isHidden(hider)) continue
           } else leaves.take(step)
           // A choice at the arrival could end the hiding, so it is left out too.
           const isOwnArrival = step.do === 'open' && step.userId === hider
@@ -240,6 +241,7 @@ class World {
   leaveAll(userId: UserId): void {
     const changes = []
     while (this.isHere(userId)) {
+      for (const id of ['s1', 'l1', 'l2']) changes.push(...this.take({ do: 'endSession', userId, id }))
       for (const id of ['s1', 's2']) changes.push(...this.take({ do: 'leave', userId, id }))
       if (this.presence.record(userId)?.session !== 'held') continue
       // This session replaces the one with its name, or else the unnamed one. One of the two is held.
@@ -262,8 +264,14 @@ class World {
         const choice = firstChoiceOf(step.choice, this.now)
         return presence.open(userId, { id, named }, this.now, { username, choice }).changes
       }
+      case 'lease': {
+        const { userId, id, ttlMs, activity, username } = step
+        const outcome = presence.lease(userId, id, { ttlMs, activity, username }, this.now)
+        return typeof outcome === 'string' ? [] : outcome.changes
+      }
       case 'leave':
       case 'lose':
+      case 'endSession':
         return presence[step.do](step.userId, step.id, this.now).changes
       case 'endSessions':
         return presence.endSessions(step.userId, this.now).changes

@@ -225,6 +225,23 @@ test('[R12] a user who chose online is away when idle in every session', () => {
   expect(says(presence.setActivity('ann', 's3', 'idle', T + 3))).toEqual(['ann away'])
 })
 
+test('[R19] a session whose activity is not renewed is idle, live or held, and a renewal is not stored', () => {
+  const presence = new OneNode(DEFAULTS)
+  presence.open('ann', tab('s1'), T)
+  presence.setActivity('ann', 's1', 'active', T, 10_000)
+  expect(presence.setActivity('ann', 's1', 'active', T + 4_000, 10_000).dirty).toEqual([])
+  expect(presence.nextDeadline).toBeLessThanOrEqual(T + 14_000)
+  expect(says(presence.advance(T + 13_999, 10))).toEqual([])
+  const { changes, dirty } = presence.advance(T + 14_000, 10)
+  expect(changes).toMatchObject([{ status: 'away', cause: 'idle' }])
+  expect(dirty).toEqual(['ann'])
+  expect(presence.nextDeadline).toBe(Number.POSITIVE_INFINITY)
+  expect(says(presence.setActivity('ann', 's1', 'active', T + 20_000, 3_000))).toEqual(['ann online'])
+  // The grace period is longer than the rest of the activity.
+  presence.lose('ann', 's1', T + 20_000)
+  expect(says(presence.advance(T + 23_000, 10))).toEqual(['ann away'])
+})
+
 test('[R13] a choice with an end falls back to online, by the wall clock', () => {
   const presence = new OneNode(DEFAULTS)
   presence.open('ann', tab('s1'), T)

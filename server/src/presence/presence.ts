@@ -3,9 +3,19 @@ import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { NOWHERE_ELSE } from './elsewhere.ts'
+import {
+  detailOf,
+  type Explanation,
+  explain,
+  type KnownUser,
+  type SessionInfo,
+  sessionsOf,
+  type UserDetail,
+} from './explain.ts'
 import { type Fact, presenceOf } from './fact.ts'
 import { type Arrival, Here, type KnownChoice, type PresentUser, type Step } from './here.ts'
 import { LastSeenCorrection } from './last-seen-correction.ts'
+import type { LeaseRefusal, LeaseTerms } from './lease.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
@@ -14,6 +24,12 @@ import type { SessionName } from './user-sessions.ts'
 import type { ArchivedUser } from './user-table.ts'
 import { type ListedStatus, type Page, type SeenUser, View } from './view.ts'
 import { type StoredTimes, WallClock } from './wall-clock.ts'
+
+/** What leasing a session has decided, and whether the session is new. */
+export interface Leased {
+  readonly isNew: boolean
+  readonly decision: Decision
+}
 
 /** Shared by all decisions without facts, records and so on: most have only one or two. */
 const NONE: readonly never[] = []
@@ -83,6 +99,25 @@ export class Presence {
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
 
+  /**
+   * Leases a session, which needs no connection, or renews it. That is a sign of life. Without a renewal it is lost
+   * after `ttlMs`. Returns why that is not possible, or the decision and whether the session is new.
+   */
+  lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): LeaseRefusal | Leased {
+    const excess = this.#isKnown(userId) ? 0 : this.#retention.excess(this.knownCount)
+    const step = this.#here.lease(userId, sessionId, terms, now)
+    if (typeof step === 'string') return step
+    const forgotten = excess > 0 ? this.#retention.makeRoom(excess, now) : NONE
+    const decision = this.#decide(step)
+    return { isNew: step.isNew, decision: forgotten.length === 0 ? decision : { ...decision, forgotten } }
+  }
+
+  /** Ends a session at once, as if it was left: a connected, held or leased one. */
+  endSession(userId: UserId, sessionId: string, now: number): Decision {
+    const user = this.#here.get(userId)
+    return user ? this.#decide(this.#here.endSession(user, sessionId, now)) : NOTHING
+  }
+
   /** A session was left on purpose. It ends at once. */
   leave(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
@@ -111,9 +146,9 @@ export class Presence {
    * Records a sign of life at `at`, in ms since the epoch. It changes only `lastSeen`. Only this and `open`
    * are signs of life: a choice may be made by a backend, and the end of a session may be noticed late.
    */
-  heard(userId: UserId, at: number): void {
+  heard(userId: UserId, at: number, sessionId?: string): void {
     this.#wall.tell(at)
-    this.#here.get(userId)?.heard(at)
+    this.#here.get(userId)?.heard(at, sessionId)
   }
 
   /** Sets the choice of a user. Without a session nothing changes. */
@@ -122,10 +157,21 @@ export class Presence {
     return user ? this.#decide(this.#here.setStatus(user, choice, now)) : NOTHING
   }
 
-  /** Sets whether a session is active or idle. */
-  setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Decision {
+  /**
+   * Sets whether a session is active or idle.
+   *
+   * @param forMs after this time an active session becomes idle, unless it was set again
+   */
+  setActivity(
+    userId: UserId,
+    sessionId: string,
+    activity: 'active' | 'idle',
+    now: number,
+    forMs?: number,
+  ): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide(this.#here.setActivity(user, sessionId, activity === 'idle', now)) : NOTHING
+    const step = user && this.#here.setActivity(user, sessionId, activity === 'idle', now, forMs)
+    return step ? this.#decide(step) : NOTHING
   }
 
   /**
@@ -308,6 +354,21 @@ export class Presence {
     return this.#here.get(userId)?.hasSessions ?? false
   }
 
+  /** The sessions of a user on this node, hidden or not; see {@link sessionsOf}. */
+  sessions(userId: UserId): SessionInfo[] {
+    return sessionsOf(this.#knowledge(userId))
+  }
+
+  /** What decides whether to push a notification to a user; see {@link detailOf}. */
+  detail(userId: UserId, isTruth: boolean): UserDetail {
+    return detailOf(this.#knowledge(userId), isTruth)
+  }
+
+  /** Why a user shows as they do, with the truth about the user; see {@link explain}. */
+  explain(userId: UserId): Explanation {
+    return explain(this.#knowledge(userId))
+  }
+
   /** The choice of a user, hidden or not. It is only for the user's own connections. */
   choice(userId: UserId): Choice {
     const user = this.#here.get(userId)
@@ -371,6 +432,11 @@ export class Presence {
   }
 
   // Private
+
+  #knowledge(userId: UserId): KnownUser {
+    const at = (awake: number) => Math.round(this.#wall.at(awake))
+    return { user: this.#here.get(userId), seen: this.see(userId), at }
+  }
 
   #decide(step: Step): Decision {
     const { user, fact, choice, ended = NONE } = step

@@ -1,12 +1,16 @@
 import type { Status, UserId } from '@who-is-online/protocol/words'
+import type { StoredLease } from './lease.ts'
 
 /**
  * What is stored of one user. `session` is the state when the record was made: `live` has an answering
- * connection, `held` has lost its connection and is in a grace period, `none` has no session.
+ * connection, `held` has lost its connection and is in a grace period, `leased` has only leased sessions, `none` has no
+ * session.
  */
 export interface PresenceRecord {
   readonly userId: UserId
-  readonly session: 'live' | 'held' | 'none'
+  readonly session: 'live' | 'held' | 'leased' | 'none'
+  /** The leased sessions. Absent if there are none. */
+  readonly leases?: readonly StoredLease[]
   /**
    * What the user chose. With a session, `offline` is a hidden user. Without a session it is `offline`,
    * unless a choice with an end (`expiresAt`) may still apply on returning.

@@ -49,6 +49,7 @@ export class Records {
     if (chosenAt > 0) record.chosenAt = chosenAt
     if (user.isKeptHidden) record.keptHidden = true
     if (user.isIdle) record.idle = true
+    if (user.leaseCount > 0) record.leases = user.leases(awake => this.#wall.at(awake))
     if (user.isInactive) record.inactive = true
     if (aheadMs !== undefined) record.aheadMs = aheadMs
     if (!wasSeen) record.unseen = true

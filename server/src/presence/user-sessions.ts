@@ -1,4 +1,6 @@
 import type { SessionsState } from './fact.ts'
+import type { StoredLease } from './lease.ts'
+import { ownCopy } from './user-table.ts'
 
 /** The id of a session, and whether the client chose the id itself and uses it again after a reconnect. */
 export interface SessionName {
@@ -10,19 +12,32 @@ export interface SessionName {
  * One tab or device. An inactive session is not visible to the user, such as a hidden tab. Browsers let
  * hidden tabs run only once a minute.
  */
-type Session = SessionName & {
+export type Session = SessionName & {
+  /** The kind of device, such as `web`. */
+  readonly device?: string | undefined
   /** In ms since the epoch. */
   readonly openedAt: number
+  /** The last sign of life, in ms since the epoch. */
+  aliveAt: number
   readonly isIdle: boolean
+  /** When an idle session became idle, in ms since the epoch; 0 if that is not known. */
+  readonly idleSince: number
+  /** When an active session becomes idle, in awake time; Infinity if that has no time. */
+  readonly activeUntil: number
   readonly isInactive: boolean
 } & (
     | { readonly state: 'live' }
     /** The connection was lost. Until `until`, in awake time, the session may come back without a change. */
     | { readonly state: 'held'; readonly until: number }
+    /** It has no connection. A backend must renew it before `until`, in awake time. */
+    | { readonly state: 'leased'; readonly until: number }
   )
 
+/** What a client says about its session. */
+export type SessionChange = Partial<Pick<Session, 'isIdle' | 'idleSince' | 'activeUntil' | 'isInactive'>>
+
 /** The id of the placeholder for all sessions of a user before a restart. */
-const BEFORE_RESTART = 'before the restart'
+export const BEFORE_RESTART = 'before the restart'
 
 /**
  * The sessions of one user, live and held, in the order in which they began to be so. It counts them by state, because
@@ -31,6 +46,7 @@ const BEFORE_RESTART = 'before the restart'
 export class UserSessions {
   #all: Session[] = []
   #held = 0
+  #leased = 0
   #idle = 0
   #inactive = 0
 
@@ -45,7 +61,30 @@ export class UserSessions {
   }
 
   get liveCount(): number {
-    return this.size - this.#held
+    return this.size - this.#held - this.#leased
+  }
+
+  get heldCount(): number {
+    return this.#held
+  }
+
+  get leaseCount(): number {
+    return this.#leased
+  }
+
+  /** All sessions, with the placeholder {@link BEFORE_RESTART}. */
+  get all(): readonly Session[] {
+    return this.#all
+  }
+
+  /** The leased sessions as they are stored. `at` converts awake time to ms since the epoch. */
+  leases(at: (awake: number) => number): StoredLease[] {
+    return this.#all.flatMap(session => {
+      if (session.state !== 'leased') return []
+      const { id, openedAt, until, device, isIdle } = session
+      const lease = { sessionId: id, openedAt, endsAt: Math.round(at(until)) }
+      return { ...lease, ...(device !== undefined && { device }), ...(isIdle && { idle: true as const }) }
+    })
   }
 
   /** When each session that clients know was opened, in ms since the epoch, by its id. */
@@ -64,13 +103,17 @@ export class UserSessions {
    * longest, and takes over the activity of that one. Otherwise it is an additional session.
    *
    * @param now in ms since the epoch
+   * @param device the kind of device
    */
-  open({ id, named }: SessionName, now: number): void {
+  open({ id, named }: SessionName, now: number, device?: string): void {
     const own = named ? this.#all.findIndex(session => session.id === id) : -1
     const index = own >= 0 ? own : this.#heldLongest()
     const isIdle = this.#all[index]?.isIdle ?? false
+    const activeUntil = this.#all[index]?.activeUntil ?? Number.POSITIVE_INFINITY
+    const idleSince = this.#all[index]?.idleSince ?? 0
     if (index >= 0) this.#remove(index)
-    this.#add({ id, named, openedAt: now, isIdle, isInactive: false, state: 'live' })
+    const begun = { id, named, device: device && ownCopy(device), openedAt: now, aliveAt: now }
+    this.#add({ ...begun, activeUntil, idleSince, isIdle, isInactive: false, state: 'live' })
   }
 
   /**
@@ -86,7 +129,45 @@ export class UserSessions {
 
   /** Holds what the user had before a restart, as one session. */
   restore(isIdle: boolean, isInactive: boolean, until: number): void {
-    this.#add({ id: BEFORE_RESTART, named: false, openedAt: 0, isIdle, isInactive, state: 'held', until })
+    const activeUntil = Number.POSITIVE_INFINITY
+    const restored = { id: BEFORE_RESTART, named: false, openedAt: 0, aliveAt: 0, idleSince: 0, activeUntil }
+    this.#add({ ...restored, isIdle, isInactive, state: 'held', until })
+  }
+
+  /** Whether a client is connected with this session id. */
+  isLive(id: string): boolean {
+    return this.#indexOf(id) >= 0
+  }
+
+  /**
+   * Leases a session until `until`, in awake time, or renews it. It replaces the held session with the same id, and
+   * takes over the activity of that one. Returns whether it is new, and not a renewal.
+   *
+   * @param now in ms since the epoch
+   */
+  lease(id: string, now: number, until: number, device?: string, isIdle?: boolean): boolean {
+    const index = this.#all.findIndex(session => session.named && session.id === id)
+    const before = index < 0 ? undefined : this.#remove(index)
+    const isNew = before?.state !== 'leased'
+    this.#add({
+      id: before?.id ?? ownCopy(id),
+      named: true,
+      device: device === undefined ? before?.device : ownCopy(device),
+      openedAt: before && !isNew ? before.openedAt : now,
+      aliveAt: now,
+      isIdle: isIdle ?? before?.isIdle ?? false,
+      idleSince: isIdle && !before?.isIdle ? now : (before?.idleSince ?? 0),
+      activeUntil: Number.POSITIVE_INFINITY,
+      isInactive: false,
+      state: 'leased',
+      until,
+    })
+    return isNew
+  }
+
+  /** Ends the sessions with this id, live, held or leased. Returns their ids. */
+  endSession(id: string): string[] {
+    return this.#removeAll(session => session.id === id)
   }
 
   /** Ends a session that was left. An unknown session changes nothing. Returns whether the session existed. */
@@ -104,31 +185,68 @@ export class UserSessions {
     return this.#removeAll(session => session.named && session.id === id).length > 0
   }
 
-  /** Ends every held session whose time is over. Returns the ids of those that clients know. */
+  /** Ends every held or leased session whose time is over. Returns the ids of those that clients know. */
   endHeld(awake: number): string[] {
-    return this.#removeAll(session => session.state === 'held' && session.until <= awake)
+    return this.#removeAll(session => session.state !== 'live' && session.until <= awake)
   }
 
-  /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
+  /** Keeps every held or leased session at least until `until`. Returns whether one of them is kept longer now. */
   holdLonger(until: number): boolean {
     let isLonger = false
     for (const [index, session] of this.#all.entries()) {
-      if (session.state !== 'held' || session.until >= until) continue
+      if (session.state === 'live' || session.until >= until) continue
       this.#all[index] = { ...session, until }
       isLonger = true
     }
     return isLonger
   }
 
-  /** Changes the state of a live session. An unknown session changes nothing. */
-  change(id: string, what: Partial<Pick<Session, 'isIdle' | 'isInactive'>>): void {
+  /**
+   * Changes the state of a live session. An unknown session changes nothing. Returns whether the session is idle or
+   * inactive now and was not before, or the other way round.
+   */
+  change(id: string, what: SessionChange): boolean {
     const index = this.#indexOf(id)
     const session = this.#all[index]
-    if (!session) return
+    if (!session) return false
     const changed = { ...session, ...what }
-    this.#count(session, -1)
-    this.#count(changed, 1)
-    this.#all[index] = changed
+    this.#replace(index, changed)
+    return changed.isIdle !== session.isIdle || changed.isInactive !== session.isInactive
+  }
+
+  /** Records a sign of life of a live session at this time, in ms since the epoch. */
+  heard(id: string, at: number): void {
+    const session = this.#all[this.#indexOf(id)]
+    if (session && at > session.aliveAt) session.aliveAt = at
+  }
+
+  /** The wall clock was set by `ms`. What this process has measured moves with it. */
+  moveHeard(ms: number): void {
+    this.#all = this.#all.map(session => ({
+      ...session,
+      aliveAt: session.aliveAt + ms,
+      idleSince: session.idleSince && session.idleSince + ms,
+    }))
+  }
+
+  /**
+   * When the next active session becomes idle, or the next leased one ends, in awake time; undefined if none does.
+   */
+  get nextEnd(): number | undefined {
+    let next = Number.POSITIVE_INFINITY
+    for (const session of this.#all) {
+      if (!session.isIdle) next = Math.min(next, session.activeUntil)
+      if (session.state === 'leased') next = Math.min(next, session.until)
+    }
+    return next === Number.POSITIVE_INFINITY ? undefined : next
+  }
+
+  /** Makes each session idle that was active until `awake` or earlier. It is `now`, in ms since the epoch. */
+  endActivity(awake: number, now: number): void {
+    for (const [index, session] of this.#all.entries()) {
+      if (session.isIdle || session.activeUntil > awake) continue
+      this.#replace(index, { ...session, isIdle: true, idleSince: now })
+    }
   }
 
   // Private
@@ -139,6 +257,12 @@ export class UserSessions {
 
   #indexOf(id: string): number {
     return this.#all.findIndex(session => session.state === 'live' && session.id === id)
+  }
+
+  #replace(index: number, session: Session): void {
+    this.#count(this.#all[index] as Session, -1)
+    this.#count(session, 1)
+    this.#all[index] = session
   }
 
   #take(id: string): Session | undefined {
@@ -167,6 +291,7 @@ export class UserSessions {
 
   #count({ state, isIdle, isInactive }: Session, by: 1 | -1): void {
     if (state === 'held') this.#held += by
+    if (state === 'leased') this.#leased += by
     if (isIdle) this.#idle += by
     if (isInactive) this.#inactive += by
   }

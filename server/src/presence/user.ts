@@ -9,7 +9,8 @@ import {
   NO_CHOICE,
 } from './choice.ts'
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
-import { type SessionName, UserSessions } from './user-sessions.ts'
+import type { StoredLease } from './lease.ts'
+import { type Session, type SessionChange, type SessionName, UserSessions } from './user-sessions.ts'
 import { ownCopy } from './user-table.ts'
 
 /**
@@ -32,6 +33,12 @@ interface ActiveState {
   /** When a delayed change becomes visible, in awake time; 0 if no change is delayed. */
   turn: number
 }
+
+/**
+ * Whether the sessions have answered lately: `live` if one is connected, `held` if none is and one was lost, `leased`
+ * if there are only leased ones. A user without a session is `held` while others still see the user.
+ */
+type Liveness = 'live' | 'held' | 'leased' | 'none'
 
 /**
  * A user about whom this node knows more than others see: sessions, a choice or a new name. Most known users
@@ -58,6 +65,7 @@ export class User {
   #hasExpired = false
   #chosenAt = 0
   #keptUntil = 0
+  #countedLeases = 0
   #state: ActiveState | undefined
 
   constructor(userId: UserId, knownSince: number, wasSeen: boolean) {
@@ -137,6 +145,37 @@ export class User {
     return this.#sessionsState() === 'idle'
   }
 
+  /** When something of the sessions ends; see {@link UserSessions.nextEnd}. */
+  get nextEnd(): number | undefined {
+    return this.#state?.sessions.nextEnd
+  }
+
+  get leaseCount(): number {
+    return this.#state?.sessions.leaseCount ?? 0
+  }
+
+  /** How many leased sessions there are more than at the last call. */
+  takeLeaseDifference(): number {
+    const difference = this.leaseCount - this.#countedLeases
+    this.#countedLeases = this.leaseCount
+    return difference
+  }
+
+  /** All sessions, live, held and leased; see {@link UserSessions.all}. */
+  get sessions(): readonly Session[] {
+    return this.#state?.sessions.all ?? []
+  }
+
+  /** The leased sessions as they are stored; see {@link UserSessions.leases}. */
+  leases(at: (awake: number) => number): StoredLease[] {
+    return this.#state?.sessions.leases(at) ?? []
+  }
+
+  /** When a delayed change becomes visible, in awake time; 0 if no change is delayed. */
+  get turn(): number {
+    return this.#state?.turn ?? 0
+  }
+
   get liveCount(): number {
     return this.#state?.sessions.liveCount ?? 0
   }
@@ -164,9 +203,10 @@ export class User {
     )
   }
 
-  get liveness(): 'live' | 'held' | 'none' {
+  get liveness(): Liveness {
     if (!this.#state) return 'none'
     if (this.liveCount > 0) return 'live'
+    if (this.leaseCount > 0 && this.#state.sessions.heldCount === 0) return 'leased'
     // If the change to offline is delayed, there is no session, but others still see the user.
     return this.hasSessions || this.isVisible ? 'held' : 'none'
   }
@@ -180,11 +220,31 @@ export class User {
   }
 
   /** Begins a session; see {@link UserSessions.open}. */
-  open(session: SessionName, now: number): void {
+  open(session: SessionName, now: number, device?: string): void {
     this.#state ??= newState(now)
     this.#keptUntil = 0
-    this.#state.sessions.open(session, now)
+    this.#state.sessions.open(session, now, device)
     this.heard(now)
+  }
+
+  /** Whether a client is connected with this session id. */
+  isLive(id: string): boolean {
+    return this.#state?.sessions.isLive(id) === true
+  }
+
+  /** Leases or renews a session; see {@link UserSessions.lease}. */
+  lease(id: string, now: number, until: number, device?: string, isIdle?: boolean): boolean {
+    this.#state ??= newState(now)
+    this.#keptUntil = 0
+    this.heard(now)
+    return this.#state.sessions.lease(id, now, until, device, isIdle)
+  }
+
+  /** Ends the sessions with this id, live, held or leased, as if each was left. Returns their ids. */
+  endSession(id: string): string[] {
+    const ended = this.#state?.sessions.endSession(id) ?? []
+    if (ended.length > 0) this.#left()
+    return ended
   }
 
   /** Holds a session that was lost; see {@link UserSessions.hold}. */
@@ -224,12 +284,12 @@ export class User {
     return true
   }
 
-  /** Holds every held session at least until `until`. Returns whether one of them is held longer now. */
+  /** Keeps every held or leased session at least until `until`. Returns whether one of them is kept longer now. */
   holdLonger(until: number): boolean {
     return this.#state?.sessions.holdLonger(until) ?? false
   }
 
-  /** Ends every held session whose time is over. Returns the ids of those that clients know. */
+  /** Ends every held or leased session whose time is over. Returns the ids of those that clients know. */
   endHeld(awake: number): string[] {
     if (!this.#state) return []
     const { sessions } = this.#state
@@ -255,13 +315,26 @@ export class User {
   }
 
   /**
-   * Restores a user from a record who was present when the last process stopped. The user is held until
-   * `until`, in awake time. Others see the restored state without a change.
+   * Restores the connected and held sessions of a user from a record. They are held until `until`, in awake time. Call
+   * {@link markRestored} after all sessions are restored.
    */
   restoreSessions(isIdle: boolean, isInactive: boolean, until: number): void {
-    this.#state = { ...newState(Number.NEGATIVE_INFINITY), end: 'lost' }
-    this.#state.sessions.restore(isIdle, isInactive, until)
-    this.#state.said = this.due
+    this.#restored().sessions.restore(isIdle, isInactive, until)
+  }
+
+  /** Restores a leased session until `until`, in awake time. Call {@link markRestored} after that. */
+  restoreLease({ sessionId, openedAt, device, idle }: StoredLease, until: number): void {
+    this.#restored().sessions.lease(sessionId, openedAt, until, device, idle === true)
+  }
+
+  /** Others see the restored state without a change. */
+  markRestored(): void {
+    if (this.#state) this.#state.said = this.due
+  }
+
+  #restored(): ActiveState {
+    this.#state ??= { ...newState(Number.NEGATIVE_INFINITY), end: 'lost' }
+    return this.#state
   }
 
   /**
@@ -301,9 +374,14 @@ export class User {
     return true
   }
 
-  /** Changes the state of a live session. An unknown session changes nothing. */
-  setSession(id: string, what: { readonly isIdle?: boolean; readonly isInactive?: boolean }): void {
-    this.#state?.sessions.change(id, what)
+  /** Changes the state of a live session; see {@link UserSessions.change}. */
+  setSession(id: string, what: SessionChange): boolean {
+    return this.#state?.sessions.change(id, what) ?? false
+  }
+
+  /** Makes each session idle that was active until `awake` or earlier; see {@link UserSessions.endActivity}. */
+  endActivity(awake: number, now: number): void {
+    this.#state?.sessions.endActivity(awake, now)
   }
 
   /** Takes a name. `seenName` is the name that others see. */
@@ -311,14 +389,18 @@ export class User {
     this.#newName = username === seenName ? undefined : ownCopy(username)
   }
 
-  /** Records a sign of life at this time, in ms since the epoch. */
-  heard(at: number): void {
-    if (this.#state && at > this.#state.heard) this.#state.heard = at
+  /** Records a sign of life at this time, in ms since the epoch; with `sessionId` also for that session. */
+  heard(at: number, sessionId?: string): void {
+    if (!this.#state) return
+    if (at > this.#state.heard) this.#state.heard = at
+    if (sessionId !== undefined) this.#state.sessions.heard(sessionId, at)
   }
 
   /** The wall clock was set by `ms`. The last sign of life in this process moves with it. */
   moveHeard(ms: number): void {
-    if (this.#state) this.#state.heard += ms
+    if (!this.#state) return
+    this.#state.heard += ms
+    this.#state.sessions.moveHeard(ms)
   }
 
   /**

@@ -24,6 +24,16 @@ test.each<[what: string, record: UserRecord, row: string]>([
     { ...ann, session: 'live', status: 'offline', text: 'psst', expiresAt: 2, newUsername: 'Ann' },
     `"status":"offline",${TIME},"newUsername":"Ann","text":"psst","expiresAt":"1970-01-01T00:00:00.002Z","hidden":true`,
   ],
+  [
+    'with only a leased session',
+    {
+      ...ann,
+      session: 'leased',
+      status: 'online',
+      leases: [{ sessionId: 'bot', openedAt: 1, endsAt: 3, device: 'r2' }],
+    },
+    `"status":"online",${TIME},"leased":true,"leases":[{"sessionId":"bot","openedAt":"1970-01-01T00:00:00.001Z","endsAt":"1970-01-01T00:00:00.003Z","device":"r2"}]`,
+  ],
   ['offline', { ...ann, session: 'none', status: 'offline' }, `"status":"offline",${TIME}`],
   [
     'offline, and hidden again on return',
@@ -80,4 +90,23 @@ test('rows of older versions and of other tools are decoded', () => {
   })
   expect(read({ status: 'busy', text: '' })).toEqual({ ...ann, session: 'live', status: 'busy' })
   expect(() => read({ status: 'online', idle: true })).toThrow(BadRow)
+})
+
+test('a leased session that is not valid is refused, and the field is named', () => {
+  const lease = { sessionId: 'bot', openedAt: 1, endsAt: 2 }
+  const read = (row: object) => () =>
+    decodeRow({ userId: 'ann', lastSeen: 1, status: 'online', leases: [lease], ...row })
+  expect(read({})()).toMatchObject({ session: 'live', leases: [lease] })
+  for (const [row, text] of [
+    [{ status: 'offline' }, '"leases" is only valid for users who have a session'],
+    [{ leases: undefined, leased: true }, '"leased" needs "leases"'],
+    [{ leased: true, held: true }, '"leased" must not be combined with "held"'],
+    [{ leases: [] }, '"leases" must be a list of sessions'],
+    [{ leases: ['bot'] }, '"leases" must be a list of sessions'],
+    [{ leases: [{ ...lease, sessionId: '' }] }, '"leases.sessionId" must be a string'],
+    [{ leases: [{ ...lease, device: 'x'.repeat(33) }] }, '"leases.device" must be a string'],
+    [{ leases: [{ ...lease, endsAt: null }] }, '"leases.endsAt" must be a time'],
+  ] as const) {
+    expect(read(row)).toThrow(text)
+  }
 })

@@ -1,4 +1,6 @@
 import {
+  DEVICE_RULE,
+  isDevice,
   isName,
   isStatusText,
   MAX_TEXT_CHARS,
@@ -6,6 +8,7 @@ import {
   STATUSES,
   type Status,
 } from '@who-is-online/protocol/words'
+import type { StoredLease } from '../presence/lease.ts'
 import { isoTime, MAX_TIME, parseTime } from './iso-time.ts'
 import type { UserRecord } from './store.ts'
 
@@ -28,10 +31,12 @@ import type { UserRecord } from './store.ts'
  * - `"unseen":true`: others have never seen the user, who was always hidden.
  * - `"keptHidden":true`: the user is offline, and the choice `offline` still applies on return.
  * - `"text"`, `"expiresAt"`, `"chosenAt"`: parts of the choice.
+ * - `"leases"`: the leased sessions, each with `sessionId`, `openedAt`, `endsAt`, and perhaps `device` and `idle`.
+ * - `"leased":true`: the user has only leased sessions.
  */
 export function encodeRow(record: UserRecord): string {
   const { userId, session, status, text, expiresAt, chosenAt, keptHidden } = record
-  const { idle, inactive, lastSeen, aheadMs, unseen, username, newUsername } = record
+  const { leases, idle, inactive, lastSeen, aheadMs, unseen, username, newUsername } = record
   const isOffline = session === 'none'
   const presence = isOffline ? 'offline' : status === 'online' && idle ? 'away' : status
   let row = `{"userId":${JSON.stringify(userId)},"status":"${presence}","lastSeen":"${isoTime(lastSeen)}"`
@@ -48,7 +53,19 @@ export function encodeRow(record: UserRecord): string {
   if (inactive) row += ',"inactive":true'
   if (idle) row += ',"idle":true'
   if (session === 'held') row += ',"held":true'
+  if (session === 'leased') row += ',"leased":true'
+  if (leases !== undefined) row += `,"leases":[${leases.map(leaseRow).join(',')}]`
   return `${row}}`
+}
+
+function leaseRow({ sessionId, openedAt, endsAt, device, idle }: StoredLease): string {
+  return JSON.stringify({
+    sessionId,
+    openedAt: isoTime(openedAt),
+    endsAt: isoTime(endsAt),
+    device,
+    idle,
+  })
 }
 
 /** A row is invalid. The message names the field and what it must be. */
@@ -69,12 +86,17 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
   const presence = statusIn('status', fields.status)
   const hidden = flagIn('hidden', fields.hidden)
   const held = flagIn('held', fields.held)
+  const leased = flagIn('leased', fields.leased)
+  const leases = leasesIn(fields.leases)
   const choice = fields.choice === undefined ? undefined : statusIn('choice', fields.choice)
   const idle = flagIn('idle', fields.idle)
   const inactive = flagIn('inactive', fields.inactive)
   const keptHidden = flagIn('keptHidden', fields.keptHidden)
   const unseen = flagIn('unseen', fields.unseen)
   const connected = presence !== 'offline' || hidden || held
+  if (leased && !leases.leases) throw new BadRow('"leased" needs "leases"')
+  if (leased && held) throw new BadRow('"leased" must not be combined with "held"')
+  if (leases.leases && !connected) throw new BadRow('"leases" is only valid for users who have a session')
   if (hidden && presence !== 'offline') throw new BadRow(`"hidden" needs "status" to be "offline"`)
   if (held && presence === 'offline' && !hidden)
     throw new BadRow(`"held" needs a "status" other than "offline", or "hidden"`)
@@ -86,7 +108,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     throw new BadRow(`"keptHidden" is only valid for users who are offline and chose "offline"`)
   if (unseen && presence !== 'offline') throw new BadRow(`"unseen" needs "status" to be "offline"`)
   if (idle && presence === 'online') throw new BadRow(`"idle" needs a "status" other than "online"`)
-  const session = held ? 'held' : connected ? 'live' : 'none'
+  const session = held ? 'held' : leased ? 'leased' : connected ? 'live' : 'none'
   const lastSeen = timeIn('lastSeen', fields.lastSeen, unknownTime)
   return {
     userId,
@@ -95,6 +117,7 @@ export function decodeRow(row: unknown, unknownTime?: number): UserRecord {
     ...textIn(fields.text),
     ...optionalTimeIn('expiresAt', fields.expiresAt),
     ...optionalTimeIn('chosenAt', fields.chosenAt),
+    ...leases,
     ...(keptHidden && { keptHidden: true as const }),
     ...(idle && { idle: true as const }),
     ...(inactive && { inactive: true as const }),
@@ -123,6 +146,11 @@ type RowField =
   | 'inactive'
   | 'idle'
   | 'held'
+  | 'leased'
+  | 'leases'
+
+/** A field of one of the leases. */
+type LeaseField = `leases.${keyof StoredLease}`
 
 function nameIn(field: RowField, value: unknown): string {
   if (typeof value === 'string' && isName(value)) return value
@@ -147,6 +175,31 @@ function optionalTimeIn<Field extends RowField>(field: Field, value: unknown): {
   return { [field]: timeIn(field, value, undefined) } as { [F in Field]?: number }
 }
 
+function leasesIn(value: unknown): { leases?: readonly StoredLease[] } {
+  if (value === undefined) return {}
+  if (Array.isArray(value) && value.length > 0) return { leases: value.map(leaseIn) }
+  throw new BadRow('"leases" must be a list of sessions')
+}
+
+function leaseIn(value: unknown): StoredLease {
+  if (typeof value !== 'object' || value === null) throw new BadRow('"leases" must be a list of sessions')
+  const fields: Partial<Record<keyof StoredLease, unknown>> = value
+  const { sessionId, device } = fields
+  if (typeof sessionId !== 'string' || !isName(sessionId)) {
+    throw new BadRow(`"leases.sessionId" must be ${NAME_RULE}`)
+  }
+  if (device !== undefined && !(typeof device === 'string' && isDevice(device))) {
+    throw new BadRow(`"leases.device" must be ${DEVICE_RULE}`)
+  }
+  return {
+    sessionId,
+    openedAt: timeIn('leases.openedAt', fields.openedAt, undefined),
+    endsAt: timeIn('leases.endsAt', fields.endsAt, undefined),
+    ...(device !== undefined && { device }),
+    ...(flagIn('leases.idle', fields.idle) && { idle: true as const }),
+  }
+}
+
 function aheadIn(value: unknown): { aheadMs?: number } {
   if (value === undefined) return {}
   if (typeof value === 'number' && value > 0 && value <= MAX_TIME) return { aheadMs: Math.trunc(value) }
@@ -162,12 +215,12 @@ function isStatus(value: unknown): value is Status {
   return (STATUSES as readonly unknown[]).includes(value)
 }
 
-function flagIn(field: RowField, value: unknown): boolean {
+function flagIn(field: RowField | LeaseField, value: unknown): boolean {
   if (value === undefined || value === true || value === false) return value === true
   throw new BadRow(`"${field}" must be true or absent`)
 }
 
-function timeIn(field: RowField, value: unknown, unknownTime: number | undefined): number {
+function timeIn(field: RowField | LeaseField, value: unknown, unknownTime: number | undefined): number {
   if ((value === undefined || value === null) && unknownTime !== undefined) return unknownTime
   const time = typeof value === 'string' ? parseTime(value) : value
   if (typeof time === 'number' && Math.abs(time) <= MAX_TIME) return Math.trunc(time)

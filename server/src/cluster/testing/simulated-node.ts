@@ -110,7 +110,7 @@ export class SimulatedNode {
       ended: ({ sessionId }) => this.#ended(sessionId),
       forgot: () => {},
     })
-    this.#tracker.listen({ kicked: userId => world.kicked(this, userId), moved: () => {} })
+    this.#tracker.listen({ kicked: userId => world.kicked(this, userId), ended: () => {}, moved: () => {} })
     this.#clock.listen({
       suspended: (ms, now) => this.#tracker.suspended(ms, now),
       jumped: (ms, now) => this.#tracker.jumped(ms, now),
@@ -238,7 +238,9 @@ export class SimulatedNode {
 
   /** The clients answer pings. */
   #hear(): void {
-    for (const session of this.sessions.values()) if (!session.isHeld) this.#tracker.heard(session)
+    for (const { userId, id, isHeld } of this.sessions.values()) {
+      if (!isHeld) this.#tracker.heard({ userId, sessionId: id })
+    }
     this.link.after(PING_MS, () => this.#hear())
   }
 

@@ -150,3 +150,53 @@ test('[E4] one pipelined connection does not hold up the others', async () => {
   await expect.poll(() => answers).toBe(16)
   socket.destroy()
 })
+
+test('[E12] a leased session makes a user present until it ends, and connections keep their session ids', async () => {
+  const path = '/api/v1/users/bot/sessions/agent'
+  const lease = (body: object, target = path) => api.ask(target, { method: 'PUT', key: 'write', body })
+  const terms = { ttlMs: 60_000, device: 'r2', username: 'Bot', activity: 'idle' }
+  const { status, json } = await lease(terms)
+  expect([status, json]).toEqual([
+    200,
+    expect.objectContaining({ kind: 'lease', device: 'r2', active: false, visible: true }),
+  ])
+  expect(await read('/api/v1/users/bot')).toMatchObject({ status: 'away', username: 'Bot' })
+  await lease({ ttlMs: 60_000, activity: 'active' })
+  expect(await read('/api/v1/users/bot')).toMatchObject({ status: 'online' })
+  const end = (target: string) => api.ask(target, { method: 'DELETE', key: 'write' })
+  expect([(await end(path)).status, (await end(path)).status]).toEqual([204, 204])
+  expect(await read('/api/v1/users/bot')).toMatchObject({ status: 'offline' })
+  expect(api.lines.filter(({ text }) => text === 'a key of the API leased a session')).toHaveLength(1)
+  const leo = await TestClient.open(`${api.url}?userId=leo&sessionId=tab&device=web`, {
+    protocols: ['who-is-online.v2'],
+  })
+  await leo.next('welcome')
+  const taken = await lease({ ttlMs: 60_000 }, '/api/v1/users/leo/sessions/tab')
+  expect([taken.status, taken.json]).toEqual([409, expect.objectContaining({ code: 'session_connected' })])
+  await end('/api/v1/users/leo/sessions/tab')
+  expect((await leo.closed).code).toBe(4403)
+  expect(await read('/api/v1/users/leo')).toMatchObject({ status: 'offline' })
+})
+
+test('[E13] only a write key learns of the sessions of a hidden user', async () => {
+  const mia = await TestClient.v2(api, 'mia', { device: 'web' })
+  const detailFor = async (key: 'read' | 'write') => {
+    const body = { userIds: ['mia'], detail: true }
+    const { json } = await api.ask('/api/v1/users/query', { method: 'POST', key, body })
+    return (json as { users: { detail: object }[] }).users[0]?.detail
+  }
+  const explain = async () => (await api.ask('/api/v1/users/mia/explain', { key: 'write' })).json
+  const shown = { sessions: 1, active: true, visible: true, lastActive: expect.stringMatching(/Z$/) }
+  expect([await detailFor('read'), await detailFor('write')]).toEqual([shown, shown])
+  expect(await explain()).toMatchObject({
+    reason: 'active',
+    hidden: false,
+    sessions: [{ device: 'web', node: expect.any(String) }],
+  })
+  await mia.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
+  expect(await detailFor('read')).toMatchObject({ sessions: 0, active: false, visible: false })
+  expect(await detailFor('write')).toMatchObject({ sessions: 1, active: true })
+  expect(await explain()).toMatchObject({ reason: 'hidden', hidden: true, shown: { status: 'offline' } })
+  expect((await api.ask('/api/v1/users/mia/sessions', { key: 'read' })).status).toBe(403)
+  await mia.leave()
+})

@@ -10,19 +10,23 @@ import type { Presence } from '../../presence/presence.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Tracker } from '../../tracker.ts'
 import { userItem, userList } from '../../user-json.ts'
+import type { ApiCaller } from './access.ts'
 import type { CallHandlers } from './call.ts'
 import { changeCalls } from './change-calls.ts'
+import { isConfirmed } from './confirmed.ts'
 import { ConnectionCount } from './connection-count.ts'
 import { ApiFailure } from './failure.ts'
 import { inSlices } from './in-slices.ts'
+import { createSessionCalls, detailAsJson, type SessionSources } from './session-calls.ts'
 
 /** Where the calls read and write. */
-export interface ApiSources {
+export interface ApiSources extends SessionSources {
   readonly presence: Pick<
     Presence,
-    'see' | 'page' | 'onlineCount' | 'seenCount' | 'hasSession' | 'choiceTime' | 'connected'
-  >
-  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'>
+    'see' | 'page' | 'onlineCount' | 'seenCount' | 'hasSession' | 'choiceTime' | 'connected' | 'detail'
+  > &
+    SessionSources['presence']
+  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'> & SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
   readonly changes: ChangeReader
@@ -39,9 +43,6 @@ const USERS_PER_PIECE = 500
 /** For each group of this many users in a query, it counts as one more request. */
 const USERS_PER_REQUEST = 1_000
 
-/** How long a write waits until the other nodes know, in ms. */
-const CONFIRM_MS = 2_000
-
 /** The calls, on the presence of this server. */
 export function createCalls(sources: ApiSources): CallHandlers {
   const { presence, tracker, feed, clock, log, countHistory, changes } = sources
@@ -50,15 +51,23 @@ export function createCalls(sources: ApiSources): CallHandlers {
   // Read before the users: a reader that follows the changes from here misses no change.
   const place = () => `"epoch":${JSON.stringify(feed.epoch)},"seq":${feed.seq}`
   const userOf = (userId: UserId) => userItem(presence.see(userId))
+  // A key that may see who is hidden is told the truth: a user who looks needs no notification.
+  const detailed = (userId: UserId, { right }: ApiCaller) => {
+    const detail = detailAsJson(presence.detail(userId, right === 'write'))
+    return `${userOf(userId).slice(0, -1)},"detail":${JSON.stringify(detail)}}`
+  }
   return {
+    ...createSessionCalls(sources),
+
     getUser: ({ userId }) => ({ status: 200, json: userOf(userId) }),
 
-    async queryUsers({ userIds }, { countMore }) {
+    async queryUsers({ userIds, detail }, { caller, countMore }) {
       countMore(Math.floor(userIds.length / USERS_PER_REQUEST))
       const start = place()
+      const itemOf = detail ? (userId: UserId) => detailed(userId, caller) : userOf
       const pieces: string[] = []
       await inSlices(slices, userIds.length, USERS_PER_PIECE, (from, to) => {
-        pieces.push(userIds.slice(from, to).map(userOf).join(','))
+        pieces.push(userIds.slice(from, to).map(itemOf).join(','))
       })
       return { status: 200, json: `{${start},"users":[${pieces.join(',')}]}` }
     },
@@ -95,26 +104,14 @@ export function createCalls(sources: ApiSources): CallHandlers {
       // No session has this id, so all connections of the user are told.
       const { placed } = tracker.setStatus({ userId, sessionId: '' }, choice)
       log.info('a key of the API set the status of a user', { key: caller.name, userId, status })
-      const isPlaced = await within(placed)
+      const isPlaced = await isConfirmed(placed)
       return { status: isPlaced ? 200 : 202, json: userOf(userId) }
     },
 
     async endSessions({ userId }, { caller }) {
       const ended = tracker.endSessions(userId)
       log.info('a key of the API ended the sessions of a user', { key: caller.name, userId })
-      return { status: (await within(ended)) ? 204 : 202 }
+      return { status: (await isConfirmed(ended)) ? 204 : 202 }
     },
   }
-}
-
-/** Whether all nodes confirm within `CONFIRM_MS`. `undefined` if they have. */
-function within(confirmed: Promise<void> | undefined): true | Promise<boolean> {
-  if (!confirmed) return true
-  return new Promise(resolve => {
-    const timer = setTimeout(() => resolve(false), CONFIRM_MS)
-    void confirmed.then(() => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
 }

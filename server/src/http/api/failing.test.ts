@@ -15,6 +15,7 @@ async function ask(stopping: boolean) {
   const api = createApi({
     keys: [],
     isDevelopment: true,
+    node: 'node-1',
     pace: UNPACED,
     health: { stopping },
     countHistory() {

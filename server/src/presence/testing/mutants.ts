@@ -9,6 +9,7 @@ export type Mutant = FileMutant<
   | 'clock-path.ts'
   | 'clock-skew.ts'
   | 'deadlines.ts'
+  | 'expiries.ts'
   | 'fact.ts'
   | 'here.ts'
   | 'last-seen-correction.ts'
@@ -89,8 +90,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a grace period does not end at its exact time',
     file: 'user-sessions.ts',
-    line: 'session.until <= awake',
-    becomes: 'session.until < awake',
+    line: '&& session.until <= awake',
+    becomes: '&& session.until < awake',
   },
   {
     name: 'a session that was left is held like a lost one',
@@ -156,8 +157,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new session makes a hidden user visible',
     file: 'user.ts',
-    line: 'this.#state.sessions.open(session, now)',
-    becomes: 'this.#state.sessions.open(session, now); this.#choice = NO_CHOICE',
+    line: 'this.#state.sessions.open(session, now, device)',
+    becomes: 'this.#state.sessions.open(session, now, device); this.#choice = NO_CHOICE',
   },
   {
     name: 'lastSeen is the end of the grace period instead of the last sign of life',
@@ -168,8 +169,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an older sign of life sets lastSeen back',
     file: 'user.ts',
-    line: 'if (this.#state && at > this.#state.heard) this.#state.heard = at',
-    becomes: 'if (this.#state) this.#state.heard = at',
+    line: 'if (at > this.#state.heard) this.#state.heard = at',
+    becomes: 'this.#state.heard = at',
   },
   {
     name: 'the rate limit delays hiding',
@@ -252,8 +253,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a forgotten user is not reported',
     file: 'presence.ts',
-    line: 'forgotten.length === 0 ? decision : { ...decision, forgotten }',
-    becomes: 'decision',
+    line: 'return forgotten.length === 0 ? decision : { ...decision, forgotten }',
+    becomes: 'return decision',
   },
   {
     name: 'an idle user is not away',
@@ -284,6 +285,132 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'user-sessions.ts',
     line: 'const index = this.#indexOf(id)\n    const session',
     becomes: 'const index = this.#all.findIndex(session => session.id === id)\n    const session',
+  },
+  {
+    name: 'the time of an activity never ends',
+    file: 'here.ts',
+    line: '      user.endActivity(awake, now)\n',
+    becomes: '',
+  },
+  {
+    name: 'nothing waits for the end of an activity',
+    file: 'here.ts',
+    line: '{ isIdle, activeUntil, ...(isIdle && { idleSince: now }) })\n    this.#sessionEnds.set(user)',
+    becomes: '{ isIdle, activeUntil, ...(isIdle && { idleSince: now }) })',
+  },
+  {
+    name: 'after the end of an activity nothing waits for the next one of the user',
+    file: 'here.ts',
+    line: 'user.endActivity(awake, now)\n      this.#sessionEnds.set(user)',
+    becomes: 'user.endActivity(awake, now)',
+  },
+  {
+    name: 'an activity does not end at its exact time',
+    file: 'user-sessions.ts',
+    line: 'session.activeUntil > awake',
+    becomes: 'session.activeUntil >= awake',
+  },
+  {
+    name: 'an activity does not end while its session is held',
+    file: 'user-sessions.ts',
+    line: 'session.isIdle || session.activeUntil',
+    becomes: "session.state === 'held' || session.isIdle || session.activeUntil",
+  },
+  {
+    name: 'a returning session is active without an end',
+    file: 'user-sessions.ts',
+    line: 'this.#all[index]?.activeUntil ?? Number.POSITIVE_INFINITY',
+    becomes: 'Number.POSITIVE_INFINITY',
+  },
+  {
+    name: 'an activity that ends sooner than before ends later',
+    file: 'expiries.ts',
+    line: 'end < (this.#entries.get(user) ?? Number.POSITIVE_INFINITY)',
+    becomes: '!this.#entries.has(user)',
+  },
+  {
+    name: 'an end that has become later is forgotten',
+    file: 'expiries.ts',
+    line: '      this.#add(user, end)\n    }',
+    becomes: '    }',
+  },
+  {
+    name: 'the next deadline ignores activities',
+    file: 'here.ts',
+    line: ', this.#sessionEnds.next)',
+    becomes: ')',
+  },
+  {
+    name: 'a leased session does not end',
+    file: 'user-sessions.ts',
+    line: "session.state !== 'live' && session.until",
+    becomes: "session.state === 'held' && session.until",
+  },
+  {
+    name: 'a connected session can be leased',
+    file: 'here.ts',
+    line: "if (user?.isLive(sessionId)) return 'connected'",
+    becomes: '',
+  },
+  {
+    name: 'nothing waits for the end of a leased session',
+    file: 'here.ts',
+    line: 'this.#rename(user, username)\n    this.#sessionEnds.set(user)',
+    becomes: 'this.#rename(user, username)',
+  },
+  {
+    name: 'after a restart nothing waits for the end of a leased session',
+    file: 'here.ts',
+    line: 'user.markRestored()\n      this.#sessionEnds.set(user)',
+    becomes: 'user.markRestored()',
+  },
+  {
+    name: 'a restart ends leased sessions that could not be renewed',
+    file: 'here.ts',
+    line: 'Math.max(lease.endsAt - now, restartGraceMs)',
+    becomes: 'lease.endsAt - now',
+  },
+  {
+    name: 'a clock that was set back extends leased sessions',
+    file: 'here.ts',
+    line: 'restartGraceMs), MAX_TTL_MS)',
+    becomes: 'restartGraceMs), Number.POSITIVE_INFINITY)',
+  },
+  {
+    name: 'a restart holds a user who has only leased sessions',
+    file: 'here.ts',
+    line: "if (session !== 'leased') user.restoreSessions",
+    becomes: 'user.restoreSessions',
+  },
+  {
+    name: 'a leased session counts as a connection',
+    file: 'user-sessions.ts',
+    line: 'this.size - this.#held - this.#leased',
+    becomes: 'this.size - this.#held',
+  },
+  {
+    name: 'leasing a session again makes it active',
+    file: 'user-sessions.ts',
+    line: 'isIdle ?? before?.isIdle ?? false',
+    becomes: 'isIdle ?? false',
+  },
+  {
+    name: 'the end of one session does not end the choice to be hidden',
+    file: 'user.ts',
+    line: 'if (ended.length > 0) this.#left()',
+    becomes: '',
+  },
+  {
+    name: 'after a jump the new end of a leased session is not stored',
+    file: 'here.ts',
+    line: '!== undefined || user.leaseCount > 0)',
+    becomes: '!== undefined)',
+  },
+  {
+    name: 'a suspension ends leased sessions that could not be renewed',
+    file: 'user-sessions.ts',
+    line: "session.state === 'live' || session.until >= until",
+    becomes: "session.state !== 'held' || session.until >= until",
   },
   {
     name: 'a held session is active',
@@ -324,8 +451,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a named session becomes unnamed',
     file: 'user-sessions.ts',
-    line: 'this.#add({ id, named, openedAt',
-    becomes: 'this.#add({ id, named: false, openedAt',
+    line: 'const begun = { id, named, device',
+    becomes: 'const begun = { id, named: false, device',
   },
   {
     name: 'a choice never ends',
@@ -342,8 +469,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a choice is not checked',
     file: 'here.ts',
-    line: 'this.#takeExpired(now) ?? this.#deadlines.take(awake)',
-    becomes: 'this.#deadlines.take(awake)',
+    line: 'this.#takeExpired(now) ??\n',
+    becomes: '',
   },
   {
     name: 'a choice with an end is dropped when the user leaves',
@@ -818,7 +945,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a jump moves the lastSeen that an earlier process wrote',
     file: 'here.ts',
-    line: 'if (this.signOfLife(user) !== undefined) moved.push(user)',
+    line: 'if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)',
     becomes:
       'if (user.isVisible) user.heard(1)\n      if (this.signOfLife(user) !== undefined) moved.push(user)',
   },
@@ -843,7 +970,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a moved lastSeen is not reported',
     file: 'here.ts',
-    line: 'if (this.signOfLife(user) !== undefined) moved.push(user)',
+    line: 'if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)',
     becomes: '',
   },
   {
@@ -1078,14 +1205,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning user stays in the list of kept users',
     file: 'here.ts',
-    line: 'user.open(session, now)\n    this.#kept.delete(user)',
+    line: 'user.open(session, now, device)\n    this.#kept.delete(user)',
     becomes: 'user.open(session, now)',
   },
   {
     name: 'the next deadline ignores kept users',
     file: 'here.ts',
-    line: 'Math.min(this.#deadlines.next, keptUntil)',
-    becomes: 'this.#deadlines.next',
+    line: 'Math.min(this.#deadlines.next, keptUntil, ',
+    becomes: 'Math.min(this.#deadlines.next, ',
   },
   {
     name: 'a fact ignores an earlier fact that is not visible yet',
@@ -1312,7 +1439,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that changes is counted by its former state',
     file: 'user-sessions.ts',
-    line: '    this.#count(session, -1)\n    this.#count(changed, 1)',
+    line: '    this.#count(this.#all[index] as Session, -1)\n    this.#count(session, 1)',
     becomes: '',
   },
   {

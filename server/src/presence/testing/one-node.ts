@@ -3,6 +3,7 @@ import type { Change, Decision } from '../change.ts'
 import type { Choice } from '../choice.ts'
 import type { Elsewhere } from '../elsewhere.ts'
 import type { Arrival } from '../here.ts'
+import type { LeaseRefusal, LeaseTerms } from '../lease.ts'
 import type { PresenceOptions } from '../options.ts'
 import { Presence } from '../presence.ts'
 import type { PresenceRecord } from '../record.ts'
@@ -37,6 +38,15 @@ export class OneNode {
     return this.#apply(this.core.open(userId, session, now, arrival), now)
   }
 
+  lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): Outcome | LeaseRefusal {
+    const leased = this.core.lease(userId, sessionId, terms, now)
+    return typeof leased === 'string' ? leased : this.#apply(leased.decision, now)
+  }
+
+  endSession(userId: UserId, sessionId: string, now: number): Outcome {
+    return this.#apply(this.core.endSession(userId, sessionId, now), now)
+  }
+
   leave(userId: UserId, sessionId: string, now: number): Outcome {
     return this.#apply(this.core.leave(userId, sessionId, now), now)
   }
@@ -53,8 +63,14 @@ export class OneNode {
     return this.#apply(this.core.setStatus(userId, choice, now), now)
   }
 
-  setActivity(userId: UserId, sessionId: string, activity: 'active' | 'idle', now: number): Outcome {
-    return this.#apply(this.core.setActivity(userId, sessionId, activity, now), now)
+  setActivity(
+    userId: UserId,
+    sessionId: string,
+    activity: 'active' | 'idle',
+    now: number,
+    forMs?: number,
+  ): Outcome {
+    return this.#apply(this.core.setActivity(userId, sessionId, activity, now, forMs), now)
   }
 
   setVisibility(userId: UserId, sessionId: string, visibility: 'active' | 'inactive', now: number): Outcome {

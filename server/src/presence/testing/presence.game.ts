@@ -40,7 +40,15 @@ export type Step =
       readonly username: string | undefined
       readonly choice?: StepChoice | undefined
     }
-  | { readonly do: 'leave' | 'lose'; readonly userId: UserId; readonly id: string }
+  | {
+      readonly do: 'lease'
+      readonly userId: UserId
+      readonly id: string
+      readonly ttlMs: number
+      readonly activity: 'active' | 'idle' | undefined
+      readonly username: string | undefined
+    }
+  | { readonly do: 'leave' | 'lose' | 'endSession'; readonly userId: UserId; readonly id: string }
   | { readonly do: 'endSessions'; readonly userId: UserId }
   | { readonly do: 'heard'; readonly userId: UserId; readonly ago: number }
   /** `forMs` is how long the choice lasts. With 0 it has ended at once. */
@@ -51,7 +59,13 @@ export type Step =
       readonly text?: string | undefined
       readonly forMs?: number | undefined
     }
-  | { readonly do: 'setActivity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
+  | {
+      readonly do: 'setActivity'
+      readonly userId: UserId
+      readonly id: string
+      readonly isIdle: boolean
+      readonly forMs?: number | undefined
+    }
   | {
       readonly do: 'setVisibility'
       readonly userId: UserId
@@ -135,6 +149,26 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({ do: fc.constantFrom('leave', 'lose', 'lose'), userId, id: session }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('lease'),
+      userId,
+      // `s1` is the id of a connection too.
+      id: fc.constantFrom('s1', 'l1', 'l2'),
+      ttlMs: fc.constantFrom(2, 6, 14),
+      activity: fc.constantFrom(undefined, undefined, 'active', 'idle'),
+      username: fc.constantFrom(undefined, undefined, 'Ann'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('endSession'),
+      userId,
+      id: fc.constantFrom('s1', 's2', 'l1', 'l1'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('endSessions'), userId }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('heard'), userId, ago: fc.nat({ max: 3 }) }) },
   {
@@ -148,8 +182,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 3,
-    arbitrary: fc.record({ do: fc.constant('setActivity'), userId, id: session, isIdle: fc.boolean() }),
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('setActivity'),
+      userId,
+      id: session,
+      isIdle: fc.boolean(),
+      forMs: fc.constantFrom(undefined, 3, 4, 12),
+    }),
   },
   {
     weight: 2,
@@ -280,8 +320,12 @@ class Comparison {
         for (const user of forgotten) this.#checkForgotten(user, allowed, latest)
         break
       }
+      case 'lease':
+        this.#lease(step)
+        break
       case 'leave':
       case 'lose':
+      case 'endSession':
         this.#command(step.userId, { what: step.do, ...step, at: this.#now }, now =>
           core[step.do](step.userId, step.id, now),
         )
@@ -305,8 +349,10 @@ class Comparison {
         )
         break
       case 'setActivity':
-        this.#command(step.userId, { what: 'activity', ...step }, now =>
-          core.setActivity(step.userId, step.id, step.isIdle ? 'idle' : 'active', now),
+        this.#command(
+          step.userId,
+          { what: 'activity', ...step, activeUntil: this.#now + (step.forMs ?? Infinity), at: this.#now },
+          now => core.setActivity(step.userId, step.id, step.isIdle ? 'idle' : 'active', now, step.forMs),
         )
         break
       case 'setVisibility':
@@ -396,7 +442,8 @@ class Comparison {
    */
   end(): void {
     for (const user of USERS) {
-      for (const { id } of this.#state(user).sessions) this.take({ do: 'leave', userId: user, id })
+      for (const { id, isLeased } of this.#state(user).sessions)
+        this.take({ do: isLeased ? 'endSession' : 'leave', userId: user, id })
     }
     // Longer than all jumps together. So each timestamp of a clock that was ahead is in the past then.
     this.take({ do: 'advance', ms: 20_000_000_000, limit: 4 })
@@ -411,6 +458,25 @@ class Comparison {
       [],
       'users at the end',
     )
+  }
+
+  #lease(step: Step & { readonly do: 'lease' }): void {
+    const { userId, id, ttlMs, activity, username } = step
+    const { sessions, known } = this.#state(userId)
+    const core = this.#core
+    const terms = { ttlMs, activity, username }
+    if (sessions.some(session => session.id === id && !isLost(session))) {
+      expectSame(core.lease(userId, id, terms, this.#now), 'connected', 'lease of a connected session')
+      return
+    }
+    // Which user is forgotten for a new one is checked where a connection opens.
+    if (!known && this.#known().length >= this.#options.maxKnown) return
+    const isIdle = activity && activity === 'idle'
+    this.#command(userId, { what: 'lease', userId, id, ttlMs, isIdle, username, at: this.#now }, now => {
+      const outcome = core.lease(userId, id, terms, now)
+      if (typeof outcome === 'string') throw new Error(`the lease was refused: ${outcome}`)
+      return outcome
+    })
   }
 
   #waitToDue(off: number): void {
@@ -462,7 +528,7 @@ class Comparison {
     const outcome = act(this.#now)
     this.#checkChanges(outcome.changes, [userId])
     this.#checkDirty(outcome, before)
-    const mayEnd = event.what === 'leave' || event.what === 'endSessions'
+    const mayEnd = ['leave', 'endSessions', 'endSession'].includes(event.what)
     this.#checkEnded(outcome.ended, mayEnd ? present : this.#sessions())
     if (event.what === 'choose' || (event.what === 'open' && event.choice)) {
       this.#checkChoices(outcome.choices, chosen)
@@ -584,7 +650,14 @@ class Comparison {
       if (!known) continue
       if (wasSeen) seen.push(user)
       const isHeld = sessions.length > 0 || shown.status !== 'offline'
-      const session = sessions.some(session => !isLost(session)) ? 'live' : isHeld ? 'held' : 'none'
+      const leased = sessions.filter(({ isLeased }) => isLeased)
+      const isOnlyLeased = sessions.length > 0 && sessions.length === leased.length
+      const isLive = sessions.some(session => !isLost(session))
+      const session = isLive ? 'live' : isOnlyLeased ? 'leased' : isHeld ? 'held' : 'none'
+      const leases = leased.map(({ id, openedAt, until, isIdle }) => {
+        const lease = { sessionId: id, openedAt, endsAt: until }
+        return isIdle ? { ...lease, idle: true as const } : lease
+      })
       const keptHidden = (state.keptUntil > 0 && isHiding(choice)) || undefined
       const isKept = session !== 'none' || choice.expiresAt !== undefined || keptHidden
       const { text, expiresAt } = choice
@@ -596,6 +669,7 @@ class Comparison {
       const record = {
         userId,
         session,
+        leases: leases.length > 0 ? leases : undefined,
         ...kept,
         chosenAt,
         keptHidden,
@@ -758,9 +832,11 @@ const recordLine = (record: Fields<PresenceRecord>) =>
     record.lastSeen,
     record.username,
     record.newUsername,
+    JSON.stringify(record.leases),
   ].join(' ')
 
 const EMPTY_RECORD = {
+  leases: undefined,
   text: undefined,
   expiresAt: undefined,
   chosenAt: undefined,

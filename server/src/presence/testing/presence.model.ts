@@ -19,7 +19,16 @@ export type Event =
       readonly at: number
     }
   | {
-      readonly what: 'leave' | 'lose'
+      readonly what: 'lease'
+      readonly userId: UserId
+      readonly id: string
+      readonly ttlMs: number
+      readonly isIdle: boolean | undefined
+      readonly username: string | undefined
+      readonly at: number
+    }
+  | {
+      readonly what: 'leave' | 'lose' | 'endSession'
       readonly userId: UserId
       readonly id: string
       readonly at: number
@@ -28,7 +37,15 @@ export type Event =
   | { readonly what: 'endSessions'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'heard'; readonly userId: UserId; readonly at: number }
   | { readonly what: 'choose'; readonly userId: UserId; readonly choice: Choice; readonly at: number }
-  | { readonly what: 'activity'; readonly userId: UserId; readonly id: string; readonly isIdle: boolean }
+  | {
+      readonly what: 'activity'
+      readonly userId: UserId
+      readonly id: string
+      readonly isIdle: boolean
+      /** When an active session becomes idle, in ms since the epoch. */
+      readonly activeUntil: number
+      readonly at: number
+    }
   | {
       readonly what: 'visibility'
       readonly userId: UserId
@@ -60,9 +77,14 @@ interface ModelSession {
   readonly id: string
   readonly named: boolean
   readonly isIdle: boolean
+  /** When an active session becomes idle, in ms since the epoch; Infinity if that has no time. */
+  readonly activeUntil: number
   readonly isInactive: boolean
   /** When the session ends, in ms since the epoch; Infinity for a live session. */
   readonly until: number
+  /** Whether it has no connection, and a backend renews it. And when it was opened, in ms since the epoch. */
+  readonly isLeased: boolean
+  readonly openedAt: number
 }
 
 interface View {
@@ -110,6 +132,9 @@ const TOLERANCE_MS = 5_000
 
 /** A clock that was wrong is believed when it has not jumped for this time, in ms. */
 export const BELIEVE_MS = 3_600_000
+
+/** The longest time for which a session can be leased, in ms. */
+const MAX_TTL_MS = 3_600_000
 
 /** If the clock says at a start that no server ran for longer than this, it may be ahead. In ms. */
 const ABSENCE_MS = 86_400_000
@@ -241,10 +266,20 @@ export class Model {
           // A session replaces the session of the same name. Otherwise it replaces the unnamed session that
           // was lost first: the client is back.
           const own = event.named ? sessions.find(({ id }) => id === event.id) : undefined
-          const lost = sessions.filter(isLost).filter(({ named }) => !named)
+          const lost = sessions.filter(isLost).filter(({ named, isLeased }) => !named && !isLeased)
           const place = own ?? lost.sort((a, b) => a.until - b.until)[0]
           const { id, named } = event
-          const session = { id, named, isIdle: place?.isIdle ?? false, isInactive: false, until: Infinity }
+          const { isIdle = false, activeUntil = Infinity } = place ?? {}
+          const session = {
+            id,
+            named,
+            isIdle,
+            activeUntil,
+            isInactive: false,
+            until: Infinity,
+            isLeased: false,
+            openedAt: event.at,
+          }
           sessions = [...sessions.filter(session => session !== place), session]
           known = true
           lastSeen ??= event.at
@@ -261,11 +296,38 @@ export class Model {
           }
           break
         }
+        case 'lease': {
+          if (sessions.length === 0 && isOver(choice, choiceTime(event.at))) {
+            ;[choice, hasExpired] = [ONLINE, true]
+            if (keptUntil === 0 && !isHere) chosenAt = 0
+          }
+          // A renewal keeps its place in time. A held session with the same id continues without its connection.
+          const before = sessions.find(({ id, named }) => named && id === event.id)
+          const session = {
+            id: event.id,
+            named: true,
+            isIdle: event.isIdle ?? before?.isIdle ?? false,
+            activeUntil: Infinity,
+            isInactive: false,
+            until: event.at + event.ttlMs,
+            isLeased: true,
+            openedAt: before?.isLeased ? before.openedAt : event.at,
+          }
+          sessions = [...sessions.filter(session => session !== before), session]
+          known = true
+          lastSeen ??= event.at
+          lastSign = event.at
+          if (event.username !== undefined) rename(event.username)
+          break
+        }
         case 'leave':
+        case 'endSession':
         case 'endSessions': {
           const before = sessions.length
-          sessions = event.what === 'leave' ? without(sessions, event.id) : []
-          if (sessions.length < before) end = event.what === 'leave' ? 'left' : 'kicked'
+          if (event.what === 'leave') sessions = without(sessions, event.id)
+          else if (event.what === 'endSessions') sessions = []
+          else sessions = sessions.filter(({ id }) => id !== event.id)
+          if (sessions.length < before) end = event.what === 'endSessions' ? 'kicked' : 'left'
           // Leaving on purpose ends the choice to be hidden, if that has no end.
           if (before > 0 && sessions.length === 0 && isHiding(choice)) choose(ONLINE, 0, event.at)
           break
@@ -289,7 +351,9 @@ export class Model {
         case 'activity': {
           const active = sessions.find(isLive(event.id))
           sessions = sessions.map(session =>
-            session === active ? { ...session, isIdle: event.isIdle } : session,
+            session === active
+              ? { ...session, isIdle: event.isIdle, activeUntil: event.activeUntil }
+              : session,
           )
           break
         }
@@ -325,7 +389,9 @@ export class Model {
             moved = undefined
           }
           if (sessions.some(session => session.until <= event.at)) end = 'lost'
-          sessions = sessions.filter(session => session.until > event.at)
+          sessions = sessions
+            .filter(session => session.until > event.at)
+            .map(session => ({ ...session, isIdle: session.isIdle || session.activeUntil <= event.at }))
           if (isOver(choice, choiceTime(event.at))) [choice, hasExpired] = [ONLINE, true]
           if (keptUntil > 0 && keptUntil <= event.at) {
             keptUntil = 0
@@ -334,7 +400,7 @@ export class Model {
           break
         case 'suspension':
           offset += event.ms
-          sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
+          sessions = sessions.map(delayed(event.ms))
           if (keptUntil > 0) keptUntil += event.ms
           returnUntil += event.ms
           // Clients have noticed the suspension, and return as after a restart.
@@ -350,7 +416,7 @@ export class Model {
           const isBack = jumped - right >= -TOLERANCE_MS && (wasBehind || jumped - right <= ABSENCE_MS)
           if (isEstimate && isBack) [right, isEstimate] = [jumped, false]
           isByWall = false
-          sessions = sessions.map(session => ({ ...session, until: session.until + event.ms }))
+          sessions = sessions.map(delayed(event.ms))
           if (keptUntil > 0) keptUntil += event.ms
           returnUntil += event.ms
           // The machine may have been paused. Clients have noticed that, and return as after a suspension.
@@ -419,19 +485,26 @@ export class Model {
             sessions = sessions.map(session => ({ ...session, isInactive: false }))
             if (!isHere && isHiding(choice)) choice = ONLINE
           }
-          sessions = isHere
-            ? [
-                {
-                  id: 'any',
-                  named: false,
-                  isIdle: isIdle(sessions),
-                  isInactive: isInactive(sessions),
-                  until:
-                    event.at +
-                    (isInactive(sessions) ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs),
-                },
-              ]
-            : []
+          const isOnlyLeased = sessions.length > 0 && sessions.every(({ isLeased }) => isLeased)
+          const restored = {
+            id: 'any',
+            named: false,
+            isIdle: isIdle(sessions),
+            activeUntil: Infinity,
+            isInactive: isInactive(sessions),
+            until:
+              event.at + (isInactive(sessions) ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs),
+            isLeased: false,
+            openedAt: 0,
+          }
+          // A backend could not renew a lease while no server ran.
+          const leases = sessions
+            .filter(({ isLeased }) => isLeased)
+            .map(lease => {
+              const leftMs = Math.min(Math.max(lease.until - event.at, restartGraceMs), MAX_TTL_MS)
+              return { ...lease, until: event.at + leftMs }
+            })
+          sessions = isHere && !isOnlyLeased ? [restored, ...leases] : leases
           shown = OFFLINE
           end = 'lost'
           if (isHere) show(event.at)
@@ -525,6 +598,7 @@ export class Model {
       const forReturn = due.status === 'offline' ? returnMs(this.#options.changePace) : 0
       return [
         ...sessions.map(({ until }) => until),
+        ...sessions.map(({ isIdle, activeUntil }) => (isIdle ? Infinity : activeUntil)),
         (choice.expiresAt ?? Infinity) + ahead,
         keptUntil > 0 ? keptUntil : Infinity,
         isPending ? this.turn(userId) + forReturn : Infinity,
@@ -563,6 +637,14 @@ function dueView(sessions: readonly ModelSession[], { status, text, expiresAt }:
   return { status: status === 'online' && isIdle(sessions) ? 'away' : status, text, expiresAt }
 }
 
+/** No deadline counts the time in which the process was suspended, or by which the clock has jumped. */
+const delayed =
+  (ms: number) =>
+  (session: ModelSession): ModelSession => ({
+    ...session,
+    until: session.until + ms,
+    activeUntil: session.activeUntil + ms,
+  })
 export const isIdle = (sessions: readonly ModelSession[]) =>
   sessions.length > 0 && sessions.every(session => session.isIdle)
 /** Two choices in one millisecond have two times. */

@@ -50,7 +50,7 @@ export const offline = (userId: string, lastSeen = 1_000): UserRecord => ({
 /** Records with every combination of session, status, activity and optional fields. */
 export function everyKindOfRecord(): UserRecord[] {
   const records: UserRecord[] = []
-  for (const session of ['live', 'held', 'none'] as const) {
+  for (const session of ['live', 'held', 'leased', 'none'] as const) {
     for (const status of STATUSES) {
       for (const idle of session === 'none' ? [{}] : [{}, { idle: true } as const]) {
         // An offline user keeps a choice only if it has an end.
@@ -71,6 +71,8 @@ export function everyKindOfRecord(): UserRecord[] {
               ...(records.length % 2 === 1 && { chosenAt: 1_111 }),
               ...(records.length % 2 === 1 && session !== 'none' && { inactive: true as const }),
               ...(session === 'none' && status === 'offline' && 'username' in more && KEPT_HIDDEN),
+              ...(session === 'leased' && { leases: LEASES }),
+              ...(session === 'live' && 'text' in more && { leases: LEASES }),
             })
           }
         }
@@ -79,6 +81,11 @@ export function everyKindOfRecord(): UserRecord[] {
   }
   return records
 }
+
+const LEASES = [
+  { sessionId: '"agent\\', openedAt: 1_000, endsAt: 99_999 },
+  { sessionId: 'bot', openedAt: 2_000, endsAt: 300_000_000_000_000, device: 'r2-d2 😀', idle: true },
+] as const
 
 const KEPT_HIDDEN = { keptHidden: true } as const
 

@@ -1,0 +1,110 @@
+import { formatTime } from '@who-is-online/protocol/encode'
+import type { UserId } from '@who-is-online/protocol/words'
+import type { Log } from '../../log.ts'
+import type { Explanation, SessionInfo, UserDetail } from '../../presence/explain.ts'
+import type { LeaseRefusal } from '../../presence/lease.ts'
+import type { Presence } from '../../presence/presence.ts'
+import type { Tracker } from '../../tracker.ts'
+import { asUser } from '../../user-json.ts'
+import type { CallHandlers } from './call.ts'
+import { isConfirmed } from './confirmed.ts'
+import { ApiFailure } from './failure.ts'
+
+/** Where the calls about sessions read and write. */
+export interface SessionSources {
+  readonly presence: Pick<Presence, 'sessions' | 'explain'>
+  readonly tracker: Pick<Tracker, 'lease' | 'endSession'>
+  readonly log: Pick<Log, 'info'>
+  /** The name of this node. */
+  readonly node: string
+}
+
+type SessionCall = 'getSessions' | 'explainUser' | 'leaseSession' | 'endSession'
+
+/** The calls about the sessions of a user, on the presence of this server. */
+export function createSessionCalls(sources: SessionSources): Pick<CallHandlers, SessionCall> {
+  const { presence, tracker, log, node } = sources
+  const sessionsOf = (userId: UserId) => presence.sessions(userId).map(session => asJson(session, node))
+  return {
+    getSessions: ({ userId }) => ({
+      status: 200,
+      json: JSON.stringify({ sessions: sessionsOf(userId) }),
+    }),
+
+    explainUser({ userId }, { caller }) {
+      log.info('a key of the API asked why a user shows as they do', { key: caller.name, userId })
+      const explained = explanationAsJson(presence.explain(userId), sessionsOf(userId))
+      return { status: 200, json: JSON.stringify(explained) }
+    },
+
+    async leaseSession({ userId, sessionId, ttlMs, device, activity, username }, { caller }) {
+      const leased = tracker.lease({ userId, sessionId }, { ttlMs, device, activity, username })
+      if (typeof leased === 'string') throw refusal(leased)
+      // A renewal is no news, and comes again and again.
+      if (leased.isNew) {
+        log.info('a key of the API leased a session', { key: caller.name, userId, sessionId })
+      }
+      const session = sessionsOf(userId).find(session => session.sessionId === sessionId)
+      const status = (await isConfirmed(leased.placed)) ? 200 : 202
+      return { status, json: JSON.stringify(session) }
+    },
+
+    endSession({ userId, sessionId }, { caller }) {
+      tracker.endSession({ userId, sessionId })
+      log.info('a key of the API ended a session', { key: caller.name, userId, sessionId })
+      return { status: 204 }
+    },
+  }
+}
+
+/** What decides whether to push a notification, as the field of a user. */
+export function detailAsJson({ lastActive, ...detail }: UserDetail): object {
+  return { ...detail, lastActive: lastActive === null ? null : formatTime(lastActive) }
+}
+
+function refusal(refused: LeaseRefusal): ApiFailure {
+  switch (refused) {
+    case 'connected':
+      return new ApiFailure(
+        'session_connected',
+        'a client is connected with this session id: use another one',
+      )
+    case 'tooManyOfUser':
+      return new ApiFailure('too_many_sessions', 'the user has 20 leased sessions: end one of them first')
+    case 'tooMany':
+      return new ApiFailure('too_many_sessions', 'all users together have 100,000 leased sessions')
+    case 'stopping':
+      return new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
+  }
+}
+
+function asJson({ sessionId, kind, device, ...session }: SessionInfo, node: string) {
+  const { connectedAt, lastAliveAt, active, visible, leaseEndsAt } = session
+  return {
+    sessionId,
+    kind,
+    device,
+    node,
+    connectedAt: formatTime(connectedAt),
+    lastAliveAt: formatTime(lastAliveAt),
+    active,
+    visible,
+    leaseEndsAt: leaseEndsAt === undefined ? undefined : formatTime(leaseEndsAt),
+  }
+}
+
+function explanationAsJson(explanation: Explanation, sessions: readonly object[]): object {
+  const { shown, reason, hidden, graces, choice, choiceKeptUntil, delayed } = explanation
+  const { status, text, expiresAt, chosenAt } = choice
+  const time = (at: number | undefined) => (at === undefined ? undefined : formatTime(at))
+  return {
+    shown: asUser(shown),
+    reason,
+    hidden,
+    sessions,
+    graces: graces.map(({ sessionId, endsAt }) => ({ sessionId, endsAt: formatTime(endsAt) })),
+    choice: { status, text, expiresAt: time(expiresAt), chosenAt: time(chosenAt) },
+    choiceKeptUntil: time(choiceKeptUntil),
+    delayed: delayed && { status: delayed.status, until: formatTime(delayed.until) },
+  }
+}
