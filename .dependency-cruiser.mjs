@@ -100,6 +100,13 @@ export default {
       to: { path: '^(protocol|server|dashboard|testing|e2e|bench|scripts)/' },
     },
     {
+      name: 'node-imports-nothing-of-ours',
+      comment: 'The package for backends has a generated copy of the calls and their types.',
+      severity: 'error',
+      from: { path: '^node/src/', pathNot: notTests },
+      to: { path: '^(protocol|server|client|dashboard|testing|e2e|bench|scripts)/' },
+    },
+    {
       name: 'dashboard-imports-only-the-client',
       severity: 'error',
       from: { path: '^dashboard/src/', pathNot: notTests },
@@ -108,7 +115,7 @@ export default {
     {
       name: 'product-does-not-import-tests',
       severity: 'error',
-      from: { path: '^(protocol|server|client|dashboard)/src', pathNot: notTests },
+      from: { path: '^(protocol|server|client|node|dashboard)/src', pathNot: notTests },
       to: { path: ['^(testing|e2e|bench|scripts)/', notTests] },
     },
   ],

@@ -5,7 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@who-is-online/source'] } },
   resolve: { conditions: ['@who-is-online/source'] },
   test: {
-    include: ['{protocol,server,client,dashboard,testing,e2e,bench,scripts}/**/*.test.{ts,tsx}'],
+    include: ['{protocol,server,client,node,dashboard,testing,e2e,bench,scripts}/**/*.test.{ts,tsx}'],
     exclude: [
       '**/node_modules/**',
       '**/dist/**',

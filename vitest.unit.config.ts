@@ -6,7 +6,7 @@ import base from './vitest.config.ts'
 const unit = mergeConfig(base, defineConfig({}))
 unit.test = {
   ...unit.test,
-  include: ['{protocol,server,client,dashboard}/src/**/*.test.{ts,tsx}'],
+  include: ['{protocol,server,client,node,dashboard}/src/**/*.test.{ts,tsx}'],
   exclude: [...(base.test?.exclude ?? []), '**/*.model.test.ts', '**/*.process.test.ts'],
   globalSetup: [],
 }

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 const page = readFileSync('ARCHITECTURE.md', 'utf8')
 /** Folders at the top that git ignores. */
 const IGNORED = [...readFileSync('.gitignore', 'utf8').matchAll(/^\/?([\w-]+)\/$/gm)].map(([, name]) => name)
-const packages = '{protocol,server,client,dashboard,testing,e2e,bench,scripts,examples}'
+const packages = '{protocol,server,client,node,dashboard,testing,e2e,bench,scripts,examples}'
 const files = globSync(`${packages}/**/*.*`, {
   exclude: path => /node_modules|(^|\/)dist$/.test(path),
 })

@@ -5,7 +5,7 @@ import { cruise, type ICruiseResult } from 'dependency-cruiser'
 import { expect, test } from 'vitest'
 import config from '../.dependency-cruiser.mjs'
 
-const FOLDERS = ['protocol', 'server', 'client', 'dashboard']
+const FOLDERS = ['protocol', 'server', 'client', 'node', 'dashboard']
 
 async function check(baseDir: string): Promise<ICruiseResult> {
   const { forbidden = [], options } = config
@@ -40,6 +40,8 @@ test.each([
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'protocol/src/decode.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'protocol/src/close-codes.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'server/src/log.ts'],
+  ['node-imports-nothing-of-ours', 'node/src/a.ts', 'protocol/src/api.ts'],
+  ['node-imports-nothing-of-ours', 'node/src/a.ts', 'client/src/ids.ts'],
   ['dashboard-imports-only-the-client', 'dashboard/src/a.ts', 'protocol/src/words.ts'],
   ['product-does-not-import-tests', 'server/src/a.ts', 'server/src/b.test.ts'],
   ['product-does-not-import-tests', 'server/src/a.ts', 'server/src/storage/b.suite.ts'],

@@ -21,9 +21,11 @@ test('the changelog of this repository can be released', () => {
   expect(withRelease(readFileSync('CHANGELOG.md', 'utf8'), '99.0.0', '2026-12-01')).toContain('## 99.0.0 (')
 })
 
-test('changesets release both packages together, with one version', () => {
+test('changesets release all packages together, with one version', () => {
   const { fixed } = JSON.parse(readFileSync('.changeset/config.json', 'utf8'))
-  const versions = ['server', 'client'].map(name => JSON.parse(readFileSync(`${name}/package.json`, 'utf8')))
+  const versions = ['server', 'client', 'node'].map(name =>
+    JSON.parse(readFileSync(`${name}/package.json`, 'utf8')),
+  )
   expect(fixed).toEqual([versions.map(({ name }) => name)])
   expect(new Set(versions.map(({ version }) => version)).size).toBe(1)
 })

@@ -11,6 +11,7 @@ import { wrap } from '../server/src/wrap.ts'
 import { clientApi } from './client-api.ts'
 import { clientCloseCodes, clientProtocol } from './client-protocol.ts'
 import { embeddingSettings } from './embedding-settings.ts'
+import { nodeApi, nodeCalls } from './node-api.ts'
 
 const { version } = JSON.parse(readFileSync('server/package.json', 'utf8'))
 
@@ -162,6 +163,8 @@ const files: Record<string, string> = {
   'server/src/embedding/settings.ts': embeddingSettings(),
   'client/src/protocol.ts': clientProtocol(),
   'client/src/close-codes.ts': clientCloseCodes(),
+  'node/src/api.ts': nodeApi(),
+  'node/src/calls.ts': nodeCalls(),
   'docs/protocol-v2.md': between('docs/protocol-v2.md', 'messages', v2Tables.join('\n\n')),
 }
 

@@ -76,7 +76,7 @@ test('one version of Node.js runs the scripts everywhere', () => {
 })
 
 test('all packages support the same versions of Node.js', () => {
-  for (const path of ['server/package.json', 'client/package.json'])
+  for (const path of ['server/package.json', 'client/package.json', 'node/package.json'])
     expect(json(path).engines).toEqual(workspace.engines)
 })
 
@@ -116,7 +116,7 @@ test('the unit tests start no process and no browser, and the names of those lef
   const files = globSync(include, { exclude })
   expect(files.length).toBeGreaterThan(50)
   expect(files.filter(startsSomething)).toEqual([])
-  const processes = globSync('{protocol,server,client,dashboard}/src/**/*.process.test.ts')
+  const processes = globSync('{protocol,server,client,node,dashboard}/src/**/*.process.test.ts')
   expect(processes).not.toHaveLength(0)
   expect(processes.filter(path => !startsSomething(path))).toEqual([])
 })

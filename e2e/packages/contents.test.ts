@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { packClient, packServer, root } from './pack.ts'
+import { packClient, packNode, packServer, root } from './pack.ts'
 
 // What is in the packed packages, and whether the types are right for each way in which TypeScript finds them.
 
@@ -15,12 +15,14 @@ const modules = join(dir.path, 'node_modules')
 const packages = [
   { name: 'who-is-online', folder: 'server' },
   { name: '@who-is-online/client', folder: 'client' },
+  { name: '@who-is-online/node', folder: 'node' },
 ]
 const tarballs = new Map<string, string>()
 
 beforeAll(async () => {
   tarballs.set('who-is-online', await packServer(dir.path, { types: true }))
   tarballs.set('@who-is-online/client', await packClient(dir.path))
+  tarballs.set('@who-is-online/node', await packNode(dir.path, { types: true }))
   for (const [name, tarball] of tarballs) {
     mkdirSync(join(modules, name), { recursive: true })
     await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', join(modules, name)])
@@ -57,7 +59,8 @@ describe.each(packages)('$name', ({ name, folder }) => {
   test('has modules, types and documents, and nothing else', () => {
     const kinds = filesOf(name).map(path => path.replace(/^page\/.*/, 'page/').replace(/^[\w-]+(?=\.)/, '*'))
     const allowed = ['*.js', '*.cjs', '*.d.ts', '*.d.cts', '*.json', '*.md', 'LICENSE']
-    const own = folder === 'server' ? ['page/'] : ['*.js.map', '*.cjs.map', '*.iife.js']
+    const maps = ['*.js.map', '*.cjs.map']
+    const own = { server: ['page/'], client: [...maps, '*.iife.js'], node: maps }[folder] ?? []
     expect([...new Set(kinds)].toSorted()).toEqual([...allowed, ...own].toSorted())
     expect(filesOf(name)).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'index.d.cts']))
     expect(filesOf(name).join('\n')).not.toMatch(/\.(test|suite|fake|model)\.|testing/)
@@ -65,7 +68,7 @@ describe.each(packages)('$name', ({ name, folder }) => {
 
   test('refers to nothing that exists only in the workspace', () => {
     const text = filesOf(name).filter(path => /\.(c?js|ts|cts|json)$/.test(path))
-    expect(text.length).toBeGreaterThan(5)
+    expect(text.length).toBeGreaterThan(4)
     for (const path of text) {
       expect(readFileSync(join(modules, name, path), 'utf8'), path).not.toMatch(
         /workspace:|@who-is-online\/(source|protocol|testing)/,
@@ -104,8 +107,8 @@ describe.each(packages)('$name', ({ name, folder }) => {
   })
 })
 
-test('the client has no dependencies', () => {
-  expect(manifestOf('@who-is-online/client').dependencies).toBeUndefined()
+test.each(['client', 'node'])('%s has no dependencies', name => {
+  expect(manifestOf(`@who-is-online/${name}`).dependencies).toBeUndefined()
 })
 
 test('the hooks are marked as client components, and the core is not', () => {
@@ -161,12 +164,39 @@ const SERVER = `
   // @ts-expect-error: not an option
   void createPresence({ dataDir: 'data', port: 80 })`
 
+const BACKEND = `
+  import { createApiClient, type Place, signToken, type User, verifyWebhook } from '@who-is-online/node'
+  const presence = createApiClient({ url: 'http://localhost:3050' })
+  export const ann: Promise<User> = presence.getUser('ann', { timeoutMs: 5 })
+  export const status: Promise<boolean> = presence.setStatus(7, { status: 'busy' }).then(user => user.confirmed)
+  export async function copy(since: Place): Promise<readonly User[] | undefined> {
+    for await (const event of presence.changes({ since })) if (event.type === 'state') return event.users
+    return undefined
+  }
+  export const token: string = signToken({ userId: 'ann', watch: 'all' }, 'secret')
+  export const page = verifyWebhook('{}', new Headers(), ['secret']).changes[0]?.cause
+  // @ts-expect-error: not a status
+  void presence.setStatus('ann', { status: 'asleep' })
+  // @ts-expect-error: only the full state has users
+  void presence.changes().next().then(({ value }) => value && value.type === 'changes' && value.users)
+  // @ts-expect-error: the url is missing
+  createApiClient({ key: 'x' })`
+
+/** The examples in the README of the package for backends. They are ES modules. */
+const README_EXAMPLES = [
+  ...readFileSync(join(root, 'node/README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs),
+].map(([, code = '']) => code)
+
 interface Case {
   readonly module: string
   readonly moduleResolution: string
   readonly type: 'module' | 'commonjs'
   readonly tsc: string
 }
+
+test('the README for backends has examples', () => {
+  expect(README_EXAMPLES).toHaveLength(5)
+})
 
 test.each<Case>([
   { module: 'esnext', moduleResolution: 'bundler', type: 'module', tsc: 'tsc' },
@@ -185,6 +215,9 @@ test.each<Case>([
     write('package.json', JSON.stringify({ type }))
     write('client.ts', CLIENT)
     write('server.ts', SERVER)
+    write('backend.ts', BACKEND)
+    const examples = type === 'module' ? README_EXAMPLES : []
+    for (const [index, code] of examples.entries()) write(`example-${index}.ts`, code)
     const compilerOptions = {
       module,
       moduleResolution,
@@ -196,7 +229,7 @@ test.each<Case>([
       lib: ['es2022', 'dom'],
       ...(moduleResolution === 'node10' && { ignoreDeprecations: '6.0' }),
     }
-    write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['client.ts', 'server.ts'] }))
+    write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }))
     const { stdout } = await run(join(root, 'node_modules/.bin', tsc), ['-p', folder]).catch(error => error)
     expect(stdout).toBe('')
   },

@@ -5,9 +5,9 @@ import { promisify } from 'node:util'
 import { temporaryDir } from '@who-is-online/testing/start-server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentOf, MAJORS, NotHere, nodeOf, npm } from './node-versions.ts'
-import { packClient, packServer } from './pack.ts'
+import { packClient, packNode, packServer } from './pack.ts'
 
-// Both packages as a user gets them: packed, installed with npm into an empty directory on each supported major of
+// All packages as a user gets them: packed, installed with npm into an empty directory on each supported major of
 // Node.js, and run there.
 
 const run = promisify(execFile)
@@ -15,7 +15,11 @@ const dir = temporaryDir()
 let tarballs: readonly string[] = []
 
 beforeAll(async () => {
-  tarballs = [await packServer(dir.path, { types: false }), await packClient(dir.path)]
+  tarballs = [
+    await packServer(dir.path, { types: false }),
+    await packClient(dir.path),
+    await packNode(dir.path, { types: false }),
+  ]
 }, 60_000)
 
 afterAll(dir.remove)
@@ -95,6 +99,32 @@ const WORKER = `
   import { Worker } from 'node:worker_threads'
   new Worker(new URL('client.mjs', import.meta.url), { argv: process.argv.slice(2) })`
 
+/** A backend that waits until a user is online, and is told so. */
+const backend = (load: string): string => `
+  ${load}
+  const presence = createApiClient({ url: process.argv[2].replace(/^ws(.*)\\/ws$/, 'http$1') })
+  const main = async () => {
+    const socket = new WebSocket(process.argv[2] + '?userId=cid')
+    for await (const event of presence.changes()) {
+      const users = event.type === 'state' ? event.users : event.changes
+      if (users.some(({ userId, status }) => userId === 'cid' && status === 'online')) break
+    }
+    const { status } = await presence.setStatus('cid', { status: 'busy' })
+    await presence.endSessions('cid')
+    const missing = await presence.getUser('..').catch(error => error instanceof ApiError && error.code)
+    console.log(process.versions.node, status, missing, typeof verifyWebhook, signToken({ userId: 'cid' }, 'x'.repeat(32)).length > 90)
+    socket.terminate()
+  }
+  main()`
+
+const NAMES = 'ApiError, createApiClient, signToken, verifyWebhook'
+const BACKENDS = {
+  'backend.mjs': backend(`import { ${NAMES} } from '@who-is-online/node'; import { WebSocket } from 'ws'`),
+  'backend.cjs': backend(
+    `const { ${NAMES} } = require('@who-is-online/node'); const { WebSocket } = require('ws')`,
+  ),
+}
+
 const embedding = (load: string): string => `
   ${load}
   createPresence({ dataDir: 'embedded', auth: 'open', log: false }).then(async presence => {
@@ -164,6 +194,9 @@ describe.each(MAJORS)('on Node.js %i', major => {
     expect(await runScript('client.mjs', ESM, server.port)).toMatch(seen)
     expect(await runScript('client.cjs', CJS, server.port)).toMatch(seen)
     expect(await runScript('worker.mjs', WORKER, server.port)).toMatch(seen)
+    const told = new RegExp(`^${major}\\.\\d+\\.\\d+ busy bad_options function true\n$`)
+    for (const [name, text] of Object.entries(BACKENDS))
+      expect(await runScript(name, text, server.port)).toMatch(told)
     expect(await server.end()).toBe(0)
     expect(readFileSync(join(folder, 'data/user_state.json'), 'utf8')).toContain('"ann"')
   })

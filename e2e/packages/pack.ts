@@ -29,6 +29,13 @@ export async function packServer(dir: string, { types }: { readonly types: boole
   return pack(outDir, dir)
 }
 
+/** Builds the package for backends in another directory than its own, and packs it. */
+export async function packNode(dir: string, { types }: { readonly types: boolean }): Promise<string> {
+  const outDir = join(dir, 'built-node')
+  await buildPackage('node', { outDir, types })
+  return pack(outDir, dir)
+}
+
 /** Packs a built package with npm. */
 async function pack(built: string, dir: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', dir], {

@@ -9,7 +9,6 @@ export {
   type Id,
   type NewStatus,
   type PresenceOptions,
-  type PresenceUser,
 } from './embedding/create-presence.ts'
 export type { EmbeddingSettings } from './embedding/settings.ts'
 export type { Next } from './http/handler.ts'
@@ -18,3 +17,4 @@ export type { LogLine } from './log/function-log.ts'
 export type { LogFields } from './log.ts'
 export { WrongSettings } from './settings.ts'
 export { StoreDamaged, StoreLocked, StoreUnusable } from './storage/store.ts'
+export type { PresenceUser } from './user-json.ts'

@@ -3,6 +3,18 @@ import { encodeUser, formatTime } from '@who-is-online/protocol/encode'
 import { Json } from '@who-is-online/protocol/json'
 import type { SeenUser } from './presence/view.ts'
 
+/** A user as others see them. A hidden user is `offline`. */
+export interface PresenceUser {
+  readonly userId: string
+  readonly status: 'online' | 'away' | 'busy' | 'offline'
+  /** ISO 8601; `null` for a user who was never seen. */
+  readonly lastSeen: string | null
+  readonly username?: string | undefined
+  readonly text?: string | undefined
+  /** When the status ends, in ISO 8601. */
+  readonly expiresAt?: string | undefined
+}
+
 /** A user as others see them, as an item of a message. */
 export function asUser({ userId, status, lastSeen, username, text, expiresAt }: SeenUser): User {
   return {

@@ -1,6 +1,6 @@
-import type { User } from '@who-is-online/protocol/catalogue'
 import type { BucketPlace } from '../presence/buckets.ts'
 import { cursorOf, placeOf } from '../presence/page-cursor.ts'
+import type { PresenceUser } from '../user-json.ts'
 import type { Place } from './feed.ts'
 import type { ChangeRecord } from './record.ts'
 
@@ -24,7 +24,7 @@ export interface ChangePage {
   readonly recovered: boolean
   readonly changes: readonly ChangeRecord[]
   /** Users of the full state who are not offline. */
-  readonly users?: readonly User[] | undefined
+  readonly users?: readonly PresenceUser[] | undefined
   /** Whether the full state ends with this page. */
   readonly last?: boolean | undefined
   /** Where the full state goes on; present on all its pages but the last. At most 200 bytes. */

@@ -17,7 +17,7 @@ import { pathOf } from '../request-target.ts'
 import type { Settings } from '../settings.ts'
 import { createJsonFileStore } from '../storage/json-file.ts'
 import { SystemClock } from '../time/clock.ts'
-import { asUser } from '../user-json.ts'
+import { asUser, type PresenceUser } from '../user-json.ts'
 import { version } from '../version.ts'
 import { readOptions } from './read-options.ts'
 import type { EmbeddingSettings } from './settings.ts'
@@ -36,18 +36,6 @@ export interface PresenceOptions extends EmbeddingSettings {
 
 /** A user id: 1 to 128 bytes of UTF-8 without control characters. A safe integer is the id that it spells. */
 export type Id = string | number
-
-/** A user as others see them. A hidden user is `offline`. */
-export interface PresenceUser {
-  readonly userId: string
-  readonly status: 'online' | 'away' | 'busy' | 'offline'
-  /** ISO 8601; `null` for a user who was never seen. */
-  readonly lastSeen: string | null
-  readonly username?: string | undefined
-  readonly text?: string | undefined
-  /** When the status ends, in ISO 8601. */
-  readonly expiresAt?: string | undefined
-}
 
 /** What to set with `setStatus`. */
 export interface NewStatus {
