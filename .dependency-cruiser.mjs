@@ -74,7 +74,7 @@ export default {
     {
       name: 'folders-do-not-import-the-top',
       severity: 'error',
-      from: { path: '^server/src/(presence|gateway|storage|http|identity)/', pathNot: notTests },
+      from: { path: '^server/src/(presence|gateway|storage|http|identity|webhooks)/', pathNot: notTests },
       to: { path: '^server/src/((core|server|main|index)\\.ts$|embedding/)' },
     },
     {

@@ -10,6 +10,8 @@ import { expect, test } from 'vitest'
 
 const AUTH_SECRET = 'planted-auth-secret-of-at-least-32-bytes'
 const API_KEY = 'planted-api-key-of-at-least-32-characters'
+const WEBHOOK_SECRET = `whsec_${Buffer.from('planted-webhook-secret-of-32-byte').toString('base64')}`
+const WEBHOOK_QUERY = 'planted-webhook-query'
 
 const server = useServer({
   AUTH_SECRET,
@@ -19,6 +21,9 @@ const server = useServer({
   AUTH_COOKIE: 'jwt',
   // So that clients are told about each other: what they hear is searched too.
   AUTH_WATCH: 'all',
+  WEBHOOK_SECRET,
+  // Nobody listens there, so that the failure is logged.
+  WEBHOOK_URLS: `http://127.0.0.1:1/presence?${WEBHOOK_QUERY}`,
 })
 
 /** A valid token. `mark` makes its parts unlike those of other tokens. */
@@ -71,6 +76,8 @@ test('[D12] [G1] no token, secret, key or message is in any output, or reaches a
   const secrets = new Map([
     ['AUTH_SECRET', AUTH_SECRET],
     ['API_KEY', API_KEY],
+    ['WEBHOOK_SECRET', WEBHOOK_SECRET.slice(6, -4)],
+    ['the query of a webhook', WEBHOOK_QUERY],
     ['API_KEY in Basic', Buffer.from(`x:${API_KEY}`).toString('base64').slice(4, -4)],
   ])
   const answers: string[] = []
@@ -136,6 +143,8 @@ test('[D12] [G1] no token, secret, key or message is in any output, or reaches a
   expect(output.logs).toMatch(/connected.*ann/)
   expect(output.logs).toContain('a connection was refused because of its token')
   expect(output.metrics).toContain('wio_refused_total')
+  expect(output.metrics).toContain('endpoint="http://127.0.0.1:1/presence"')
+  expect(output.logs).toContain('a webhook endpoint fails')
   expect(output.heard).toContain('"userId":"ann"')
   expect(output.answers).toContain('bad_token')
   expect(found(`a line with ${API_KEY}`, secrets)).toEqual(['API_KEY'])

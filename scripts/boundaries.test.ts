@@ -35,6 +35,7 @@ test.each([
   ['fanout-does-not-import-transports', 'server/src/fanout/hub.ts', 'server/src/gateway/frames.ts'],
   ['folders-do-not-import-the-top', 'server/src/http/a.ts', 'server/src/server.ts'],
   ['folders-do-not-import-the-top', 'server/src/identity/a.ts', 'server/src/embedding/create-presence.ts'],
+  ['folders-do-not-import-the-top', 'server/src/webhooks/a.ts', 'server/src/core.ts'],
   ['only-the-top-imports-adapters', 'server/src/metrics.ts', 'server/src/storage/json-file.ts'],
   ['only-the-top-imports-adapters', 'server/src/metrics.ts', 'server/src/cluster/node.ts'],
   ['client-imports-nothing-of-ours', 'client/src/a.ts', 'protocol/src/decode.ts'],

@@ -16,6 +16,9 @@ const OF_PROCESS: readonly string[] = [
   'LOG_LEVEL',
   'HTTP_REQUESTS_PER_SECOND_PER_ADDRESS',
   'API_REQUESTS_PER_SECOND',
+  // An application iterates over the changes instead.
+  'WEBHOOK_URLS',
+  'WEBHOOK_SECRET',
 ]
 
 /** Not optional, so that the state is not in the working directory by accident. */

@@ -84,7 +84,7 @@ It prints all wrong settings, and for each unknown name the setting that was pro
 \`node server/dist/main.js --print-config\` shows the value of each setting and where it comes from, without secrets.
 
 A setting whose name ends with \`_MS\` is in milliseconds.
-A secret can be in a file instead: \`AUTH_SECRET_FILE\`, \`API_KEY_FILE\` and \`API_KEYS_FILE\` name files whose content is the value.`,
+A secret can be in a file instead: \`AUTH_SECRET_FILE\`, \`API_KEY_FILE\`, \`API_KEYS_FILE\` and \`WEBHOOK_SECRET_FILE\` name files whose content is the value.`,
     '## Recommended for production',
     `\`\`\`sh\n${PRODUCTION}\n\`\`\``,
     `Begin with the defaults of all other settings.

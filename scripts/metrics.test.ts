@@ -8,6 +8,7 @@ const namesIn = (text: string) => [...new Set(text.match(/\bwio_\w+/g))].sort()
 
 const single = namesIn(read('server/src/metrics.ts'))
 const cluster = namesIn(read('server/src/cluster-metrics.ts'))
+const webhooks = namesIn(read('server/src/webhooks/metrics.ts'))
 const scaling = read('docs/scaling.md')
 
 /** The names in the first column of the table of what to watch. */
@@ -22,6 +23,12 @@ test('the table of docs/scaling.md has each figure of a node, and no other', () 
   expect(watched(scaling)).toEqual(cluster)
 })
 
+test('the table of docs/webhooks.md has each figure of webhooks, and no other', () => {
+  expect(webhooks.length).toBeGreaterThan(1)
+  const [, section = ''] = read('docs/webhooks.md').split('\n## What to watch\n')
+  expect(namesIn(section)).toEqual(webhooks)
+})
+
 test('the example of docs/debugging.md has each figure of a single server', () => {
   const page = read('docs/debugging.md')
   expect(single.filter(name => !page.includes(name))).toEqual([])
@@ -30,7 +37,7 @@ test('the example of docs/debugging.md has each figure of a single server', () =
 test('no page names a figure that does not exist', () => {
   const pages = ['docs/operating.md', 'docs/scaling.md', 'docs/debugging.md', 'docs/security.md']
   const named = namesIn(pages.map(read).join('\n')).filter(name => !name.endsWith('_'))
-  expect(named.filter(name => ![...single, ...cluster].includes(name))).toEqual([])
+  expect(named.filter(name => ![...single, ...cluster, ...webhooks].includes(name))).toEqual([])
 })
 
 test('each value of the labels is explained', () => {

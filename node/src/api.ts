@@ -303,6 +303,22 @@ export interface LeaseSessionFields {
   readonly username?: string | undefined
 }
 
+/** `endpoints` of {@link TestWebhooksAnswer}. */
+export interface Endpoint {
+  /** The URL without its query. */
+  readonly url: string
+  readonly delivered: boolean
+  /** The HTTP status, if there was an answer. */
+  readonly status?: number | undefined
+  /** Why it was not delivered. */
+  readonly error?: string | undefined
+}
+
+/** What `testWebhooks` answers. */
+export interface TestWebhooksAnswer {
+  readonly endpoints: readonly Endpoint[]
+}
+
 /** The calls of the HTTP API, by name. */
 export interface ApiCalls {
   /** One user as others see them. An unknown user is offline. */
@@ -365,4 +381,9 @@ export interface ApiCalls {
   ): Promise<Session & Confirmed>
   /** End one session of a user on this node. A connection is closed with 4403. Needs a write key. */
   endSession(userId: UserId, sessionId: string, options?: CallOptions): Promise<void>
+  /**
+   * Send a signed test message to each endpoint of `WEBHOOK_URLS`, and answer what each said. It takes up to
+   * 10 s. The message is a page without changes and with `test: true`. Needs a write key.
+   */
+  testWebhooks(options?: CallOptions): Promise<TestWebhooksAnswer>
 }

@@ -99,4 +99,12 @@ export const CALLS = {
     isRead: false,
     asksToConfirm: false,
   },
+  testWebhooks: {
+    method: 'POST',
+    path: '/api/v1/webhooks/test',
+    params: [],
+    sends: 'nothing',
+    isRead: false,
+    asksToConfirm: false,
+  },
 } as const

@@ -277,6 +277,33 @@ const exact = {
     example: { params: { userId: 'ann' } },
   },
   ...sessionCalls,
+  testWebhooks: {
+    method: 'POST',
+    path: '/api/v1/webhooks/test',
+    right: 'write',
+    sentence:
+      'Send a signed test message to each endpoint of `WEBHOOK_URLS`, and answer what each said. It takes up to 10 s. The message is a page without changes and with `test: true`',
+    answers: {
+      200: {
+        sentence: 'What the endpoints said, in the order of `WEBHOOK_URLS`',
+        schema: Type.Object({
+          endpoints: Type.Array(
+            Type.Object({
+              url: Type.String({ description: 'the URL without its query' }),
+              delivered: Type.Boolean({ description: 'whether the status was 2xx' }),
+              status: Type.Optional(Type.Integer({ description: 'the HTTP status, if there was an answer' })),
+              error: Type.Optional(Type.String({ description: 'why it was not delivered' })),
+            }),
+          ),
+        }),
+        example: {
+          endpoints: [{ url: 'https://app.example.com/presence', delivered: true, status: 204 }],
+        },
+      },
+    },
+    errors: [],
+    example: {},
+  },
 } as const satisfies Readonly<Record<string, Call>>
 
 export type CallName = keyof typeof exact

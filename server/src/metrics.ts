@@ -6,6 +6,8 @@ import { readyAt, type Spent, spend } from './presence/pace.ts'
 import type { Refusals } from './refusals.ts'
 import type { StoreHealth } from './storage/store.ts'
 import type { Clock } from './time/clock.ts'
+import { addWebhookMetrics } from './webhooks/metrics.ts'
+import type { Webhooks } from './webhooks/webhooks.ts'
 
 /** The number of log lines since the start that could not be written, by output. */
 export interface DroppedLines {
@@ -75,6 +77,11 @@ export class Metrics {
     })
     if (sources.cluster) addClusterMetrics(this.#registry, sources.cluster)
     feed.listen({ changed: ({ length }) => changes.inc(length) })
+  }
+
+  /** Adds the figures of webhooks. */
+  addWebhooks(webhooks: Pick<Webhooks, 'counts' | 'unsentMs'>): void {
+    addWebhookMetrics(this.#registry, webhooks)
   }
 
   /** All metrics in the text format of Prometheus. Many requests share one text. */

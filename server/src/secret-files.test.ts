@@ -8,7 +8,13 @@ const read = (path: string) => {
 }
 
 test('[S10] each secret setting can be in a file', () => {
-  expect(secretFileNames).toEqual(['AUTH_SECRET_FILE', 'API_KEY_FILE', 'API_KEYS_FILE', 'REDIS_URL_FILE'])
+  expect(secretFileNames).toEqual([
+    'AUTH_SECRET_FILE',
+    'API_KEY_FILE',
+    'API_KEYS_FILE',
+    'WEBHOOK_SECRET_FILE',
+    'REDIS_URL_FILE',
+  ])
   expect(
     withSecretFiles({ AUTH_SECRET_FILE: '/run/secrets/jwt', PORT: '1', API_KEY_FILE: '' }, read),
   ).toEqual({

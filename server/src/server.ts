@@ -19,6 +19,8 @@ import { OBSERVER_ID } from './observer.ts'
 import type { Settings } from './settings.ts'
 import type { Store } from './storage/store.ts'
 import type { SystemClock } from './time/clock.ts'
+import { createPlaceFiles } from './webhooks/place-files.ts'
+import { Webhooks } from './webhooks/webhooks.ts'
 
 /** The parts of a server that the process creates, and facts about the process. */
 export interface ServerOptions {
@@ -83,12 +85,24 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { limits, sockets } = capacity
   const isDevelopment = settings.ENVIRONMENT === 'development'
   const countHistory = () => counts.view(clock.now(), clock.steady())
+  const webhooks = new Webhooks({
+    urls: settings.WEBHOOK_URLS ?? [],
+    secrets: settings.WEBHOOK_SECRET ?? [],
+    reader: core.changes,
+    feed: core.feed,
+    places: createPlaceFiles(settings.DATA_DIR),
+    clock,
+    log,
+    version,
+  })
+  if (settings.WEBHOOK_URLS) metrics.addWebhooks(webhooks)
   const api = createApi({
     ...core,
     ...shared,
     addressOf: request => clientAddress(request, settings.TRUST_PROXY).address,
     countHistory,
     node: settings.NODE_NAME ?? hostname(),
+    testWebhooks: () => webhooks.test(),
     keys: keysOf(settings),
     isDevelopment,
     pace: limits.apiRequestsPerKey,
@@ -136,6 +150,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     await listen(http, settings.PORT, settings.HOST)
     core.begin()
+    webhooks.start()
   } catch (error) {
     await core.abandon()
     throw error
@@ -145,7 +160,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     host: settings.HOST,
     hasPage: livePage !== undefined,
     port: (http.address() as AddressInfo).port,
-    stop: () => core.stop(() => closed(http)),
+    stop() {
+      // A request that hangs must not use up the time for the last save. The files are closed before the store is.
+      const stopped = webhooks.stop()
+      return core.stop(() => closed(http, stopped))
+    },
   }
 }
 
@@ -178,13 +197,15 @@ function listen(http: HttpServer, port: number, host: string | undefined): Promi
   })
 }
 
-/** Resolves when every connection has ended, at the latest after CLIENTS_CLOSE_MS. */
-function closed(http: HttpServer): Promise<void> {
+/** Resolves when every connection has ended and `others` has resolved, at the latest after CLIENTS_CLOSE_MS. */
+function closed(http: HttpServer, others: Promise<void>): Promise<void> {
   return new Promise(resolve => {
     const timer = setTimeout(resolve, CLIENTS_CLOSE_MS)
     http.close(() => {
-      clearTimeout(timer)
-      resolve()
+      void others.then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
     })
     http.closeIdleConnections()
   })

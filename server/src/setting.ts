@@ -5,6 +5,7 @@ export const settingGroups = {
   basics: 'Where the server listens and what it logs.',
   identity: 'How the server knows who a user is. docs/auth.md has the settings for each provider.',
   security: 'Which web pages and proxies are trusted, and who may see the live page.',
+  webhooks: 'Which of your backends are told each change. docs/webhooks.md explains it.',
   timing: 'How soon a user is shown as offline.',
   limits: 'Protection against abuse. A normal application does not reach these limits.',
   storage: 'Where the state is stored, how often, and for how long.',

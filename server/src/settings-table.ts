@@ -13,6 +13,7 @@ import {
   text,
   whole,
 } from './setting-values.ts'
+import { webhookSettings } from './webhooks/settings.ts'
 
 // Every setting stands here once. The type, .env.example, docs/settings.md, --help and the start-up errors are made
 // from this table. A number brings its reason.
@@ -100,6 +101,7 @@ export const settingsTable = {
     whenToChange:
       'A backend of yours asks who is online. Make a key with openssl rand -base64 32. To replace a key, add a second one with another name.',
   },
+  ...webhookSettings,
   ALLOWED_ORIGINS: {
     group: 'security',
     default: '',

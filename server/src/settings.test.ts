@@ -197,6 +197,34 @@ test('[S6] the keys of the API have names and rights, and an error says which en
   ])
 })
 
+test('[M7] webhooks need http or https URLs without credentials, a secret, and a server that is alone', () => {
+  const secret = `whsec_${Buffer.alloc(24).toString('base64')}`
+  const read = (WEBHOOK_URLS: string, more: object = { WEBHOOK_SECRET: secret }) =>
+    problems({ ENVIRONMENT: 'development', WEBHOOK_URLS, ...more })
+  expect(read('http://app:3000/presence, https://10.0.0.1/?a=b')).toEqual([])
+  for (const wrong of [
+    'ftp://app/x',
+    'app:3000',
+    'https://user:s3cret@app/x',
+    'https://app/,file:///x',
+    ',',
+  ]) {
+    const [problem] = read(wrong)
+    expect(problem, wrong).toMatch(/^WEBHOOK_URLS must be a list of http or https URLs /)
+    expect(problem).not.toContain('s3cret')
+  }
+  expect(read('https://app/x,https://app/x')).toEqual([expect.stringMatching(/^WEBHOOK_URLS .* stands once/)])
+  expect(read('https://app/x', {})).toEqual([expect.stringMatching(/^WEBHOOK_SECRET must be set /)])
+  const REDIS_URL = 'redis://localhost'
+  expect(read('https://app/x', { WEBHOOK_SECRET: secret, REDIS_URL })).toEqual([
+    expect.stringMatching(/^WEBHOOK_URLS must be unset if REDIS_URL is set/),
+  ])
+  for (const wrong of ['s3cret', `${secret},s3cret`, [secret, secret, secret].join()])
+    expect(read('https://app/x', { WEBHOOK_SECRET: wrong })).toEqual([
+      expect.stringMatching(/^WEBHOOK_SECRET must be one or two secrets, [^;]*$/),
+    ])
+})
+
 test('[S4] --help describes every setting', () => {
   const text = help().replaceAll(/\s+/g, ' ')
   for (const [name, { meaning, whenToChange }] of allSettings) {

@@ -92,7 +92,7 @@ export class ChangeReader implements FeedListener {
       // The wait may have ended for that reason. The page may say what a crash can undo.
       if (signal?.aborted || this.#isClosed) return
       const isNews = told === undefined || !page.recovered || page.changes.length > 0
-      told = next(page)
+      told = placeAfter(page)
       if (isNews) yield page
     }
   }
@@ -160,7 +160,7 @@ export class ChangeReader implements FeedListener {
 const MAX_WAIT_MS = 30_000
 
 /** What the page after this one continues. */
-function next(page: ChangePage): Place | StatePlace {
+export function placeAfter(page: ChangePage): Place | StatePlace {
   const { epoch, seq, cursor } = page
   return (cursor === undefined ? undefined : statePlaceIn(cursor)) ?? { epoch, seq }
 }

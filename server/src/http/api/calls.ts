@@ -33,6 +33,8 @@ export interface ApiSources extends SessionSources {
   readonly clock: Pick<Clock, 'now' | 'steady'>
   readonly log: Pick<Log, 'info'>
   readonly countHistory: () => CountHistoryView
+  /** Sends a test message to each webhook endpoint, and returns what they said. */
+  readonly testWebhooks: () => Promise<readonly object[]>
   /** How many connections a user has on the other nodes of the cluster. */
   readonly connectionsElsewhere: (userId: UserId) => number
 }
@@ -112,6 +114,11 @@ export function createCalls(sources: ApiSources): CallHandlers {
       const ended = tracker.endSessions(userId)
       log.info('a key of the API ended the sessions of a user', { key: caller.name, userId })
       return { status: (await isConfirmed(ended)) ? 204 : 202 }
+    },
+
+    async testWebhooks(_input, { caller }) {
+      log.info('a key of the API tested the webhooks', { key: caller.name })
+      return { status: 200, json: JSON.stringify({ endpoints: await sources.testWebhooks() }) }
     },
   }
 }

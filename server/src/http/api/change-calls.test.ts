@@ -44,6 +44,7 @@ beforeEach(async () => {
     clock: { now: () => T, steady: () => performance.now() },
     log: { info() {}, limited() {} },
     addressOf: () => '',
+    testWebhooks: () => expect.unreachable(),
     node: 'here',
     refusals: new Refusals(),
     health: { stopping: false },

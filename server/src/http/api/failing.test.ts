@@ -23,6 +23,7 @@ async function ask(stopping: boolean) {
     },
     log: { info() {}, limited() {} },
     addressOf: () => '',
+    testWebhooks: () => expect.unreachable(),
     refusals: { count() {} },
     clock: { now: () => 0, steady: () => 0 },
     presence: {} as never,

@@ -1,0 +1,29 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { RESULTS } from './poster.ts'
+import type { Webhooks } from './webhooks.ts'
+
+/** The figures of webhooks. Values are read when requested. docs/webhooks.md says what to watch. */
+export function addWebhookMetrics(registry: Registry, webhooks: Pick<Webhooks, 'counts' | 'unsentMs'>): void {
+  const registers = [registry]
+  new Counter({
+    name: 'wio_webhook_requests_total',
+    help: 'Requests to webhook endpoints by their result: ok, status (not 2xx), timeout or connection',
+    labelNames: ['endpoint', 'result'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [endpoint, counts] of webhooks.counts) {
+        for (const result of RESULTS) this.inc({ endpoint, result }, counts[result])
+      }
+    },
+  })
+  new Gauge({
+    name: 'wio_webhook_oldest_unsent_seconds',
+    help: 'Age of the oldest change that a webhook endpoint has not taken; 0 without such a change',
+    labelNames: ['endpoint'],
+    registers,
+    collect() {
+      for (const [endpoint, ms] of webhooks.unsentMs()) this.set({ endpoint }, ms / 1_000)
+    },
+  })
+}
