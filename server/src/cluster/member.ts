@@ -169,7 +169,7 @@ export class Member {
       if (!place) return
       // The number of the last entry may be that of another program.
       this.#redis.clock.seen(loaded.epoch ?? 0, now)
-      this.#epochAt = this.#began(place.epoch)
+      this.#epochAt = this.#redis.clock.began(place.epoch, now)
       this.#members.load(loaded, this.#redis.clock.at(now))
       this.#judge.clear()
       this.#own.loaded(place, loaded.epoch)
@@ -317,15 +317,10 @@ export class Member {
   }
 
   #epochBegan(epoch: number): void {
-    this.#epochAt = this.#began(epoch)
+    this.#epochAt = this.#redis.clock.began(epoch, this.#now)
     this.#members.newEpoch(this.#epochAt)
     this.#host.happened({ what: 'epoch', epoch })
     this.#own.assert()
-  }
-
-  /** When an epoch began. Its number is greater than that time if it follows a greater one. */
-  #began(epoch: number): number {
-    return Math.min(epoch, this.#redis.clock.at(this.#now))
   }
 
   #lost(node: NodeId, place: Place): void {

@@ -34,6 +34,12 @@ test('stamps follow the time of another node, if a clock can be so far ahead', (
   expect(clock.at(0)).toBe(START + HOUR)
 })
 
+test('an epoch began at its number, if that is a time', () => {
+  const clock = told()
+  const epochs = [START - HOUR, START + HOUR, 2_795_942_161_792]
+  expect(epochs.map(epoch => clock.began(epoch, 0))).toEqual([START - HOUR, START + HOUR, START])
+})
+
 test('before Redis has told its time, nothing is followed', () => {
   const clock = new RedisClock()
   clock.seen(START, 0)

@@ -30,8 +30,13 @@ export class RedisClock {
 
   /** Another node has written with this time. If that is ahead, its time of stamps has run on, so this one follows. */
   seen(time: number, now: number): void {
-    if (time > this.wall(now) + MAX_AHEAD_MS) return
+    if (!this.#canBe(time, now)) return
     if (this.#offset !== undefined && time > this.at(now) + TOLERANCE_MS) this.#offset = time - now
+  }
+
+  /** When an epoch began. Its number may not be a time: then it began when this node learned of it, which is now. */
+  began(epoch: number, now: number): number {
+    return this.#canBe(epoch, now) ? epoch : this.at(now)
   }
 
   /** The wall clock, in ms since the epoch. `now` is the clock of the node. */
@@ -43,5 +48,10 @@ export class RedisClock {
   at(now: number): number {
     this.#last = Math.max(this.#last, Math.round(now + (this.#offset ?? 0)))
     return this.#last
+  }
+
+  /** Whether another clock can tell this time. */
+  #canBe(time: number, now: number): boolean {
+    return time <= this.wall(now) + MAX_AHEAD_MS
   }
 }
