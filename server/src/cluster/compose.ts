@@ -172,7 +172,7 @@ function isNewerKnown(userId: UserId, { at, over }: Renamed, { node, fold }: Com
  */
 function decidesChoice(
   userId: UserId,
-  { isHere, madeAt }: PresentUser,
+  { isHere, madeAt, choice }: PresentUser,
   at: number,
   port: ComposePort,
 ): boolean {
@@ -180,6 +180,8 @@ function decidesChoice(
   const known = fold.chosen(userId)
   const isNewest = madeAt >= (known?.madeAt ?? 0)
   if (isHere && isNewest) return true
+  // That a hidden user is kept is said even if another node has the user: that may be over, and be told later.
+  if (!isHere && madeAt > 0 && isHide(choice)) return isNewest
   if (fold.isElsewhere(userId, node)) return false
   const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
   if (isHere) return isOwn
