@@ -26,12 +26,14 @@ const HERE: PresentUser = {
 
 let fold: Fold
 let seq: number
+let hidAt: number | undefined
 let unread: Map<RegisterKey, string>
 
 beforeEach(() => {
   fold = new Fold()
   seq = 0
   unread = new Map()
+  hidAt = undefined
 })
 
 function value(content: unknown, stamp = T, node = 'a'): string {
@@ -79,6 +81,7 @@ function saysOf(userId: string, user: PresentUser, changed: ChangedUser, isAsser
     fold,
     unread: (key: RegisterKey) => unread.get(key),
     wasSaid: () => false,
+    hidAt: () => hidAt,
     time: () => now,
     isOver: () => false,
   }
@@ -93,6 +96,7 @@ function saysAs(node: string, user: PresentUser, at: number): Items {
     fold,
     unread: () => undefined,
     wasSaid: () => false,
+    hidAt: () => hidAt,
     time: () => at,
     isOver: () => false,
   }
@@ -191,10 +195,12 @@ describe('the registers', () => {
     const newer = { ...HERE, choice: HIDDEN, madeAt: T + 1 }
     expect(registersOf(place(newer))['c:ann']).toBe(value({ ...HIDDEN, madeAt: T + 1 }, T + 1))
     const left = { ...GONE, lastSeen: T }
-    // Who has left before that choice does not end it.
+    // Who has left without that choice does not end it.
     const kept = { ...HIDDEN, madeAt: T + 1, keptSince: T }
-    expect(registersOf(say(left, { now: T }))['c:ann']).toBe(value(kept, T + 2))
-    expect(registersOf(say(left, { now: T + 1 }))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2))
+    hidAt = T
+    expect(registersOf(say(left))['c:ann']).toBe(value(kept, T + 2))
+    hidAt = T + 1
+    expect(registersOf(say(left))['c:ann']).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2))
   })
 
   test('[R4] a choice ends with the last session in the cluster, and not before', () => {
@@ -202,6 +208,7 @@ describe('the registers', () => {
     place({ ...HERE, choice: HIDDEN, madeAt: T })
     append('b', { facts: [['ann', { p: 0, n: 1, h: T, s: {} }, 'opened']] })
     const gone = { ...GONE, lastSeen: T }
+    hidAt = T
     expect(registersOf(say(gone))['c:ann']).toBeUndefined()
     expect(registersOf(say({ ...gone, madeAt: T }))['c:ann']).toBeUndefined()
     append('b', { facts: [['ann', null, 'left']], registers: [['c:ann', value(chosen, T + 5, 'b')]] })
@@ -226,6 +233,7 @@ describe('the registers', () => {
     expect(registersOf(back)['c:ann']).toBe(value({ ...HIDDEN, madeAt: T }, T + 2))
     // Another node read too late that the user had left it before.
     append('b', { facts: [['ann', { p: 1, n: 1, h: T, s: {} }, 'opened']] })
+    hidAt = T
     const left = (now: number) => registersOf(saysAs('b', { ...GONE, lastSeen: T }, now))['c:ann']
     expect(left(T + 99)).toBeUndefined()
     expect(left(T + 100)).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2, 'b'))

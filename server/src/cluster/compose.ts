@@ -28,6 +28,8 @@ export interface ComposePort {
   unread(key: RegisterKey): string | undefined
   /** Whether this node has composed a fact of the user that was not read back yet. */
   wasSaid(userId: UserId): boolean
+  /** When the choice to be hidden was made with which the user was on this node last; `undefined` without one. */
+  hidAt(userId: UserId): number | undefined
   /** The present time, in ms since the epoch by the clock of Redis. */
   time(): number
   /** Whether a user who hides, and has no session since this time, may be visible on returning. */
@@ -166,9 +168,9 @@ function isNewerKnown(userId: UserId, { at, over }: Renamed, { node, fold }: Com
 }
 
 /**
- * Whether this node knows a newer choice than the log. It also ends a choice: one that it wrote, or one of a user who
- * has left the last session in the cluster here, unless the choice was made or kept after that. While the user is on
- * another node, it ends none: a hidden user stays hidden.
+ * Whether this node knows a newer choice than the log. It also ends a choice: one that it wrote, or the choice to be
+ * hidden of a user who has left the last session in the cluster here, if the user had that choice here, and it was not
+ * kept after that. While the user is on another node, it ends none: a hidden user stays hidden.
  */
 function decidesChoice(
   userId: UserId,
@@ -190,11 +192,11 @@ function decidesChoice(
   if (madeAt > 0) return isNewest
   if (isOwn && known && (!isHide(known.choice) || isOver(known, port))) return true
   const hasLeft = wasSaid(userId) || fold.fact(node, userId) !== undefined
-  return hasLeft && Math.max(known?.madeAt ?? 0, known?.keptSince ?? 0) <= at
+  return hasLeft && (known?.madeAt ?? 0) <= (port.hidAt(userId) ?? 0) && (known?.keptSince ?? 0) <= at
 }
 
 /** Whether it is the choice to be hidden, without an end: it is kept for some time after the connection was lost. */
-function isHide({ status, expiresAt }: Choice): boolean {
+export function isHide({ status, expiresAt }: Choice): boolean {
   return status === 'offline' && expiresAt === undefined
 }
 

@@ -217,3 +217,20 @@ test('a name that another node said meanwhile is not replaced by the name of an 
   users.set('ann', { username: 'Annie' })
   expect(nameOf(unplaced.compose('ann', 3))).toBe('Annie')
 })
+
+test.each([
+  { what: 'with the choice to be hidden, which ends', choice: { status: 'offline' } as const, ends: true },
+  { what: 'without it, as the choice was made on another node later', choice: BUSY, ends: false },
+])('[R4] a user has left $what', ({ choice, ends }) => {
+  const hidden = { status: 'offline' } as const
+  users.set('ann', { choice, madeAt: T })
+  add([fact('ann')], ['ann'])
+  read(unplaced.compose('ann', 1))
+  unplaced.placed(1)
+  const made = joinValue({ stamp: T, node: 'b', json: JSON.stringify({ ...hidden, madeAt: T }) })
+  read({ fact: undefined, registers: [['c:ann', made]] })
+  users.set('ann', { isHere: false, madeAt: 0, lastSeen: T })
+  add([], ['ann'])
+  const { c } = contentsOf(unplaced.compose('ann', 2))
+  expect(c).toEqual(ends ? { ...ONLINE, madeAt: 0 } : { ...hidden, madeAt: T, keptSince: T })
+})

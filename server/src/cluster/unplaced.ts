@@ -1,13 +1,21 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Fact } from '../presence/fact.ts'
 import type { UserItems } from './command.ts'
-import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS, type Renamed } from './compose.ts'
+import {
+  type ChangedUser,
+  type ComposePort,
+  composeUser,
+  contentOf,
+  isHide,
+  KINDS,
+  type Renamed,
+} from './compose.ts'
 import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
 import { splitValue } from './registers.ts'
 
 /** What {@link Unplaced} reads. */
-export type UnplacedPort = Omit<ComposePort, 'unread' | 'wasSaid'>
+export type UnplacedPort = Omit<ComposePort, 'unread' | 'wasSaid' | 'hidAt'>
 
 /** What was read back. */
 export interface Placed {
@@ -19,7 +27,7 @@ interface UnplacedUser {
   changed: ChangedUser
   /** The number of the batch that contains the user; `undefined` if no batch does. */
   batch: number | undefined
-  /** Whether the log may have something of the user that was not read back. */
+  /** Whether the log may have a fact of the user that was not read back. */
   isSaid: boolean
   /** Whether the user has changed since that batch was composed. */
   isNewer: boolean
@@ -45,6 +53,8 @@ export class Unplaced {
   readonly #users = new Map<UserId, UnplacedUser>()
   /** The users of each batch that was composed and not read back. Some may be in a later batch by now. */
   readonly #batches = new Map<number, Set<UserId>>()
+  /** When the choice was made of each user who hides here, or has left and that was not read back. */
+  readonly #hides = new Map<UserId, number>()
   /** The values that were composed and not read back. */
   readonly #unread = new Map<RegisterKey, string>()
 
@@ -53,6 +63,7 @@ export class Unplaced {
       ...port,
       unread: key => this.#unread.get(key),
       wasSaid: userId => this.#users.get(userId)?.isSaid === true,
+      hidAt: userId => this.#hides.get(userId),
     }
   }
 
@@ -62,7 +73,10 @@ export class Unplaced {
     const touched = new Set<UserId>(forgotten)
     for (const { userId } of records) touched.add(userId)
     for (const { userId } of facts) touched.add(userId)
-    for (const userId of touched) this.#add(userId, { ...NOTHING_CHANGED, at })
+    for (const userId of touched) {
+      this.#noteHide(userId)
+      this.#add(userId, { ...NOTHING_CHANGED, at })
+    }
     for (const fact of facts) {
       this.#add(fact.userId, {
         fact,
@@ -99,7 +113,7 @@ export class Unplaced {
     this.#users.set(userId, user)
     const items = composeUser(userId, user.changed, this.#port, isAssertion)
     user.batch = batch
-    user.isSaid = true
+    if (items.fact) user.isSaid = true
     user.isNewer = false
     user.waiting = joined(user.waiting, user.waitingNewer)
     user.waitingNewer = undefined
@@ -141,10 +155,18 @@ export class Unplaced {
         user.isSaid = false
         if (user.isNewer) continue
         this.#users.delete(userId)
+        if (!this.#port.present(userId).isHere) this.#hides.delete(userId)
         if (user.changed.fact) facts.push(user.changed.fact)
       }
     }
     return { userIds, facts }
+  }
+
+  #noteHide(userId: UserId): void {
+    const { isHere, choice, madeAt } = this.#port.present(userId)
+    if (!isHere) return
+    if (isHide(choice)) this.#hides.set(userId, madeAt)
+    else this.#hides.delete(userId)
   }
 
   /**
