@@ -305,7 +305,7 @@ export interface LeaseSessionFields {
 
 /** `endpoints` of {@link TestWebhooksAnswer}. */
 export interface Endpoint {
-  /** The URL without its query. */
+  /** The origin of the URL. */
   readonly url: string
   readonly delivered: boolean
   /** The HTTP status, if there was an answer. */

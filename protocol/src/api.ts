@@ -289,7 +289,7 @@ const exact = {
         schema: Type.Object({
           endpoints: Type.Array(
             Type.Object({
-              url: Type.String({ description: 'the URL without its query' }),
+              url: Type.String({ description: 'the origin of the URL' }),
               delivered: Type.Boolean({ description: 'whether the status was 2xx' }),
               status: Type.Optional(Type.Integer({ description: 'the HTTP status, if there was an answer' })),
               error: Type.Optional(Type.String({ description: 'why it was not delivered' })),
@@ -297,7 +297,7 @@ const exact = {
           ),
         }),
         example: {
-          endpoints: [{ url: 'https://app.example.com/presence', delivered: true, status: 204 }],
+          endpoints: [{ url: 'https://app.example.com', delivered: true, status: 204 }],
         },
       },
     },

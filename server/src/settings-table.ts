@@ -87,7 +87,7 @@ export const settingsTable = {
     values: key,
     isSecret: true,
     meaning:
-      'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It protects the page only. With AUTH=open, everybody who can connect to /ws sees the same users. The server never prints it.',
+      'The password of the live page. A browser asks for it and accepts any user name; programs can send it as a Bearer token. It is also a read key of the HTTP API. With AUTH=open, everybody who can connect to /ws sees the same users. The server never prints it.',
     whenToChange: 'You turn the live page on in production. Make a key with openssl rand -base64 32.',
   },
   API_KEYS: {

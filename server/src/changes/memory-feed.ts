@@ -128,7 +128,7 @@ export class MemoryFeed implements ChangeFeed {
     return { after, changes }
   }
 
-  /** Changes were added. These survive a crash as little as the rest of the process. */
+  /** Changes were added. A crash loses these, like the rest of the process. */
   protected kept(): void {
     this.tellSynced()
   }

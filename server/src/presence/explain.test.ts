@@ -95,6 +95,18 @@ describe('[R21] the detail of a user', () => {
     expect(presence.core.detail('ann', true)).toMatchObject({ sessions: 1, active: true, lastActive: T + 9 })
   })
 
+  test.each(['active', 'idle'] as const)(
+    '[R18] it tells nothing of the time while the user hid (%s)',
+    activity => {
+      const presence = withAnn()
+      presence.setStatus('ann', { status: 'offline' }, T + 5)
+      presence.heard('ann', T + 9, 'a')
+      presence.setActivity('ann', 'a', activity, T + 9)
+      presence.setStatus('ann', { status: 'busy' }, T + 1_000)
+      expect(presence.core.detail('ann', false)).toMatchObject({ sessions: 1, lastActive: T + 1_000 })
+    },
+  )
+
   test('after a restart, times of sessions are not known', () => {
     const presence = new OneNode(DEFAULTS)
     presence.restore([...withAnn().records()], T + 1_000)

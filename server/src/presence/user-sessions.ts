@@ -36,8 +36,8 @@ export type Session = SessionName & {
 /** What a client says about its session. */
 export type SessionChange = Partial<Pick<Session, 'isIdle' | 'idleSince' | 'activeUntil' | 'isInactive'>>
 
-/** The id of the placeholder for all sessions of a user before a restart. */
-export const BEFORE_RESTART = 'before the restart'
+/** The id of the placeholder for all sessions of a user before a restart. No client can have it: it is not a name. */
+export const BEFORE_RESTART = '\0before the restart'
 
 /**
  * The sessions of one user, live and held, in the order in which they began to be so. It counts them by state, because
@@ -220,11 +220,20 @@ export class UserSessions {
     if (session && at > session.aliveAt) session.aliveAt = at
   }
 
+  /** Others see the user only since `at`: no session tells an earlier time. */
+  showSince(at: number): void {
+    this.#all = this.#all.map(session => ({
+      ...session,
+      aliveAt: session.aliveAt && Math.max(session.aliveAt, at),
+      idleSince: session.idleSince && Math.max(session.idleSince, at),
+    }))
+  }
+
   /** The wall clock was set by `ms`. What this process has measured moves with it. */
   moveHeard(ms: number): void {
     this.#all = this.#all.map(session => ({
       ...session,
-      aliveAt: session.aliveAt + ms,
+      aliveAt: session.aliveAt && session.aliveAt + ms,
       idleSince: session.idleSince && session.idleSince + ms,
     }))
   }

@@ -424,7 +424,10 @@ export class User {
     state.turn = 0
     this.#hasExpired = false
     if (!this.isVisible) return
-    if (!wasVisible) state.heard = Math.max(state.heard, now)
+    if (!wasVisible) {
+      state.heard = Math.max(state.heard, now)
+      state.sessions.showSince(now)
+    }
     this.wasSeen = true
     this.#newName = undefined
   }

@@ -9,7 +9,7 @@ import type { LogSegment } from './log-replay.ts'
  */
 const RESERVED = 5_000_000
 
-/** A new segment repeats the changes of the segments before it if these have fewer in all. That are about 250 kB. */
+/** A new segment repeats the changes of the segments before it if these have fewer in all. They are about 250 kB. */
 const REPEATED = 1_024
 
 /** What is written of the log of changes, and in which segments it is. */

@@ -134,6 +134,6 @@ function newId(): string {
 
 /** The names of endpoints for people: the URLs without their queries, which may have secrets. */
 function namesOf(urls: readonly string[]): string[] {
-  const names = urls.map(url => new URL(url).origin + new URL(url).pathname)
+  const names = urls.map(url => new URL(url).origin)
   return names.map((name, index) => (names.indexOf(name) < index ? `${name} (${index + 1})` : name))
 }
