@@ -222,12 +222,6 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'if (openedAt < 0) moved',
   },
   {
-    name: 'what has changed since a batch was composed is forgotten with the batch',
-    file: 'cluster/unplaced.ts',
-    line: 'if (user.isNewer) continue',
-    becomes: '',
-  },
-  {
     name: 'a node does not learn choices',
     file: 'cluster/cluster-log.ts',
     line: 'for (const userId of new Set([...chose, ...placed.userIds])) {',
@@ -242,8 +236,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a hidden user is shown when the last session on a node is left',
     file: 'cluster/compose.ts',
-    line: 'return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)',
-    becomes: 'return isNewest || isLast || isOwn',
+    line: '  if (fold.isElsewhere(userId, node)) return false',
+    becomes: '',
   },
   {
     name: 'the registers that Redis may have lost are not known',
@@ -318,21 +312,9 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'user.learnChoice(this.#unlessEnded(chosen.choice, now), user.chosenAt)',
   },
   {
-    name: 'an own entry that Redis has lost counts as read back with a later one',
-    file: 'cluster/own-entries.ts',
-    line: 'for (const { batch, said } of this.#batches.takeLost(passed)) {',
-    becomes: 'for (const { batch, said } of [] as ReturnType<Batches["takeLost"]>) {',
-  },
-  {
     name: 'a leave that is told late ends a newer choice',
     file: 'cluster/compose.ts',
-    line: 'return hasLeft && Math.max(known?.madeAt ?? 0, known?.keptSince ?? 0) <= at',
+    line: 'return hasLeft && (known?.madeAt ?? 0) <= (port.hidAt(userId) ?? 0) && (known?.keptSince ?? 0) <= at',
     becomes: 'return hasLeft',
-  },
-  {
-    name: 'the time of a kept choice ends on one node for all',
-    file: 'cluster/compose.ts',
-    line: ' && (!isHide(known.choice) || isOver(known, port))) return true',
-    becomes: ') return true',
   },
 ]
