@@ -143,7 +143,7 @@ test('[D12] [G1] no token, secret, key or message is in any output, or reaches a
   expect(output.logs).toMatch(/connected.*ann/)
   expect(output.logs).toContain('a connection was refused because of its token')
   expect(output.metrics).toContain('wio_refused_total')
-  expect(output.metrics).toContain('endpoint="http://127.0.0.1:1/presence"')
+  expect(output.metrics).toContain('endpoint="http://127.0.0.1:1"')
   expect(output.logs).toContain('a webhook endpoint fails')
   expect(output.heard).toContain('"userId":"ann"')
   expect(output.answers).toContain('bad_token')

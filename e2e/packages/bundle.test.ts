@@ -11,7 +11,7 @@ import { packClient } from './pack.ts'
 // What a bundler makes of the packed client.
 
 /** Maximum size of the core, minified and gzipped. */
-const CORE_BYTES = 6_500
+const CORE_BYTES = 6_700
 
 const dir = temporaryDir()
 const installed = join(dir.path, 'node_modules/@who-is-online/client')
