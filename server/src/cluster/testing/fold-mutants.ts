@@ -139,8 +139,8 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a choice that ends is not ended in the log',
     file: 'cluster/compose.ts',
-    line: 'return (isNewest || isLast || isOwn) && !fold.isElsewhere(userId, node)',
-    becomes: 'return isNewest && !fold.isElsewhere(userId, node)',
+    line: 'return hasLeft && (known?.madeAt ?? 0) <= (port.hidAt(userId) ?? 0) && (known?.keptSince ?? 0) <= at',
+    becomes: 'return false',
   },
   {
     name: 'a stamp is the time alone',
@@ -193,8 +193,9 @@ export const CLUSTER_MUTANTS: readonly ClusterMutant[] = [
   {
     name: 'a session that is held does not move',
     file: 'presence/user-sessions.ts',
-    line: 'session => session.named && session.id === id',
-    becomes: "session => session.state === 'live' && session.named && session.id === id",
+    line: 'return this.#removeAll(session => session.named && session.id === id).length > 0',
+    becomes:
+      "return this.#removeAll(session => session.state === 'live' && session.named && session.id === id).length > 0",
   },
   {
     name: 'a value without a content is kept',
