@@ -2,7 +2,6 @@ export type * from './api.ts'
 export { ApiError, type ApiErrorCode, type ApiErrorDetails } from './api-error.ts'
 export type { CallOptions } from './call-options.ts'
 export type {
-  Cause,
   ChangePage,
   ChangeRecord,
   PageOfChanges,

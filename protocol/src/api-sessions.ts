@@ -1,9 +1,9 @@
 import Type from 'typebox'
+import { TIME } from './examples.ts'
 import { closed, device, literalTrue, name, optional, status, statusText, time, user } from './fields.ts'
 
 // The calls about the sessions of a user, a part of the catalogue in api.ts.
 
-const TIME = '2023-04-25T10:30:00.000Z'
 const LATER = '2023-04-25T10:31:00.000Z'
 
 /** How long a session can be leased, in ms. */

@@ -2,6 +2,7 @@ import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
 import { askForDetail, queriedUser, sessionCalls } from './api-sessions.ts'
 import { changePage, since } from './change-fields.ts'
+import { ANN, BOB, LATER, TIME } from './examples.ts'
 import {
   closed,
   cursor,
@@ -65,19 +66,8 @@ export const MAX_CALL_BYTES = 64 * 1_024
 export const PAGE_LIMIT = 100
 const MAX_PAGE_LIMIT = 1_000
 
-const TIME = '2023-04-25T10:30:00.000Z'
-const LATER = '2035-04-25T12:00:00.000Z'
-const ANN = {
-  userId: 'ann',
-  status: 'busy',
-  lastSeen: TIME,
-  username: 'Ann',
-  text: 'in a call',
-  expiresAt: LATER,
-} as const
 const EVE = { userId: 'eve', status: 'online', lastSeen: TIME } as const
 const DETAIL = { sessions: 2, active: true, visible: false, lastActive: TIME }
-const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
 /** How long `getChanges` may wait for a change, in ms. */
 export const MAX_WAIT_MS = 30_000

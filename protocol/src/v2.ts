@@ -1,4 +1,5 @@
 import Type, { type TObject, type TProperties } from 'typebox'
+import { ANN, BOB, LATER, TIME } from './examples.ts'
 import {
   activeForMs,
   cursor,
@@ -70,18 +71,6 @@ const limits = Type.Object({
   messagesPerSecond: Type.Number(),
   messagesBurst: Type.Number(),
 })
-
-const TIME = '2023-04-25T10:30:00.000Z'
-const LATER = '2035-04-25T12:00:00.000Z'
-const ANN = {
-  userId: 'ann',
-  status: 'busy',
-  lastSeen: TIME,
-  username: 'Ann',
-  text: 'in a call',
-  expiresAt: LATER,
-} as const
-const BOB = { userId: 'bob', status: 'offline', lastSeen: null } as const
 
 /** Requests of v2, client to server. */
 export const requests = {

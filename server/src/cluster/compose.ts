@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Choice, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
+import { type Choice, isHide, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
 import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { UserItems } from './command.ts'
@@ -193,11 +193,6 @@ function decidesChoice(
   if (isOwn && known && (!isHide(known.choice) || isOver(known, port))) return true
   const hasLeft = wasSaid(userId) || fold.fact(node, userId) !== undefined
   return hasLeft && (known?.madeAt ?? 0) <= (port.hidAt(userId) ?? 0) && (known?.keptSince ?? 0) <= at
-}
-
-/** Whether it is the choice to be hidden, without an end: it is kept for some time after the connection was lost. */
-export function isHide({ status, expiresAt }: Choice): boolean {
-  return status === 'offline' && expiresAt === undefined
 }
 
 function isOver({ keptSince }: KnownChoice, port: ComposePort): boolean {

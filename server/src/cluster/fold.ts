@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
+import { isHide, isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
@@ -203,7 +203,7 @@ export class Fold {
     if (!chosen || this.isElsewhere(userId)) return chosen
     const { choice, madeAt, keptSince } = chosen
     if (choice.expiresAt !== undefined) return chosen
-    if (choice.status === 'offline' && !(keptSince !== undefined && isOver(keptSince))) return chosen
+    if (isHide(choice) && !(keptSince !== undefined && isOver(keptSince))) return chosen
     return isPlain(choice) ? undefined : { choice: NO_CHOICE, madeAt }
   }
 

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { isHide } from '../presence/choice.ts'
 import type { PresentUser } from '../presence/here.ts'
 import type { Entry } from './entry.ts'
 import { isRemoval } from './entry.ts'
@@ -39,6 +40,30 @@ const USERS_PER_STEP = 500
 /** What {@link Leftovers} reads. */
 type LeftoversFold = Pick<Fold, 'unseen' | 'choosers' | 'chosen' | 'isElsewhere'>
 
+/** Goes through a collection in steps, and begins again after the last item. */
+class Steps<Item> {
+  readonly #begin: () => Iterator<Item>
+  #rest: Iterator<Item> | undefined
+
+  /** @param begin returns an iterator that survives changes of the collection */
+  constructor(begin: () => Iterator<Item>) {
+    this.#begin = begin
+  }
+
+  /** The items of the next step, until the last one. */
+  *next(): Generator<Item> {
+    this.#rest ??= this.#begin()
+    for (let looked = 0; looked < USERS_PER_STEP; looked++) {
+      const { done, value } = this.#rest.next()
+      if (done) {
+        this.#rest = undefined
+        return
+      }
+      yield value
+    }
+  }
+}
+
 /**
  * Finds registers of users whom presence does not know: the choices of users who were always hidden and whose node has
  * ended, and values that came after their user was forgotten. Presence forgets all other users. It also finds hidden
@@ -47,51 +72,29 @@ type LeftoversFold = Pick<Fold, 'unseen' | 'choosers' | 'chosen' | 'isElsewhere'
 export class Leftovers {
   readonly #fold: LeftoversFold
   readonly #keepMs: number
-  #users: ReturnType<Fold['unseen']> | undefined
-  #choosers: Iterator<UserId> | undefined
+  readonly #unseen: Steps<readonly [userId: UserId, writtenAt: number | undefined]>
+  readonly #choosers: Steps<UserId>
 
   /** @param keepMs for how long a user is known who does not come back */
   constructor(fold: LeftoversFold, keepMs: number) {
     this.#fold = fold
     this.#keepMs = keepMs
+    this.#unseen = new Steps(() => fold.unseen())
+    this.#choosers = new Steps(() => fold.choosers())
   }
 
   /** Looks at the next users. Returns those about whom something must be said at `now`. */
   next(now: number): UserId[] {
-    return [...new Set([...this.#nextForgotten(now), ...this.#nextKept()])]
-  }
-
-  /** The next users who hide and have had no session since an unknown time. */
-  #nextKept(): UserId[] {
-    const found: UserId[] = []
-    this.#choosers ??= this.#fold.choosers()
-    for (let looked = 0; looked < USERS_PER_STEP; looked++) {
-      const { done, value: userId } = this.#choosers.next()
-      if (done) {
-        this.#choosers = undefined
-        break
-      }
+    const found = new Set<UserId>()
+    for (const [userId, writtenAt] of this.#unseen.next()) {
+      const isOver = writtenAt !== undefined && writtenAt < now - this.#keepMs
+      if (isOver && !this.#fold.isElsewhere(userId)) found.add(userId)
+    }
+    for (const userId of this.#choosers.next()) {
       const known = this.#fold.chosen(userId)
-      if (known?.choice.status !== 'offline' || known.choice.expiresAt !== undefined) continue
-      if (known.keptSince === undefined && !this.#fold.isElsewhere(userId)) found.push(userId)
+      const hasNoTime = known !== undefined && isHide(known.choice) && known.keptSince === undefined
+      if (hasNoTime && !this.#fold.isElsewhere(userId)) found.add(userId)
     }
-    return found
-  }
-
-  /** The next users who have had a session on no node for too long. */
-  #nextForgotten(now: number): UserId[] {
-    const found: UserId[] = []
-    this.#users ??= this.#fold.unseen()
-    for (let looked = 0; looked < USERS_PER_STEP; looked++) {
-      const { done, value } = this.#users.next()
-      if (done) {
-        this.#users = undefined
-        break
-      }
-      const [userId, writtenAt] = value
-      if (writtenAt === undefined || writtenAt >= now - this.#keepMs) continue
-      if (!this.#fold.isElsewhere(userId)) found.push(userId)
-    }
-    return found
+    return [...found]
   }
 }

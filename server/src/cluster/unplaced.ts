@@ -1,15 +1,8 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { isHide } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { UserItems } from './command.ts'
-import {
-  type ChangedUser,
-  type ComposePort,
-  composeUser,
-  contentOf,
-  isHide,
-  KINDS,
-  type Renamed,
-} from './compose.ts'
+import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS, type Renamed } from './compose.ts'
 import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
 import { splitValue } from './registers.ts'

@@ -22,6 +22,11 @@ export function isPlain({ status, text, expiresAt }: Choice): boolean {
   return status === 'online' && text === undefined && expiresAt === undefined
 }
 
+/** Whether it is the choice to be hidden, without an end. It is kept for some time after the connection was lost. */
+export function isHide({ status, expiresAt }: Choice): boolean {
+  return status === 'offline' && expiresAt === undefined
+}
+
 export function isSameChoice(one: Choice, other: Choice): boolean {
   return one.status === other.status && one.text === other.text && one.expiresAt === other.expiresAt
 }

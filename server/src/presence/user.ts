@@ -3,6 +3,7 @@ import {
   type Choice,
   type FirstChoice,
   hasExpired,
+  isHide,
   isPlain,
   isSameChoice,
   isSameShown,
@@ -104,8 +105,7 @@ export class User {
 
   /** Whether the user has no session, but will be hidden on returning before `keptUntil`. */
   get isKeptHidden(): boolean {
-    const { status, expiresAt } = this.#choice
-    return this.#keptUntil > 0 && status === 'offline' && expiresAt === undefined
+    return this.#keptUntil > 0 && isHide(this.#choice)
   }
 
   /** What this node has said about the user. */
@@ -501,8 +501,7 @@ export class User {
   /** A session was left. Leaving ends the choice to be hidden, unless it has an end. */
   #left(): void {
     if (this.#state) this.#state.end = 'left'
-    const { status, expiresAt } = this.#choice
-    if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this.#choose(NO_CHOICE, 0)
+    if (!this.hasSessions && isHide(this.#choice)) this.#choose(NO_CHOICE, 0)
   }
 
   /**

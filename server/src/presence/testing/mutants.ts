@@ -787,14 +787,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'leaving on purpose does not end hiding',
     file: 'user.ts',
-    line: "if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this",
+    line: 'if (!this.hasSessions && isHide(this.#choice)) this',
     becomes: 'if (false) this',
   },
   {
     name: 'closing one of two sessions ends hiding',
     file: 'user.ts',
-    line: "if (!this.hasSessions && status === 'offline' && expiresAt === undefined) this",
-    becomes: "if (status === 'offline' && expiresAt === undefined) this",
+    line: 'if (!this.hasSessions && isHide(this.#choice)) this',
+    becomes: 'if (isHide(this.#choice)) this',
   },
   {
     name: 'hiding is kept without limit',
