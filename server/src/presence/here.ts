@@ -167,11 +167,12 @@ export class Here {
         const leftMs = Math.min(Math.max(lease.endsAt - now, restartGraceMs), MAX_TTL_MS)
         user.restoreLease(lease, awake + leftMs)
       }
-      user.markRestored()
+      // A hidden user whose choice has ended meanwhile becomes visible now, and is seen now.
+      if (status !== 'offline') user.markRestored()
+      // A name that waited is visible from now on.
+      user.markSaid(now)
       this.#sessionEnds.set(user)
       this.#leases += user.takeLeaseDifference()
-      // A name that waited is visible from now on.
-      if (user.isVisible) user.markSaid(now)
     }
     this.#add(user)
     this.#awaitEnd(user)
@@ -307,14 +308,15 @@ export class Here {
 
   /**
    * The wall clock was set by `ms`. The last sign of life of present users, if this process recorded it,
-   * moves with the clock. Returns the visible users among them, whose `lastSeen` has changed, and those with leased
-   * sessions.
+   * moves with the clock. Returns the users whose record has changed: those among them who are visible, or will be when
+   * the rate limit allows, and those with leased sessions.
    */
   jumped(ms: number): User[] {
     const moved: User[] = []
     for (const user of this.#users.values()) {
       user.moveHeard(ms)
-      if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)
+      const isHeard = user.isShownNext && user.heardAt !== undefined
+      if (isHeard || user.leaseCount > 0) moved.push(user)
       if (!user.isChoiceByWall) continue
       user.isChoiceByWall = false
       this.#awaitEnd(user)

@@ -214,3 +214,48 @@ test('[R9] beyond the limit a user whom nobody has seen is forgotten as well', (
   expect(presence.open('bob', tab('s'), T).forgotten).toEqual(['ann'])
   expect(presence.open('eve', tab('s'), T).forgotten).toEqual([])
 })
+
+const HIDDEN_UNTIL = { status: 'offline', expiresAt: T + HOUR } as const
+const AT_RESTART = T + 2 * HOUR
+
+/** The records of a user who is hidden, whose choice ends while no server runs. */
+function hiddenRecords(): PresenceRecord[] {
+  const before = new OneNode(DEFAULTS)
+  before.open('ann', named('s'), T)
+  before.setStatus('ann', HIDDEN_UNTIL, T + 5)
+  return [...before.records()]
+}
+
+test('[R18 R3] a user who hid until a time before the start is seen at the start, like one who arrives then', () => {
+  const presence = restored(hiddenRecords(), AT_RESTART)
+  expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: AT_RESTART })
+  expect(presence.record('ann')).toMatchObject({ session: 'held', lastSeen: AT_RESTART })
+  // A user who does not return was last seen at the start: the choice, and not the user, ended then.
+  const [lost] = presence.advance(AT_RESTART + DEFAULTS.restartGraceMs, 10).changes
+  expect(lost).toMatchObject({ status: 'offline', cause: 'lost', lastSeen: AT_RESTART })
+})
+
+test('[R18 R11] the time of a start that shows a hidden user follows the clock', () => {
+  const presence = restored(hiddenRecords(), AT_RESTART)
+  presence.jumped(DAY, AT_RESTART + DAY)
+  expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: AT_RESTART + DAY })
+})
+
+test('[R18] a user whom others have never seen is seen at the start that ends the choice to hide', () => {
+  const before = new OneNode(DEFAULTS)
+  before.open('ann', named('s'), T, { choice: HIDDEN_UNTIL })
+  const presence = restored([...before.records()], AT_RESTART)
+  expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: AT_RESTART })
+  expect(presence.record('ann')).not.toHaveProperty('unseen')
+})
+
+test('[R3 R6] a start shows a user whose change is delayed, with the last sign of life before the stop', () => {
+  const before = new OneNode({ ...DEFAULTS, changePace: { burst: 2, everyMs: HOUR } })
+  before.open('ann', named('s'), T)
+  before.setStatus('ann', { status: 'offline' }, T + 5)
+  before.setStatus('ann', { status: 'online' }, T + 6)
+  before.open('ann', named('t'), T + 7)
+  expect(before.see('ann')).toMatchObject({ status: 'offline', lastSeen: T })
+  const presence = restored([...before.records()], T + 20)
+  expect(presence.see('ann')).toMatchObject({ status: 'online', lastSeen: T + 7 })
+})

@@ -85,7 +85,8 @@ export class Presence {
       if (shift.unsetMs > 0) this.#correction.markChanged(record.userId)
       if (record.unseen && !user?.isVisible) continue
       const { userId, username, newUsername } = record
-      const lastSeen = this.#correction.restore(record, now, shift)
+      const sign = user && this.#here.signOfLife(user)
+      const lastSeen = sign ?? this.#correction.restore(record, now, shift)
       const shown = user ? presenceOf(user.said) : OFFLINE
       this.#view.put(userId, shown, lastSeen, user?.isVisible ? (newUsername ?? username) : username)
     }

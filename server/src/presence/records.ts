@@ -33,7 +33,8 @@ export class Records {
   of(user: User): PresenceRecord {
     const { userId, liveness, choice, chosenAt, newName, wasSeen } = user
     const seen = this.#here.seen(userId)
-    const sign = this.#here.signOfLife(user)
+    // A start shows at once what the rate limit delays.
+    const sign = user.isShownNext ? user.heardAt : undefined
     const aheadMs = seen && sign === undefined ? this.#correction.aheadMs(userId, seen.lastSeen) : undefined
     // Without a session, only a choice with an end is kept, and for some time the choice to be hidden.
     const isKept = liveness !== 'none' || choice.expiresAt !== undefined || user.isKeptHidden

@@ -123,6 +123,11 @@ export class User {
     return presenceOf(this.said).status !== 'offline'
   }
 
+  /** Whether others see the user as present, or will when the rate limit allows. */
+  get isShownNext(): boolean {
+    return this.isVisible || presenceOf(this.due).status !== 'offline'
+  }
+
   /** Whether others have nothing new to see of the user. */
   get isSaid(): boolean {
     const due = presenceOf(this.due)

@@ -359,10 +359,22 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'this.#rename(user, username)',
   },
   {
+    name: 'a start shows a user who was hidden with the old time',
+    file: 'here.ts',
+    line: "if (status !== 'offline') user.markRestored()",
+    becomes: 'user.markRestored()',
+  },
+  {
+    name: 'the record of a user whose change is delayed has the old time',
+    file: 'records.ts',
+    line: 'user.isShownNext ? user.heardAt',
+    becomes: 'user.isVisible ? user.heardAt',
+  },
+  {
     name: 'after a restart nothing waits for the end of a leased session',
     file: 'here.ts',
-    line: 'user.markRestored()\n      this.#sessionEnds.set(user)',
-    becomes: 'user.markRestored()',
+    line: 'user.markSaid(now)\n      this.#sessionEnds.set(user)',
+    becomes: 'user.markSaid(now)',
   },
   {
     name: 'a restart ends leased sessions that could not be renewed',
@@ -403,8 +415,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'after a jump the new end of a leased session is not stored',
     file: 'here.ts',
-    line: '!== undefined || user.leaseCount > 0)',
-    becomes: '!== undefined)',
+    line: 'isHeard || user.leaseCount > 0',
+    becomes: 'isHeard',
   },
   {
     name: 'a suspension ends leased sessions that could not be renewed',
@@ -945,9 +957,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a jump moves the lastSeen that an earlier process wrote',
     file: 'here.ts',
-    line: 'if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)',
-    becomes:
-      'if (user.isVisible) user.heard(1)\n      if (this.signOfLife(user) !== undefined) moved.push(user)',
+    line: 'if (isHeard || user.leaseCount > 0) moved.push(user)',
+    becomes: 'if (user.isVisible) user.heard(1)\n      if (isHeard) moved.push(user)',
   },
   {
     name: 'the lastSeen from a wrong clock is not corrected',
@@ -970,7 +981,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a moved lastSeen is not reported',
     file: 'here.ts',
-    line: 'if (this.signOfLife(user) !== undefined || user.leaseCount > 0) moved.push(user)',
+    line: 'if (isHeard || user.leaseCount > 0) moved.push(user)',
     becomes: '',
   },
   {

@@ -228,7 +228,13 @@ export class Model {
       returnUntil = now + restartGraceMs
       sessions = sessions.map(session => ({ ...session, until: Math.max(session.until, returnUntil) }))
     }
+    /** A start shows at once what the rate limit delays, with the last sign of life. */
+    const isDelayed = () =>
+      shown.status === 'offline' &&
+      dueView(sessions, choice).status !== 'offline' &&
+      lastSign > Number.NEGATIVE_INFINITY
     const stored = () => {
+      if (isDelayed()) return lastSign + behind(jumped)
       const isStampedNow = shown.status !== 'offline' && lastSeen === lastSign
       const then = stampedAt ?? (isStampedNow ? jumped : undefined)
       const stamp = moved?.stamp ?? lastSeen
@@ -464,8 +470,11 @@ export class Model {
         case 'restart': {
           // A timestamp is stored with the time by which its clock was ahead, unless the clock may be behind
           // instead.
-          const storedAhead = moved?.isSure && !event.isFromOld ? moved.stamp - moved.lastSeen : 0
+          const isKnownAhead = moved?.isSure && !event.isFromOld && !isDelayed()
+          const storedAhead = isKnownAhead && moved ? moved.stamp - moved.lastSeen : 0
           lastSeen = stored()
+          lastSign = Number.NEGATIVE_INFINITY
+          const wasHidden = choice.status === 'offline'
           if (event.isFromOld) wasSeen = known
           ;[jumped, offset, stampedAt, returnUntil] = [0, 0, undefined, Number.NEGATIVE_INFINITY]
           path = [0]
@@ -505,14 +514,14 @@ export class Model {
               return { ...lease, until: event.at + leftMs }
             })
           sessions = isHere && !isOnlyLeased ? [restored, ...leases] : leases
-          shown = OFFLINE
+          // Others see the same as before, or what the rate limit had delayed.
+          shown = isHere && !wasHidden ? { ...OFFLINE, status: 'online' } : OFFLINE
           end = 'lost'
           if (isHere) show(event.at)
           else keptUntil = choice !== ONLINE || chosenAt > 0 ? event.at + hiddenKeepMs : 0
           // Also of a user who was not visible before: the rate limit had delayed that.
           if (storedAhead > 0) moveStampBack(storedAhead, event.at, isSure, true)
           else if (setBackMs > 0 && (lastSeen ?? 0) > event.at) moveStampBack(setBackMs, event.at, isSure)
-          lastSign = Number.NEGATIVE_INFINITY
           break
         }
       }
@@ -560,7 +569,7 @@ export class Model {
       username,
       newName,
       wasSeen,
-      aheadMs: moved?.isSure ? moved.stamp - moved.lastSeen : undefined,
+      aheadMs: moved?.isSure && !isDelayed() ? moved.stamp - moved.lastSeen : undefined,
       storedLastSeen: stored(),
       isByWall,
       ahead: isByWall ? 0 : ahead(),
