@@ -1,82 +1,24 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { sleep, TestClient } from '@who-is-online/testing/client'
 import { type RunningServer, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { useServer } from '@who-is-online/testing/use-server'
 import type { BrowserContext, Page } from 'playwright-core'
-import { build, defaultClientConditions } from 'vite'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { expect } from 'vitest'
+import { isOpen, useApplication } from './application.ts'
 import { browserTest, newContext } from './stage.ts'
 
 // The SDK in the pages of an application: features that the live page does not use, and behaviour that needs
 // a browser.
 
 const GRACE_MS = 700
-let sdk = ''
-let application: Server
+const application = useApplication()
 const server = useServer({ OFFLINE_GRACE_MS: GRACE_MS })
-beforeAll(async () => {
-  sdk = await bundle()
-  application = await serveApplication()
-})
-afterAll(async () => {
-  application.close()
-})
 
-/** Bundles the SDK into one module for a page. */
-async function bundle(): Promise<string> {
-  const result = await build({
-    configFile: false,
-    logLevel: 'silent',
-    resolve: { conditions: ['@who-is-online/source', ...defaultClientConditions] },
-    build: {
-      write: false,
-      lib: {
-        entry: fileURLToPath(import.meta.resolve('@who-is-online/client')),
-        formats: ['es'],
-        fileName: 'sdk',
-      },
-    },
-  })
-  const [output] = [result].flat()
-  if (!output || !('output' in output)) throw new Error('nothing was built')
-  return output.output[0].code
-}
-
-/** The page of an application, with a client in `client`. */
-const APPLICATION = `<!doctype html><title>An application</title><script type="module">
-  import { createClient } from '/sdk.js'
-  const { url, userId } = Object.fromEntries(new URL(location.href).searchParams)
-  window.client = createClient({ url, userId })
-</script>`
-
-/** Serves the application from its own host, different from that of the presence server. */
-async function serveApplication(): Promise<Server> {
-  const http = createServer((request, response) => {
-    const isSdk = request.url === '/sdk.js'
-    response.setHeader('Content-Type', isSdk ? 'text/javascript' : 'text/html')
-    response.end(isSdk ? sdk : APPLICATION)
-  })
-  await once(http.listen(0, '127.0.0.1'), 'listening')
-  return http
-}
-
-async function openApplication(
+function openApplication(
   context: BrowserContext,
   userId: string,
-  at: RunningServer = server,
+  { url }: Pick<RunningServer, 'url'> = server,
 ): Promise<Page> {
-  const page = await context.newPage()
-  const { port } = application.address() as AddressInfo
-  await page.goto(`http://127.0.0.1:${port}/?${new URLSearchParams({ url: at.url, userId })}`)
-  await isOpen(page)
-  return page
-}
-
-async function isOpen(page: Page): Promise<void> {
-  await page.waitForFunction('window.client?.connectionStatus === "open"')
+  return application.open(context, { url, userId })
 }
 
 browserTest('a page receives only the users it is subscribed to', async () => {

@@ -8,7 +8,8 @@ import { afterAll, afterEach, expect, test } from 'vitest'
 // Helpers of the tests with a real browser: one browser per file, and a page that keeps a diary of what it
 // shows.
 
-const browser = await startBrowser()
+/** `undefined` if no browser could be started. */
+export const browser = await startBrowser()
 
 /** A test that is skipped visibly if there is no browser. */
 export const browserTest = test.skipIf(browser === undefined)
