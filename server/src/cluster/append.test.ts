@@ -75,6 +75,14 @@ describe('entries of the log', () => {
     ['a fact without a cause', () => read({ facts: [['ann', null]] })],
     ['a fact that is not one', () => read({ facts: [['ann', { p: 3, n: 1, h: 1, s: {} }, 'opened']] })],
     [
+      'a fact with a wrong visibility',
+      () => read({ facts: [['ann', { p: 1, n: 1, h: 1, s: {}, v: 2 }, 'opened']] }),
+    ],
+    [
+      'a fact with a wrong time of idleness',
+      () => read({ facts: [['ann', { p: 2, n: 1, h: 1, s: {}, v: 1, i: -1 }, 'idle']] }),
+    ],
+    [
       'a fact with a wrong session',
       () => read({ facts: [['ann', { p: 1, n: 1, h: 1, s: { tab: 'x' } }, 'opened']] }),
     ],

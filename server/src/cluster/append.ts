@@ -192,13 +192,15 @@ function isRegisterItem(item: unknown): boolean {
 
 function isFact(value: unknown): value is NodeFact {
   if (!isObject(value)) return false
-  const { p, n, h, s } = value
+  const { p, n, h, s, v, i } = value
   return (
     [0, 1, 2].includes(p as number) &&
     isWhole(n) &&
     isTime(h) &&
     isObject(s) &&
-    Object.values(s).every(isTime)
+    Object.values(s).every(isTime) &&
+    (v === undefined || v === 0 || v === 1) &&
+    (i === undefined || isTime(i))
   )
 }
 

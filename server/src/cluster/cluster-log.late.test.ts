@@ -13,6 +13,8 @@ const ANN: PresentUser = {
   isVisible: true,
   connections: 1,
   sessions: { s1: T },
+  isLookedAt: true,
+  idleSince: undefined,
   lastSeen: T,
   username: undefined,
 }

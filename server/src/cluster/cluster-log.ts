@@ -145,6 +145,7 @@ export class ClusterLog implements FactLog, Host {
     choiceOf: (userId: UserId) => this.#fold.choiceOf(userId, this.#isOver),
     signOfLife: (userId: UserId) => this.#fold.signOfLife(userId, this.#node),
     isPresent: (userId: UserId) => this.#fold.isElsewhere(userId, this.#node),
+    sessionsOf: (userId: UserId) => this.#fold.sessions(userId, this.#node),
   }
 
   /**

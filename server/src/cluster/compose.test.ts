@@ -21,6 +21,7 @@ const HERE: PresentUser = {
   isVisible: true,
   connections: 1,
   sessions: { s1: T },
+  isLookedAt: true,
   lastSeen: T,
 }
 
@@ -115,15 +116,28 @@ describe('the fact', () => {
   const factOf = (user: PresentUser) => say(user).facts[0]
 
   test('it has the sessions as they were said, the connections, the sign of life and the session ids', () => {
-    expect(factOf(HERE)).toEqual(['ann', { p: 1, n: 1, h: T, s: { s1: T } }, 'active'])
+    expect(factOf(HERE)).toEqual(['ann', { p: 1, n: 1, h: T, s: { s1: T }, v: 1 }, 'active'])
     const idle = { ...HERE, said: { sessions: 'idle', choice: NO_CHOICE } } as const
-    expect(factOf({ ...idle, connections: 0 })).toEqual(['ann', { p: 2, n: 0, h: T, s: { s1: T } }, 'idle'])
+    expect(factOf({ ...idle, connections: 0, isLookedAt: false, idleSince: T - 9 })).toEqual([
+      'ann',
+      { p: 2, n: 0, h: T, s: { s1: T }, v: 0, i: T - 9 },
+      'idle',
+    ])
     // The rate limit delays the arrival.
     const waits = { ...HERE, said: NOTHING_SAID, isVisible: false, lastSeen: undefined }
-    expect(factOf(waits)).toEqual(['ann', { p: 0, n: 1, h: 0, s: { s1: T } }, 'left'])
+    expect(factOf(waits)).toEqual(['ann', { p: 0, n: 1, h: 0, s: { s1: T }, v: 1 }, 'left'])
     expect(factOf(GONE)).toBeUndefined()
     append('a', { facts: [['ann', { p: 1, n: 1, h: T, s: {} }, 'opened']] })
     expect(factOf(GONE)).toEqual(['ann', null, 'left'])
+  })
+
+  test('[R18 N9] it does not tell when a user became idle who hides, or whom others still see as hidden', () => {
+    const idle = { ...HERE, said: { sessions: 'idle', choice: NO_CHOICE }, idleSince: T } as const
+    const itemOf = (user: PresentUser) => factOf(user)?.[1]
+    expect(itemOf({ ...idle, choice: HIDDEN, madeAt: T })).toMatchObject({ p: 2, i: 0 })
+    expect(itemOf({ ...idle, said: { ...idle.said, choice: HIDDEN } })).toMatchObject({ p: 2, i: 0 })
+    // The negative control: a user whom all see.
+    expect(itemOf(idle)).toMatchObject({ p: 2, i: T })
   })
 
   test('its cause is that of the decision', () => {

@@ -111,10 +111,15 @@ export function composeUser(
   }
 }
 
-function factOf({ said, connections, sessions, lastSeen, isHere }: PresentUser): NodeFact | null {
+function factOf(user: PresentUser): NodeFact | null {
+  const { said, choice, connections, sessions, lastSeen, isHere, isLookedAt, idleSince } = user
   if (!isHere) return null
   const p = said.sessions === 'none' ? 0 : said.sessions === 'active' ? 1 : 2
-  return { p, n: connections, h: lastSeen ?? 0, s: sessions }
+  const v = isLookedAt ? 1 : 0
+  // Nobody may learn later what a user did while hidden.
+  const hides = choice.status === 'offline' || said.choice.status === 'offline'
+  const i = idleSince === undefined ? {} : { i: hides ? 0 : idleSince }
+  return { p, n: connections, h: lastSeen ?? 0, s: sessions, v, ...i }
 }
 
 /**

@@ -26,6 +26,16 @@ export interface NodeFact {
   readonly h: number
   /** When each session was opened, in ms since the epoch, by its id. Held sessions count. */
   readonly s: Readonly<Record<string, number>>
+  /**
+   * 1: at least one session is connected, or leased, and visible to its user. Missing: a node of an older version does
+   * not know it. Then it counts as 0, because a notification too many does less harm than one too few.
+   */
+  readonly v?: 0 | 1
+  /**
+   * Set if all sessions are idle: since when, in ms since the epoch; 0 if that is not known, or while the user hides.
+   * Without `v`, the node does not know it, and `p` tells whether a session is active.
+   */
+  readonly i?: number
 }
 
 /** A fact about a user, or `null` if the node knows nothing of the user any more; and why others see a difference. */

@@ -63,6 +63,35 @@ describe('facts', () => {
     expect(says(log.say('a', [['ann', null, 'kicked']]))).toEqual(['ann offline kicked'])
   })
 
+  test('[N9] the sessions on other nodes are told together, by each node as it knows them', () => {
+    const log = new Log()
+    const sessions = () => log.fold.sessions('ann', 'a')
+    const opened = { ...ACTIVE, n: 0, s: { tab: T } }
+    log.say('a', [['ann', { ...opened, v: 1 }, 'opened']])
+    expect(sessions()).toBeUndefined()
+    log.say('b', [['ann', { ...opened, p: 2, v: 1, i: T - 5 }, 'opened']])
+    const idle = { ids: ['tab'], isLookedAt: true, isActive: false, lastActive: T - 5 }
+    expect(sessions()).toEqual(idle)
+    // The rate limit delays that others see it.
+    log.say('c', [['ann', { ...opened, p: 2, s: { app: T, bot: T }, v: 0 }, 'opened']])
+    const active = { ids: ['tab', 'app', 'bot'], isActive: true, lastActive: T }
+    expect(sessions()).toEqual({ ...idle, ...active })
+    log.say('b', [['ann', null, 'left']])
+    expect(sessions()).toEqual({ ...active, ids: ['app', 'bot'], isLookedAt: false })
+    // A connection gives signs of life.
+    log.append('c', 'say', { facts: [['ann', { ...opened, n: 1, v: 1 }, 'opened']], at: T + 60_000 })
+    expect(sessions()?.lastActive).toBe(T + 30_000)
+  })
+
+  test('[N9] a node of an older version does not say what is visible, and since when a user is idle', () => {
+    const log = new Log()
+    const sessions = () => log.fold.sessions('ann', 'a')
+    log.say('b', [['ann', { ...ACTIVE, s: { tab: T } }, 'opened']])
+    expect(sessions()).toMatchObject({ isActive: true, isLookedAt: false })
+    log.say('b', [['ann', { ...IDLE, s: { tab: T } }, 'idle']])
+    expect(sessions()).toMatchObject({ isActive: false, isLookedAt: false, lastActive: 0 })
+  })
+
   test('a fact that is not shown, and a repeated fact, make no difference', () => {
     const log = new Log()
     expect(log.say('a', [['ann', WAITING, 'opened']])).toEqual(NOTHING)

@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { isHide, isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
+import type { SessionsElsewhere } from '../presence/elsewhere.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
@@ -217,10 +218,28 @@ export class Fold {
     for (const [node, facts] of this.#facts) {
       const fact = facts.get(userId)
       if (!fact || fact.p === 0 || node === except) continue
-      const beat = fact.n > 0 ? (this.#wroteAt.get(node) ?? 0) - SILENCE_MS : 0
-      sign = Math.max(sign ?? 0, fact.h, beat)
+      sign = Math.max(sign ?? 0, this.#signOf(node, fact))
     }
     return sign
+  }
+
+  /** What all nodes `except` one say of the sessions of a user, hidden or not; `undefined` if they have none. */
+  sessions(userId: UserId, except: NodeId): SessionsElsewhere | undefined {
+    const ids: string[] = []
+    let isLookedAt = false
+    let activeAt: number | undefined
+    let idleSince = 0
+    for (const [node, facts] of this.#facts) {
+      const fact = node === except ? undefined : facts.get(userId)
+      const own = Object.keys(fact?.s ?? {})
+      if (!fact || own.length === 0) continue
+      ids.push(...own)
+      if (fact.v === 1) isLookedAt = true
+      if (isActive(fact)) activeAt = Math.max(activeAt ?? 0, this.#signOf(node, fact))
+      else idleSince = Math.max(idleSince, fact.i ?? 0)
+    }
+    if (ids.length === 0) return undefined
+    return { ids, isLookedAt, isActive: activeAt !== undefined, lastActive: activeAt ?? idleSince }
   }
 
   /** How many connections a user has on the nodes that count, without that of the session `except`. */
@@ -241,6 +260,10 @@ export class Fold {
   }
 
   // Private
+
+  #signOf(node: NodeId, { n, h }: NodeFact): number {
+    return Math.max(h, n > 0 ? (this.#wroteAt.get(node) ?? 0) - SILENCE_MS : 0)
+  }
 
   #factsOf(node: NodeId): Map<UserId, NodeFact> {
     const known = this.#facts.get(node)
@@ -273,6 +296,11 @@ export class Fold {
   *#usersWithFacts(): Generator<UserId> {
     for (const facts of this.#facts.values()) yield* facts.keys()
   }
+}
+
+/** Whether a session is active. The rate limit of visible changes may delay `p`. */
+function isActive({ p, v, i }: NodeFact): boolean {
+  return v === undefined ? p === 1 : i === undefined
 }
 
 /** What has to be kept of a user before a register differs. */

@@ -28,7 +28,8 @@ beforeEach(() => {
     isVisible: true,
     connections: 1,
   }
-  const usual = { ...nobody, sessions: {}, lastSeen: T, username: undefined }
+  const sessions = { sessions: {}, isLookedAt: true, idleSince: undefined }
+  const usual = { ...nobody, ...sessions, lastSeen: T, username: undefined }
   unplaced = new Unplaced({
     node: 'a',
     fold,

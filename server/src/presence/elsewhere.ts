@@ -1,6 +1,20 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChoiceLookup } from './here.ts'
 
+/** What the other nodes of a cluster say of the sessions of a user. */
+export interface SessionsElsewhere {
+  /** Their ids. An id can occur twice while a session moves. */
+  readonly ids: readonly string[]
+  readonly isActive: boolean
+  /** Whether at least one is connected, or leased, and visible to the user. */
+  readonly isLookedAt: boolean
+  /**
+   * When the user was last active there, in ms since the epoch; 0 if that is not known. While a session is active, it
+   * is at most 30 s too early.
+   */
+  readonly lastActive: number
+}
+
 /** What the other nodes of a cluster know. With one node there is nothing else to know. */
 export interface Elsewhere {
   readonly choiceOf: ChoiceLookup
@@ -8,10 +22,13 @@ export interface Elsewhere {
   readonly signOfLife: (userId: UserId) => number | undefined
   /** Whether the user has a session on another node, hidden or not. */
   readonly isPresent: (userId: UserId) => boolean
+  /** `undefined` if the user has no session on another node, hidden or not. */
+  readonly sessionsOf: (userId: UserId) => SessionsElsewhere | undefined
 }
 
 export const NOWHERE_ELSE: Elsewhere = {
   choiceOf: () => undefined,
   signOfLife: () => undefined,
   isPresent: () => false,
+  sessionsOf: () => undefined,
 }

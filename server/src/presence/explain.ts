@@ -1,8 +1,9 @@
 import type { ShownStatus } from '@who-is-online/protocol/words'
 import { type Choice, NO_CHOICE } from './choice.ts'
+import type { SessionsElsewhere } from './elsewhere.ts'
 import { presenceOf } from './fact.ts'
 import type { User } from './user.ts'
-import { BEFORE_RESTART, type Session } from './user-sessions.ts'
+import { BEFORE_RESTART, isVisibleSession, type Session } from './user-sessions.ts'
 import type { SeenUser } from './view.ts'
 
 // What a backend may know of a user besides what others see. All of it is derived, and nothing depends on it. Times are
@@ -81,38 +82,49 @@ export interface Explanation {
   readonly delayed?: { readonly status: ShownStatus; readonly until: number }
 }
 
-/** What this node knows of one user. */
+/** What this node knows of one user, and what the other nodes say of the sessions. */
 export interface KnownUser {
   /** Undefined if this node knows nothing besides what others see. */
   readonly user: User | undefined
   readonly seen: SeenUser
   readonly at: At
+  /** Undefined if the other nodes have no session of the user. */
+  readonly elsewhere: SessionsElsewhere | undefined
 }
 
+const NONE: readonly never[] = []
+
 /** The sessions of a user on this node, without the placeholder for those of before a restart. */
-export function sessionsOf({ user, at }: Omit<KnownUser, 'seen'>): SessionInfo[] {
+export function sessionsOf({ user, at }: Pick<KnownUser, 'user' | 'at'>): SessionInfo[] {
   const sessions = user?.sessions.filter(({ id }) => id !== BEFORE_RESTART) ?? []
   return sessions.map(session => infoOf(session, at))
 }
 
 /**
- * The detail of a user.
+ * The detail of a user, with the sessions on all nodes.
  *
  * @param isTruth whether it may tell that a user is hidden. Otherwise a hidden user is as if offline
  */
-export function detailOf({ user, seen }: KnownUser, isTruth: boolean): UserDetail {
-  const isOffline = seen.status === 'offline' && !(isTruth && user?.hasSessions)
-  const sessions = isOffline ? [] : (user?.sessions ?? [])
-  const active = sessions.filter(({ isIdle }) => !isIdle)
-  const times =
-    active.length > 0 ? active.map(({ aliveAt }) => aliveAt) : sessions.map(({ idleSince }) => idleSince)
+export function detailOf({ user, seen, elsewhere }: KnownUser, isTruth: boolean): UserDetail {
+  const isPresent = seen.status !== 'offline' || isTruth
+  const sessions = (isPresent && user?.sessions) || NONE
+  const others = isPresent ? elsewhere : undefined
+  const own = sessions.filter(({ isIdle }) => !isIdle)
+  const isActive = own.length > 0 || others?.isActive === true
+  const times = isActive ? own.map(({ aliveAt }) => aliveAt) : sessions.map(({ idleSince }) => idleSince)
+  if (others?.isActive === isActive) times.push(others.lastActive)
   return {
-    sessions: sessions.length,
-    active: active.length > 0,
-    visible: sessions.some(isVisible),
+    sessions: others ? idsOf(sessions, others).size : sessions.length,
+    active: isActive,
+    visible: sessions.some(isVisibleSession) || others?.isLookedAt === true,
     // The times of sessions of before a restart are not known.
     lastActive: Math.max(0, ...times) || seen.lastSeen,
   }
+}
+
+/** The ids of the sessions on all nodes: one that moves is on two of them for a moment. */
+function idsOf(sessions: readonly Session[], { ids }: SessionsElsewhere): Set<string> {
+  return new Set([...sessions.map(({ id }) => id), ...ids])
 }
 
 /** Explains why a user shows as they do, with the truth about the user. */
@@ -158,11 +170,7 @@ function infoOf(session: Session, at: At): SessionInfo {
     connectedAt: openedAt,
     lastAliveAt: aliveAt,
     active: !isIdle,
-    visible: isVisible(session),
+    visible: isVisibleSession(session),
     ...(isLease && { leaseEndsAt: at(session.until) }),
   }
-}
-
-function isVisible({ state, isInactive }: Session): boolean {
-  return state !== 'held' && !isInactive
 }

@@ -50,6 +50,10 @@ export interface PresentUser extends KnownChoice {
   readonly connections: number
   /** When each session was opened, in ms since the epoch, by its id. */
   readonly sessions: Readonly<Record<string, number>>
+  /** Whether at least one session is connected, or leased, and visible to the user. */
+  readonly isLookedAt: boolean
+  /** Since when all sessions are idle, in ms since the epoch; 0 if that is not known. `undefined` if one is active. */
+  readonly idleSince: number | undefined
   /** What others will see when all pending facts are visible; undefined for a user whom others have never seen. */
   readonly lastSeen: number | undefined
   readonly username: string | undefined
@@ -362,7 +366,7 @@ export class Here {
       user.endKept(Number.POSITIVE_INFINITY)
       return this.#settle(user, now)
     }
-    const isShownChanged = user.learnShown(shown)
+    const isShownChanged = user.learnShown(shown, now)
     // A known choice that has ended is ended by its deadline, with the cause `expired`.
     const isNew = chosen !== undefined && !isSameChoice(chosen.choice, user.choice)
     const isChanged = isNew && user.learnChoice(this.#unlessEnded(chosen.choice, now), chosen.madeAt)
@@ -417,6 +421,8 @@ export class Here {
       isVisible: user?.isVisible === true,
       connections: user?.liveCount ?? 0,
       sessions: user?.openedAt ?? {},
+      isLookedAt: user?.isLookedAt === true,
+      idleSince: user?.idleSince,
       lastSeen: (user && this.signOfLife(user)) ?? lastSeen,
       username,
     }

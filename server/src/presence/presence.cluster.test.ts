@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Choice } from './choice.ts'
+import type { SessionsElsewhere } from './elsewhere.ts'
 import type { KnownChoice } from './here.ts'
 import { Presence } from './presence.ts'
 import { AT_ONCE, DEFAULTS } from './testing/options.ts'
@@ -16,11 +17,13 @@ let presence: Presence
 let choices: Map<string, KnownChoice>
 let signs: Map<string, number>
 let present: Set<string>
+let others: Map<string, SessionsElsewhere>
 
 beforeEach(() => {
   choices = new Map()
   signs = new Map()
   present = new Set()
+  others = new Map()
   presence = newPresence()
 })
 
@@ -29,6 +32,7 @@ function newPresence(options = AT_ONCE): Presence {
     choiceOf: id => choices.get(id),
     signOfLife: id => signs.get(id),
     isPresent: id => present.has(id),
+    sessionsOf: id => others.get(id),
   })
   made.restore([], T)
   return made
@@ -260,4 +264,49 @@ test('[L7] changes that other nodes have caused count in the rate limit of visib
   presence.changedElsewhere(['bob', 'bob', 'bob'], T + 10)
   presence.apply(presence.open('bob', named('s'), T + 10).facts)
   expect(presence.see('bob').status).toBe('offline')
+})
+
+/** A session on another node where the user is idle since `T + 5`. */
+const IDLE_ELSEWHERE = { ids: ['other'], isActive: false, isLookedAt: true, lastActive: T + 5 }
+const IDLE_FACT = fact('ann', { sessions: 'idle', lastSeen: T + 9 })
+
+test('[R21] the detail of a user has the sessions of all nodes', () => {
+  presence.apply([IDLE_FACT], [])
+  others.set('ann', IDLE_ELSEWHERE)
+  const idle = { sessions: 1, active: false, visible: true, lastActive: T + 5 }
+  expect(presence.detail('ann', false)).toEqual(idle)
+  // A session that moves is on two nodes for a moment.
+  presence.open('ann', named('other'), T + 20)
+  expect(presence.detail('ann', false)).toEqual({ ...idle, active: true, lastActive: T + 20 })
+  presence.setActivity('ann', 'other', 'idle', T + 30)
+  presence.open('ann', named('third'), T + 40)
+  presence.setActivity('ann', 'third', 'idle', T + 40)
+  others.set('ann', { ...IDLE_ELSEWHERE, isActive: true, lastActive: T + 25 })
+  // Here the user is idle, so what this node knows of the time does not count.
+  expect(presence.detail('ann', false)).toEqual({ ...idle, sessions: 2, active: true, lastActive: T + 25 })
+  others.set('ann', { ...IDLE_ELSEWHERE, lastActive: 0 })
+  expect(presence.detail('ann', false)).toMatchObject({ active: false, lastActive: T + 40 })
+})
+
+test('[R21] of a user who hides on another node, the detail tells no more than of one who is offline', () => {
+  presence.heard('nobody', T + 100)
+  presence.apply([IDLE_FACT], [])
+  presence.apply([{ ...IDLE_FACT, choice: HIDDEN, cause: 'left' }], [])
+  others.set('ann', IDLE_ELSEWHERE)
+  const nothing = { sessions: 0, active: false, visible: false, lastActive: T + 9 }
+  expect(presence.detail('ann', false)).toEqual(nothing)
+  expect(presence.detail('ann', true)).toEqual({ ...nothing, sessions: 1, visible: true, lastActive: T + 5 })
+})
+
+test('[R18] when another node shows a user again, this node forgets since when the user is idle', () => {
+  const said = () => presence.present('ann').idleSince
+  open('ann')
+  presence.setStatus('ann', HIDDEN, T + 1)
+  presence.setActivity('ann', 's', 'idle', T + 2)
+  expect(said()).toBe(T + 2)
+  learn(ONLINE, { choice: ONLINE, madeAt: T + 1_000 }, T + 1_000)
+  expect(said()).toBe(T + 1_000)
+  // The negative control: a user whom others have seen all the time.
+  learn(BUSY, { choice: BUSY, madeAt: T + 2_000 }, T + 2_000)
+  expect(said()).toBe(T + 1_000)
 })

@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
-import { NOWHERE_ELSE } from './elsewhere.ts'
+import { type Elsewhere, NOWHERE_ELSE } from './elsewhere.ts'
 import {
   detailOf,
   type Explanation,
@@ -51,8 +51,9 @@ export class Presence {
   readonly #correction: LastSeenCorrection
   readonly #records: Records
   readonly #retention: Retention
+  readonly #elsewhere: Elsewhere
 
-  constructor(options: PresenceOptions, elsewhere = NOWHERE_ELSE) {
+  constructor(options: PresenceOptions, elsewhere: Elsewhere = NOWHERE_ELSE) {
     const wall = this.#wall
     const signOfLife = (userId: UserId) => {
       const user = here.get(userId)
@@ -62,6 +63,7 @@ export class Presence {
     const view = new View(wall, userId => laterOf(signOfLife(userId), elsewhere.signOfLife(userId)))
     const correction = new LastSeenCorrection(wall, view, signOfLife)
     this.#options = options
+    this.#elsewhere = elsewhere
     this.#here = here
     this.#view = view
     this.#correction = correction
@@ -436,7 +438,8 @@ export class Presence {
 
   #knowledge(userId: UserId): KnownUser {
     const at = (awake: number) => Math.round(this.#wall.at(awake))
-    return { user: this.#here.get(userId), seen: this.see(userId), at }
+    const elsewhere = this.#elsewhere.sessionsOf(userId)
+    return { user: this.#here.get(userId), seen: this.see(userId), at, elsewhere }
   }
 
   #decide(step: Step): Decision {

@@ -39,6 +39,11 @@ export type SessionChange = Partial<Pick<Session, 'isIdle' | 'idleSince' | 'acti
 /** The id of the placeholder for all sessions of a user before a restart. No client can have it: it is not a name. */
 export const BEFORE_RESTART = '\0before the restart'
 
+/** Whether a session is connected, or leased, and visible to its user. */
+export function isVisibleSession({ state, isInactive }: Session): boolean {
+  return state !== 'held' && !isInactive
+}
+
 /**
  * The sessions of one user, live and held, in the order in which they began to be so. It counts them by state, because
  * every command asks for that, and a user id that many people share can have thousands of sessions.
@@ -91,6 +96,11 @@ export class UserSessions {
   get openedAt(): Readonly<Record<string, number>> {
     const known = this.#all.filter(({ id }) => id !== BEFORE_RESTART)
     return Object.fromEntries(known.map(({ id, openedAt }) => [id, openedAt]))
+  }
+
+  /** The latest time at which one of the idle sessions became idle, in ms since the epoch; 0 if that is not known. */
+  get idleSince(): number {
+    return this.#all.reduce((latest, { isIdle, idleSince }) => Math.max(latest, isIdle ? idleSince : 0), 0)
   }
 
   /** Whether at least one session is inactive. */

@@ -11,7 +11,13 @@ import {
 } from './choice.ts'
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
 import type { StoredLease } from './lease.ts'
-import { type Session, type SessionChange, type SessionName, UserSessions } from './user-sessions.ts'
+import {
+  isVisibleSession,
+  type Session,
+  type SessionChange,
+  type SessionName,
+  UserSessions,
+} from './user-sessions.ts'
 import { ownCopy } from './user-table.ts'
 
 /**
@@ -148,6 +154,16 @@ export class User {
   /** Whether the user has sessions, and all of them are idle. */
   get isIdle(): boolean {
     return this.#sessionsState() === 'idle'
+  }
+
+  /** Since when the user is idle in all sessions, in ms since the epoch; 0 if that is not known. */
+  get idleSince(): number | undefined {
+    return this.isIdle ? this.#state?.sessions.idleSince : undefined
+  }
+
+  /** Whether at least one session is connected, or leased, and visible to the user. */
+  get isLookedAt(): boolean {
+    return this.sessions.some(isVisibleSession)
   }
 
   /** When something of the sessions ends; see {@link UserSessions.nextEnd}. */
@@ -437,9 +453,13 @@ export class User {
     this.#newName = undefined
   }
 
-  /** Another node has said the choice that others see from now on. Returns whether it differs from the previous one. */
-  learnShown(choice: Choice): boolean {
+  /**
+   * Another node has said, at `now`, the choice that others see from now on. Returns whether it differs from the
+   * previous one.
+   */
+  learnShown(choice: Choice, now: number): boolean {
     if (!this.#state || isSameChoice(choice, this.#state.said.choice)) return false
+    if (!this.isVisible) this.#state.sessions.showSince(now)
     this.#state.said = { ...this.#state.said, choice }
     return true
   }

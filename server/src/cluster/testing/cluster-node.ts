@@ -36,6 +36,7 @@ export class ClusterNode {
       choiceOf: userId => this.fold.choiceOf(userId, isOver),
       signOfLife: userId => this.fold.signOfLife(userId, id),
       isPresent: userId => this.fold.isElsewhere(userId, id),
+      sessionsOf: userId => this.fold.sessions(userId, id),
     })
     this.unplaced = new parts.Unplaced({
       node: id,

@@ -36,6 +36,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
         choiceOf: userId => this.#fold.choiceOf(userId, isOver),
         signOfLife: userId => this.#fold.signOfLife(userId, NODE),
         isPresent: userId => this.#fold.isElsewhere(userId, NODE),
+        sessionsOf: userId => this.#fold.sessions(userId, NODE),
       }
       super(options, Core, elsewhere)
       const present = (userId: string) => this.core.present(userId)

@@ -11,6 +11,8 @@ export const GONE: PresentUser = {
   isVisible: false,
   connections: 0,
   sessions: {},
+  isLookedAt: false,
+  idleSince: undefined,
   lastSeen: undefined,
   username: undefined,
 }
