@@ -12,7 +12,7 @@ import { createSingleLog } from './cluster/single.ts'
 import { clusterHealth, clusterReport } from './cluster-report.ts'
 import { CountHistory } from './count-history.ts'
 import { Gateway } from './gateway/gateway.ts'
-import type { Health } from './http/health.ts'
+import { type Health, readiness } from './http/health.ts'
 import type { Identity } from './identity/identity.ts'
 import type { Log } from './log.ts'
 import { type DroppedLines, Metrics } from './metrics.ts'
@@ -202,18 +202,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
     },
   })
-  const metrics = new Metrics({
-    feed,
-    online: () => presence.onlineCount,
-    known: () => presence.knownCount,
-    connections: () => gateway.connections,
-    subscriptionCount: () => gateway.subscriptionCount,
-    store: () => store.health(),
-    droppedLines: options.droppedLines,
-    refusals,
-    clock,
-    cluster,
-  })
   let stopping = false
   const health = {
     get stopping() {
@@ -226,6 +214,17 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       return cluster && clusterHealth(cluster.state)
     },
   }
+  const metrics = new Metrics({
+    feed,
+    presence,
+    gateway,
+    store,
+    isReady: () => readiness(health).status === 200,
+    droppedLines: options.droppedLines,
+    refusals,
+    clock,
+    cluster,
+  })
 
   cluster?.start(presence, clusterReport(cluster, log, options.unusable ?? (() => {})))
   const counts = new CountHistory(() => presence.onlineCount, clock.steady())

@@ -107,6 +107,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     isDevelopment,
     pace: limits.apiRequestsPerKey,
   })
+  metrics.addApi(api.counts)
   const pageSources = {
     tokens: livePageTokens,
     apiKey: settings.API_KEY,

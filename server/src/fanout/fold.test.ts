@@ -17,6 +17,7 @@ import { Hub } from './hub.ts'
 import { Subscriber, type SubscriberConnection } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { rethrow } from './testing/rethrow.ts'
+import { Traffic } from './traffic.ts'
 import { Turns } from './turns.ts'
 
 // Clients that subscribe, unsubscribe, look away, read slowly, are cut off and come back, while users come, go
@@ -415,7 +416,8 @@ class Fan implements SubscriberConnection {
     const clock = { now: () => this.#world.now }
     const limits = { maxSubscribedUsers: 100, allUsersLimit: 100, highWaterMark: SOFT_BYTES }
     const ports = { presence, feed, subscriptions, clock, turns, ...limits }
-    return new Subscriber({ ...ports, refusals: new Refusals(), log: { limited() {} } }, this)
+    const more = { refusals: new Refusals(), traffic: new Traffic(), log: { limited() {} } }
+    return new Subscriber({ ...ports, ...more }, this)
   }
 
   #ask(what: readonly UserId[] | 'all', since?: Place): void {

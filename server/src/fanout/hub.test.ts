@@ -9,6 +9,7 @@ import { Hub } from './hub.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { linesIn, newLineEncoder } from './testing/line-encoder.ts'
 import { rethrow } from './testing/rethrow.ts'
+import { Traffic } from './traffic.ts'
 
 const encoder = newLineEncoder()
 
@@ -18,13 +19,14 @@ function newWorld() {
   const feed = newFeed(100)
   const tracker = newTracker({ presence, feed, clock: { now: () => 1 } })
   const subscriptions = new Subscriptions(presence, feed, 1_000)
-  const hub = new Hub(subscriptions)
+  const traffic = new Traffic()
+  const hub = new Hub(subscriptions, traffic)
   feed.listen({ changed: changes => hub.changed(changes) })
   /** Opens a session of each of these users, which is one change each. */
   const open = (...userIds: string[]) => {
     for (const userId of userIds) void tracker.open({ userId, sessionId: 's', isNamed: true }, {})
   }
-  return { hub, subscriptions, feed, tracker, open }
+  return { hub, subscriptions, feed, tracker, traffic, open }
 }
 
 /** A v1 connection that joins after change `since`. */
@@ -56,6 +58,19 @@ describe('with a clock that only the test moves', () => {
       expect(writes).toHaveLength(1)
       expect(writes[0]).toBe(receivers[0]?.writes[0])
     }
+  })
+
+  test('[T10] each connection that a window tells something is a delivery, and the window waits as measured', () => {
+    const { hub, traffic, open } = newWorld()
+    for (const since of [0, 0, 99]) hub.join(newReceiver(since))
+    open('a')
+    vi.advanceTimersByTime(60)
+    open('b', 'c')
+    vi.advanceTimersByTime(60)
+    expect(traffic.deliveries).toEqual({ v1: 4, v2: 0 })
+    expect([traffic.windows.count, traffic.flushes.count]).toEqual([2, 2])
+    const [, , , upTo10] = traffic.windows.buckets
+    expect(upTo10).toEqual({ most: 0.01, count: 2 })
   })
 
   test('[C2] a bug while one connection is sent a window ends only that one', () => {

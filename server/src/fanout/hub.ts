@@ -5,6 +5,7 @@ import type { Encoder } from './encoder.ts'
 import { type Served, serve } from './served.ts'
 import { SLICE_MS } from './slices.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { Traffic } from './traffic.ts'
 import { ClosedWindow } from './window.ts'
 
 /** A connection of v1: it is sent every change of every user, or only the changes of its own user. */
@@ -48,7 +49,10 @@ export class Hub {
   /** The connections that are sent only the changes of one user. */
   readonly #restricted = new Map<UserId, Set<FirehoseReceiver>>()
   readonly #subscriptions: Subscriptions
+  readonly #traffic: Traffic
   #gathering: NumberedChange[] = []
+  /** `performance.now()` of the first change of the window. */
+  #gatheringSince = 0
   #flushing = false
   #scheduled = false
   /** How many connections have arrived since the last flush, and since when they are counted. */
@@ -59,8 +63,9 @@ export class Hub {
   /** How long the last flush took, in ms. */
   #cost = 0
 
-  constructor(subscriptions: Subscriptions) {
+  constructor(subscriptions: Subscriptions, traffic = new Traffic()) {
     this.#subscriptions = subscriptions
+    this.#traffic = traffic
   }
 
   /** A connection has arrived, of any protocol version. */
@@ -92,6 +97,7 @@ export class Hub {
   /** Takes changes, as a listener of the feed. Those of one call are sent in one window. */
   changed(changes: readonly NumberedChange[]): void {
     this.#subscriptions.note(changes)
+    if (this.#gathering.length === 0) this.#gatheringSince = performance.now()
     for (const change of changes) this.#gathering.push(change)
     this.#schedule()
   }
@@ -111,6 +117,7 @@ export class Hub {
     const begun = performance.now()
     const changes = this.#gathering
     this.#gathering = []
+    this.#traffic.windows.add(begun - this.#gatheringSince)
     this.#slice(this.#sendAll(changes), begun, begun, 0)
   }
 
@@ -129,6 +136,7 @@ export class Hub {
     }
     const cost = spentBefore + performance.now() - sliceBegun
     this.#cost = cost
+    this.#traffic.flushes.add(cost)
     const isStorm = this.#arrivals > STORM_ARRIVALS
     this.#arrivals = 0
     const share = isStorm ? STORM_FLUSH_SHARE : FLUSH_SHARE
@@ -144,7 +152,7 @@ export class Hub {
    */
   *#sendAll(changes: readonly NumberedChange[]): Generator<void> {
     const batch = this.#subscriptions.batchOf(changes)
-    const sendWindow = windowSender(new ClosedWindow(changes))
+    const sendWindow = this.#windowSender(new ClosedWindow(changes))
     for (const receiver of this.#firehose) {
       serve(receiver, sendWindow)
       yield
@@ -175,19 +183,21 @@ export class Hub {
     for (const change of changes) {
       const receivers = this.#restricted.get(change.userId)
       if (receivers === undefined) continue
-      const sendWindow = windowSender(new ClosedWindow([change]))
+      const sendWindow = this.#windowSender(new ClosedWindow([change]))
       for (const receiver of receivers) {
         serve(receiver, sendWindow)
         yield
       }
     }
   }
-}
 
-/** Returns a function that sends a window to one connection of v1. */
-function windowSender(window: ClosedWindow): (receiver: FirehoseReceiver) => void {
-  return receiver => {
-    const bytes = window.after(receiver.since, receiver.encoder)
-    if (bytes.length > 0) receiver.write(bytes)
+  /** Returns a function that sends a window to one connection of v1. */
+  #windowSender(window: ClosedWindow): (receiver: FirehoseReceiver) => void {
+    return receiver => {
+      const bytes = window.after(receiver.since, receiver.encoder)
+      if (bytes.length === 0) return
+      this.#traffic.deliveries.v1++
+      receiver.write(bytes)
+    }
   }
 }

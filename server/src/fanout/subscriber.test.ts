@@ -13,6 +13,7 @@ import type { Tracker } from '../tracker.ts'
 import { Subscriber, type SubscriberConnection, type SubscriberPorts } from './subscriber.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { rethrow } from './testing/rethrow.ts'
+import { Traffic } from './traffic.ts'
 import { Turns } from './turns.ts'
 
 // What the fold test can't reach: windows that are told in slices, states of many pages, rings that are overrun.
@@ -36,6 +37,7 @@ class Desk implements SubscriberConnection {
   readonly subscriptions: Subscriptions
   readonly turns = new Turns()
   readonly refusals = new Refusals()
+  readonly traffic = new Traffic()
   readonly ports: SubscriberPorts
   readonly subscriber: Subscriber
   readonly userId = 'desk'
@@ -60,12 +62,13 @@ class Desk implements SubscriberConnection {
     this.tracker = newTracker({ presence: this.presence, feed: this.feed, clock: { now: () => 1 } })
     this.subscriptions = new Subscriptions(this.presence, this.feed, maxSubscriptions)
     this.feed.listen({ changed: changes => this.subscriptions.note(changes) })
-    const { presence, feed, subscriptions, turns, refusals } = this
+    const { presence, feed, subscriptions, turns, refusals, traffic } = this
     const log: SubscriberPorts['log'] = {
       limited: (kind, text, fields) => this.logged.push({ kind, text, ...fields }),
     }
     const limits = { maxSubscribedUsers, allUsersLimit, highWaterMark: 1_000 }
-    this.ports = { presence, feed, subscriptions, turns, refusals, log, clock: { now: () => 0 }, ...limits }
+    const clock = { now: () => 0 }
+    this.ports = { presence, feed, subscriptions, turns, refusals, traffic, log, clock, ...limits }
     this.subscriber = new Subscriber(this.ports, this)
   }
 

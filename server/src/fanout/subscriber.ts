@@ -14,6 +14,7 @@ import type { Encoder } from './encoder.ts'
 import { Pages } from './pages.ts'
 import type { Served } from './served.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import type { Traffic } from './traffic.ts'
 import type { Turn, Turns } from './turns.ts'
 
 /** What all subscribers share. */
@@ -24,6 +25,7 @@ export interface SubscriberPorts {
   readonly clock: Pick<Clock, 'now'>
   readonly log: Pick<Log, 'limited'>
   readonly refusals: Refusals
+  readonly traffic: Traffic
   /** Takes turns among subscribers that are sent all users, which is many pages each. */
   readonly turns: Turns
   /** How many users one connection may subscribe to by id. */
@@ -255,6 +257,7 @@ export class Subscriber implements BatchReceiver, Turn {
   #send(diff: Buffer, seq: number): void {
     this.#told = seq
     this.#seen = seq
+    this.#ports.traffic.deliveries.v2++
     this.#connection.write(diff)
   }
 

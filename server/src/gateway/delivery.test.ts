@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
 import { rethrow } from '../fanout/testing/rethrow.ts'
+import { Traffic } from '../fanout/traffic.ts'
 import type { Refused, SharedAnswer } from '../reply.ts'
 import { Delivery, type DeliveryPorts, MAX_ASKED } from './delivery.ts'
 import { framesIn, textFrame } from './frames.ts'
@@ -71,7 +72,9 @@ beforeEach(() => {
   awake = 0
   told = []
   refused = []
-  const ports = { shared: answers, clock: { awake: () => awake }, maxBufferedBytes: MAX_BUFFERED_BYTES, slow }
+  const clock = { awake: () => awake }
+  const traffic = new Traffic()
+  const ports = { shared: answers, clock, traffic, maxBufferedBytes: MAX_BUFFERED_BYTES, slow }
   const webSocket = { readyState: WebSocket.OPEN } as WebSocket
   const owner = {
     tooSlow: () => void told.push('too slow'),

@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws'
 import type { Encoder } from '../fanout/encoder.ts'
 import type { Served } from '../fanout/served.ts'
 import type { AnswerReceiver, SharedAnswers } from '../fanout/shared-answers.ts'
+import type { Traffic } from '../fanout/traffic.ts'
 import type { Refused, RequestId, SharedAnswer } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
 import { withMore } from './frames.ts'
@@ -13,6 +14,7 @@ import { webSocketEncoder } from './websocket-encoder.ts'
 export interface DeliveryPorts {
   readonly shared: SharedAnswers
   readonly clock: Pick<Clock, 'awake'>
+  readonly traffic: Traffic
   /** How many bytes may wait for a client before its connection is ended. */
   readonly maxBufferedBytes: number
   /** The deliveries with a backlog, which must be checked. */
@@ -122,6 +124,10 @@ export class Delivery implements OutboxOwner, AnswerReceiver {
     if (!this.#owner.seesAll) this.#owner.refuse({ code: 'not_allowed', text: LOST_RIGHT, id })
     else this.write(id === undefined ? bytes : withMore(bytes, `,"id":${JSON.stringify(id)}}`))
     this.#shareNext()
+  }
+
+  wrote(bytes: number): void {
+    this.#ports.traffic.wrote(bytes)
   }
 
   /** Called by the outbox after a write of this many bytes, if the client has not read everything yet. */

@@ -13,6 +13,7 @@ import { serve } from '../fanout/served.ts'
 import { SharedAnswers } from '../fanout/shared-answers.ts'
 import { Slices } from '../fanout/slices.ts'
 import { Subscriptions } from '../fanout/subscriptions.ts'
+import { Traffic } from '../fanout/traffic.ts'
 import { Turns } from '../fanout/turns.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../log.ts'
@@ -122,6 +123,8 @@ export class Gateway {
   /** The v2 connections by user and session. */
   readonly #sessions = new Sessions<Connection>()
   readonly #ports: ConnectionPorts
+  /** What all connections together were sent. */
+  readonly traffic = new Traffic()
   readonly #arrivals = new Slices()
   /** When to look for connections whose grants have ended, in awake time. */
   #checkExpiredAt = 0
@@ -138,7 +141,7 @@ export class Gateway {
       isConnected: (userId, sessionId) => this.#sessions.find(userId, sessionId) !== undefined,
     })
     this.#subscriptions = new Subscriptions(presence, feed, options.maxSubscriptions)
-    this.#hub = new Hub(this.#subscriptions)
+    this.#hub = new Hub(this.#subscriptions, this.traffic)
     this.#heartbeat = new Heartbeat(options.heartbeat)
     feed.listen({
       changed: changes => this.#hub.changed(changes),
@@ -158,6 +161,7 @@ export class Gateway {
       hub: this.#hub,
       shared: new SharedAnswers(),
       turns: new Turns(),
+      traffic: this.traffic,
       highWaterMark: Math.min(HIGH_WATER_MARK, maxBufferedBytes / 4),
       heartbeat: this.#heartbeat,
       clock,
@@ -197,6 +201,17 @@ export class Gateway {
 
   get connections(): number {
     return this.#connections.size
+  }
+
+  /** How many connections have unread bytes in this process, and how many bytes these are together. */
+  get backlog(): { readonly connections: number; readonly bytes: number } {
+    let connections = 0
+    let bytes = 0
+    for (const { backlog } of this.#ports.slow) {
+      if (backlog > 0) connections++
+      bytes += backlog
+    }
+    return { connections, bytes }
   }
 
   /** The number of user ids that are subscribed to, counted once per subscription. */

@@ -45,7 +45,7 @@ async function pair(
     client,
     webSocket,
     socket,
-    outbox: new Outbox(webSocket, socket, { backlogged: () => {}, fail: rethrow }),
+    outbox: new Outbox(webSocket, socket, { wrote: () => {}, backlogged: () => {}, fail: rethrow }),
   }
 }
 

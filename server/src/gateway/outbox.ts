@@ -42,6 +42,8 @@ function takesDeflated(webSocket: WebSocket): boolean {
 
 /** The owner of an outbox. */
 export interface OutboxOwner extends Served {
+  /** Called after each write, with its bytes. */
+  wrote(bytes: number): void
   /** Called after a write of `bytes` bytes, if the client has not read everything yet. */
   backlogged(bytes: number): void
 }
@@ -120,6 +122,7 @@ export class Outbox implements Served {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
     const bytes = this.#deflates ? deflated(frames) : frames
     this.#socket.write(bytes)
+    this.#owner.wrote(bytes.length)
     this.uncork()
     if (this.#socket.writableLength > 0) this.#owner.backlogged(bytes.length)
   }

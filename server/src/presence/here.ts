@@ -448,6 +448,11 @@ export class Here {
     return user
   }
 
+  /** How many leased sessions there are. */
+  get leaseCount(): number {
+    return this.#leases
+  }
+
   /** How many users others have never seen. */
   get unseenCount(): number {
     return this.#unseen

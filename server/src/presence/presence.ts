@@ -1,4 +1,4 @@
-import type { UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus, UserId } from '@who-is-online/protocol/words'
 import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
@@ -326,6 +326,16 @@ export class Presence {
 
   get onlineCount(): number {
     return this.#view.onlineCount
+  }
+
+  /** How many users others see with each status. */
+  get shownCounts(): Readonly<Record<ShownStatus, number>> {
+    return this.#view.counts
+  }
+
+  /** How many leased sessions this node has. */
+  get leaseCount(): number {
+    return this.#here.leaseCount
   }
 
   get knownCount(): number {

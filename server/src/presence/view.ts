@@ -62,6 +62,7 @@ export class View {
   readonly #table = new UserTable<VisibleUser>()
   readonly #order = new Buckets(position => this.#table.idAt(position))
   readonly #online = new Set<VisibleUser>()
+  readonly #counts: Record<ShownStatus, number> = { online: 0, away: 0, busy: 0, offline: 0 }
   readonly #wall: Pick<WallClock, 'shown'>
   readonly #signOfLife: (userId: UserId) => number | undefined
 
@@ -106,6 +107,8 @@ export class View {
       status: visible?.shown.status ?? 'offline',
       since: visible?.since ?? 0,
     }
+    this.#counts[before.status]--
+    this.#counts[shown.status]++
     if (shown.status === 'offline') {
       if (visible) this.#online.delete(visible)
       const archived = this.#table.archive(userId, lastSeen, username, position)
@@ -144,6 +147,11 @@ export class View {
 
   get onlineCount(): number {
     return this.#online.size
+  }
+
+  /** How many users others see with each status. */
+  get counts(): Readonly<Record<ShownStatus, number>> {
+    return { ...this.#counts, offline: this.size - this.onlineCount }
   }
 
   /** How many users are known whom others have ever seen. */

@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { LogSource } from '../changes/stored-log.ts'
+import type { Durations } from '../durations.ts'
 import { SerialQueue } from '../serial-queue.ts'
 import type { RemainingFiles } from './data-directory.ts'
 import { type Disk, reasonOf, removeQuietly } from './disk.ts'
@@ -17,6 +18,10 @@ export interface JournalWriterOptions {
   readonly disk: Disk
   readonly files: Files
   readonly monitor: LatencyMonitor
+  /** A clock for durations, in ms, that never jumps. */
+  readonly steady: () => number
+  /** Counts how long batches take until they are durable. */
+  readonly times: Durations
   /** How long a record may wait for others to be written in the same batch, in ms. */
   readonly batchEveryMs: number
   /** See `SegmentHead.stateId`. */
@@ -230,6 +235,8 @@ export class JournalWriter {
       alive: this.#pendingAlive,
       knownTime: this.#knownTime,
     }
+    const { steady, times } = this.#options
+    const startedAt = steady()
     const done = this.#pendingDone
     this.#pending = new Map()
     this.#pendingAlive = undefined
@@ -237,6 +244,7 @@ export class JournalWriter {
     this.#pendingDone = undefined
     try {
       await segment.append(batch)
+      times.add(steady() - startedAt)
       if (log) this.#log?.written(log)
     } catch (error) {
       this.markLost(error)

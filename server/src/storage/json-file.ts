@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { UserId } from '@who-is-online/protocol/words'
 import type { LogSource } from '../changes/stored-log.ts'
+import { Durations } from '../durations.ts'
 import { SerialQueue } from '../serial-queue.ts'
 import { DataDirectory, type RemainingFiles } from './data-directory.ts'
 import { codeOf, type Disk, nodeDisk, reasonOf, removeQuietly } from './disk.ts'
@@ -17,7 +18,7 @@ import { ExternalChange } from './segment.ts'
 import { TimeSlices } from './sliced-writer.ts'
 import { writeSnapshot } from './snapshot.ts'
 import { StateFiles } from './state-files.ts'
-import { type Store, type StoreHealth, StoreLocked, type UserRecord } from './store.ts'
+import { type Store, type StoreHealth, StoreLocked, type StoreTimes, type UserRecord } from './store.ts'
 import type { StoreLog } from './store-log.ts'
 import { unusable } from './unusable.ts'
 
@@ -63,6 +64,7 @@ const WHAT_TO_DO =
   'If a volume was mounted there after this server started, restart it to use the state on the volume, and mount the volume before each start'
 
 class JsonFileStore implements Store {
+  readonly times: StoreTimes = { journal: new Durations(), save: new Durations() }
   readonly #files: Files
   readonly #log: StoreLog
   readonly #now: () => number
@@ -163,6 +165,8 @@ class JsonFileStore implements Store {
         disk: this.#disk,
         files: this.#files,
         monitor: this.#monitor,
+        steady: this.#steady,
+        times: this.times.journal,
         batchEveryMs: this.#journalEveryMs,
         stateId: this.#stateId,
         writer: directory.writerId,
@@ -295,6 +299,7 @@ class JsonFileStore implements Store {
     try {
       await this.#snapshot(this.#slices)
       const now = this.#steady()
+      this.times.save.add(now - startedAt)
       this.#nextSaveAt = now + Math.max(this.#saveEveryMs, SAVE_SHARE * (now - startedAt))
       this.#journal?.markSaved()
       this.#health.recovered()

@@ -179,4 +179,27 @@ describe('a disk that hangs', () => {
     await elapse(100)
     await store.flush()
   })
+
+  test('[T10] a batch and a snapshot are measured until they are durable', async () => {
+    const { store, hang, release } = await begin()
+    hang(({ name, path }) => name === 'sync' && path.includes('journal'))
+    store.put(online('a'))
+    await elapse(400)
+    expect(store.times?.journal.count).toBe(0)
+    release()
+    await elapse(100)
+    expect(store.times?.journal.count).toBe(1)
+    expect(store.times?.journal.sum).toBeGreaterThan(0.3)
+    expect(store.times?.journal.sum).toBeLessThan(0.5)
+
+    hang(({ name, path }) => name === 'sync' && path.includes('state.json'))
+    const saved = store.save()
+    await elapse(700)
+    release()
+    await elapse(100)
+    await saved
+    expect(store.times?.save.count).toBe(1)
+    expect(store.times?.save.sum).toBeGreaterThan(0.6)
+    expect(store.times?.save.sum).toBeLessThan(0.8)
+  })
 })

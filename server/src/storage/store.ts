@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { LogSource } from '../changes/stored-log.ts'
+import type { Durations } from '../durations.ts'
 import type { PresenceRecord as UserRecord } from '../presence/record.ts'
 import type { Records } from './records.ts'
 
@@ -16,6 +17,12 @@ export type StoreHealth =
   | { readonly state: 'ok' }
   | { readonly state: 'late'; readonly since: number }
   | { readonly state: 'failing'; readonly since: number; readonly error: string }
+
+/** How long a store took until what it wrote was durable: a batch of the journal, and a snapshot. */
+export interface StoreTimes {
+  readonly journal: Durations
+  readonly save: Durations
+}
 
 /**
  * The port for storage that survives a restart. It has one caller in one process, which calls `load`, then
@@ -80,6 +87,9 @@ export interface Store {
    * exception: after another process has taken ownership, this store never writes again.
    */
   health(): StoreHealth
+
+  /** How long writes took; `undefined` if nothing is written to a disk. */
+  readonly times?: StoreTimes | undefined
 
   /**
    * Writes the pending records, and gives up ownership. It waits for the disk: if the disk hangs, it does not

@@ -2,6 +2,7 @@ import type { MemoryFeed } from '../../changes/memory-feed.ts'
 import { Hub } from '../../fanout/hub.ts'
 import { SharedAnswers } from '../../fanout/shared-answers.ts'
 import { Subscriptions } from '../../fanout/subscriptions.ts'
+import { Traffic } from '../../fanout/traffic.ts'
 import { Turns } from '../../fanout/turns.ts'
 import { openIdentity } from '../../identity/open.ts'
 import type { Presence } from '../../presence/presence.ts'
@@ -47,6 +48,7 @@ export function newPorts(
     terms: TERMS,
     gone() {},
     turns: new Turns(),
+    traffic: new Traffic(),
     maxSubscribedUsers: MAX_USERS,
     allUsersLimit: MAX_USERS,
     maxBufferedBytes: 1e6,

@@ -11,6 +11,7 @@ import type { Health } from '../health.ts'
 import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
 import { readBody } from './body.ts'
 import type { CallHandlers } from './call.ts'
+import { CallCounts } from './call-counts.ts'
 import { type ApiSources, createCalls } from './calls.ts'
 import { ApiFailure } from './failure.ts'
 import { API_PATH, callOf, callsAt, type Match } from './routes.ts'
@@ -30,6 +31,8 @@ const RETRY_S = 1
 /** The HTTP API. */
 export interface Api {
   readonly handler: RequestHandler
+  /** How many requests there were. */
+  readonly counts: CallCounts
   /** Whether a request is a call with a right key, which the limit of that key counts. */
   readonly hasKey: (request: IncomingMessage) => boolean
   /** The longest body that a request may have, in bytes, whatever its path. */
@@ -41,6 +44,7 @@ export function createApi(options: ApiOptions): Api {
   const { log, refusals, health, addressOf } = options
   const access = new ApiAccess(options)
   const handlers = createCalls(options)
+  const counts = new CallCounts()
 
   async function answer(request: Request, response: Response): Promise<void> {
     const { pathname, search } = partsOf(request.url)
@@ -104,11 +108,14 @@ export function createApi(options: ApiOptions): Api {
   }
 
   return {
+    counts,
     hasKey: request => callFor(request) !== undefined && access.hasKey(request),
     maxBodyBytes: request => callFor(request)?.call.maxBodyBytes ?? MAX_CALL_BYTES,
     handler(request, response, next) {
       if (!request.url.startsWith(API_PATH)) return next()
       response.set('Cache-Control', 'no-store')
+      const ended = counts.begin(callOf(request.method, partsOf(request.url).pathname)?.name)
+      response.once('close', () => ended(response.statusCode))
       answer(request, response).catch((error: unknown) => {
         if (error instanceof ApiFailure) refuse(error, request, response)
         else next(error)
