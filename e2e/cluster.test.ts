@@ -16,6 +16,7 @@ interface User {
   readonly userId: string
   readonly status: string
   readonly username?: string
+  readonly since?: string | null
 }
 
 const dir = useTemporaryDir()
@@ -90,6 +91,18 @@ describeOnEngines('two nodes', engine => {
       (await client.ask({ type: 'get_online_count' }, 'online_count')).count
     expect(await countOf(onA)).toBe(2)
     expect(await countOf(onB)).toBe(2)
+  })
+
+  test('[E18] both nodes show the same start of a status', async () => {
+    const kim = await connect(a, 'since-kim')
+    const [onA, onB] = [await observe(a), await observe(b)]
+    for (const status of ['online', 'busy']) {
+      if (status === 'busy') await kim.ask({ type: 'set_status', status }, 'status_updated')
+      for (const observer of [onA, onB]) await shows(observer, 'since-kim', { status })
+      const { since } = await statusOf(onA, 'since-kim')
+      expect(since).toMatch(/Z$/)
+      expect((await statusOf(onB, 'since-kim')).since).toBe(since)
+    }
   })
 
   test('[I4] a client that was told everything on one node resumes on the other one with exactly what it missed', async () => {

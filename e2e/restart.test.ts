@@ -74,6 +74,26 @@ test('[R5] names, choices and lastSeen survive a stop and a kill', async () => {
   dir.remove()
 })
 
+test('[E18] the start of a status survives a kill', async () => {
+  const dir = temporaryDir()
+  let server = await startServer(dir.path)
+  const ann = await TestClient.v2(server, 'ann')
+  await ann.ask({ type: 'set_status', status: 'busy' }, 'status_updated')
+  const sinceOf = async () => {
+    const looker = await TestClient.v2(server, 'looker', { status: 'offline' })
+    const { users } = await looker.ask({ type: 'get_users', userIds: ['ann'] }, 'users')
+    return users[0].since
+  }
+  const first = await sinceOf()
+  expect(first).toMatch(/Z$/)
+  await sleep(200)
+  await server.end('SIGKILL')
+  server = await startServer(dir.path)
+  expect(await sinceOf()).toBe(first)
+  await server.end('SIGTERM')
+  dir.remove()
+})
+
 function ids(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, n) => `user-${from + n}`)
 }

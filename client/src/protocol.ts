@@ -50,6 +50,11 @@ export interface User {
    * UTC.
    */
   readonly expiresAt?: string | undefined
+  /**
+   * When the status began, ISO 8601 in UTC; `null` if that is not known; absent while offline, and in a
+   * `presence_diff` if it is the same as `lastSeen` to within a second.
+   */
+  readonly since?: string | null | undefined
 }
 
 /** A position in the server’s sequence of changes. Numbers of different epochs cannot be compared. */

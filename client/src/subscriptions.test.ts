@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PresenceError } from './errors.ts'
 import { clock, connection, makeClient, openClient, query, received, server, settle } from './harness.fake.ts'
+import type { User } from './protocol.ts'
 
 // What the application subscribes to, and what is sent for it.
 
@@ -251,4 +252,22 @@ describe('[J5] subscriptions', () => {
     await clock.run(50)
     expect(emitted).toEqual(['bob', 'bob', 'bob'])
   })
+})
+
+test('[E18] a diff without a start says that it is the last sign of life', async () => {
+  const client = await openClient()
+  client.subscribe(['ann', 'bob'])
+  await clock.run(50)
+  const [lastSeen, since] = ['2026-01-01T12:00:00.000Z', '2026-01-01T11:00:00.000Z']
+  const told = async (userId: string, user: Partial<User>) => {
+    const { seq } = server.users
+    const users: User[] = [{ userId, status: 'busy', lastSeen, ...user }]
+    connection().send({ type: 'presence_diff', prevSeq: seq, seq, users })
+    await clock.run(1)
+    return client.get(userId)?.since
+  }
+  expect(await told('ann', {})).toBe(lastSeen)
+  expect(await told('ann', { since })).toBe(since)
+  expect(await told('bob', { since: null })).toBeNull()
+  expect(await told('bob', { status: 'offline' })).toBeUndefined()
 })

@@ -205,7 +205,13 @@ export function createSubscriptions(
       // A complete list of all users, whether requested or not: users who are missing are offline.
       for (const user of view.all()) {
         if (!present.has(user.userId) && user.status !== 'offline')
-          view.receive({ ...user, status: 'offline', text: undefined, expiresAt: undefined })
+          view.receive({
+            ...user,
+            status: 'offline',
+            text: undefined,
+            expiresAt: undefined,
+            since: undefined,
+          })
       }
     }
     view.refresh()
@@ -217,7 +223,11 @@ export function createSubscriptions(
       flushSoon()
     }
     // The users of this diff are up to date, even if an earlier diff is missing.
-    users.forEach(view.receive)
+    for (const user of users) {
+      const { since, lastSeen, status } = user
+      // The server leaves out a start that is the same as the last sign of life.
+      view.receive(since === undefined && status !== 'offline' ? { ...user, since: lastSeen } : user)
+    }
     position.seq = seq
     // The server sends no diffs between the pages of a state, so it has given this one up.
     pages = []

@@ -54,6 +54,11 @@ export interface User {
    * UTC.
    */
   readonly expiresAt?: string | undefined
+  /**
+   * When the status began, ISO 8601 in UTC; `null` if that is not known; absent while offline, and in a
+   * `presence_diff` if it is the same as `lastSeen` to within a second. A time, or null if that is not known.
+   */
+  readonly since?: string | null | undefined
 }
 
 /** The fields of `queryUsers`. */
@@ -85,6 +90,8 @@ export interface QueryUsersAnswerUsers {
   readonly text?: string | undefined
   /** A time in ISO 8601, UTC. */
   readonly expiresAt?: string | undefined
+  /** A time, or null if that is not known. */
+  readonly since?: string | null | undefined
   readonly detail?: Detail | undefined
 }
 

@@ -2,7 +2,7 @@ import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { type ApiErrorCode, BODY_ERRORS, COMMON_ERRORS } from './api-errors.ts'
 import { askForDetail, queriedUser, sessionCalls } from './api-sessions.ts'
 import { changePage, since } from './change-fields.ts'
-import { ANN, BOB, LATER, TIME } from './examples.ts'
+import { ANN, BOB, LATER, SINCE, TIME } from './examples.ts'
 import {
   closed,
   cursor,
@@ -66,7 +66,7 @@ export const MAX_CALL_BYTES = 64 * 1_024
 export const PAGE_LIMIT = 100
 const MAX_PAGE_LIMIT = 1_000
 
-const EVE = { userId: 'eve', status: 'online', lastSeen: TIME } as const
+const EVE = { userId: 'eve', status: 'online', lastSeen: TIME, since: SINCE } as const
 const DETAIL = { sessions: 2, active: true, visible: false, lastActive: TIME }
 
 /** How long `getChanges` may wait for a change, in ms. */

@@ -36,7 +36,9 @@ type Of<Entries extends Record<string, { schema: TObject }>> = {
 export type ClientMessage = Of<typeof v2.requests>[keyof typeof v2.requests]
 
 /** One user as others see them. */
-export type User = Loose<Static<typeof user>>
+export type User = Omit<Loose<Static<typeof user>>, 'since'> & {
+  readonly since?: Static<typeof user>['since'] | undefined
+}
 
 /** A message whose list of users is either a list of values or JSON that is already encoded. */
 type Joinable<Message> = Message extends { readonly users: unknown }

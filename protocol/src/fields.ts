@@ -96,6 +96,11 @@ export const timeOrNever = Type.Union([time, Type.Null()], {
   description: 'a time, or null for a user never seen',
 })
 
+/** When something began; null if that is not known. */
+const timeOrUnknown = Type.Union([time, Type.Null()], {
+  description: 'a time, or null if that is not known',
+})
+
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
 /**
@@ -189,4 +194,5 @@ export const user = Type.Object({
   username: Type.Optional(name),
   text: Type.Optional(statusText),
   expiresAt: Type.Optional(time),
+  since: Type.Optional(timeOrUnknown),
 })

@@ -43,6 +43,8 @@ export const USER_FIELDS: Readonly<Record<keyof User, string>> = {
   username: 'the display name, if one was set',
   text: 'the status text, if the user set one; absent while offline',
   expiresAt: 'when the status returns to `online`, if the user set an expiry; absent while offline',
+  since:
+    'when the status began, ISO 8601 in UTC; `null` if that is not known; absent while offline, and in a `presence_diff` if it is the same as `lastSeen` to within a second',
 }
 
 /** A Markdown table of the fields of a user. */

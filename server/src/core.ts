@@ -4,7 +4,7 @@ import { type Capacity, capacityOf } from './capacity.ts'
 import type { ChangeFeed } from './changes/feed.ts'
 import { MemoryFeed } from './changes/memory-feed.ts'
 import { ChangeReader } from './changes/reader.ts'
-import { changesOfRestart } from './changes/restart.ts'
+import { changesOfRestart, startsOf } from './changes/restart.ts'
 import { StoredFeed } from './changes/stored-feed.ts'
 import type { LogSource, StoredLog } from './changes/stored-log.ts'
 import type { ClusterNode } from './cluster/node.ts'
@@ -153,7 +153,16 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   })
   presence.restore(records, restoredNow, records)
   if (records.log) {
-    feed.append(changesOfRestart(records.log, records.active(), userId => presence.see(userId), restoredNow))
+    const untold = changesOfRestart(
+      records.log,
+      records.active(),
+      userId => presence.see(userId),
+      restoredNow,
+    )
+    for (const [userId, { status, since }] of startsOf([...records.log.changes, ...untold])) {
+      presence.begun(userId, status, since)
+    }
+    feed.append(untold)
   }
   const restoredAt = clock.awake()
   await store.start(

@@ -85,7 +85,7 @@ export class Tracker {
     this.#ports = ports
     const { log, presence, feed } = ports
     log.listen((facts, agreed) => {
-      feed.append(presence.apply(facts, agreed?.own), agreed?.seq)
+      feed.append(presence.apply(facts, agreed?.own, agreed?.isLoaded), agreed?.seq)
       if (agreed) this.#follow(agreed)
     })
   }

@@ -55,8 +55,23 @@ export function isSameRow(row: Row, user: User): boolean {
     row.text === user.text &&
     row.username === user.username &&
     row.expiresAt === (timeOf(user.expiresAt ?? null) ?? undefined) &&
-    (isOnline(row) || row.lastSeen === timeOf(user.lastSeen))
+    (isOnline(row) || row.lastSeen === timeOf(user.lastSeen)) &&
+    isSameStart(row, user)
   )
+}
+
+/** A start that the server has told may differ from that of a state by so many ms. */
+const SAME_START_MS = 1_000
+
+function isSameStart({ since }: Row, user: User): boolean {
+  const start = timeOf(user.since ?? null)
+  return start === null || (!since.isUncertain && Math.abs(since.at - start) <= SAME_START_MS)
+}
+
+/** When the status of a user began, if the server knows it. */
+export function toldStart({ since }: User): Since | undefined {
+  const at = timeOf(since ?? null)
+  return at === null ? undefined : { at, isUncertain: false }
 }
 
 /** Returns whether a user is online, away or busy. */

@@ -140,3 +140,19 @@ test('names of object properties are valid ids', () => {
   )
   expect(ids(list)).toEqual(['__proto__', 'constructor', 'toString'])
 })
+
+test('[E18] the start that the server tells is certain, and differs from the known one only by more than a second', () => {
+  const list = new UserList()
+  const told = (since: string | null) => user('ann', 'online', { since })
+  const since = () => list.list[0]?.since
+  list.update([told('2026-01-01T11:00:00.000Z')], 1, 'initial')
+  const start = { at: Date.UTC(2026, 0, 1, 11), isUncertain: false }
+  expect(since()).toEqual(start)
+  const [row] = list.list
+  list.update([told('2026-01-01T11:00:01.000Z')], 2, 'live')
+  list.update([told(null)], 3, 'live')
+  expect(list.list[0]).toBe(row)
+  // The user has left and come back meanwhile.
+  expect(list.update([told('2026-01-01T11:00:01.001Z')], 4, 'late')).toEqual([])
+  expect(since()).toEqual({ at: start.at + 1_001, isUncertain: false })
+})

@@ -1,6 +1,6 @@
 import type { Status, User } from '@who-is-online/client'
 import { compareBy, DEFAULT_ORDER, type Order } from './order.ts'
-import { isSameRow, type Row, rowOf, type Since } from './row.ts'
+import { isSameRow, type Row, rowOf, type Since, toldStart } from './row.ts'
 import { type Replacement, SortedList } from './sorted-list.ts'
 
 /** A user has changed: another status, or another text beside the same status. */
@@ -76,10 +76,11 @@ export class UserList {
       if (before && isSameRow(before, user)) continue
       const previous = before?.status ?? 'offline'
       const isOtherStatus = previous !== user.status
-      const since: Since =
+      const seenStart: Since =
         before && !isOtherStatus
           ? before.since
           : { at: now, isUncertain: arrival !== 'live' || !isOtherStatus }
+      const since = toldStart(user) ?? seenStart
       const after = rowOf(user, since, user.userId === this.#me)
       this.#replace(before, after, replacements)
       if (arrival !== 'initial' && (isOtherStatus || (user.text && user.text !== before?.text))) {

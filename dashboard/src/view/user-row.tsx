@@ -89,7 +89,8 @@ export function sinceText(row: Row, now: number, format: TimeFormat): string {
     const time = isNew ? 'an unknown time' : `at least ${format.span(start.at, now)}`
     return `${row.status} for ${time}: it began before this page could see it`
   }
-  return `${row.status} since ${format.full(start.at)}`
+  const span = format.short(start.at, now) === 'now' ? '' : ` for ${format.span(start.at, now)},`
+  return `${row.status}${span} since ${format.full(start.at)}`
 }
 
 /** When an offline user was last seen. For others that is now, and goes without saying. */

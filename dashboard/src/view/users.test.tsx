@@ -5,10 +5,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fakeClient } from '../client.fake.ts'
 import { live } from '../model/live.ts'
 import { DEFAULT_ORDER } from '../model/order.ts'
+import { rowOf } from '../model/row.ts'
 import { selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
 import { Panel } from './panel.tsx'
 import { TrustNote } from './trust-note.tsx'
+import { sinceText } from './user-row.tsx'
 import { Users } from './users.tsx'
 
 const format = timeFormat('en-GB', 'UTC')
@@ -238,4 +240,11 @@ test('the panel of a user who is not known says so', async () => {
   await act(() => selected.open('zoe'))
   expect(facts()).toEqual(['Idzoe'])
   expect(root.querySelector('aside .empty')?.textContent).toMatch(/does not know this user/)
+})
+
+test('[E18] a status whose start the server tells has lasted since then', () => {
+  const user = { userId: 'ann', status: 'online', lastSeen: null } as const
+  const row = rowOf(user, { at: START, isUncertain: false }, false)
+  const text = sinceText(row, START + 720_000, format)
+  expect(text).toBe('online for 12 minutes, since 1 Jan 2026, 12:00:20')
 })

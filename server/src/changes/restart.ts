@@ -1,4 +1,4 @@
-import type { UserId } from '@who-is-online/protocol/words'
+import type { ShownStatus, UserId } from '@who-is-online/protocol/words'
 import type { Change } from '../presence/change.ts'
 import { presenceOf } from '../presence/fact.ts'
 import type { PresenceRecord } from '../presence/record.ts'
@@ -49,6 +49,23 @@ export function changesOfRestart(
     })
   }
   return changes
+}
+
+/** When the newest status of a user began. */
+interface Start {
+  readonly status: ShownStatus
+  /** Ms since the epoch. */
+  readonly since: number
+}
+
+/** When each user's status began, as far as these changes tell it. */
+export function startsOf(changes: Iterable<Change>): Map<UserId, Start> {
+  const starts = new Map<UserId, Start>()
+  for (const { userId, status, previousStatus, previousSince, at } of changes) {
+    const since = status === previousStatus ? starts.get(userId)?.since || previousSince : at
+    starts.set(userId, { status, since })
+  }
+  return starts
 }
 
 function shownIn({ status, text, expiresAt, idle }: PresenceRecord): Pick<Last, 'status' | 'text'> {

@@ -162,3 +162,16 @@ test('[N1] a place is recalled if this node is settled since then, and if it is 
     recalls('', 110),
   ]).toEqual(Array(5).fill(false))
 })
+
+test('[E18] what is loaded is told apart from what has happened, and what happened has the time of its entry', () => {
+  const { facts, agreed } = read('b', 'say', { at: T - 30, facts: [['ann', session({}), 'opened']] })
+  expect([facts[0]?.at, agreed.isLoaded]).toEqual([T - 30, false])
+  told = []
+  const [nodes, rest] = [new Map([['b', 1]]), { registers: new Map(), abouts: new Map(), server: 's' }]
+  const known = new Map([['b', new Map([['bob', session({})]])]])
+  log.happened({
+    what: 'loaded',
+    loaded: { end: { epoch: T, seq: T + 9 }, epoch: T, nodes, facts: known, ...rest },
+  })
+  expect(told[0]?.agreed.isLoaded).toBe(true)
+})

@@ -263,7 +263,7 @@ export class ClusterLog implements FactLog, Host {
     const applied = this.#fold.load(loaded, time, isWhole)
     const moved: EndedSession[] = []
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
-    this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved)
+    this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
   }
 
   #apply(entry: Entry): void {
@@ -310,6 +310,7 @@ export class ClusterLog implements FactLog, Host {
     { applied, placed, entry, unnamed, heard }: Read,
     seq: number | undefined,
     moved: readonly EndedSession[],
+    isLoaded = false,
   ): void {
     const { facts, archived, forgotten, chose } = applied
     const choices: AgreedChoice[] = []
@@ -336,6 +337,7 @@ export class ClusterLog implements FactLog, Host {
       paced,
       agoMs,
       seq: told,
+      isLoaded,
     })
   }
 

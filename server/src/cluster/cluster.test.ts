@@ -4,7 +4,7 @@ import { games } from '../presence/testing/games.ts'
 import { clusterGame, playCluster } from './testing/cluster.game.ts'
 import { PARTS } from './testing/cluster-parts.ts'
 
-test('at rest, all nodes show the same, and it follows from the sessions and the choices of all nodes', () => {
+test('[E18] at rest, all nodes show the same, and it follows from the sessions and the choices of all nodes', () => {
   let visible = 0
   fc.assert(
     fc.property(clusterGame, game => {

@@ -32,6 +32,8 @@ export interface Agreed {
    * far the log is.
    */
   readonly seq: number | undefined
+  /** Whether this node has read the state of all users, and not what has led to it. */
+  readonly isLoaded: boolean
 }
 
 /** Nothing. What the nodes agree on seldom has more than one part: copy this and set that part. */
@@ -47,6 +49,7 @@ export const NOTHING_AGREED: Agreed = {
   paced: [],
   agoMs: 0,
   seq: undefined,
+  isLoaded: false,
 }
 
 export interface LastSign {

@@ -8,7 +8,7 @@ import type { Presence } from '../presence/presence.ts'
 import type { Limit, Refusals } from '../refusals.ts'
 import type { Refused, Request, RequestId } from '../reply.ts'
 import type { Clock } from '../time/clock.ts'
-import { userItem, userList } from '../user-json.ts'
+import { diffItem, userList } from '../user-json.ts'
 import type { Batch, BatchItem, BatchReceiver, Topic } from './batch.ts'
 import type { Encoder } from './encoder.ts'
 import { Pages } from './pages.ts'
@@ -277,7 +277,7 @@ export class Subscriber implements BatchReceiver, Turn {
     if (changed.length > PAGE_USERS) return this.#beginState('changes', changed, true, undefined)
     this.#seen = feed.seq
     if (changed.length === 0) return
-    const items = changed.map(userId => userItem(presence.see(userId)))
+    const items = changed.map(userId => diffItem(presence.see(userId)))
     this.#sendDiff(items.join(','), feed.seq)
   }
 

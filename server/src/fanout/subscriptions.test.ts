@@ -25,7 +25,7 @@ function newReceiver(): Receiver {
 }
 
 function see(userId: string): SeenUser {
-  const nothing = { username: undefined, text: undefined, expiresAt: undefined }
+  const nothing = { username: undefined, text: undefined, expiresAt: undefined, since: undefined }
   return { userId, status: 'online', lastSeen: 0, ...nothing }
 }
 

@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed, NumberedChange } from '../changes/feed.ts'
 import { Pool, type PoolRefusal } from '../pool.ts'
 import type { Presence } from '../presence/presence.ts'
-import { userItem } from '../user-json.ts'
+import { diffItem } from '../user-json.ts'
 import { Batch, type BatchItem, type BatchReceiver, type Topic } from './batch.ts'
 import { serve } from './served.ts'
 
@@ -128,7 +128,7 @@ export class Subscriptions {
         const topic = this.#topics.get(userId)
         if (done.has(userId) || !(topic || isForAll)) continue
         done.add(userId)
-        items.push({ topic, seq, json: userItem(this.#presence.see(userId)) })
+        items.push({ topic, seq, json: diffItem(this.#presence.see(userId)) })
       }
     }
     return new Batch(items.reverse(), changes.at(-1)?.seq ?? 0)

@@ -310,3 +310,13 @@ test('[R18] when another node shows a user again, this node forgets since when t
   learn(BUSY, { choice: BUSY, madeAt: T + 2_000 }, T + 2_000)
   expect(said()).toBe(T + 1_000)
 })
+
+test('[E18] a status begins at the time of its entry, and a node that has loaded does not know when', () => {
+  presence.apply([fact('ann', { at: T + 700 }), fact('bob', { at: T + 800 })], [])
+  const since = () => ['ann', 'bob', 'eve'].map(userId => presence.see(userId).since)
+  expect(since()).toEqual([T + 700, T + 800, undefined])
+  presence.apply([fact('bob', { sessions: 'idle', at: T + 900 }), fact('eve', { at: T + 900 })], [], true)
+  expect(since()).toEqual([undefined, undefined, undefined])
+  presence.apply([fact('ann', { sessions: 'idle', at: T + 950 })], [])
+  expect(since()).toEqual([T + 950, undefined, undefined])
+})

@@ -94,6 +94,11 @@ export class Presence {
     }
   }
 
+  /** Sets when the status of a restored user began; see {@link View.begun}. */
+  begun(userId: UserId, status: ShownStatus, since: number): void {
+    this.#view.begun(userId, status, since)
+  }
+
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
     const excess = this.#retention.excess(this.knownCount)
@@ -225,11 +230,14 @@ export class Presence {
    *
    * @param own the decided facts of this node that are no longer pending. In a cluster, others see the facts of all
    * nodes combined, so these are other objects. With one node they are the same
+   * @param isLoaded whether this node has read the state of the others, and not what they did. So it knows of no status
+   * when it began
    */
-  apply(facts: readonly Fact[], own: readonly Fact[] = facts): Change[] {
+  apply(facts: readonly Fact[], own: readonly Fact[] = facts, isLoaded = false): Change[] {
+    if (isLoaded) this.#view.forgetStarts()
     for (const fact of own) this.#here.applied(fact)
     if (own !== facts) for (const { userId } of facts) this.#here.seenElsewhere(userId)
-    return facts.map(fact => this.#view.apply(fact))
+    return facts.map(fact => this.#view.apply(fact, !isLoaded))
   }
 
   /** Sets the name and `lastSeen` of offline users, as the nodes of a cluster agree on them. That is not a change. */

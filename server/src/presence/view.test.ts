@@ -75,7 +75,7 @@ test('a fact is one change, from what others saw before', () => {
     username: 'Ann',
     text: 'at lunch',
   })
-  expect(view.see('ann')).toEqual({ userId: 'ann', ...busy, username: 'Ann', lastSeen: T })
+  expect(view.see('ann')).toEqual({ userId: 'ann', ...busy, since: T + 1, username: 'Ann', lastSeen: T })
   expect(view.apply(offline('ann', { at: T + 2, lastSeen: T + 1 }))).toMatchObject({
     status: 'offline',
     previousStatus: 'busy',
@@ -221,7 +221,7 @@ test('[R11] a corrected time replaces `lastSeen` only, and none is shown in the 
   view.apply(online('ann', { choice, username: 'Ann' }))
   view.apply(offline('bob', { username: 'Bob' }))
   for (const userId of ['ann', 'bob']) view.correct(userId, T + 700)
-  expect(view.see('ann')).toEqual({ userId: 'ann', ...choice, username: 'Ann', lastSeen: T + 700 })
+  expect(view.see('ann')).toEqual({ userId: 'ann', ...choice, since: T, username: 'Ann', lastSeen: T + 700 })
   expect(view.see('bob')).toMatchObject({ status: 'offline', username: 'Bob', lastSeen: T + 700 })
   view.correct('ann', T + 9_000)
   expect(view.see('ann').lastSeen).toBe(T + 1_000)
@@ -232,4 +232,36 @@ test('others also see what is set without a change', () => {
   view.put('ann', { status: 'offline', text: undefined, expiresAt: undefined }, T + 1, 'Ann')
   expect(view.onlineCount).toBe(0)
   expect(view.see('ann')).toMatchObject({ status: 'offline', lastSeen: T + 1, username: 'Ann' })
+})
+
+test('[E18] a status has begun when it became another one, and of an offline user nobody knows that', () => {
+  const view = viewOf(['ann'])
+  const since = (fact?: Fact) => {
+    if (fact) view.apply(fact)
+    return view.see('ann').since
+  }
+  expect([
+    since(online('ann', { choice: { status: 'online', text: 'hi', expiresAt: undefined }, at: T + 1 })),
+    since(online('ann', { sessions: 'idle', at: T + 2 })),
+    since(online('ann', { sessions: 'idle', username: 'Ann', at: T + 3 })),
+    since(offline('ann', { at: T + 4 })),
+    since(online('ann', { at: T + 5 })),
+    // None is in the future.
+    since(online('ann', { sessions: 'idle', at: T + 9_000 })),
+  ]).toEqual([T, T + 2, T + 2, undefined, T + 5, T + 1_000])
+  view.correct('ann', T + 7)
+  expect(since()).toBe(T + 1_000)
+})
+
+test('[E18] a start that is not known is told later, if the user still has that status', () => {
+  const view = viewOf()
+  const shown = { status: 'busy', text: undefined, expiresAt: undefined } as const
+  for (const userId of ['ann', 'bob', 'eve']) view.put(userId, shown, T, undefined)
+  view.apply(online('eve', { at: T + 8 }))
+  view.begun('ann', 'busy', T + 5)
+  for (const userId of ['bob', 'eve', 'nobody']) view.begun(userId, 'online', T + 5)
+  const starts = () => ['ann', 'bob', 'eve', 'nobody'].map(userId => view.see(userId).since)
+  expect(starts()).toEqual([T + 5, undefined, T + 8, undefined])
+  view.forgetStarts()
+  expect(starts()).toEqual([undefined, undefined, undefined, undefined])
 })

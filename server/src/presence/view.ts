@@ -16,6 +16,8 @@ export interface SeenUser {
   readonly text: string | undefined
   /** When the text and the status end, in ms since the epoch. */
   readonly expiresAt: number | undefined
+  /** When the status began, in ms since the epoch; undefined if that is not known, as for all who are offline. */
+  readonly since: number | undefined
 }
 
 /** Some users, and the position at which the next page begins; undefined after the last page. */
@@ -51,6 +53,9 @@ interface VisibleUser {
  */
 const LOOK_AT = 10_000
 
+/** The clocks of two nodes differ by less, in ms. */
+const CLOCK_DIFFERENCE_MS = 5_000
+
 /** Where the first page begins. */
 const FIRST_PLACE: BucketPlace = { bucket: 0, after: '' }
 
@@ -75,12 +80,17 @@ export class View {
     this.#signOfLife = signOfLife
   }
 
-  /** Applies a fact. Returns the change that others see. */
-  apply(fact: Fact): Change {
+  /**
+   * Applies a fact. Returns the change that others see.
+   *
+   * @param isStart whether a status that differs begins with the fact. Otherwise it has begun before, and nobody knows
+   * when
+   */
+  apply(fact: Fact, isStart = true): Change {
     const { userId, cause, at, lastSeen, username } = fact
     const shown = presenceOf(fact)
     const { status, text } = shown
-    const before = this.put(userId, shown, lastSeen, username, at)
+    const before = this.put(userId, shown, lastSeen, username, isStart ? at : 0)
     return {
       userId,
       status,
@@ -134,6 +144,17 @@ export class View {
   correct(userId: UserId, lastSeen: number): void {
     const known = this.#table.get(userId)
     if (known) this.put(userId, shownOf(known), lastSeen, known.username)
+  }
+
+  /** Sets when the status of a user began, in ms since the epoch, if the user has that status and it is not known. */
+  begun(userId: UserId, status: ShownStatus, since: number): void {
+    const visible = this.#table.active(userId)
+    if (visible?.shown.status === status && visible.since === 0) visible.since = since
+  }
+
+  /** From now on it is not known when any status has begun: others may have changed it meanwhile. */
+  forgetStarts(): void {
+    for (const user of this.#online) user.since = 0
   }
 
   forget(userId: UserId): void {
@@ -231,7 +252,16 @@ export class View {
     const { userId, username } = known
     const { status, text, expiresAt } = shownOf(known)
     const sign = status === 'offline' ? undefined : this.#signOfLife(userId)
-    return { userId, status, lastSeen: this.#wall.shown(sign ?? known.lastSeen), username, text, expiresAt }
+    const lastSeen = this.#wall.shown(sign ?? known.lastSeen)
+    const start = 'since' in known ? known.since : 0
+    const since = start === 0 ? undefined : this.#shownStart(start)
+    return { userId, status, lastSeen, username, text, expiresAt, since }
+  }
+
+  /** The same on all nodes, unless the clock was set back since. */
+  #shownStart(start: number): number {
+    const shown = this.#wall.shown(start)
+    return start - shown > CLOCK_DIFFERENCE_MS ? shown : start
   }
 }
 
@@ -239,7 +269,7 @@ function isListed(status: ShownStatus, listed: ListedStatus | undefined): boolea
   return listed === undefined || (listed === 'visible' ? status !== 'offline' : status === listed)
 }
 
-const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined }
+const NOTHING_SEEN = { username: undefined, text: undefined, expiresAt: undefined, since: undefined }
 
 function shownOf(known: VisibleUser | ArchivedUser | undefined): ShownPresence {
   return known && 'shown' in known ? known.shown : OFFLINE

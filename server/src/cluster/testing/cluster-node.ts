@@ -53,7 +53,7 @@ export class ClusterNode {
     this.presence.restore([], now)
     const loaded = this.#redis.load()
     if (loaded.end) this.#place = loaded.end
-    this.#follow(this.fold.load(loaded, now), now)
+    this.#follow(this.fold.load(loaded, now), now, [], [], true)
     this.append('join', now)
     this.append('end', now)
   }
@@ -133,9 +133,10 @@ export class ClusterNode {
     now: number,
     own: Decision['facts'] = [],
     placed: readonly UserId[] = [],
+    isLoaded = false,
   ): void {
     this.#tell(now)
-    this.changes.push(...this.presence.apply(facts, own))
+    this.changes.push(...this.presence.apply(facts, own, isLoaded))
     this.presence.applyArchived(archived)
     this.presence.applyForgotten(forgotten)
     for (const userId of new Set([...chose, ...placed])) {

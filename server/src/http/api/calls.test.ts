@@ -20,6 +20,10 @@ beforeAll(async () => {
 })
 afterAll(() => api.stop())
 
+interface User {
+  readonly since?: string | null
+}
+
 interface List {
   readonly epoch: string
   readonly seq: number
@@ -39,6 +43,7 @@ test('[E2] a user is as others see them, and an unknown one is offline', async (
     userId: 'ann',
     status: 'online',
     lastSeen: expect.stringMatching(/Z$/),
+    since: expect.stringMatching(/Z$/),
   })
   const unknown = { userId: 'A/b ü', status: 'offline', lastSeen: null }
   expect(await read('/api/v1/users/A%2Fb%20%C3%BC')).toEqual(unknown)
@@ -199,4 +204,24 @@ test('[E13] only a write key learns of the sessions of a hidden user', async () 
   expect(await explain()).toMatchObject({ reason: 'hidden', hidden: true, shown: { status: 'offline' } })
   expect((await api.ask('/api/v1/users/mia/sessions', { key: 'read' })).status).toBe(403)
   await mia.leave()
+})
+
+test('[E18] `since` is the start of the status in every call, and absent of a user who is offline', async () => {
+  const ann = await TestClient.v2(api, 'ann')
+  const sinceOf = async () => ({
+    one: ((await read('/api/v1/users/ann')) as User).since,
+    some: ((await query(['ann'])).users[0] as User).since,
+    listed: ((await read('/api/v1/users?status=busy&limit=1000')) as List).users.map(
+      user => (user as User).since,
+    ),
+  })
+  const { timestamp } = await ann.ask({ type: 'set_status', status: 'busy' }, 'status_updated')
+  const first = await sinceOf()
+  expect(Math.abs(Date.parse(String(first.one)) - Date.parse(timestamp))).toBeLessThan(1_000)
+  expect(first).toEqual({ one: first.one, some: first.one, listed: [first.one] })
+  // Another text begins no status, and neither does a sign of life.
+  await ann.ask({ type: 'set_status', status: 'busy', text: 'in a call' }, 'status_updated')
+  expect(await sinceOf()).toEqual(first)
+  await ann.leave()
+  expect(await read('/api/v1/users/ann')).not.toHaveProperty('since')
 })

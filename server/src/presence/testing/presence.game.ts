@@ -642,7 +642,7 @@ class Comparison {
       const state = this.#state(userId)
       const { known, sessions, choice, shown, lastSeen, username, newName, wasSeen } = state
       const publicLastSeen = lastSeen === null || !wasSeen ? null : Math.min(lastSeen, this.#now)
-      const user = { userId, ...shown, lastSeen: publicLastSeen, username }
+      const user = { userId, ...shown, lastSeen: publicLastSeen, username, since: undefined }
       expectSame(seenLine(core.see(userId)), seenLine(user), 'see')
       expectSame(core.record(userId) !== undefined, known, `${userId} is known`)
       const own = sessions.length > 0 ? choice : ONLINE
