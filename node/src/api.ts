@@ -386,8 +386,8 @@ export interface ApiCalls {
     fields: LeaseSessionFields,
     options?: CallOptions,
   ): Promise<Session & Confirmed>
-  /** End one session of a user on this node. A connection is closed with 4403. Needs a write key. */
-  endSession(userId: UserId, sessionId: string, options?: CallOptions): Promise<void>
+  /** End one session of a user, on any node. A connection is closed with 4403. Needs a write key. */
+  endSession(userId: UserId, sessionId: string, options?: CallOptions): Promise<Confirmed>
   /**
    * Send a signed test message to each endpoint of `WEBHOOK_URLS`, and answer what each said. It takes up to
    * 10 s. The message is a page without changes and with `test: true`. Needs a write key.

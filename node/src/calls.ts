@@ -97,7 +97,7 @@ export const CALLS = {
     params: ['userId', 'sessionId'],
     sends: 'nothing',
     isRead: false,
-    asksToConfirm: false,
+    asksToConfirm: true,
   },
   testWebhooks: {
     method: 'POST',

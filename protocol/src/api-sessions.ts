@@ -174,8 +174,11 @@ export const sessionCalls = {
     method: 'DELETE',
     path: '/api/v1/users/{userId}/sessions/{sessionId}',
     right: 'write',
-    sentence: 'End one session of a user on this node. A connection is closed with 4403',
-    answers: { 204: { sentence: 'The session has ended, or there was none' } },
+    sentence: 'End one session of a user, on any node. A connection is closed with 4403',
+    answers: {
+      204: { sentence: 'The session has ended, or there was none' },
+      202: { sentence: 'The session ends, but another node did not confirm it within 2 s' },
+    },
     errors: [],
     example: { params: OF_ANN },
   },

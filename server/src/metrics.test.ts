@@ -84,7 +84,7 @@ test('leased sessions are counted while they last', async () => {
   tracker.lease({ userId: 'bot', sessionId: 'a' }, { ttlMs: 5_000 })
   tracker.lease({ userId: 'bot', sessionId: 'b' }, { ttlMs: 5_000 })
   expect(await lines('wio_leases')).toEqual(['wio_leases 2'])
-  tracker.endSession({ userId: 'bot', sessionId: 'a' })
+  void tracker.endSession({ userId: 'bot', sessionId: 'a' })
   expect(await lines('wio_leases')).toEqual(['wio_leases 1'])
 })
 

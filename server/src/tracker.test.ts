@@ -220,13 +220,14 @@ test('[R20] a leased session is stored with each renewal, ends one way or the ot
   expect(taken()).toContain('ann offline')
   tracker.lease(bot, { ttlMs: 10_000 })
   taken()
-  expect(tracker.endSession(bot)).toBe(true)
+  expect(tracker.endSession(bot)).toBeUndefined()
   expect(taken()).toEqual(['ended bot', 'put ann none', 'ann offline'])
-  expect(tracker.endSession(bot)).toBe(false)
+  expect(tracker.endSession(bot)).toBeUndefined()
+  expect(taken()).toEqual([])
   // A connected session ends too, and its connection is closed.
   void tracker.open(ann, {})
   expect(tracker.lease(ann, { ttlMs: 10_000 })).toBe('connected')
-  expect(tracker.endSession(ann)).toBe(true)
+  expect(tracker.endSession(ann)).toBeUndefined()
   expect(closed).toEqual(['bot', 's1'])
   expect(presence.hasSession('ann')).toBe(false)
   tracker.stop()
@@ -315,6 +316,26 @@ describe('what other nodes have caused', () => {
     expect(closed).toEqual(['kicked ann false'])
     slow.agree({ kicked: ['nobody'] })
     expect(closed.at(-1)).toBe('kicked nobody false')
+  })
+
+  test('[E12] a session ends here at once, on other nodes when the log says so, and an unknown one changes nothing', async () => {
+    slow.isSlow = true
+    const other = { userId: 'ann', sessionId: 'other' }
+    const done = tracker.endSession(other)
+    slow.place()
+    await done
+    expect([presence.hasSession('ann'), closed]).toEqual([true, []])
+    const own = tracker.endSession(ann)
+    expect([presence.hasSession('ann'), closed]).toEqual([false, ['ended s1 false']])
+    slow.place()
+    await own
+    void tracker.open({ ...ann, isNamed: true }, {})
+    slow.agree({ ended: [other, ann] })
+    expect(closed).toEqual(['ended s1 false', 'ended s1 false'])
+    tracker.stop()
+    slow.agree({ ended: [ann] })
+    // Another node waits for that, and clients are about to go anyway.
+    expect(closed).toHaveLength(3)
   })
 
   test('[V8 N4] a session that moved ends before its connection is closed', () => {

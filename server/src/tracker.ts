@@ -132,17 +132,16 @@ export class Tracker {
   }
 
   /**
-   * Ends one session on this node at once, as if it was left: a leased one, a held one, or a connected one, whose
-   * connection is closed. Returns whether the session existed.
+   * Ends one session on whatever node it is, as if it was left: a leased one, a held one, or a connected one, whose
+   * connection is closed. Without such a session nothing changes.
+   *
+   * @returns a promise that resolves when it has ended on all nodes; `undefined` if it has
    */
-  endSession({ userId, sessionId }: UserSession): boolean {
-    if (this.#stopped) return false
-    const { presence, clock } = this.#ports
-    const decision = presence.endSession(userId, sessionId, clock.now())
-    this.#publish(decision)
-    // The connection last: it must not count as lost.
-    if (decision.ended.length > 0) this.#connections?.ended({ userId, sessionId })
-    return decision.ended.length > 0
+  endSession(session: UserSession): Promise<void> | undefined {
+    if (this.#stopped) return undefined
+    const here = this.#endHere(session, true)
+    const elsewhere = this.#ports.log.endSession(session)
+    return here && elsewhere ? Promise.all([here, elsewhere]).then(() => {}) : (here ?? elsewhere)
   }
 
   /**
@@ -252,8 +251,29 @@ export class Tracker {
     return this.#stopped
   }
 
+  #endHere({ userId, sessionId }: UserSession, isAwaited: boolean): Promise<void> | undefined {
+    const { presence, clock } = this.#ports
+    const decision = presence.endSession(userId, sessionId, clock.now())
+    const isKnown = decision.ended.length > 0
+    const placed = this.#place(decision, undefined, isAwaited && isKnown)
+    // The connection last: it must not count as lost.
+    if (isKnown) this.#connections?.ended({ userId, sessionId })
+    return placed
+  }
+
   /** Follows what the nodes of a cluster agree on, besides the facts. */
-  #follow({ archived, forgotten, unnamed, choices, moved, kicked, heard, paced, agoMs }: Agreed): void {
+  #follow({
+    archived,
+    forgotten,
+    unnamed,
+    choices,
+    moved,
+    kicked,
+    ended,
+    heard,
+    paced,
+    agoMs,
+  }: Agreed): void {
     const { presence, clock } = this.#ports
     const now = clock.now()
     presence.applyArchived(archived)
@@ -267,10 +287,12 @@ export class Tracker {
       for (const { userId, username } of unnamed) this.#publish(presence.identify(userId, username, now))
       for (const { userId, sessionId } of moved) this.#publish(presence.endMoved(userId, sessionId, now))
       for (const userId of kicked) this.#publish(presence.endSessions(userId, now))
+      for (const session of ended) void this.#endHere(session, false)
     }
     // The connections last: they must not count as lost.
     for (const session of moved) this.#connections?.moved(session)
     for (const userId of kicked) this.#connections?.kicked(userId)
+    if (this.#stopped) for (const session of ended) this.#connections?.ended(session)
   }
 
   #reportForgotten(users: number, awake: number): void {

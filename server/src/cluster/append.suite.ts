@@ -121,6 +121,7 @@ export const APPEND_RULES: readonly AppendRule[] = [
         ],
         registers: [['c:ann', stamped(EPOCH, 'a', { status: 'busy', text: 'a|b' })]],
         kicks: ['eve'],
+        ends: [['eve', 'tab "1"']],
       }
       const said = request('say', 2, { body })
       await target.append(said)

@@ -88,6 +88,7 @@ describe('entries of the log', () => {
     ],
     ['a register without a value', () => read({ registers: [['n:ann']] })],
     ['kicks that are not users', () => read({ kicks: [1] })],
+    ['ends that are not sessions', () => read({ ends: [['ann']] })],
     ['a subject that is not a node', () => read({ subject: 1 })],
     ['a lost node without a name', () => read({}, { kind: 'lost' })],
     ['an "again" that is not a boolean', () => read({ again: 'yes' })],

@@ -164,13 +164,14 @@ function parsed(text: string | undefined): unknown {
 
 function isBody(value: unknown): value is EntryBody {
   if (!isObject(value)) return false
-  const { format, at, facts, registers, kicks, subject, again, about, since, isComplete } = value
+  const { format, at, facts, registers, kicks, ends, subject, again, about, since, isComplete } = value
   return (
     format === 1 &&
     isTime(at) &&
     isListOf(facts, isFactItem) &&
     isListOf(registers, isRegisterItem) &&
     (kicks === undefined || isListOf(kicks, isText)) &&
+    (ends === undefined || isListOf(ends, isEndItem)) &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
     (since === undefined || isTime(since)) &&
@@ -184,6 +185,10 @@ function isFactItem(item: unknown): boolean {
   if (!Array.isArray(item)) return false
   const [userId, fact, cause] = item
   return isText(userId) && (fact === null || isFact(fact)) && isText(cause)
+}
+
+function isEndItem(item: unknown): boolean {
+  return Array.isArray(item) && isText(item[0]) && isText(item[1])
 }
 
 function isRegisterItem(item: unknown): boolean {

@@ -86,6 +86,49 @@ test('[D19] a kick ends the sessions on all nodes in the order of the log, and i
   expect(done).toEqual(['placed'])
 })
 
+/** The sessions of the user `ann` on a node. */
+const opened = (...ids: string[]) =>
+  [['ann', session(Object.fromEntries(ids.map(id => [id, T]))), 'opened']] as const
+
+test.each([
+  ['says so', () => read('b', 'say', { facts: [['ann', session({ app: T }), 'left']] })],
+  ['knows nothing of the user', () => read('b', 'say', { facts: [['ann', null, 'left']] })],
+  ['is lost', () => read('own', 'lost', { subject: 'b' })],
+  ['does not say it again', () => [read('b', 'join'), read('b', 'end')]],
+])(
+  '[E12] the end of a session on another node is done when that node %s, and nobody waits for one that no other node has',
+  async (_, act) => {
+    read('b', 'join', { facts: opened('tab', 'app') })
+    read('own', 'say', { facts: opened('mine') })
+    const tab = { userId: 'ann', sessionId: 'tab' }
+    expect([
+      log.endSession({ ...tab, sessionId: 'mine' }),
+      log.endSession({ ...tab, userId: 'bob' }),
+    ]).toEqual([undefined, undefined])
+    expect(said).toEqual([])
+    const done: string[] = []
+    const waiting = log.endSession(tab)?.then(() => done.push('done'))
+    expect(log.endSession(tab)).toBeInstanceOf(Promise)
+    expect(said[0]).toEqual({ ends: [['ann', 'tab']] })
+    // The own entry does not end it, and neither does a fact of somebody else.
+    expect(read('own', 'say', { ends: [['ann', 'tab']], facts: opened() }).agreed.ended).toEqual([tab])
+    await Promise.resolve()
+    expect(done).toEqual([])
+    act()
+    await waiting
+    expect(done).toEqual(['done'])
+  },
+)
+
+test('[E12] the end of a session is done if Redis does not know the session any more', async () => {
+  read('b', 'join', { facts: opened('tab') })
+  const waiting = log.endSession({ userId: 'ann', sessionId: 'tab' })
+  const [abouts, facts, registers] = [new Map(), new Map(), new Map()]
+  const loaded = { end: { epoch: T, seq }, epoch: T, server: 'x', nodes: new Map([['b', 1]]) }
+  log.happened({ what: 'loaded', loaded: { ...loaded, abouts, facts, registers } })
+  await waiting
+})
+
 test('[N5] what is appended is done when it was read back', async () => {
   const done: string[] = []
   users.set('ann', { isHere: true, isVisible: true, lastSeen: T })

@@ -3,6 +3,7 @@ import type { EndedSession } from '../presence/change.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
+import { Endings } from './ending.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
@@ -55,6 +56,7 @@ export class ClusterLog implements FactLog, Host {
   readonly #observe: (event: NodeEvent) => void
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
+  readonly #endings: Endings
   readonly #leftovers: Leftovers
   /** See `ComposePort`. */
   readonly #isOver: (keptSince: number) => boolean
@@ -84,6 +86,7 @@ export class ClusterLog implements FactLog, Host {
     hiddenKeepMs = Number.POSITIVE_INFINITY,
   ) {
     this.#leftovers = new Leftovers(this.#fold, keepMs)
+    this.#endings = new Endings(node, this.#fold)
     this.#isOver = keptSince => this.#use().time() >= keptSince + hiddenKeepMs
     this.#node = node
     this.#observe = observe
@@ -124,6 +127,12 @@ export class ClusterLog implements FactLog, Host {
     const waiting = this.#kicking.get(userId) ?? newWaiting()
     this.#kicking.set(userId, waiting)
     return waiting.promise
+  }
+
+  endSession({ userId, sessionId }: EndedSession): Promise<void> | undefined {
+    const ended = this.#endings.wait(userId, sessionId)
+    if (ended) this.#say({ ends: [[userId, sessionId]] })
+    return ended
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {
@@ -264,6 +273,7 @@ export class ClusterLog implements FactLog, Host {
     const moved: EndedSession[] = []
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
+    this.#endings.applied(undefined)
   }
 
   #apply(entry: Entry): void {
@@ -299,6 +309,7 @@ export class ClusterLog implements FactLog, Host {
     // Clients can resume from the end of an assertion. Other entries must not show when hidden users act.
     const isTold = read.applied.facts.length > 0 || entry?.kind === 'end' || entry?.kind === 'epoch'
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
+    if (entry) this.#endings.applied(entry)
     if (entry?.node !== this.#node) return
     for (const userId of entry.body.kicks ?? NONE) {
       this.#kicking.get(userId)?.resolve()
@@ -321,6 +332,7 @@ export class ClusterLog implements FactLog, Host {
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
+    const ended = (entry?.body.ends ?? NONE).map(([userId, sessionId]) => ({ userId, sessionId }))
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
     this.#toldSeq = told ?? this.#toldSeq
     const own = placed.facts
@@ -333,6 +345,7 @@ export class ClusterLog implements FactLog, Host {
       choices,
       moved,
       kicked,
+      ended,
       heard,
       paced,
       agoMs,

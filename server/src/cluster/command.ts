@@ -51,8 +51,8 @@ export interface Audit {
  *
  * - `loaded`: the facts of all nodes are replaced by these, and the registers are merged. In the same epoch, registers
  *   that Redis does not have were removed.
- * - `entry`: apply the facts, registers and kicks of an entry. With `join`, mark the facts of the node. With `end`,
- *   drop those that it has not said since.
+ * - `entry`: apply the facts, registers, kicks and ends of an entry. With `join`, mark the facts of the node. With
+ *   `end`, drop those that it has not said since.
  * - `nodeLost`: drop the facts of the node.
  * - `reached`: everything up to this place was applied. What changed since the last place has its number.
  * - `placed`: what was composed with this batch number, and with all before, was applied.

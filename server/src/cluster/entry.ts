@@ -41,6 +41,9 @@ export interface NodeFact {
 /** A fact about a user, or `null` if the node knows nothing of the user any more; and why others see a difference. */
 export type FactItem = readonly [userId: UserId, fact: NodeFact | null, cause: Cause]
 
+/** A session that ends, on whatever node it is. */
+export type EndItem = readonly [userId: UserId, sessionId: string]
+
 /**
  * What all nodes know of a user: `c:` the choice that was acknowledged, `v:` the choice that is shown, `n:` the name,
  * `s:` when the user was last seen. It is `STAMP|NODE|JSON`, where STAMP is a time in ms of 15 digits. Of two values,
@@ -79,6 +82,8 @@ export interface EntryBody {
   readonly registers: readonly RegisterItem[]
   /** Users whose sessions end on all nodes. */
   readonly kicks?: readonly UserId[]
+  /** Sessions that end on all nodes. */
+  readonly ends?: readonly EndItem[]
   /** The node that is lost. */
   readonly subject?: NodeId
   /** With `epoch`: whether entries may be missing, so that all members must assert what they know. */

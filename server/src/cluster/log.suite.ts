@@ -54,6 +54,12 @@ export function factLogSuite(name: string, make: () => { log: FactLog; settled: 
       await settled()
       expect(kicked).toEqual(['ann'])
     })
+
+    test('[E12] a session that no other node has needs no end there', () => {
+      const { log } = make()
+      log.listen(() => {})
+      expect(log.endSession({ userId: 'ann', sessionId: 'tab' })).toBeUndefined()
+    })
   })
 }
 

@@ -21,6 +21,8 @@ export interface Agreed {
   readonly moved: readonly EndedSession[]
   /** Users whose sessions end on all nodes. */
   readonly kicked: readonly UserId[]
+  /** Sessions that end on whatever node they are. */
+  readonly ended: readonly EndedSession[]
   /** When a node that is lost has last heard of users of this node. Nobody else knows it from now on. */
   readonly heard: readonly LastSign[]
   /** Users whom others see differently because of another node. That counts in the rate limit of their changes. */
@@ -45,6 +47,7 @@ export const NOTHING_AGREED: Agreed = {
   choices: [],
   moved: [],
   kicked: [],
+  ended: [],
   heard: [],
   paced: [],
   agoMs: 0,
@@ -111,6 +114,13 @@ export interface FactLog {
    * `undefined` if they have.
    */
   kick(userId: UserId): Promise<void> | undefined
+
+  /**
+   * Ends a session of a user on the other nodes: each node gives it to its listener as `agreed.ended`. Never throws.
+   *
+   * @returns a promise that resolves when no other node has the session; it never rejects. `undefined` if none has it
+   */
+  endSession(session: EndedSession): Promise<void> | undefined
 
   /**
    * How many connections a user has on the other nodes.

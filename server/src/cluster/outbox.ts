@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Host, UserItems } from './command.ts'
-import type { FactItem, RegisterItem, RegisterKey } from './entry.ts'
+import type { EndItem, FactItem, RegisterItem, RegisterKey } from './entry.ts'
 
 /** What this node has to say. */
 export interface Changed {
@@ -10,6 +10,8 @@ export interface Changed {
   readonly registers?: Iterable<RegisterKey> | undefined
   /** Users whose sessions end on all nodes. */
   readonly kicks?: Iterable<UserId> | undefined
+  /** Sessions that end on all nodes. */
+  readonly ends?: Iterable<EndItem> | undefined
 }
 
 /** The content of one batch. */
@@ -17,6 +19,7 @@ export interface Content {
   readonly facts: readonly FactItem[]
   readonly registers: readonly RegisterItem[]
   readonly kicks?: readonly UserId[]
+  readonly ends?: readonly EndItem[]
 }
 
 /** How a batch is composed. */
@@ -27,7 +30,7 @@ export interface TakeOptions {
   readonly limit?: number
 }
 
-/** One entry has at most this many users, and this many registers besides theirs. */
+/** One entry has at most this many users, registers besides theirs, kicks and ends. */
 const MAX_ITEMS = 500
 /** One entry has about this many bytes at most. */
 const MAX_BYTES = 65_536
@@ -40,17 +43,20 @@ export class Outbox {
   #users = new Set<UserId>()
   #registers = new Set<RegisterKey>()
   #kicks = new Set<UserId>()
+  /** The sessions that end, by their JSON. */
+  #ends = new Map<string, EndItem>()
   /** What the batch contains that is on its way. */
   #taken: Changed | undefined
 
   get isEmpty(): boolean {
-    return this.#users.size + this.#registers.size + this.#kicks.size === 0
+    return this.#users.size + this.#registers.size + this.#kicks.size + this.#ends.size === 0
   }
 
-  add({ users = [], registers = [], kicks = [] }: Changed): void {
+  add({ users = [], registers = [], kicks = [], ends = [] }: Changed): void {
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
     for (const userId of kicks) this.#kicks.add(userId)
+    for (const item of ends) this.#ends.set(JSON.stringify(item), item)
   }
 
   /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
@@ -80,12 +86,19 @@ export class Outbox {
       values.push(...items.registers)
       bytes += sizeOf(items)
     }
-    const kicks = [...this.#kicks]
+    const kicks = [...this.#kicks].slice(0, MAX_ITEMS)
+    const ends = [...this.#ends.values()].slice(0, MAX_ITEMS)
     for (const key of registers) this.#registers.delete(key)
     for (const userId of users) this.#users.delete(userId)
-    this.#kicks.clear()
-    this.#taken = { users, registers, kicks }
-    return { facts, registers: values, ...(kicks.length > 0 ? { kicks } : {}) }
+    for (const userId of kicks) this.#kicks.delete(userId)
+    for (const item of ends) this.#ends.delete(JSON.stringify(item))
+    this.#taken = { users, registers, kicks, ends }
+    return {
+      facts,
+      registers: values,
+      ...(kicks.length > 0 ? { kicks } : {}),
+      ...(ends.length > 0 ? { ends } : {}),
+    }
   }
 
   /** The batch on its way is in the log. Returns what must be said again if Redis loses it before it is read back. */

@@ -19,6 +19,7 @@ export function createSingleLog(): FactLog {
       applied([], { ...NOTHING_AGREED, kicked: [userId] })
       return undefined
     },
+    endSession: () => undefined,
     connectionsElsewhere: () => 0,
     forgetsStale: true,
   }

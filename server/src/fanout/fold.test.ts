@@ -131,6 +131,8 @@ class EntryLog implements FactLog {
 
   kick(): undefined {}
 
+  endSession(): undefined {}
+
   connectionsElsewhere(): number {
     return 0
   }

@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Agreed, type FactLog, NOTHING_AGREED, type Touched } from '../cluster/log.ts'
+import type { EndedSession } from '../presence/change.ts'
 import type { Fact } from '../presence/fact.ts'
 
 /** A log like that of a cluster, whose facts become visible when the test says so. */
@@ -27,6 +28,10 @@ export class SlowLog implements FactLog {
 
   kick(userId: UserId): Promise<void> | undefined {
     return this.#soon(() => this.agree({ kicked: [userId] }))
+  }
+
+  endSession(session: EndedSession): Promise<void> | undefined {
+    return this.#soon(() => this.agree({ ended: [session] }))
   }
 
   connectionsElsewhere(userId: UserId): number {

@@ -49,10 +49,10 @@ export function createSessionCalls(sources: SessionSources): Pick<CallHandlers, 
       return { status, json: JSON.stringify(session) }
     },
 
-    endSession({ userId, sessionId }, { caller }) {
-      tracker.endSession({ userId, sessionId })
+    async endSession({ userId, sessionId }, { caller }) {
+      const ended = tracker.endSession({ userId, sessionId })
       log.info('a key of the API ended a session', { key: caller.name, userId, sessionId })
-      return { status: 204 }
+      return { status: (await isConfirmed(ended)) ? 204 : 202 }
     },
   }
 }
