@@ -7,6 +7,7 @@ import { contenders } from './contenders/contenders.ts'
 import type { Result } from './figures.ts'
 import { clearAll, profileInto } from './processes.ts'
 import { keep, print, report } from './report.ts'
+import { api } from './scenarios/api.ts'
 import { cluster } from './scenarios/cluster.ts'
 import { firehose } from './scenarios/firehose.ts'
 import { flood } from './scenarios/flood.ts'
@@ -29,6 +30,7 @@ const scenarios: Record<string, (size: Size, conditions: Conditions, against?: B
     compare(flood(size, against?.contenders), { ...conditions, rounds: 1 }),
   idle: (size, conditions) => compare(idle(size), conditions),
   known: (size, conditions, against) => compare(known(size, against?.contenders), conditions),
+  api: (size, conditions, against) => compare(api(size, against?.contenders), conditions),
   cluster: (size, conditions, against) => cluster(size, conditions, against?.contenders),
   saving: (size, { rounds }, against) => (against ? savingBeside(size, against, rounds) : saving(size)),
 }

@@ -5,8 +5,8 @@ import { type Disk, nodeDisk } from '../../server/src/storage/disk.ts'
 import { createJsonFileStore } from '../../server/src/storage/json-file.ts'
 import { createMemoryStore } from '../../server/src/storage/memory.ts'
 import type { Store, UserRecord } from '../../server/src/storage/store.ts'
+import { idOf } from './known-users.ts'
 import { type Job, type Load, type Round, round1 } from './saving-job.ts'
-import { idOf } from './scenarios/known.ts'
 
 /** Runs a job and returns its result. */
 export function runJob(job: Job): Promise<Round | Load> {

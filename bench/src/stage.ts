@@ -40,6 +40,10 @@ export interface Measured {
   wallSeconds: number
 }
 
+/** The load generators, in the order of their start. */
+const LOADS = ['first', 'second', 'third'] as const
+type Load = (typeof LOADS)[number]
+
 /** The requirements of a run. */
 interface Needs {
   /** Maximum number of client sockets at the same time. */
@@ -48,8 +52,8 @@ interface Needs {
   silent?: boolean
   /** Node flags for the server. */
   nodeArgs?: string[]
-  /** Whether there is a second load generator, with a higher priority on the shared core. */
-  second?: boolean
+  /** How many load generators there are. All but the first have a higher priority on the shared core. Default: 1. */
+  loads?: number
 }
 
 /** A server and a load generator, for one run. */
@@ -93,16 +97,16 @@ export class Stage {
   }
 
   static async #set(contender: Contender, needs: Needs): Promise<Stage> {
-    const { sockets, silent = false, nodeArgs = [], second = false } = needs
+    const { sockets, silent = false, nodeArgs = [], loads: wanted = 1 } = needs
     checkOpenFiles(sockets)
     const scratch = await createScratch()
     const port = await freePort()
     const target: Target = { port, wireFormat: contender.wireFormat }
     const env = { SILENT: silent ? '1' : '0' }
     const server = startServer(contender, { port, scratch, log: 'server.log', env, nodeArgs })
-    const loads = Array.from({ length: second ? 2 : 1 }, () => startLoad(target, scratch))
-    // The second one measures latency: it must wait for the server, not for the first one on the same core.
-    if (second && loads[0]?.pid !== undefined) setPriority(loads[0].pid, constants.priority.PRIORITY_LOW)
+    const loads = Array.from({ length: wanted }, () => startLoad(target, scratch))
+    // The others measure latency: they must wait for the server, not for the first one on the same core.
+    if (wanted > 1 && loads[0]?.pid !== undefined) setPriority(loads[0].pid, constants.priority.PRIORITY_LOW)
     const stage = new Stage(contender, !silent || contender.alwaysTells, server, loads, scratch, port)
     try {
       await stage.#ready(port)
@@ -114,10 +118,10 @@ export class Stage {
   }
 
   /** Gives an order to a load generator, and measures the CPU time of the server meanwhile. */
-  async measure(order: Order, by: 'first' | 'second' = 'first'): Promise<Measured> {
+  async measure(order: Order, by: Load = 'first'): Promise<Measured> {
     const pid = this.#server.pid ?? 0
     const [cpuBefore, displacedBefore, began] = [cpuSeconds(pid), displacedSeconds(pid), performance.now()]
-    const load = this.#loads[by === 'first' ? 0 : 1]
+    const load = this.#loads[LOADS.indexOf(by)]
     if (!load) throw new Error(`there is no ${by} load generator`)
     const count = await ask(order, load, [this.#server], this.#scratch)
     return {

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { API_KEYS, apiRequests } from './api-requests.ts'
 import { clientFrame, opcode } from './frames.ts'
 import type { BareCount, FloodKind, FloodOrder } from './orders.ts'
 
@@ -14,10 +15,15 @@ const OWN_ADDRESS = process.platform === 'linux' ? { localAddress: '127.0.0.2' }
 
 const KEYS = 7_500
 
+/** The kinds that are HTTP requests. */
+const HTTP_KINDS: ReadonlySet<FloodKind> = new Set(['metrics', 'user', 'query'])
+
 const payloads: Readonly<Record<FloodKind, () => Buffer>> = {
   tiny: () => clientFrame(opcode.text, Buffer.from('{}')),
   pongs: () => clientFrame(opcode.pong, Buffer.alloc(0)),
   metrics: () => Buffer.from('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+  user: () => apiRequests({ name: 'user', of: 1 }, API_KEYS.greedy).next(),
+  query: () => apiRequests({ name: 'query', ids: 10_000, of: 10_000 }, API_KEYS.greedy).next(),
   keys: () => {
     const keys = Array.from({ length: KEYS }, (_, n) => `"${n.toString(36)}":1`)
     return clientFrame(opcode.text, Buffer.from(`{${keys.join(',')}}`))
@@ -82,10 +88,10 @@ class Flooder {
     })
     socket.on('drain', () => this.#send(socket))
     socket.once('connect', () => {
-      if (this.#kind === 'metrics') this.#send(socket)
+      if (HTTP_KINDS.has(this.#kind)) this.#send(socket)
       else socket.write(handshake(this.#userId))
     })
-    let isOpen = this.#kind === 'metrics'
+    let isOpen = HTTP_KINDS.has(this.#kind)
     socket.on('data', () => {
       if (isOpen) return
       isOpen = true

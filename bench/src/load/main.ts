@@ -1,5 +1,6 @@
 // The load generator: a separate process that connects clients to one server and counts what they receive.
 
+import { calls, lease, pipeline } from './api-calls.ts'
 import { BackgroundRequests } from './background-requests.ts'
 import { bursts, changes } from './changes.ts'
 import { ClientPool } from './client-pool.ts'
@@ -58,6 +59,12 @@ function carryOut(order: Order): BareCount | Promise<BareCount> {
       return flood(target.port, order)
     case 'newcomers':
       return newcomers(pool.link, order)
+    case 'lease':
+      return lease(target.port, order)
+    case 'calls':
+      return calls(target.port, order)
+    case 'pipeline':
+      return pipeline(target.port, order)
   }
 }
 

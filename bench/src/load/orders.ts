@@ -17,6 +17,9 @@ export type Order =
   | EndRequestsOrder
   | FloodOrder
   | NewcomersOrder
+  | LeaseOrder
+  | CallsOrder
+  | PipelineOrder
 
 /** Makes a token for each of the next listeners, which they then send when they connect. Counts nothing. */
 export interface MakeTokensOrder {
@@ -109,7 +112,10 @@ export interface EndRequestsOrder {
 }
 
 /** What a flooding connection sends, as fast as the server reads it. */
-export type FloodKind = 'tiny' | 'pongs' | 'metrics' | 'keys'
+export type FloodKind = 'tiny' | 'pongs' | 'metrics' | 'keys' | ApiFlood
+
+/** Calls of the HTTP API for a flood: `GET /users/{userId}`, and a query of 10,000 users. */
+export type ApiFlood = 'user' | 'query'
 
 /** Floods the server over some connections, which connect again whenever the server ends them. */
 export interface FloodOrder {
@@ -123,6 +129,41 @@ export interface FloodOrder {
 export interface NewcomersOrder {
   do: 'newcomers'
   perSecond: number
+  seconds: number
+}
+
+/** A kind of call of the HTTP API, about known users: the first `of` of them. */
+export type ApiCall =
+  | { name: 'query'; ids: number; of: number; detail?: boolean }
+  | { name: 'user'; of: number }
+  /** The pages of the list of users, one after the other. */
+  | { name: 'list'; limit: number; status?: string }
+  /** Pages of the log of changes. */
+  | { name: 'changes'; limit: number }
+  /** Pages of the full state that a reader of the log gets if its place is not known any more. */
+  | { name: 'state'; limit: number }
+
+/** Leases a session for each of the first known users, with the HTTP API. Counts the answers. */
+export interface LeaseOrder {
+  do: 'lease'
+  users: number
+}
+
+/** Sends calls to the HTTP API on one connection, each after the answer to the last one. Counts the answers. */
+export interface CallsOrder {
+  do: 'calls'
+  call: ApiCall
+  seconds: number
+  /** Default: as many as possible. */
+  perSecond?: number
+}
+
+/** Keeps calls waiting on one connection, as fast as the server answers. Counts the answers, also those that refuse. */
+export interface PipelineOrder {
+  do: 'pipeline'
+  call: ApiCall
+  /** How many calls wait for their answers at the same time. */
+  atOnce: number
   seconds: number
 }
 

@@ -1,7 +1,7 @@
 import { type Contender, ours } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
 import type { Goal } from '../goals.ts'
-import type { FloodKind } from '../load/orders.ts'
+import type { ApiFlood, FloodKind } from '../load/orders.ts'
 import { Stage } from '../stage.ts'
 import { type Scenario, type Size, spoiledBy } from './scenario.ts'
 
@@ -15,7 +15,10 @@ type Sizes = (typeof sizes)[Size]
 /** The longest wait for a welcome, in ms. */
 const WELCOME_MS = 1_000
 
-const kinds: Readonly<Record<FloodKind, string>> = {
+/** A flood of calls of the HTTP API is measured with that API. */
+type Kind = Exclude<FloodKind, ApiFlood>
+
+const kinds: Readonly<Record<Kind, string>> = {
   tiny: 'messages `{}` without a pause',
   pongs: 'pong frames without a pause',
   metrics: 'pipelined `GET /metrics` without a pause',
@@ -28,7 +31,7 @@ const p99Ms: ReadonlyMap<number, number> = new Map([
 ])
 
 const floods = Object.keys(kinds).flatMap(kind =>
-  [...p99Ms.keys()].map(connections => ({ kind: kind as FloodKind, connections })),
+  [...p99Ms.keys()].map(connections => ({ kind: kind as Kind, connections })),
 )
 
 /**
@@ -69,7 +72,7 @@ function notAmplified(form: string): Goal {
   return { form, figure: 'bytes', atMost: { value: 1, unit: 'bytes out for each byte in' } }
 }
 
-function formOf(kind: FloodKind, connections: number): string {
+function formOf(kind: Kind, connections: number): string {
   return `${kind} × ${connections}`
 }
 
@@ -82,10 +85,10 @@ function limited(build: Contender): Contender {
   }
 }
 
-function measure(build: Contender, kind: FloodKind, connections: number, sizes: Sizes): Promise<Run> {
+function measure(build: Contender, kind: Kind, connections: number, sizes: Sizes): Promise<Run> {
   const { seconds, residents, asksPerSecond, newPerSecond } = sizes
   const sockets = residents + connections + seconds * newPerSecond
-  return Stage.with(build, { sockets, second: true }, async stage => {
+  return Stage.with(build, { sockets, loads: 2 }, async stage => {
     const resident = {
       do: 'connect',
       listeners: 0,

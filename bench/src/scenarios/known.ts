@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Contender, ours } from '../contenders/contenders.ts'
 import type { Run } from '../figures.ts'
+import { idOf } from '../known-users.ts'
 import { Stage } from '../stage.ts'
 import { SMALL_YOUNG_GENERATION } from './idle.ts'
 import type { Scenario, Size } from './scenario.ts'
@@ -82,7 +83,7 @@ function start(contender: Contender): Promise<Started> {
  * Creates the state of a stopped server that knows this many users. The measured build writes it: it imports
  * a file, and stops cleanly.
  */
-async function remember(contender: Contender, dataDir: string, count: number): Promise<void> {
+export async function remember(contender: Contender, dataDir: string, count: number): Promise<void> {
   const file = join(dataDir, 'user_state.json')
   await writeFile(file, importable(count))
   await Stage.with(contender, { sockets: 0 }, stage => stage.stopServer())
@@ -115,9 +116,4 @@ async function checkSealed(file: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-/** A user id with the length of a UUID without dashes. */
-export function idOf(index: number): string {
-  return `user-${String(index).padStart(27, '0')}`
 }

@@ -101,7 +101,7 @@ function failed({ message }: Error): Run {
 
 /** Only for builds of this product: naive servers need minutes. */
 function measureBusyStorm(build: Contender, { newClients, residents, asksPerSecond }: Sizes): Promise<Run> {
-  return Stage.with(build, { sockets: newClients + residents, second: true }, async stage => {
+  return Stage.with(build, { sockets: newClients + residents, loads: 2 }, async stage => {
     const { broadcastsArrivals } = stage
     const resident = {
       do: 'connect',
