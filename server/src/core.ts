@@ -163,6 +163,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       presence.begun(userId, status, since)
     }
     feed.append(untold)
+    // A change and its record are durable together.
+    for (const { userId } of untold) {
+      const record = presence.record(userId)
+      if (record) store.put(record)
+    }
   }
   const restoredAt = clock.awake()
   await store.start(

@@ -73,7 +73,9 @@ async function begin(disk: SimulatedDisk, off: Off): Promise<Life> {
   })
   presence.restore(records, now, records)
   if (stored && !off.restart) {
-    feed.append(changesOfRestart(stored, records.active(), userId => presence.see(userId), now))
+    const changed = changesOfRestart(stored, records.active(), userId => presence.see(userId), now)
+    feed.append(changed)
+    for (const { userId } of changed) store.put(presence.record(userId) ?? expect.unreachable())
   }
   const reader = new ChangeReader(presence, feed)
   await store.start(() => presence.records(), undefined, feed)

@@ -6,7 +6,7 @@ import type { RemainingFiles } from './data-directory.ts'
 import { type Disk, reasonOf, removeQuietly } from './disk.ts'
 import type { Files } from './files.ts'
 import { MAX_TIME } from './iso-time.ts'
-import type { Batch, DELETED, SegmentHead } from './journal.ts'
+import type { Batch, DELETED, LogPart, SegmentHead } from './journal.ts'
 import type { LatencyMonitor } from './latency-monitor.ts'
 import { LogWriter } from './log-writer.ts'
 import type { Recovered } from './recovery.ts'
@@ -54,6 +54,8 @@ export class JournalWriter {
    * The segment that records go to. Absent before the first `begin`, after `end`, and while the disk fails.
    */
   #segment: Segment | undefined
+  /** Whether records wait for the next batch. While the disk fails they do not: the next snapshot contains them. */
+  #isAccepting = true
   #nextSegment: number
   #lastSegment: SegmentHead['previous']
   #imported: string | undefined
@@ -62,7 +64,6 @@ export class JournalWriter {
   #pendingAlive: number | undefined
   #knownTime: number | undefined
   #log: LogWriter | undefined
-  #hasLogGrown = false
   /** Tells the latency monitor that the pending records do not wait any more. */
   #pendingDone: (() => void) | undefined
   /** Batches and changes of segments run one at a time. */
@@ -108,16 +109,14 @@ export class JournalWriter {
     return this.#log?.segments ?? NO_SEGMENTS
   }
 
-  /** Adds the changes that are not written yet to the next batch. */
+  /** The next batch has the changes that are not written yet. */
   logGrown(): void {
-    if (!this.#segment || !this.#log) return // the next segment begins with them
-    this.#hasLogGrown = true
-    this.#scheduleBatch()
+    if (this.#isAccepting && this.#log) this.#scheduleBatch()
   }
 
   /** Adds the newest record of a user to the next batch. */
   add(userId: UserId, record: UserRecord | typeof DELETED): void {
-    if (!this.#segment) return // the next snapshot is taken from memory and will contain it
+    if (!this.#isAccepting) return
     this.#pending.set(userId, record)
     this.#scheduleBatch()
   }
@@ -125,7 +124,7 @@ export class JournalWriter {
   /** Adds an `alive` line to the next batch; see `Store.recordAlive`. */
   recordAlive(now: number, knownTime: number | undefined): void {
     this.raiseKnownTime(knownTime)
-    if (!this.#segment) return
+    if (!this.#isAccepting) return
     this.#pendingAlive = now
     this.#scheduleBatch()
   }
@@ -177,11 +176,13 @@ export class JournalWriter {
   /** Stops accepting records until the next segment begins. */
   async fail(error: unknown): Promise<void> {
     this.markLost(error)
-    if (this.#segment) await this.#abandon(this.#segment)
+    await this.#abandon(this.#segment)
   }
 
   /** Remembers that records are only in memory, and calls `onFailed`. */
   markLost(error: unknown): void {
+    // A new segment may have changes before a snapshot has their records.
+    this.#log?.hold()
     this.#lost =
       error instanceof StoreLocked ? error : new Error(`changes can't be made durable: ${reasonOf(error)}`)
     this.#options.onFailed(error)
@@ -190,6 +191,7 @@ export class JournalWriter {
   /** A snapshot has succeeded: every record is durable. */
   markSaved(): void {
     this.#lost = undefined
+    this.#log?.release()
   }
 
   /** Stops the timer. */
@@ -210,6 +212,7 @@ export class JournalWriter {
         return this.#lost === undefined
       } finally {
         this.#segment = undefined
+        this.#isAccepting = false
       }
     })
   }
@@ -224,24 +227,30 @@ export class JournalWriter {
     this.#batchTimer.unref()
   }
 
-  async #writeBatch(): Promise<void> {
-    const segment = this.#segment
-    const log = this.#hasLogGrown ? this.#log?.next() : undefined
-    const isEmpty = this.#pending.size === 0 && this.#pendingAlive === undefined && !log
-    if (!segment || isEmpty) return
-    const batch: Batch = {
-      users: this.#pending,
-      log,
-      alive: this.#pendingAlive,
-      knownTime: this.#knownTime,
-    }
-    const { steady, times } = this.#options
-    const startedAt = steady()
-    const done = this.#pendingDone
+  /** Takes the pending records, and the changes of the same moment: they must be durable together. */
+  #take(log: LogPart | undefined): Batch {
+    const batch = { users: this.#pending, log, alive: this.#pendingAlive, knownTime: this.#knownTime }
     this.#pending = new Map()
     this.#pendingAlive = undefined
-    this.#hasLogGrown = false
+    return batch
+  }
+
+  /** Takes that nobody waits for what was taken. */
+  #takeDone(): (() => void) | undefined {
+    const done = this.#pendingDone
     this.#pendingDone = undefined
+    return done
+  }
+
+  async #writeBatch(): Promise<void> {
+    const segment = this.#segment
+    if (!segment) return
+    const log = this.#log?.next()
+    if (this.#pending.size === 0 && this.#pendingAlive === undefined && !log) return
+    const { steady, times } = this.#options
+    const startedAt = steady()
+    const batch = this.#take(log)
+    const done = this.#takeDone()
     try {
       await segment.append(batch)
       times.add(steady() - startedAt)
@@ -273,25 +282,57 @@ export class JournalWriter {
       ...(previous && after !== 'removal' && { previous }),
       ...(this.#imported !== undefined && { imported: this.#imported }),
     }
-    const log = this.#log?.first()
-    const segment = await Segment.create(disk, files.segment(journal), head, log)
+    // What came since the last batch. The changes are durable with the head, and so must be their records.
+    this.#isAccepting = true
+    const first = this.#take(this.#log?.first())
+    const done = this.#takeDone()
+    let segment: Segment | undefined
     try {
+      segment = await Segment.create(disk, files.segment(journal), head, first)
       await recordSegment(journal)
     } catch (error) {
-      await segment.close().catch(() => {})
-      await removeQuietly(disk, files.segment(journal))
+      await segment?.close().catch(() => {})
+      if (old && (await this.#isDiscarded(journal))) this.#putBack(first)
+      else {
+        if (old) this.markLost(error)
+        await this.#abandon(old)
+      }
       throw error
+    } finally {
+      done?.()
     }
     this.#segment = segment
     // Not earlier: after a failed first start, the next attempt must begin with 1 again.
     this.#nextSegment = journal + 1
     this.#imported = undefined
     this.#hasWritten = true
-    if (log) this.#log?.began(journal, log)
-    // These came before there was a segment.
-    if (this.#log?.next()) this.logGrown()
+    if (first.log) this.#log?.began(journal, first.log)
+    // What came while there was no segment.
+    if (this.#pending.size > 0 || this.#log?.next()) this.#scheduleBatch()
     await old?.close().catch(() => {}) // all of it is durable
     return segment
+  }
+
+  /** There is no new segment: the records of its beginning wait for the next batch of the old one. */
+  #putBack({ users, alive }: Batch): void {
+    this.#pending = new Map([...users, ...this.#pending])
+    this.#pendingAlive ??= alive
+    this.#scheduleBatch()
+  }
+
+  /**
+   * Removes a segment that could not be completed. Returns whether it stays away after a crash: otherwise a start would
+   * apply its records after newer ones in the old segment.
+   */
+  async #isDiscarded(journal: number): Promise<boolean> {
+    const { disk, files } = this.#options
+    try {
+      await removeQuietly(disk, files.segment(journal))
+      await disk.syncDirectory(files.directory)
+      return (await disk.stat(files.segment(journal))) === undefined
+    } catch {
+      return false
+    }
   }
 
   #reasonFor(reason: 'start' | 'snapshot', remaining: RemainingFiles): SegmentHead['after'] {
@@ -300,14 +341,19 @@ export class JournalWriter {
   }
 
   /** After a failed write or sync, the content of a file is unknown, and a second sync proves nothing. */
-  async #abandon(segment: Segment): Promise<void> {
+  async #abandon(segment: Segment | undefined): Promise<void> {
     this.#segment = undefined
+    this.#drop()
+    if (!segment) return
     this.#lastSegment = { journal: segment.journal, bytes: segment.durableBytes }
+    await segment.close().catch(() => {})
+  }
+
+  /** Stops accepting records: the next snapshot is taken from memory and will contain them. */
+  #drop(): void {
+    this.#isAccepting = false
     this.#pending.clear()
     this.#pendingAlive = undefined
-    this.#hasLogGrown = false
-    this.#pendingDone?.()
-    this.#pendingDone = undefined
-    await segment.close().catch(() => {})
+    this.#takeDone()?.()
   }
 }

@@ -301,7 +301,6 @@ class JsonFileStore implements Store {
       const now = this.#steady()
       this.times.save.add(now - startedAt)
       this.#nextSaveAt = now + Math.max(this.#saveEveryMs, SAVE_SHARE * (now - startedAt))
-      this.#journal?.markSaved()
       this.#health.recovered()
     } catch (error) {
       this.#failed(error)
@@ -338,6 +337,7 @@ class JsonFileStore implements Store {
       journal.assertContinuous(segment)
       await directory.replaceStateFiles(() => stateFiles.publish(path, segment.journal, journal.logSegments))
       journal.assertContinuous(segment)
+      journal.markSaved()
     } catch (error) {
       await removeQuietly(this.#disk, path)
       throw error

@@ -20,6 +20,8 @@ export class LogWriter {
   /** The number up to which everything is durable. */
   #seq: number
   #reserved = 0
+  /** Whether the source is not told what is durable. */
+  #isHeld = false
 
   /** @param segments the segments with what earlier processes have written */
   constructor(source: LogSource, segments: readonly LogSegment[]) {
@@ -65,11 +67,22 @@ export class LogWriter {
     this.#durable(part)
   }
 
+  /** Tells the source nothing from now on: a crash may undo what is durable, because the records are not. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** All records are durable. */
+  release(): void {
+    this.#isHeld = false
+    this.#source.synced(this.#seq)
+  }
+
   #durable({ head, changes }: LogPart): void {
     if (head) this.#reserved = head.reserved
     const seq = changes.at(-1)?.seq ?? head?.after ?? this.#seq
     this.#seq = Math.max(this.#seq, seq)
-    this.#source.synced(this.#seq)
+    if (!this.#isHeld) this.#source.synced(this.#seq)
   }
 
   #head(after: number): LogHead {

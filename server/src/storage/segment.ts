@@ -42,19 +42,14 @@ export class Segment {
    * Creates a segment. The file gets its name when the head is durable, so a segment without a head is
    * damaged.
    *
-   * @param log what it begins with of the log of changes
-   * @throws errors of the disk; the file is then removed
+   * @param first what is durable together with the head
+   * @throws errors of the disk; the file may be there then
    */
-  static async create(
-    disk: Disk,
-    path: string,
-    head: SegmentHead,
-    log: LogPart | undefined,
-  ): Promise<Segment> {
+  static async create(disk: Disk, path: string, head: SegmentHead, first: Batch): Promise<Segment> {
     const file = await disk.create(temporary(path))
     const writer = new SlicedWriter(file)
     try {
-      await writer.write(firstLines(head, log), new TimeSlices('urgent'))
+      await writer.write(firstLines(head, first), new TimeSlices('urgent'))
       await writer.sync()
       const segment = new Segment(disk, path, head.journal, file, writer)
       segment.#id = await file.id()
@@ -64,7 +59,6 @@ export class Segment {
     } catch (error) {
       await writer.close().catch(() => {})
       await removeQuietly(disk, temporary(path))
-      await removeQuietly(disk, path)
       throw error
     }
   }
@@ -118,17 +112,29 @@ export class Segment {
   }
 }
 
-function* firstLines(head: SegmentHead, log: LogPart | undefined): Generator<string> {
+function* firstLines(head: SegmentHead, first: Batch): Generator<string> {
   yield line(JSON.stringify({ format: FORMAT, ...head }))
+  yield* batchLines(first)
+}
+
+/**
+ * The changes come before the records: if a crash leaves only the first lines, the log names each user whose record is
+ * new. Then the next start tells how others see the user.
+ */
+function* batchLines({ users, log, alive, knownTime }: Batch): Generator<string> {
+  yield* changeLines(log)
+  yield* recordLines(users)
+  if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"${knownTimeField(knownTime)}}`)
+}
+
+function* changeLines(log: LogPart | undefined): Generator<string> {
   for (const json of log ? logLines(log) : []) yield line(json)
 }
 
-function* batchLines({ users, log, alive, knownTime }: Batch): Generator<string> {
+function* recordLines(users: Batch['users']): Generator<string> {
   for (const [userId, record] of users) {
     yield line(record === DELETED ? `{"forget":${JSON.stringify(userId)}}` : encodeRow(record))
   }
-  for (const json of log ? logLines(log) : []) yield line(json)
-  if (alive !== undefined) yield line(`{"alive":"${isoTime(alive)}"${knownTimeField(knownTime)}}`)
 }
 
 function knownTimeField(time: number | undefined): string {
