@@ -4,6 +4,7 @@ import { wrap } from '../server/src/wrap.ts'
 /** Settings of the process that runs the server. An application has its own port, log and HTTP limits. */
 const OF_PROCESS: readonly string[] = [
   'PORT',
+  'METRICS_PORT',
   // An application that is spread over several processes uses the server as it is.
   'REDIS_URL',
   'REDIS_PREFIX',

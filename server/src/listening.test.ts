@@ -69,6 +69,16 @@ test('[Q1] a port that needs a privilege', () => {
   )
 })
 
+test('[Q1 T11] a port for the figures that can not be used is named as METRICS_PORT', () => {
+  const place = { host: '127.0.0.1', port: 9_464, setting: 'METRICS_PORT' } as const
+  expect(whyNotListening(failed('EADDRINUSE'), place, OWN)).toBe(
+    'port 9464 is in use: another process listens at METRICS_PORT=9464 on HOST=127.0.0.1; stop it, or set METRICS_PORT to another port',
+  )
+  expect(whyNotListening(failed('EACCES'), { ...place, port: 80 }, OWN)).toMatch(
+    /need a privilege; set METRICS_PORT to a higher one, or grant/,
+  )
+})
+
 test('[Q1] other errors of listening name HOST and PORT; errors of other system calls are not handled', () => {
   expect(whyNotListening(failed('EWHAT'), { host: '::1', port: 1_234 }, OWN)).toBe(
     "can't listen at PORT=1234 on HOST=::1: listen EWHAT",

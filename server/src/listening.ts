@@ -38,24 +38,25 @@ export function addressesOf(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>): st
  * A sentence that says why the server can't listen, with HOST, PORT and what to do. `undefined` for an error
  * that is not about listening.
  *
+ * @param setting the setting of the port
  * @param ownAddresses the addresses of this machine
  */
 export function whyNotListening(
   error: SystemError,
-  { host, port }: ListenAddress,
+  { host, port, setting = 'PORT' }: ListenAddress & { readonly setting?: 'PORT' | 'METRICS_PORT' },
   ownAddresses: readonly string[],
 ): string | undefined {
   const { code, syscall } = error
   if (syscall === undefined || !LISTENING.has(syscall)) return undefined
-  const where = `PORT=${port} on ${host === undefined ? 'all interfaces (HOST is unset)' : `HOST=${host}`}`
+  const where = `${setting}=${port} on ${host === undefined ? 'all interfaces (HOST is unset)' : `HOST=${host}`}`
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} is in use: another process listens at ${where}; stop it, or set PORT to another port (0 selects any free one)`
+      return `port ${port} is in use: another process listens at ${where}; stop it, or set ${setting} to another port${setting === 'PORT' ? ' (0 selects any free one)' : ''}`
     case 'EACCES':
     case 'EPERM':
       return port < FIRST_UNPRIVILEGED_PORT
-        ? `not allowed to listen at ${where}: ports below ${FIRST_UNPRIVILEGED_PORT} need a privilege; set PORT to a higher one behind a proxy, or grant CAP_NET_BIND_SERVICE`
-        : `not allowed to listen at ${where}: the system reserves this port or address; set PORT or HOST to another one`
+        ? `not allowed to listen at ${where}: ports below ${FIRST_UNPRIVILEGED_PORT} need a privilege; set ${setting} to a higher one${setting === 'PORT' ? ' behind a proxy' : ''}, or grant CAP_NET_BIND_SERVICE`
+        : `not allowed to listen at ${where}: the system reserves this port or address; set ${setting} or HOST to another one`
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
     case 'EINVAL':

@@ -161,8 +161,11 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
     if (error instanceof StoreLocked) return end.fail(EXIT.locked, error.message)
     if (error instanceof StoreDamaged || error instanceof StoreUnusable)
       return end.fail(EXIT.config, error.message)
-    const { HOST: host, PORT: port } = settings
-    const reason = whyNotListening(error as Error, { host, port }, addressesOf(networkInterfaces()))
+    const reason = whyNotListening(
+      error as Error,
+      placeOf(error as Error, settings),
+      addressesOf(networkInterfaces()),
+    )
     if (reason !== undefined) return end.fail(EXIT.failed, reason)
     return end.fail(EXIT.failed, `the server can't start: ${(error as Error).message}`, error)
   }
@@ -178,6 +181,13 @@ async function serve({ settings, warnings }: Configuration): Promise<void> {
   if (development && isOpen(settings) && isReachable(settings.HOST)) {
     log.info('in development, others in your network can connect as any user; unset HOST to prevent that')
   }
+}
+
+/** Where the server could not listen. Node says the port, except in an error about HOST. */
+function placeOf(error: Error & { readonly port?: number }, { HOST: host, PORT, METRICS_PORT }: Settings) {
+  return METRICS_PORT !== undefined && error.port === METRICS_PORT
+    ? ({ host, port: METRICS_PORT, setting: 'METRICS_PORT' } as const)
+    : { host, port: PORT }
 }
 
 /** The node of the cluster that the settings name; `undefined` if this server is alone. */

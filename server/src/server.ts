@@ -1,4 +1,9 @@
-import { createServer, type Server as HttpServer } from 'node:http'
+import {
+  createServer,
+  type ServerOptions as HttpOptions,
+  type Server as HttpServer,
+  type RequestListener,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import type { ApiKey } from './api-keys.ts'
@@ -11,6 +16,7 @@ import { Sockets } from './gateway/sockets.ts'
 import { createApi } from './http/api/api.ts'
 import { createApp } from './http/app.ts'
 import { BUILT_PAGE, type LivePage, readLivePage } from './http/live-page.ts'
+import { createMetricsApp } from './http/metrics-app.ts'
 import { createIdentity, isOpen, mustKnowItsNames } from './identity/create-identity.ts'
 import { LivePageTokens } from './identity/live-page-tokens.ts'
 import type { Log } from './log.ts'
@@ -56,6 +62,18 @@ export interface Server {
 
 /** The path of the WebSocket. */
 const PATH = '/ws'
+
+/** The limits of HTTP requests. */
+const HTTP_LIMITS: HttpOptions = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  // How often Node checks these two limits. With its default of 30 s, a limit of 5 s could take 35 s.
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+}
+
+/** How many connections METRICS_PORT has at most: a few programs read the figures. */
+const METRICS_CONNECTIONS = 20
 
 /** How long clients may take to close their connections when the server stops, in ms. */
 const CLIENTS_CLOSE_MS = 2_500
@@ -118,7 +136,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
   const app = createApp({
     health,
-    metrics,
+    metrics: settings.METRICS_PORT === undefined ? metrics : undefined,
+    metricsGuard: api.metricsGuard,
     log,
     version,
     livePage,
@@ -135,24 +154,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     },
     app,
   )
-  const http = createServer(
-    {
-      headersTimeout: 5_000,
-      requestTimeout: 10_000,
-      // How often Node checks these two limits. With its default of 30 s, a limit of 5 s could take 35 s.
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16 * 1024,
-    },
-    plainHttp.handle,
-  )
+  const http = createServer(HTTP_LIMITS, plainHttp.handle)
   new Sockets({ ...shared, sockets, perAddress: limits.connectionsPerAddress }).attach(http)
   core.gateway.attach(http)
+  const metricsPort =
+    settings.METRICS_PORT === undefined ? undefined : metricsServer(createMetricsApp(metrics, log))
 
   try {
+    // First, because it has no clients that would have to connect again if the other port can't be used.
+    if (metricsPort) await listen(metricsPort, settings.METRICS_PORT ?? 0, settings.HOST)
     await listen(http, settings.PORT, settings.HOST)
     core.begin()
     webhooks.start()
   } catch (error) {
+    metricsPort?.close()
     await core.abandon()
     throw error
   }
@@ -164,7 +179,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     stop() {
       // A request that hangs must not use up the time for the last save. The files are closed before the store is.
       const stopped = webhooks.stop()
-      return core.stop(() => closed(http, stopped))
+      return core.stop(() => {
+        metricsPort?.close()
+        metricsPort?.closeAllConnections()
+        return closed(http, stopped)
+      })
     },
   }
 }
@@ -186,6 +205,13 @@ function livePageOf(settings: Settings, log: Log): LivePage | 'not built' | unde
   }
   if (!page) log.info('there is no live page: it was not built')
   return page ?? 'not built'
+}
+
+/** Creates the HTTP server of METRICS_PORT. */
+function metricsServer(app: RequestListener): HttpServer {
+  const http = createServer(HTTP_LIMITS, app)
+  http.maxConnections = METRICS_CONNECTIONS
+  return http
 }
 
 function listen(http: HttpServer, port: number, host: string | undefined): Promise<void> {

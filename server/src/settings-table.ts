@@ -37,6 +37,16 @@ export const settingsTable = {
     whenToChange:
       'In production, if a proxy runs on the same machine: set 127.0.0.1. In development, if other devices must connect: set 0.0.0.0.',
   },
+  METRICS_PORT: {
+    group: 'basics',
+    default: null,
+    unset: '/metrics is at PORT, for programs on the same machine and for write keys of API_KEYS',
+    values: whole(1, 65_535),
+    meaning:
+      'The TCP port of /metrics, at the address of HOST. Everybody who can reach this port sees the figures, which tell how many hidden users there are. Then /metrics is not at PORT.',
+    whenToChange:
+      'Prometheus runs on another machine or in another container, and has no write key. Do not make this port public.',
+  },
   ENVIRONMENT: {
     group: 'basics',
     default: 'production',

@@ -244,3 +244,11 @@ test('the recommended production block of the documentation is accepted as it st
   const unknown = Object.keys(texts).filter(name => !known.includes(name))
   expect(unknown).toEqual([])
 })
+
+test('[T11] the figures and the clients have different ports', () => {
+  const development = { ENVIRONMENT: 'development', PORT: '3050' }
+  expect(readSettings({ ...development, METRICS_PORT: '9464' })).toMatchObject({ METRICS_PORT: 9_464 })
+  expect(() => readSettings({ ...development, METRICS_PORT: '3050' })).toThrow(
+    /METRICS_PORT must not be PORT/,
+  )
+})

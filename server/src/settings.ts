@@ -59,6 +59,9 @@ export function environmentOf(
 /** Settings that are valid alone but not together. */
 function contradictions(settings: Settings): string[] {
   const problems = contradictionsOfIdentity(settings)
+  if (settings.METRICS_PORT === settings.PORT) {
+    problems.push('METRICS_PORT must not be PORT: unset it to have /metrics at PORT, or set another port')
+  }
   if (settings.API_KEYS?.some(({ key }) => key === settings.API_KEY)) {
     problems.push(
       'API_KEY must not be one of API_KEYS: it is a read key of its own, and the key of the live page',

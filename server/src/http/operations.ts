@@ -1,5 +1,5 @@
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
-import { type ErrorRequestHandler, Router } from 'express'
+import { type ErrorRequestHandler, type IRouter, type RequestHandler, Router } from 'express'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { stackOf } from '../stack-of.ts'
@@ -7,19 +7,27 @@ import { type Health, readiness } from './health.ts'
 import { readOnly } from './methods.ts'
 import { problem } from './problem.ts'
 
+/** Where the figures for Prometheus come from. */
+export type Figures = Pick<Metrics, 'text'>
+
 /** Options of {@link operations}. */
 export interface OperationsOptions {
   readonly health: Health
-  readonly metrics: Metrics
+  /** `undefined` if they are at a port of their own. */
+  readonly metrics: Figures | undefined
+  /** Answers requests that may not see the figures. Without it, everybody may. */
+  readonly metricsGuard?: RequestHandler | undefined
   /** The version of the server package. */
   readonly version: string
 }
 
+const METRICS = '/metrics'
+
 /** The paths of {@link operations}. */
-export const OPERATIONS = ['/healthz', '/readyz', '/metrics', '/asyncapi.json']
+export const OPERATIONS = ['/healthz', '/readyz', METRICS, '/asyncapi.json']
 
 /** Serves the paths for operators and tools: health checks, metrics and the AsyncAPI document. */
-export function operations({ health, metrics, version }: OperationsOptions): Router {
+export function operations({ health, metrics, metricsGuard, version }: OperationsOptions): Router {
   const router = Router({ strict: false, caseSensitive: false })
   const document = Buffer.from(JSON.stringify(asyncApi(version)))
   readOnly(router, '/healthz', (_request, response) => {
@@ -29,13 +37,26 @@ export function operations({ health, metrics, version }: OperationsOptions): Rou
     const { status, body } = readiness(health)
     response.status(status).json(body)
   })
-  readOnly(router, '/metrics', async (_request, response) => {
-    response.type('text/plain; version=0.0.4').send(await metrics.text())
-  })
+  if (metrics) serveMetrics(router, metrics, metricsGuard)
   readOnly(router, '/asyncapi.json', (_request, response) => {
     response.type('json').send(document)
   })
   return router
+}
+
+/**
+ * Serves the figures for Prometheus.
+ *
+ * @param guard answers requests that may not see them; without it, everybody may
+ */
+export function serveMetrics(router: IRouter, metrics: Figures, guard?: RequestHandler): void {
+  if (guard) router.get(METRICS, guard)
+  readOnly(router, METRICS, async (_request, response) => {
+    response
+      .set('Cache-Control', 'no-store')
+      .type('text/plain; version=0.0.4')
+      .send(await metrics.text())
+  })
 }
 
 /** Answers a request that failed. */

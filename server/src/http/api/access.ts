@@ -44,6 +44,15 @@ export class ApiAccess {
   }
 
   /**
+   * Whether a request may see what tells of hidden users: it has a write key, or comes from a program on this machine
+   * without a read key.
+   */
+  isOperator(request: IncomingMessage): boolean {
+    const key = this.#ring.find(request.headers.authorization)
+    return key ? key.right === 'write' : isLocal(request)
+  }
+
+  /**
    * The sender of a request.
    *
    * @throws ApiFailure `bad_key`, which says what to send or to set

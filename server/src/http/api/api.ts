@@ -31,6 +31,8 @@ const RETRY_S = 1
 /** The HTTP API. */
 export interface Api {
   readonly handler: RequestHandler
+  /** Refuses requests of `/metrics` that may not see how many hidden users there are. */
+  readonly metricsGuard: RequestHandler
   /** How many requests there were. */
   readonly counts: CallCounts
   /** Whether a request is a call with a right key, which the limit of that key counts. */
@@ -110,6 +112,13 @@ export function createApi(options: ApiOptions): Api {
   return {
     counts,
     hasKey: request => callFor(request) !== undefined && access.hasKey(request),
+    metricsGuard(request, response, next) {
+      if (access.isOperator(request)) return next()
+      const who = 'programs on the machine of the server, and for write keys of API_KEYS'
+      const instead = 'set METRICS_PORT on the server to have them at a port of their own'
+      const code = access.hasKey(request) ? 'not_allowed' : 'bad_key'
+      refuse(new ApiFailure(code, `the figures are for ${who}: ${instead}`), request, response)
+    },
     maxBodyBytes: request => callFor(request)?.call.maxBodyBytes ?? MAX_CALL_BYTES,
     handler(request, response, next) {
       if (!request.url.startsWith(API_PATH)) return next()
