@@ -248,6 +248,18 @@ describeOnEngines('two nodes', engine => {
     await bothShow('offline')
   })
 
+  test('[E19] a user who is kept away may not connect to any node', async () => {
+    const kim = await connect(b, 'away-kim')
+    const url = `${a.origin}/api/v1/users/away-kim/sessions?forMs=60000`
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(204)
+    expect((await kim.closed).code).toBe(4403)
+    for (const node of [a, b]) {
+      const refused = await TestClient.open(`${node.url}?userId=away-kim`)
+      expect((await refused.closed).code).toBe(4403)
+    }
+    await shows(await observe(b), 'away-kim', { status: 'offline' })
+  })
+
   // The last one, because the nodes notice that Redis is away.
   test('[E3 E5 E6 E7] the HTTP API answers the same on both nodes, and ends sessions on both', async () => {
     const [one, other] = [await connect(a, 'api-ann'), await connect(b, 'api-ann')]

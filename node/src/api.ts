@@ -18,6 +18,8 @@ export type ServerErrorCode =
   | 'no_session'
   | 'session_connected'
   | 'too_many_sessions'
+  | 'user_refused'
+  | 'too_many_refused'
   | 'length_required'
   | 'too_large'
   | 'unsupported_media_type'
@@ -216,6 +218,12 @@ export interface SetStatusFields {
   readonly expiresAt?: string | undefined
 }
 
+/** The fields of `endSessions`. */
+export interface EndSessionsFields {
+  /** A whole number of milliseconds from 1000 to 3600000. */
+  readonly forMs?: number | undefined
+}
+
 /** `sessions` of {@link GetSessionsAnswer}. */
 export interface Session {
   /** A string of 1 to 128 UTF-8 bytes without control characters. */
@@ -365,10 +373,11 @@ export interface ApiCalls {
    */
   setStatus(userId: UserId, fields: SetStatusFields, options?: CallOptions): Promise<User & Confirmed>
   /**
-   * End all sessions of a user and close the connections with 4403. It is not a ban: the user may come back.
-   * Needs a write key.
+   * End all sessions of a user and close the connections with 4403. Without `forMs` the user may come back at
+   * once. With it, no connection and no lease of the user is accepted for that time, at most an hour; a later
+   * call replaces it. Needs a write key.
    */
-  endSessions(userId: UserId, options?: CallOptions): Promise<Confirmed>
+  endSessions(userId: UserId, fields?: EndSessionsFields, options?: CallOptions): Promise<Confirmed>
   /** The sessions of a user on this node, also of a hidden user. Needs a write key. */
   getSessions(userId: UserId, options?: CallOptions): Promise<GetSessionsAnswer>
   /**

@@ -63,7 +63,7 @@ export const CALLS = {
     method: 'DELETE',
     path: '/api/v1/users/{userId}/sessions',
     params: ['userId'],
-    sends: 'nothing',
+    sends: 'query',
     isRead: false,
     asksToConfirm: true,
   },

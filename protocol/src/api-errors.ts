@@ -19,6 +19,8 @@ export const API_ERRORS = {
     status: 409,
     meaning: 'The user has 20 leased sessions, or all users together have 100,000',
   },
+  user_refused: { status: 409, meaning: 'The user may not connect for a while (`forMs`)' },
+  too_many_refused: { status: 409, meaning: '10,000 users are refused already (`forMs`)' },
   length_required: { status: 411, meaning: 'The body has no `Content-Length`' },
   too_large: { status: 413, meaning: 'The body is longer than this call allows' },
   unsupported_media_type: {

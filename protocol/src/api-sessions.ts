@@ -167,7 +167,7 @@ export const sessionCalls = {
         example: LEASE,
       },
     },
-    errors: ['session_connected', 'too_many_sessions'],
+    errors: ['session_connected', 'too_many_sessions', 'user_refused'],
     example: { params: OF_ANN, body: { ttlMs: 60_000, device: 'bot', activity: 'active' } },
   },
   endSession: {

@@ -72,6 +72,17 @@ const DETAIL = { sessions: 2, active: true, visible: false, lastActive: TIME }
 /** How long `getChanges` may wait for a change, in ms. */
 export const MAX_WAIT_MS = 30_000
 
+/** The shortest and the longest time for which a user is refused, in ms. */
+const MIN_REFUSE_MS = 1_000
+const MAX_REFUSE_MS = 3_600_000
+
+/** For how long a user may not come back. */
+const refuseForMs = Type.Integer({
+  minimum: MIN_REFUSE_MS,
+  maximum: MAX_REFUSE_MS,
+  description: `a whole number of milliseconds from ${MIN_REFUSE_MS} to ${MAX_REFUSE_MS}`,
+})
+
 const limit = Type.Integer({
   minimum: 1,
   maximum: MAX_PAGE_LIMIT,
@@ -258,13 +269,14 @@ const exact = {
     path: '/api/v1/users/{userId}/sessions',
     right: 'write',
     sentence:
-      'End all sessions of a user and close the connections with 4403. It is not a ban: the user may come back',
+      'End all sessions of a user and close the connections with 4403. Without `forMs` the user may come back at once. With it, no connection and no lease of the user is accepted for that time, at most an hour; a later call replaces it',
+    query: Type.Object({ forMs: Type.Optional(refuseForMs) }),
     answers: {
       204: { sentence: 'The sessions have ended, or there was none' },
       202: { sentence: 'The sessions have ended here, but another node did not confirm it within 2 s' },
     },
-    errors: [],
-    example: { params: { userId: 'ann' } },
+    errors: ['too_many_refused'],
+    example: { params: { userId: 'joe' }, query: { forMs: 60_000 } },
   },
   ...sessionCalls,
   testWebhooks: {

@@ -134,7 +134,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     log.info('users who were not seen for KEEP_DAYS were forgotten', { users })
   const ended = ({ userId, sessionId }: EndedSession): void =>
     log.debug('session ended', { userId, sessionId })
-  const factLog = cluster?.log ?? createSingleLog()
+  const factLog = cluster?.log ?? createSingleLog(() => clock.awake())
   const tracker = new Tracker({ presence, log: factLog, feed, store, clock, ended, forgot })
   const requests = new Requests({ presence, tracker, feed, clock, allUsersLimit })
   // Read the time before listening to the clock: changes of the clock until now do not matter. A later change does: a
@@ -189,6 +189,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     limits: capacity.limits,
     isReady: () => cluster?.state.isReady ?? true,
     connectionsElsewhere: (userId, except) => factLog.connectionsElsewhere(userId, except),
+    refusedMs: userId => factLog.refusedMs(userId),
     refusals,
     heartbeat: { pingMs: settings.PING_MS, pongTimeoutMs: settings.PONG_TIMEOUT_MS, random: Math.random },
     origins: {

@@ -124,7 +124,8 @@ export class Tracker {
    */
   lease({ userId, sessionId }: UserSession, terms: LeaseTerms): LeaseRefusal | LeasedSession {
     if (this.#stopped) return 'stopping'
-    const { presence, clock } = this.#ports
+    const { presence, clock, log } = this.#ports
+    if (log.refusedMs(userId) > 0) return 'refused'
     const leased = presence.lease(userId, sessionId, terms, clock.now())
     if (typeof leased === 'string') return leased
     // Only the first call waits: while Redis does not answer, renewals must not fill the memory.
@@ -148,10 +149,16 @@ export class Tracker {
    * Ends all sessions of a user on all nodes, also those that are held, and closes their connections. The user may come
    * back.
    *
+   * @param refuseMs for how long the user may not come back, in ms. See `canRefuse`
    * @returns a promise that resolves when all nodes have ended them; `undefined` if they have
    */
-  endSessions(userId: UserId): Promise<void> | undefined {
-    return this.#ports.log.kick(userId)
+  endSessions(userId: UserId, refuseMs?: number): Promise<void> | undefined {
+    return this.#ports.log.kick(userId, refuseMs)
+  }
+
+  /** Whether a user can be refused; see {@link FactLog.canRefuse}. */
+  canRefuse(userId: UserId): boolean {
+    return this.#ports.log.canRefuse(userId)
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */

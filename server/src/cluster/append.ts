@@ -164,7 +164,8 @@ function parsed(text: string | undefined): unknown {
 
 function isBody(value: unknown): value is EntryBody {
   if (!isObject(value)) return false
-  const { format, at, facts, registers, kicks, ends, subject, again, about, since, isComplete } = value
+  const { format, at, facts, registers, kicks, ends, refusals, subject, again, about, since, isComplete } =
+    value
   return (
     format === 1 &&
     isTime(at) &&
@@ -172,6 +173,7 @@ function isBody(value: unknown): value is EntryBody {
     isListOf(registers, isRegisterItem) &&
     (kicks === undefined || isListOf(kicks, isText)) &&
     (ends === undefined || isListOf(ends, isEndItem)) &&
+    (refusals === undefined || isListOf(refusals, isRefusal)) &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
     (since === undefined || isTime(since)) &&
@@ -189,6 +191,10 @@ function isFactItem(item: unknown): boolean {
 
 function isEndItem(item: unknown): boolean {
   return Array.isArray(item) && isText(item[0]) && isText(item[1])
+}
+
+function isRefusal(item: unknown): boolean {
+  return Array.isArray(item) && isText(item[0]) && isTime(item[1]) && isTime(item[2])
 }
 
 function isRegisterItem(item: unknown): boolean {

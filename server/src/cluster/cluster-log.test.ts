@@ -16,6 +16,7 @@ let users: Map<string, Partial<PresentUser>>
 let said: Changed[]
 let told: { readonly facts: readonly Fact[]; readonly agreed: Agreed }[]
 let settledSince: number | undefined
+let isEldest: boolean
 
 beforeEach(() => {
   seq = T
@@ -24,10 +25,13 @@ beforeEach(() => {
   said = []
   told = []
   settledSince = undefined
+  isEldest = false
   log = new ClusterLog('own', () => {})
   const member = {
     isAway: false,
-    isEldest: false,
+    get isEldest() {
+      return isEldest
+    },
     get place() {
       return { epoch: T, seq }
     },
@@ -217,4 +221,36 @@ test('[E18] what is loaded is told apart from what has happened, and what happen
     loaded: { end: { epoch: T, seq: T + 9 }, epoch: T, nodes, facts: known, ...rest },
   })
   expect(told[0]?.agreed.isLoaded).toBe(true)
+})
+
+test('[E19] a user is refused on the node that is asked at once, and on the others when they read it', () => {
+  void log.kick('ann', 500)
+  expect([log.refusedMs('ann'), log.refusedMs('bob')]).toEqual([500, 0])
+  expect(said).toEqual([{ kicks: ['ann'], refused: ['ann'] }])
+  expect(log.refusal('ann')).toEqual(['ann', T + 500, T])
+  const body = { kicks: ['bob'], refusals: [['bob', T + 700, T]] } as const
+  expect(read('other', 'say', body).agreed.kicked).toEqual(['bob'])
+  expect(log.refusedMs('bob')).toBe(700)
+})
+
+test('[E19] the eldest member says it again to a node that joins, which ends the sessions that came before that', () => {
+  const joined = () => {
+    said = []
+    read('new', 'join')
+    read('new', 'end')
+    return said
+  }
+  void log.kick('ann', 500)
+  // The negative control: no member but the eldest.
+  expect(joined()).toEqual([])
+  isEldest = true
+  settledSince = T
+  expect(joined()).toEqual([{ refused: ['ann'] }])
+  users.set('bob', { isHere: true })
+  const refusals = [
+    ['bob', T + 700, T],
+    ['eve', T + 700, T],
+    ['ann', T - 1, T],
+  ] as const
+  expect(read('other', 'say', { refusals }).agreed.kicked).toEqual(['bob'])
 })

@@ -11,6 +11,7 @@ import type { Agreed, AgreedChoice, FactLog, LastSign, NamedUser, Touched } from
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
+import { type Refusal, RefusedUsers } from './refused-users.ts'
 import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
 
 /** What the log needs of the presence of this node. */
@@ -71,6 +72,7 @@ export class ClusterLog implements FactLog, Host {
   #epoch: number | undefined
   /** Callers who wait until the sessions of a user have ended on all nodes. They share one promise. */
   readonly #kicking = new Map<UserId, Waiting>()
+  readonly #refused = new RefusedUsers()
   #lagMs = 0
 
   /**
@@ -122,8 +124,10 @@ export class ClusterLog implements FactLog, Host {
     return isPlaced
   }
 
-  kick(userId: UserId): Promise<void> {
-    this.#say({ kicks: [userId] })
+  kick(userId: UserId, refuseMs?: number): Promise<void> {
+    const time = this.#use().time()
+    if (refuseMs !== undefined) this.#refused.take([userId, time + refuseMs, time])
+    this.#say({ kicks: [userId], ...(refuseMs !== undefined && { refused: [userId] }) })
     const waiting = this.#kicking.get(userId) ?? newWaiting()
     this.#kicking.set(userId, waiting)
     return waiting.promise
@@ -133,6 +137,14 @@ export class ClusterLog implements FactLog, Host {
     const ended = this.#endings.wait(userId, sessionId)
     if (ended) this.#say({ ends: [[userId, sessionId]] })
     return ended
+  }
+
+  refusedMs(userId: UserId): number {
+    return this.#refused.msLeft(userId, this.#use().time())
+  }
+
+  canRefuse(userId: UserId): boolean {
+    return this.#refused.hasRoomFor(userId, this.#use().time())
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {
@@ -203,6 +215,10 @@ export class ClusterLog implements FactLog, Host {
 
   register(key: RegisterKey): string | undefined {
     return this.#fold.register(key) ?? this.#fold.removed(key)
+  }
+
+  refusal(userId: UserId): Refusal | undefined {
+    return this.#refused.get(userId)
   }
 
   users(): Iterable<UserId> {
@@ -285,8 +301,23 @@ export class ClusterLog implements FactLog, Host {
     this.#read.applied = this.#fold.apply(entry)
     if (forgotten.size > 0) this.#say({ users: forgotten.keys() })
     this.#read.unnamed = unnamedOf(forgotten, userId => this.#fold.of(userId).username)
+    for (const refusal of body.refusals ?? NONE) this.#refused.take(refusal)
+    if (kind === 'end' && node !== this.#node) this.#repeatRefusals()
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
+  }
+
+  /** Says to a node that has joined whom it must refuse. One node says it. */
+  #repeatRefusals(): void {
+    const refused = this.forgetsStale ? this.#refused.users(this.#use().time()) : NONE
+    if (refused.length > 0) this.#say({ refused })
+  }
+
+  /** The users who must not be here: they may have come before this node knew that. */
+  #refusedHere({ body }: Entry): UserId[] {
+    const { presence } = this.#use()
+    const userIds = (body.refusals ?? NONE).map(([userId]) => userId)
+    return userIds.filter(userId => this.refusedMs(userId) > 0 && presence.present(userId).isHere)
   }
 
   /** When a node has last heard of the users of this node. */
@@ -333,6 +364,7 @@ export class ClusterLog implements FactLog, Host {
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
     const ended = (entry?.body.ends ?? NONE).map(([userId, sessionId]) => ({ userId, sessionId }))
+    const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
     this.#toldSeq = told ?? this.#toldSeq
     const own = placed.facts
@@ -344,7 +376,7 @@ export class ClusterLog implements FactLog, Host {
       unnamed,
       choices,
       moved,
-      kicked,
+      kicked: refused.length > 0 ? [...new Set([...kicked, ...refused])] : kicked,
       ended,
       heard,
       paced,

@@ -9,6 +9,7 @@ import type {
   RegisterItem,
   RegisterKey,
 } from './entry.ts'
+import type { Refusal } from './refused-users.ts'
 
 // What a member asks of the adapter and of its host. The member itself does no I/O.
 
@@ -92,6 +93,8 @@ export interface Host {
   compose(userId: UserId, batch: number, isAssertion: boolean): UserItems
   /** The value of a register as this node knows it; `undefined` if it knows no value. */
   register(key: RegisterKey): string | undefined
+  /** Until when a user may not connect; `undefined` for all who may. */
+  refusal(userId: UserId): Refusal | undefined
   /** The users about whom this node has a fact. */
   users(): Iterable<UserId>
   /** The users whom another node shows: their last signs of life are said before that node is lost. */

@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Cause } from '../presence/fact.ts'
+import type { Refusal } from './refused-users.ts'
 
 // What stands in the log of a cluster, and what `append.lua` is asked. The names are short because each entry carries
 // them.
@@ -84,6 +85,8 @@ export interface EntryBody {
   readonly kicks?: readonly UserId[]
   /** Sessions that end on all nodes. */
   readonly ends?: readonly EndItem[]
+  /** Users who may not connect for a while. The eldest member says it again for a node that has joined. */
+  readonly refusals?: readonly Refusal[]
   /** The node that is lost. */
   readonly subject?: NodeId
   /** With `epoch`: whether entries may be missing, so that all members must assert what they know. */

@@ -110,10 +110,18 @@ export interface FactLog {
    * Ends all sessions of a user on all nodes: each node gives the user to its listener as `agreed.kicked`. Never
    * throws.
    *
+   * @param refuseMs for how long the user may not come back on any node, in ms; see `refusedMs`. Without it, that does
+   * not change
    * @returns a promise that resolves when all nodes have ended them, as far as this node can know; it never rejects.
    * `undefined` if they have.
    */
-  kick(userId: UserId): Promise<void> | undefined
+  kick(userId: UserId, refuseMs?: number): Promise<void> | undefined
+
+  /** How much longer a user may not connect, in ms; 0 for all other users. */
+  refusedMs(userId: UserId): number
+
+  /** Whether a user can be refused: there is a limit for all users together. */
+  canRefuse(userId: UserId): boolean
 
   /**
    * Ends a session of a user on the other nodes: each node gives it to its listener as `agreed.ended`. Never throws.

@@ -7,6 +7,7 @@ import { Member } from './member.ts'
 const HOST: Host = {
   compose: () => ({ fact: undefined, registers: [] }),
   register: () => undefined,
+  refusal: () => undefined,
   users: () => [],
   usersOf: () => [],
   unrepeatedRegisters: () => [],

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest'
 import { Outbox } from './outbox.ts'
 
-const HOST = { compose: () => ({ fact: undefined, registers: [] }), register: () => undefined }
+const HOST = {
+  compose: () => ({ fact: undefined, registers: [] }),
+  register: () => undefined,
+  refusal: () => undefined,
+}
 
 test('[D19 E12] what was ended while Redis was away fills no entry: the rest follows in the next ones', () => {
   const outbox = new Outbox()

@@ -1,6 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Host, UserItems } from './command.ts'
 import type { EndItem, FactItem, RegisterItem, RegisterKey } from './entry.ts'
+import type { Refusal } from './refused-users.ts'
 
 /** What this node has to say. */
 export interface Changed {
@@ -12,6 +13,8 @@ export interface Changed {
   readonly kicks?: Iterable<UserId> | undefined
   /** Sessions that end on all nodes. */
   readonly ends?: Iterable<EndItem> | undefined
+  /** Users who may not connect for a while: the host knows until when. */
+  readonly refused?: Iterable<UserId> | undefined
 }
 
 /** The content of one batch. */
@@ -20,6 +23,7 @@ export interface Content {
   readonly registers: readonly RegisterItem[]
   readonly kicks?: readonly UserId[]
   readonly ends?: readonly EndItem[]
+  readonly refusals?: readonly Refusal[]
 }
 
 /** How a batch is composed. */
@@ -45,23 +49,27 @@ export class Outbox {
   #kicks = new Set<UserId>()
   /** The sessions that end, by their JSON. */
   #ends = new Map<string, EndItem>()
+  #refused = new Set<UserId>()
   /** What the batch contains that is on its way. */
   #taken: Changed | undefined
 
   get isEmpty(): boolean {
-    return this.#users.size + this.#registers.size + this.#kicks.size + this.#ends.size === 0
+    return (
+      this.#users.size + this.#registers.size + this.#kicks.size + this.#ends.size + this.#refused.size === 0
+    )
   }
 
-  add({ users = [], registers = [], kicks = [], ends = [] }: Changed): void {
+  add({ users = [], registers = [], kicks = [], ends = [], refused = [] }: Changed): void {
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
     for (const userId of kicks) this.#kicks.add(userId)
     for (const item of ends) this.#ends.set(JSON.stringify(item), item)
+    for (const userId of refused) this.#refused.add(userId)
   }
 
   /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
   take(
-    host: Pick<Host, 'compose' | 'register'>,
+    host: Pick<Host, 'compose' | 'register' | 'refusal'>,
     batch: number,
     { isAssertion = false, limit = MAX_ITEMS }: TakeOptions = {},
   ): Content {
@@ -88,16 +96,23 @@ export class Outbox {
     }
     const kicks = [...this.#kicks].slice(0, MAX_ITEMS)
     const ends = [...this.#ends.values()].slice(0, MAX_ITEMS)
+    const refused = [...this.#refused].slice(0, MAX_ITEMS)
+    const refusals = refused.flatMap(userId => {
+      const refusal = host.refusal(userId)
+      return refusal ? [refusal] : []
+    })
     for (const key of registers) this.#registers.delete(key)
     for (const userId of users) this.#users.delete(userId)
     for (const userId of kicks) this.#kicks.delete(userId)
     for (const item of ends) this.#ends.delete(JSON.stringify(item))
-    this.#taken = { users, registers, kicks, ends }
+    for (const userId of refused) this.#refused.delete(userId)
+    this.#taken = { users, registers, kicks, ends, refused }
     return {
       facts,
       registers: values,
       ...(kicks.length > 0 ? { kicks } : {}),
       ...(ends.length > 0 ? { ends } : {}),
+      ...(refusals.length > 0 ? { refusals } : {}),
     }
   }
 

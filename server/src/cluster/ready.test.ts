@@ -20,6 +20,7 @@ class Driven {
     const host: Host = {
       compose: () => ({ fact: undefined, registers: [] }),
       register: () => undefined,
+      refusal: () => undefined,
       users: () => [],
       usersOf: () => [],
       unrepeatedRegisters: () => [],

@@ -133,6 +133,14 @@ class EntryLog implements FactLog {
 
   endSession(): undefined {}
 
+  refusedMs(): number {
+    return 0
+  }
+
+  canRefuse(): boolean {
+    return true
+  }
+
   connectionsElsewhere(): number {
     return 0
   }

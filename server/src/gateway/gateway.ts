@@ -59,6 +59,8 @@ export interface GatewayOptions {
   readonly limits: LimitOptions
   /** How many connections a user has on the other nodes. */
   readonly connectionsElsewhere: (userId: UserId, except?: string) => number
+  /** How much longer a user may not connect, in ms; 0 for all other users. */
+  readonly refusedMs: (userId: UserId) => number
   /** Whether the server knows all users. Until then, it accepts no clients. */
   readonly isReady: () => boolean
   readonly refusals: Refusals
@@ -105,6 +107,13 @@ const BUG = {
   status: 500,
   detail: 'internal error: see the log of the server',
   headers: {},
+} as const
+
+/** How the connection of a client is closed that is turned away. */
+const TURNED_AWAY = {
+  bad_message: [CLOSE.badIdentity, 'bad identity'],
+  bad_token: [CLOSE.badToken, 'bad token'],
+  not_allowed: [CLOSE.notAllowed, 'this user may not connect'],
 } as const
 
 type Accepted = Extract<Verdict, { kind: 'accepted' }>
@@ -260,12 +269,12 @@ export class Gateway {
   }
 
   /**
-   * Ends all sessions of a user on all nodes, and closes the user's connections with 4403. The user may come back.
+   * Ends all sessions of a user on all nodes, and closes the user's connections with 4403; see `Tracker.endSessions`.
    *
    * @returns a promise that resolves when all nodes have ended them; `undefined` if they have
    */
-  endSessions(userId: UserId): Promise<void> | undefined {
-    return this.#options.tracker.endSessions(userId)
+  endSessions(userId: UserId, refuseMs?: number): Promise<void> | undefined {
+    return this.#options.tracker.endSessions(userId, refuseMs)
   }
 
   /** Refuses all new connections from now on. */
@@ -420,8 +429,7 @@ export class Gateway {
 
   #turnAway(webSocket: WebSocket, { error, text, version }: TurnedAway): void {
     const timestamp = formatTime(this.#options.clock.now())
-    const [code, reason] =
-      error === 'bad_token' ? [CLOSE.badToken, 'bad token'] : [CLOSE.badIdentity, 'bad identity']
+    const [code, reason] = TURNED_AWAY[error]
     webSocket.on('error', ignore)
     const message = `${error}: ${text}`
     const send = (message: ServerMessage): void => webSocket.send(encode(message, version), NOT_DEFLATED)

@@ -48,6 +48,7 @@ function handshake(options: Partial<HandshakeOptions> = {}) {
     trustProxy: undefined,
     limits: new ConnectionLimits(UNLIMITED),
     isConnected: () => false,
+    refusedMs: () => 0,
     ...options,
   })
 }
@@ -313,4 +314,14 @@ test('[D5] a contradictory request and an identity that can not be checked are a
     },
   })
   expect(answered({ state: 'unusable', text: 'who?' })).toMatchObject({ error: 'bad_message' })
+})
+
+test('[E19] a user who is refused for a while is told for how long, and closed with 4403', () => {
+  const refusedMs = (userId: string) => (userId === 'ann' ? 1_500 : 0)
+  expect(judge({}, { refusedMs })).toMatchObject({
+    kind: 'turned away',
+    error: 'not_allowed',
+    text: expect.stringContaining('may not connect for 2 s'),
+  })
+  expect(judge({ url: '/ws?userId=bob' }, { refusedMs }).kind).toBe('accepted')
 })

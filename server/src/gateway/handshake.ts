@@ -42,11 +42,11 @@ export type Verdict =
     }
   /**
    * Upgraded, told the reason, and closed: a `WebSocket` object can't read why an upgrade was refused. `bad_message` is
-   * closed with 4400, `bad_token` with 4401.
+   * closed with 4400, `bad_token` with 4401, `not_allowed` with 4403.
    */
   | {
       readonly kind: 'turned away'
-      readonly error: 'bad_message' | 'bad_token'
+      readonly error: 'bad_message' | 'bad_token' | 'not_allowed'
       readonly text: string
       readonly version: ProtocolVersion
       readonly report?: Report
@@ -78,6 +78,8 @@ export interface HandshakeOptions {
   readonly path: string
   /** Whether a session has a connection. A new connection of the session replaces it. */
   readonly isConnected: (userId: UserId, sessionId: string) => boolean
+  /** How much longer a user may not connect, in ms; 0 for all other users. */
+  readonly refusedMs: (userId: UserId) => number
 }
 
 /**
@@ -209,8 +211,13 @@ export class Handshake {
   }
 
   #admit(grant: Grant, { parameters, version, from, address }: Asked): Verdict {
-    const { limits, isConnected } = this.#options
+    const { limits, isConnected, refusedMs } = this.#options
     const { sessionId, device, choice } = parameters
+    const refusedS = Math.ceil(refusedMs(grant.userId) / 1_000)
+    if (refusedS > 0) {
+      const text = `this user may not connect for ${refusedS} s: the application has ended all sessions`
+      return { kind: 'turned away', error: 'not_allowed', text, version }
+    }
     // A connection that replaces another one does not increase the number of connections.
     const { observer } = grant.rights
     if (sessionId === undefined || observer || !isConnected(grant.userId, sessionId)) {

@@ -26,9 +26,10 @@ export interface LeaseTerms {
  * - `connected`: a client is connected with this session id.
  * - `tooManyOfUser`: the user has {@link MAX_LEASES_PER_USER} leased sessions.
  * - `tooMany`: all users together have {@link MAX_LEASES} of them.
+ * - `refused`: the user may not connect for a while.
  * - `stopping`: the server stops.
  */
-export type LeaseRefusal = 'connected' | 'tooManyOfUser' | 'tooMany' | 'stopping'
+export type LeaseRefusal = 'connected' | 'tooManyOfUser' | 'tooMany' | 'refused' | 'stopping'
 
 /** A leased session as it is stored. Times are in ms since the epoch. */
 export interface StoredLease {

@@ -34,6 +34,14 @@ export class SlowLog implements FactLog {
     return this.#soon(() => this.agree({ ended: [session] }))
   }
 
+  refusedMs(): number {
+    return 0
+  }
+
+  canRefuse(): boolean {
+    return true
+  }
+
   connectionsElsewhere(userId: UserId): number {
     return this.elsewhere.get(userId) ?? 0
   }

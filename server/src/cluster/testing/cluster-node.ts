@@ -93,6 +93,7 @@ export class ClusterNode {
     const host = {
       compose: (userId: UserId, batch: number) => this.unplaced.compose(userId, batch),
       register: () => undefined,
+      refusal: () => undefined,
     }
     const content = this.#outbox.take(host, this.#batch + 1, { limit })
     this.append(kind, now, { ...content, ...what })

@@ -54,6 +54,8 @@ export class LinkedNode implements Host {
     return this.fold.register(key)
   }
 
+  refusal(): undefined {}
+
   users(): Iterable<UserId> {
     return this.#users.keys()
   }

@@ -104,6 +104,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
         compose: (userId: UserId, number: number, isAssertion: boolean) =>
           this.#unplaced.compose(userId, number, isAssertion),
         register: () => undefined,
+        refusal: () => undefined,
       }
       const applied = this.#append('say', this.#outbox.take(host, batch, how))
       this.#outbox.landed()

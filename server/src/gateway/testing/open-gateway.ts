@@ -77,6 +77,7 @@ export async function openGateway({
     limits,
     isReady: () => true,
     connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
+    refusedMs: userId => factLog.refusedMs(userId),
     refusals: new Refusals(),
     heartbeat: { pingMs, pongTimeoutMs: 60_000, random: () => 1 },
     compression,

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { TestClient } from '@who-is-online/testing/client'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { KEYS, startApi } from './testing/api-server.ts'
 
 // What the calls do, on a real server. api.test.ts has their forms.
@@ -224,4 +224,27 @@ test('[E18] `since` is the start of the status in every call, and absent of a us
   expect(await sinceOf()).toEqual(first)
   await ann.leave()
   expect(await read('/api/v1/users/ann')).not.toHaveProperty('since')
+})
+
+test('[E7 E19] `forMs` keeps a user away for that time: connections get 4403, and leases 409', async () => {
+  const ann = await TestClient.v2(api, 'ann')
+  const end = (query: string) =>
+    api.ask(`/api/v1/users/ann/sessions${query}`, { method: 'DELETE', key: 'write' })
+  const lease = () =>
+    api.ask('/api/v1/users/ann/sessions/bot', { method: 'PUT', key: 'write', body: { ttlMs: 2_000 } })
+  expect((await end('?forMs=60000')).status).toBe(204)
+  expect((await ann.closed).code).toBe(4403)
+  const again = await TestClient.open(`${api.url}?userId=ann`)
+  expect(await again.closed).toMatchObject({ code: 4403 })
+  expect(again.texts.join()).toContain('not_allowed: this user may not connect for 60 s')
+  expect(await lease()).toMatchObject({ status: 409, json: { code: 'user_refused' } })
+  // Others may connect, and a later call replaces the time.
+  await (await TestClient.v2(api, 'bob')).leave()
+  expect((await end('')).status).toBe(204)
+  expect((await lease()).status).toBe(409)
+  expect((await end('?forMs=1000')).status).toBe(204)
+  await vi.waitFor(async () => expect((await lease()).status).toBe(200), { timeout: 5_000 })
+  await end('')
+  for (const forMs of ['999', '3600001', 'x', '1.5'])
+    expect(await end(`?forMs=${forMs}`)).toMatchObject({ status: 400, json: { field: 'forMs' } })
 })

@@ -26,7 +26,7 @@ export interface ApiSources extends SessionSources {
     'see' | 'page' | 'onlineCount' | 'seenCount' | 'hasSession' | 'choiceTime' | 'connected' | 'detail'
   > &
     SessionSources['presence']
-  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions'> & SessionSources['tracker']
+  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions' | 'canRefuse'> & SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
   readonly changes: ChangeReader
@@ -110,9 +110,12 @@ export function createCalls(sources: ApiSources): CallHandlers {
       return { status: isPlaced ? 200 : 202, json: userOf(userId) }
     },
 
-    async endSessions({ userId }, { caller }) {
-      const ended = tracker.endSessions(userId)
-      log.info('a key of the API ended the sessions of a user', { key: caller.name, userId })
+    async endSessions({ userId, forMs }, { caller }) {
+      if (forMs !== undefined && !tracker.canRefuse(userId)) {
+        throw new ApiFailure('too_many_refused', '10,000 users are refused already: try again later')
+      }
+      const ended = tracker.endSessions(userId, forMs)
+      log.info('a key of the API ended the sessions of a user', { key: caller.name, userId, forMs })
       return { status: (await isConfirmed(ended)) ? 204 : 202 }
     },
 

@@ -73,6 +73,8 @@ function refusal(refused: LeaseRefusal): ApiFailure {
       return new ApiFailure('too_many_sessions', 'the user has 20 leased sessions: end one of them first')
     case 'tooMany':
       return new ApiFailure('too_many_sessions', 'all users together have 100,000 leased sessions')
+    case 'refused':
+      return new ApiFailure('user_refused', 'the user may not connect for a while: see "forMs"')
     case 'stopping':
       return new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
   }
