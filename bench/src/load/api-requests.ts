@@ -45,7 +45,12 @@ export function apiRequests(call: ApiCall, key: string): ApiRequests {
       return independent(inTurn(users), body => (body.includes('"lastSeen":"') ? undefined : String(body)))
     }
     case 'list':
-      return new Pages(call.limit, key, cursor => `/users?limit=${call.limit}${statusOf(call)}${cursor}`)
+      // Fewer users than that may have the status.
+      return new Pages(
+        call.status ? undefined : call.limit,
+        key,
+        cursor => `/users?limit=${call.limit}${statusOf(call)}${cursor}`,
+      )
     case 'state':
       // A place that the server does not know.
       return new Pages(undefined, key, cursor => `/changes?limit=${call.limit}${cursor || '&since=none:0'}`)

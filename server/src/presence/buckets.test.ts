@@ -98,12 +98,35 @@ test('[R16] buckets that were read stay in order, however many others are read m
   expect(all(buckets)).toEqual(before)
 })
 
+test('[R16] with a filter, the wanted users of a bucket are found in order, whether it was read before or not', () => {
+  const buckets = new Users()
+  for (let n = 0; n < 30 * BUCKET_COUNT; n++) buckets.add(`${n}`)
+  const bucket = buckets.nextFilled(7) as number
+  const isWanted = (position: number) => position % 3 === 0
+  const wanted = buckets.after({ bucket, after: '' }, isWanted)
+  const here = buckets.after({ bucket, after: '' })
+  expect(wanted.length).toBeGreaterThan(5)
+  // The position of a user is the number in the id.
+  expect(wanted).toEqual(here.filter(id => isWanted(Number(id))))
+  expect(buckets.after({ bucket, after: '' }, isWanted)).toEqual(expect.arrayContaining(wanted))
+  const other = buckets.nextFilled(bucket + 1) as number
+  const [first = '', ...rest] = buckets.after({ bucket: other, after: '' }, isWanted)
+  expect(buckets.after({ bucket: other, after: first }, isWanted)).toEqual(rest)
+})
+
 test('[R16] a bucket of chosen ids stays in order', () => {
   const buckets = new Users()
   const bucket = 7
   const chosen: string[] = []
   for (let n = 0; chosen.length < 1_200; n++) if (bucketOf(`${n}`) === bucket) chosen.push(`${n}`)
   for (const id of chosen.slice(0, 1_100)) buckets.add(id)
+  let asked = 0
+  const isWanted = () => ++asked > 0
+  expect(buckets.after({ bucket, after: '' }, isWanted)).toEqual(chosen.slice(0, 1_100).toSorted())
+  // Such a bucket is read once, and not again for each page.
+  asked = 0
+  expect(buckets.after({ bucket, after: '' }, isWanted)).toHaveLength(1_100)
+  expect(asked).toBe(0)
   expect(buckets.after({ bucket, after: '' })).toEqual(chosen.slice(0, 1_100).toSorted())
   for (const id of chosen.slice(1_100)) buckets.add(id)
   for (const id of chosen.slice(0, 300)) buckets.delete(id)

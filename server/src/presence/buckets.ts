@@ -76,9 +76,15 @@ export class Buckets {
     this.#count(bucket, -1)
   }
 
-  /** The users of one bucket after a place in it, in order. */
-  after({ bucket, after }: BucketPlace): UserId[] {
-    const users = this.#sorted.get(bucket) ?? this.#sort(bucket)
+  /**
+   * The users of one bucket after a place in it, in order.
+   *
+   * @param isWanted gets the position of a user. Users for whom it returns `false` may be missing, so that only few
+   * have to be sorted.
+   */
+  after({ bucket, after }: BucketPlace, isWanted?: (position: number) => boolean): UserId[] {
+    const users =
+      this.#sorted.get(bucket) ?? (isWanted && this.#sortWanted(bucket, isWanted)) ?? this.#sort(bucket)
     return users.slice(firstAfter(users, after))
   }
 
@@ -102,6 +108,17 @@ export class Buckets {
     this.#sorted.set(bucket, users)
     if (users.length < LARGE) this.#keepSmall(bucket)
     return users
+  }
+
+  /** The wanted users of a bucket, in order; `undefined` if it is large: then it is sorted once, and stays so. */
+  #sortWanted(bucket: number, isWanted: (position: number) => boolean): UserId[] | undefined {
+    const users: UserId[] = []
+    let passed = 0
+    for (let at = this.#newest[bucket] as number; at !== NONE; at = this.#before[at] as number) {
+      if (++passed === LARGE) return undefined
+      if (isWanted(at)) users.push(this.#idAt(at))
+    }
+    return users.sort(byCodeUnits)
   }
 
   #keepSmall(bucket: number): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Fact } from './fact.ts'
 import { fact as online, T } from './testing/scenario.ts'
-import { type Page, View } from './view.ts'
+import { type ListedStatus, type Page, View } from './view.ts'
 
 function viewOf(userIds: readonly string[] = [], signs: Record<string, number> = {}): View {
   const view = new View({ shown: lastSeen => Math.min(lastSeen, T + 1_000) }, userId => signs[userId])
@@ -40,7 +40,7 @@ function idsOfOneBucket(blocks: number): string[] {
 }
 
 /** All pages, one after the other. */
-function pagesOf(view: View, limit: number, status?: 'online' | 'offline'): Page[] {
+function pagesOf(view: View, limit: number, status?: ListedStatus): Page[] {
   const pages: Page[] = []
   let page: Page | undefined
   do {
@@ -148,6 +148,24 @@ test('[R16] pages have every user once, and the last page has no next one', () =
   expect(pagesOf(view, 5)).toHaveLength(1)
   expect(view.page(undefined, 5, 'offline')).toEqual({ users: [view.see('bob')], next: undefined })
 })
+
+test.each(['online', 'away', 'busy', 'offline', 'visible'] as const)(
+  '[R16] the first pages of all users who are %s have each of them once',
+  listed => {
+    // Nothing was read of this view before, so nothing is sorted.
+    const view = viewOf()
+    const statuses = ['online', 'away', 'busy', 'offline'] as const
+    const ids = Array.from({ length: 400 }, (_, n) => `u${n}`)
+    for (const [n, userId] of ids.entries()) {
+      const shown = { status: statuses[n % 4] ?? 'online', text: undefined, expiresAt: undefined }
+      view.put(userId, shown, T, undefined)
+    }
+    const wanted = ids.filter((_, n) =>
+      listed === 'visible' ? n % 4 !== 3 : statuses.indexOf(listed) === n % 4,
+    )
+    expect(idsOf(pagesOf(view, 30, listed).flatMap(page => page.users)).toSorted()).toEqual(wanted.toSorted())
+  },
+)
 
 test('[R16] a page can begin after a forgotten user, and in another view of the same users', () => {
   const names = Array.from({ length: 50 }, (_, n) => `u${n}`)

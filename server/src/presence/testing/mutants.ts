@@ -744,14 +744,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a page exceeds its limit',
     file: 'view.ts',
-    line: 'if (users.length === limit || looked === LOOK_AT) return',
-    becomes: 'if (users.length > limit || looked === LOOK_AT) return',
+    line: 'if (users.length === limit || looked >= LOOK_AT) return',
+    becomes: 'if (users.length > limit || looked >= LOOK_AT) return',
   },
   {
     name: 'the last page ends before the last user',
     file: 'view.ts',
-    line: 'looked === LOOK_AT) return { users, next: place }',
-    becomes: 'looked === LOOK_AT) return { users, next: undefined }',
+    line: 'looked >= LOOK_AT) return { users, next: place }',
+    becomes: 'looked >= LOOK_AT) return { users, next: undefined }',
   },
   {
     name: 'a forgotten user is on a page',
