@@ -9,8 +9,9 @@ const ROOT = join(import.meta.dirname, '../..')
 const SOURCE = 'server/src/main.ts'
 const BUILT = 'server/dist/main.js'
 
-/** The worker of the scenario `saving`, in builds that have it. */
+/** The worker of the scenario `saving`, in builds that have it, and the file in which it measures. */
 const SAVING = 'bench/src/saving.ts'
+const MEASURING = 'bench/src/saving-worker.ts'
 
 /** Two builds of this product to compare, ours first. Both are started in the same way. */
 export interface Builds {
@@ -46,15 +47,18 @@ export function findBuilds(dir: string): Builds {
       { ...ours, name: OLDER, title: 'an older build', program: join(older, program) },
     ],
     savingWorker: has(older, SAVING) ? join(older, SAVING) : undefined,
-    notes:
-      has(older, SAVING) && text(join(older, SAVING)) !== text(join(ROOT, SAVING))
-        ? [
-            `${SAVING} differs between the builds, and each build measures with its own: check the differences before you trust the figures of saving`,
-          ]
-        : [],
+    notes: has(older, SAVING)
+      ? [SAVING, MEASURING]
+          .filter(file => text(join(older, file)) !== text(join(ROOT, file)))
+          .map(
+            file =>
+              `${file} differs between the builds, and each build measures with its own: check the differences before you trust the figures of saving`,
+          )
+      : [],
   }
 }
 
-function text(file: string): string {
-  return readFileSync(file, 'utf8')
+/** The text of a file; `undefined` if it does not exist. */
+function text(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }

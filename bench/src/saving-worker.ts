@@ -1,12 +1,17 @@
 // The jobs of saving.ts, which run in child processes: they use the storage of the server.
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { StoredFeed } from '../../server/src/changes/stored-feed.ts'
+import type { Change } from '../../server/src/presence/change.ts'
 import { type Disk, nodeDisk } from '../../server/src/storage/disk.ts'
 import { createJsonFileStore } from '../../server/src/storage/json-file.ts'
 import { createMemoryStore } from '../../server/src/storage/memory.ts'
 import type { Store, UserRecord } from '../../server/src/storage/store.ts'
 import { idOf } from './known-users.ts'
 import { type Job, type Load, type Round, round1 } from './saving-job.ts'
+
+/** The default of the setting with this name. */
+const RECENT_CHANGES = 100_000
 
 /** Runs a job and returns its result. */
 export function runJob(job: Job): Promise<Round | Load> {
@@ -31,7 +36,8 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
   globalThis.gc?.() // do not measure the garbage of creating a million users
   await sleep(500)
 
-  await store.start(() => users.values())
+  const feed = logOf(store)
+  await store.start(() => users.values(), undefined, feed)
   const saves = kind === 'on demand' ? new SavesOnDemand(store) : undefined
   const loop = new LoopProbe()
   const ends = performance.now() + options.seconds * 1000
@@ -46,6 +52,7 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
       const record: UserRecord = { userId, session: 'live', status: 'online', lastSeen: Date.now() }
       users.set(userId, record)
       store.put(record)
+      feed.append([changeOf(record)])
       if (notes % 100 === 0) durable.expect(userId)
     }
     if (performance.now() - lastAlive > 1000) {
@@ -65,6 +72,31 @@ async function measure({ kind, dataDir, options }: Job & { do: 'round' }): Promi
     snapshots: count,
     snapshotMs: Math.round(longestMs),
     durableMs: durable.result(),
+  }
+}
+
+/** The log of changes, which the store writes with the users, as in a server. */
+function logOf(store: Store): StoredFeed {
+  return new StoredFeed({
+    epoch: 'bench',
+    stored: undefined,
+    recent: RECENT_CHANGES,
+    grown: () => store.logGrown(),
+    report: error => console.error(error),
+  })
+}
+
+function changeOf({ userId, lastSeen }: UserRecord): Change {
+  return {
+    userId,
+    status: 'online',
+    previousStatus: 'offline',
+    previousSince: 0,
+    at: lastSeen,
+    lastSeen,
+    cause: 'opened',
+    username: undefined,
+    text: undefined,
   }
 }
 
