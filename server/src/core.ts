@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { MAX_MESSAGE_BYTES, MAX_USER_IDS, type UserId } from '@who-is-online/protocol/words'
 import { type Capacity, capacityOf } from './capacity.ts'
+import { ClusterFeed } from './changes/cluster-feed.ts'
 import type { ChangeFeed } from './changes/feed.ts'
-import { MemoryFeed } from './changes/memory-feed.ts'
 import { ChangeReader } from './changes/reader.ts'
+import { createRedisStream } from './changes/redis-stream.ts'
 import { changesOfRestart, startsOf } from './changes/restart.ts'
+import { SharedChanges } from './changes/shared-changes.ts'
 import { StoredFeed } from './changes/stored-feed.ts'
 import type { LogSource, StoredLog } from './changes/stored-log.ts'
 import type { ClusterNode } from './cluster/node.ts'
@@ -56,6 +58,8 @@ export interface Core {
   readonly gateway: Gateway
   /** The log of changes, for backends. */
   readonly changes: ChangeReader
+  /** The changes that the nodes of a cluster share; `undefined` if the server is alone. */
+  readonly sharedChanges: SharedChanges | undefined
   readonly metrics: Metrics
   /** How many users were online in the last 24 hours. */
   readonly counts: CountHistory
@@ -127,7 +131,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   if (capacity.warning !== undefined) log.info(capacity.warning)
   const report = (error: unknown): void =>
     log.error('a bug: a listener of changes failed', { error: stackOf(error) })
-  const { feed, source } = createFeed(options, records.log, report)
+  const { feed, source, sharedChanges } = createFeed(options, records.log, report)
   const changes = new ChangeReader(presence, feed)
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
@@ -177,6 +181,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   )
 
   const refusals = new Refusals()
+  const isReady = () => !cluster || (cluster.state.isReady && sharedChanges?.isReady === true)
   const gateway = new Gateway({
     tracker,
     requests,
@@ -187,7 +192,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     identity,
     path,
     limits: capacity.limits,
-    isReady: () => cluster?.state.isReady ?? true,
+    isReady,
     connectionsElsewhere: (userId, except) => factLog.connectionsElsewhere(userId, except),
     refusedMs: userId => factLog.refusedMs(userId),
     refusals,
@@ -226,7 +231,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       return store.health()
     },
     get cluster() {
-      return cluster && clusterHealth(cluster.state)
+      return cluster && clusterHealth({ ...cluster.state, isReady: isReady() })
     },
   }
   const metrics = new Metrics({
@@ -247,6 +252,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
     gateway.advance(awake)
     counts.advance(clock.steady())
+    sharedChanges?.advance()
   })
   ticker.start()
 
@@ -255,6 +261,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     requests,
     gateway,
     changes,
+    sharedChanges,
     metrics,
     counts,
     health,
@@ -275,7 +282,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       gateway.refuse()
       tracker.stop()
       // Clients connect to other nodes when they are told, so the others must know before.
-      if (cluster) await Promise.race([cluster.stop(), timeLimit(CLUSTER_STOP_MS)])
+      const told = cluster?.stop().then(() => sharedChanges?.stop())
+      if (told) await Promise.race([told, timeLimit(CLUSTER_STOP_MS)])
       // Not before: a clock that is not read for a second takes that for a suspension.
       ticker.stop()
       try {
@@ -296,14 +304,33 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   }
 }
 
-/** Creates the feed. That of a single server is stored with the users, for which the store needs its source. */
+interface Feed {
+  readonly feed: ChangeFeed
+  readonly source?: LogSource
+  readonly sharedChanges?: SharedChanges
+}
+
+/**
+ * Creates the feed. That of a single server is stored with the users, for which the store needs its source. That of a
+ * node is kept together with the changes that all nodes share.
+ */
 function createFeed(
-  { settings, cluster, store }: CoreOptions,
+  { settings, cluster, store, clock }: CoreOptions,
   stored: StoredLog | undefined,
   report: (error: unknown) => void,
-): { readonly feed: ChangeFeed; readonly source?: LogSource } {
+): Feed {
   const kept = { recent: settings.RECENT_CHANGES, report }
-  if (cluster) return { feed: new MemoryFeed({ ...kept, places: cluster.log }) }
+  if (cluster) {
+    const { log } = cluster
+    const feed = new ClusterFeed({ ...kept, places: log })
+    const sharedChanges = new SharedChanges({
+      feed,
+      stream: createRedisStream(cluster),
+      standing: () => log.standing,
+      now: () => clock.steady(),
+    })
+    return { feed, sharedChanges }
+  }
   const feed = new StoredFeed({ ...kept, epoch: newEpoch(), stored, grown: () => store.logGrown() })
   return { feed, source: feed }
 }

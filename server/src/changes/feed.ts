@@ -88,6 +88,12 @@ export interface ChangeFeed {
   changedAfter(seq: number): UserId[] | undefined
 
   /**
+   * The users who have changed after a place from which a client resumes, each once, in the order of their newest
+   * changes. `undefined` if the client can't resume from there; see {@link recalls}.
+   */
+  changedSince(place: Place): UserId[] | undefined
+
+  /**
    * The changes with a greater number than this one of the present sequence, in order, up to `syncedSeq`. `undefined`
    * if one of them is not known any more.
    *

@@ -91,6 +91,10 @@ export class MemoryFeed implements ChangeFeed {
     return changed
   }
 
+  changedSince(place: Place): UserId[] | undefined {
+    return this.recalls(place) ? this.changedAfter(place.seq) : undefined
+  }
+
   after(seq: number, limit: number): NumberedChange[] | undefined {
     if (seq < this.#dropped) return undefined
     const changes: NumberedChange[] = []

@@ -28,6 +28,11 @@ export class Age {
     return this.#since !== undefined && this.#members.isEldest(this.#node, this.#since)
   }
 
+  /** The same among the members that have not said that they stop: another one takes over at once when they do. */
+  get isEldestToStay(): boolean {
+    return this.#since !== undefined && this.#members.isEldest(this.#node, this.#since, true)
+  }
+
   /**
    * An entry is composed at a time of the clock of Redis. Returns when this process joined: with its first entry, or
    * with the first one after a long absence.

@@ -20,6 +20,8 @@ export interface RedisKeys {
   /** For a test of the permissions. It does not stay. */
   readonly probe: string
   readonly here: (node: NodeId) => string
+  /** For what is not about the log of facts. */
+  readonly other: (name: string) => string
 }
 
 /**
@@ -33,6 +35,7 @@ export function redisKeys(prefix: string): RedisKeys {
     users: `{${prefix}}:users`,
     probe: `{${prefix}}:probe`,
     here: node => `{${prefix}}:here:${node}`,
+    other: name => `{${prefix}}:${name}`,
   }
 }
 

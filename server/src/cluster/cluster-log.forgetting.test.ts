@@ -14,8 +14,10 @@ const KEEP_MS = 1_000
 const member = {
   place: { epoch: T, seq: T },
   isSettled: true,
+  settledSince: undefined,
   canResumeFrom: () => true,
   isEldest: true,
+  isEldestToStay: true,
   isAway: false,
 }
 

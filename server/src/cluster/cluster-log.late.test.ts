@@ -32,8 +32,10 @@ beforeEach(() => {
       return place
     },
     isSettled: true,
+    settledSince: undefined,
     isAway: false,
     isEldest: false,
+    isEldestToStay: false,
     canResumeFrom: ({ epoch }: Place) => epoch === place.epoch,
   }
   log.listen((_, { seq }) => told.push(seq))

@@ -32,11 +32,15 @@ beforeEach(() => {
     get isEldest() {
       return isEldest
     },
+    isEldestToStay: false,
     get place() {
       return { epoch: T, seq }
     },
     get isSettled() {
       return settledSince !== undefined
+    },
+    get settledSince() {
+      return settledSince === undefined ? undefined : { epoch: T, seq: settledSince }
     },
     canResumeFrom: (place: { seq: number }) => settledSince !== undefined && place.seq >= settledSince,
   }

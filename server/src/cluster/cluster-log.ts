@@ -11,6 +11,7 @@ import type { Agreed, AgreedChoice, FactLog, LastSign, NamedUser, Touched } from
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
+import { QuietStart } from './quiet-start.ts'
 import { type Refusal, RefusedUsers } from './refused-users.ts'
 import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
 
@@ -24,11 +25,26 @@ export interface NodePresence {
 
 /** The member of this node, and how it is told what has changed. */
 export interface MemberAccess {
-  readonly member: Pick<Member, 'place' | 'isSettled' | 'canResumeFrom' | 'isEldest' | 'isAway'>
+  readonly member: Pick<
+    Member,
+    'place' | 'isSettled' | 'settledSince' | 'canResumeFrom' | 'isEldest' | 'isEldestToStay' | 'isAway'
+  >
   /** Tells the member what has changed. During another input it is told after that. */
   changed(changed: Changed): void
   /** The time in ms since the epoch by the clock of Redis. */
   time(): number
+}
+
+/** How a node stands that shows what all others show. */
+export interface LogStanding {
+  /** The last place of the log that it has read. */
+  readonly place: { readonly epoch: string; readonly seq: number }
+  /** Since which number it shows that. */
+  readonly settledSince: number
+  /** The same, or a smaller number: others have seen no change between them. */
+  readonly since: number
+  /** Whether this node does for all what concerns the changes. Two nodes may do so for a moment. */
+  readonly isWriter: boolean
 }
 
 /** What the log tells about a member of the cluster. */
@@ -74,6 +90,7 @@ export class ClusterLog implements FactLog, Host {
   readonly #kicking = new Map<UserId, Waiting>()
   readonly #refused = new RefusedUsers()
   #lagMs = 0
+  readonly #quiet = new QuietStart()
 
   /**
    * @param node a random id of this process
@@ -192,6 +209,20 @@ export class ClusterLog implements FactLog, Host {
     return member.canResumeFrom({ epoch: current, seq })
   }
 
+  /** `undefined` while this node may show something else than the others. */
+  get standing(): LogStanding | undefined {
+    const { place, settledSince, isEldestToStay, isAway } = this.#use().member
+    if (!place || !settledSince) return undefined
+    const { seq } = settledSince
+    const since = Math.min(seq, this.#quiet.since ?? seq)
+    return {
+      place: { epoch: `${place.epoch}`, seq: place.seq },
+      settledSince: seq,
+      since,
+      isWriter: isEldestToStay && !isAway,
+    }
+  }
+
   /** The members of the cluster. */
   get nodes(): LoggedNode[] {
     return Array.from(this.#fold.members(), id => ({
@@ -280,6 +311,7 @@ export class ClusterLog implements FactLog, Host {
 
   #load(loaded: Loaded): void {
     const time = this.#use().time()
+    this.#quiet.loaded(loaded)
     this.#abouts.clear()
     for (const [node, about] of loaded.abouts) this.#abouts.set(node, about)
     // In the same epoch, Redis has lost nothing: what it does not have was forgotten while this node was away.
@@ -295,6 +327,7 @@ export class ClusterLog implements FactLog, Host {
   #apply(entry: Entry): void {
     const { node, kind, body } = entry
     this.#read.entry = entry
+    if (!this.#use().member.isSettled) this.#quiet.read(entry, this.#node)
     const present = (userId: UserId) => this.#use().presence.present(userId)
     const forgotten = node === this.#node ? NOBODY : forgottenHere(entry, present)
     if (kind === 'lost' && body.subject !== undefined) this.#read.heard = this.#heardBy(body.subject)

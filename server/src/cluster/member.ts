@@ -228,6 +228,11 @@ export class Member {
     return this.#place.isSettled
   }
 
+  /** Since when that is so; `undefined` if it is not. */
+  get settledSince(): Place | undefined {
+    return this.#place.settledSince
+  }
+
   /** Whether this node has told the others all it knows, and nothing has to be appended. */
   get isQuiet(): boolean {
     return this.#own.isQuiet
@@ -244,6 +249,11 @@ export class Member {
   /** Whether this node does what one node has to do for all: the member that joined first. */
   get isEldest(): boolean {
     return this.#age.isEldest
+  }
+
+  /** Whether this node stores the changes for all, and tells backends of them. See `Age.isEldestToStay`. */
+  get isEldestToStay(): boolean {
+    return this.#age.isEldestToStay
   }
 
   /**

@@ -58,9 +58,12 @@ export class Members {
   /**
    * Whether a node that joined at `since` is the eldest member of those that write. One that is silent may be dead, and
    * it takes longer until it is lost. If it comes back, two members are the eldest for a moment: that harms nothing.
+   *
+   * @param isLeftOut whether members that have said that they stop do not count
    */
-  isEldest(own: NodeId, since: number): boolean {
+  isEldest(own: NodeId, since: number, isLeftOut = false): boolean {
     for (const [node, known] of this.#known) {
+      if (isLeftOut && known.hasLeft) continue
       if (node === own || known.missed >= SILENT_AFTER_BEATS) continue
       if (isOlder([node, known], [own, { since }])) return false
     }

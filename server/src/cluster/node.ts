@@ -113,6 +113,11 @@ export class ClusterNode implements ReportedNode {
     return { members, appends, lagMs: this.log.lagMs, ignored }
   }
 
+  /** Runs a script in Redis; see `RedisConnection.run`. @throws Error also while there is no connection */
+  run(script: string, key: string, args: readonly string[]): Promise<unknown> {
+    return this.#link.run(script, key, args)
+  }
+
   /** Tells the other nodes that this one stops, so that they wait longer for its clients. Resolves when they know. */
   stop(): Promise<void> {
     return new Promise(resolve => {
@@ -156,7 +161,9 @@ export class ClusterNode implements ReportedNode {
     if (event.what === 'back') this.#awaySince = undefined
     if (event.what === 'epoch') this.#epochs++
     if (event.what === 'nodeLost' && event.node !== this.id && event.about?.left === undefined) this.#lost++
-    if (event.what === 'stopped') this.#stopped?.()
+    // Read back, and not only appended: then this node has read all that was before it, and can store the changes.
+    if (event.what === 'entry' && event.entry.node === this.id && event.entry.kind === 'left')
+      this.#stopped?.()
     this.#observer?.happened(event)
   }
 }

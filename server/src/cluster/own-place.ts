@@ -82,6 +82,11 @@ export class OwnPlace {
     return this.#settledSince !== undefined
   }
 
+  /** From this place on, this node shows what all others show; `undefined` if it does not. */
+  get settledSince(): Place | undefined {
+    return this.#settledSince
+  }
+
   /** From the last place on, this node shows what all others show. */
   settle(): void {
     this.#settledSince ??= this.#last

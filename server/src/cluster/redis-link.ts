@@ -124,6 +124,12 @@ export class RedisLink {
     while (this.#closing.size > 0) await Promise.allSettled(this.#closing)
   }
 
+  /** Runs a script; see `RedisConnection.run`. @throws Error also while there is no connection */
+  async run(script: string, key: string, args: readonly string[]): Promise<unknown> {
+    if (!this.#connection) throw new Error('Redis does not answer')
+    return this.#connection.run(script, key, args)
+  }
+
   /** Why Redis could not be used, the last time. It stays when Redis can be used again. */
   get lastFailure(): RedisFailure | undefined {
     return this.#lastFailure

@@ -41,9 +41,11 @@ import { parseRedisUrl } from './redis-url.ts'
 const SCAN_ROWS = 1_000
 
 const PROBE_SCRIPT =
-  "redis.call('HSET', KEYS[1], 'a', 1) redis.call('HDEL', KEYS[1], 'a') redis.call('UNLINK', KEYS[1])"
+  "redis.call('HSET', KEYS[1], 'a', 1) redis.call('HDEL', KEYS[1], 'a') redis.call('UNLINK', KEYS[1]) " +
+  "redis.call('XADD', KEYS[1], '1-1', 'a', 1) redis.call('XSETID', KEYS[1], '1-2') redis.call('UNLINK', KEYS[1])"
 
-const SCRIPT_ID = createHash('sha1').update(APPEND_SCRIPT).digest('hex')
+/** What Redis calls each script. */
+const scriptIds = new Map<string, string>()
 
 /** What a node needs to know about a Redis before it uses it. */
 export interface RedisInfo extends ServerInfo {
@@ -76,6 +78,8 @@ export interface RedisConnection {
    * after its first write.
    */
   probe(): Promise<void>
+  /** Runs a script with one key, whose name follows the prefix. */
+  run(script: string, key: string, args: readonly string[]): Promise<unknown>
   /** Resolves when one of the two connections has closed. */
   readonly closed: Promise<void>
   /** How many entries, registers and rows were ignored, because no node of this version has written them. */
@@ -143,6 +147,15 @@ function carry(
   const ask = (question: string): Promise<unknown> =>
     commands.eval(`return redis.call('${question}')`, 1, keys.log)
 
+  function execute(script: string, names: readonly string[], args: readonly string[]): Promise<unknown> {
+    const all = [...names, ...args]
+    return commands.evalsha(scriptId(script), names.length, ...all).catch((error: Error) => {
+      // Redis forgets scripts when it starts, and has then executed nothing.
+      if (!error.message.startsWith('NOSCRIPT')) throw error
+      return commands.eval(script, names.length, ...all)
+    })
+  }
+
   /** The last batch of each member. */
   async function members(): Promise<Map<NodeId, number>> {
     const nodes = new Map<NodeId, number>()
@@ -163,13 +176,7 @@ function carry(
   return {
     async append(request) {
       const { keys: names, args } = appendCommand(keys, request)
-      const all = [...names, ...args]
-      const answer = commands.evalsha(SCRIPT_ID, names.length, ...all).catch((error: Error) => {
-        // Redis forgets scripts when it starts, and has then executed nothing.
-        if (!error.message.startsWith('NOSCRIPT')) throw error
-        return commands.eval(APPEND_SCRIPT, names.length, ...all)
-      })
-      return readReply(await answer)
+      return readReply(await execute(APPEND_SCRIPT, names, args))
     },
     async read(after, count) {
       const answer = await reads.xread(
@@ -248,12 +255,19 @@ function carry(
     async probe() {
       await commands.eval(PROBE_SCRIPT, 1, keys.probe)
     },
+    run: (script, key, args) => execute(script, [keys.other(key)], args),
     closed,
     get ignored() {
       return ignored
     },
     close,
   }
+}
+
+function scriptId(script: string): string {
+  const id = scriptIds.get(script) ?? createHash('sha1').update(script).digest('hex')
+  scriptIds.set(script, id)
+  return id
 }
 
 /** Whether a row of the nodes is the last batch of a member. */

@@ -4,6 +4,7 @@ import { ClusterLog } from './cluster-log.ts'
 import { Member } from './member.ts'
 import { RedisModel } from './redis.model.ts'
 import { FAULTS } from './testing/faults.ts'
+import { ForgetfulKeeper } from './testing/forgetful-keeper.ts'
 import { simulate } from './testing/simulation.ts'
 
 // `SEED=7 pnpm vitest run simulation` repeats one seed and prints what happened. `SIM_SEEDS=20000` runs more seeds.
@@ -15,10 +16,12 @@ const COUNT = ONE === undefined ? Number(process.env['SIM_SEEDS'] ?? 500) : 1
 const EACH_FAULT = 100
 
 test(
-  `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth [I1 I2 I3 N1]`,
+  `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth, and a whole log of changes [I1 I2 I3 N1 N12]`,
   async () => {
     const faults = new Map<string, number>()
     let resumed = 0
+    let folded = 0
+    let gaps = 0
     for (let seed = FROM; seed < FROM + COUNT; seed++) {
       const result = await simulate(seed, { Member, RedisModel, ClusterLog, Presence })
       const isPrinted = result.violation !== undefined || ONE !== undefined
@@ -26,13 +29,29 @@ test(
       if (result.violation !== undefined) throw new Error(`SEED=${seed}: ${result.violation}`)
       for (const [fault, count] of result.faults) faults.set(fault, (faults.get(fault) ?? 0) + count)
       resumed += result.resumed
+      folded += result.folded
+      gaps += result.gaps
     }
     process.stdout.write(
-      `${COUNT} seeds, ${resumed} resumes, faults: ${JSON.stringify(Object.fromEntries(faults))}\n`,
+      `${COUNT} seeds, ${resumed} resumes, ${folded} changes in the stream, ${gaps} gaps, faults: ${JSON.stringify(Object.fromEntries(faults))}\n`,
     )
     if (COUNT < 500) return
     expect(resumed).toBeGreaterThan(1_000)
+    expect(folded).toBeGreaterThan(10_000)
+    // Nobody knows the changes any more if all nodes that did have ended, or if Redis has gone back.
+    expect(gaps).toBeLessThan(COUNT)
     for (const fault of FAULTS) expect(faults.get(fault), fault).toBeGreaterThanOrEqual(EACH_FAULT)
   },
   60_000 + COUNT * 100,
 )
+
+test('control: if a node that takes over stores only what it reads itself, changes are missing [N12]', async () => {
+  const violations: string[] = []
+  for (let seed = 1; seed <= 40; seed++) {
+    const parts = { Member, RedisModel, ClusterLog, Presence, Keeper: ForgetfulKeeper }
+    const { violation } = await simulate(seed, parts)
+    if (violation !== undefined) violations.push(violation)
+  }
+  expect(violations.length).toBeGreaterThan(3)
+  for (const violation of violations) expect(violation).toContain('the stream says')
+}, 60_000)

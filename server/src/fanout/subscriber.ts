@@ -303,7 +303,9 @@ export class Subscriber implements BatchReceiver, Turn {
     const told: UserId[] = []
     for (const topic of subscriptions.subscribe(this, asked)) {
       this.#topics.add(topic)
-      if (!recovered || topic.newest > since.seq) told.push(topic.userId)
+      // The topic may be older than what is known of the time before this node started.
+      const isMissed = !recovered || Math.max(topic.newest, feed.newestOf(topic.userId)) > since.seq
+      if (isMissed) told.push(topic.userId)
     }
     this.#beginState('users', told, recovered, id)
   }
@@ -332,7 +334,7 @@ export class Subscriber implements BatchReceiver, Turn {
     if (this.#isOver) return
     this.#isSubscribedToAll = true
     subscriptions.subscribeToAll(this)
-    const changed = since !== undefined && feed.recalls(since) ? feed.changedAfter(since.seq) : undefined
+    const changed = since && feed.changedSince(since)
     if (changed) this.#beginState('changes', changed, true, id)
     else this.#beginState('all', this.#allUsers(), false, id)
   }

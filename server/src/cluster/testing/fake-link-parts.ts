@@ -39,6 +39,8 @@ export class FakeConnection implements RedisConnection {
   time = () => this.#call('time') as ReturnType<RedisConnection['time']>
   audit = (node: string) => this.#call(`audit ${node}`) as ReturnType<RedisConnection['audit']>
 
+  run = (_: string, key: string) => this.#call(`run ${key}`)
+
   async close(): Promise<void> {
     this.closes++
     this.break()

@@ -35,6 +35,7 @@ export function connectModel(model: RedisModel): RedisConnection {
       isReplica: false,
     }),
     probe: async () => {},
+    run: () => Promise.reject(new Error('the model has no scripts')),
     closed: new Promise(() => {}),
     ignored: 0,
     close: async () => {},

@@ -31,7 +31,7 @@ export class SimulatedClient {
   connect(node: SimulatedNode): boolean {
     const { feed } = node
     const since = { epoch: this.#epoch, seq: this.#seq }
-    const changed = feed.recalls(since) ? feed.changedAfter(since.seq) : undefined
+    const changed = feed.changedSince(since)
     this.#node = node
     this.#epoch = feed.epoch
     this.#seq = feed.seq

@@ -25,7 +25,7 @@ const HISTORY = 400
 const CLOCKS_DIFFER_MS = 2_000
 
 /** Is told what happens on the nodes. */
-export type ClusterListener = Pick<Surroundings, 'happened' | 'changed' | 'ended'>
+export type ClusterListener = Pick<Surroundings, 'happened' | 'changed' | 'stored' | 'ended'>
 
 /** What a check throws. The message says what is wrong. */
 export class Violation extends Error {}
@@ -130,6 +130,7 @@ export class SimulatedCluster {
       options,
       happened: (node, event) => this.#listener?.happened(node, event),
       changed: (node, changes) => this.#listener?.changed(node, changes),
+      stored: (node, command) => this.#listener?.stored(node, command),
       ended: session => this.#listener?.ended(session),
       kicked: (node, userId) => this.note(`${node.id} ends the sessions of ${userId}`),
     }

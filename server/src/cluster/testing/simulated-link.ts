@@ -1,14 +1,19 @@
+import type { StreamEntry } from '../../changes/change-stream.ts'
+import type { Place as ChangePlace } from '../../changes/feed.ts'
+import type { StreamCommand } from '../../changes/stream-keeper.ts'
 import type { Command } from '../command.ts'
 import type { NodeId } from '../entry.ts'
 import type { Member } from '../member.ts'
 import type { Changed } from '../outbox.ts'
 import type { RedisClient, SimulatedRedis } from './simulated-redis.ts'
-import type { Random, VirtualTime } from './virtual-time.ts'
+import { Random, type VirtualTime } from './virtual-time.ts'
 
 /** How long a node waits for the first answer on new connections. */
 const TRY_MS = 1_500
 /** How long a load may take. */
 const LOAD_MS = 3_000
+/** How long a command of the stream of changes may take. */
+const STREAM_MS = 1_500
 
 /** What the path between a node and Redis shares with the world. */
 export interface Network {
@@ -27,6 +32,8 @@ interface Connection {
   readonly isFlushed: boolean
   lastToRedis: number
   lastToNode: number
+  /** When the last command of the stream of changes arrives at Redis. */
+  lastOfStream: number
 }
 
 type Input = (now: number) => Command[]
@@ -49,12 +56,15 @@ export class SimulatedLink {
   #tickAt = Number.POSITIVE_INFINITY
   /** Each process has a clock of its own. */
   readonly #clockOffset: number
+  /** For the stream of changes, so that it does not change what a seed does. */
+  readonly #ownRandom: Random
 
   constructor(node: NodeId, member: Member, world: Network) {
     this.#node = node
     this.#member = member
     this.#world = world
     this.#clockOffset = world.random.between(1, 1_000_000_000)
+    this.#ownRandom = new Random(this.#clockOffset)
   }
 
   start(): void {
@@ -98,6 +108,36 @@ export class SimulatedLink {
   /** Runs something on this node: when a pause is over, and never after its end. */
   after(ms: number, run: () => void): void {
     this.#at(this.#now + ms, run)
+  }
+
+  /**
+   * Executes a command of the stream of changes, on the connection for writes. `failed` is called without an answer,
+   * after a while.
+   */
+  changes(
+    command: StreamCommand,
+    answered: (answer: ChangePlace | undefined | readonly StreamEntry[]) => void,
+    failed: () => void,
+  ): void {
+    const connection = this.#writing
+    if (!connection?.isOpen) return failed()
+    let isOver = false
+    const end = (then: () => void) => () => {
+      if (!isOver) then()
+      isOver = true
+    }
+    const late = connection.isSilent ? this.#ownRandom.between(2_000, 12_000) : 0
+    const at = Math.max(connection.lastOfStream, this.#now + this.#latency(this.#ownRandom) + late)
+    connection.lastOfStream = at
+    this.#world.time.at(at, () => {
+      if (!connection.isOpen && !connection.isFlushed) return
+      this.#world.redis.changes(connection.client, command, answer =>
+        this.#at(this.#now + this.#latency(this.#ownRandom), () => {
+          if (connection.isOpen && !connection.isSilent) end(() => answered(answer))()
+        }),
+      )
+    })
+    this.after(STREAM_MS, end(failed))
   }
 
   // Private
@@ -187,6 +227,7 @@ export class SimulatedLink {
       isFlushed: random.chance(0.5),
       lastToRedis: 0,
       lastToNode: 0,
+      lastOfStream: 0,
     })
     const again = (ms: number) => this.after(ms + random.between(100, 400), () => this.#try(id))
     if (redis.state === 'down') return again(1)
@@ -210,8 +251,7 @@ export class SimulatedLink {
     })
   }
 
-  #latency(): number {
-    const { random } = this.#world
+  #latency(random = this.#world.random): number {
     let ms = random.between(0, 2)
     if (this.#now < this.slowUntil) ms += random.between(5, 400)
     // TCP sends a lost packet again, later each time.

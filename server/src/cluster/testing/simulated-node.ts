@@ -1,6 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import { ClusterFeed } from '../../changes/cluster-feed.ts'
 import type { NumberedChange } from '../../changes/feed.ts'
-import { MemoryFeed } from '../../changes/memory-feed.ts'
+import { type StreamCommand, StreamKeeper } from '../../changes/stream-keeper.ts'
 import type { Choice } from '../../presence/choice.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
@@ -29,10 +30,14 @@ export interface Surroundings extends Network {
     readonly Member: typeof Member
     readonly ClusterLog: typeof ClusterLog
     readonly Presence: typeof Presence
+    /** A control replaces it. */
+    readonly Keeper?: typeof StreamKeeper
   }
   readonly options: PresenceOptions
   /** Something has happened on a node. */
   readonly happened: (node: SimulatedNode, event: MemberEvent) => void
+  /** A command of the stream of changes was executed. */
+  readonly stored: (node: SimulatedNode, command: StreamCommand) => void
   /** Others see users differently on a node. */
   readonly changed: (node: SimulatedNode, changes: readonly NumberedChange[]) => void
   /** A session has ended on its node. */
@@ -62,7 +67,8 @@ export class SimulatedNode {
   readonly member: Member
   readonly log: ClusterLog
   readonly presence: Presence
-  readonly feed: MemoryFeed
+  readonly feed: ClusterFeed
+  readonly keeper: StreamKeeper
   readonly faults: FaultTimes
   readonly link: SimulatedLink
   /** The sessions that the node has, by their ids. */
@@ -99,7 +105,8 @@ export class SimulatedNode {
     this.member = new parts.Member({ node: id, about, keepMs: KEEP_MS, restartGraceMs: 0 }, this.log)
     this.link = new SimulatedLink(id, this.member, world)
     this.presence = new parts.Presence(world.options, this.log.elsewhere)
-    this.feed = new MemoryFeed({ places: this.log, recent: RECENT_CHANGES, report: rethrow })
+    this.feed = new ClusterFeed({ places: this.log, recent: RECENT_CHANGES, report: rethrow })
+    this.keeper = new (parts.Keeper ?? StreamKeeper)(this.feed)
     this.feed.listen({ changed: changes => world.changed(this, changes) })
     this.#tracker = new Tracker({
       presence: this.presence,
@@ -233,7 +240,25 @@ export class SimulatedNode {
     if (this.presence.nextDeadline <= this.#clock.now()) {
       while (this.#tracker.advance(this.#clock.now(), this.#clock.awake()));
     }
+    this.#keepChanges()
     this.link.after(TICK_MS, () => this.#tick())
+  }
+
+  /** Executes the commands of the stream of changes. */
+  #keepChanges(): void {
+    const { standing } = this.log
+    const stands = standing && { ...standing, isStopping: false }
+    const command = this.keeper.next(stands, this.#now)
+    if (!command) return
+    this.link.changes(
+      command,
+      answer => {
+        this.keeper.answered(answer, this.#now)
+        this.#world.stored(this, command)
+        this.#keepChanges()
+      },
+      () => this.keeper.failed(this.#now),
+    )
   }
 
   /** The clients answer pings. */

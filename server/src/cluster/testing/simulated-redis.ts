@@ -1,3 +1,7 @@
+import { ChangeStreamModel } from '../../changes/change-stream.model.ts'
+import type { StreamEntry } from '../../changes/change-stream.ts'
+import type { Place as ChangePlace } from '../../changes/feed.ts'
+import type { StreamCommand } from '../../changes/stream-keeper.ts'
 import type { Audit, ServerInfo } from '../command.ts'
 import type { AppendReply, AppendRequest, Entry, Loaded, NodeId, Place } from '../entry.ts'
 import { isBefore } from '../place.ts'
@@ -20,6 +24,18 @@ export interface RedisClient {
   readonly run: number
 }
 
+interface Write {
+  /** Whether it is one of the log, and not of the stream of changes. */
+  readonly isOfLog: boolean
+  readonly run: (data: Data) => void
+}
+
+/** What Redis holds. */
+interface Data {
+  readonly model: RedisModel
+  readonly stream: ChangeStreamModel
+}
+
 interface Parked {
   readonly client: RedisClient
   readonly after: Place
@@ -33,6 +49,7 @@ export class SimulatedRedis {
   readonly #time: VirtualTime
   readonly #random: Random
   model: RedisModel
+  stream = new ChangeStreamModel()
   run = 1
   /** By how much the clock is wrong. */
   #skew = 0
@@ -46,17 +63,17 @@ export class SimulatedRedis {
   #parked: Parked[] = []
   #backlog: (() => void)[] = []
   /** The state some writes ago, and all writes since. */
-  #snapshot: RedisModel
-  #previousSnapshot: RedisModel
-  #writes: AppendRequest[] = []
-  #previousWrites: AppendRequest[] = []
+  #snapshot: Data
+  #previousSnapshot: Data
+  #writes: Write[] = []
+  #previousWrites: Write[] = []
 
   constructor(Model: typeof RedisModel, time: VirtualTime, random: Random) {
     this.#Model = Model
     this.#time = time
     this.#random = random
     this.model = new Model()
-    this.#snapshot = this.#previousSnapshot = new Model()
+    this.#snapshot = this.#previousSnapshot = { model: new Model(), stream: new ChangeStreamModel() }
   }
 
   get clock(): number {
@@ -90,7 +107,8 @@ export class SimulatedRedis {
       if (answer.reply === 'appended') {
         if (end && !isBefore(end, answer.place))
           throw new Error('XADD refuses an id that is not beyond the last one')
-        this.#appended(request)
+        this.#written({ isOfLog: true, run: ({ model }) => void model.append(request) })
+        this.#wake()
       }
       reply(answer)
     })
@@ -130,6 +148,25 @@ export class SimulatedRedis {
     this.#run(client, () => {
       const ownFacts = this.model.facts.get(node)?.size ?? 0
       reply({ nodes: new Map(this.#random.shuffled(this.model.nodes)), ownFacts })
+    })
+  }
+
+  /** A command of the stream of changes. */
+  changes(
+    client: RedisClient,
+    command: StreamCommand,
+    reply: (answer: ChangePlace | undefined | readonly StreamEntry[]) => void,
+  ): void {
+    this.#run(client, () => {
+      const { stream } = this
+      if (command.do === 'end') return reply(stream.end)
+      if (command.do === 'read') return reply(stream.read(command.after, command.count))
+      const { request } = command
+      const end = stream.store(request)
+      if (end?.epoch === request.to.epoch && end.seq === request.to.seq) {
+        this.#written({ isOfLog: false, run: ({ stream }) => void stream.store(request) })
+      }
+      reply(end)
     })
   }
 
@@ -174,19 +211,23 @@ export class SimulatedRedis {
   #empty(): void {
     this.losses.push(this.#time.now)
     this.model = new this.#Model()
-    this.#snapshot = this.#previousSnapshot = new this.#Model()
+    this.stream = new ChangeStreamModel()
+    this.#snapshot = this.#previousSnapshot = this.#copy({ model: this.model, stream: this.stream })
     this.#writes = []
     this.#previousWrites = []
   }
 
   #lose(count: number): void {
     this.losses.push(this.#time.now)
-    const writes = [...this.#previousWrites, ...this.#writes].slice(0, -count)
-    this.model = this.#copy(this.#previousSnapshot)
+    const writes = [...this.#previousWrites, ...this.#writes]
+    for (let left = count; left > 0 && writes.length > 0; ) if (writes.pop()?.isOfLog) left--
+    const data = this.#copy(this.#previousSnapshot)
+    this.model = data.model
+    this.stream = data.stream
     this.#snapshot = this.#previousSnapshot
     this.#previousWrites = []
     this.#writes = writes
-    for (const request of writes) this.model.append(request)
+    for (const write of writes) write.run(data)
   }
 
   // Private
@@ -204,14 +245,17 @@ export class SimulatedRedis {
     return log.slice(first, first + count)
   }
 
-  #appended(request: AppendRequest): void {
-    this.#writes.push(request)
-    if (this.#writes.length >= SNAPSHOT_EVERY) {
-      this.#previousSnapshot = this.#snapshot
-      this.#previousWrites = this.#writes
-      this.#snapshot = this.#copy(this.model)
-      this.#writes = []
-    }
+  #written(write: Write): void {
+    this.#writes.push(write)
+    if (!write.isOfLog || this.#writes.filter(({ isOfLog }) => isOfLog).length < SNAPSHOT_EVERY) return
+    this.#previousSnapshot = this.#snapshot
+    this.#previousWrites = this.#writes
+    this.#snapshot = this.#copy({ model: this.model, stream: this.stream })
+    this.#writes = []
+  }
+
+  /** Answers reads that wait for an entry. */
+  #wake(): void {
     const parked = this.#parked
     this.#parked = []
     for (const read of parked) {
@@ -221,10 +265,10 @@ export class SimulatedRedis {
     }
   }
 
-  #copy(model: RedisModel): RedisModel {
+  #copy({ model, stream }: Data): Data {
     const copy = new this.#Model()
     const facts = Array.from(model.facts, ([node, users]) => [node, new Map(users)] as const)
-    return Object.assign(copy, {
+    Object.assign(copy, {
       log: [...model.log],
       end: model.end,
       epoch: model.epoch,
@@ -233,5 +277,6 @@ export class SimulatedRedis {
       facts: new Map(facts),
       registers: new Map(model.registers),
     })
+    return { model: copy, stream: stream.clone() }
   }
 }

@@ -17,6 +17,9 @@ export interface Result {
   /** How many entries were applied, and resumes of a client that were accepted. */
   readonly applied: number
   readonly resumed: number
+  /** How many changes were read from the stream, and how often it did not continue although no epoch began. */
+  readonly folded: number
+  readonly gaps: number
   /** The last things that happened. */
   readonly history: readonly string[]
 }
@@ -62,6 +65,8 @@ class Simulation {
       faults: this.#faults.counts,
       applied: this.#oracle.applied,
       resumed: this.#clients.resumed,
+      folded: this.#oracle.stream.folded,
+      gaps: this.#oracle.stream.gaps,
       history: this.#cluster.history,
     }
   }
@@ -74,6 +79,7 @@ class Simulation {
     this.#faults.start()
     this.#clients.start()
     this.#oracle.start()
+    this.#oracle.stream.start()
     await time.runUntil(BUSY_MS)
     cluster.isBusy = false
     await time.runUntil(BUSY_MS + REST_MS)
@@ -82,5 +88,6 @@ class Simulation {
     for (let more = 0; more < 200 && !isDone(); more++) await time.runUntil(time.now + 5)
     checkEnd(cluster, this.#truth)
     this.#clients.checkEnd()
+    this.#oracle.stream.checkEnd()
   }
 }

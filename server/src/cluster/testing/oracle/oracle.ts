@@ -1,4 +1,5 @@
 import type { NumberedChange } from '../../../changes/feed.ts'
+import type { StreamCommand } from '../../../changes/stream-keeper.ts'
 import type { MemberEvent } from '../../command.ts'
 import type { Entry, NodeFact, NodeId, Place } from '../../entry.ts'
 import { isBefore } from '../../place.ts'
@@ -8,6 +9,7 @@ import type { Session, SimulatedNode } from '../simulated-node.ts'
 import { ChangeCheck } from './change-check.ts'
 import { checkGhosts } from './ghost-check.ts'
 import { OfflineCheck } from './offline-check.ts'
+import { StreamCheck } from './stream-check.ts'
 import type { Truth } from './truth.ts'
 import { ViewCheck } from './view-check.ts'
 
@@ -22,6 +24,7 @@ export class Oracle implements ClusterListener {
   readonly #views: ViewCheck
   readonly #offline: OfflineCheck
   readonly #changes: ChangeCheck
+  readonly stream: StreamCheck
   /** The last entry that each node has read. */
   readonly #entries = new WeakMap<SimulatedNode, Entry>()
   /** How many entries were applied, on all nodes. */
@@ -34,6 +37,7 @@ export class Oracle implements ClusterListener {
     this.#views = new ViewCheck(cluster, truth.choices)
     this.#offline = new OfflineCheck(cluster, truth.epochs)
     this.#changes = new ChangeCheck(cluster)
+    this.stream = new StreamCheck(cluster)
   }
 
   /** Looks now, and from then on again and again. */
@@ -79,6 +83,10 @@ export class Oracle implements ClusterListener {
     this.#clients.told(node)
   }
 
+  stored(node: SimulatedNode, command: StreamCommand): void {
+    this.stream.stored(node, command)
+  }
+
   ended(session: Session): void {
     const { id, userId, node, hasLeft } = session
     const { nodes, redis, newest, hiddenUntil } = this.#cluster
@@ -108,12 +116,14 @@ export class Oracle implements ClusterListener {
     for (const [key] of registers) if (key.startsWith('n:')) this.#truth.names.read(key.slice(2))
     this.#views.checkHidden(node)
     this.#views.compare(node, entry, place)
+    this.stream.reached(node, entry, place)
   }
 
   #loaded(node: SimulatedNode, facts: ReadonlyMap<NodeId, ReadonlyMap<string, NodeFact>>): void {
     // It drops the facts that Redis has lost together with their node.
     this.#truth.signs.clear()
     this.#views.loaded(node)
+    this.stream.loaded(node)
     for (const [from, said] of facts) for (const fact of said.values()) this.#offline.read(node, from, fact)
     this.#truth.choices.read(node)
   }

@@ -1,0 +1,92 @@
+import type { ChangeStream, StreamEntry } from './change-stream.ts'
+import type { ClusterFeed } from './cluster-feed.ts'
+import type { Place } from './feed.ts'
+import { type Standing, type StreamCommand, StreamKeeper } from './stream-keeper.ts'
+
+/** What {@link SharedChanges} need. */
+export interface SharedChangesOptions {
+  readonly feed: ClusterFeed
+  readonly stream: ChangeStream
+  /** How this node stands; `undefined` while it may show something else than the others. */
+  readonly standing: () => Omit<Standing, 'isStopping'> | undefined
+  /** A clock that is never set, in ms. */
+  readonly now: () => number
+}
+
+/** How long a node that could be ready waits for what was before, in ms. */
+const HISTORY_MS = 3_000
+
+/** Executes the commands of a {@link StreamKeeper}: keeps the feed of a node and the changes that all nodes share. */
+export class SharedChanges {
+  readonly #options: SharedChangesOptions
+  readonly #keeper: StreamKeeper
+  readonly #listeners: ((count: number) => void)[] = []
+  #isStopping = false
+  #isBusy = false
+  /** When this node showed for the first time what all others show. */
+  #settledAt: number | undefined
+  #step: Promise<void> = Promise.resolve()
+
+  constructor(options: SharedChangesOptions) {
+    this.#options = options
+    this.#keeper = new StreamKeeper(options.feed)
+  }
+
+  /**
+   * Whether clients can connect that come from another node: what was before this node started is known, or waiting
+   * longer for it would not help.
+   */
+  get isReady(): boolean {
+    const { standing, now } = this.#options
+    return this.#keeper.isHistoryKnown || !standing() || now() - (this.#settledAt ?? now()) >= HISTORY_MS
+  }
+
+  /** Adds a listener. It is told that about so many more changes are in the stream. */
+  listen(listener: (count: number) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Does what is due. Call it several times a second. */
+  advance(): void {
+    const { standing, now } = this.#options
+    if (standing()) this.#settledAt ??= now()
+    if (!this.#isStopping && !this.#isBusy) this.#step = this.#advance()
+  }
+
+  /** See {@link StreamKeeper.rewrite}. */
+  rewrite(): void {
+    this.#keeper.rewrite()
+  }
+
+  /** Stores what the stream lacks: this node ends. Never rejects. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#step
+    await this.#advance()
+  }
+
+  async #advance(): Promise<void> {
+    const { standing, now } = this.#options
+    this.#isBusy = true
+    for (;;) {
+      const stands = standing()
+      const command = this.#keeper.next(stands && { ...stands, isStopping: this.#isStopping }, now())
+      if (!command) break
+      try {
+        const count = this.#keeper.answered(await this.#execute(command), now())
+        if (count > 0) for (const listener of this.#listeners) listener(count)
+      } catch {
+        // Redis does not answer, or refuses: the node says so as for its log.
+        this.#keeper.failed(now())
+        break
+      }
+    }
+    this.#isBusy = false
+  }
+
+  #execute(command: StreamCommand): Promise<Place | undefined | readonly StreamEntry[]> {
+    const { stream } = this.#options
+    if (command.do === 'end') return stream.end()
+    return command.do === 'read' ? stream.read(command.after, command.count) : stream.store(command.request)
+  }
+}
