@@ -81,12 +81,20 @@ function start(contender: Contender): Promise<Started> {
 
 /**
  * Creates the state of a stopped server that knows this many users. The measured build writes it: it imports
- * a file, and stops cleanly.
+ * a file, and stops cleanly. Meanwhile `change` may change the state.
  */
-export async function remember(contender: Contender, dataDir: string, count: number): Promise<void> {
+export async function remember(
+  contender: Contender,
+  dataDir: string,
+  count: number,
+  change?: (stage: Stage) => Promise<unknown>,
+): Promise<void> {
   const file = join(dataDir, 'user_state.json')
   await writeFile(file, importable(count))
-  await Stage.with(contender, { sockets: 0 }, stage => stage.stopServer())
+  await Stage.with(contender, { sockets: 0 }, async stage => {
+    await change?.(stage)
+    await stage.stopServer()
+  })
   await checkSealed(file)
 }
 
