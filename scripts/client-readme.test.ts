@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
+import { exampleErrors } from './example-errors.ts'
 
 // Each example of the README is compiled against the types of the package, so that it uses what exists, as it is.
 // Of an example in Vue, the script is compiled, and what the template does with it. Components and their properties are
@@ -34,9 +34,6 @@ declare module '*.vue' {
 declare const app: { get(path: string, handler: (request: any, response: any) => void): void }
 `
 
-/** The files that the examples use, by their path: parsing them takes most of the time. */
-const parsed = new Map<string, ts.SourceFile | undefined>()
-
 /** The script of a component in Vue, with its template as a function. */
 function scriptOf(component: string): string {
   const { descriptor, errors } = parse(component)
@@ -47,47 +44,16 @@ function scriptOf(component: string): string {
   return content
 }
 
-/** The errors of an example. It is compiled as if it stood in the sources, so that it finds the package by its name. */
+/** The errors of an example. */
 function errorsIn(example: string, language = 'jsx'): string[] {
   const code = language === 'vue' ? scriptOf(example) : example
   const isTyped = language === 'tsx' || language === 'vue'
-  const path = join(root, `src/example.${isTyped ? 'tsx' : 'jsx'}`)
-  const files = new Map([
-    [path, code],
-    [join(root, 'src/example-ambient.d.ts'), AMBIENT],
-  ])
-  const options: ts.CompilerOptions = {
-    allowJs: true,
-    checkJs: true,
-    noEmit: true,
-    strict: isTyped,
-    // The compiler of Vue does not type the arguments of the functions that it makes.
-    noImplicitAny: language === 'tsx',
-    skipLibCheck: true,
-    allowImportingTsExtensions: true,
-    jsx: ts.JsxEmit.ReactJSX,
-    target: ts.ScriptTarget.ES2023,
-    lib: ['lib.es2023.d.ts', 'lib.dom.d.ts'],
-    module: ts.ModuleKind.NodeNext,
-    moduleResolution: ts.ModuleResolutionKind.NodeNext,
-    customConditions: ['@who-is-online/source'],
-    types: ['node'],
-  }
-  const host = ts.createCompilerHost(options)
-  const { fileExists, readFile, getSourceFile } = host
-  host.fileExists = path => files.has(path) || fileExists(path)
-  host.readFile = path => files.get(path) ?? readFile(path)
-  host.getSourceFile = (path, version, ...rest) => {
-    const text = files.get(path)
-    if (text !== undefined) return ts.createSourceFile(path, text, version)
-    if (!parsed.has(path)) parsed.set(path, getSourceFile(path, version, ...rest))
-    return parsed.get(path)
-  }
-  const program = ts.createProgram([...files.keys()], options, host)
-  const source = program.getSourceFile(path)
-  return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(
-    ({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'),
-  )
+  // The compiler of Vue does not type the arguments of the functions that it makes.
+  return exampleErrors(root, code, {
+    extension: isTyped ? 'tsx' : 'jsx',
+    ambient: AMBIENT,
+    options: { strict: isTyped, noImplicitAny: language === 'tsx' },
+  })
 }
 
 describe('the README', () => {

@@ -1,7 +1,7 @@
 // Writes the documentation that is generated from the protocol's catalogue and from the settings table.
 // With --check it writes nothing, and fails if a file is not up to date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { apiErrorTable, callTable } from '@who-is-online/protocol/api-tables'
+import { apiErrorTable, callTable, parameterTable } from '@who-is-online/protocol/api-tables'
 import { asyncApi } from '@who-is-online/protocol/asyncapi'
 import { openApi } from '@who-is-online/protocol/openapi'
 import { closeTable, errorTable, messageTables, userTable } from '@who-is-online/protocol/tables'
@@ -171,7 +171,8 @@ const files: Record<string, string> = {
 function apiPage(): string {
   const path = 'docs/http-api.md'
   const calls = between(path, 'calls', callTable())
-  return betweenIn(path, calls, 'errors', apiErrorTable())
+  const parameters = betweenIn(path, calls, 'parameters', parameterTable())
+  return betweenIn(path, parameters, 'errors', apiErrorTable())
 }
 
 /** A module instead of package.json, which is in another directory once the package is built. */

@@ -149,7 +149,7 @@ export interface GetCountHistoryAnswer {
 export interface GetChangesFields {
   /** EPOCH:SEQ, the epoch and the seq of the last page. */
   readonly since?: string | undefined
-  /** A whole number from 0 to 30000. */
+  /** A whole number of milliseconds from 0 to 30000. */
   readonly waitMs?: number | undefined
   /** A whole number from 1 to 1000. */
   readonly limit?: number | undefined
@@ -308,7 +308,7 @@ export interface ExplainUserAnswer {
 
 /** The fields of `leaseSession`. */
 export interface LeaseSessionFields {
-  /** A whole number from 2000 to 3600000. */
+  /** A whole number of milliseconds from 2000 to 3600000. */
   readonly ttlMs: number
   /** A string of 1 to 32 UTF-8 bytes without control characters. */
   readonly device?: string | undefined

@@ -153,7 +153,7 @@ export const sessionCalls = {
       ttlMs: Type.Integer({
         minimum: MIN_TTL_MS,
         maximum: MAX_TTL_MS,
-        description: `a whole number from ${MIN_TTL_MS} to ${MAX_TTL_MS}`,
+        description: `a whole number of milliseconds from ${MIN_TTL_MS} to ${MAX_TTL_MS}`,
       }),
       device: optional(device),
       activity: optional(Type.Enum(['active', 'idle'], { description: '"active" or "idle"' })),

@@ -10,6 +10,35 @@ export function callTable(): string {
   )
 }
 
+/** A Markdown table of all parameters and fields of a body: one with the same name is the same in each call. */
+export function parameterTable(): string {
+  const rules = new Map<string, string>()
+  for (const { query, body } of Object.values(calls) as Call[]) {
+    for (const [name, schema] of Object.entries({ ...query?.properties, ...body?.properties })) {
+      const rule = ruleOf(schema)
+      const other = rules.get(name) ?? rule
+      if (other !== rule) throw new Error(`"${name}" is ${other}, but also ${rule}`)
+      rules.set(name, rule)
+    }
+  }
+  return table(
+    ['Name', 'What it must be'],
+    [...rules].map(([name, rule]) => [code(name), rule]),
+  )
+}
+
+/** What a value must be, and the default if there is one. An optional field is a union of its schema and null. */
+function ruleOf({ anyOf, ...schema }: Described): string {
+  const { description, default: value } = anyOf?.[0] ?? schema
+  return value === undefined ? `${description}` : `${description}; ${value} if it is missing`
+}
+
+interface Described {
+  readonly description?: string
+  readonly default?: unknown
+  readonly anyOf?: readonly Described[]
+}
+
 /** A Markdown table of the errors of the HTTP API. */
 export function apiErrorTable(): string {
   return table(

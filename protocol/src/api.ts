@@ -221,7 +221,7 @@ const exact = {
           minimum: 0,
           maximum: MAX_WAIT_MS,
           default: 0,
-          description: `a whole number from 0 to ${MAX_WAIT_MS}`,
+          description: `a whole number of milliseconds from 0 to ${MAX_WAIT_MS}`,
         }),
       ),
       limit: Type.Optional(limit),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { apiErrorTable, callTable } from './api-tables.ts'
+import { apiErrorTable, callTable, parameterTable } from './api-tables.ts'
 import { asyncApi } from './asyncapi.ts'
 import { openApi } from './openapi.ts'
 import { closeTable, errorTable, messageTables, userTable } from './tables.ts'
@@ -26,7 +26,7 @@ test('the pages of the protocol have the tables of the catalogue', () => {
   for (const [page, contents] of [
     ['docs/protocol-v1.md', [messageTables('v1')]],
     ['docs/protocol-v2.md', tables],
-    ['docs/http-api.md', [callTable(), apiErrorTable()]],
+    ['docs/http-api.md', [callTable(), parameterTable(), apiErrorTable()]],
   ] as const) {
     const text = read(page)
     const isCurrent = contents.every(table => text.includes(`\n\n${table}\n\n`))
