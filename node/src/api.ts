@@ -246,12 +246,17 @@ export interface Session {
 /** What `getSessions` answers. */
 export interface GetSessionsAnswer {
   readonly sessions: readonly Session[]
+  /**
+   * The names of the nodes that may have more sessions of the user: they did not answer within 2 s or could
+   * not be asked, or have more than 100; empty if all is known.
+   */
+  readonly incomplete: readonly string[]
 }
 
 /**
  * Why others see that: no session, hidden, what the user chose, idle in every session, active in a
  * connection, active in a leased session, active in a lost session whose grace runs, the rate limit delays a
- * change, or another node decides it.
+ * change, or another node that did not answer decides it.
  */
 export type Reason =
   | 'noSession'
@@ -304,6 +309,11 @@ export interface ExplainUserAnswer {
   /** Until when the choice of an absent user is remembered. */
   readonly choiceKeptUntil?: string | undefined
   readonly delayed?: Delayed | undefined
+  /**
+   * The names of the nodes that may have more sessions of the user: they did not answer within 2 s or could
+   * not be asked, or have more than 100; empty if all is known.
+   */
+  readonly incomplete: readonly string[]
 }
 
 /** The fields of `leaseSession`. */
@@ -378,10 +388,10 @@ export interface ApiCalls {
    * call replaces it. Needs a write key.
    */
   endSessions(userId: UserId, fields?: EndSessionsFields, options?: CallOptions): Promise<Confirmed>
-  /** The sessions of a user on this node, also of a hidden user. Needs a write key. */
+  /** The sessions of a user on all nodes, also of a hidden user. Needs a write key. */
   getSessions(userId: UserId, options?: CallOptions): Promise<GetSessionsAnswer>
   /**
-   * Why a user shows as they do, by what this node knows. It tells whether the user is hidden. Needs a write
+   * Why a user shows as they do, by what all nodes know. It tells whether the user is hidden. Needs a write
    * key.
    */
   explainUser(userId: UserId, options?: CallOptions): Promise<ExplainUserAnswer>

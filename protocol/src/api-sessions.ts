@@ -29,6 +29,12 @@ const session = Type.Object({
   leaseEndsAt: Type.Optional(time),
 })
 
+/** Which nodes of a cluster an answer leaves out. */
+const incomplete = Type.Array(Type.String(), {
+  description:
+    'the names of the nodes that may have more sessions of the user: they did not answer within 2 s or could not be asked, or have more than 100; empty if all is known',
+})
+
 const SOCKET = {
   sessionId: 'tab-1',
   kind: 'socket',
@@ -74,7 +80,7 @@ const explanation = Type.Object({
   shown: user,
   reason: Type.Enum([...reasons], {
     description:
-      'why others see that: no session, hidden, what the user chose, idle in every session, active in a connection, active in a leased session, active in a lost session whose grace runs, the rate limit delays a change, or another node decides it',
+      'why others see that: no session, hidden, what the user chose, idle in every session, active in a connection, active in a leased session, active in a lost session whose grace runs, the rate limit delays a change, or another node that did not answer decides it',
   }),
   hidden: Type.Boolean({ description: 'whether the user is present and chose to appear offline' }),
   sessions: Type.Array(session),
@@ -100,6 +106,7 @@ const explanation = Type.Object({
       { description: 'what the rate limit of changes delays, and until when' },
     ),
   ),
+  incomplete,
 })
 
 const ANN = { userId: 'ann', status: 'online', lastSeen: TIME } as const
@@ -110,12 +117,12 @@ export const sessionCalls = {
     method: 'GET',
     path: '/api/v1/users/{userId}/sessions',
     right: 'write',
-    sentence: 'The sessions of a user on this node, also of a hidden user',
+    sentence: 'The sessions of a user on all nodes, also of a hidden user',
     answers: {
       200: {
         sentence: 'The sessions',
-        schema: Type.Object({ sessions: Type.Array(session) }),
-        example: { sessions: [SOCKET, LEASE] },
+        schema: Type.Object({ sessions: Type.Array(session), incomplete }),
+        example: { sessions: [SOCKET, LEASE], incomplete: [] },
       },
     },
     errors: [],
@@ -125,7 +132,7 @@ export const sessionCalls = {
     method: 'GET',
     path: '/api/v1/users/{userId}/explain',
     right: 'write',
-    sentence: 'Why a user shows as they do, by what this node knows. It tells whether the user is hidden',
+    sentence: 'Why a user shows as they do, by what all nodes know. It tells whether the user is hidden',
     answers: {
       200: {
         sentence: 'The reason, and all that decides it',
@@ -137,6 +144,7 @@ export const sessionCalls = {
           sessions: [SOCKET],
           graces: [],
           choice: { status: 'online' },
+          incomplete: [],
         },
       },
     },

@@ -9,6 +9,7 @@ import { changesOfRestart, startsOf } from './changes/restart.ts'
 import { SharedChanges } from './changes/shared-changes.ts'
 import { StoredFeed } from './changes/stored-feed.ts'
 import type { LogSource, StoredLog } from './changes/stored-log.ts'
+import type { Question } from './cluster/log.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { clusterHealth, clusterReport } from './cluster-report.ts'
@@ -70,6 +71,8 @@ export interface Core {
   readonly feed: ChangeFeed
   /** See `FactLog.connectionsElsewhere`. */
   readonly connectionsElsewhere: (userId: UserId) => number
+  /** See `FactLog.ask`. */
+  readonly ask: (userId: UserId) => Question | undefined
   /** Begins the restart grace period: clients could not connect until now. */
   begin(): void
   /** Ends a core that nobody could connect to, because the server can't listen. */
@@ -270,6 +273,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     tracker,
     feed,
     connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
+    ask: userId => factLog.ask(userId),
     begin: () => tracker.leaveOut(clock.awake() - restoredAt),
     async abandon() {
       ticker.stop()

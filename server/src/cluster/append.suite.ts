@@ -122,6 +122,8 @@ export const APPEND_RULES: readonly AppendRule[] = [
         registers: [['c:ann', stamped(EPOCH, 'a', { status: 'busy', text: 'a|b' })]],
         kicks: ['eve'],
         ends: [['eve', 'tab "1"']],
+        asks: [[7, 'eve']],
+        answers: [['b', 3, { state: 'none', sessions: [], graces: [] }]],
       }
       const said = request('say', 2, { body })
       await target.append(said)

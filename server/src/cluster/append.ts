@@ -9,7 +9,7 @@ import type {
   NodeId,
   Place,
 } from './entry.ts'
-import { isTime, usableEnd } from './place.ts'
+import { isTime, isWhole, usableEnd } from './place.ts'
 import { splitValue } from './registers.ts'
 
 /** The names of the keys in Redis. */
@@ -167,8 +167,22 @@ function parsed(text: string | undefined): unknown {
 
 function isBody(value: unknown): value is EntryBody {
   if (!isObject(value)) return false
-  const { format, at, facts, registers, kicks, ends, refusals, subject, again, about, since, isComplete } =
-    value
+  const {
+    format,
+    at,
+    facts,
+    registers,
+    kicks,
+    ends,
+    refusals,
+    asks,
+    answers,
+    subject,
+    again,
+    about,
+    since,
+    isComplete,
+  } = value
   return (
     format === 1 &&
     isTime(at) &&
@@ -177,6 +191,8 @@ function isBody(value: unknown): value is EntryBody {
     (kicks === undefined || isListOf(kicks, isText)) &&
     (ends === undefined || isListOf(ends, isEndItem)) &&
     (refusals === undefined || isListOf(refusals, isRefusal)) &&
+    (asks === undefined || isListOf(asks, isAskItem)) &&
+    (answers === undefined || isListOf(answers, isAnswerItem)) &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
     (since === undefined || isTime(since)) &&
@@ -198,6 +214,15 @@ function isEndItem(item: unknown): boolean {
 
 function isRefusal(item: unknown): boolean {
   return Array.isArray(item) && isText(item[0]) && isTime(item[1]) && isTime(item[2])
+}
+
+function isAskItem(item: unknown): boolean {
+  return Array.isArray(item) && isWhole(item[0]) && isText(item[1])
+}
+
+/** The content may be unknown: then the node has not answered. */
+function isAnswerItem(item: unknown): boolean {
+  return Array.isArray(item) && isText(item[0]) && isWhole(item[1]) && isObject(item[2])
 }
 
 function isRegisterItem(item: unknown): boolean {
@@ -234,9 +259,4 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string'
-}
-
-/** Whether it is a count or a number. */
-function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

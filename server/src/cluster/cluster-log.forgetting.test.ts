@@ -4,7 +4,7 @@ import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody } from './entry.ts'
 import type { Agreed } from './log.ts'
 import { joinValue } from './registers.ts'
-import { GONE } from './testing/unknown-user.ts'
+import { GONE, NO_PART } from './testing/unknown-user.ts'
 
 // How the log of a node follows and begins the forgetting of users.
 
@@ -42,7 +42,11 @@ beforeEach(() => {
     changed: ({ users = [] }: { users?: Iterable<string> | undefined }) => void changed.push(...users),
     time: () => now,
   }
-  log.attach(access, { present: userId => present.get(userId) ?? GONE, usersHere: () => present.keys() })
+  log.attach(access, {
+    present: userId => present.get(userId) ?? GONE,
+    usersHere: () => present.keys(),
+    part: () => NO_PART,
+  })
 })
 
 const value = (content: unknown, stamp = T) => joinValue({ stamp, node: 'b', json: JSON.stringify(content) })

@@ -4,6 +4,7 @@ import type { PresentUser } from '../presence/here.ts'
 import { T } from '../presence/testing/scenario.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody, Place } from './entry.ts'
+import { NO_PART } from './testing/unknown-user.ts'
 
 const ANN: PresentUser = {
   said: { sessions: 'active', choice: NO_CHOICE },
@@ -39,7 +40,10 @@ beforeEach(() => {
     canResumeFrom: ({ epoch }: Place) => epoch === place.epoch,
   }
   log.listen((_, { seq }) => told.push(seq))
-  log.attach({ member, changed: () => {}, time: () => T }, { present: () => ANN, usersHere: () => ['ann'] })
+  log.attach(
+    { member, changed: () => {}, time: () => T },
+    { present: () => ANN, usersHere: () => ['ann'], part: () => NO_PART },
+  )
 })
 
 function read(node: string, what: Partial<EntryBody>, seq = place.seq + 1): void {

@@ -2,33 +2,40 @@ import { beforeEach, expect, test } from 'vitest'
 import type { Fact } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
 import { fact } from '../presence/testing/scenario.ts'
+import type { UserPart } from '../presence/user-part.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody, EntryKind, NodeFact } from './entry.ts'
 import type { Agreed } from './log.ts'
 import type { Changed } from './outbox.ts'
-import { GONE } from './testing/unknown-user.ts'
+import { GONE, NO_PART } from './testing/unknown-user.ts'
 
 const T = 1_000_000
 let log: ClusterLog
 let seq: number
 let batch: number
 let users: Map<string, Partial<PresentUser>>
+let parts: Map<string, UserPart>
 let said: Changed[]
 let told: { readonly facts: readonly Fact[]; readonly agreed: Agreed }[]
 let settledSince: number | undefined
 let isEldest: boolean
+let isAway: boolean
 
 beforeEach(() => {
   seq = T
   batch = 0
   users = new Map()
+  parts = new Map()
   said = []
   told = []
   settledSince = undefined
   isEldest = false
+  isAway = false
   log = new ClusterLog('own', () => {})
   const member = {
-    isAway: false,
+    get isAway() {
+      return isAway
+    },
     get isEldest() {
       return isEldest
     },
@@ -48,6 +55,7 @@ beforeEach(() => {
   log.attach(access, {
     present: userId => ({ ...GONE, ...users.get(userId) }),
     usersHere: () => users.keys(),
+    part: userId => parts.get(userId) ?? NO_PART,
   })
   log.listen((facts, agreed) => told.push({ facts, agreed }))
 })
@@ -135,6 +143,74 @@ test('[E12] the end of a session is done if Redis does not know the session any 
   const loaded = { end: { epoch: T, seq }, epoch: T, server: 'x', nodes: new Map([['b', 1]]) }
   log.happened({ what: 'loaded', loaded: { ...loaded, abouts, facts, registers } })
   await waiting
+})
+
+/** Two nodes have the user `ann`, and this one too. */
+function onThreeNodes(): void {
+  read('own', 'say', { facts: opened('mine') })
+  for (const [node, name] of [
+    ['b', 'node-b'],
+    ['c', 'node-c'],
+  ] as const) {
+    read(node, 'join', { about: { name, version: '1' }, facts: opened(`tab-${node}`) })
+  }
+}
+
+const IDLE_PART: UserPart = { ...NO_PART, state: 'idle' }
+
+test('[N9] the other nodes are asked through the log, and named', async () => {
+  expect(log.ask('ann')).toBeUndefined()
+  onThreeNodes()
+  expect(log.ask('bob')).toBeUndefined()
+  const question = log.ask('ann')
+  expect(said).toEqual([{ asks: [1] }])
+  expect(log.asked(1)).toBe('ann')
+  read('own', 'say', { asks: [[1, 'ann']] })
+  read('b', 'say', { answers: [['own', 1, { ...IDLE_PART, more: 7 }]] })
+  read('c', 'say', { answers: [['own', 1, IDLE_PART]] })
+  await question?.answered
+  expect(question?.end()).toEqual({
+    parts: [
+      { node: 'node-b', part: { ...IDLE_PART, more: 7 }, isCut: true },
+      { node: 'node-c', part: IDLE_PART, isCut: false },
+    ],
+    missing: [],
+  })
+  expect(log.asked(1)).toBeUndefined()
+})
+
+test('[N9] a node answers questions of others about users that it has told a fact about, and no others', () => {
+  onThreeNodes()
+  parts.set('ann', IDLE_PART)
+  read('b', 'say', {
+    asks: [
+      [3, 'ann'],
+      [4, 'bob'],
+    ],
+  })
+  expect(said).toEqual([{ answers: [['b', 3, 'ann']] }])
+  expect(log.answer('ann')).toEqual(IDLE_PART)
+  read('own', 'say', { asks: [[5, 'ann']] })
+  expect(said).toHaveLength(1)
+})
+
+test('[N9] while Redis does not answer, and while too many wait, nobody is asked', async () => {
+  onThreeNodes()
+  const waiting = Array.from({ length: 100 }, () => log.ask('ann'))
+  const missing = ['node-b', 'node-c']
+  const tooMany = log.ask('ann')
+  await tooMany?.answered
+  expect(tooMany?.end()).toEqual({ parts: [], missing })
+  expect(said).toHaveLength(100)
+  log.happened({ what: 'away' })
+  isAway = true
+  for (const question of waiting) {
+    await question?.answered
+    expect(question?.end()).toEqual({ parts: [], missing })
+  }
+  // What this node knows is old: another node may have the user by now.
+  expect(log.ask('bob')?.end()).toEqual({ parts: [], missing })
+  expect(said).toHaveLength(100)
 })
 
 test('[N5] what is appended is done when it was read back', async () => {

@@ -2,15 +2,18 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { PresentUser } from '../presence/here.ts'
+import type { UserPart } from '../presence/user-part.ts'
+import { shortened } from './answer.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
 import { Endings } from './ending.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import type { Agreed, AgreedChoice, FactLog, LastSign, NamedUser, Touched } from './log.ts'
+import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import type { Changed } from './outbox.ts'
+import { type NodeAnswers, Questions } from './questions.ts'
 import { QuietStart } from './quiet-start.ts'
 import { type Refusal, RefusedUsers } from './refused-users.ts'
 import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
@@ -21,6 +24,8 @@ export interface NodePresence {
   present(userId: UserId): PresentUser
   /** The users who have a session on this node, or whom others still see because of it. */
   usersHere(): Iterable<UserId>
+  /** What this node knows of the sessions of a user. */
+  part(userId: UserId): UserPart
 }
 
 /** The member of this node, and how it is told what has changed. */
@@ -74,6 +79,7 @@ export class ClusterLog implements FactLog, Host {
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
   readonly #endings: Endings
+  readonly #questions: Questions
   readonly #leftovers: Leftovers
   /** See `ComposePort`. */
   readonly #isOver: (keptSince: number) => boolean
@@ -106,6 +112,8 @@ export class ClusterLog implements FactLog, Host {
   ) {
     this.#leftovers = new Leftovers(this.#fold, keepMs)
     this.#endings = new Endings(node, this.#fold)
+    const hasLeft = (other: NodeId) => this.#abouts.get(other)?.left !== undefined
+    this.#questions = new Questions({ node, fold: this.#fold, hasLeft })
     this.#isOver = keptSince => this.#use().time() >= keptSince + hiddenKeepMs
     this.#node = node
     this.#observe = observe
@@ -162,6 +170,19 @@ export class ClusterLog implements FactLog, Host {
 
   canRefuse(userId: UserId): boolean {
     return this.#refused.hasRoomFor(userId, this.#use().time())
+  }
+
+  ask(userId: UserId): Question | undefined {
+    const holders = this.#fold.holders(userId, this.#node)
+    // What this node knows is old, so it does not know who has the user.
+    if (this.#use().member.isAway) {
+      return this.#unasked([...this.#fold.members()].filter(node => node !== this.#node))
+    }
+    if (holders.length === 0) return undefined
+    const id = this.#questions.begin(userId)
+    if (id === undefined) return this.#unasked(holders)
+    this.#say({ asks: [id] })
+    return { answered: this.#questions.answered(id), end: () => this.#named(this.#questions.end(id)) }
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {
@@ -244,6 +265,14 @@ export class ClusterLog implements FactLog, Host {
     return this.#unplaced.compose(userId, batch, isAssertion)
   }
 
+  asked(question: number): UserId | undefined {
+    return this.#questions.userOf(question)
+  }
+
+  answer(userId: UserId): UserPart {
+    return shortened(this.#use().presence.part(userId))
+  }
+
   register(key: RegisterKey): string | undefined {
     return this.#fold.register(key) ?? this.#fold.removed(key)
   }
@@ -293,6 +322,9 @@ export class ClusterLog implements FactLog, Host {
         this.#abouts.delete(event.node)
         return this.#observe({ ...event, about })
       }
+      case 'away':
+        this.#questions.giveUp()
+        break
       default:
     }
     this.#observe(event)
@@ -322,6 +354,7 @@ export class ClusterLog implements FactLog, Host {
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
     this.#endings.applied(undefined)
+    this.#questions.giveUp()
   }
 
   #apply(entry: Entry): void {
@@ -373,11 +406,33 @@ export class ClusterLog implements FactLog, Host {
     // Clients can resume from the end of an assertion. Other entries must not show when hidden users act.
     const isTold = read.applied.facts.length > 0 || entry?.kind === 'end' || entry?.kind === 'epoch'
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
-    if (entry) this.#endings.applied(entry)
+    if (entry) this.#follow(entry)
     if (entry?.node !== this.#node) return
     for (const userId of entry.body.kicks ?? NONE) {
       this.#kicking.get(userId)?.resolve()
       this.#kicking.delete(userId)
+    }
+  }
+
+  /** Carries on what waits for an entry, and answers its questions. */
+  #follow(entry: Entry): void {
+    this.#endings.applied(entry)
+    this.#questions.applied(entry)
+    const { node, body } = entry
+    if (node === this.#node || !body.asks) return
+    const mine = body.asks.filter(([, userId]) => this.#fold.fact(this.#node, userId) !== undefined)
+    if (mine.length > 0) this.#say({ answers: mine.map(([id, userId]) => [node, id, userId] as const) })
+  }
+
+  #unasked(nodes: readonly NodeId[]): Question {
+    return { answered: Promise.resolve(), end: () => this.#named({ parts: [], missing: nodes }) }
+  }
+
+  #named({ parts, missing }: NodeAnswers): Answers {
+    const nameOf = (node: NodeId) => this.#abouts.get(node)?.name ?? node
+    return {
+      parts: parts.map(({ node, part }) => ({ node: nameOf(node), part, isCut: part.more !== undefined })),
+      missing: missing.map(nameOf),
     }
   }
 

@@ -1,4 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { UserPart } from '../presence/user-part.ts'
 import type {
   AppendRequest,
   Entry,
@@ -91,6 +92,10 @@ export interface Host {
    * @param isAssertion whether registers are repeated that the log had already: it may have lost them
    */
   compose(userId: UserId, batch: number, isAssertion: boolean): UserItems
+  /** The user of a question that still waits. */
+  asked(question: number): UserId | undefined
+  /** What this node answers about a user now. */
+  answer(userId: UserId): UserPart
   /** The value of a register as this node knows it; `undefined` if it knows no value. */
   register(key: RegisterKey): string | undefined
   /** Until when a user may not connect; `undefined` for all who may. */

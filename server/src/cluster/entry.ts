@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Cause } from '../presence/fact.ts'
+import type { UserPart } from '../presence/user-part.ts'
 import type { Refusal } from './refused-users.ts'
 
 // What stands in the log of a cluster, and what `append.lua` is asked. The names are short because each entry carries
@@ -45,6 +46,12 @@ export type FactItem = readonly [userId: UserId, fact: NodeFact | null, cause: C
 /** A session that ends, on whatever node it is. */
 export type EndItem = readonly [userId: UserId, sessionId: string]
 
+/** A question of the node that appends it. The nodes that have a fact about the user at its place answer it. */
+export type AskItem = readonly [id: number, userId: UserId]
+
+/** An answer to a question of another node. */
+export type AnswerItem = readonly [to: NodeId, id: number, part: UserPart]
+
 /**
  * What all nodes know of a user: `c:` the choice that was acknowledged, `v:` the choice that is shown, `n:` the name,
  * `s:` when the user was last seen. It is `STAMP|NODE|JSON`, where STAMP is a time in ms of 15 digits. Of two values,
@@ -87,6 +94,9 @@ export interface EntryBody {
   readonly ends?: readonly EndItem[]
   /** Users who may not connect for a while. The eldest member says it again for a node that has joined. */
   readonly refusals?: readonly Refusal[]
+  /** Questions to the other nodes: what they know of a user. */
+  readonly asks?: readonly AskItem[]
+  readonly answers?: readonly AnswerItem[]
   /** The node that is lost. */
   readonly subject?: NodeId
   /** With `epoch`: whether entries may be missing, so that all members must assert what they know. */

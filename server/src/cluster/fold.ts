@@ -135,6 +135,13 @@ export class Fold {
     return false
   }
 
+  /** The nodes `except` one that have a fact about a user. */
+  holders(userId: UserId, except: NodeId): NodeId[] {
+    const holders: NodeId[] = []
+    for (const [node, facts] of this.#facts) if (node !== except && facts.has(userId)) holders.push(node)
+    return holders
+  }
+
   /** All facts of one node. */
   facts(node: NodeId): ReadonlyMap<UserId, NodeFact> {
     return this.#facts.get(node) ?? NO_FACTS

@@ -3,6 +3,7 @@ import type { EndedSession } from '../presence/change.ts'
 import type { Choice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
+import type { UserPart } from '../presence/user-part.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
 
 /** What the nodes of a cluster agree on, besides the facts. */
@@ -74,6 +75,30 @@ export interface AgreedChoice {
   readonly chosen: KnownChoice | undefined
 }
 
+/** What one node has answered. */
+export interface NamedPart {
+  /** The name of the node. */
+  readonly node: string
+  readonly part: UserPart
+  /** Whether the user has more sessions there than an answer may have. */
+  readonly isCut: boolean
+}
+
+/** What the other nodes have answered. */
+export interface Answers {
+  readonly parts: readonly NamedPart[]
+  /** The names of the nodes that have not answered, or could not be asked. They may have sessions of the user. */
+  readonly missing: readonly string[]
+}
+
+/** A question to the other nodes. */
+export interface Question {
+  /** Resolves when no more answers come. It never rejects. Don't wait for it without a limit. */
+  readonly answered: Promise<void>
+  /** Ends the question, and returns what was answered. It must be called: few questions can wait at once. */
+  end(): Answers
+}
+
 /** The users about whom this node knows something new. Others may see no difference: a second session is not a fact. */
 export interface Touched {
   readonly records: readonly { readonly userId: UserId }[]
@@ -129,6 +154,14 @@ export interface FactLog {
    * @returns a promise that resolves when no other node has the session; it never rejects. `undefined` if none has it
    */
   endSession(session: EndedSession): Promise<void> | undefined
+
+  /**
+   * Asks the other nodes what they know of the sessions of a user. While Redis does not answer, and while too many
+   * questions wait, nobody is asked: then `answered` has resolved. Never throws.
+   *
+   * @returns `undefined` if no other node knows the user
+   */
+  ask(userId: UserId): Question | undefined
 
   /**
    * How many connections a user has on the other nodes.

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import type { Command, Host, MemberEvent } from './command.ts'
 import type { Entry } from './entry.ts'
 import { Member } from './member.ts'
+import { ASKS_NOTHING } from './testing/unknown-user.ts'
 
 /** A host without users and registers. */
 const HOST: Host = {
+  ...ASKS_NOTHING,
   compose: () => ({ fact: undefined, registers: [] }),
   register: () => undefined,
   refusal: () => undefined,

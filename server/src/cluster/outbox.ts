@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Host, UserItems } from './command.ts'
-import type { EndItem, FactItem, RegisterItem, RegisterKey } from './entry.ts'
+import type { AnswerItem, AskItem, EndItem, FactItem, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Refusal } from './refused-users.ts'
 
 /** What this node has to say. */
@@ -15,7 +15,14 @@ export interface Changed {
   readonly ends?: Iterable<EndItem> | undefined
   /** Users who may not connect for a while: the host knows until when. */
   readonly refused?: Iterable<UserId> | undefined
+  /** The ids of questions to the other nodes. */
+  readonly asks?: Iterable<number> | undefined
+  /** Questions of other nodes that this node answers. */
+  readonly answers?: Iterable<AnswerKey> | undefined
 }
+
+/** A question that another node has asked about a user. */
+export type AnswerKey = readonly [to: NodeId, id: number, userId: UserId]
 
 /** The content of one batch. */
 export interface Content {
@@ -24,6 +31,8 @@ export interface Content {
   readonly kicks?: readonly UserId[]
   readonly ends?: readonly EndItem[]
   readonly refusals?: readonly Refusal[]
+  readonly asks?: readonly AskItem[]
+  readonly answers?: readonly AnswerItem[]
 }
 
 /** How a batch is composed. */
@@ -36,7 +45,9 @@ export interface TakeOptions {
 
 /** One entry has at most this many users, registers besides theirs, kicks and ends. */
 const MAX_ITEMS = 500
-/** One entry has about this many bytes at most. */
+/** How many answers wait at most. They wait only while more are asked for than fit into the entries. */
+const MAX_ANSWERS = 1_000
+/** One entry has about this many bytes at most, and one answer more. */
 const MAX_BYTES = 65_536
 
 /**
@@ -50,26 +61,41 @@ export class Outbox {
   /** The sessions that end, by their JSON. */
   #ends = new Map<string, EndItem>()
   #refused = new Set<UserId>()
+  #asks = new Set<number>()
+  #answers = new Map<string, AnswerKey>()
   /** What the batch contains that is on its way. */
   #taken: Changed | undefined
 
   get isEmpty(): boolean {
-    return (
-      this.#users.size + this.#registers.size + this.#kicks.size + this.#ends.size + this.#refused.size === 0
-    )
+    const { size } = this.#users
+    if (size + this.#registers.size + this.#kicks.size + this.#refused.size > 0) return false
+    return this.#ends.size + this.#asks.size + this.#answers.size === 0
   }
 
-  add({ users = [], registers = [], kicks = [], ends = [], refused = [] }: Changed): void {
+  add({
+    users = [],
+    registers = [],
+    kicks = [],
+    ends = [],
+    refused = [],
+    asks = [],
+    answers = [],
+  }: Changed): void {
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
     for (const userId of kicks) this.#kicks.add(userId)
     for (const item of ends) this.#ends.set(JSON.stringify(item), item)
     for (const userId of refused) this.#refused.add(userId)
+    for (const id of asks) this.#asks.add(id)
+    for (const key of answers) {
+      // A node that can't answer all soon answers the first ones.
+      if (this.#answers.size < MAX_ANSWERS) this.#answers.set(JSON.stringify(key), key)
+    }
   }
 
   /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
   take(
-    host: Pick<Host, 'compose' | 'register' | 'refusal'>,
+    host: Pick<Host, 'compose' | 'register' | 'refusal' | 'asked' | 'answer'>,
     batch: number,
     { isAssertion = false, limit = MAX_ITEMS }: TakeOptions = {},
   ): Content {
@@ -106,14 +132,43 @@ export class Outbox {
     for (const userId of kicks) this.#kicks.delete(userId)
     for (const item of ends) this.#ends.delete(JSON.stringify(item))
     for (const userId of refused) this.#refused.delete(userId)
-    this.#taken = { users, registers, kicks, ends, refused }
+    const { asks, answers, answered } = this.#takeQuestions(host, bytes)
+    const questions = { asks: asks.map(([id]) => id), answers: answered }
+    this.#taken = { users, registers, kicks, ends, refused, ...questions }
     return {
       facts,
       registers: values,
       ...(kicks.length > 0 ? { kicks } : {}),
       ...(ends.length > 0 ? { ends } : {}),
       ...(refusals.length > 0 ? { refusals } : {}),
+      ...(asks.length > 0 ? { asks } : {}),
+      ...(answers.length > 0 ? { answers } : {}),
     }
+  }
+
+  /** Questions of this node that still wait, and answers, as far as the entry has room for these. */
+  #takeQuestions(
+    host: Pick<Host, 'asked' | 'answer'>,
+    before: number,
+  ): { readonly asks: AskItem[]; readonly answers: AnswerItem[]; readonly answered: AnswerKey[] } {
+    const asks = [...this.#asks].flatMap((id): AskItem[] => {
+      const userId = host.asked(id)
+      return userId === undefined ? [] : [[id, userId]]
+    })
+    this.#asks.clear()
+    const answers: AnswerItem[] = []
+    const answered: AnswerKey[] = []
+    let bytes = before
+    for (const [text, key] of this.#answers) {
+      if (bytes > MAX_BYTES) break
+      const [to, id, userId] = key
+      const part = host.answer(userId)
+      answers.push([to, id, part])
+      answered.push(key)
+      this.#answers.delete(text)
+      bytes += JSON.stringify(part).length
+    }
+    return { asks, answers, answered }
   }
 
   /** The batch on its way is in the log. Returns what must be said again if Redis loses it before it is read back. */

@@ -14,6 +14,11 @@ export function isTime(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= LATEST_TIME
 }
 
+/** Whether it is a count or a number. */
+export function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 /**
  * The end of the log; `undefined` if nodes can't continue there, because another program has written a number of 16
  * digits or more. An epoch then begins another log.

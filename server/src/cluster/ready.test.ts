@@ -3,6 +3,7 @@ import type { Command, Host } from './command.ts'
 import type { EntryKind } from './entry.ts'
 import { Member } from './member.ts'
 import { RedisModel } from './redis.model.ts'
+import { ASKS_NOTHING } from './testing/unknown-user.ts'
 
 // When a node that starts counts as ready, beside members that live, have stopped, or have died.
 
@@ -18,6 +19,7 @@ class Driven {
 
   constructor(node: string, redis: RedisModel) {
     const host: Host = {
+      ...ASKS_NOTHING,
       compose: () => ({ fact: undefined, registers: [] }),
       register: () => undefined,
       refusal: () => undefined,

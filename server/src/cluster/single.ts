@@ -28,6 +28,7 @@ export function createSingleLog(awake = () => performance.now()): FactLog {
     endSession: () => undefined,
     refusedMs: userId => refused.msLeft(userId, awake()),
     canRefuse: userId => refused.hasRoomFor(userId, awake()),
+    ask: () => undefined,
     connectionsElsewhere: () => 0,
     forgetsStale: true,
   }

@@ -141,6 +141,8 @@ class EntryLog implements FactLog {
     return true
   }
 
+  ask(): undefined {}
+
   connectionsElsewhere(): number {
     return 0
   }

@@ -1,32 +1,15 @@
 import type { ShownStatus } from '@who-is-online/protocol/words'
-import { type Choice, NO_CHOICE } from './choice.ts'
+import { type Choice, isHide, NO_CHOICE } from './choice.ts'
 import type { SessionsElsewhere } from './elsewhere.ts'
-import { presenceOf } from './fact.ts'
+import { presenceOf, type Said, type SessionsState } from './fact.ts'
+import type { KnownChoice } from './here.ts'
 import type { User } from './user.ts'
-import { BEFORE_RESTART, isVisibleSession, type Session } from './user-sessions.ts'
+import { type At, type Grace, partOf, type SessionInfo, type UserPart } from './user-part.ts'
+import { isVisibleSession, type Session } from './user-sessions.ts'
 import type { SeenUser } from './view.ts'
 
 // What a backend may know of a user besides what others see. All of it is derived, and nothing depends on it. Times are
 // in ms since the epoch.
-
-/** Converts awake time to ms since the epoch; see `WallClock.at`. */
-type At = (awake: number) => number
-
-/** A session of a user on this node, hidden or not. A session whose connection was lost counts during its grace. */
-export interface SessionInfo {
-  readonly sessionId: string
-  /** `lease`: it has no connection, and a backend renews it. */
-  readonly kind: 'socket' | 'lease'
-  readonly device?: string | undefined
-  readonly connectedAt: number
-  /** The last proof of life, or the last renewal. */
-  readonly lastAliveAt: number
-  readonly active: boolean
-  /** Whether the client is visible to its user, and connected. A leased session is. */
-  readonly visible: boolean
-  /** When a leased session ends without a renewal. */
-  readonly leaseEndsAt?: number
-}
 
 /** What decides whether to push a notification: push it unless the user is active and visible. */
 export interface UserDetail {
@@ -50,7 +33,7 @@ export interface UserDetail {
  * - `leased`: the user is active in a leased session, and in no connected one.
  * - `grace`: the user is active only in sessions whose connection was lost, and whose grace is not over.
  * - `delayed`: others will see another status when the rate limit of visible changes allows it.
- * - `elsewhere`: what others see comes from another node of the cluster.
+ * - `elsewhere`: it comes from another node of the cluster, which did not answer or could not be asked.
  */
 export type Reason =
   | 'noSession'
@@ -69,11 +52,8 @@ export interface Explanation {
   readonly shown: SeenUser
   readonly hidden: boolean
   readonly sessions: readonly SessionInfo[]
-  /**
-   * The sessions whose connection was lost, and when their grace ends. Without a `sessionId`: the sessions of before a
-   * restart.
-   */
-  readonly graces: readonly { readonly sessionId?: string; readonly endsAt: number }[]
+  /** The sessions whose connection was lost. */
+  readonly graces: readonly Grace[]
   /** What the user chose, and when. Without a session, it applies when the user returns. */
   readonly choice: Choice & { readonly chosenAt?: number }
   /** Until when the choice of a user without a session is kept, if it has no end. */
@@ -90,22 +70,23 @@ export interface KnownUser {
   readonly at: At
   /** Undefined if the other nodes have no session of the user. */
   readonly elsewhere: SessionsElsewhere | undefined
+  /** What the nodes agree on as the choice of the user; see {@link Elsewhere.choiceOf}. */
+  readonly chosen: KnownChoice | undefined
+  /** How long the choice to be hidden is kept of a user without a session, in ms. */
+  readonly hiddenKeepMs: number
 }
 
 const NONE: readonly never[] = []
-
-/** The sessions of a user on this node, without the placeholder for those of before a restart. */
-export function sessionsOf({ user, at }: Pick<KnownUser, 'user' | 'at'>): SessionInfo[] {
-  const sessions = user?.sessions.filter(({ id }) => id !== BEFORE_RESTART) ?? []
-  return sessions.map(session => infoOf(session, at))
-}
 
 /**
  * The detail of a user, with the sessions on all nodes.
  *
  * @param isTruth whether it may tell that a user is hidden. Otherwise a hidden user is as if offline
  */
-export function detailOf({ user, seen, elsewhere }: KnownUser, isTruth: boolean): UserDetail {
+export function detailOf(
+  { user, seen, elsewhere }: Pick<KnownUser, 'user' | 'seen' | 'elsewhere'>,
+  isTruth: boolean,
+): UserDetail {
   const isPresent = seen.status !== 'offline' || isTruth
   const sessions = (isPresent && user?.sessions) || NONE
   const others = isPresent ? elsewhere : undefined
@@ -127,50 +108,92 @@ function idsOf(sessions: readonly Session[], { ids }: SessionsElsewhere): Set<st
   return new Set([...sessions.map(({ id }) => id), ...ids])
 }
 
-/** Explains why a user shows as they do, with the truth about the user. */
-export function explain(known: KnownUser): Explanation {
-  const { user, seen, at } = known
-  const { choice = NO_CHOICE, chosenAt = 0, turn = 0, keptUntil = 0 } = user ?? {}
-  const held = user?.sessions.filter(({ state }) => state === 'held') ?? []
-  const due = user ? presenceOf(user.due).status : 'offline'
+/** What the other nodes have answered about a user. */
+export interface AnsweredParts {
+  readonly parts: readonly UserPart[]
+  /** Whether all nodes have answered that have a session of the user. */
+  readonly isWhole: boolean
+}
+
+/** Explains why a user shows as they do, with the truth about the user on all nodes that have answered. */
+export function explain(known: KnownUser, { parts, isWhole }: AnsweredParts): Explanation {
+  const { user, seen, at, elsewhere } = known
+  const all = [partOf(user, at), ...parts]
+  // Of a node that has not answered, the log tells at least whether a session is active.
+  const unanswered = isWhole ? undefined : elsewhere
+  const sessions = stateOf([...all.map(({ state }) => state), ...(unanswered ? [stateIn(unanswered)] : [])])
+  const { choice, ...more } = choiceOf(known)
+  const due = { sessions, choice }
+  const delayedUntil = Math.max(0, ...all.map(part => part.delayedUntil ?? 0))
   return {
-    reason: reasonOf(known),
+    reason: reasonOf({ due, seen, all, isDelayed: delayedUntil > 0, isWhole }),
     shown: seen,
-    hidden: user?.hides === true,
-    sessions: sessionsOf(known),
-    graces: held.map(session => ({
-      ...(session.id !== BEFORE_RESTART && { sessionId: session.id }),
-      endsAt: at('until' in session ? session.until : 0),
-    })),
+    hidden: hides(due),
+    sessions: all.flatMap(part => part.sessions),
+    graces: all.flatMap(part => part.graces),
+    choice,
+    ...more,
+    ...(delayedUntil > 0 && { delayed: { status: presenceOf(due).status, until: delayedUntil } }),
+  }
+}
+
+/** The choice of the user that this node knows: of the user here, or what the nodes agree on if that is newer. */
+function choiceOf({
+  user,
+  at,
+  chosen,
+  hiddenKeepMs,
+}: KnownUser): Pick<Explanation, 'choice' | 'choiceKeptUntil'> {
+  if (chosen && (!user || chosen.madeAt > user.chosenAt)) {
+    const { choice, madeAt, keptSince } = chosen
+    return {
+      choice: { ...choice, ...(madeAt > 0 && { chosenAt: madeAt }) },
+      ...(keptSince !== undefined && isHide(choice) && { choiceKeptUntil: keptSince + hiddenKeepMs }),
+    }
+  }
+  const { choice = NO_CHOICE, chosenAt = 0, keptUntil = 0 } = user ?? {}
+  return {
     choice: { ...choice, ...(chosenAt > 0 && { chosenAt }) },
     ...(keptUntil > 0 && choice.expiresAt === undefined && { choiceKeptUntil: at(keptUntil) }),
-    ...(turn > 0 && { delayed: { status: due, until: at(turn) } }),
   }
 }
 
-function reasonOf({ user, seen }: KnownUser): Reason {
-  const due = user ? presenceOf(user.due).status : 'offline'
-  if (due !== seen.status) return user && user.turn > 0 ? 'delayed' : 'elsewhere'
-  if (!user?.hasSessions) return 'noSession'
-  if (user.hides) return 'hidden'
-  if (user.choice.status !== 'online') return 'chosen'
-  if (user.isIdle) return 'idle'
-  const active = user.sessions.filter(({ isIdle }) => !isIdle)
-  if (active.some(({ state }) => state === 'live')) return 'active'
-  return active.some(({ state }) => state === 'leased') ? 'leased' : 'grace'
+/** What decides the reason. */
+interface Grounds {
+  /** What others see when all is said. */
+  readonly due: Said
+  readonly seen: SeenUser
+  readonly all: readonly UserPart[]
+  readonly isDelayed: boolean
+  readonly isWhole: boolean
 }
 
-function infoOf(session: Session, at: At): SessionInfo {
-  const { id, device, openedAt, aliveAt, isIdle } = session
-  const isLease = session.state === 'leased'
-  return {
-    sessionId: id,
-    kind: isLease ? 'lease' : 'socket',
-    ...(device !== undefined && { device }),
-    connectedAt: openedAt,
-    lastAliveAt: aliveAt,
-    active: !isIdle,
-    visible: isVisibleSession(session),
-    ...(isLease && { leaseEndsAt: at(session.until) }),
+function reasonOf({ due, seen, all, isDelayed, isWhole }: Grounds): Reason {
+  if (presenceOf(due).status !== seen.status) {
+    if (isDelayed) return 'delayed'
+    // Otherwise a change is about to be read from the log, and the reason is that of the change.
+    if (!isWhole) return 'elsewhere'
   }
+  if (due.sessions === 'none') return 'noSession'
+  if (hides(due)) return 'hidden'
+  if (due.choice.status !== 'online') return 'chosen'
+  if (due.sessions === 'idle') return 'idle'
+  const held = new Set(all.flatMap(({ graces }) => graces.map(({ sessionId }) => sessionId)))
+  const active = all.flatMap(({ sessions }) => sessions.filter(session => session.active))
+  if (active.some(({ kind, sessionId }) => kind === 'socket' && !held.has(sessionId))) return 'active'
+  if (active.some(({ kind }) => kind === 'lease')) return 'leased'
+  return active.length > 0 || isWhole ? 'grace' : 'elsewhere'
+}
+
+function hides({ sessions, choice }: Said): boolean {
+  return sessions !== 'none' && choice.status === 'offline'
+}
+
+function stateIn({ isActive }: SessionsElsewhere): SessionsState {
+  return isActive ? 'active' : 'idle'
+}
+
+function stateOf(states: readonly SessionsState[]): SessionsState {
+  if (states.includes('active')) return 'active'
+  return states.includes('idle') ? 'idle' : 'none'
 }

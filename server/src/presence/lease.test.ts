@@ -77,7 +77,7 @@ test('[R20] leased sessions survive a restart with their end, and have the resta
   const now = T + 20_000
   after.restore([...before.records()], now)
   expect(after.see('long').status).toBe('away')
-  expect(after.core.sessions('long')).toMatchObject([
+  expect(after.core.part('long').sessions).toMatchObject([
     { sessionId: 'a', kind: 'lease', device: 'r2', active: false, connectedAt: T, leaseEndsAt: T + HOUR },
   ])
   // The connection is not back after the restart grace, and the leased session of the same user stays.

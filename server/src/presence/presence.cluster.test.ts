@@ -1,10 +1,12 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Choice } from './choice.ts'
 import type { SessionsElsewhere } from './elsewhere.ts'
+import type { Fact } from './fact.ts'
 import type { KnownChoice } from './here.ts'
 import { Presence } from './presence.ts'
 import { AT_ONCE, DEFAULTS } from './testing/options.ts'
 import { fact, HOUR, named, T } from './testing/scenario.ts'
+import type { SessionInfo, UserPart } from './user-part.ts'
 
 // What presence does in a cluster: it decides for its own users, and shows what all nodes agree on.
 
@@ -319,4 +321,94 @@ test('[E18] a status begins at the time of its entry, and a node that has loaded
   expect(since()).toEqual([undefined, undefined, undefined])
   presence.apply([fact('ann', { sessions: 'idle', at: T + 950 })], [])
   expect(since()).toEqual([T + 950, undefined, undefined])
+})
+
+/** What another node answers about a user with a session. */
+const part = (state: 'active' | 'idle', what: Partial<SessionInfo> = {}, more: Partial<UserPart> = {}) => {
+  const session = {
+    sessionId: 'other',
+    kind: 'socket',
+    connectedAt: T,
+    lastAliveAt: T,
+    visible: true,
+  } as const
+  const active = state === 'active'
+  return { state, sessions: [{ ...session, active, ...what }], graces: [], ...more } as UserPart
+}
+
+describe('[R21] an explanation combines what all nodes know', () => {
+  const why = (...parts: UserPart[]) => presence.explain('ann', { parts, isWhole: true })
+  const unanswered = (...parts: UserPart[]) => presence.explain('ann', { parts, isWhole: false })
+  const isOn = (shown: Partial<Fact>, isActive = true) => {
+    presence.apply([fact('ann', shown)], [])
+    others.set('ann', { ...IDLE_ELSEWHERE, isActive })
+  }
+
+  test('by the sessions of a node without the user', () => {
+    isOn({})
+    expect(why(part('active'))).toMatchObject({
+      reason: 'active',
+      hidden: false,
+      sessions: [{ active: true }],
+    })
+    expect(why(part('active', { kind: 'lease' })).reason).toBe('leased')
+    const graces = [{ sessionId: 'other', endsAt: T + 9 }]
+    expect(why(part('active', {}, { graces }))).toMatchObject({ reason: 'grace', graces })
+  })
+
+  test('by an active session on any node', () => {
+    isOn({})
+    presence.apply([], open('ann').facts)
+    presence.setActivity('ann', 's', 'idle', T)
+    expect(why(part('active')).reason).toBe('active')
+    expect(why(part('active')).sessions.map(({ sessionId }) => sessionId)).toEqual(['s', 'other'])
+    isOn({ sessions: 'idle' }, false)
+    expect(why(part('idle')).reason).toBe('idle')
+  })
+
+  test('by the choice that the nodes agree on, also of a hidden user, and by a delay on any node', () => {
+    choices.set('ann', { choice: BUSY, madeAt: T + 7 })
+    isOn({ choice: BUSY })
+    expect(why(part('active'))).toMatchObject({
+      reason: 'chosen',
+      choice: { status: 'busy', chosenAt: T + 7 },
+    })
+    choices.set('ann', { choice: HIDDEN, madeAt: T + 8 })
+    const delayedUntil = T + 5_000
+    expect(why(part('active', {}, { delayedUntil }))).toMatchObject({
+      reason: 'delayed',
+      delayed: { status: 'offline', until: delayedUntil },
+    })
+    isOn({ choice: HIDDEN })
+    expect(why(part('active'))).toMatchObject({
+      reason: 'hidden',
+      hidden: true,
+      shown: { status: 'offline' },
+    })
+  })
+
+  test('by a choice that is kept of a user who is gone', () => {
+    choices.set('ann', { choice: HIDDEN, madeAt: T, keptSince: T + 3 })
+    expect(why()).toMatchObject({
+      reason: 'noSession',
+      hidden: false,
+      choice: { status: 'offline' },
+      choiceKeptUntil: T + 3 + AT_ONCE.hiddenKeepMs,
+    })
+    choices.set('ann', { choice: ONLINE, madeAt: T, keptSince: T + 3 })
+    expect(why()).not.toHaveProperty('choiceKeptUntil')
+  })
+
+  test('by another node only if that could not be asked, and the log does not tell more', () => {
+    isOn({})
+    expect(unanswered()).toMatchObject({ reason: 'elsewhere', sessions: [], hidden: false })
+    expect(unanswered(part('active')).reason).toBe('active')
+    isOn({ sessions: 'idle' }, false)
+    expect(unanswered().reason).toBe('idle')
+    choices.set('ann', { choice: HIDDEN, madeAt: T })
+    isOn({ choice: HIDDEN })
+    expect(unanswered()).toMatchObject({ reason: 'hidden', hidden: true })
+    others.clear()
+    expect(unanswered()).toMatchObject({ reason: 'noSession', hidden: false })
+  })
 })

@@ -4,12 +4,11 @@ import { type Change, type Decision, NOTHING } from './change.ts'
 import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Elsewhere, NOWHERE_ELSE } from './elsewhere.ts'
 import {
+  type AnsweredParts,
   detailOf,
   type Explanation,
   explain,
   type KnownUser,
-  type SessionInfo,
-  sessionsOf,
   type UserDetail,
 } from './explain.ts'
 import { type Fact, presenceOf } from './fact.ts'
@@ -20,6 +19,7 @@ import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
 import { Retention } from './retention.ts'
+import { partOf, type UserPart } from './user-part.ts'
 import type { SessionName } from './user-sessions.ts'
 import type { ArchivedUser } from './user-table.ts'
 import { type ListedStatus, type Page, type SeenUser, View } from './view.ts'
@@ -30,6 +30,9 @@ export interface Leased {
   readonly isNew: boolean
   readonly decision: Decision
 }
+
+/** What one node answers alone. */
+const NOTHING_ELSEWHERE: AnsweredParts = { parts: [], isWhole: true }
 
 /** Shared by all decisions without facts, records and so on: most have only one or two. */
 const NONE: readonly never[] = []
@@ -375,19 +378,24 @@ export class Presence {
     return this.#here.get(userId)?.hasSessions ?? false
   }
 
-  /** The sessions of a user on this node, hidden or not; see {@link sessionsOf}. */
-  sessions(userId: UserId): SessionInfo[] {
-    return sessionsOf(this.#knowledge(userId))
+  /** What this node knows of the sessions of a user, hidden or not. */
+  part(userId: UserId): UserPart {
+    return partOf(this.#here.get(userId), this.#at)
   }
 
   /** What decides whether to push a notification to a user; see {@link detailOf}. */
   detail(userId: UserId, isTruth: boolean): UserDetail {
-    return detailOf(this.#knowledge(userId), isTruth)
+    const elsewhere = this.#elsewhere.sessionsOf(userId)
+    return detailOf({ user: this.#here.get(userId), seen: this.see(userId), elsewhere }, isTruth)
   }
 
-  /** Why a user shows as they do, with the truth about the user; see {@link explain}. */
-  explain(userId: UserId): Explanation {
-    return explain(this.#knowledge(userId))
+  /**
+   * Why a user shows as they do, with the truth about the user; see {@link explain}.
+   *
+   * @param answered what the other nodes of a cluster have answered
+   */
+  explain(userId: UserId, answered: AnsweredParts = NOTHING_ELSEWHERE): Explanation {
+    return explain(this.#knowledge(userId), answered)
   }
 
   /** The choice of a user, hidden or not. It is only for the user's own connections. */
@@ -454,10 +462,17 @@ export class Presence {
 
   // Private
 
+  readonly #at = (awake: number): number => Math.round(this.#wall.at(awake))
+
   #knowledge(userId: UserId): KnownUser {
-    const at = (awake: number) => Math.round(this.#wall.at(awake))
-    const elsewhere = this.#elsewhere.sessionsOf(userId)
-    return { user: this.#here.get(userId), seen: this.see(userId), at, elsewhere }
+    return {
+      user: this.#here.get(userId),
+      seen: this.see(userId),
+      at: this.#at,
+      elsewhere: this.#elsewhere.sessionsOf(userId),
+      chosen: this.#elsewhere.choiceOf(userId),
+      hiddenKeepMs: this.#options.hiddenKeepMs,
+    }
   }
 
   #decide(step: Step): Decision {

@@ -42,6 +42,8 @@ export class SlowLog implements FactLog {
     return true
   }
 
+  ask(): undefined {}
+
   connectionsElsewhere(userId: UserId): number {
     return this.elsewhere.get(userId) ?? 0
   }

@@ -9,6 +9,7 @@ import { Outbox } from '../outbox.ts'
 import type { RedisModel } from '../redis.model.ts'
 import type { Unplaced } from '../unplaced.ts'
 import type { ClusterParts } from './cluster-parts.ts'
+import { ASKS_NOTHING } from './unknown-user.ts'
 
 /**
  * A node of a cluster that appends and reads when a test says so. It never loses a reply and never falls behind: the
@@ -91,6 +92,7 @@ export class ClusterNode {
 
   #say(kind: EntryKind, limit: number, now: number, what: Partial<EntryBody> = {}): void {
     const host = {
+      ...ASKS_NOTHING,
       compose: (userId: UserId, batch: number) => this.unplaced.compose(userId, batch),
       register: () => undefined,
       refusal: () => undefined,

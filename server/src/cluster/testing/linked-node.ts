@@ -1,10 +1,12 @@
 import type { UserId } from '@who-is-online/protocol/words'
+import type { UserPart } from '../../presence/user-part.ts'
 import type { Host, MemberEvent, UserItems } from '../command.ts'
 import type { NodeId, RegisterKey } from '../entry.ts'
 import { Fold } from '../fold.ts'
 import { Member } from '../member.ts'
 import type { RedisConnection } from '../redis.ts'
 import { type RedisFailure, RedisLink } from '../redis-link.ts'
+import { NO_PART } from './unknown-user.ts'
 
 /** A member with its link, and a host that is as simple as possible. */
 export class LinkedNode implements Host {
@@ -48,6 +50,12 @@ export class LinkedNode implements Host {
     const at = this.#users.get(userId)
     const content = at === undefined ? null : ({ p: 1, n: 1, h: at, s: { [`tab-${at}`]: at } } as const)
     return { fact: [userId, content, 'opened'], registers: [] }
+  }
+
+  asked(): undefined {}
+
+  answer(): UserPart {
+    return NO_PART
   }
 
   register(key: RegisterKey): string | undefined {

@@ -288,6 +288,24 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: 'const kicked = NONE',
   },
   {
+    name: 'a node does not end the sessions that another node ends',
+    file: 'cluster/cluster-log.ts',
+    line: 'const ended = (entry?.body.ends ?? NONE)',
+    becomes: 'const ended = NONE',
+  },
+  {
+    name: 'a node does not answer the questions of others',
+    file: 'cluster/cluster-log.ts',
+    line: 'if (node === this.#node || !body.asks) return',
+    becomes: 'return',
+  },
+  {
+    name: 'a node does not tell whether somebody looks at a session',
+    file: 'cluster/compose.ts',
+    line: 'const v = isLookedAt ? 1 : 0',
+    becomes: 'const v = 0',
+  },
+  {
     name: 'the last signs of life of users are lost with their node',
     file: 'cluster/own-entries.ts',
     line: 'this.#outbox.add({ users: host.usersOf(subject) })',

@@ -12,6 +12,7 @@ import type { Applied } from '../fold.ts'
 import { type Content, Outbox, type TakeOptions } from '../outbox.ts'
 import type { Unplaced } from '../unplaced.ts'
 import type { ClusterParts } from './cluster-parts.ts'
+import { ASKS_NOTHING } from './unknown-user.ts'
 
 const NODE = 'a'
 const NO_ITEMS: Content = { facts: [], registers: [] }
@@ -101,6 +102,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
     #say(how?: TakeOptions): [Applied, readonly Fact[]] {
       const batch = this.#seq + 1
       const host = {
+        ...ASKS_NOTHING,
         compose: (userId: UserId, number: number, isAssertion: boolean) =>
           this.#unplaced.compose(userId, number, isAssertion),
         register: () => undefined,

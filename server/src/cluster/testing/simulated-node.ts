@@ -187,6 +187,11 @@ export class SimulatedNode {
     this.#await(this.#tracker.endSessions(userId), placed)
   }
 
+  /** @param placed is called when no node has the session */
+  endSession(userId: UserId, sessionId: string, placed: () => void): void {
+    this.#await(this.#tracker.endSession({ userId, sessionId }), placed)
+  }
+
   stop(): void {
     this.isStopped = true
     this.#tracker.stop()

@@ -1,6 +1,7 @@
 import { Acts } from './acts.ts'
 import { type Fault, Faults } from './faults.ts'
 import { MovingClients } from './moving-clients.ts'
+import { checkCalls } from './oracle/call-checks.ts'
 import { checkEnd } from './oracle/end-checks.ts'
 import { Oracle } from './oracle/oracle.ts'
 import { Truth } from './oracle/truth.ts'
@@ -28,7 +29,7 @@ export interface Result {
  * Runs one seed: users act and faults happen for {@link BUSY_MS}, and then a calm time follows.
  *
  * `Acts`, `MovingClients` and `Faults` do things to the `SimulatedCluster`, and tell the `Truth` of them. The `Oracle`
- * compares the nodes with the truth whenever something happens, and `checkEnd` does so at the end.
+ * compares the nodes with the truth whenever something happens, and `checkEnd` and `checkCalls` do so at the end.
  */
 export function simulate(seed: number, parts: Parts): Promise<Result> {
   return new Simulation(seed, parts).run()
@@ -89,5 +90,6 @@ class Simulation {
     checkEnd(cluster, this.#truth)
     this.#clients.checkEnd()
     this.#oracle.stream.checkEnd()
+    await checkCalls(cluster)
   }
 }

@@ -1,6 +1,7 @@
 import { NO_CHOICE } from '../../presence/choice.ts'
 import { NOTHING_SAID } from '../../presence/fact.ts'
 import type { PresentUser } from '../../presence/here.ts'
+import type { UserPart } from '../../presence/user-part.ts'
 
 /** A user whom a node does not know. */
 export const GONE: PresentUser = {
@@ -16,3 +17,9 @@ export const GONE: PresentUser = {
   lastSeen: undefined,
   username: undefined,
 }
+
+/** What a node answers about a user whom it does not know. */
+export const NO_PART: UserPart = { state: 'none', sessions: [], graces: [] }
+
+/** A part of a host whose node asks nothing and is asked nothing. */
+export const ASKS_NOTHING = { asked: () => undefined, answer: () => NO_PART }

@@ -50,6 +50,7 @@ beforeEach(async () => {
     health: { stopping: false },
     countHistory: () => expect.unreachable(),
     connectionsElsewhere: () => 0,
+    ask: () => undefined,
     keys: [],
     isDevelopment: true,
     pace: UNPACED,

@@ -31,6 +31,7 @@ async function ask(stopping: boolean) {
     feed: {} as never,
     changes: {} as never,
     connectionsElsewhere: () => 0,
+    ask: () => undefined,
   })
   const log = { error: (text: string, fields?: LogFields) => void logged.push([text, fields?.['path']]) }
   const server = createServer(express().use(api.handler, failure(log)))

@@ -1,9 +1,11 @@
 import { formatTime } from '@who-is-online/protocol/encode'
 import type { UserId } from '@who-is-online/protocol/words'
+import type { Answers, Question } from '../../cluster/log.ts'
 import type { Log } from '../../log.ts'
-import type { Explanation, SessionInfo, UserDetail } from '../../presence/explain.ts'
+import type { Explanation, UserDetail } from '../../presence/explain.ts'
 import type { LeaseRefusal } from '../../presence/lease.ts'
 import type { Presence } from '../../presence/presence.ts'
+import type { SessionInfo } from '../../presence/user-part.ts'
 import type { Tracker } from '../../tracker.ts'
 import { asUser } from '../../user-json.ts'
 import type { CallHandlers } from './call.ts'
@@ -12,29 +14,41 @@ import { ApiFailure } from './failure.ts'
 
 /** Where the calls about sessions read and write. */
 export interface SessionSources {
-  readonly presence: Pick<Presence, 'sessions' | 'explain'>
+  readonly presence: Pick<Presence, 'part' | 'explain'>
   readonly tracker: Pick<Tracker, 'lease' | 'endSession'>
   readonly log: Pick<Log, 'info'>
   /** The name of this node. */
   readonly node: string
+  /** Asks the other nodes about a user; see `FactLog.ask`. */
+  readonly ask: (userId: UserId) => Question | undefined
 }
 
 type SessionCall = 'getSessions' | 'explainUser' | 'leaseSession' | 'endSession'
 
 /** The calls about the sessions of a user, on the presence of this server. */
 export function createSessionCalls(sources: SessionSources): Pick<CallHandlers, SessionCall> {
-  const { presence, tracker, log, node } = sources
-  const sessionsOf = (userId: UserId) => presence.sessions(userId).map(session => asJson(session, node))
+  const { presence, tracker, log, node, ask } = sources
+  const sessionsOf = (userId: UserId, { parts }: Answers = NOBODY) => [
+    ...presence.part(userId).sessions.map(session => asJson(session, node)),
+    ...parts.flatMap(({ node, part }) => part.sessions.map(session => asJson(session, node))),
+  ]
   return {
-    getSessions: ({ userId }) => ({
-      status: 200,
-      json: JSON.stringify({ sessions: sessionsOf(userId) }),
-    }),
+    async getSessions({ userId }) {
+      const answers = await answersTo(ask(userId))
+      const sessions = sessionsOf(userId, answers)
+      return { status: 200, json: JSON.stringify({ sessions, incomplete: incompleteIn(answers) }) }
+    },
 
-    explainUser({ userId }, { caller }) {
+    async explainUser({ userId }, { caller }) {
       log.info('a key of the API asked why a user shows as they do', { key: caller.name, userId })
-      const explained = explanationAsJson(presence.explain(userId), sessionsOf(userId))
-      return { status: 200, json: JSON.stringify(explained) }
+      const answers = await answersTo(ask(userId))
+      const { parts, missing } = answers
+      const explained = presence.explain(userId, {
+        parts: parts.map(({ part }) => part),
+        isWhole: missing.length === 0,
+      })
+      const json = explanationAsJson(explained, sessionsOf(userId, answers), incompleteIn(answers))
+      return { status: 200, json: JSON.stringify(json) }
     },
 
     async leaseSession({ userId, sessionId, ttlMs, device, activity, username }, { caller }) {
@@ -55,6 +69,21 @@ export function createSessionCalls(sources: SessionSources): Pick<CallHandlers, 
       return { status: (await isConfirmed(ended)) ? 204 : 202 }
     },
   }
+}
+
+/** What is answered if nobody has to be asked. */
+const NOBODY: Answers = { parts: [], missing: [] }
+
+/** What the other nodes answer within 2 s. */
+async function answersTo(question: Question | undefined): Promise<Answers> {
+  if (!question) return NOBODY
+  await isConfirmed(question.answered)
+  return question.end()
+}
+
+/** The nodes that may have more sessions of the user. */
+function incompleteIn({ parts, missing }: Answers): readonly string[] {
+  return [...missing, ...parts.filter(({ isCut }) => isCut).map(({ node }) => node)]
 }
 
 /** What decides whether to push a notification, as the field of a user. */
@@ -95,7 +124,11 @@ function asJson({ sessionId, kind, device, ...session }: SessionInfo, node: stri
   }
 }
 
-function explanationAsJson(explanation: Explanation, sessions: readonly object[]): object {
+function explanationAsJson(
+  explanation: Explanation,
+  sessions: readonly object[],
+  incomplete: readonly string[],
+): object {
   const { shown, reason, hidden, graces, choice, choiceKeptUntil, delayed } = explanation
   const { status, text, expiresAt, chosenAt } = choice
   const time = (at: number | undefined) => (at === undefined ? undefined : formatTime(at))
@@ -108,5 +141,6 @@ function explanationAsJson(explanation: Explanation, sessions: readonly object[]
     choice: { status, text, expiresAt: time(expiresAt), chosenAt: time(chosenAt) },
     choiceKeptUntil: time(choiceKeptUntil),
     delayed: delayed && { status: delayed.status, until: formatTime(delayed.until) },
+    incomplete,
   }
 }
