@@ -9,11 +9,16 @@ import { readAddress, writeAddress } from './model/address.ts'
 import type { ServerHistory } from './model/history.ts'
 import { live } from './model/live.ts'
 import { selection } from './model/selection.ts'
+import { createApi } from './operator/api.ts'
+import { operatorOf } from './operator/model.ts'
 import { titleOf } from './title.ts'
 import { Page } from './view/page.tsx'
 import { whyNoWebSocket } from './why-no-websocket.ts'
 
 const TICK_MS = 1_000
+
+/** How long the HTTP API may take to answer, in ms. It waits up to 2 s for other nodes. */
+const ANSWER_MS = 10_000
 
 /** Longest wait for a frame, in ms: several frames of a page in front. */
 const MAX_FRAME_MS = 100
@@ -67,13 +72,22 @@ const { identity, isOpen, isDevelopment, isNode } = await askForAccess(
   addressOf('live-page-token'),
   request => fetch(request),
 )
-const model = live(createClient({ url, idleAfterMs: false, ...identity } as ClientOptions), {
+const client = createClient({ url, idleAfterMs: false, ...identity } as ClientOptions)
+const model = live(client, {
   schedule: nextUpdate,
   now: Date.now,
   askHistory,
   whyNoWebSocket: () => whyNoWebSocket(url, (request, options) => fetch(request, options)),
 })
 setInterval(model.tick, TICK_MS)
+
+const operator = operatorOf({
+  api: createApi((path, init) =>
+    fetch(addressOf(`api/v1/${path}`), { ...init, signal: AbortSignal.timeout(ANSWER_MS) }),
+  ),
+  isDevelopment,
+  now: client.serverTime,
+})
 
 const { filter, order, userId, range } = readAddress(location.search)
 const selected = selection(model, userId)
@@ -119,6 +133,7 @@ if (root) {
       cluster={cluster}
       url={url}
       selected={selected}
+      operator={operator}
       isUnprotected={isOpen && !isDevelopment}
       demo={demo}
     />,

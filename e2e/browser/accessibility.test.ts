@@ -35,6 +35,17 @@ describe.each(['light', 'dark'] as const)('%s', colorScheme => {
     await page.getByRole('complementary', { name: 'User' }).getByText('a text', { exact: true }).waitFor()
     expect(await violations(page)).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+
+    const part = page.getByRole('region', { name: 'Explain and change' })
+    await part.getByRole('button', { name: 'Why this status?' }).click()
+    await part.getByRole('list', { name: 'Sessions' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    await part.getByRole('button', { name: 'Set status…' }).click()
+    await page.getByRole('dialog', { name: 'Set the status' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    await page.keyboard.press('Escape')
     await page.getByRole('button', { name: 'Close the panel' }).click()
 
     await connectAs(page, 'me', 'Myself')

@@ -90,6 +90,8 @@ const LASTS_SECONDS = 300
  */
 let openedAt = 0
 let passed = 0
+/** The real times at which simulated seconds began, in order. */
+let moments: { readonly realAt: number; readonly passed: number }[] = []
 
 /** A picture, or one in light and one in dark colors. */
 interface Picture {
@@ -114,11 +116,27 @@ const openUser = async (page: Page): Promise<void> => {
   await page.locator('[data-user="ada"]').click()
 }
 
+/** Opens a user, and asks why the user shows so. */
+const explainUser = async (page: Page): Promise<void> => {
+  await openUser(page)
+  await page.getByRole('button', { name: 'Why this status?' }).click()
+  await until(page, () => page.getByRole('list', { name: 'Sessions' }).isVisible())
+}
+
+/** Opens the dialog that sets the status of a user. */
+const setStatus = async (page: Page): Promise<void> => {
+  await explainUser(page)
+  await page.getByRole('button', { name: 'Set status…' }).click()
+}
+
 const PICTURE_LIST: readonly Picture[] = [
   { name: 'wide', width: 1_280, height: 760, schemes: BOTH },
   { name: 'narrow', width: 360, height: 760, schemes: BOTH },
   { name: 'user', width: 1_280, height: 760, schemes: BOTH, prepare: openUser },
   { name: 'user-narrow', width: 360, height: 760, schemes: ['light'], prepare: openUser },
+  { name: 'explain', width: 1_280, height: 900, schemes: BOTH, prepare: explainUser },
+  { name: 'explain-narrow', width: 360, height: 900, schemes: ['light'], prepare: explainUser },
+  { name: 'set-status', width: 1_280, height: 760, schemes: BOTH, prepare: setStatus },
   { name: 'large', width: 1_920, height: 1_080, schemes: BOTH, crowd: 10_000, prepare: openUser },
   { name: 'empty', width: 1_280, height: 760, schemes: ['light'], isEmpty: true },
   {
@@ -157,7 +175,7 @@ async function takeAll(browser: Browser, only: string | undefined): Promise<void
     const { name, schemes, isEmpty, settings, prepare, crowd = 0 } = picture
     const dir = temporaryDir()
     if (!isEmpty) seed(dir.path, crowd)
-    const times = { OFFLINE_GRACE_MS: 0, RESTART_GRACE_MS: 3_600_000 }
+    const times = { OFFLINE_GRACE_MS: 0, RESTART_GRACE_MS: 3_600_000, NODE_NAME: 'node-1' }
     const server = await startServer(dir.path, { ...times, ...settings })
     const page = await openPage(browser, server, picture)
     if (!isEmpty) await play(page, server)
@@ -191,14 +209,20 @@ async function openPage(
   })
   openedAt = Date.now()
   passed = 0
+  moments = []
   await page.clock.install({ time: OPENED_AT })
   await page.routeWebSocket('**/ws?*', socket => {
     const ours = socket.connectToServer()
-    ours.onMessage(text => socket.send(String(text).replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, inPageTime)))
+    ours.onMessage(text => socket.send(String(text).replaceAll(TIME, inPageTime)))
   })
   await page.route('**/api/v1/count/history', route =>
     route.fulfill({ json: isEmpty ? day(0, 0, 1) : day(4 + 0.75 * crowd, 11 + 0.9 * crowd, 1_440) }),
   )
+  await page.route('**/explain', async route => {
+    const response = await route.fetch()
+    const body = (await response.text()).replaceAll(TIME, inPageTime)
+    await route.fulfill({ response, body })
+  })
   await page.goto(`${server.origin}/`)
   await until(page, () => page.locator('main[data-trust="live"]').isVisible())
   return page
@@ -220,10 +244,14 @@ function day(online: number, most: number, minutes: number): object {
   return { stepMs: 60_000, until: OPENED_AT - 20_000, online: counts }
 }
 
+/** A time in JSON. */
+const TIME = /"\d{4}-\d\d-\d\dT[\d:.]+Z"/g
+
 /** Converts a time of the server to simulated time. */
 function inPageTime(quoted: string): string {
   const at = Date.parse(quoted.slice(1, -1))
-  const shifted = at < openedAt ? OPENED_AT + at - openedAt : OPENED_AT + passed * SECOND
+  const second = moments.findLast(({ realAt }) => realAt <= at)?.passed ?? 0
+  const shifted = at < openedAt ? OPENED_AT + at - openedAt : OPENED_AT + second * SECOND
   return at > openedAt + 3_600_000 ? quoted : `"${new Date(shifted).toISOString()}"`
 }
 
@@ -231,6 +259,7 @@ function inPageTime(quoted: string): string {
 async function pass(page: Page, seconds: number): Promise<void> {
   for (let n = 0; n < seconds; n++) {
     passed++
+    moments.push({ realAt: Date.now(), passed })
     await page.clock.runFor(SECOND)
     await sleep(5)
   }
@@ -248,7 +277,7 @@ async function play(page: Page, server: RunningServer): Promise<void> {
   const clients = new Map<string, TestClient>()
   for (const [second, userId, username, status, text] of STORY) {
     await pass(page, second - passed)
-    const client = clients.get(userId) ?? (await TestClient.v2(server, userId, { username }))
+    const client = clients.get(userId) ?? (await TestClient.v2(server, userId, { username, device: 'web' }))
     clients.set(userId, client)
     if (status === 'offline') await client.leave()
     else if (status !== 'online') await client.ask({ type: 'set_status', status, text }, 'status_updated')

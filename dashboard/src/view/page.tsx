@@ -5,6 +5,7 @@ import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
 import type { Selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
+import type { Operator } from '../operator/model.ts'
 import { Changes } from './changes.tsx'
 import { Chart } from './chart.tsx'
 import { CopyIcon, DoneIcon } from './icons.tsx'
@@ -21,6 +22,7 @@ interface PageProps {
   /** The address of the WebSocket, to which clients connect. */
   readonly url: string
   readonly selected: Selection
+  readonly operator: Operator
   /** Whether everybody who can connect can connect as any user, on a server that is not for development. */
   readonly isUnprotected: boolean
   /** What only the page of a development server has. */
@@ -28,7 +30,7 @@ interface PageProps {
 }
 
 /** The whole page. It is drawn once; each part subscribes to the signals that it shows. */
-export function Page({ live, cluster, url, selected, isUnprotected, demo }: PageProps): VNode {
+export function Page({ live, cluster, url, selected, operator, isUnprotected, demo }: PageProps): VNode {
   const trust = useComputed(() => live.trust.value.state)
   const hasPanel = useComputed(() => selected.opened.value !== undefined)
   const header = useRef<HTMLElement>(null)
@@ -62,7 +64,7 @@ export function Page({ live, cluster, url, selected, isUnprotected, demo }: Page
         <Chart live={live} format={format} />
         {cluster?.panel}
         <Changes live={live} selected={selected} format={format} />
-        <Panel live={live} selected={selected} format={format} />
+        <Panel live={live} selected={selected} format={format} operator={operator} />
       </main>
     </>
   )
@@ -103,9 +105,12 @@ function NoUsers({ url, isDemo }: { readonly url: string; readonly isDemo: boole
 
 function OpenBanner(): VNode {
   return (
-    <p class="banner" role="note">
-      <b>Identity is open.</b> Everybody who can connect to this server can connect as any user and see all
-      users. Set <code>AUTH_SECRET</code>, or put <code>/ws</code> behind a proxy that authenticates clients.
-    </p>
+    <section class="banner" aria-label="Identity">
+      <p role="note">
+        <b>Identity is open.</b> Everybody who can connect to this server can connect as any user and see all
+        users. Set <code>AUTH_SECRET</code>, or put <code>/ws</code> behind a proxy that authenticates
+        clients.
+      </p>
+    </section>
   )
 }

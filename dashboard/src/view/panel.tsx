@@ -6,6 +6,8 @@ import type { Live } from '../model/live.ts'
 import { isOnline, type Row } from '../model/row.ts'
 import type { Selection } from '../model/selection.ts'
 import type { TimeFormat } from '../model/time-format.ts'
+import type { Operator } from '../operator/model.ts'
+import { OperatorPart } from '../operator/operator.tsx'
 import { Avatar } from './avatar.tsx'
 import { ChangeLine } from './changes.tsx'
 import { CloseIcon, CopyIcon, DoneIcon } from './icons.tsx'
@@ -17,17 +19,31 @@ interface PanelProps {
   readonly live: Live
   readonly selected: Selection
   readonly format: TimeFormat
+  readonly operator: Operator
 }
 
 /** What is known of the user whose row was opened; nothing if none was. */
-export function Panel({ live, selected, format }: PanelProps): VNode | null {
+export function Panel({ live, selected, format, operator }: PanelProps): VNode | null {
   const userId = selected.opened.value
   return userId === undefined ? null : (
-    <OpenPanel key="panel" live={live} selected={selected} format={format} userId={userId} />
+    <OpenPanel
+      key="panel"
+      live={live}
+      selected={selected}
+      format={format}
+      operator={operator}
+      userId={userId}
+    />
   )
 }
 
-function OpenPanel({ live, selected, format, userId }: PanelProps & { readonly userId: string }): VNode {
+function OpenPanel({
+  live,
+  selected,
+  format,
+  operator,
+  userId,
+}: PanelProps & { readonly userId: string }): VNode {
   const panel = useRef<HTMLElement>(null)
   // Row objects stay the same until something in them changes, so this draws only for this user.
   const shown = useSignalOf(userId)
@@ -88,6 +104,7 @@ function OpenPanel({ live, selected, format, userId }: PanelProps & { readonly u
           it.
         </p>
       )}
+      <OperatorPart operator={operator} format={format} userId={userId} name={name} />
       <History live={live} format={format} userId={userId} />
     </aside>
   )

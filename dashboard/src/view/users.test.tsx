@@ -8,6 +8,8 @@ import { DEFAULT_ORDER } from '../model/order.ts'
 import { rowOf } from '../model/row.ts'
 import { selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
+import { createApi } from '../operator/api.ts'
+import { operatorOf } from '../operator/model.ts'
 import { Panel } from './panel.tsx'
 import { TrustNote } from './trust-note.tsx'
 import { sinceText } from './user-row.tsx'
@@ -37,6 +39,8 @@ async function shown(count: number) {
     whyNoWebSocket: async () => undefined,
   })
   const selected = selection(model, undefined)
+  const api = createApi(() => expect.unreachable())
+  const operator = operatorOf({ api, isDevelopment: false, now: () => START })
   const draw = () =>
     act(() => {
       const due = frames
@@ -50,7 +54,7 @@ async function shown(count: number) {
       <>
         <TrustNote live={model} format={format} />
         <Users live={model} selected={selected} format={format} hint="No users yet." />
-        <Panel live={model} selected={selected} format={format} />
+        <Panel live={model} selected={selected} format={format} operator={operator} />
       </>,
       root,
     ),
