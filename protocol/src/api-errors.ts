@@ -34,7 +34,8 @@ export const API_ERRORS = {
   internal: { status: 500, meaning: 'A bug in the server; see its log' },
   unavailable: {
     status: 503,
-    meaning: 'The server stops, or does not know all users yet; see `Retry-After`',
+    meaning:
+      'The server stops, does not know all users yet, or can not store what it would answer; see `Retry-After`',
   },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly meaning: string }>>
 

@@ -2,6 +2,8 @@
 export type PoolName =
   | 'MAX_WATCHED_IDS'
   | 'AUTH_URL'
+  /** The open streams of the API, and the requests for changes that wait. */
+  | 'API_READERS'
   /** The connections that wait for their identity. */
   | 'PENDING_HANDSHAKES'
 
@@ -52,6 +54,8 @@ export class Refusals {
     MAX_WATCHED_IDS_SHARE: 0,
     AUTH_URL: 0,
     AUTH_URL_SHARE: 0,
+    API_READERS: 0,
+    API_READERS_SHARE: 0,
     PENDING_HANDSHAKES: 0,
     PENDING_HANDSHAKES_SHARE: 0,
     MAX_BUFFERED_BYTES: 0,

@@ -17,6 +17,13 @@ export interface PageRequest {
   readonly waitMs?: number | undefined
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined
+  /** How long a page of a full state may wait for the disk, in ms; without it, as long as the disk takes. */
+  readonly durableWithinMs?: number | undefined
+}
+
+/** A page of a full state can't be told yet: the disk does not store what it says. */
+export class NotDurable extends Error {
+  override readonly name = 'NotDurable'
 }
 
 /** The part of the feed that is read. */
@@ -70,14 +77,17 @@ export class ChangeReader implements FeedListener {
    * The next page. It comes at once, unless there is no change and `waitMs` is given. Without a change in that time,
    * it is empty. A page of a full state comes when a crash can't undo what it says. A page that came because the
    * signal was aborted or the reader was closed must not be used.
+   *
+   * @throws NotDurable after `durableWithinMs`
    */
-  async read({ since = this.place, limit, waitMs = 0, signal }: PageRequest): Promise<ChangePage> {
+  async read({ since = this.place, ...request }: PageRequest): Promise<ChangePage> {
+    const { limit, waitMs = 0, signal } = request
     const page = this.#changesAfter(since, limit)
-    if (!page) return this.#state(since, limit, signal)
+    if (!page) return this.#state(since, request)
     if (page.changes.length > 0 || waitMs === 0) return page
     const isNews = () => this.#feed.epoch !== since.epoch || this.#feed.after(since.seq, 1)?.length !== 0
     await this.#wait(isNews, waitMs, signal)
-    return this.#changesAfter(since, limit) ?? this.#state(since, limit, signal)
+    return this.#changesAfter(since, limit) ?? this.#state(since, request)
   }
 
   /**
@@ -118,13 +128,18 @@ export class ChangeReader implements FeedListener {
   }
 
   /** A page of the full state. It begins at the present place, unless an earlier page has begun it. */
-  async #state(since: Place | StatePlace, limit: number, signal?: AbortSignal): Promise<ChangePage> {
+  async #state(
+    since: Place | StatePlace,
+    { limit, signal, durableWithinMs = Number.POSITIVE_INFINITY }: Omit<PageRequest, 'since'>,
+  ): Promise<ChangePage> {
     const isBegun = 'next' in since && this.#feed.recalls(since)
     const { epoch, seq } = isBegun ? since : this.place
     const { users, next } = this.#presence.page(isBegun ? since.next : undefined, limit, 'visible')
     const shown = users.map(asUser)
     const { seq: shownAt } = this.#feed
-    await this.#wait(() => this.#feed.syncedSeq >= shownAt, Number.POSITIVE_INFINITY, signal)
+    const isDurable = () => this.#feed.syncedSeq >= shownAt
+    await this.#wait(isDurable, durableWithinMs, signal)
+    if (!isDurable() && !signal?.aborted && !this.#isClosed) throw new NotDurable()
     const common = { epoch, prevSeq: null, seq, recovered: false, changes: [], users: shown, last: !next }
     return next ? { ...common, cursor: stateCursor({ epoch, seq }, next) } : common
   }

@@ -5,8 +5,14 @@ import { type ChangePage, textOf } from '../changes/page.ts'
 const COMMENT_MS = 15_000
 
 /**
+ * How long a client may take to read a page, in ms. A page of 1,000 records has about 300 kB, so 5 kB/s are enough. A
+ * client that does not read must not keep its page and its place among the streams.
+ */
+const PAGE_MS = 60_000
+
+/**
  * Sends pages as server-sent events, until there are no more or the connection ends. The next page is asked for when
- * the client has read enough of the last one: a slow reader costs no more than one page.
+ * the client has read enough of the last one: a slow reader costs no more than two pages.
  */
 export async function sendEvents(response: Response, pages: AsyncIterable<ChangePage>): Promise<void> {
   response.set({
@@ -22,7 +28,10 @@ export async function sendEvents(response: Response, pages: AsyncIterable<Change
   }, COMMENT_MS)
   try {
     for await (const page of pages) {
-      if (!response.write(eventOf(page))) await drained(response)
+      if (response.write(eventOf(page)) || (await drained(response))) continue
+      // To end it in order would wait for the client too.
+      response.destroy()
+      return
     }
   } finally {
     clearInterval(comments)
@@ -30,15 +39,18 @@ export async function sendEvents(response: Response, pages: AsyncIterable<Change
   }
 }
 
-/** Resolves when the client has read what was written, or the connection has ended. */
-function drained(response: Response): Promise<void> {
+/** Waits until the client has read what was written, or the connection has ended. Returns `false` after PAGE_MS. */
+function drained(response: Response): Promise<boolean> {
   return new Promise(resolve => {
-    if (response.closed || response.destroyed) return resolve()
-    const end = () => {
-      response.off('drain', end).off('close', end)
-      resolve()
-    }
+    if (response.closed || response.destroyed) return resolve(true)
+    const end = () => done(true)
+    const timer = setTimeout(() => done(false), PAGE_MS)
     response.on('drain', end).on('close', end)
+    function done(isDrained: boolean): void {
+      clearTimeout(timer)
+      response.off('drain', end).off('close', end)
+      resolve(isDrained)
+    }
   })
 }
 

@@ -7,6 +7,7 @@ import { Slices } from '../../fanout/slices.ts'
 import type { Log } from '../../log.ts'
 import { cursorOf, placeOf } from '../../presence/page-cursor.ts'
 import type { Presence } from '../../presence/presence.ts'
+import type { Refusals } from '../../refusals.ts'
 import type { Clock } from '../../time/clock.ts'
 import type { Tracker } from '../../tracker.ts'
 import { userItem, userList } from '../../user-json.ts'
@@ -32,6 +33,7 @@ export interface ApiSources extends SessionSources {
   readonly changes: ChangeReader
   readonly clock: Pick<Clock, 'now' | 'steady'>
   readonly log: Pick<Log, 'info'>
+  readonly refusals: Pick<Refusals, 'count'>
   readonly countHistory: () => CountHistoryView
   /** Sends a test message to each webhook endpoint, and returns what they said. */
   readonly testWebhooks: () => Promise<readonly object[]>
@@ -92,7 +94,7 @@ export function createCalls(sources: ApiSources): CallHandlers {
 
     getCountHistory: () => ({ status: 200, json: JSON.stringify(countHistory()) }),
 
-    ...changeCalls(changes),
+    ...changeCalls(changes, sources.refusals),
 
     async setStatus({ userId, status, text, expiresAt }, { caller }) {
       const until = expiresAt === undefined ? undefined : Date.parse(expiresAt)

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { MemoryFeed } from '../../changes/memory-feed.ts'
 import { type ChangePage, textOf } from '../../changes/page.ts'
 import { ChangeReader } from '../../changes/reader.ts'
+import { StoredFeed } from '../../changes/stored-feed.ts'
 import { Copy, lineOf } from '../../changes/testing/copy.ts'
+import { newChange } from '../../changes/testing/new-change.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
 import { UNPACED } from '../../presence/pace.ts'
 import { Presence } from '../../presence/presence.ts'
@@ -196,17 +198,62 @@ test.each([
   expect([response.status, await response.json()]).toMatchObject([400, { code, field }])
 })
 
-test('a wrong Last-Event-ID is refused, and so are more readers than may wait', async () => {
+test('a wrong Last-Event-ID is refused', async () => {
   const headers = { 'Last-Event-ID': 'e:1:1f.ann' }
   const wrong = await fetch(`${origin}/api/v1/stream`, { headers })
   expect([wrong.status, await wrong.json()]).toMatchObject([400, { field: 'Last-Event-ID' }])
-  const { getChanges } = changeCalls(reader, 1)
+})
+
+const contextOf = (name: string) => {
   const gone = new AbortController()
-  const context = { gone: gone.signal } as CallContext
-  const first = getChanges({ since: 'e:0', waitMs: 1_000 }, context)
-  await expect(getChanges({ since: 'e:0', waitMs: 1_000 }, context)).rejects.toThrow('too many requests')
-  gone.abort()
-  await first
+  const context = { caller: { name, right: 'read' }, gone: gone.signal } as CallContext
+  return { context, gone }
+}
+
+test('[L9 L10] one key can not open all streams, and a stream counts until its connection has ended', () => {
+  const refusals = new Refusals()
+  const { streamChanges } = changeCalls(reader, refusals, 8)
+  const open = (name: string) => {
+    const { context, gone } = contextOf(name)
+    void streamChanges({}, context)
+    return gone
+  }
+  const opened = Array.from({ length: 6 }, () => open('one'))
+  expect(() => open('one')).toThrow('too many streams and waiting requests of the key "one"')
+  open('two')
+  open('three')
+  expect(() => open('four')).toThrow('too many streams and waiting requests of all keys')
+  for (const gone of opened) gone.abort()
+  open('four')
+  expect(refusals.counts).toMatchObject({ API_READERS_SHARE: 1, API_READERS: 1 })
+})
+
+test('[E10] while the disk fails, changes have a page and a full state has 503 within 5 s', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const stored = new StoredFeed({
+      epoch: 'e',
+      stored: undefined,
+      recent: RECENT,
+      report: error => expect.unreachable(String(error)),
+      grown() {},
+    })
+    const { getChanges } = changeCalls(new ChangeReader(presence, stored), new Refusals())
+    stored.append([newChange('ann')])
+    const { context } = contextOf('key')
+    expect(await getChanges({ since: 'e:0' }, context)).toMatchObject({ status: 200 })
+    const waits = getChanges({ since: 'other:0' }, context)
+    const failure = expect(waits).rejects.toMatchObject({ code: 'unavailable', retryAfterS: 5 })
+    await vi.advanceTimersByTimeAsync(4_999)
+    const isDurable = getChanges({ since: 'other:0' }, context)
+    await vi.advanceTimersByTimeAsync(1)
+    await failure
+    stored.synced(1)
+    await vi.advanceTimersByTimeAsync(10)
+    expect(await isDurable).toMatchObject({ status: 200 })
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 // Copies
