@@ -263,7 +263,6 @@ describeOnEngines('two nodes', engine => {
   // The last one, because the nodes notice that Redis is away.
   test('[E3 E5 E6 E7] the HTTP API answers the same on both nodes, and ends sessions on both', async () => {
     const [one, other] = [await connect(a, 'api-ann'), await connect(b, 'api-ann')]
-    await connect(b, 'api-bob')
     const call = (node: RunningServer, path: string, init?: RequestInit): Promise<Response> =>
       fetch(`${node.origin}/api/v1${path}`, init)
     const json = async (node: RunningServer, path: string): Promise<unknown> =>
@@ -298,16 +297,6 @@ describeOnEngines('two nodes', engine => {
       return JSON.stringify(one) === JSON.stringify(other)
     })
 
-    const absent = await call(a, '/users/api-bob/status', {
-      method: 'PUT',
-      headers: { 'Content-Type': 'application/json' },
-      body: '{"status":"busy"}',
-    })
-    expect([absent.status, await absent.json()]).toEqual([
-      409,
-      expect.objectContaining({ code: 'no_session' }),
-    ])
-
     expect((await setStatus(a, { status: 'offline' })).status).toBe(200)
     await bothShow('offline')
     expect((await setStatus(a, { status: 'online' })).status).toBe(200)
@@ -316,6 +305,41 @@ describeOnEngines('two nodes', engine => {
     expect((await call(a, '/users/api-ann/sessions', { method: 'DELETE' })).status).toBe(204)
     expect((await Promise.all([one.closed, other.closed])).map(({ code }) => code)).toEqual([4403, 4403])
     await bothShow('offline')
+  })
+
+  test('[E6 E15 N10] a backend sets the status of a user on another node, and of one who is about to come', async () => {
+    const setStatus = async (userId: string, body: object) => {
+      const response = await fetch(`${a.origin}/api/v1/users/${userId}/status`, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      return [response.status, await response.json()]
+    }
+    const bob = await connect(b, 'set-bob')
+    const observer = await observe(b)
+    await shows(await observe(a), 'set-bob', { status: 'online' })
+    // The answer has what others see.
+    const busy = { status: 'busy', text: 'on a call' }
+    expect(await setStatus('set-bob', busy)).toEqual([200, expect.objectContaining(busy)])
+    expect(await bob.next('status_updated')).toMatchObject(busy)
+    expect(await statusOf(observer, 'set-bob')).toMatchObject(busy)
+    expect(await setStatus('set-bob', { status: 'offline' })).toEqual([
+      200,
+      expect.objectContaining({ status: 'offline' }),
+    ])
+    expect(await bob.next('status_updated')).toMatchObject({ status: 'offline' })
+    expect(await statusOf(observer, 'set-bob')).toMatchObject({ status: 'offline' })
+    await bob.leave()
+
+    const noSession = [409, expect.objectContaining({ code: 'no_session' })]
+    expect(await setStatus('set-eve', { status: 'busy' })).toEqual(noSession)
+    const ahead = { status: 'busy', expiresAt: new Date(Date.now() + 3_600_000).toISOString() }
+    const unseen = { userId: 'set-eve', status: 'offline', lastSeen: null }
+    expect(await setStatus('set-eve', ahead)).toEqual([200, expect.objectContaining(unseen)])
+    expect(await statusOf(observer, 'set-eve')).toMatchObject(unseen)
+    await connect(b, 'set-eve')
+    await shows(observer, 'set-eve', { status: 'busy' })
   })
 
   test('[E9] a backend reads the log of changes of both nodes, and goes on from the place of one on the other', async () => {

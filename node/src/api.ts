@@ -378,8 +378,9 @@ export interface ApiCalls {
    */
   getChanges(fields?: GetChangesFields, options?: CallOptions): Promise<GetChangesAnswer>
   /**
-   * Set the status of a user who has a session, as a client of the user does. Others may see it later: the
-   * visible changes of a user are limited. Needs a write key.
+   * Set the status of a user, as a client of the user does, on whatever node the user is. Others may see it
+   * later: the visible changes of a user are limited. For a user without a session it needs `expiresAt`: it
+   * is kept until then and applies when the user connects, and nothing is visible before. Needs a write key.
    */
   setStatus(userId: UserId, fields: SetStatusFields, options?: CallOptions): Promise<User & Confirmed>
   /**

@@ -13,7 +13,7 @@ export const API_ERRORS = {
   not_allowed: { status: 403, meaning: 'The key may only read' },
   not_found: { status: 404, meaning: 'There is no call with this path' },
   method_not_allowed: { status: 405, meaning: 'The path has no call with this method; see `Allow`' },
-  no_session: { status: 409, meaning: 'The user has no session' },
+  no_session: { status: 409, meaning: 'The user has no session, and the status has no end' },
   session_connected: { status: 409, meaning: 'A client is connected with this session id' },
   too_many_sessions: {
     status: 409,

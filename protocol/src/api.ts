@@ -247,7 +247,7 @@ const exact = {
     path: '/api/v1/users/{userId}/status',
     right: 'write',
     sentence:
-      'Set the status of a user who has a session, as a client of the user does. Others may see it later: the visible changes of a user are limited',
+      'Set the status of a user, as a client of the user does, on whatever node the user is. Others may see it later: the visible changes of a user are limited. For a user without a session it needs `expiresAt`: it is kept until then and applies when the user connects, and nothing is visible before',
     body: closed({
       status,
       text: optional(statusText),

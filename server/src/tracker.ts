@@ -29,6 +29,15 @@ export interface ChosenStatus {
   readonly placed: Promise<void> | undefined
 }
 
+/** A choice that a backend has made for a user. */
+export interface ChosenFor {
+  /**
+   * Resolves when all nodes see it, or, for a user on another node, when that node has taken it. `false` if the user
+   * has left meanwhile, and nothing was set. `undefined` if all nodes see it.
+   */
+  readonly isSet: Promise<boolean> | undefined
+}
+
 /** A session that was leased or renewed. */
 export interface LeasedSession {
   readonly isNew: boolean
@@ -182,6 +191,26 @@ export class Tracker {
       ? undefined
       : this.#place(presence.setStatus(userId, choice, now), sessionId, true)
     return { madeAt: presence.chosenAt(userId) ?? now, placed }
+  }
+
+  /**
+   * Sets the choice of a user for a backend, as if a client of the user did. The user may be on any node. A choice with
+   * an end may also be for a user without a session: it applies when the user comes.
+   *
+   * @returns why that is not possible, or the choice
+   */
+  setStatusFor(userId: UserId, choice: Choice): 'no_session' | 'stopping' | ChosenFor {
+    if (this.#stopped) return 'stopping'
+    const { presence, clock, log } = this.#ports
+    if (presence.hasSession(userId)) {
+      // No session has this id, so all connections of the user are told.
+      const { placed } = this.setStatus({ userId, sessionId: '' }, choice)
+      return { isSet: placed?.then(() => true) }
+    }
+    const decision = presence.setStatusAhead(userId, choice, clock.now())
+    if (!decision) return 'no_session'
+    this.#publish(decision)
+    return { isSet: log.whenCounts(userId, presence.chosenAt(userId) ?? 0) }
   }
 
   /** Sets the name of a user. */

@@ -10,6 +10,7 @@ const ANN: PresentUser = {
   said: { sessions: 'active', choice: NO_CHOICE },
   choice: NO_CHOICE,
   madeAt: 0,
+  isSetAhead: false,
   isHere: true,
   isVisible: true,
   connections: 1,

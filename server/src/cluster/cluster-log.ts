@@ -12,6 +12,7 @@ import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
+import { OpenChoices } from './open-choices.ts'
 import type { Changed } from './outbox.ts'
 import { type NodeAnswers, Questions } from './questions.ts'
 import { QuietStart } from './quiet-start.ts'
@@ -95,6 +96,7 @@ export class ClusterLog implements FactLog, Host {
   /** Callers who wait until the sessions of a user have ended on all nodes. They share one promise. */
   readonly #kicking = new Map<UserId, Waiting>()
   readonly #refused = new RefusedUsers()
+  readonly #openChoices: OpenChoices
   #lagMs = 0
   readonly #quiet = new QuietStart()
 
@@ -117,6 +119,10 @@ export class ClusterLog implements FactLog, Host {
     this.#isOver = keptSince => this.#use().time() >= keptSince + hiddenKeepMs
     this.#node = node
     this.#observe = observe
+    this.#openChoices = new OpenChoices(
+      this.#fold,
+      userId => Object.keys(this.#use().presence.present(userId).sessions).length > 0,
+    )
     this.#unplaced = new Unplaced({
       node,
       fold: this.#fold,
@@ -183,6 +189,10 @@ export class ClusterLog implements FactLog, Host {
     if (id === undefined) return this.#unasked(holders)
     this.#say({ asks: [id] })
     return { answered: this.#questions.answered(id), end: () => this.#named(this.#questions.end(id)) }
+  }
+
+  whenCounts(userId: UserId, madeAt: number): Promise<boolean> {
+    return this.#openChoices.add(userId, madeAt, this.#unplaced.whenPlaced([userId]))
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {
@@ -407,6 +417,7 @@ export class ClusterLog implements FactLog, Host {
     const isTold = read.applied.facts.length > 0 || entry?.kind === 'end' || entry?.kind === 'epoch'
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
     if (entry) this.#follow(entry)
+    this.#openChoices.look()
     if (entry?.node !== this.#node) return
     for (const userId of entry.body.kicks ?? NONE) {
       this.#kicking.get(userId)?.resolve()

@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, isHide, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
-import type { KnownChoice, PresentUser } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET, type PresentUser } from '../presence/here.ts'
 import type { UserItems } from './command.ts'
 import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
@@ -142,7 +142,9 @@ function contentsOf(
   if (isGone && hasNothing && !isKept) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])
   const contents: [RegisterKey, string][] = []
   if (decides) {
-    const keptSince = !user.isHere && isHide(choice) ? keptSinceOf(user, known, port) : undefined
+    const isKeptHere = !user.isHere && isHide(choice)
+    const since = user.isSetAhead ? NO_SESSION_YET : undefined
+    const keptSince = since ?? (isKeptHere ? keptSinceOf(user, known, port) : undefined)
     contents.push([`c:${userId}`, choiceJson(choice, madeAt, keptSince)])
   } else if (isKept && known.keptSince === undefined) {
     // The node that had the user is gone, and nobody has said since when.
@@ -179,13 +181,15 @@ function isNewerKnown(userId: UserId, { at, over }: Renamed, { node, fold }: Com
  */
 function decidesChoice(
   userId: UserId,
-  { isHere, madeAt, choice }: PresentUser,
+  { isHere, madeAt, choice, isSetAhead }: PresentUser,
   at: number,
   port: ComposePort,
 ): boolean {
   const { node, fold, wasSaid } = port
   const known = fold.chosen(userId)
   const isNewest = madeAt >= (known?.madeAt ?? 0)
+  // Without an end, it counts only while another node has the user: a choice does not outlive the sessions.
+  if (isSetAhead) return isNewest && (choice.expiresAt !== undefined || fold.isElsewhere(userId, node))
   if (isHere && isNewest) return true
   // That a hidden user is kept is said even if another node has the user: that may be over, and be told later.
   if (!isHere && madeAt > 0 && isHide(choice)) return isNewest
@@ -201,7 +205,7 @@ function decidesChoice(
 }
 
 function isOver({ keptSince }: KnownChoice, port: ComposePort): boolean {
-  return keptSince !== undefined && port.isOver(keptSince)
+  return keptSince === NO_SESSION_YET || (keptSince !== undefined && port.isOver(keptSince))
 }
 
 /**

@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { isHide, isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
 import type { SessionsElsewhere } from '../presence/elsewhere.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
-import type { KnownChoice } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
 import type { Entry, Loaded, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import { type RegisterKind, Registers } from './registers.ts'
@@ -211,7 +211,8 @@ export class Fold {
     if (!chosen || this.isElsewhere(userId)) return chosen
     const { choice, madeAt, keptSince } = chosen
     if (choice.expiresAt !== undefined) return chosen
-    if (isHide(choice) && !(keptSince !== undefined && isOver(keptSince))) return chosen
+    const isKept = keptSince === undefined || (keptSince !== NO_SESSION_YET && !isOver(keptSince))
+    if (isHide(choice) && isKept) return chosen
     return isPlain(choice) ? undefined : { choice: NO_CHOICE, madeAt }
   }
 
@@ -230,8 +231,10 @@ export class Fold {
     return sign
   }
 
-  /** What all nodes `except` one say of the sessions of a user, hidden or not; `undefined` if they have none. */
-  sessions(userId: UserId, except: NodeId): SessionsElsewhere | undefined {
+  /**
+   * What all nodes, or all `except` one, say of the sessions of a user, hidden or not; `undefined` if they have none.
+   */
+  sessions(userId: UserId, except?: NodeId): SessionsElsewhere | undefined {
     const ids: string[] = []
     let isLookedAt = false
     let activeAt: number | undefined

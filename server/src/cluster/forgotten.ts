@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { isHide } from '../presence/choice.ts'
+import { isHide, NO_CHOICE } from '../presence/choice.ts'
 import type { PresentUser } from '../presence/here.ts'
 import type { Entry } from './entry.ts'
 import { isRemoval } from './entry.ts'
@@ -37,6 +37,12 @@ export function unnamedOf(
 /** How many users are looked at in one step: about 1 ms of work. */
 const USERS_PER_STEP = 500
 
+/**
+ * For this long after its end, in ms, a choice is removed only by a node that keeps it: by the clock of Redis alone, a
+ * user who hides must not be visible too early. A node doubts its own clock for the same time.
+ */
+const CLOCK_DOUBT_MS = 3_600_000
+
 /** What {@link Leftovers} reads. */
 type LeftoversFold = Pick<Fold, 'unseen' | 'choosers' | 'chosen' | 'isElsewhere'>
 
@@ -65,9 +71,9 @@ class Steps<Item> {
 }
 
 /**
- * Finds registers of users whom presence does not know: the choices of users who were always hidden and whose node has
- * ended, and values that came after their user was forgotten. Presence forgets all other users. It also finds hidden
- * users whose node was lost: somebody must say since when they have no session.
+ * Finds registers of users whom presence does not know: the choices of users who were always hidden, or have never
+ * come, and whose node has ended, and values that came after their user was forgotten. Presence forgets all other
+ * users. It also finds hidden users whose node was lost: somebody must say since when they have no session.
  */
 export class Leftovers {
   readonly #fold: LeftoversFold
@@ -87,7 +93,9 @@ export class Leftovers {
   next(now: number): UserId[] {
     const found = new Set<UserId>()
     for (const [userId, writtenAt] of this.#unseen.next()) {
-      const isOver = writtenAt !== undefined && writtenAt < now - this.#keepMs
+      if (writtenAt === undefined) continue
+      const { expiresAt = Number.POSITIVE_INFINITY } = this.#fold.chosen(userId)?.choice ?? NO_CHOICE
+      const isOver = writtenAt < now - this.#keepMs || expiresAt < now - CLOCK_DOUBT_MS
       if (isOver && !this.#fold.isElsewhere(userId)) found.add(userId)
     }
     for (const userId of this.#choosers.next()) {

@@ -15,6 +15,10 @@ const COUNT = ONE === undefined ? Number(process.env['SIM_SEEDS'] ?? 500) : 1
 /** How often 500 seeds have each fault, at least. */
 const EACH_FAULT = 100
 
+/** How many seeds have a backend too, which sets the status of users, and the first of them. */
+const WITH_BACKEND = ONE === undefined ? Math.ceil(COUNT / 5) : 0
+const BACKEND_FROM = FROM + 100
+
 test(
   `seeds ${FROM} to ${FROM + COUNT - 1}: no ghosts, no false offline, one truth, and a whole log of changes [I1 I2 I3 N1 N12]`,
   async () => {
@@ -55,3 +59,22 @@ test('control: if a node that takes over stores only what it reads itself, chang
   expect(violations.length).toBeGreaterThan(3)
   for (const violation of violations) expect(violation).toContain('the stream says')
 }, 60_000)
+
+test(
+  `${WITH_BACKEND} seeds with a backend that sets the status of users on any node [E6 N10]`,
+  async () => {
+    const counts = { elsewhere: 0, hidden: 0, ahead: 0, shown: 0, gone: 0 }
+    for (let seed = BACKEND_FROM; seed < BACKEND_FROM + WITH_BACKEND; seed++) {
+      const result = await simulate(seed, { Member, RedisModel, ClusterLog, Presence }, true)
+      if (result.violation !== undefined) {
+        process.stdout.write(`${result.history.join('\n')}\n`)
+        throw new Error(`BACKEND SEED=${seed}: ${result.violation}`)
+      }
+      for (const kind of Object.keys(counts) as (keyof typeof counts)[]) counts[kind] += result.backend[kind]
+    }
+    process.stdout.write(`${WITH_BACKEND} seeds, a backend: ${JSON.stringify(counts)}\n`)
+    if (WITH_BACKEND < 100) return
+    for (const [kind, count] of Object.entries(counts)) expect(count, kind).toBeGreaterThanOrEqual(20)
+  },
+  60_000 + COUNT * 100,
+)

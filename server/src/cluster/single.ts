@@ -29,6 +29,7 @@ export function createSingleLog(awake = () => performance.now()): FactLog {
     refusedMs: userId => refused.msLeft(userId, awake()),
     canRefuse: userId => refused.hasRoomFor(userId, awake()),
     ask: () => undefined,
+    whenCounts: () => undefined,
     connectionsElsewhere: () => 0,
     forgetsStale: true,
   }

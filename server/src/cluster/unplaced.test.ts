@@ -24,6 +24,7 @@ beforeEach(() => {
     said: NOTHING_SAID,
     choice: ONLINE,
     madeAt: 0,
+    isSetAhead: false,
     isHere: true,
     isVisible: true,
     connections: 1,

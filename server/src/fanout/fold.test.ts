@@ -143,6 +143,8 @@ class EntryLog implements FactLog {
 
   ask(): undefined {}
 
+  whenCounts(): undefined {}
+
   connectionsElsewhere(): number {
     return 0
   }

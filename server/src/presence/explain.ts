@@ -148,7 +148,7 @@ function choiceOf({
     const { choice, madeAt, keptSince } = chosen
     return {
       choice: { ...choice, ...(madeAt > 0 && { chosenAt: madeAt }) },
-      ...(keptSince !== undefined && isHide(choice) && { choiceKeptUntil: keptSince + hiddenKeepMs }),
+      ...(isHide(choice) && keptSince && { choiceKeptUntil: keptSince + hiddenKeepMs }),
     }
   }
   const { choice = NO_CHOICE, chosenAt = 0, keptUntil = 0 } = user ?? {}

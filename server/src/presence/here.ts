@@ -36,6 +36,13 @@ export interface KnownChoice {
 }
 
 /**
+ * The value of `keptSince` of a choice that a backend has made on a node without a session of the user. Each node that
+ * has one takes the choice, and says it again without this. So as long as no session has had it, it does not count for
+ * a user who comes, unless it has an end.
+ */
+export const NO_SESSION_YET = 0
+
+/**
  * Returns the choice that a user has in the cluster; undefined if no choice still counts. With one node it is always
  * undefined.
  */
@@ -54,6 +61,8 @@ export interface PresentUser extends KnownChoice {
   readonly isLookedAt: boolean
   /** Since when all sessions are idle, in ms since the epoch; 0 if that is not known. `undefined` if one is active. */
   readonly idleSince: number | undefined
+  /** See {@link User.isSetAhead}. */
+  readonly isSetAhead: boolean
   /** What others will see when all pending facts are visible; undefined for a user whom others have never seen. */
   readonly lastSeen: number | undefined
   readonly username: string | undefined
@@ -245,6 +254,17 @@ export class Here {
     return { ...this.#settle(user, now), choice: own }
   }
 
+  /** Sets the choice of a user without a session on this node; see {@link User.isSetAhead}. */
+  setStatusAhead(userId: UserId, choice: Choice, now: number): Step {
+    const known = this.#users.get(userId)
+    const user = known ?? this.#newUser(ownCopy(userId), now)
+    if (known) this.#takeKnownChoice(known, now)
+    user.chooseAhead(choice, now)
+    if (user.keptUntil === 0) this.#kept.delete(user)
+    this.#chosen(user, now)
+    return this.#settle(user, now)
+  }
+
   /** Returns undefined if the activity only lasts longer now: that is not stored. */
   setActivity(
     user: User,
@@ -360,6 +380,14 @@ export class Here {
    * come from this node. Returns undefined if nothing differs.
    */
   learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
+    if (user.isOvertaken(chosen?.choice, chosen?.madeAt ?? 0, chosen?.keptSince === NO_SESSION_YET)) {
+      user.dropChoice()
+      this.#kept.delete(user)
+      this.#awaitEnd(user)
+      // Nothing has to be said: the log has it.
+      if (user.isDone) this.#remove(user)
+      return undefined
+    }
     // It has ended on another node: the user has left on purpose, or has come back after it was kept.
     if (user.isKeptHidden && chosen && isPlain(chosen.choice) && user.isEndOfChoice(chosen.madeAt)) {
       this.#kept.delete(user)
@@ -417,6 +445,7 @@ export class Here {
       said: user?.said ?? NOTHING_SAID,
       choice: user?.choice ?? NO_CHOICE,
       madeAt: user?.chosenAt ?? 0,
+      isSetAhead: user?.isSetAhead === true,
       isHere: user !== undefined && user.liveness !== 'none',
       isVisible: user?.isVisible === true,
       connections: user?.liveCount ?? 0,

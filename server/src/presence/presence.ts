@@ -1,7 +1,7 @@
 import type { ShownStatus, UserId } from '@who-is-online/protocol/words'
 import type { BucketPlace } from './buckets.ts'
 import { type Change, type Decision, NOTHING } from './change.ts'
-import { type Choice, NO_CHOICE, OFFLINE } from './choice.ts'
+import { type Choice, hasExpired, NO_CHOICE, OFFLINE } from './choice.ts'
 import { type Elsewhere, NOWHERE_ELSE } from './elsewhere.ts'
 import {
   type AnsweredParts,
@@ -104,8 +104,7 @@ export class Presence {
 
   /** A session begins, perhaps with a name and a choice of its user. All of it together is one change. */
   open(userId: UserId, session: SessionName, now: number, arrival: Arrival = {}): Decision {
-    const excess = this.#retention.excess(this.knownCount)
-    const forgotten = excess > 0 && !this.#isKnown(userId) ? this.#retention.makeRoom(excess, now) : NONE
+    const forgotten = this.#makeRoomFor(userId, now)
     const decision = this.#decide(this.#here.open(userId, session, now, arrival))
     return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
@@ -115,7 +114,7 @@ export class Presence {
    * after `ttlMs`. Returns why that is not possible, or the decision and whether the session is new.
    */
   lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): LeaseRefusal | Leased {
-    const excess = this.#isKnown(userId) ? 0 : this.#retention.excess(this.knownCount)
+    const excess = this.#excessFor(userId)
     const step = this.#here.lease(userId, sessionId, terms, now)
     if (typeof step === 'string') return step
     const forgotten = excess > 0 ? this.#retention.makeRoom(excess, now) : NONE
@@ -166,6 +165,23 @@ export class Presence {
   setStatus(userId: UserId, choice: Choice, now: number): Decision {
     const user = this.#here.get(userId)
     return user ? this.#decide(this.#here.setStatus(user, choice, now)) : NOTHING
+  }
+
+  /**
+   * A backend sets the choice of a user without a session on this node. A choice with an end is kept until then, and
+   * applies when the user comes: nothing is visible before. A user who was not known is known until that end. A choice
+   * without an end is only for the sessions on other nodes.
+   *
+   * @returns undefined if the choice has no end, and no node has a session of the user: nothing was set
+   */
+  setStatusAhead(userId: UserId, choice: Choice, now: number): Decision | undefined {
+    this.#wall.tell(now)
+    const hasEnd = choice.expiresAt !== undefined && !hasExpired(choice, this.choiceTime(now))
+    if (!hasEnd && !this.#elsewhere.sessionsOf(userId)) return undefined
+    const forgotten = this.#makeRoomFor(userId, now)
+    const kept = hasEnd ? choice : { ...choice, expiresAt: undefined }
+    const decision = this.#decide(this.#here.setStatusAhead(userId, kept, now))
+    return forgotten.length === 0 ? decision : { ...decision, forgotten }
   }
 
   /**
@@ -498,6 +514,17 @@ export class Presence {
       choices: decisions.flatMap(({ choices }) => choices),
       ended: decisions.flatMap(({ ended }) => ended),
     }
+  }
+
+  /** Forgets as many users as a new one needs room. */
+  #makeRoomFor(userId: UserId, now: number): readonly UserId[] {
+    const excess = this.#excessFor(userId)
+    return excess > 0 ? this.#retention.makeRoom(excess, now) : NONE
+  }
+
+  /** How many users must be forgotten for this one. */
+  #excessFor(userId: UserId): number {
+    return this.#isKnown(userId) ? 0 : this.#retention.excess(this.knownCount)
   }
 
   #isKnown(userId: UserId): boolean {

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { hasExpired } from './choice.ts'
+import { type Choice, hasExpired } from './choice.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import type { Here } from './here.ts'
 import type { LastSeenCorrection } from './last-seen-correction.ts'
@@ -72,14 +72,16 @@ export class Retention {
   }
 
   /**
-   * Checks the next `count` users, and forgets those who were not seen for `keepMs`, both by the clock and by
-   * the known time. So no wrong clock makes a user forgotten. Returns the forgotten users.
+   * Checks the next `count` users, and forgets those who were not seen for `keepMs`, and for whom no choice was made
+   * ahead in that time, both by the clock and by the known time. So no wrong clock makes a user forgotten. Returns the
+   * forgotten users.
    */
   forgetStale(now: number, count: number): UserId[] {
     const forgotten: UserId[] = []
     const before = Math.min(now, this.#wall.knownTime(now)) - this.#options.keepMs
     for (const { userId, lastSeen } of this.#someForgettable(count)) {
       if (this.#wall.lastPresent(this.#correction.stored(userId, lastSeen)) >= before) continue
+      if (this.#chosenAhead(userId, now) >= before) continue
       this.#forget(userId)
       forgotten.push(userId)
       // Users of both kinds were looked at, up to `count` of each.
@@ -127,6 +129,16 @@ export class Retention {
     if (this.#here.get(userId)) return false
     const choice = this.#elsewhere.choiceOf(userId)?.choice
     return choice?.status === 'offline' && !hasExpired(choice, this.#wall.choiceTime(now))
+  }
+
+  /** When the choice was made that applies on returning until its end, in ms since the epoch; 0 without one. */
+  #chosenAhead(userId: UserId, now: number): number {
+    const user = this.#here.get(userId)
+    const known = this.#elsewhere.choiceOf(userId)
+    const isAhead = (choice: Choice) =>
+      choice.expiresAt !== undefined && !hasExpired(choice, this.#wall.choiceTime(now))
+    const here = user && isAhead(user.choice) ? user.chosenAt : 0
+    return Math.min(now, Math.max(here, known && isAhead(known.choice) ? known.madeAt : 0))
   }
 
   #forget(userId: UserId): void {

@@ -65,6 +65,7 @@ export class User {
    * clock.
    */
   isChoiceByWall = false
+  #isSetAhead = false
   #newName: string | undefined
   /** A user without a session keeps only a choice with an end, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
@@ -107,6 +108,15 @@ export class User {
    */
   get keptUntil(): number {
     return this.#keptUntil
+  }
+
+  /**
+   * Whether a backend has set the choice while the user had no session on this node, and no session has begun here
+   * since. With an end, it applies when the user comes. Without one, it counts only on another node where the user has
+   * a session, and this node keeps it until the log has it.
+   */
+  get isSetAhead(): boolean {
+    return this.#isSetAhead
   }
 
   /** Whether the user has no session, but will be hidden on returning before `keptUntil`. */
@@ -244,6 +254,7 @@ export class User {
   open(session: SessionName, now: number, device?: string): void {
     this.#state ??= newState(now)
     this.#keptUntil = 0
+    this.#isSetAhead = false
     this.#state.sessions.open(session, now, device)
     this.heard(now)
   }
@@ -257,6 +268,7 @@ export class User {
   lease(id: string, now: number, until: number, device?: string, isIdle?: boolean): boolean {
     this.#state ??= newState(now)
     this.#keptUntil = 0
+    this.#isSetAhead = false
     this.heard(now)
     return this.#state.sessions.lease(id, now, until, device, isIdle)
   }
@@ -367,6 +379,36 @@ export class User {
   }
 
   /**
+   * Takes the choice that a backend makes at `now` for a user without a session on this node. It is newer than any
+   * other one that is known.
+   */
+  chooseAhead(choice: Choice, now: number): void {
+    const isNear = this.#chosenAt >= now && this.#chosenAt <= now + CLOCK_TOLERANCE_MS
+    this.#choose(choice, isNear ? this.#chosenAt + 1 : now)
+    if (choice.expiresAt === undefined) this.#keptUntil = 0
+    this.#isSetAhead = true
+  }
+
+  /**
+   * Whether the choice of a user without a session, which this node keeps, is over because of what the nodes know:
+   * another node has the user with that choice, or knows a newer one, or the log has a choice without an end.
+   *
+   * @param isOpen whether no session has had the choice that the nodes know
+   */
+  isOvertaken(known: Choice | undefined, madeAt: number, isOpen: boolean): boolean {
+    if (this.hasSessions) return false
+    if (this.#choice.expiresAt === undefined) return this.#isSetAhead
+    if (!this.#isSetAhead) return madeAt > this.#chosenAt
+    return !isOpen || madeAt !== this.#chosenAt || !known || !isSameChoice(known, this.#choice)
+  }
+
+  /** Keeps no choice any more: the other nodes know it. */
+  dropChoice(): void {
+    this.#keptUntil = 0
+    this.#choose(NO_CHOICE, 0)
+  }
+
+  /**
    * Takes the choice that a session begins with, unless the user has made a newer one, maybe on another
    * device. Returns whether it differs from the previous one.
    */
@@ -390,6 +432,7 @@ export class User {
   expire(now: number): boolean {
     if (!hasExpired(this.#choice, now)) return false
     this.#choice = NO_CHOICE
+    this.#isSetAhead = false
     this.#hasExpired = true
     if (!this.#state && this.#keptUntil === 0) this.#chosenAt = 0
     return true
@@ -541,6 +584,7 @@ export class User {
 
   #choose(choice: Choice, at: number): boolean {
     this.#chosenAt = at
+    this.#isSetAhead = false
     if (isSameChoice(choice, this.#choice)) return false
     this.#choice = isPlain(choice) ? NO_CHOICE : choice
     this.#hasExpired = false

@@ -44,6 +44,8 @@ export class SlowLog implements FactLog {
 
   ask(): undefined {}
 
+  whenCounts(): undefined {}
+
   connectionsElsewhere(userId: UserId): number {
     return this.elsewhere.get(userId) ?? 0
   }

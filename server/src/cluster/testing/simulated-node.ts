@@ -174,6 +174,14 @@ export class SimulatedNode {
     return chosen
   }
 
+  /** A backend sets the status of a user. `done` is called with whether it was set. */
+  chooseFor(userId: UserId, choice: Choice, done: (isSet: boolean) => void): void {
+    const chosen = this.#tracker.setStatusFor(userId, choice)
+    if (typeof chosen === 'string') return this.link.after(0, () => done(false))
+    if (!chosen.isSet) return this.link.after(0, () => done(true))
+    void chosen.isSet.then(isSet => this.link.after(0, () => done(isSet)))
+  }
+
   rename(userId: UserId, username: string): void {
     this.#tracker.identify(userId, username)
   }

@@ -1,4 +1,5 @@
 import { Acts } from './acts.ts'
+import { BackendActs, type BackendCounts } from './backend-acts.ts'
 import { type Fault, Faults } from './faults.ts'
 import { MovingClients } from './moving-clients.ts'
 import { checkCalls } from './oracle/call-checks.ts'
@@ -21,18 +22,20 @@ export interface Result {
   /** How many changes were read from the stream, and how often it did not continue although no epoch began. */
   readonly folded: number
   readonly gaps: number
+  readonly backend: BackendCounts
   /** The last things that happened. */
   readonly history: readonly string[]
 }
 
 /**
- * Runs one seed: users act and faults happen for {@link BUSY_MS}, and then a calm time follows.
+ * Runs one seed: users act and faults happen for {@link BUSY_MS}, and then a calm time follows. With a backend, that
+ * sets the status of users too.
  *
  * `Acts`, `MovingClients` and `Faults` do things to the `SimulatedCluster`, and tell the `Truth` of them. The `Oracle`
  * compares the nodes with the truth whenever something happens, and `checkEnd` and `checkCalls` do so at the end.
  */
-export function simulate(seed: number, parts: Parts): Promise<Result> {
-  return new Simulation(seed, parts).run()
+export function simulate(seed: number, parts: Parts, hasBackend = false): Promise<Result> {
+  return new Simulation(seed, parts, hasBackend).run()
 }
 
 class Simulation {
@@ -42,14 +45,18 @@ class Simulation {
   readonly #oracle: Oracle
   readonly #acts: Acts
   readonly #faults: Faults
+  readonly #backend: BackendActs
+  readonly #hasBackend: boolean
 
-  constructor(seed: number, parts: Parts) {
+  constructor(seed: number, parts: Parts, hasBackend: boolean) {
+    this.#hasBackend = hasBackend
     this.#cluster = new SimulatedCluster(seed, parts)
     this.#truth = new Truth(this.#cluster)
     this.#clients = new MovingClients(this.#cluster)
     this.#oracle = new Oracle(this.#cluster, this.#truth, this.#clients)
     this.#acts = new Acts(this.#cluster, this.#truth)
     this.#faults = new Faults(this.#cluster, this.#truth, this.#acts)
+    this.#backend = new BackendActs(this.#cluster, this.#truth)
     this.#cluster.listen(this.#oracle)
   }
 
@@ -68,6 +75,7 @@ class Simulation {
       resumed: this.#clients.resumed,
       folded: this.#oracle.stream.folded,
       gaps: this.#oracle.stream.gaps,
+      backend: this.#backend.counts,
       history: this.#cluster.history,
     }
   }
@@ -77,6 +85,7 @@ class Simulation {
     const { time, random } = cluster
     for (let node = 0; node < NODES; node++) time.after(random.between(0, 300), () => cluster.start())
     this.#acts.start()
+    if (this.#hasBackend) this.#backend.start()
     this.#faults.start()
     this.#clients.start()
     this.#oracle.start()

@@ -8,6 +8,7 @@ export const GONE: PresentUser = {
   said: NOTHING_SAID,
   choice: NO_CHOICE,
   madeAt: 0,
+  isSetAhead: false,
   isHere: false,
   isVisible: false,
   connections: 0,

@@ -113,10 +113,26 @@ test('[E6] a status acts as from a client: watchers and all connections of the u
   expect(await watcher.next('presence_diff')).toMatchObject({ users: [shown] })
   const past = await setStatus('ann', { status: 'busy', expiresAt: '2001-01-01T00:00:00Z' })
   expect(past.json).toMatchObject({ code: 'bad_request', field: 'expiresAt' })
-  const absent = await setStatus('user-1', { status: 'busy', expiresAt })
+  const absent = await setStatus('user-1', { status: 'busy' })
   expect([absent.status, absent.json]).toEqual([409, expect.objectContaining({ code: 'no_session' })])
   expect(await read('/api/v1/users/user-1')).toMatchObject({ status: 'offline' })
   await Promise.all([ann.leave(), watcher.leave()])
+})
+
+test('[E15] a status with an end can be set before the user comes', async () => {
+  const expiresAt = '2035-01-01T00:00:00.000Z'
+  const known = ((await read('/api/v1/count')) as { known: number }).known
+  const { status, json } = await setStatus('later', { status: 'busy', text: 'in a call', expiresAt })
+  const unseen = { userId: 'later', status: 'offline', lastSeen: null }
+  expect([status, json]).toEqual([200, unseen])
+  expect(await read('/api/v1/users/later')).toEqual(unseen)
+  expect(await read('/api/v1/count')).toMatchObject({ known })
+  const explained = await api.ask('/api/v1/users/later/explain', { key: 'write' })
+  expect(explained.json).toMatchObject({ reason: 'noSession', choice: { status: 'busy', expiresAt } })
+  const client = await TestClient.v2(api, 'later')
+  expect(await client.next('status_updated')).toMatchObject({ status: 'busy', text: 'in a call', expiresAt })
+  expect(await read('/api/v1/users/later')).toMatchObject({ status: 'busy', text: 'in a call', expiresAt })
+  await client.leave()
 })
 
 test('[E7 E8] ended sessions close the connections; each write is logged with the name of the key', async () => {

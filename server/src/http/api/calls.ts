@@ -14,7 +14,7 @@ import { userItem, userList } from '../../user-json.ts'
 import type { ApiCaller } from './access.ts'
 import type { CallHandlers } from './call.ts'
 import { changeCalls } from './change-calls.ts'
-import { isConfirmed } from './confirmed.ts'
+import { inTime, isConfirmed } from './confirmed.ts'
 import { ConnectionCount } from './connection-count.ts'
 import { ApiFailure } from './failure.ts'
 import { inSlices } from './in-slices.ts'
@@ -24,10 +24,10 @@ import { createSessionCalls, detailAsJson, type SessionSources } from './session
 export interface ApiSources extends SessionSources {
   readonly presence: Pick<
     Presence,
-    'see' | 'page' | 'onlineCount' | 'seenCount' | 'hasSession' | 'choiceTime' | 'connected' | 'detail'
+    'see' | 'page' | 'onlineCount' | 'seenCount' | 'choiceTime' | 'connected' | 'detail'
   > &
     SessionSources['presence']
-  readonly tracker: Pick<Tracker, 'setStatus' | 'endSessions' | 'canRefuse'> & SessionSources['tracker']
+  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse'> & SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
   readonly changes: ChangeReader
@@ -101,15 +101,15 @@ export function createCalls(sources: ApiSources): CallHandlers {
       if (until !== undefined && until <= presence.choiceTime(clock.now())) {
         throw new ApiFailure('bad_request', '"expiresAt" must be in the future', { field: 'expiresAt' })
       }
-      if (!presence.hasSession(userId)) {
-        throw new ApiFailure('no_session', 'the user has no session on this server: nothing was set')
-      }
       const choice = { status: status as Status, text: text || undefined, expiresAt: until }
-      // No session has this id, so all connections of the user are told.
-      const { placed } = tracker.setStatus({ userId, sessionId: '' }, choice)
+      const chosen = tracker.setStatusFor(userId, choice)
+      if (chosen === 'stopping')
+        throw new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
+      if (chosen === 'no_session') throw noSession()
       log.info('a key of the API set the status of a user', { key: caller.name, userId, status })
-      const isPlaced = await isConfirmed(placed)
-      return { status: isPlaced ? 200 : 202, json: userOf(userId) }
+      const isSet = await inTime(chosen.isSet, true)
+      if (isSet === false) throw noSession()
+      return { status: isSet ? 200 : 202, json: userOf(userId) }
     },
 
     async endSessions({ userId, forMs }, { caller }) {
@@ -126,4 +126,11 @@ export function createCalls(sources: ApiSources): CallHandlers {
       return { status: 200, json: JSON.stringify({ endpoints: await sources.testWebhooks() }) }
     },
   }
+}
+
+function noSession(): ApiFailure {
+  return new ApiFailure(
+    'no_session',
+    'the user has no session: nothing was set. With "expiresAt", a status can be set before the user connects',
+  )
 }

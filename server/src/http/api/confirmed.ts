@@ -1,14 +1,27 @@
 /** How long a write waits until the other nodes know, in ms. */
 const CONFIRM_MS = 2_000
 
-/** Whether all nodes confirm within `CONFIRM_MS`. `undefined` if they have. */
-export function isConfirmed(placed: Promise<void> | undefined): true | Promise<boolean> {
-  if (!placed) return true
+/** What a promise resolves with, if it does so within `CONFIRM_MS`; else undefined. `now` stands for no promise. */
+export function inTime<Value>(
+  promise: Promise<Value> | undefined,
+  now: Value,
+): Value | Promise<Value | undefined> {
+  if (!promise) return now
   return new Promise(resolve => {
-    const timer = setTimeout(() => resolve(false), CONFIRM_MS)
-    void placed.then(() => {
+    const timer = setTimeout(() => resolve(undefined), CONFIRM_MS)
+    void promise.then(value => {
       clearTimeout(timer)
-      resolve(true)
+      resolve(value)
     })
   })
+}
+
+/** Whether all nodes confirm within `CONFIRM_MS`. `undefined` if they have. */
+export async function isConfirmed(placed: Promise<void> | undefined): Promise<boolean> {
+  return (
+    (await inTime(
+      placed?.then(() => true),
+      true,
+    )) === true
+  )
 }

@@ -63,6 +63,11 @@ export class OneNode {
     return this.#apply(this.core.setStatus(userId, choice, now), now)
   }
 
+  setStatusAhead(userId: UserId, choice: Choice, now: number): Outcome | undefined {
+    const decision = this.core.setStatusAhead(userId, choice, now)
+    return decision && this.#apply(decision, now)
+  }
+
   setActivity(
     userId: UserId,
     sessionId: string,

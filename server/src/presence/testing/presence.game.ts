@@ -11,6 +11,7 @@ import { OneNode, type Outcome } from './one-node.ts'
 import {
   BELIEVE_MS,
   type Event,
+  isAheadAt,
   isForgettable,
   isHiding,
   isIdle,
@@ -342,11 +343,7 @@ class Comparison {
         break
       }
       case 'setStatus':
-        this.#command(
-          step.userId,
-          { what: 'choose', userId: step.userId, choice: choiceOf(step, this.#now), at: this.#now },
-          now => core.setStatus(step.userId, choiceOf(step, now), now),
-        )
+        this.#setStatus(step)
         break
       case 'setActivity':
         this.#command(
@@ -424,7 +421,9 @@ class Comparison {
         const stale = USERS.filter(user => {
           const state = this.#state(user)
           const before = Math.min(this.#now, this.#knownTime) - this.#options.keepMs
-          return state.known && isForgettable(state) && (state.storedLastSeen ?? 0) < before
+          const chosenAt = isAheadAt(state, this.#now) ? Math.min(this.#now, state.chosenAt) : 0
+          const since = Math.max(state.storedLastSeen ?? 0, chosenAt)
+          return state.known && isForgettable(state) && since < before
         })
         const all = step.count >= this.#known().length
         const outcome = core.forgetStale(this.#now, step.count)
@@ -458,6 +457,29 @@ class Comparison {
       [],
       'users at the end',
     )
+  }
+
+  /** A choice of a client, or of a backend for a user without a session. */
+  #setStatus(step: Step & { readonly do: 'setStatus' }): void {
+    const { userId } = step
+    const { sessions, known, clockAhead } = this.#state(userId)
+    const choice = choiceOf(step, this.#now)
+    if (sessions.length === 0 && !isAheadAt({ choice, clockAhead }, this.#now)) {
+      expectSame(
+        this.#core.setStatusAhead(userId, choice, this.#now),
+        undefined,
+        'a choice without a session',
+      )
+      return
+    }
+    // See `#lease`.
+    if (!known && this.#known().length >= this.#options.maxKnown) return
+    this.#command(userId, { what: 'choose', userId, choice, at: this.#now }, now => {
+      if (sessions.length > 0) return this.#core.setStatus(userId, choice, now)
+      const outcome = this.#core.setStatusAhead(userId, choice, now)
+      if (!outcome) throw new Error('a choice with an end was refused')
+      return outcome
+    })
   }
 
   #lease(step: Step & { readonly do: 'lease' }): void {

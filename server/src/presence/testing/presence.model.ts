@@ -125,6 +125,8 @@ export interface UserState {
   isByWall: boolean
   /** By how much the end of the choice is delayed, in ms: the wall clock seems to be ahead by that much. */
   ahead: number
+  /** By how much the wall clock seems to be ahead, in ms. */
+  clockAhead: number
 }
 
 /** A difference up to this does not mean that the clock is wrong, in ms. */
@@ -353,6 +355,13 @@ export class Model {
           break
         case 'choose':
           if (sessions.length > 0) choose(event.choice, later(event.at, chosenAt), event.at)
+          else if (isAheadAt({ choice: event.choice, clockAhead: ahead() }, event.at)) {
+            // A backend sets it before the user comes.
+            known = true
+            lastSeen ??= event.at
+            const isNear = chosenAt >= event.at && chosenAt <= event.at + TOLERANCE_MS
+            choose(event.choice, isNear ? chosenAt + 1 : event.at, event.at)
+          }
           break
         case 'activity': {
           const active = sessions.find(isLive(event.id))
@@ -573,6 +582,7 @@ export class Model {
       storedLastSeen: stored(),
       isByWall,
       ahead: isByWall ? 0 : ahead(),
+      clockAhead: ahead(),
     }
   }
 
@@ -638,6 +648,7 @@ const UNKNOWN: UserState = {
   storedLastSeen: null,
   isByWall: false,
   ahead: 0,
+  clockAhead: 0,
 }
 
 /** The rule of presence: what others should see. */
@@ -675,6 +686,10 @@ const isLive = (id: string) => (session: { id: string; until: number }) =>
   session.id === id && !isLost(session)
 export const isForgettable = ({ sessions, shown, choice, keptUntil }: UserState) =>
   sessions.length === 0 && shown.status === 'offline' && !(keptUntil > 0 && isHiding(choice))
+
+/** Whether a choice, which may be that of the user, has an end that is ahead. */
+export const isAheadAt = ({ choice, clockAhead }: Pick<UserState, 'choice' | 'clockAhead'>, now: number) =>
+  choice.expiresAt !== undefined && !isOver(choice, now - clockAhead)
 
 export const isKeptHidden = ({ sessions, shown, choice, keptUntil }: UserState) =>
   sessions.length === 0 && shown.status === 'offline' && keptUntil > 0 && isHiding(choice)

@@ -30,16 +30,57 @@ export class ChoiceTruth {
 
   /** A choice is made. Returns a function to call when it is acknowledged. */
   made(userId: UserId, choice: Choice, home: SimulatedNode): (nodes: readonly SimulatedNode[]) => void {
+    const mark = this.#begin(userId)
+    return nodes => {
+      const value = home.log.register(`c:${userId}`)
+      if (value === undefined || this.#last.get(userId) !== mark || !home.presence.hasSession(userId)) return
+      this.#settle(nodes, { userId, choice, home, value })
+    }
+  }
+
+  /**
+   * A backend makes a choice, on a node where the user may have no session. Returns a function to call when it is
+   * acknowledged. That one returns whether the choice is certain, because a session has it, or certainly applies to a
+   * user who comes.
+   */
+  set(
+    userId: UserId,
+    choice: Choice,
+    node: SimulatedNode,
+    nodesNow: readonly SimulatedNode[],
+  ): (nodes: readonly SimulatedNode[]) => 'certain' | 'ahead' | undefined {
+    const mark = this.#begin(userId)
+    // Others may still see a user who has left: the rate limit delays that.
+    const isAbsent = (nodes: readonly SimulatedNode[]) =>
+      nodes.every(other => !other.presence.hasSession(userId) && !other.isPresent(userId))
+    const wasAbsent = isAbsent(nodesNow)
+    return nodes => {
+      const value = node.log.register(`c:${userId}`)
+      if (value === undefined || this.#last.get(userId) !== mark) return undefined
+      const home = nodes.find(node => knows(node, userId, value) && has(node, userId))
+      if (home) {
+        this.#settle(nodes, { userId, choice, home, value })
+        return 'certain'
+      }
+      if (!wasAbsent || !isAbsent(nodes) || choice.expiresAt === undefined) return undefined
+      const knownBy = new Set(nodes.filter(node => knows(node, userId, value)))
+      this.#kept.set(userId, { userId, choice, home: node, value, knownBy, until: choice.expiresAt })
+      return 'ahead'
+    }
+  }
+
+  #begin(userId: UserId): object {
     const mark = {}
     this.#certain.delete(userId)
     this.#kept.delete(userId)
     this.#last.set(userId, mark)
-    return nodes => {
-      const value = home.log.register(`c:${userId}`)
-      if (value === undefined || this.#last.get(userId) !== mark || !home.presence.hasSession(userId)) return
-      const knownBy = nodes.filter(node => knows(node, userId, value))
-      this.#certain.set(userId, { userId, choice, home, value, knownBy: new Set(knownBy) })
-    }
+    return mark
+  }
+
+  #settle(nodes: readonly SimulatedNode[], certain: Omit<CertainChoice, 'knownBy'>): void {
+    const { userId, value } = certain
+    const knownBy = nodes.filter(node => knows(node, userId, value))
+    this.#certain.set(userId, { ...certain, knownBy: new Set(knownBy) })
   }
 
   /** A node has ended the choice of a user, because it did not know that the user is at the home of the choice. */
