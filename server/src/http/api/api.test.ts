@@ -1,133 +1,27 @@
-import { type Call, calls, errorsOf } from '@who-is-online/protocol/api'
-import { API_ERRORS, problemSchema } from '@who-is-online/protocol/api-errors'
+import { calls } from '@who-is-online/protocol/api'
 import { openApi } from '@who-is-online/protocol/openapi'
 import { TestClient } from '@who-is-online/testing/client'
-import { Compile } from 'typebox/compile'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ApiReply, type ApiRequest, KEYS, startApi } from './testing/api-server.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { contractSuite } from './contract.suite.ts'
+import { startApi } from './testing/api-server.ts'
 
-// Every call of the catalogue with good and bad input, on a real server.
+// The form of every call, on a real server.
 
 let api: Awaited<ReturnType<typeof startApi>>
-let ann: TestClient
+let ann: TestClient | undefined
 
 beforeAll(async () => {
   api = await startApi({ API_REQUESTS_PER_SECOND: '100000' })
-  ann = await TestClient.v2(api, 'ann')
 })
 afterAll(() => api.stop())
 
-const isProblem = Compile(problemSchema)
-
-const targetOf = ({ path, example: { params = {}, query } }: Call, more = '') => {
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] ?? ''))
-  const search = new URLSearchParams(query as Record<string, string>)
-  return `${filled}?${search}${more}`
-}
-
-const entries = Object.entries(calls)
-
-describe.each(entries)('[E2] %s', (_name, call) => {
-  const { method, right, path, body, example, answers, maxBodyBytes } = call
-  const send = (changes: ApiRequest = {}, target = targetOf(call)): Promise<ApiReply> =>
-    api.ask(target, { method, key: right, body: example.body, ...changes })
-
-  /** Expects an error that the catalogue has for this call. Returns its field. */
-  const refused = async (code: keyof typeof API_ERRORS, changes: ApiRequest, target?: string) => {
-    const { status, json, headers } = await send(changes, target)
-    expect(json).toMatchObject({ code })
-    expect(isProblem.Check(json)).toBe(true)
-    expect(headers['content-type']).toMatch(/^application\/problem\+json/)
-    expect(status).toBe(API_ERRORS[code].status)
-    if (code !== 'method_not_allowed') expect(errorsOf(call)).toContain(code)
-    return (json as { field?: string }).field
-  }
-
-  test('answers good input as the catalogue says', async () => {
-    const { status, json, headers } = await send()
-    const answer = answers[status]
-    expect(answer, `status ${status}`).toBeDefined()
-    expect(headers['cache-control']).toBe('no-store')
-    if (answer?.schema) expect(Compile(answer.schema).Check(json), JSON.stringify(json)).toBe(true)
-    else expect(json).toBeUndefined()
-    if (method === 'GET') {
-      const head = await send({ method: 'HEAD' })
-      expect([head.status, head.text]).toEqual([status, ''])
-      expect(head.headers['content-type']).toBe(headers['content-type'])
-    }
-    ann = ann.socket.readyState === WebSocket.OPEN ? ann : await TestClient.v2(api, 'ann')
-  })
-
-  test('[E1] needs a key with the right, as Bearer', async () => {
-    await refused('bad_key', { key: undefined })
-    for (const authorization of [
-      'Bearer wrong',
-      `Bearer ${KEYS.write} `.repeat(2),
-      `Basic ${Buffer.from(`x:${KEYS.write}`).toString('base64')}`,
-      KEYS.write,
-      '',
-    ])
-      await refused('bad_key', { key: undefined, headers: { authorization } })
-    if (right === 'write') await refused('not_allowed', { key: 'read' })
-  })
-
-  test('refuses other methods and paths', async () => {
-    await refused('method_not_allowed', { method: 'PATCH' })
-    const { status, headers, text } = await send({ method: 'OPTIONS', key: undefined, body: undefined })
-    expect([status, text]).toEqual([204, ''])
-    expect(headers['allow']).toContain(method)
-    expect(Object.keys(headers).filter(header => header.startsWith('access-control'))).toEqual([])
-    for (const other of [
-      `${path}/`,
-      `${path}/x/y/z`,
-      `/x${path}`,
-      path.replace('/v1', '/v2'),
-      path.toUpperCase(),
-    ])
-      expect((await send({}, other)).status, other).toBe(404)
-  })
-
-  test('names a parameter that is wrong, unknown or repeated', async () => {
-    const withQuery = (text: string) => targetOf(call, `&${text}`)
-    expect(await refused('bad_request', {}, withQuery('nonsense=1'))).toBe('nonsense')
-    expect(await refused('bad_request', {}, withQuery('__proto__=1'))).toBe('__proto__')
-    for (const name of Object.keys(example.params ?? {}))
-      for (const text of ['%00', '%ff', '%', 'x'.repeat(129)])
-        expect(await refused('bad_request', {}, path.replaceAll(`{${name}}`, text))).toBe(name)
-    for (const name of Object.keys(call.query?.properties ?? {})) {
-      expect(await refused('bad_request', {}, `${path}?${name}=${'-'.repeat(201)}`)).toBe(name)
-      expect(await refused('bad_request', {}, `${path}?${name}=1&${name}=1`)).toBe(name)
-    }
-  })
-
-  if (body) {
-    test('names a field that is wrong, unknown or missing', async () => {
-      const sent = example.body as Record<string, unknown>
-      expect(await refused('bad_request', { body: { ...sent, nonsense: 1 } })).toBe('nonsense')
-      for (const name of Object.keys(body.properties)) {
-        expect(await refused('bad_request', { body: { ...sent, [name]: { no: 1 } } })).toBe(name)
-        const { [name]: _, ...others } = sent
-        if (body.required.includes(name as never))
-          expect(await refused('bad_request', { body: others })).toBe(name)
-      }
-    })
-
-    test('refuses what is not a JSON object', async () => {
-      for (const text of ['', '{', '[]', 'null', '1', '"x"']) await refused('bad_json', { body: text })
-      await refused('unsupported_media_type', { headers: { 'content-type': 'text/plain' } })
-      await refused('unsupported_media_type', {
-        headers: { 'content-type': 'application/json; charset=latin1' },
-      })
-      await refused('unsupported_media_type', { headers: { 'content-encoding': 'gzip' } })
-      await refused('length_required', {
-        headers: { 'content-length': undefined, 'transfer-encoding': 'chunked' },
-      })
-      await refused('too_large', { body: ' '.repeat((maxBodyBytes ?? 65_536) + 1) })
-      const plain = await send({ headers: { 'content-type': 'Application/JSON; charset="UTF-8"' } })
-      expect(Object.keys(answers)).toContain(String(plain.status))
-    })
-  }
-})
+contractSuite(async () => ({
+  ask: (path, request) => api.ask(path, request),
+  async connect() {
+    if (ann?.socket.readyState !== WebSocket.OPEN) ann = await TestClient.v2(api, 'ann')
+  },
+  stop: async () => {},
+}))
 
 test('[E2] /openapi.json describes the calls, and needs no key', async () => {
   const { status, json, headers } = await api.ask('/openapi.json')
@@ -136,7 +30,8 @@ test('[E2] /openapi.json describes the calls, and needs no key', async () => {
   const described = Object.entries((json as { paths: Record<string, object> }).paths).flatMap(
     ([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
   )
-  expect(described.toSorted()).toEqual(entries.map(([, { method, path }]) => `${method} ${path}`).toSorted())
+  const known = Object.values(calls).map(({ method, path }) => `${method} ${path}`)
+  expect(described.toSorted()).toEqual(known.toSorted())
 })
 
 test('[E2] a path without a call is a problem', async () => {
