@@ -101,7 +101,7 @@ export class Metrics {
   }
 
   /** Adds the figures of webhooks. */
-  addWebhooks(webhooks: Pick<Webhooks, 'counts' | 'unsentMs'>): void {
+  addWebhooks(webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs'>): void {
     addWebhookMetrics(this.#registry, webhooks)
   }
 

@@ -13,6 +13,8 @@ export interface PageRequest {
   readonly since?: Place | StatePlace | undefined
   /** How many changes or users a page has. There may be more changes, because those with one number come together. */
   readonly limit: number
+  /** How many users a page of a full state has. Default: `limit`. */
+  readonly usersLimit?: number | undefined
   /** How long to wait for a change, in ms; without it, the page comes at once. */
   readonly waitMs?: number | undefined
   /** Ends the wait. */
@@ -130,11 +132,16 @@ export class ChangeReader implements FeedListener {
   /** A page of the full state. It begins at the present place, unless an earlier page has begun it. */
   async #state(
     since: Place | StatePlace,
-    { limit, signal, durableWithinMs = Number.POSITIVE_INFINITY }: Omit<PageRequest, 'since'>,
+    {
+      limit,
+      usersLimit = limit,
+      signal,
+      durableWithinMs = Number.POSITIVE_INFINITY,
+    }: Omit<PageRequest, 'since'>,
   ): Promise<ChangePage> {
     const isBegun = 'next' in since && this.#feed.recalls(since)
     const { epoch, seq } = isBegun ? since : this.place
-    const { users, next } = this.#presence.page(isBegun ? since.next : undefined, limit, 'visible')
+    const { users, next } = this.#presence.page(isBegun ? since.next : undefined, usersLimit, 'visible')
     const shown = users.map(asUser)
     const { seq: shownAt } = this.#feed
     const isDurable = () => this.#feed.syncedSeq >= shownAt

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Clock } from '../time/clock.ts'
 import { type Batch, batchOf, NOWHERE, type StoredPlace } from './batch.ts'
 import { BATCH_LIMIT, Delivery, type Report } from './delivery.ts'
+import { FullStates } from './full-states.ts'
 import type { PlaceStore } from './place-files.ts'
 import type { Attempt } from './poster.ts'
 
@@ -34,6 +35,7 @@ export class Endpoint {
   #before: StoredPlace | undefined
   /** The text of the place that is stored without a batch. */
   #settled: string | undefined
+  readonly #states = new FullStates()
   #batch: Batch | undefined
   #timer: NodeJS.Timeout | undefined
   #step: Promise<void> = Promise.resolve()
@@ -54,6 +56,11 @@ export class Endpoint {
   /** The place up to which the endpoint was told everything; `undefined` at first and within a full state. */
   get told(): Place | undefined {
     return this.#told && 'next' in this.#told ? undefined : this.#told
+  }
+
+  /** See `FullStates.counts`. */
+  get states(): FullStates['counts'] {
+    return this.#states.counts
   }
 
   /** See `Delivery.behindSince`. */
@@ -105,7 +112,8 @@ export class Endpoint {
     } catch (error) {
       return this.#failedToStore(error)
     }
-    const page = await reader.read({ since: this.#told, limit: BATCH_LIMIT, signal })
+    const { usersPerPage: usersLimit } = this.#states
+    const page = await reader.read({ since: this.#told, limit: BATCH_LIMIT, usersLimit, signal })
     // Then a crash may undo what the page says.
     if (signal.aborted || reader.isClosed) return
     const batch = batchOf(page, newId, this.#before)
@@ -117,6 +125,7 @@ export class Endpoint {
         return this.#failedToStore(error)
       }
     }
+    if (this.#states.next(this.#told, page, clock.steady())) this.#reportAgain()
     this.#before = undefined
     this.#batch = batch
     // Without changes the place stays, although numbers may be left out: the next batch follows the last one.
@@ -161,6 +170,15 @@ export class Endpoint {
     } catch {
       // Then a restart repeats the last batch. The next batch reports the failure.
     }
+  }
+
+  #reportAgain(): void {
+    const { log, name: endpoint } = this.#options
+    const { usersPerPage } = this.#states
+    log.error(
+      'the full state of a webhook endpoint begins again, because the log has dropped the place at which it began: raise RECENT_CHANGES, or let the endpoint answer faster',
+      { endpoint, usersPerPage },
+    )
   }
 
   #failedToStore(error: unknown): void {

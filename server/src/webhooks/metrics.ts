@@ -3,7 +3,10 @@ import { RESULTS } from './poster.ts'
 import type { Webhooks } from './webhooks.ts'
 
 /** The figures of webhooks. Values are read when requested. docs/webhooks.md says what to watch. */
-export function addWebhookMetrics(registry: Registry, webhooks: Pick<Webhooks, 'counts' | 'unsentMs'>): void {
+export function addWebhookMetrics(
+  registry: Registry,
+  webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs'>,
+): void {
   const registers = [registry]
   new Counter({
     name: 'wio_webhook_requests_total',
@@ -14,6 +17,19 @@ export function addWebhookMetrics(registry: Registry, webhooks: Pick<Webhooks, '
       this.reset()
       for (const [endpoint, counts] of webhooks.counts) {
         for (const result of RESULTS) this.inc({ endpoint, result }, counts[result])
+      }
+    },
+  })
+  new Counter({
+    name: 'wio_webhook_full_states_total',
+    help: 'Full states that were begun for a webhook endpoint: first, or again because the log had dropped their place',
+    labelNames: ['endpoint', 'begin'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [endpoint, { first, again }] of webhooks.states) {
+        this.inc({ endpoint, begin: 'first' }, first)
+        this.inc({ endpoint, begin: 'again' }, again)
       }
     },
   })

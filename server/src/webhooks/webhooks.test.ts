@@ -104,21 +104,22 @@ const leave = (userId: string) => tracker.leave({ userId, sessionId: 'tab' })
 const isComplete = () =>
   receiver.copy.place !== undefined && textOf(receiver.copy.place) === textOf(reader.place)
 const shown = () =>
-  Array.from(presence.list(RECENT), user => user)
+  Array.from(presence.list(10_000), user => user)
     .filter(user => user.status !== 'offline')
     .map(lineOf)
     .toSorted()
 
 test('[M2] a new endpoint gets the full state in pages, and then the changes', async () => {
-  for (let user = 0; user < 250; user++) void open(`user ${user}`)
+  for (let user = 0; user < 1_250; user++) void open(`user ${user}`)
   start()
   await until(isComplete)
   expect([receiver.requests, receiver.copy.states]).toEqual([3, 1])
+  expect(webhooks?.states.get(nameOf(receiver))).toEqual({ first: 1, again: 0 })
   leave('user 7')
   await until(isComplete)
   expect(receiver.requests).toBe(4)
   expect([...receiver.messages.values()].at(-1)).toMatch(
-    /^\{"epoch":"e","prevSeq":250,"seq":251,"recovered":true,"changes":\[\{"epoch":"e","seq":251,.*\}\]\}$/,
+    /^\{"epoch":"e","prevSeq":1250,"seq":1251,"recovered":true,"changes":\[\{"epoch":"e","seq":1251,.*\}\]\}$/,
   )
   expect(receiver.copy.users).toEqual(shown())
   expect(receiver.wrong).toEqual([])
@@ -242,6 +243,40 @@ test('[M2] a place beyond the horizon and one of another epoch get the full stat
   for (const url of files.keys()) files.set(url, encodePlace({ since: { epoch: 'f', seq: 1 } }))
   start()
   await until(() => receiver.copy.states === 3)
+})
+
+/**
+ * Whether an endpoint gets to the end of a full state while it answers slowly: in the time that it takes for a body,
+ * there are so many changes.
+ */
+async function finishes(users: number, changesPerBody: number): Promise<boolean> {
+  for (let user = 0; user < users; user++) void open(`user ${user}`)
+  let changed = 0
+  receiver.pause = () => {
+    for (const end = changed + changesPerBody; changed < end; changed++)
+      (changed % 2 ? leave : open)(`other ${Math.floor(changed / 2) % 50}`)
+  }
+  start()
+  await until(() => receiver.copy.states > 0 || receiver.requests > 100)
+  expect(receiver.wrong).toEqual([])
+  return receiver.copy.states > 0
+}
+
+test('[M2] a slow endpoint gets to the end of a full state, although the log drops its place at first', async () => {
+  // 1 s for a body at 45 changes a second. The log keeps 500 changes, and with 500 users in a body there are 13.
+  expect(await finishes(6_500, 45)).toBe(true)
+  expect(webhooks?.states.get(nameOf(receiver))).toEqual({ first: 1, again: 1 })
+  expect(lines.filter(line => /begins again.*"usersPerPage":1000/.test(line))).toHaveLength(1)
+  receiver.pause = () => {}
+  await until(isComplete)
+  expect(receiver.copy.users).toEqual(shown())
+})
+
+test('[M2] an endpoint that is too slow for the log never gets to the end, and the operator is told', async () => {
+  // 9 s for a body at 60 changes a second.
+  expect(await finishes(6_500, 540)).toBe(false)
+  expect(webhooks?.states.get(nameOf(receiver))?.again).toBeGreaterThan(2)
+  expect(lines.some(line => line.includes('begins again'))).toBe(true)
 })
 
 test('[M3] nothing is sent while the place can not be stored', async () => {

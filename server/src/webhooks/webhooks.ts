@@ -4,6 +4,7 @@ import type { ChangeReader } from '../changes/reader.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../time/clock.ts'
 import { Endpoint } from './endpoint.ts'
+import type { FullStates } from './full-states.ts'
 import type { PlaceStore } from './place-files.ts'
 import { type Attempt, post, type Result } from './poster.ts'
 import { Sender } from './sender.ts'
@@ -94,6 +95,11 @@ export class Webhooks implements FeedListener {
   /** How many attempts have ended how, by endpoint. */
   get counts(): ReadonlyMap<string, Readonly<Record<Result, number>>> {
     return this.#counts
+  }
+
+  /** How many full states each endpoint has begun to get; see `FullStates.counts`. */
+  get states(): Map<string, FullStates['counts']> {
+    return new Map(this.#endpoints.map(({ name, states }) => [name, states]))
   }
 
   /** The age of the oldest change that each endpoint has not taken, in ms; 0 without such a change. */

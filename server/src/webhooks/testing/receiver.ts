@@ -25,6 +25,8 @@ export class Receiver {
   repeats = 0
   /** How it treats the next requests, one after the other; then it takes them. */
   readonly behaviours: Behaviour[] = []
+  /** What happens in the time that it takes for a body. */
+  pause: () => void = () => {}
   /** The ids of all messages, in the order in which they came first, with their bodies. */
   readonly messages = new Map<string, string>()
   readonly #taken = new Set<string>()
@@ -69,6 +71,7 @@ export class Receiver {
     this.messages.set(message, String(body))
     const behaviour = this.behaviours.shift() ?? 'take'
     if (TAKING.has(behaviour)) this.#take(message, JSON.parse(String(body)))
+    this.pause()
     if (behaviour === 'take' || behaviour === 'deaf') response.writeHead(204).end()
     else if (behaviour === 'fail') response.writeHead(500).end('x')
     else if (behaviour === 'redirect') response.writeHead(307, { location: '/elsewhere' }).end()
