@@ -22,7 +22,7 @@ export const API_ERRORS = {
   user_refused: { status: 409, meaning: 'The user may not connect for a while (`forMs`)' },
   too_many_refused: { status: 409, meaning: '10,000 users are refused already (`forMs`)' },
   length_required: { status: 411, meaning: 'The body has no `Content-Length`' },
-  too_large: { status: 413, meaning: 'The body is longer than this call allows' },
+  too_large: { status: 413, meaning: 'The body is longer, or has more values, than this call allows' },
   unsupported_media_type: {
     status: 415,
     meaning: 'The body is not `application/json`, or it is compressed',

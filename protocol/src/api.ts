@@ -42,6 +42,8 @@ export interface Call {
   readonly body?: TObject
   /** The longest body, in bytes. */
   readonly maxBodyBytes?: number
+  /** The most values in a body, in all its lists and objects together. */
+  readonly maxBodyValues?: number
   readonly answers: Readonly<Record<number, Answer>>
   /** The errors of this call alone; see {@link errorsOf}. */
   readonly errors: readonly ApiErrorCode[]
@@ -59,8 +61,12 @@ export const MAX_QUERY_IDS = 10_000
 /** The longest body with {@link MAX_QUERY_IDS} ids: 128 bytes each, with quotes and a comma, and some to spare. */
 const MAX_QUERY_BYTES = 2 * 1_024 * 1_024
 
-/** The longest body of all other calls, in bytes. */
+/** The most values in such a body: a list with some ids too many is refused with an error that names the field. */
+const MAX_QUERY_VALUES = MAX_QUERY_IDS + 1_000
+
+/** The longest body of all other calls, in bytes, and the most values in it. None has more than a few fields. */
 export const MAX_CALL_BYTES = 64 * 1_024
+export const MAX_CALL_VALUES = 100
 
 /** How many users a page has where the call does not say, and the most that it may ask for. */
 export const PAGE_LIMIT = 100
@@ -141,6 +147,7 @@ const exact = {
       detail: askForDetail,
     }),
     maxBodyBytes: MAX_QUERY_BYTES,
+    maxBodyValues: MAX_QUERY_VALUES,
     answers: {
       200: {
         sentence: 'The users',

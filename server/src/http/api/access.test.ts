@@ -71,6 +71,20 @@ test('[E4] a large query counts more, and beyond the limit there is 429 with Ret
   await api.stop()
 })
 
+test('[E4] a wrong body counts as one more for each 8 KiB', async () => {
+  const api = await startApi({ API_REQUESTS_PER_SECOND: '100' })
+  const query = (body: object) => api.ask('/api/v1/users/query', { method: 'POST', key: 'read', body })
+  const waitS = async () =>
+    Number((await api.ask('/api/v1/count', { key: 'read' })).headers['retry-after'] ?? 0)
+  expect((await query({ userIds: [{}] })).status).toBe(400)
+  expect(await waitS()).toBe(0)
+  // 800 KB count as 98 requests, and leave none of the burst.
+  expect((await query({ userIds: ['x'.repeat(800_000)] })).json).toMatchObject({ field: 'userIds[0]' })
+  expect((await query({ x: 'x'.repeat(800_000) })).status).toBe(400)
+  expect(await waitS()).toBe(1)
+  await api.stop()
+})
+
 test('[E4] a large answer is made in turn with others, and ends with the error of a piece', async () => {
   const slices = new Slices()
   const done: string[] = []

@@ -9,7 +9,7 @@ import { normalTarget } from '../../request-target.ts'
 import { sendEvents } from '../event-stream.ts'
 import type { Health } from '../health.ts'
 import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
-import { readBody } from './body.ts'
+import { objectOf, readBody } from './body.ts'
 import type { CallHandlers } from './call.ts'
 import { CallCounts } from './call-counts.ts'
 import { type ApiSources, createCalls } from './calls.ts'
@@ -27,6 +27,9 @@ export interface ApiOptions extends Omit<AccessOptions, 'clock'>, ApiSources {
 
 /** In how many seconds to try again while the server stops or starts. */
 const RETRY_S = 1
+
+/** For each group of this many bytes, a body that is refused counts as one more request. */
+const WRONG_BYTES_PER_REQUEST = 8 * 1_024
 
 /** The HTTP API. */
 export interface Api {
@@ -70,7 +73,7 @@ export function createApi(options: ApiOptions): Api {
     const params = valuesOf(decodeParameters(name, match.params, search))
     const body = call.body && (await readBody(request, call))
     if (call.body && !body) return // the client went away
-    const input = body ? { ...params, ...valuesOf(decodeBody(name, body)) } : params
+    const input = body ? { ...params, ...fieldsOf(match, body, caller) } : params
     const countMore = (requests: number): void => access.countMore(caller, requests)
     // The input was checked against the schemas from which this type is made.
     const handle = handlers[name] as CallHandlers[keyof CallHandlers] as (
@@ -87,6 +90,16 @@ export function createApi(options: ApiOptions): Api {
     if (pages) await sendEvents(response, pages)
     else if (json === undefined) response.status(status).end()
     else response.status(status).type('json').send(Buffer.from(json))
+  }
+
+  /** What a body says. A wrong body takes time too, so it counts more. */
+  function fieldsOf({ name, call }: Match, body: Buffer, caller: ApiCaller): Unknowns {
+    try {
+      return valuesOf(decodeBody(name, objectOf(body, call)))
+    } catch (error) {
+      access.countMore(caller, Math.floor(body.length / WRONG_BYTES_PER_REQUEST))
+      throw error
+    }
   }
 
   function limit(caller: ApiCaller): void {

@@ -1,19 +1,20 @@
 import type { IncomingMessage } from 'node:http'
-import { type Call, MAX_CALL_BYTES } from '@who-is-online/protocol/api'
+import { type Call, MAX_CALL_BYTES, MAX_CALL_VALUES } from '@who-is-online/protocol/api'
 import { isObject, type Unknowns } from '@who-is-online/protocol/check-fields'
+import { hasMoreValues } from './body-values.ts'
 import { ApiFailure } from './failure.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /**
- * Reads the body of a request as a JSON object. Nothing is read of a body that is too long.
+ * Reads the body of a request. Nothing is read of a body that is too long.
  *
  * @throws ApiFailure that says what is wrong with it; undefined if the client went away
  */
 export async function readBody(
   request: IncomingMessage,
   { maxBodyBytes = MAX_CALL_BYTES }: Call,
-): Promise<Unknowns | undefined> {
+): Promise<Buffer | undefined> {
   const { headers } = request
   const [type = '', charset] = mediaTypeOf(headers['content-type'])
   if (type !== 'application/json' || (charset !== undefined && charset !== 'utf-8')) {
@@ -28,8 +29,7 @@ export async function readBody(
   if (Number(headers['content-length']) > maxBodyBytes) {
     throw new ApiFailure('too_large', `the body is longer than ${maxBodyBytes} bytes`)
   }
-  const bytes = await bytesOf(request)
-  return bytes && objectOf(bytes)
+  return bytesOf(request)
 }
 
 /** The media type and the charset of a Content-Type, in lower case. Other parameters have no meaning for JSON. */
@@ -50,7 +50,15 @@ function bytesOf(request: IncomingMessage): Promise<Buffer | undefined> {
   })
 }
 
-function objectOf(bytes: Buffer): Unknowns {
+/**
+ * The JSON object that a body is. One with too many values is not parsed.
+ *
+ * @throws ApiFailure that says what is wrong with it
+ */
+export function objectOf(bytes: Buffer, { maxBodyValues = MAX_CALL_VALUES }: Call): Unknowns {
+  if (hasMoreValues(bytes, maxBodyValues)) {
+    throw new ApiFailure('too_large', `the body has more than ${maxBodyValues} values`)
+  }
   let value: unknown
   try {
     value = JSON.parse(utf8.decode(bytes))

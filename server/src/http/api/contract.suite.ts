@@ -38,7 +38,7 @@ export function contractSuite(
   afterAll(() => api.stop())
 
   describe.each(Object.entries(calls))('[E2] %s', (name, call) => {
-    const { method, right, path, body, example, answers, maxBodyBytes } = call
+    const { method, right, path, body, example, answers, maxBodyBytes, maxBodyValues } = call
     const send = (changes: ApiRequest = {}, target = targetOf(call)): Promise<ApiReply> =>
       api.ask(target, { method, key: right, body: example.body, ...changes })
 
@@ -138,6 +138,7 @@ export function contractSuite(
           headers: { 'content-length': undefined, 'transfer-encoding': 'chunked' },
         })
         await refused('too_large', { body: ' '.repeat((maxBodyBytes ?? 65_536) + 1) })
+        await refused('too_large', { body: `{"x":[${'{},'.repeat(maxBodyValues ?? 100)}{}]}` })
         const plain = await send({ headers: { 'content-type': 'Application/JSON; charset="UTF-8"' } })
         const missing = notYet[name as CallName]
         const statuses = [...Object.keys(answers), ...(missing ? [`${API_ERRORS[missing].status}`] : [])]
