@@ -73,6 +73,8 @@ export interface Core {
   readonly connectionsElsewhere: (userId: UserId) => number
   /** See `FactLog.ask`. */
   readonly ask: (userId: UserId) => Question | undefined
+  /** Adds a task that is done several times a second, until the server stops. */
+  eachTick(task: () => void): void
   /** Begins the restart grace period: clients could not connect until now. */
   begin(): void
   /** Ends a core that nobody could connect to, because the server can't listen. */
@@ -251,11 +253,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   cluster?.start(presence, clusterReport(cluster, log, options.unusable ?? (() => {})))
   const counts = new CountHistory(() => presence.onlineCount, clock.steady())
+  const tasks: (() => void)[] = []
   const ticker = new Ticker(clock, (now, awake) => {
     for (let step = 0; step < STEPS_PER_TICK && tracker.advance(now, awake); step++);
     gateway.advance(awake)
     counts.advance(clock.steady())
     sharedChanges?.advance()
+    for (const task of tasks) task()
   })
   ticker.start()
 
@@ -274,6 +278,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     feed,
     connectionsElsewhere: userId => factLog.connectionsElsewhere(userId),
     ask: userId => factLog.ask(userId),
+    eachTick: task => void tasks.push(task),
     begin: () => tracker.leaveOut(clock.awake() - restoredAt),
     async abandon() {
       ticker.stop()

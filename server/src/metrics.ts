@@ -101,7 +101,7 @@ export class Metrics {
   }
 
   /** Adds the figures of webhooks. */
-  addWebhooks(webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs'>): void {
+  addWebhooks(webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs' | 'isDelivering'>): void {
     addWebhookMetrics(this.#registry, webhooks)
   }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   createServer,
   type ServerOptions as HttpOptions,
@@ -7,9 +8,11 @@ import {
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import type { ApiKey } from './api-keys.ts'
+import { createRedisStream } from './changes/redis-stream.ts'
+import { StreamReader } from './changes/stream-reader.ts'
 import type { ClusterNode } from './cluster/node.ts'
 import { clusterView } from './cluster-view.ts'
-import { startCore } from './core.ts'
+import { type Core, startCore } from './core.ts'
 import { clientAddress } from './gateway/address.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
 import { Sockets } from './gateway/sockets.ts'
@@ -26,7 +29,9 @@ import type { Settings } from './settings.ts'
 import type { Store } from './storage/store.ts'
 import type { SystemClock } from './time/clock.ts'
 import { createPlaceFiles } from './webhooks/place-files.ts'
-import { Webhooks } from './webhooks/webhooks.ts'
+import { createRedisPlaces } from './webhooks/redis-places.ts'
+import { Turn } from './webhooks/turn.ts'
+import { Webhooks, type WebhooksOptions } from './webhooks/webhooks.ts'
 
 /** The parts of a server that the process creates, and facts about the process. */
 export interface ServerOptions {
@@ -106,14 +111,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const webhooks = new Webhooks({
     urls: settings.WEBHOOK_URLS ?? [],
     secrets: settings.WEBHOOK_SECRET ?? [],
-    reader: core.changes,
-    feed: core.feed,
-    places: createPlaceFiles(settings.DATA_DIR),
+    ...webhookSources(options, core),
     clock,
     log,
     version,
   })
   if (settings.WEBHOOK_URLS) metrics.addWebhooks(webhooks)
+  if (cluster) core.eachTick(() => webhooks.advance())
   const api = createApi({
     ...core,
     ...shared,
@@ -186,6 +190,26 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       })
     },
   }
+}
+
+/** What webhooks read, and where they keep the places of endpoints. Nodes share both, and take turns. */
+function webhookSources(
+  { settings, cluster, clock }: ServerOptions,
+  { changes, feed, sharedChanges }: Core,
+): Pick<WebhooksOptions, 'reader' | 'feed' | 'places' | 'turns'> {
+  const single = { feed, reader: changes, places: createPlaceFiles(settings.DATA_DIR) }
+  if (!cluster || !sharedChanges) return single
+  const turn = new Turn({
+    isWriter: () => cluster.log.standing?.isWriter ?? false,
+    beatAgeMs: () => cluster.ownEntryAgeMs,
+    now: () => clock.steady(),
+  })
+  const turns = {
+    isMine: () => turn.isMine(),
+    newPlaces: () => createRedisPlaces(cluster, randomBytes(9).toString('base64url')),
+    listen: (listener: (count: number) => void) => sharedChanges.listen(listener),
+  }
+  return { ...single, reader: new StreamReader(createRedisStream(cluster), feed, changes), turns }
 }
 
 /** The keys of the API. That of the live page is one of them. */

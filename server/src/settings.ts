@@ -72,12 +72,6 @@ function contradictions(settings: Settings): string[] {
       'WEBHOOK_SECRET must be set if WEBHOOK_URLS is set, such as to the output of echo "whsec_$(openssl rand -base64 32)"',
     )
   }
-  if (settings.WEBHOOK_URLS && settings.REDIS_URL !== undefined) {
-    problems.push(
-      'WEBHOOK_URLS must be unset if REDIS_URL is set: the servers of a cluster can not share yet what an endpoint was told. ' +
-        'Read GET /api/v1/changes or GET /api/v1/stream instead',
-    )
-  }
   return settings.ENVIRONMENT === 'development' ? problems : [...problems, ...productionProblems(settings)]
 }
 

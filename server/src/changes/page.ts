@@ -36,6 +36,9 @@ export interface StatePlace extends Place {
   readonly next: BucketPlace | undefined
 }
 
+/** The place of a reader that was told nothing. No log knows it, so the full state follows. */
+export const NOWHERE: Place = { epoch: '', seq: 0 }
+
 /** The epoch, the number, and the rest of a cursor. */
 const TEXT = /^([\w-]{1,40}):(\d{1,15})(?::(.+))?$/s
 

@@ -135,7 +135,9 @@ export class StreamKeeper {
     if (command.do === 'end') return hasGrown ? 1 : 0
     const { to } = command.request
     if (!isSame(place, to)) {
+      // Another node stores too. It need not be at the same moment.
       this.#storing = 0
+      this.#askAt = now + RETRY_MS
       return 1
     }
     this.#storedAt = now

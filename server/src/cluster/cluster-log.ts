@@ -264,6 +264,11 @@ export class ClusterLog implements FactLog, Host {
     }))
   }
 
+  /** When this node has composed the last own entry that it has read back; see {@link LoggedNode.wroteAt}. */
+  get ownWroteAt(): number | undefined {
+    return this.#fold.wroteAt(this.#node)
+  }
+
   /** How old the newest entry was when it was read, in ms. */
   get lagMs(): number {
     return this.#lagMs

@@ -113,6 +113,16 @@ export class ClusterNode implements ReportedNode {
     return { members, appends, lagMs: this.log.lagMs, ignored }
   }
 
+  /**
+   * How long ago this node has composed the last own entry that it has read back, in ms. The time of a suspension
+   * counts. `undefined` before the first one.
+   */
+  get ownEntryAgeMs(): number | undefined {
+    const { ownWroteAt } = this.log
+    const time = this.#stampTime
+    return time === undefined || ownWroteAt === undefined ? undefined : time - ownWroteAt
+  }
+
   /** Runs a script in Redis; see `RedisConnection.run`. @throws Error also while there is no connection */
   run(script: string, key: string, args: readonly string[]): Promise<unknown> {
     return this.#link.run(script, key, args)

@@ -22,12 +22,6 @@ export interface Batch {
 }
 
 /**
- * The place of an endpoint that was told nothing. The log does not know it, so the full state follows. Its epoch can't
- * be one of the log.
- */
-export const NOWHERE: Place = { epoch: '', seq: 0 }
-
-/**
  * Makes a batch of a page; `undefined` if there is nothing to tell.
  *
  * @param stored what was stored before a restart, if nothing was sent since then. If the page has the changes of its

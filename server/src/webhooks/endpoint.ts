@@ -1,12 +1,12 @@
 import type { Place } from '../changes/feed.ts'
-import { type StatePlace, textOf } from '../changes/page.ts'
+import { type ChangePage, NOWHERE, type StatePlace, textOf } from '../changes/page.ts'
 import type { ChangeReader } from '../changes/reader.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../time/clock.ts'
-import { type Batch, batchOf, NOWHERE, type StoredPlace } from './batch.ts'
+import { type Batch, batchOf, type StoredPlace } from './batch.ts'
 import { BATCH_LIMIT, Delivery, type Report } from './delivery.ts'
-import { FullStates } from './full-states.ts'
-import type { PlaceStore } from './place-files.ts'
+import type { FullStates } from './full-states.ts'
+import type { PlaceStore } from './places.ts'
 import type { Attempt } from './poster.ts'
 
 /** What an endpoint is made of. */
@@ -16,6 +16,10 @@ export interface EndpointOptions {
   readonly name: string
   readonly reader: Pick<ChangeReader, 'read' | 'isClosed'>
   readonly places: PlaceStore
+  /** The full states that the endpoint gets, also in other turns of this server. */
+  readonly states: FullStates
+  /** Whether this server still delivers. Without it no step begins. */
+  readonly isMine: () => boolean
   /** Sends a signed request, and counts it. Never rejects. */
   readonly post: (url: string, id: string, body: Buffer, signal: AbortSignal) => Promise<Attempt>
   readonly newId: () => string
@@ -35,7 +39,6 @@ export class Endpoint {
   #before: StoredPlace | undefined
   /** The text of the place that is stored without a batch. */
   #settled: string | undefined
-  readonly #states = new FullStates()
   #batch: Batch | undefined
   #timer: NodeJS.Timeout | undefined
   #step: Promise<void> = Promise.resolve()
@@ -56,11 +59,6 @@ export class Endpoint {
   /** The place up to which the endpoint was told everything; `undefined` at first and within a full state. */
   get told(): Place | undefined {
     return this.#told && 'next' in this.#told ? undefined : this.#told
-  }
-
-  /** See `FullStates.counts`. */
-  get states(): FullStates['counts'] {
-    return this.#states.counts
   }
 
   /** See `Delivery.behindSince`. */
@@ -88,7 +86,7 @@ export class Endpoint {
   // Private
 
   #advance(): void {
-    if (this.#stopping.signal.aborted) return
+    if (this.#stopping.signal.aborted || !this.#options.isMine()) return
     const now = this.#options.clock.steady()
     const step = this.#delivery.next(now)
     if (step) {
@@ -105,15 +103,16 @@ export class Endpoint {
 
   /** Makes a batch of what the endpoint was not told, and stores its end. */
   async #prepare(): Promise<void> {
-    const { reader, places, url, newId, clock } = this.#options
+    const { reader, places, url, newId, clock, states } = this.#options
     const { signal } = this.#stopping
+    let page: ChangePage
     try {
       this.#told ??= await this.#load()
+      const { usersPerPage: usersLimit } = states
+      page = await reader.read({ since: this.#told, limit: BATCH_LIMIT, usersLimit, signal })
     } catch (error) {
       return this.#failedToStore(error)
     }
-    const { usersPerPage: usersLimit } = this.#states
-    const page = await reader.read({ since: this.#told, limit: BATCH_LIMIT, usersLimit, signal })
     // Then a crash may undo what the page says.
     if (signal.aborted || reader.isClosed) return
     const batch = batchOf(page, newId, this.#before)
@@ -125,7 +124,7 @@ export class Endpoint {
         return this.#failedToStore(error)
       }
     }
-    if (this.#states.next(this.#told, page, clock.steady())) this.#reportAgain()
+    if (states.next(this.#told, page, clock.steady())) this.#reportAgain()
     this.#before = undefined
     this.#batch = batch
     // Without changes the place stays, although numbers may be left out: the next batch follows the last one.
@@ -173,8 +172,8 @@ export class Endpoint {
   }
 
   #reportAgain(): void {
-    const { log, name: endpoint } = this.#options
-    const { usersPerPage } = this.#states
+    const { log, name: endpoint, states } = this.#options
+    const { usersPerPage } = states
     log.error(
       'the full state of a webhook endpoint begins again, because the log has dropped the place at which it began: raise RECENT_CHANGES, or let the endpoint answer faster',
       { endpoint, usersPerPage },
@@ -182,7 +181,9 @@ export class Endpoint {
   }
 
   #failedToStore(error: unknown): void {
-    const { log, clock, name: endpoint } = this.#options
+    const { log, clock, name: endpoint, isMine } = this.#options
+    // Another node delivers, or this one does not reach Redis, and says so.
+    if (this.#stopping.signal.aborted || !isMine()) return
     if (!this.#delivery.failed(clock.steady())) return
     const reason = error instanceof Error ? error.message : String(error)
     log.error('the place of a webhook endpoint can not be read or stored: nothing is sent', {

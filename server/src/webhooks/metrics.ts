@@ -5,7 +5,7 @@ import type { Webhooks } from './webhooks.ts'
 /** The figures of webhooks. Values are read when requested. docs/webhooks.md says what to watch. */
 export function addWebhookMetrics(
   registry: Registry,
-  webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs'>,
+  webhooks: Pick<Webhooks, 'counts' | 'states' | 'unsentMs' | 'isDelivering'>,
 ): void {
   const registers = [registry]
   new Counter({
@@ -34,11 +34,20 @@ export function addWebhookMetrics(
     },
   })
   new Gauge({
+    name: 'wio_webhook_delivering',
+    help: '1 if this server delivers webhooks; 0 if another node of the cluster does',
+    registers,
+    collect() {
+      this.set(webhooks.isDelivering ? 1 : 0)
+    },
+  })
+  new Gauge({
     name: 'wio_webhook_oldest_unsent_seconds',
-    help: 'Age of the oldest change that a webhook endpoint has not taken; 0 without such a change',
+    help: 'Age of the oldest change that a webhook endpoint has not taken; 0 without such a change. In a cluster, only the node that delivers has it',
     labelNames: ['endpoint'],
     registers,
     collect() {
+      this.reset()
       for (const [endpoint, ms] of webhooks.unsentMs()) this.set({ endpoint }, ms / 1_000)
     },
   })

@@ -46,7 +46,7 @@ export const webhookSettings = {
     unset: 'no webhooks are sent',
     values: urls,
     meaning:
-      'The endpoints of your backends that get every change of presence, in order, as signed POST requests. The server is told these URLs by you, so they may be private addresses. Redirects are not followed. It needs WEBHOOK_SECRET, and does not work together with REDIS_URL.',
+      'The endpoints of your backends that get every change of presence, in order, as signed POST requests. The server is told these URLs by you, so they may be private addresses. Redirects are not followed. It needs WEBHOOK_SECRET. In a cluster, set both on all nodes: one of them sends.',
     whenToChange: 'A backend of yours keeps a copy of presence, or acts when a user comes or goes.',
   },
   WEBHOOK_SECRET: {

@@ -4,8 +4,8 @@ import type { ChangeReader } from '../changes/reader.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../time/clock.ts'
 import { Endpoint } from './endpoint.ts'
-import type { FullStates } from './full-states.ts'
-import type { PlaceStore } from './place-files.ts'
+import { FullStates } from './full-states.ts'
+import type { PlaceStore } from './places.ts'
 import { type Attempt, post, type Result } from './poster.ts'
 import { Sender } from './sender.ts'
 
@@ -16,6 +16,8 @@ export interface WebhooksOptions {
   readonly reader: Pick<ChangeReader, 'read' | 'isClosed' | 'place'>
   readonly feed: Pick<ChangeFeed, 'listen' | 'recalls' | 'after'>
   readonly places: PlaceStore
+  /** In a cluster: whose turn it is to deliver. Otherwise this server always does. */
+  readonly turns?: Turns | undefined
   readonly clock: Pick<Clock, 'steady' | 'now'>
   readonly log: Pick<Log, 'info' | 'error'>
   readonly version: string
@@ -23,6 +25,16 @@ export interface WebhooksOptions {
   readonly answerMs?: number
   /** Default: `Math.random`. */
   readonly random?: () => number
+}
+
+/** How the nodes of a cluster share the work: one of them delivers. */
+export interface Turns {
+  /** Whether this node delivers now. */
+  isMine(): boolean
+  /** The places of endpoints for one turn. When another node has begun its turn, nothing can be saved with them. */
+  newPlaces(): PlaceStore
+  /** Adds a listener. It is told that about so many more changes can be read. */
+  listen(listener: (count: number) => void): void
 }
 
 /** What an endpoint said to a test message. */
@@ -38,7 +50,12 @@ export interface TestResult {
 export class Webhooks implements FeedListener {
   readonly #options: WebhooksOptions
   readonly #sender: Sender
-  readonly #endpoints: readonly Endpoint[]
+  readonly #targets: readonly Target[]
+  #isStarted = false
+  /** Those of this turn; empty while another node delivers. */
+  #endpoints: readonly Endpoint[] = []
+  /** The end of the turn before. */
+  #ended: Promise<void> | undefined
   readonly #stopping = new AbortController()
   readonly #counts = new Map<string, Record<Result, number>>()
   /** How many changes came since the last call of {@link synced}. */
@@ -46,24 +63,44 @@ export class Webhooks implements FeedListener {
 
   constructor(options: WebhooksOptions) {
     this.#options = options
-    const { urls, clock, answerMs, random = Math.random } = options
+    const { urls, clock, answerMs } = options
     this.#sender = new Sender({ now: () => clock.now(), ...(answerMs !== undefined && { answerMs }) })
-    this.#endpoints = namesOf(urls).map((name, index) => {
+    this.#targets = namesOf(urls).map((name, index) => ({
+      name,
+      url: urls[index] as string,
+      states: new FullStates(),
+    }))
+    for (const { name } of this.#targets) {
       this.#counts.set(name, { ok: 0, status: 0, timeout: 0, connection: 0 })
-      return new Endpoint({
-        ...options,
-        url: urls[index] as string,
-        name,
-        newId,
-        random,
-        post: (url, id, body, signal) => this.#post(name, url, id, body, signal),
-      })
-    })
+    }
   }
 
   start(): void {
-    if (this.#endpoints.length > 0) this.#options.feed.listen(this)
-    for (const endpoint of this.#endpoints) endpoint.start()
+    const { feed, turns } = this.#options
+    if (this.#targets.length === 0) return
+    this.#isStarted = true
+    if (turns) turns.listen(count => this.#changed(count))
+    else feed.listen(this)
+    this.advance()
+  }
+
+  /** Begins or ends the turn of this node. In a cluster, call it several times a second after {@link start}. */
+  advance(): void {
+    if (!this.#isStarted || this.#stopping.signal.aborted || this.#ended) return
+    const isMine = this.#isMine()
+    if (isMine && !this.isDelivering) this.#begin()
+    if (!isMine && this.isDelivering) {
+      const ended = Promise.all(this.#endpoints.map(endpoint => endpoint.stop()))
+      this.#endpoints = []
+      this.#ended = ended.then(() => {
+        this.#ended = undefined
+      })
+    }
+  }
+
+  /** Whether this server delivers, and not another node of the cluster. */
+  get isDelivering(): boolean {
+    return this.#endpoints.length > 0
   }
 
   /** Takes changes, as a listener of the feed. They are sent when a crash can't undo them. */
@@ -75,7 +112,7 @@ export class Webhooks implements FeedListener {
     // Changes of an earlier call may be readable only now.
     const count = Math.max(1, this.#count)
     this.#count = 0
-    for (const endpoint of this.#endpoints) endpoint.changed(count)
+    this.#changed(count)
   }
 
   /** Sends each endpoint a signed message that says nothing, and returns what they said, in their order. */
@@ -84,7 +121,7 @@ export class Webhooks implements FeedListener {
     const page = { test: true, epoch, prevSeq: seq, seq, recovered: true, changes: [] }
     const body = Buffer.from(JSON.stringify(page))
     return Promise.all(
-      this.#endpoints.map(async ({ name, url }) => {
+      this.#targets.map(async ({ name, url }) => {
         const attempt = await this.#post(name, url, newId(), body, this.#stopping.signal)
         const { result, status, reason: error } = attempt
         return { url: name, delivered: result === 'ok', status, error }
@@ -99,10 +136,13 @@ export class Webhooks implements FeedListener {
 
   /** How many full states each endpoint has begun to get; see `FullStates.counts`. */
   get states(): Map<string, FullStates['counts']> {
-    return new Map(this.#endpoints.map(({ name, states }) => [name, states]))
+    return new Map(this.#targets.map(({ name, states }) => [name, states.counts]))
   }
 
-  /** The age of the oldest change that each endpoint has not taken, in ms; 0 without such a change. */
+  /**
+   * The age of the oldest change that each endpoint has not taken, in ms; 0 without such a change. Empty while another
+   * node delivers: only that one knows.
+   */
   unsentMs(): Map<string, number> {
     const { feed, clock } = this.#options
     return new Map(
@@ -119,8 +159,36 @@ export class Webhooks implements FeedListener {
   /** Aborts all requests. Resolves when nothing more is written. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all(this.#endpoints.map(endpoint => endpoint.stop()))
+    await Promise.all([this.#ended, ...this.#endpoints.map(endpoint => endpoint.stop())])
     this.#sender.close()
+  }
+
+  #isMine(): boolean {
+    return this.#options.turns?.isMine() ?? true
+  }
+
+  #begin(): void {
+    const { turns, random = Math.random } = this.#options
+    const places = turns?.newPlaces() ?? this.#options.places
+    this.#endpoints = this.#targets.map(
+      ({ name, url, states }) =>
+        new Endpoint({
+          ...this.#options,
+          places,
+          url,
+          name,
+          states,
+          newId,
+          random,
+          isMine: () => this.#isMine(),
+          post: (url, id, body, signal) => this.#post(name, url, id, body, signal),
+        }),
+    )
+    for (const endpoint of this.#endpoints) endpoint.start()
+  }
+
+  #changed(count: number): void {
+    for (const endpoint of this.#endpoints) endpoint.changed(count)
   }
 
   async #post(name: string, url: string, id: string, body: Buffer, signal: AbortSignal): Promise<Attempt> {
@@ -131,6 +199,13 @@ export class Webhooks implements FeedListener {
     if (counts && !signal.aborted) counts[attempt.result]++
     return attempt
   }
+}
+
+/** An endpoint, and how log lines and metrics name it. */
+interface Target {
+  readonly name: string
+  readonly url: string
+  readonly states: FullStates
 }
 
 /** An id for a message: 96 random bits. It has no dot, which separates the parts of what is signed. */
