@@ -51,6 +51,7 @@ export async function replay(
   const damaged: DamagedSegment[] = []
   const gaps: string[] = []
   let lastSegment: Replayed['lastSegment']
+  let newerLines = 0
 
   for (const { journal, path, head } of logOnly) {
     // What is damaged there is missing in the log, which notices that by the numbers.
@@ -94,6 +95,7 @@ export async function replay(
         state.apply(entry)
         log.apply(journal, entry)
       })
+      newerLines += report.newerLines
       problems.push(...lineProblems(report, written, isLast && !hasCrashed))
       lastSegment = { journal, bytes: report.goodBytes }
       if (isLast && report.tornBytes > 0 && hasCrashed) {
@@ -110,6 +112,13 @@ export async function replay(
     if (problems.length > 0)
       damaged.push({ journal, problem: `segment ${journal}: ${problems.join(', ')}`, path, isRead: true })
   }
+  if (newerLines > 0)
+    lines.info(
+      'a newer version wrote some lines of the journal that this version does not know: they are ignored',
+      {
+        lines: newerLines,
+      },
+    )
   const isWhole = damaged.length === 0 && gaps.length === 0 && base.origin !== 'by hand'
   return {
     users: state.finish(),

@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib'
 import { type Disk, forEachLine, wholeLines } from './disk.ts'
+import { readFormat } from './format.ts'
 import { parseTime } from './iso-time.ts'
 import type { Entry, SegmentHead } from './journal.ts'
 import { decodeChange, decodeLogHead } from './log-lines.ts'
 import { BadRow, decodeRow } from './row.ts'
-import { FORMAT } from './snapshot.ts'
 
 /** What was found in a segment, apart from its entries. */
 export interface SegmentReport {
@@ -14,13 +14,19 @@ export interface SegmentReport {
   readonly bytes: number
   /** The number of damaged lines. */
   readonly badLines: number
+  /** The number of lines of kinds that only a newer version knows. */
+  readonly newerLines: number
   /** The size of an incomplete last line, as a crash leaves it; 0 without one. */
   readonly tornBytes: number
   /** Whether the last line says that the process stopped cleanly. */
   readonly closed: boolean
 }
 
-/** Reads the head of a segment; `undefined` if it is damaged. @throws errors of the disk */
+/**
+ * Reads the head of a segment; `undefined` if it is damaged.
+ *
+ * @throws StoreUnusable for a newer major format, and errors of the disk
+ */
 export async function readHead(disk: Disk, path: string): Promise<SegmentHead | undefined> {
   for await (const block of wholeLines(disk, path)) {
     const json = jsonOf(block, 0, block.indexOf(NEWLINE) + 1)
@@ -44,6 +50,8 @@ export async function readSegment(
   let bytes = 0
   let goodBytes = 0
   let badLines = 0
+  let newerLines = 0
+  let isNewer = false
   let tornBytes = 0
   let closed = false
   let first = true
@@ -52,8 +60,12 @@ export async function readSegment(
       const start = bytes
       bytes += to - from
       const json = jsonOf(block, from, to)
-      const entry = json === undefined || first ? undefined : decodeEntry(JSON.parse(json))
-      if (json !== undefined && (first || entry)) {
+      const value = json === undefined ? undefined : JSON.parse(json)
+      if (first) isNewer = readFormat(value?.format) === 'newer'
+      const isUnknown = isNewer && !first && value !== undefined && !isKnownKind(value)
+      if (isUnknown) newerLines += 1
+      const entry = first || isUnknown ? undefined : decodeEntry(value)
+      if (value !== undefined && (first || isUnknown || entry)) {
         goodBytes = bytes
         closed = entry?.kind === 'closed'
         if (entry) visit(entry)
@@ -67,7 +79,7 @@ export async function readSegment(
       first = false
     })
   }
-  return { goodBytes, bytes, badLines, tornBytes, closed }
+  return { goodBytes, bytes, badLines, newerLines, tornBytes, closed }
 }
 
 const NEWLINE = 0x0a
@@ -96,7 +108,14 @@ function hexNumber(block: Buffer, from: number, to: number): number {
   return value
 }
 
-/** `undefined` for an entry of a later version. It counts as damaged, because its meaning is unknown. */
+/** The keys that say which kind a line is. */
+const KINDS = ['userId', 'change', 'log', 'forget', 'alive', 'closed'] as const
+
+function isKnownKind(entry: unknown): boolean {
+  return typeof entry !== 'object' || entry === null || KINDS.some(kind => kind in entry)
+}
+
+/** `undefined` for an entry that is not valid. */
 function decodeEntry(entry: unknown): Entry | undefined {
   if (typeof entry !== 'object' || entry === null) return undefined
   if ('userId' in entry) return keepEntry(entry)
@@ -133,7 +152,7 @@ function keepEntry(row: object): Entry | undefined {
 }
 
 function decodeHead(head: unknown): SegmentHead | undefined {
-  if (typeof head !== 'object' || head === null || !('format' in head) || head.format !== FORMAT)
+  if (typeof head !== 'object' || head === null || !('format' in head) || !readFormat(head.format))
     return undefined
   if (!('journal' in head) || typeof head.journal !== 'number') return undefined
   if (!('after' in head)) return undefined

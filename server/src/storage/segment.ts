@@ -2,12 +2,12 @@ import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { type Disk, removeQuietly, type WritableFile } from './disk.ts'
 import { temporary } from './files.ts'
+import { FORMAT } from './format.ts'
 import { isoTime } from './iso-time.ts'
 import { type Batch, DELETED, type LogPart, type SegmentHead } from './journal.ts'
 import { logLines } from './log-lines.ts'
 import { encodeRow } from './row.ts'
 import { SlicedWriter, TimeSlices } from './sliced-writer.ts'
-import { FORMAT } from './snapshot.ts'
 
 /**
  * Someone else removed, renamed or replaced a file while this process was using it. The message names the

@@ -1,13 +1,11 @@
 import { crc32 } from 'node:zlib'
 import { type Disk, readWhole, reasonOf, wholeLines } from './disk.ts'
+import { FORMAT, readFormat } from './format.ts'
 import { isoTime, parseTime } from './iso-time.ts'
 import { Records } from './records.ts'
 import { decodeRow, encodeRow } from './row.ts'
 import { SlicedWriter, type TimeSlices } from './sliced-writer.ts'
-import type { UserRecord } from './store.ts'
-
-/** The format in every file. A version with another format uses another number, and also reads this one. */
-export const FORMAT = 'who-is-online/1'
+import { StoreUnusable, type UserRecord } from './store.ts'
 
 /** The head of a snapshot. */
 export interface SnapshotHead {
@@ -210,7 +208,7 @@ export async function readSnapshotHead(disk: Disk, path: string): Promise<ReadHe
     try {
       return end < 0 ? undefined : parseHead(`${text.slice(0, end + HEAD_END.length)}]}`)
     } catch (error) {
-      if (error instanceof SnapshotDamaged) return undefined
+      if (error instanceof SnapshotDamaged || error instanceof StoreUnusable) return undefined
       throw error
     }
   }
@@ -231,17 +229,15 @@ function parseOurs(content: object): { head: ReadHead; rows: unknown[] } {
   const { format, savedAt, knownTime, stateId, journal, users, ...rest }: Record<string, unknown> = {
     ...content,
   }
-  if (format !== FORMAT)
-    throw new SnapshotDamaged(
-      `its "format" must be "${FORMAT}"; a newer version of the server may have written it`,
-    )
+  const known = readFormat(format)
+  if (!known) throw new SnapshotDamaged(`its "format" must be "${FORMAT}"`)
   if ('checksum' in rest) {
     throw new SnapshotDamaged(
       'it was reformatted, so its checksum can\'t be checked; delete the line "checksum" to accept the file as it is',
     )
   }
   const [unknownKey] = Object.keys(rest)
-  if (unknownKey !== undefined)
+  if (unknownKey !== undefined && known === 'same')
     throw new SnapshotDamaged(`it has an unknown key ${JSON.stringify(unknownKey)}: remove it`)
   if (stateId !== undefined && typeof stateId !== 'string')
     throw new SnapshotDamaged('"stateId" must be a string')
