@@ -1,4 +1,6 @@
+import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
 import { expect, test } from 'vitest'
+import { startThree } from './copies/cluster-stage.ts'
 import { run } from './copies/run.ts'
 import { startSingle } from './copies/single-stage.ts'
 
@@ -37,4 +39,17 @@ test(`control: copies that do not resume differ (seeds from ${SEED})`, async () 
     for (const name of [...left]) if (problems.some(problem => problem.startsWith(name))) left.delete(name)
   }
   expect([...left]).toEqual([])
+})
+
+const CLUSTER_RUNS = Number(process.env['CLUSTER_COPY_RUNS'] ?? 5)
+
+describeOnEngines('three nodes', engine => {
+  test(`[E9 N1] copies by changes and stream are equal to the view of each node after ${CLUSTER_RUNS} runs (seeds from ${SEED})`, async () => {
+    const failed: string[] = []
+    for (let seed = SEED; seed < SEED + CLUSTER_RUNS; seed++) {
+      const { problems, story } = await run({ seed, start: startThree(engine), hasWebhooks: false })
+      if (problems.length > 0) failed.push(`seed ${seed} (${story.join(', ')}): ${problems.join('\n')}`)
+    }
+    expect(failed).toEqual([])
+  })
 })

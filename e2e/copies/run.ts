@@ -16,8 +16,8 @@ export interface Stage {
   readonly stop: () => Promise<void>
 }
 
-/** Starts the servers. `webhookUrl` is the endpoint of the copy that is fed by webhooks, if they have webhooks. */
-export type StartStage = (webhookUrl: string) => Promise<Stage>
+/** Starts the servers. `webhookUrl` is the endpoint of the copy that is fed by webhooks; `undefined` without one. */
+export type StartStage = (webhookUrl: string | undefined) => Promise<Stage>
 
 export interface RunOptions {
   readonly seed: number
@@ -59,7 +59,7 @@ export async function run({
   const fork = () => seeded(Math.floor(random() * 2 ** 31))
   const hook = new HookCopy({ random: fork(), resumes })
   await hook.start()
-  const stage = await start(hook.url)
+  const stage = await start(hasWebhooks ? hook.url : undefined)
   const origins = () => stage.servers().map(({ origin }) => origin)
   const readers = [PollCopy, StreamCopy].map(Reader => new Reader({ origins, random: fork(), resumes }))
   for (const reader of readers) reader.start()

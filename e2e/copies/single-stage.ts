@@ -1,4 +1,4 @@
-import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
+import { type ServerSettings, startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import type { StartStage } from './run.ts'
 
 /** Few changes are kept, so that a slow reader needs the full state. */
@@ -8,13 +8,19 @@ const SETTINGS = {
   OFFLINE_GRACE_MS: 200,
   SAVE_EVERY_MS: 1_000,
   RECENT_CHANGES: 60,
-  WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 's').toString('base64')}`,
+}
+
+/** The settings of a server, with an endpoint for webhooks if there is one. */
+export function settingsOf(webhookUrl: string | undefined): ServerSettings {
+  if (webhookUrl === undefined) return SETTINGS
+  const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`
+  return { ...SETTINGS, WEBHOOK_URLS: webhookUrl, WEBHOOK_SECRET }
 }
 
 /** One server on a directory of its own. */
 export const startSingle: StartStage = async webhookUrl => {
   const dir = temporaryDir()
-  const settings = { ...SETTINGS, WEBHOOK_URLS: webhookUrl }
+  const settings = settingsOf(webhookUrl)
   let server = await startServer(dir.path, settings)
   const { port } = server
   return {
