@@ -1,4 +1,4 @@
-import { createServer, get, type IncomingMessage } from 'node:http'
+import { Agent, createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -55,5 +55,23 @@ test('[E4 K1] a client that does not read keeps two pages at most, and is closed
   expect([asked, hasEnded]).toEqual([before, true])
   response.resume()
   await new Promise(resolve => response.once('close', resolve))
+  await new Promise(resolve => server.close(resolve))
+})
+
+test('[Q3] a stream that ends closes its connection, so that a stop does not wait for it', async () => {
+  async function* pages(): AsyncGenerator<ChangePage, void> {
+    yield PAGE
+  }
+  const server = createServer(express().use((_request, response) => void sendEvents(response, pages())))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const agent = new Agent({ keepAlive: true })
+  const response = await new Promise<IncomingMessage>(resolve =>
+    get({ host: '127.0.0.1', port, agent }, resolve),
+  )
+  expect(response.headers.connection).toBe('close')
+  const closed = new Promise(resolve => response.socket.once('close', resolve))
+  response.resume()
+  await closed
   await new Promise(resolve => server.close(resolve))
 })

@@ -18,6 +18,8 @@ export async function sendEvents(response: Response, pages: AsyncIterable<Change
   response.set({
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-store',
+    // When the server stops, an idle connection that is kept open would delay it.
+    Connection: 'close',
     // nginx would gather the events.
     'X-Accel-Buffering': 'no',
   })
