@@ -24,11 +24,11 @@ export default {
     {
       name: 'tracker-imports-ports',
       severity: 'error',
-      from: { path: '^server/src/(tracker|requests|reply|user-json)\\.ts$', pathNot: notTests },
+      from: { path: '^server/src/(tracker|erasures|requests|reply|user-json)\\.ts$', pathNot: notTests },
       to: {
         path: '^server/src/',
         pathNot:
-          '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|reply|user-json)\\.ts$|time/clock\\.ts$)',
+          '^server/src/(presence/|changes/feed\\.ts$|cluster/log\\.ts$|storage/store\\.ts$|(tracker|erasures|reply|user-json)\\.ts$|time/clock\\.ts$)',
       },
     },
     {

@@ -389,6 +389,11 @@ export interface ApiCalls {
    * call replaces it. Needs a write key.
    */
   endSessions(userId: UserId, fields?: EndSessionsFields, options?: CallOptions): Promise<Confirmed>
+  /**
+   * Erase a person: end all sessions, and remove the user from memory, from the files and from Redis. Who
+   * connects with the id again is a new user. Needs a write key.
+   */
+  eraseUser(userId: UserId, options?: CallOptions): Promise<Confirmed>
   /** The sessions of a user on all nodes, also of a hidden user. Needs a write key. */
   getSessions(userId: UserId, options?: CallOptions): Promise<GetSessionsAnswer>
   /**

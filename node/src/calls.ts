@@ -67,6 +67,14 @@ export const CALLS = {
     isRead: false,
     asksToConfirm: true,
   },
+  eraseUser: {
+    method: 'DELETE',
+    path: '/api/v1/users/{userId}',
+    params: ['userId'],
+    sends: 'nothing',
+    isRead: false,
+    asksToConfirm: true,
+  },
   getSessions: {
     method: 'GET',
     path: '/api/v1/users/{userId}/sessions',

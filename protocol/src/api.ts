@@ -285,6 +285,22 @@ const exact = {
     errors: ['too_many_refused'],
     example: { params: { userId: 'joe' }, query: { forMs: 60_000 } },
   },
+  eraseUser: {
+    method: 'DELETE',
+    path: '/api/v1/users/{userId}',
+    right: 'write',
+    sentence:
+      'Erase a person: end all sessions, and remove the user from memory, from the files and from Redis. Who connects with the id again is a new user',
+    answers: {
+      204: { sentence: 'The user is erased, or was not known' },
+      202: {
+        sentence:
+          'The sessions have ended, but another node or the disk did not confirm within 2 s that the user is erased. It goes on',
+      },
+    },
+    errors: [],
+    example: { params: { userId: 'max' } },
+  },
   ...sessionCalls,
   testWebhooks: {
     method: 'POST',

@@ -50,6 +50,7 @@ beforeEach(() => {
       put: ({ userId, session }) => exits.push(`put ${userId} ${session}`),
       delete: userId => exits.push(`delete ${userId}`),
       recordAlive: at => exits.push(`alive ${at - now}`),
+      purge: async () => void exits.push('purge'),
     },
     clock: { now: () => now },
     ended: ({ sessionId }) => exits.push(`ended ${sessionId}`),
@@ -168,7 +169,7 @@ test('in a cluster the log is told who has changed, and what the nodes agree on 
     changed: changes => exits.push(...changes.map(({ userId, status }) => `${userId} ${status}`)),
     chosen: ({ userId }) => exits.push(`chosen ${userId}`),
   })
-  const store = { put() {}, delete() {}, recordAlive() {} }
+  const store = { put() {}, delete() {}, recordAlive() {}, async purge() {} }
   tracker = new Tracker({ presence, log, feed, store, clock: { now: () => now }, ended() {}, forgot() {} })
   void tracker.open(ann, {})
   void tracker.open({ ...ann, sessionId: 's2' }, {})
@@ -355,4 +356,36 @@ describe('what other nodes have caused', () => {
     slow.agree({ moved: [ann], kicked: ['ann'] })
     expect(closed).toEqual(['moved s1 true', 'kicked ann true'])
   })
+})
+
+test('[E20] a user who is erased is told offline once, and then forgotten everywhere', async () => {
+  void tracker.open(ann, {})
+  tracker.identify('ann', 'Ann')
+  taken()
+  const erased = tracker.erase('ann')
+  expect(taken()).toEqual(['ended s1', 'put ann none', 'ann offline', 'delete ann', 'purge'])
+  await erased
+  expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: null, username: undefined })
+  expect([presence.knownCount, presence.record('ann')]).toEqual([0, undefined])
+  void tracker.open(ann, {})
+  expect(presence.see('ann')).toMatchObject({ status: 'online', username: undefined })
+})
+
+test('[E20] nothing is kept of a user who hides, who changes too often, or who is not known', async () => {
+  void tracker.open(ann, {
+    choice: { status: 'offline', text: undefined, expiresAt: undefined, madeAt: now },
+  })
+  tracker.lose(ann)
+  await tracker.erase('ann')
+  void tracker.open(ann, {})
+  expect(presence.see('ann').status).toBe('online')
+  // The rate limit of visible changes does not delay it, and nothing of that limit is left.
+  for (let change = 0; change < 40; change++) {
+    tracker.setStatus(ann, { status: change % 2 ? 'busy' : 'away', text: undefined, expiresAt: undefined })
+  }
+  await tracker.erase('ann')
+  expect(presence.see('ann')).toMatchObject({ status: 'offline', lastSeen: null })
+  void tracker.open(ann, {})
+  expect(presence.see('ann').status).toBe('online')
+  await tracker.erase('nobody')
 })

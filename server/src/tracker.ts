@@ -1,6 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChangeFeed } from './changes/feed.ts'
 import type { Agreed, FactLog } from './cluster/log.ts'
+import { Erasures } from './erasures.ts'
 import { type Decision, type EndedSession, NOTHING } from './presence/change.ts'
 import type { Choice } from './presence/choice.ts'
 import type { Arrival } from './presence/here.ts'
@@ -58,8 +59,8 @@ export interface EndedElsewhere {
 export interface TrackerPorts {
   readonly presence: Presence
   readonly log: FactLog
-  readonly feed: Pick<ChangeFeed, 'append' | 'chosen'>
-  readonly store: Pick<Store, 'put' | 'delete' | 'recordAlive'>
+  readonly feed: Pick<ChangeFeed, 'append' | 'chosen' | 'erase' | 'drop'>
+  readonly store: Pick<Store, 'put' | 'delete' | 'recordAlive' | 'purge'>
   readonly clock: Pick<Clock, 'now'>
   /** Called with each session that has ended: it was left, or its grace period is over. */
   readonly ended: (session: EndedSession) => void
@@ -87,6 +88,7 @@ export class Tracker {
   /** The number of forgotten users that was not reported yet, and the awake time of the first of them. */
   #forgotten = 0
   #forgottenSince = 0
+  readonly #erasures: Erasures
   #stopped = false
   #connections: EndedElsewhere | undefined
 
@@ -97,6 +99,7 @@ export class Tracker {
       feed.append(presence.apply(facts, agreed?.own, agreed?.isLoaded), agreed?.seq)
       if (agreed) this.#follow(agreed)
     })
+    this.#erasures = new Erasures({ ...ports, publish: decision => this.#publish(decision) })
   }
 
   /** Names the one who closes connections. */
@@ -168,6 +171,19 @@ export class Tracker {
   /** Whether a user can be refused; see {@link FactLog.canRefuse}. */
   canRefuse(userId: UserId): boolean {
     return this.#ports.log.canRefuse(userId)
+  }
+
+  /**
+   * Erases a user on all nodes: ends all sessions, and forgets everything about the user, also what is stored. A user
+   * who connects again is a new one.
+   *
+   * @returns a promise that resolves when that is done, also on the disk. It rejects if the disk fails, and the store
+   * tries again by itself
+   */
+  erase(userId: UserId): Promise<void> {
+    const erased = this.#erasures.wait(userId)
+    this.#ports.log.erase(userId)
+    return erased
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */
@@ -252,6 +268,7 @@ export class Tracker {
     this.#publish(forgotten)
     this.#reportForgotten(forgotten.forgotten.length, awake)
     presence.dropEarnedBack(now, USERS_PER_STEP)
+    this.#erasures.tick(awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.recordAlive(presence.storedTime(now), presence.knownTime(now))
       this.#aliveAt = awake
@@ -305,6 +322,7 @@ export class Tracker {
     choices,
     moved,
     kicked,
+    erased,
     ended,
     heard,
     paced,
@@ -322,8 +340,13 @@ export class Tracker {
       }
       for (const { userId, username } of unnamed) this.#publish(presence.identify(userId, username, now))
       for (const { userId, sessionId } of moved) this.#publish(presence.endMoved(userId, sessionId, now))
+      for (const userId of erased) {
+        this.#erasures.begin(userId)
+        this.#publish(presence.endErased(userId, now))
+      }
       for (const userId of kicked) this.#publish(presence.endSessions(userId, now))
       for (const session of ended) void this.#endHere(session, false)
+      this.#erasures.advance()
     }
     // The connections last: they must not count as lost.
     for (const session of moved) this.#connections?.moved(session)

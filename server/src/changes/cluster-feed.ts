@@ -21,6 +21,7 @@ export class ClusterFeed extends MemoryFeed {
   readonly #places: Places
   #history: History | undefined
   readonly #newestInHistory = new Map<UserId, number>()
+  #whenDropped = (): void => {}
 
   constructor(options: MemoryFeedOptions) {
     super(options)
@@ -32,6 +33,21 @@ export class ClusterFeed extends MemoryFeed {
     this.#history = history
     this.#newestInHistory.clear()
     for (const { userId, seq } of history?.changes ?? []) this.#newestInHistory.set(userId, seq)
+  }
+
+  /** Names the one who is told that changes were dropped: those that the nodes share must be dropped too. */
+  whenDropped(dropped: () => void): void {
+    this.#whenDropped = dropped
+  }
+
+  override drop(seq: number): void {
+    super.drop(seq)
+    const history = this.#history
+    if (history) {
+      const changes = history.changes.slice(firstAfter(history.changes, seq))
+      this.setHistory({ ...history, changes, after: Math.max(history.after, seq) })
+    }
+    this.#whenDropped()
   }
 
   /** Whether it is known what was before. */

@@ -169,5 +169,23 @@ export function feedSuite(make: Make): void {
       expect(['ann', 'bob', 'eve'].map(userId => changes.newestOf(userId))).toEqual([7, 7, 0])
       expect(changes.changedAfter(7)).toEqual([])
     })
+
+    test('[E20] changes that are dropped are known no more, and who was not told them can not resume', () => {
+      const changes = fresh(4)
+      const { epoch } = changes
+      for (const userId of ['ann', 'bob', 'ann', 'eve', 'joe']) changes.append([newChange(userId)])
+      expect([changes.erase('ann'), changes.erase('nobody')]).toEqual([3, 0])
+      // Until then, those who are behind are told the last change.
+      expect(changes.changedAfter(2)).toEqual(['ann', 'eve', 'joe'])
+      changes.drop(3)
+      expect(changes.changedAfter(2)).toBeUndefined()
+      expect(changes.after(2, 9)).toBeUndefined()
+      expect([2, 3, 5].map(seq => changes.recalls({ epoch, seq }))).toEqual([false, true, true])
+      expect(['ann', 'bob', 'eve'].map(userId => changes.newestOf(userId))).toEqual([0, 0, 4])
+      expect(changes.changedAfter(3)).toEqual(['eve', 'joe'])
+      for (const userId of ['kim', 'lou', 'max', 'bob']) changes.append([newChange(userId)])
+      expect(changes.changedAfter(5)).toEqual(['kim', 'lou', 'max', 'bob'])
+      expect(changes.changedAfter(4)).toBeUndefined()
+    })
   })
 }

@@ -94,6 +94,15 @@ export interface ChangeFeed {
   changedSince(place: Place): UserId[] | undefined
 
   /**
+   * A user is erased: from now on, the store is given no change up to the newest one of the user. Returns the number of
+   * that change; 0 if it is not among the recent ones. Call `drop` with it when readers had time to read it.
+   */
+  erase(userId: UserId): number
+
+  /** Drops all changes up to a number. Who was not told them can't resume, and is told the full state. */
+  drop(seq: number): void
+
+  /**
    * The changes with a greater number than this one of the present sequence, in order, up to `syncedSeq`. `undefined`
    * if one of them is not known any more.
    *

@@ -22,7 +22,9 @@ export class MemoryFeed implements ChangeFeed {
   #seq = 0
   /** The index of the next change. */
   #next = 0
-  readonly #changes: NumberedChange[] = []
+  readonly #changes: (NumberedChange | undefined)[] = []
+  /** The index of the oldest change in the ring. */
+  #first = 0
   /** The number of the last change that the ring has dropped: others with this number may still be there. */
   #dropped = 0
   /** The index of the newest change of each user in the ring. */
@@ -95,6 +97,15 @@ export class MemoryFeed implements ChangeFeed {
     return this.recalls(place) ? this.changedAfter(place.seq) : undefined
   }
 
+  erase(userId: UserId): number {
+    return this.newestOf(userId)
+  }
+
+  drop(seq: number): void {
+    while (this.#first < this.#next && this.#seqAt(this.#first) <= seq) this.#dropFirst()
+    this.#dropped = Math.max(this.#dropped, seq)
+  }
+
   after(seq: number, limit: number): NumberedChange[] | undefined {
     if (seq < this.#dropped) return undefined
     const changes: NumberedChange[] = []
@@ -109,7 +120,7 @@ export class MemoryFeed implements ChangeFeed {
 
   /** The index of the first change with a greater number. */
   #firstAfter(seq: number): number {
-    let first = this.#next - this.#changes.length
+    let first = this.#first
     let end = this.#next
     while (first < end) {
       const middle = Math.floor((first + end) / 2)
@@ -176,15 +187,17 @@ export class MemoryFeed implements ChangeFeed {
   }
 
   #keep(change: NumberedChange): void {
-    const at = this.#next % this.#limit
-    const oldest = this.#changes[at]
-    if (oldest) {
-      this.#dropped = oldest.seq
-      const { userId } = oldest
-      if (this.#newest.get(userId) === this.#next - this.#limit) this.#newest.delete(userId)
-    }
-    this.#changes[at] = change
+    if (this.#next - this.#first === this.#limit) this.#dropFirst()
+    this.#changes[this.#next % this.#limit] = change
     this.#newest.set(change.userId, this.#next)
     this.#next++
+  }
+
+  #dropFirst(): void {
+    const { seq, userId } = this.#at(this.#first)
+    this.#dropped = seq
+    if (this.#newest.get(userId) === this.#first) this.#newest.delete(userId)
+    this.#changes[this.#first % this.#limit] = undefined
+    this.#first++
   }
 }

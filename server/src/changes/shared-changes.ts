@@ -29,7 +29,9 @@ export class SharedChanges {
 
   constructor(options: SharedChangesOptions) {
     this.#options = options
-    this.#keeper = new StreamKeeper(options.feed)
+    const keeper = new StreamKeeper(options.feed)
+    this.#keeper = keeper
+    options.feed.whenDropped(() => keeper.rewrite())
   }
 
   /**
@@ -51,11 +53,6 @@ export class SharedChanges {
     const { standing, now } = this.#options
     if (standing()) this.#settledAt ??= now()
     if (!this.#isStopping && !this.#isBusy) this.#step = this.#advance()
-  }
-
-  /** See {@link StreamKeeper.rewrite}. */
-  rewrite(): void {
-    this.#keeper.rewrite()
   }
 
   /** Stores what the stream lacks: this node ends. Never rejects. */

@@ -1,6 +1,7 @@
+import type { UserId } from '@who-is-online/protocol/words'
 import { MemoryFeed, type MemoryFeedOptions } from './memory-feed.ts'
 import { createPlaces } from './places.ts'
-import type { LogSource, LostNumbers, StoredLog } from './stored-log.ts'
+import type { LogEnd, LogSource, LostNumbers, StoredLog } from './stored-log.ts'
 
 export interface StoredFeedOptions extends Omit<MemoryFeedOptions, 'places'> {
   /** The epoch of a new log. */
@@ -19,6 +20,8 @@ export class StoredFeed extends MemoryFeed implements LogSource {
   readonly lost: readonly LostNumbers[]
   readonly #grown: () => void
   #syncedSeq = 0
+  /** The store must not have the changes up to this number: they are about users who were erased. */
+  #erased = 0
 
   constructor({ epoch, stored, grown, ...options }: StoredFeedOptions) {
     const lost = stored?.lost ?? []
@@ -26,12 +29,33 @@ export class StoredFeed extends MemoryFeed implements LogSource {
     this.lost = lost
     this.#grown = grown
     if (!stored) return
-    this.restore(stored.changes, stored.after, stored.seq)
+    const isPart = stored.erased !== undefined && stored.after <= stored.erased
+    if (isPart) this.restore([], stored.seq, stored.seq)
+    else this.restore(stored.changes, stored.after, stored.seq)
     this.#syncedSeq = stored.seq
   }
 
   override get syncedSeq(): number {
     return this.#syncedSeq
+  }
+
+  get erased(): number {
+    return this.#erased
+  }
+
+  /** The number of the last change that the store must not keep. Readers may still be told it for a while. */
+  override get dropped(): number {
+    return Math.max(super.dropped, this.#erased)
+  }
+
+  override endAfter(seq: number): LogEnd {
+    return super.endAfter(Math.max(seq, this.#erased))
+  }
+
+  override erase(userId: UserId): number {
+    const newest = super.erase(userId)
+    this.#erased = Math.max(this.#erased, newest)
+    return newest
   }
 
   synced(seq: number): void {

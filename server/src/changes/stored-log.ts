@@ -16,6 +16,11 @@ export interface StoredLog {
   readonly lost: readonly LostNumbers[]
   /** Where the numbers go on: no process has told a greater one. */
   readonly seq: number
+  /**
+   * Changes up to this number are not here, because their process has erased a user. They would tell what others saw of
+   * the users whose next change was delayed by the rate limit. So nobody can resume in the log if it begins there.
+   */
+  readonly erased?: number | undefined
 }
 
 /** The end of a log: all changes that are kept with a number greater than `after`. */
@@ -33,6 +38,8 @@ export interface LogSource {
   readonly lost: readonly LostNumbers[]
   /** The number of the last change that is not kept any more. */
   readonly dropped: number
+  /** See {@link StoredLog.erased}; 0 if this process has erased nobody. */
+  readonly erased: number
   /** The changes after a number, or after the last one that is not kept any more. */
   endAfter(seq: number): LogEnd
   /** All changes up to this number are durable. */

@@ -174,6 +174,7 @@ function isBody(value: unknown): value is EntryBody {
     registers,
     kicks,
     ends,
+    erases,
     refusals,
     asks,
     answers,
@@ -190,6 +191,7 @@ function isBody(value: unknown): value is EntryBody {
     isListOf(registers, isRegisterItem) &&
     (kicks === undefined || isListOf(kicks, isText)) &&
     (ends === undefined || isListOf(ends, isEndItem)) &&
+    (erases === undefined || isListOf(erases, isText)) &&
     (refusals === undefined || isListOf(refusals, isRefusal)) &&
     (asks === undefined || isListOf(asks, isAskItem)) &&
     (answers === undefined || isListOf(answers, isAnswerItem)) &&

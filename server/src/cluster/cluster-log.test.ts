@@ -20,6 +20,7 @@ let told: { readonly facts: readonly Fact[]; readonly agreed: Agreed }[]
 let settledSince: number | undefined
 let isEldest: boolean
 let isAway: boolean
+let time: number
 
 beforeEach(() => {
   seq = T
@@ -31,6 +32,7 @@ beforeEach(() => {
   settledSince = undefined
   isEldest = false
   isAway = false
+  time = T
   log = new ClusterLog('own', () => {})
   const member = {
     get isAway() {
@@ -51,7 +53,7 @@ beforeEach(() => {
     },
     canResumeFrom: (place: { seq: number }) => settledSince !== undefined && place.seq >= settledSince,
   }
-  const access = { member, changed: (changed: Changed) => void said.push(changed), time: () => T }
+  const access = { member, changed: (changed: Changed) => void said.push(changed), time: () => time }
   log.attach(access, {
     present: userId => ({ ...GONE, ...users.get(userId) }),
     usersHere: () => users.keys(),
@@ -333,4 +335,31 @@ test('[E19] the eldest member says it again to a node that joins, which ends the
     ['ann', T - 1, T],
   ] as const
   expect(read('other', 'say', { refusals }).agreed.kicked).toEqual(['bob'])
+})
+
+test('[E20] a user who is erased is kicked on all nodes, and refused until nothing is kept', () => {
+  log.erase('ann')
+  expect(said).toEqual([{ kicks: ['ann'], erases: ['ann'] }])
+  const kept = [['s:ann', `${String(T).padStart(15, '0')}|b|${T}`]] as const
+  read('b', 'say', { facts: [['ann', session({}), 'opened']], registers: kept })
+  const items = { kicks: ['ann'], erases: ['ann'] } as const
+  expect(read('own', 'say', items).agreed).toMatchObject({ kicked: ['ann'], erased: ['ann'] })
+  expect([log.keeps('ann'), log.keeps('bob'), log.refusedMs('bob')]).toEqual([true, false, 0])
+  expect(log.refusedMs('ann')).toBeGreaterThan(0)
+  time = T + 1
+  read('b', 'say', { facts: [['ann', null, 'kicked']] })
+  // The registers are still there.
+  expect([log.keeps('ann'), log.refusedMs('ann') > 0]).toEqual([true, true])
+  read('own', 'say', { registers: [['s:ann', `${String(T + 1).padStart(15, '0')}|own|null`]] })
+  expect([log.keeps('ann'), log.refusedMs('ann')]).toEqual([false, 0])
+})
+
+test('[E20] a user who can not be erased, because a node still has sessions, is refused for a minute at most', () => {
+  read('b', 'say', { facts: [['ann', session({}), 'opened']] })
+  read('own', 'say', { kicks: ['ann'], erases: ['ann'] })
+  time = T + 59_000
+  expect(log.refusedMs('ann')).toBe(1_000)
+  time = T + 60_001
+  read('b', 'beat')
+  expect(log.refusedMs('ann')).toBe(0)
 })

@@ -63,6 +63,12 @@ export interface LoggedNode {
   readonly users: number
 }
 
+/**
+ * How long a user who is being erased is refused at most, in ms. It takes only some ms, unless a node that has sessions
+ * of the user does not answer: that node is lost before.
+ */
+const ERASE_MS = 60_000
+
 const NOTHING_APPLIED: Applied = { facts: [], archived: [], forgotten: [], chose: [] }
 const NOTHING_PLACED: Placed = { userIds: [], facts: [] }
 const NOTHING_TOUCHED: Touched = { records: [], forgotten: [] }
@@ -97,6 +103,8 @@ export class ClusterLog implements FactLog, Host {
   readonly #kicking = new Map<UserId, Waiting>()
   readonly #refused = new RefusedUsers()
   readonly #openChoices: OpenChoices
+  /** The users who are being erased, and when this node has read it, in ms since the epoch by the clock of Redis. */
+  readonly #erasedAt = new Map<UserId, number>()
   #lagMs = 0
   readonly #quiet = new QuietStart()
 
@@ -129,6 +137,7 @@ export class ClusterLog implements FactLog, Host {
       present: userId => this.#use().presence.present(userId),
       time: () => this.#use().time(),
       isOver: this.#isOver,
+      isErased: userId => this.#erasedAt.has(userId),
     })
   }
 
@@ -170,8 +179,19 @@ export class ClusterLog implements FactLog, Host {
     return ended
   }
 
+  erase(userId: UserId): void {
+    this.#say({ kicks: [userId], erases: [userId] })
+  }
+
+  keeps(userId: UserId): boolean {
+    return this.#fold.keeps(userId)
+  }
+
   refusedMs(userId: UserId): number {
-    return this.#refused.msLeft(userId, this.#use().time())
+    const time = this.#use().time()
+    const erasedAt = this.#erasedAt.get(userId)
+    const erasingMs = erasedAt === undefined ? 0 : erasedAt + ERASE_MS - time
+    return Math.max(this.#refused.msLeft(userId, time), erasingMs)
   }
 
   canRefuse(userId: UserId): boolean {
@@ -382,10 +402,20 @@ export class ClusterLog implements FactLog, Host {
     this.#read.applied = this.#fold.apply(entry)
     if (forgotten.size > 0) this.#say({ users: forgotten.keys() })
     this.#read.unnamed = unnamedOf(forgotten, userId => this.#fold.of(userId).username)
+    for (const userId of body.erases ?? NONE) this.#erasedAt.set(userId, this.#use().time())
+    this.#endErasures()
     for (const refusal of body.refusals ?? NONE) this.#refused.take(refusal)
     if (kind === 'end' && node !== this.#node) this.#repeatRefusals()
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
+  }
+
+  /** A user may come back, as a new one, when nothing is kept of the old one any more. */
+  #endErasures(): void {
+    const time = this.#use().time()
+    for (const [userId, at] of this.#erasedAt) {
+      if (at < time && (at < time - ERASE_MS || !this.#fold.keeps(userId))) this.#erasedAt.delete(userId)
+    }
   }
 
   /** Says to a node that has joined whom it must refuse. One node says it. */
@@ -468,6 +498,7 @@ export class ClusterLog implements FactLog, Host {
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
     const ended = (entry?.body.ends ?? NONE).map(([userId, sessionId]) => ({ userId, sessionId }))
+    const erased = entry?.body.erases ?? NONE
     const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
     this.#toldSeq = told ?? this.#toldSeq
@@ -481,6 +512,7 @@ export class ClusterLog implements FactLog, Host {
       choices,
       moved,
       kicked: refused.length > 0 ? [...new Set([...kicked, ...refused])] : kicked,
+      erased,
       ended,
       heard,
       paced,

@@ -27,6 +27,7 @@ const HERE: PresentUser = {
 
 let fold: Fold
 let seq: number
+let isErased = false
 let hidAt: number | undefined
 let unread: Map<RegisterKey, string>
 
@@ -35,6 +36,7 @@ beforeEach(() => {
   seq = 0
   unread = new Map()
   hidAt = undefined
+  isErased = false
 })
 
 function value(content: unknown, stamp = T, node = 'a'): string {
@@ -85,6 +87,7 @@ function saysOf(userId: string, user: PresentUser, changed: ChangedUser, isAsser
     hidAt: () => hidAt,
     time: () => now,
     isOver: () => false,
+    isErased: () => isErased,
   }
   return composeUser(userId, changed, port, isAssertion)
 }
@@ -100,6 +103,7 @@ function saysAs(node: string, user: PresentUser, at: number): Items {
     hidAt: () => hidAt,
     time: () => at,
     isOver: () => false,
+    isErased: () => false,
   }
   const { fact, registers } = composeUser('ann', { fact: undefined, renamed: undefined, at }, port)
   return { facts: fact ? [fact] : [], registers }
@@ -251,6 +255,17 @@ describe('the registers', () => {
     const left = (now: number) => registersOf(saysAs('b', { ...GONE, lastSeen: T }, now))['c:ann']
     expect(left(T + 99)).toBeUndefined()
     expect(left(T + 100)).toBe(value({ ...ONLINE, madeAt: 0 }, T + 2, 'b'))
+  })
+
+  test('[E20] nothing is kept of a user who is erased, not even that the user hides', () => {
+    append('b', { registers: [['c:ann', value({ ...HIDDEN, madeAt: T, keptSince: T }, T, 'b')]] })
+    // The negative control.
+    expect(registersOf(say(GONE))).toEqual({})
+    isErased = true
+    expect(registersOf(say(GONE))).toEqual({ 'c:ann': value(null, T + 1) })
+    // As long as a node has the user, that node decides.
+    append('b', { facts: [['ann', { p: 0, n: 1, h: T, s: {} }, 'opened']] })
+    expect(registersOf(say(GONE))).toEqual({})
   })
 
   test('a name is said only by the node that decides it', () => {

@@ -34,6 +34,8 @@ export interface ComposePort {
   time(): number
   /** Whether a user who hides, and has no session since this time, may be visible on returning. */
   isOver(keptSince: number): boolean
+  /** Whether a user is being erased: then nothing is kept, not even the choice to be hidden. */
+  isErased(userId: UserId): boolean
 }
 
 /** A name that this node has decided. */
@@ -136,7 +138,8 @@ function contentsOf(
   const known = port.fold.chosen(userId)
   const isGone = !user.isHere && !port.fold.isElsewhere(userId, port.node)
   const decides = decidesChoice(userId, user, at, port)
-  const isKept = isGone && !decides && known !== undefined && isHide(known.choice) && !isOver(known, port)
+  const isHideKept = known !== undefined && isHide(known.choice) && !isOver(known, port)
+  const isKept = isGone && !decides && isHideKept && !port.isErased(userId)
   const hasNothing = lastSeen === undefined && madeAt === 0 && isPlain(choice)
   // A user whom nobody knows any more has no registers.
   if (isGone && hasNothing && !isKept) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])

@@ -92,6 +92,8 @@ export interface EntryBody {
   readonly kicks?: readonly UserId[]
   /** Sessions that end on all nodes. */
   readonly ends?: readonly EndItem[]
+  /** Users whom all nodes forget as soon as their sessions have ended. They are in `kicks` too. */
+  readonly erases?: readonly UserId[]
   /** Users who may not connect for a while. The eldest member says it again for a node that has joined. */
   readonly refusals?: readonly Refusal[]
   /** Questions to the other nodes: what they know of a user. */

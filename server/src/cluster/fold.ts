@@ -32,6 +32,7 @@ export interface Applied {
 /** A user about whom the log says nothing. */
 const NOTHING: Combined = { sessions: 'none', choice: NO_CHOICE, lastSeen: undefined, username: undefined }
 
+const REGISTER_KINDS: readonly RegisterKind[] = ['c', 'v', 'n', 's']
 const NO_FACTS: ReadonlyMap<UserId, NodeFact> = new Map()
 
 /**
@@ -140,6 +141,12 @@ export class Fold {
     const holders: NodeId[] = []
     for (const [node, facts] of this.#facts) if (node !== except && facts.has(userId)) holders.push(node)
     return holders
+  }
+
+  /** Whether any node has said something of a user that still counts. */
+  keeps(userId: UserId): boolean {
+    if (this.isElsewhere(userId)) return true
+    return REGISTER_KINDS.some(kind => this.#registers.get(`${kind}:${userId}`) !== undefined)
   }
 
   /** All facts of one node. */

@@ -22,6 +22,8 @@ export interface Agreed {
   readonly moved: readonly EndedSession[]
   /** Users whose sessions end on all nodes. */
   readonly kicked: readonly UserId[]
+  /** Users whom all nodes forget as soon as their sessions have ended. They are `kicked` too. */
+  readonly erased: readonly UserId[]
   /** Sessions that end on whatever node they are. */
   readonly ended: readonly EndedSession[]
   /** When a node that is lost has last heard of users of this node. Nobody else knows it from now on. */
@@ -48,6 +50,7 @@ export const NOTHING_AGREED: Agreed = {
   choices: [],
   moved: [],
   kicked: [],
+  erased: [],
   ended: [],
   heard: [],
   paced: [],
@@ -141,6 +144,15 @@ export interface FactLog {
    * `undefined` if they have.
    */
   kick(userId: UserId, refuseMs?: number): Promise<void> | undefined
+
+  /**
+   * Erases a user on all nodes: each node gives the user to its listener as `agreed.erased`, and refuses the user until
+   * nothing is kept any more. Never throws.
+   */
+  erase(userId: UserId): void
+
+  /** Whether the log keeps anything about a user that can be looked up. With one node it keeps nothing. */
+  keeps(userId: UserId): boolean
 
   /** How much longer a user may not connect, in ms; 0 for all other users. */
   refusedMs(userId: UserId): number

@@ -13,6 +13,8 @@ export interface Changed {
   readonly kicks?: Iterable<UserId> | undefined
   /** Sessions that end on all nodes. */
   readonly ends?: Iterable<EndItem> | undefined
+  /** Users who are erased on all nodes. */
+  readonly erases?: Iterable<UserId> | undefined
   /** Users who may not connect for a while: the host knows until when. */
   readonly refused?: Iterable<UserId> | undefined
   /** The ids of questions to the other nodes. */
@@ -30,6 +32,7 @@ export interface Content {
   readonly registers: readonly RegisterItem[]
   readonly kicks?: readonly UserId[]
   readonly ends?: readonly EndItem[]
+  readonly erases?: readonly UserId[]
   readonly refusals?: readonly Refusal[]
   readonly asks?: readonly AskItem[]
   readonly answers?: readonly AnswerItem[]
@@ -60,6 +63,7 @@ export class Outbox {
   #kicks = new Set<UserId>()
   /** The sessions that end, by their JSON. */
   #ends = new Map<string, EndItem>()
+  #erases = new Set<UserId>()
   #refused = new Set<UserId>()
   #asks = new Set<number>()
   #answers = new Map<string, AnswerKey>()
@@ -69,7 +73,7 @@ export class Outbox {
   get isEmpty(): boolean {
     const { size } = this.#users
     if (size + this.#registers.size + this.#kicks.size + this.#refused.size > 0) return false
-    return this.#ends.size + this.#asks.size + this.#answers.size === 0
+    return this.#ends.size + this.#erases.size + this.#asks.size + this.#answers.size === 0
   }
 
   add({
@@ -77,6 +81,7 @@ export class Outbox {
     registers = [],
     kicks = [],
     ends = [],
+    erases = [],
     refused = [],
     asks = [],
     answers = [],
@@ -85,6 +90,7 @@ export class Outbox {
     for (const key of registers) this.#registers.add(key)
     for (const userId of kicks) this.#kicks.add(userId)
     for (const item of ends) this.#ends.set(JSON.stringify(item), item)
+    for (const userId of erases) this.#erases.add(userId)
     for (const userId of refused) this.#refused.add(userId)
     for (const id of asks) this.#asks.add(id)
     for (const key of answers) {
@@ -122,6 +128,7 @@ export class Outbox {
     }
     const kicks = [...this.#kicks].slice(0, MAX_ITEMS)
     const ends = [...this.#ends.values()].slice(0, MAX_ITEMS)
+    const erases = [...this.#erases].slice(0, MAX_ITEMS)
     const refused = [...this.#refused].slice(0, MAX_ITEMS)
     const refusals = refused.flatMap(userId => {
       const refusal = host.refusal(userId)
@@ -131,15 +138,17 @@ export class Outbox {
     for (const userId of users) this.#users.delete(userId)
     for (const userId of kicks) this.#kicks.delete(userId)
     for (const item of ends) this.#ends.delete(JSON.stringify(item))
+    for (const userId of erases) this.#erases.delete(userId)
     for (const userId of refused) this.#refused.delete(userId)
     const { asks, answers, answered } = this.#takeQuestions(host, bytes)
     const questions = { asks: asks.map(([id]) => id), answers: answered }
-    this.#taken = { users, registers, kicks, ends, refused, ...questions }
+    this.#taken = { users, registers, kicks, ends, erases, refused, ...questions }
     return {
       facts,
       registers: values,
       ...(kicks.length > 0 ? { kicks } : {}),
       ...(ends.length > 0 ? { ends } : {}),
+      ...(erases.length > 0 ? { erases } : {}),
       ...(refusals.length > 0 ? { refusals } : {}),
       ...(asks.length > 0 ? { asks } : {}),
       ...(answers.length > 0 ? { answers } : {}),

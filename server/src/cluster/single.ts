@@ -26,6 +26,11 @@ export function createSingleLog(awake = () => performance.now()): FactLog {
       return undefined
     },
     endSession: () => undefined,
+    erase(userId) {
+      refused.forget(userId)
+      applied([], { ...NOTHING_AGREED, kicked: [userId], erased: [userId] })
+    },
+    keeps: () => false,
     refusedMs: userId => refused.msLeft(userId, awake()),
     canRefuse: userId => refused.hasRoomFor(userId, awake()),
     ask: () => undefined,

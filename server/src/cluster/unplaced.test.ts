@@ -37,6 +37,7 @@ beforeEach(() => {
     present: userId => ({ ...usual, ...users.get(userId) }),
     time: () => T,
     isOver: () => false,
+    isErased: () => false,
   })
 })
 

@@ -133,6 +133,12 @@ class EntryLog implements FactLog {
 
   endSession(): undefined {}
 
+  erase(): void {}
+
+  keeps(): boolean {
+    return false
+  }
+
   refusedMs(): number {
     return 0
   }
@@ -198,6 +204,8 @@ class World {
       feed: {
         append: changes => feed.append(changes, this.#nextSeq()),
         chosen: (choice, bySession) => feed.chosen(choice, bySession),
+        erase: userId => feed.erase(userId),
+        drop: seq => feed.drop(seq),
       },
       clock: { now: () => this.now },
     })

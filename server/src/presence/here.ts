@@ -231,6 +231,11 @@ export class Here {
     return { ...this.#settle(user, now), ended }
   }
 
+  /** Forgets how often others have seen the user change. */
+  unpace(userId: UserId): void {
+    this.#spent.delete(userId)
+  }
+
   endMoved(user: User, sessionId: string, now: number): Step {
     const ended = user.endMoved(sessionId) ? [{ userId: user.userId, sessionId }] : []
     return { ...this.#settle(user, now), ended }

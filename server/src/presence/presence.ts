@@ -140,6 +140,26 @@ export class Presence {
     return user ? this.#decide(this.#here.endSessions(user, now)) : NOTHING
   }
 
+  /**
+   * The first step to erase a user: ends all sessions on this node. Others see it at once, whatever the rate limit of
+   * visible changes says.
+   */
+  endErased(userId: UserId, now: number): Decision {
+    this.#here.unpace(userId)
+    return this.endSessions(userId, now)
+  }
+
+  /** Whether {@link erase} is possible: no node has a session of the user, and others see the user offline. */
+  isErasable(userId: UserId): boolean {
+    return this.#retention.isErasable(userId)
+  }
+
+  /** The last step to erase a user: forgets everything about the user. */
+  erase(userId: UserId): Decision {
+    this.#retention.erase(userId)
+    return { ...NOTHING, forgotten: [userId] }
+  }
+
   /** A session continues on another node. It ends here at once, also if it is held. */
   endMoved(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)

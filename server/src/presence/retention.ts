@@ -90,6 +90,18 @@ export class Retention {
     return forgotten
   }
 
+  /** Whether a user can be forgotten, also one who would be hidden on returning. */
+  isErasable(userId: UserId): boolean {
+    if (this.#here.isPending(userId) || this.#view.isVisible(userId)) return false
+    return !this.#elsewhere.isPresent(userId) && (this.#here.get(userId)?.liveness ?? 'none') === 'none'
+  }
+
+  /** Forgets everything about a user. */
+  erase(userId: UserId): void {
+    this.#forget(userId)
+    this.#here.unpace(userId)
+  }
+
   // Private
 
   /**

@@ -47,6 +47,8 @@ export interface LogHead {
   /** The process tells no greater number before it has written another head. */
   readonly reserved: number
   readonly lost: readonly LostNumbers[]
+  /** See `StoredLog.erased`. */
+  readonly erased?: number
 }
 
 /** A part of the log of changes. Without a head, it continues what was written before. */

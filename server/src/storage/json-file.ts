@@ -52,6 +52,7 @@ const JOURNAL_EVERY_MS = 50
 const RETRY_MS = 2_000 // a failed save is repeated within 5 s after the disk works again
 const SAVE_SHARE = 20 // saving uses at most a twentieth of the time, however large the state is
 const CHECK_EVERY_MS = 1_000 // a removed directory is noticed within 2 s
+const FILES_WITH_STATE = 2 // the main file, and the backup, which is the main file of before
 const MAX_JOURNAL_BYTES = 64 * 1024 * 1024 // about a second of replay at the next start
 
 /**
@@ -90,6 +91,10 @@ class JsonFileStore implements Store {
   readonly #saves = new SerialQueue()
   /** The time slices of the snapshot that is being written. */
   #slices: TimeSlices | undefined
+  /** How many snapshots must follow until no file has what was deleted; see `purge`. */
+  #purge: { left: number } | undefined
+  /** A purge that has not begun. */
+  #queuedPurge: Promise<void> | undefined
   #saveTimer: NodeJS.Timeout | undefined
   #nextSaveAt = 0
   /** Whether something changed that no snapshot contains. */
@@ -229,6 +234,19 @@ class JsonFileStore implements Store {
     await this.#saves.run(() => this.#save('urgent'))
   }
 
+  purge(): Promise<void> {
+    this.#purge = { left: FILES_WITH_STATE }
+    this.#hasChanged = true
+    this.#slices?.hurry()
+    this.#queuedPurge ??= this.#saves.run(async () => {
+      this.#queuedPurge = undefined
+      for (let file = 0; file < FILES_WITH_STATE; file++) await this.#save('urgent')
+      // Otherwise a crash could bring back a journal segment that was removed.
+      await this.#disk.syncDirectory(this.#files.directory)
+    })
+    return this.#queuedPurge
+  }
+
   health(): StoreHealth {
     return this.#health.state
   }
@@ -295,12 +313,14 @@ class JsonFileStore implements Store {
     if (this.#closed) throw this.#closed
     if (this.#takenOver) throw this.#takenOver
     const startedAt = this.#steady()
+    const purge = this.#purge
     this.#slices = new TimeSlices(kind)
     try {
       await this.#snapshot(this.#slices)
       const now = this.#steady()
       this.times.save.add(now - startedAt)
       this.#nextSaveAt = now + Math.max(this.#saveEveryMs, SAVE_SHARE * (now - startedAt))
+      if (purge) this.#purged(purge, now)
       this.#health.recovered()
     } catch (error) {
       this.#failed(error)
@@ -308,6 +328,17 @@ class JsonFileStore implements Store {
     } finally {
       this.#slices = undefined
       this.#scheduleSave()
+    }
+  }
+
+  /** A snapshot that began after `purge` was called is durable. The next one makes it the backup. */
+  #purged(purge: { left: number }, now: number): void {
+    purge.left--
+    if (purge !== this.#purge) return
+    if (purge.left === 0) this.#purge = undefined
+    else {
+      this.#hasChanged = true
+      this.#nextSaveAt = now
     }
   }
 

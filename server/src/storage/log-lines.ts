@@ -67,7 +67,7 @@ export function decodeChange(line: object): NumberedChange | undefined {
 /** The head of a part; `undefined` if it is not valid. */
 export function decodeLogHead(head: unknown): LogHead | undefined {
   if (typeof head !== 'object' || head === null) return undefined
-  const { epoch, after, reserved, lost } = head as Record<string, unknown>
+  const { epoch, after, reserved, lost, erased } = head as Record<string, unknown>
   if (typeof epoch !== 'string' || !isNumber(after) || !isNumber(reserved) || !Array.isArray(lost))
     return undefined
   const ranges: LostNumbers[] = []
@@ -75,7 +75,7 @@ export function decodeLogHead(head: unknown): LogHead | undefined {
     if (!Array.isArray(range) || !isNumber(range[0]) || !isNumber(range[1])) return undefined
     ranges.push({ after: range[0], before: range[1] })
   }
-  return { epoch, after, reserved, lost: ranges }
+  return { epoch, after, reserved, lost: ranges, ...(isNumber(erased) && { erased }) }
 }
 
 function isNumber(value: unknown): value is number {

@@ -36,12 +36,12 @@ export class LogReplay {
    */
   finish(hasCrashed: boolean): StoredLog | undefined {
     if (!this.#head) return undefined
-    const { epoch, reserved } = this.#head
+    const { epoch, reserved, erased } = this.#head
     const end = this.#reached(this.#last)
     const isLost = hasCrashed && reserved > end
     const known = this.#head.lost.filter(({ before }) => before > this.#after)
     const lost = isLost ? [...known, { after: end, before: reserved }] : known
-    return { epoch, after: this.#after, changes: this.#changes, lost, seq: isLost ? reserved : end }
+    return { epoch, after: this.#after, changes: this.#changes, lost, seq: isLost ? reserved : end, erased }
   }
 
   #begin(journal: number, head: LogHead): void {

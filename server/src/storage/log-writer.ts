@@ -44,8 +44,9 @@ export class LogWriter {
   /** What is not durable yet. */
   next(): LogPart | undefined {
     const { after, changes } = this.#source.endAfter(this.#seq)
-    if (changes.length === 0) return undefined
+    // Changes that the source has not any more, because of an erasure, are missing together with the records.
     const isMissing = after > this.#seq
+    if (changes.length === 0 && !isMissing) return undefined
     const isReserved = this.#source.seq + RESERVED <= this.#reserved
     return { head: isMissing || !isReserved ? this.#head(after) : undefined, changes }
   }
@@ -86,9 +87,9 @@ export class LogWriter {
   }
 
   #head(after: number): LogHead {
-    const { epoch, lost, seq, dropped } = this.#source
+    const { epoch, lost, seq, dropped, erased } = this.#source
     const kept = lost.filter(({ before }) => before > dropped)
-    return { epoch, after, reserved: seq + 2 * RESERVED, lost: kept }
+    return { epoch, after, reserved: seq + 2 * RESERVED, lost: kept, ...(erased > 0 && { erased }) }
   }
 
   /** The number from which a new segment repeats the log: at the latest that of the durable part. */

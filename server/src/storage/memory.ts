@@ -96,8 +96,8 @@ class MemoryStore implements Store {
 
   logGrown(): void {
     if (!this.#open || !this.#log) return
-    const { epoch, seq, lost } = this.#log
-    this.#state.log = { epoch, seq, lost, ...this.#log.endAfter(0) }
+    const { epoch, seq, lost, erased } = this.#log
+    this.#state.log = { epoch, seq, lost, ...this.#log.endAfter(0), ...(erased > 0 && { erased }) }
     this.#log.synced(seq)
   }
 
@@ -113,6 +113,11 @@ class MemoryStore implements Store {
     for (const record of this.#everyone()) users.set(record.userId, record)
     this.#state.alive = undefined
     this.#know(this.#knownTime?.())
+  }
+
+  async purge(): Promise<void> {
+    this.logGrown()
+    await this.flush()
   }
 
   health(): StoreHealth {

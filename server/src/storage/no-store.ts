@@ -12,6 +12,7 @@ export function createNoStore(): Store {
     logGrown: () => {},
     flush: async () => {},
     save: async () => {},
+    purge: async () => {},
     health: () => ({ state: 'ok' }),
     close: async () => {},
   }

@@ -83,6 +83,13 @@ export interface Store {
   save(): Promise<void>
 
   /**
+   * Removes what was deleted from all files: `delete` alone leaves it in the backup and in older parts of the journal.
+   * The same holds for changes of the log that the source does not have any more. Resolves when that is durable. If it
+   * fails, the store tries again by itself. @throws Error when it fails
+   */
+  purge(): Promise<void>
+
+  /**
    * Whether records become durable. A failing store accepts further records and recovers by itself. The
    * exception: after another process has taken ownership, this store never writes again.
    */

@@ -8,10 +8,10 @@ import { Tracker } from '../tracker.ts'
 /** A tracker that stores nothing, for tests of what comes after it. */
 export function newTracker(ports: {
   presence: Presence
-  feed: Pick<ChangeFeed, 'append' | 'chosen'>
+  feed: Pick<ChangeFeed, 'append' | 'chosen' | 'erase' | 'drop'>
   clock: Pick<Clock, 'now'>
   log?: FactLog
 }): Tracker {
-  const store = { put() {}, delete() {}, recordAlive() {} }
+  const store = { put() {}, delete() {}, recordAlive() {}, async purge() {} }
   return new Tracker({ log: createSingleLog(), ...ports, store, ended() {}, forgot() {} })
 }

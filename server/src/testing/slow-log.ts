@@ -34,6 +34,14 @@ export class SlowLog implements FactLog {
     return this.#soon(() => this.agree({ ended: [session] }))
   }
 
+  erase(userId: UserId): void {
+    this.agree({ kicked: [userId], erased: [userId] })
+  }
+
+  keeps(): boolean {
+    return false
+  }
+
   refusedMs(): number {
     return 0
   }

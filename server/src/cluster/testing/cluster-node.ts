@@ -45,6 +45,7 @@ export class ClusterNode {
       present: userId => this.presence.present(userId),
       time: () => this.#now,
       isOver,
+      isErased: () => false,
     })
   }
 

@@ -44,7 +44,14 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
       // The clock of Redis is never set back.
       let latest = 0
       const time = () => (latest = Math.max(latest, this.#now))
-      this.#unplaced = new parts.Unplaced({ node: NODE, fold: this.#fold, present, time, isOver })
+      this.#unplaced = new parts.Unplaced({
+        node: NODE,
+        fold: this.#fold,
+        present,
+        time,
+        isOver,
+        isErased: () => false,
+      })
     }
 
     override restore(records: Iterable<PresenceRecord>, now: number, times?: StoredTimes): void {

@@ -112,7 +112,7 @@ export class SimulatedNode {
       presence: this.presence,
       log: this.log,
       feed: this.feed,
-      store: { put: () => {}, delete: () => {}, recordAlive: () => {} },
+      store: { put: () => {}, delete: () => {}, recordAlive: () => {}, purge: async () => {} },
       clock: this.#clock,
       ended: ({ sessionId }) => this.#ended(sessionId),
       forgot: () => {},

@@ -27,7 +27,8 @@ export interface ApiSources extends SessionSources {
     'see' | 'page' | 'onlineCount' | 'seenCount' | 'choiceTime' | 'connected' | 'detail'
   > &
     SessionSources['presence']
-  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse'> & SessionSources['tracker']
+  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse' | 'erase'> &
+    SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
   readonly changes: ChangeReader
@@ -119,6 +120,13 @@ export function createCalls(sources: ApiSources): CallHandlers {
       const ended = tracker.endSessions(userId, forMs)
       log.info('a key of the API ended the sessions of a user', { key: caller.name, userId, forMs })
       return { status: (await isConfirmed(ended)) ? 204 : 202 }
+    },
+
+    async eraseUser({ userId }, { caller }) {
+      const erased = tracker.erase(userId)
+      // Without the id: a log file may be kept longer than the user.
+      log.info('a key of the API erased a user', { key: caller.name })
+      return { status: (await isConfirmed(erased)) ? 204 : 202 }
     },
 
     async testWebhooks(_input, { caller }) {

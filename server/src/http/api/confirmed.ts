@@ -9,10 +9,12 @@ export function inTime<Value>(
   if (!promise) return now
   return new Promise(resolve => {
     const timer = setTimeout(() => resolve(undefined), CONFIRM_MS)
-    void promise.then(value => {
+    const end = (value: Value | undefined) => {
       clearTimeout(timer)
       resolve(value)
-    })
+    }
+    // A disk that fails confirms nothing.
+    promise.then(end, () => end(undefined))
   })
 }
 

@@ -1090,8 +1090,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a stored lastSeen in the future counts more than a sign of life',
     file: 'view.ts',
-    line: 'lastSeen: this.#wall.shown(sign ?? known.lastSeen)',
-    becomes: 'lastSeen: this.#wall.shown(Math.max(sign ?? 0, known.lastSeen))',
+    line: 'const lastSeen = this.#wall.shown(sign ?? known.lastSeen)',
+    becomes: 'const lastSeen = this.#wall.shown(Math.max(sign ?? 0, known.lastSeen))',
   },
   {
     name: 'a lastSeen from a clock that is behind is stored unchanged',
