@@ -323,13 +323,13 @@ describeOnEngines('two nodes', engine => {
     const busy = { status: 'busy', text: 'on a call' }
     expect(await setStatus('set-bob', busy)).toEqual([200, expect.objectContaining(busy)])
     expect(await bob.next('status_updated')).toMatchObject(busy)
-    expect(await statusOf(observer, 'set-bob')).toMatchObject(busy)
+    await shows(observer, 'set-bob', { status: 'busy' })
     expect(await setStatus('set-bob', { status: 'offline' })).toEqual([
       200,
       expect.objectContaining({ status: 'offline' }),
     ])
     expect(await bob.next('status_updated')).toMatchObject({ status: 'offline' })
-    expect(await statusOf(observer, 'set-bob')).toMatchObject({ status: 'offline' })
+    await shows(observer, 'set-bob', { status: 'offline' })
     await bob.leave()
 
     const noSession = [409, expect.objectContaining({ code: 'no_session' })]

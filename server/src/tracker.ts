@@ -226,7 +226,7 @@ export class Tracker {
     const decision = presence.setStatusAhead(userId, choice, clock.now())
     if (!decision) return 'no_session'
     this.#publish(decision)
-    return { isSet: log.whenCounts(userId, presence.chosenAt(userId) ?? 0) }
+    return { isSet: log.whenCounts(userId, { choice, madeAt: presence.chosenAt(userId) ?? 0 }) }
   }
 
   /** Sets the name of a user. */

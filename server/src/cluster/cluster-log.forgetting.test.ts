@@ -139,3 +139,18 @@ test('[R4] the eldest member says since when a user has no session who hides, if
   now = T + HIDDEN_KEEP_MS
   expect(log.elsewhere.choiceOf('ann')?.choice.status).toBe('online')
 })
+
+test('[E15] a choice ahead of a user who has never come is removed an hour after its end, if no node keeps it', () => {
+  const HOUR = 3_600_000
+  const ahead = (userId: string, expiresAt: number) =>
+    [`c:${userId}`, value({ status: 'busy', expiresAt, madeAt: T, keptSince: 0 }, T)] as const
+  now = T + KEEP_MS
+  read('b', {
+    registers: [ahead('over', now - HOUR - 1), ahead('doubted', now - HOUR), ahead('ahead', now + 1)],
+  })
+  log.happened({ what: 'beat' })
+  expect(changed).toEqual(['over'])
+  expect(log.compose('over', 1, false).registers).toEqual([
+    ['c:over', joinValue({ stamp: T + 1, node: 'a', json: 'null' })],
+  ])
+})

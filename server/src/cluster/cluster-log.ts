@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
 import type { Fact } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { KnownChoice, PresentUser } from '../presence/here.ts'
 import type { UserPart } from '../presence/user-part.ts'
 import { shortened } from './answer.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
@@ -211,8 +211,8 @@ export class ClusterLog implements FactLog, Host {
     return { answered: this.#questions.answered(id), end: () => this.#named(this.#questions.end(id)) }
   }
 
-  whenCounts(userId: UserId, madeAt: number): Promise<boolean> {
-    return this.#openChoices.add(userId, madeAt, this.#unplaced.whenPlaced([userId]))
+  whenCounts(userId: UserId, chosen: KnownChoice): Promise<boolean> {
+    return this.#openChoices.add(userId, chosen, this.#unplaced.whenPlaced([userId]))
   }
 
   connectionsElsewhere(userId: UserId, except?: string): number {

@@ -434,3 +434,43 @@ test('[R2 R4] before a node is lost, the judge says when its visible users were 
   // Only the node itself says facts.
   expect(said.map(({ fact }) => fact)).toEqual(said.map(() => undefined))
 })
+
+describe('a choice that a backend has set on a node without a session', () => {
+  const set = (choice: PresentUser['choice'], madeAt: number): PresentUser => ({
+    ...GONE,
+    choice,
+    madeAt,
+    isSetAhead: true,
+  })
+  const UNTIL = { ...BUSY, expiresAt: T + 9_000 }
+
+  test('[N10] it is marked, and says nothing else', () => {
+    append('b', { facts: [['ann', { p: 1, n: 1, h: T, s: { s1: T } }, 'opened']] })
+    const { facts, registers } = say(set(BUSY, T + 5))
+    expect(facts).toEqual([])
+    expect(registers).toEqual([['c:ann', value({ ...BUSY, madeAt: T + 5, keptSince: 0 }, T + 5)]])
+  })
+
+  test('[N10] it does not replace a newer one, whatever this node has to say', () => {
+    append('b', {
+      facts: [['ann', { p: 1, n: 1, h: T, s: { s1: T } }, 'opened']],
+      registers: [['c:ann', value({ ...HIDDEN, madeAt: T + 9 }, T + 9, 'b')]],
+    })
+    expect(say(set(BUSY, T + 5)).registers).toEqual([])
+    expect(say(set(BUSY, T + 9)).registers).toHaveLength(1)
+  })
+
+  test('[N10] without an end, it is not said when no node has the user any more', () => {
+    expect(say(set(BUSY, T + 5)).registers).toEqual([])
+    expect(say(set(HIDDEN, T + 5)).registers).toEqual([])
+    expect(say(set(UNTIL, T + 5)).registers).toHaveLength(1)
+  })
+})
+
+test('[N10] a choice to be hidden that no session has had is over for a user who comes', () => {
+  append('b', { registers: [['c:ann', value({ ...HIDDEN, madeAt: T, keptSince: 0 }, T, 'b')]] })
+  expect(fold.choiceOf('ann')).toEqual({ choice: NO_CHOICE, madeAt: T })
+  // The negative control: with a session before.
+  append('b', { registers: [['c:ann', value({ ...HIDDEN, madeAt: T, keptSince: T }, T + 1, 'b')]] })
+  expect(fold.choiceOf('ann')?.choice).toEqual(HIDDEN)
+})

@@ -178,12 +178,11 @@ export interface FactLog {
   /**
    * What becomes of a choice that was given to `append` for a user without a session on this node.
    *
-   * @param madeAt when the choice was made, in ms since the epoch
    * @returns a promise of whether the choice counts; it never rejects. It is true when a node that has a session of the
    * user has taken this choice or knows a newer one, or when no node has a session and the choice has an end. It is
    * false when no node has a session any more, and the choice has no end. `undefined` if it counts.
    */
-  whenCounts(userId: UserId, madeAt: number): Promise<boolean> | undefined
+  whenCounts(userId: UserId, chosen: KnownChoice): Promise<boolean> | undefined
 
   /**
    * How many connections a user has on the other nodes.

@@ -30,7 +30,7 @@ async function stateOf(promise: Promise<boolean>): Promise<boolean | 'open'> {
 }
 
 test('[E6] a choice counts when a node with a session has taken it, or knows a newer one', async () => {
-  const counts = open.add('ann', 5, PLACED)
+  const counts = open.add('ann', { choice: BUSY, madeAt: 5 }, PLACED)
   chosen = { choice: BUSY, madeAt: 5, keptSince: NO_SESSION_YET }
   open.look()
   expect(await stateOf(counts)).toBe('open')
@@ -46,7 +46,7 @@ test.each([
   ['without an end does not count', BUSY, false],
   ['with an end counts', ENDS, true],
 ])('[N10] when no node has a session any more, a choice %s', async (_what, choice, expected) => {
-  const counts = open.add('ann', 5, PLACED)
+  const counts = open.add('ann', { choice, madeAt: 5 }, PLACED)
   chosen = { choice, madeAt: 5, keptSince: NO_SESSION_YET }
   isHere = true
   isElsewhere = false
@@ -59,7 +59,7 @@ test.each([
 test('[E15] a choice ahead counts when it is in the log', async () => {
   isElsewhere = false
   let place = (): void => {}
-  const counts = open.add('ann', 5, new Promise<void>(resolve => (place = resolve)))
+  const counts = open.add('ann', { choice: ENDS, madeAt: 5 }, new Promise<void>(resolve => (place = resolve)))
   open.look()
   expect(await stateOf(counts)).toBe('open')
   chosen = { choice: ENDS, madeAt: 5, keptSince: NO_SESSION_YET }
@@ -68,11 +68,26 @@ test('[E15] a choice ahead counts when it is in the log', async () => {
 })
 
 test('the newest choice of a user answers the earlier callers too', async () => {
-  const [one, other] = [open.add('ann', 5, PLACED), open.add('ann', 7, PLACED)]
+  const [one, other] = [5, 7].map(madeAt => open.add('ann', { choice: BUSY, madeAt }, PLACED)) as [
+    Promise<boolean>,
+    Promise<boolean>,
+  ]
   chosen = { choice: BUSY, madeAt: 5 }
   open.look()
   expect([await stateOf(one), await stateOf(other)]).toEqual(['open', 'open'])
   chosen = { choice: BUSY, madeAt: 7 }
   open.look()
   expect([await stateOf(one), await stateOf(other)]).toEqual([true, true])
+})
+
+test('[N10] a choice does not count if the user has left, and has come back before this node has read that', async () => {
+  const counts = open.add('ann', { choice: BUSY, madeAt: 5 }, PLACED)
+  chosen = { choice: { status: 'online' }, madeAt: 5 }
+  open.look()
+  expect(await stateOf(counts)).toBe(false)
+  // The negative controls: a choice that has ended has counted, and so has a plain one.
+  const ended = open.add('ann', { choice: ENDS, madeAt: 5 }, PLACED)
+  const plain = open.add('bob', { choice: { status: 'online' }, madeAt: 5 }, PLACED)
+  open.look()
+  expect([await stateOf(ended), await stateOf(plain)]).toEqual([true, true])
 })

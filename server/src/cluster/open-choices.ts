@@ -1,9 +1,11 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { NO_SESSION_YET } from '../presence/here.ts'
+import { type Choice, isSameChoice } from '../presence/choice.ts'
+import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
 import type { Fold } from './fold.ts'
 
 /** A choice of which a caller waits to know whether it counts. */
 interface OpenChoice {
+  readonly choice: Choice
   readonly madeAt: number
   /** Whether this node has read its own entry with it. */
   isPlaced: boolean
@@ -33,10 +35,10 @@ export class OpenChoices {
    * @param placed resolves when this node has read its own entry with the choice
    * @returns a promise of whether the choice counts
    */
-  add(userId: UserId, madeAt: number, placed: Promise<void>): Promise<boolean> {
+  add(userId: UserId, { choice, madeAt }: KnownChoice, placed: Promise<void>): Promise<boolean> {
     let resolve = (_counts: boolean): void => {}
     const promise = new Promise<boolean>(done => (resolve = done))
-    const open = { madeAt, isPlaced: false, promise, resolve }
+    const open = { choice, madeAt, isPlaced: false, promise, resolve }
     const earlier = this.#open.get(userId)
     this.#open.set(userId, open)
     void placed.then(() => {
@@ -61,10 +63,14 @@ export class OpenChoices {
   }
 
   /** Undefined as long as it is not known. */
-  #counts(userId: UserId, { madeAt, isPlaced }: OpenChoice): boolean | undefined {
+  #counts(userId: UserId, { choice, madeAt, isPlaced }: OpenChoice): boolean | undefined {
     const known = this.#fold.chosen(userId)
     const isKnown = known !== undefined && known.madeAt >= madeAt
-    if (isKnown && known.keptSince !== NO_SESSION_YET) return true
+    if (isKnown && known.keptSince !== NO_SESSION_YET) {
+      // A node to which the user has come has taken only its time: no session was there before.
+      const isVoid = known.madeAt === madeAt && choice.expiresAt === undefined
+      return !isVoid || isSameChoice(known.choice, choice)
+    }
     if (!isPlaced || this.#isHere(userId) || this.#fold.sessions(userId)) return undefined
     return isKnown && known.choice.expiresAt !== undefined
   }

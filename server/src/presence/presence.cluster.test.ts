@@ -412,3 +412,46 @@ describe('[R21] an explanation combines what all nodes know', () => {
     expect(unanswered()).toMatchObject({ reason: 'noSession', hidden: false })
   })
 })
+
+test('[E6] a choice without an end needs a session on another node, and this node keeps it until the log has it', () => {
+  expect(presence.setStatusAhead('ann', BUSY, T)).toBeUndefined()
+  others.set('ann', { ids: ['s'], isActive: true, isLookedAt: true, lastActive: T })
+  expect(presence.setStatusAhead('ann', BUSY, T)).toMatchObject({ facts: [], choices: [] })
+  expect(presence.present('ann')).toMatchObject({ choice: BUSY, madeAt: T, isSetAhead: true, isHere: false })
+  learn(ONLINE, { choice: BUSY, madeAt: T, keptSince: 0 })
+  expect(presence.present('ann')).toMatchObject({ choice: ONLINE, madeAt: 0, isSetAhead: false })
+  expect([presence.knownCount, presence.nextDeadline]).toEqual([0, Number.POSITIVE_INFINITY])
+})
+
+test('[E6] a choice that a backend sets is newer than the one that the nodes know, also if a clock is behind', () => {
+  const expiresAt = T + HOUR
+  choices.set('ann', { choice: { ...BUSY, expiresAt }, madeAt: T + 3 })
+  // This node knows the user from before.
+  open('ann')
+  presence.leave('ann', 's', T)
+  choices.set('ann', { choice: { ...BUSY, expiresAt }, madeAt: T + 5 })
+  presence.setStatusAhead('ann', { ...HIDDEN, expiresAt }, T + 4)
+  expect(presence.present('ann').madeAt).toBe(T + 6)
+})
+
+test('[E15] this node keeps a choice ahead until another node has it with a session, or knows a newer one', () => {
+  const choice = { ...BUSY, expiresAt: T + HOUR }
+  const isKept = () => presence.present('ann').isSetAhead
+  for (const taken of [{ choice, madeAt: T }, { choice: ONLINE, madeAt: T + 1 }, undefined]) {
+    presence.setStatusAhead('ann', choice, T)
+    learn(ONLINE, { choice, madeAt: T, keptSince: 0 })
+    expect(isKept()).toBe(true)
+    learn(ONLINE, taken)
+    expect(isKept()).toBe(false)
+  }
+})
+
+test('[R13] a choice with an end that a user has left with is over here when another node knows a newer one', () => {
+  const choice = { ...BUSY, expiresAt: T + HOUR }
+  presence.open('ann', named('s'), T, { choice })
+  presence.leave('ann', 's', T)
+  learn(ONLINE, { choice, madeAt: T })
+  expect(presence.present('ann').choice).toEqual(choice)
+  learn(ONLINE, { choice: HIDDEN, madeAt: T + 1 })
+  expect(presence.present('ann').choice).toEqual(ONLINE)
+})

@@ -253,8 +253,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a forgotten user is not reported',
     file: 'presence.ts',
-    line: 'return forgotten.length === 0 ? decision : { ...decision, forgotten }',
-    becomes: 'return decision',
+    line: 'arrival))\n    return forgotten.length === 0 ? decision : { ...decision, forgotten }',
+    becomes: 'arrival))\n    return decision',
   },
   {
     name: 'an idle user is not away',
@@ -847,14 +847,38 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning user still has an end of keeping',
     file: 'user.ts',
-    line: '    this.#keptUntil = 0\n    this.#state.sessions',
-    becomes: '    this.#state.sessions',
+    line: '    this.#keptUntil = 0\n    this.#isSetAhead = false\n    this.#state.sessions',
+    becomes: '    this.#isSetAhead = false\n    this.#state.sessions',
   },
   {
     name: 'an older choice replaces a newer one',
     file: 'user.ts',
-    line: 'return madeAt > this.#chosenAt',
-    becomes: 'return madeAt >= 0',
+    line: 'return madeAt > this.#chosenAt\n  }',
+    becomes: 'return madeAt >= 0\n  }',
+  },
+  {
+    name: 'of two choices ahead in a millisecond both have the same time',
+    file: 'user.ts',
+    line: 'isNear ? this.#chosenAt + 1 : now',
+    becomes: 'now',
+  },
+  {
+    name: 'a choice ahead whose end is over is kept',
+    file: 'presence.ts',
+    line: ' && !hasExpired(choice, this.choiceTime(now))',
+    becomes: '',
+  },
+  {
+    name: 'a choice ahead does not end',
+    file: 'here.ts',
+    line: 'this.#chosen(user, now)\n    return this.#settle(user, now)',
+    becomes: 'return this.#settle(user, now)',
+  },
+  {
+    name: 'a choice ahead does not count for the age of a user',
+    file: 'retention.ts',
+    line: 'if (this.#chosenAhead(userId, now) >= before) continue',
+    becomes: '',
   },
   {
     name: 'a repeated choice counts as a newer one',
