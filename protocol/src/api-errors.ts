@@ -17,7 +17,7 @@ export const API_ERRORS = {
   session_connected: { status: 409, meaning: 'A client is connected with this session id' },
   too_many_sessions: {
     status: 409,
-    meaning: 'The user has 20 leased sessions, or all users together have 100,000',
+    meaning: 'The user has 20 leased sessions, or this node has 100,000',
   },
   user_refused: { status: 409, meaning: 'The user may not connect for a while (`forMs`)' },
   too_many_refused: { status: 409, meaning: '10,000 users are refused already (`forMs`)' },

@@ -97,6 +97,9 @@ const LAST_SAVE_MS = 6_000
 /** How long a stop waits for the store to close, in ms since its begin. It is less than STOP_MS of process.ts. */
 const STORE_CLOSE_MS = 9_000
 
+/** How long a stop waits until other nodes have its leased sessions, in ms. If not, they take them over later. */
+const HAND_OVER_MS = 500
+
 /** How long a stop waits until the other nodes know, in ms. If Redis is away, they can't. */
 const CLUSTER_STOP_MS = 1_000
 
@@ -289,6 +292,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       stopping = true
       let outOfTime = timeLimit(STORE_CLOSE_MS)
       gateway.refuse()
+      tracker.handOver()
+      const handedOver = cluster?.handOver()
+      if (handedOver) await Promise.race([handedOver, timeLimit(HAND_OVER_MS)])
       tracker.stop()
       // Clients connect to other nodes when they are told, so the others must know before.
       const told = cluster?.stop().then(() => sharedChanges?.stop())

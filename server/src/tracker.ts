@@ -90,6 +90,7 @@ export class Tracker {
   #forgottenSince = 0
   readonly #erasures: Erasures
   #stopped = false
+  #isHandingOver = false
   #connections: EndedElsewhere | undefined
 
   constructor(ports: TrackerPorts) {
@@ -130,18 +131,25 @@ export class Tracker {
 
   /**
    * Leases a session on this node, or renews it: presence without a connection. Without a renewal within `ttlMs` it is
-   * lost. The leases of a node do not survive it in a cluster; otherwise they survive a restart.
+   * lost. A leased session of another node moves to this one. In a cluster another node takes over the leased sessions
+   * of a node that is lost or stops; otherwise they survive a restart.
    *
    * @returns why that is not possible, or the session
    */
   lease({ userId, sessionId }: UserSession, terms: LeaseTerms): LeaseRefusal | LeasedSession {
-    if (this.#stopped) return 'stopping'
-    const { presence, clock, log } = this.#ports
+    if (this.#stopped || this.#isHandingOver) return 'stopping'
+    const { presence, clock, log, store } = this.#ports
     if (log.refusedMs(userId) > 0) return 'refused'
     const leased = presence.lease(userId, sessionId, terms, clock.now())
     if (typeof leased === 'string') return leased
+    const { isNew, isTold, decision } = leased
+    // Then nothing is decided but the new end.
+    if (!isTold) {
+      for (const record of decision.records) store.put(record)
+      return { isNew, placed: undefined }
+    }
     // Only the first call waits: while Redis does not answer, renewals must not fill the memory.
-    return { isNew: leased.isNew, placed: this.#place(leased.decision, sessionId, leased.isNew) }
+    return { isNew, placed: this.#place(decision, sessionId, isNew) }
   }
 
   /**
@@ -295,6 +303,11 @@ export class Tracker {
     this.#ports.presence.suspended(ms, now)
   }
 
+  /** Leases no sessions from now on: other nodes take over those of this node. */
+  handOver(): void {
+    this.#isHandingOver = true
+  }
+
   /** Ignores all commands from now on, so that the last save has the state before the connections are closed. */
   stop(): void {
     this.#stopped = true
@@ -321,6 +334,7 @@ export class Tracker {
     unnamed,
     choices,
     moved,
+    orphaned,
     kicked,
     erased,
     ended,
@@ -340,6 +354,7 @@ export class Tracker {
       }
       for (const { userId, username } of unnamed) this.#publish(presence.identify(userId, username, now))
       for (const { userId, sessionId } of moved) this.#publish(presence.endMoved(userId, sessionId, now))
+      for (const leases of orphaned) this.#publish(presence.takeOver(leases, now))
       for (const userId of erased) {
         this.#erasures.begin(userId)
         this.#publish(presence.endErased(userId, now))

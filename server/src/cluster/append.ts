@@ -178,6 +178,7 @@ function isBody(value: unknown): value is EntryBody {
     refusals,
     asks,
     answers,
+    hands,
     subject,
     again,
     about,
@@ -195,6 +196,7 @@ function isBody(value: unknown): value is EntryBody {
     (refusals === undefined || isListOf(refusals, isRefusal)) &&
     (asks === undefined || isListOf(asks, isAskItem)) &&
     (answers === undefined || isListOf(answers, isAnswerItem)) &&
+    (hands === undefined || typeof hands === 'boolean') &&
     (subject === undefined || isText(subject)) &&
     (again === undefined || typeof again === 'boolean') &&
     (since === undefined || isTime(since)) &&
@@ -233,7 +235,7 @@ function isRegisterItem(item: unknown): boolean {
 
 function isFact(value: unknown): value is NodeFact {
   if (!isObject(value)) return false
-  const { p, n, h, s, v, i } = value
+  const { p, n, h, s, v, i, l, g } = value
   return (
     [0, 1, 2].includes(p as number) &&
     isWhole(n) &&
@@ -241,7 +243,19 @@ function isFact(value: unknown): value is NodeFact {
     isObject(s) &&
     Object.values(s).every(isTime) &&
     (v === undefined || v === 0 || v === 1) &&
-    (i === undefined || isTime(i))
+    (i === undefined || isTime(i)) &&
+    (l === undefined || (isObject(l) && Object.values(l).every(isLeaseItem))) &&
+    (g === undefined || isListOf(g, isText))
+  )
+}
+
+function isLeaseItem(item: unknown): boolean {
+  if (!Array.isArray(item)) return false
+  const [endsAt, ttlMs, openedAt, idleSince, device] = item
+  return (
+    [endsAt, ttlMs, openedAt].every(isTime) &&
+    (idleSince === -1 || isTime(idleSince)) &&
+    (device === undefined || isText(device))
   )
 }
 

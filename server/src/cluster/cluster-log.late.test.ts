@@ -17,6 +17,8 @@ const ANN: PresentUser = {
   sessions: { s1: T },
   isLookedAt: true,
   idleSince: undefined,
+  leases: [],
+  held: [],
   lastSeen: T,
   username: undefined,
 }

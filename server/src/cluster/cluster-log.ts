@@ -2,6 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession } from '../presence/change.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { KnownChoice, PresentUser } from '../presence/here.ts'
+import type { OrphanedLeases } from '../presence/lease.ts'
 import type { UserPart } from '../presence/user-part.ts'
 import { shortened } from './answer.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
@@ -9,6 +10,7 @@ import { Endings } from './ending.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
+import { hasLeases, leasesElsewhere, orphanedLeases } from './leases.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
@@ -107,6 +109,8 @@ export class ClusterLog implements FactLog, Host {
   readonly #erasedAt = new Map<UserId, number>()
   #lagMs = 0
   readonly #quiet = new QuietStart()
+  /** Resolves when other nodes have the leased sessions of this node. */
+  #handing: Waiting | undefined
 
   /**
    * @param node a random id of this process
@@ -215,6 +219,20 @@ export class ClusterLog implements FactLog, Host {
     return this.#openChoices.add(userId, chosen, this.#unplaced.whenPlaced([userId]))
   }
 
+  /**
+   * Asks the other nodes to take over the leased sessions of this node.
+   *
+   * @returns a promise that resolves when they have; `undefined` if there are none, or no other node
+   */
+  handOver(): Promise<void> | undefined {
+    const users = this.#leasedHere()
+    if (users.length === 0 || [...this.#fold.members()].length < 2) return undefined
+    // With the users: the others may not know the newest renewals.
+    this.#say({ users, hands: true })
+    this.#handing ??= newWaiting()
+    return this.#handing.promise
+  }
+
   connectionsElsewhere(userId: UserId, except?: string): number {
     // The connections of a node that stops are about to come to other nodes.
     const counts = (node: NodeId) => node !== this.#node && this.#abouts.get(node)?.left === undefined
@@ -235,6 +253,10 @@ export class ClusterLog implements FactLog, Host {
     signOfLife: (userId: UserId) => this.#fold.signOfLife(userId, this.#node),
     isPresent: (userId: UserId) => this.#fold.isElsewhere(userId, this.#node),
     sessionsOf: (userId: UserId) => this.#fold.sessions(userId, this.#node),
+    leasesOf: (userId: UserId, sessionId: string) => {
+      const about = { userId, sessionId, except: this.#node, now: this.#use().time() }
+      return leasesElsewhere(this.#fold, about, node => this.#abouts.get(node)?.left !== undefined)
+    },
   }
 
   /**
@@ -324,6 +346,10 @@ export class ClusterLog implements FactLog, Host {
     return this.#fold.facts(node).keys()
   }
 
+  hasLeases(node: NodeId): boolean {
+    return hasLeases(this.#fold, node)
+  }
+
   unrepeatedRegisters(): Iterable<RegisterKey> {
     return this.#fold.unrepeated()
   }
@@ -351,6 +377,9 @@ export class ClusterLog implements FactLog, Host {
         break
       case 'beat':
         if (this.forgetsStale) this.#say({ users: this.#leftovers.next(this.#use().time()) })
+        break
+      case 'losing':
+        this.#takeOver(event.node, true)
         break
       case 'nodeLost': {
         const about = this.#abouts.get(event.node)
@@ -406,6 +435,7 @@ export class ClusterLog implements FactLog, Host {
     this.#endErasures()
     for (const refusal of body.refusals ?? NONE) this.#refused.take(refusal)
     if (kind === 'end' && node !== this.#node) this.#repeatRefusals()
+    if (body.hands && node !== this.#node && this.#use().member.isEldestToStay) this.#takeOver(node, false)
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
   }
@@ -431,6 +461,11 @@ export class ClusterLog implements FactLog, Host {
     return userIds.filter(userId => this.refusedMs(userId) > 0 && presence.present(userId).isHere)
   }
 
+  /** This node takes over the leased sessions of a node that is lost or stops, when the entry was read. */
+  #takeOver(node: NodeId, isLost: boolean): void {
+    this.#read.orphaned.push(...orphanedLeases(this.#fold, node, this.#use().time(), isLost))
+  }
+
   /** When a node has last heard of the users of this node. */
   #heardBy(node: NodeId): LastSign[] {
     const heard: LastSign[] = []
@@ -453,6 +488,7 @@ export class ClusterLog implements FactLog, Host {
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
     if (entry) this.#follow(entry)
     this.#openChoices.look()
+    if (this.#handing && this.#leasedHere().length === 0) this.#handing.resolve()
     if (entry?.node !== this.#node) return
     for (const userId of entry.body.kicks ?? NONE) {
       this.#kicking.get(userId)?.resolve()
@@ -483,7 +519,7 @@ export class ClusterLog implements FactLog, Host {
   }
 
   #tell(
-    { applied, placed, entry, unnamed, heard }: Read,
+    { applied, placed, entry, unnamed, heard, orphaned }: Read,
     seq: number | undefined,
     moved: readonly EndedSession[],
     isLoaded = false,
@@ -511,6 +547,7 @@ export class ClusterLog implements FactLog, Host {
       unnamed,
       choices,
       moved,
+      orphaned,
       kicked: refused.length > 0 ? [...new Set([...kicked, ...refused])] : kicked,
       erased,
       ended,
@@ -520,6 +557,12 @@ export class ClusterLog implements FactLog, Host {
       seq: told,
       isLoaded,
     })
+  }
+
+  /** The users who have a leased session on this node. */
+  #leasedHere(): UserId[] {
+    const { presence } = this.#use()
+    return [...presence.usersHere()].filter(userId => presence.present(userId).leases.length > 0)
   }
 
   /** The sessions of this node that were opened later on another one. */
@@ -546,10 +589,18 @@ interface Read {
   /** See {@link Agreed}. */
   unnamed: readonly NamedUser[]
   heard: readonly LastSign[]
+  readonly orphaned: OrphanedLeases[]
 }
 
 function nothingRead(): Read {
-  return { applied: NOTHING_APPLIED, placed: NOTHING_PLACED, entry: undefined, unnamed: NONE, heard: NONE }
+  return {
+    applied: NOTHING_APPLIED,
+    placed: NOTHING_PLACED,
+    entry: undefined,
+    unnamed: NONE,
+    heard: NONE,
+    orphaned: [],
+  }
 }
 
 function joined(one: Placed, other: Placed): Placed {

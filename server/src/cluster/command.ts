@@ -55,6 +55,7 @@ export interface Audit {
  *   that Redis does not have were removed.
  * - `entry`: apply the facts, registers, kicks and ends of an entry. With `join`, mark the facts of the node. With
  *   `end`, drop those that it has not said since.
+ * - `losing`: this node is about to append that the node is lost. Leased sessions of that node must be taken over now.
  * - `nodeLost`: drop the facts of the node.
  * - `reached`: everything up to this place was applied. What changed since the last place has its number.
  * - `placed`: what was composed with this batch number, and with all before, was applied.
@@ -69,7 +70,7 @@ export interface Audit {
  */
 export type MemberEvent =
   | { readonly what: 'loaded'; readonly loaded: Loaded }
-  | { readonly what: 'nodeLost'; readonly node: NodeId }
+  | { readonly what: 'nodeLost' | 'losing'; readonly node: NodeId }
   | { readonly what: 'entry'; readonly entry: Entry }
   | { readonly what: 'reached'; readonly place: Place }
   | { readonly what: 'placed' | 'refused'; readonly batch: number }
@@ -104,6 +105,8 @@ export interface Host {
   users(): Iterable<UserId>
   /** The users whom another node shows: their last signs of life are said before that node is lost. */
   usersOf(node: NodeId): Iterable<UserId>
+  /** Whether a node has leased sessions. The eldest member takes them over before that node is lost. */
+  hasLeases(node: NodeId): boolean
   /**
    * The registers that this node knows and Redis may have lost: since the last `epoch`, no `entry` and no `loaded` had
    * their value or a greater one.

@@ -5,6 +5,7 @@ import { type KnownChoice, NO_SESSION_YET, type PresentUser } from '../presence/
 import type { UserItems } from './command.ts'
 import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'
+import { leaseFields } from './leases.ts'
 import { joinValue, type RegisterKind, splitValue } from './registers.ts'
 
 export const KINDS = ['c', 'v', 'n', 's'] as const
@@ -108,12 +109,12 @@ export function composeUser(
   }
   const isSaid = user.isHere || port.wasSaid(userId) || port.fold.fact(port.node, userId) !== undefined
   return {
-    fact: isSaid ? [userId, factOf(user), fact?.cause ?? usualCause(user.said)] : undefined,
+    fact: isSaid ? [userId, factOf(user, port.time()), fact?.cause ?? usualCause(user.said)] : undefined,
     registers,
   }
 }
 
-function factOf(user: PresentUser): NodeFact | null {
+function factOf(user: PresentUser, now: number): NodeFact | null {
   const { said, choice, connections, sessions, lastSeen, isHere, isLookedAt, idleSince } = user
   if (!isHere) return null
   const p = said.sessions === 'none' ? 0 : said.sessions === 'active' ? 1 : 2
@@ -121,7 +122,8 @@ function factOf(user: PresentUser): NodeFact | null {
   // Nobody may learn later what a user did while hidden.
   const hides = choice.status === 'offline' || said.choice.status === 'offline'
   const i = idleSince === undefined ? {} : { i: hides ? 0 : idleSince }
-  return { p, n: connections, h: lastSeen ?? 0, s: sessions, v, ...i }
+  const leases = leaseFields(user, now, hides)
+  return { p, n: connections, h: lastSeen ?? 0, s: sessions, v, ...i, ...leases }
 }
 
 /**

@@ -38,6 +38,28 @@ export interface NodeFact {
    * Without `v`, the node does not know it, and `p` tells whether a session is active.
    */
   readonly i?: number
+  /** Those of the sessions that are leased. Another node takes them over if this one is lost or stops. */
+  readonly l?: Readonly<Record<string, LeaseItem>>
+  /** Those of the sessions whose connection was lost, and whose grace is not over. */
+  readonly g?: readonly string[]
+}
+
+/**
+ * A leased session: when it ends without a renewal, for how long it was leased, when it was opened, since when it is
+ * idle, and its device. Times are in ms since the epoch, the first one by the clock of Redis. A session that is active
+ * is idle since -1.
+ */
+export type LeaseItem = readonly [
+  endsAt: number,
+  ttlMs: number,
+  openedAt: number,
+  idleSince: number,
+  device?: string,
+]
+
+/** Whether all sessions in a fact are leased. */
+export function isLeasedOnly({ s, l }: NodeFact): boolean {
+  return l !== undefined && Object.keys(s).every(id => Object.hasOwn(l, id))
 }
 
 /** A fact about a user, or `null` if the node knows nothing of the user any more; and why others see a difference. */
@@ -99,6 +121,8 @@ export interface EntryBody {
   /** Questions to the other nodes: what they know of a user. */
   readonly asks?: readonly AskItem[]
   readonly answers?: readonly AnswerItem[]
+  /** The node is about to stop: the eldest of the others takes over its leased sessions. */
+  readonly hands?: boolean
   /** The node that is lost. */
   readonly subject?: NodeId
   /** With `epoch`: whether entries may be missing, so that all members must assert what they know. */

@@ -4,7 +4,15 @@ import type { SessionsElsewhere } from '../presence/elsewhere.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
 import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
-import type { Entry, Loaded, NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
+import {
+  type Entry,
+  isLeasedOnly,
+  type Loaded,
+  type NodeFact,
+  type NodeId,
+  type RegisterItem,
+  type RegisterKey,
+} from './entry.ts'
 import { type RegisterKind, Registers } from './registers.ts'
 
 /** What the entries say together about one user. */
@@ -147,6 +155,14 @@ export class Fold {
   keeps(userId: UserId): boolean {
     if (this.isElsewhere(userId)) return true
     return REGISTER_KINDS.some(kind => this.#registers.get(`${kind}:${userId}`) !== undefined)
+  }
+
+  /** The facts of all nodes about a user, or of all `except` one. */
+  *factsOf(userId: UserId, except?: NodeId): Generator<readonly [node: NodeId, fact: NodeFact]> {
+    for (const [node, facts] of this.#facts) {
+      const fact = node === except ? undefined : facts.get(userId)
+      if (fact) yield [node, fact]
+    }
   }
 
   /** All facts of one node. */
@@ -304,7 +320,10 @@ export class Fold {
   }
 
   #drop(node: NodeId, difference: Difference): void {
-    for (const userId of this.facts(node).keys()) difference.before(userId, 'nodeLost')
+    for (const [userId, fact] of this.facts(node)) {
+      // Leased sessions that had not ended were taken over.
+      difference.before(userId, isLeasedOnly(fact) ? 'lost' : 'nodeLost')
+    }
     this.#facts.delete(node)
     this.#unsaid.delete(node)
     this.#wroteAt.delete(node)

@@ -2,6 +2,12 @@ import type { Age } from './age.ts'
 import type { NodeId } from './entry.ts'
 import type { Members } from './members.ts'
 
+/**
+ * The eldest member takes over the leased sessions of a lost node, and then appends its loss. If it does not, another
+ * member does that so many beats later.
+ */
+const LEFT_TO_ELDEST_BEATS = 3
+
 /** The members that this node takes for lost. The first of them is the next whose loss is appended. */
 export class Judge {
   readonly #node: NodeId
@@ -24,11 +30,23 @@ export class Judge {
     return node
   }
 
-  /** Judges all members. An own beat was read back that was composed at this time. */
-  judge(at: number): void {
-    for (const node of this.#members.silent(this.#age.graceBeats(at))) {
-      if (node !== this.#node) this.#toLose.add(node)
+  /**
+   * Judges all members. An own beat was read back that was composed at this time. Returns those that are lost from now
+   * on.
+   *
+   * @param hasLeases whether a node has leased sessions
+   */
+  judge(at: number, hasLeases: (node: NodeId) => boolean): NodeId[] {
+    const lost: NodeId[] = []
+    const graceBeats = this.#age.graceBeats(at)
+    const long = new Set(this.#members.silent(graceBeats, LEFT_TO_ELDEST_BEATS))
+    for (const node of this.#members.silent(graceBeats)) {
+      if (node === this.#node || this.#toLose.has(node)) continue
+      if (!this.#age.isEldestToStay && !long.has(node) && hasLeases(node)) continue
+      this.#toLose.add(node)
+      lost.push(node)
     }
+    return lost
   }
 
   /**

@@ -3,6 +3,7 @@ import type { EndedSession } from '../presence/change.ts'
 import type { Choice } from '../presence/choice.ts'
 import type { Fact } from '../presence/fact.ts'
 import type { KnownChoice } from '../presence/here.ts'
+import type { OrphanedLeases } from '../presence/lease.ts'
 import type { UserPart } from '../presence/user-part.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
 
@@ -20,6 +21,8 @@ export interface Agreed {
   readonly choices: readonly AgreedChoice[]
   /** Sessions of this node that were opened later on another node. They end here. */
   readonly moved: readonly EndedSession[]
+  /** Leased sessions of a node that is lost or stops. This node takes them over. */
+  readonly orphaned: readonly OrphanedLeases[]
   /** Users whose sessions end on all nodes. */
   readonly kicked: readonly UserId[]
   /** Users whom all nodes forget as soon as their sessions have ended. They are `kicked` too. */
@@ -49,6 +52,7 @@ export const NOTHING_AGREED: Agreed = {
   unnamed: [],
   choices: [],
   moved: [],
+  orphaned: [],
   kicked: [],
   erased: [],
   ended: [],

@@ -12,6 +12,7 @@ const HOST: Host = {
   refusal: () => undefined,
   users: () => [],
   usersOf: () => [],
+  hasLeases: () => false,
   unrepeatedRegisters: () => [],
   happened: () => {},
 }

@@ -25,6 +25,8 @@ interface Known {
   /** When it joined first; `undefined` if that is not known. */
   since: number | undefined
   hasLeft: boolean
+  /** Whether it has left, or is about to. */
+  isStopping: boolean
   /** When it has left, by the clock of Redis, if that was before this node loaded. */
   leftBefore: number | undefined
   /**
@@ -59,11 +61,11 @@ export class Members {
    * Whether a node that joined at `since` is the eldest member of those that write. One that is silent may be dead, and
    * it takes longer until it is lost. If it comes back, two members are the eldest for a moment: that harms nothing.
    *
-   * @param isLeftOut whether members that have said that they stop do not count
+   * @param isLeftOut whether members that have said that they stop, or are about to, do not count
    */
   isEldest(own: NodeId, since: number, isLeftOut = false): boolean {
     for (const [node, known] of this.#known) {
-      if (isLeftOut && known.hasLeft) continue
+      if (isLeftOut && known.isStopping) continue
       if (node === own || known.missed >= SILENT_AFTER_BEATS) continue
       if (isOlder([node, known], [own, { since }])) return false
     }
@@ -104,6 +106,7 @@ export class Members {
       since: body.since ?? known?.since,
       leftBefore: known?.leftBefore,
       hasLeft: kind === 'left' || (known?.hasLeft === true && kind !== 'join'),
+      isStopping: body.hands === true || kind === 'left' || (known?.isStopping === true && kind !== 'join'),
       isComplete,
       // A node that finds something to add asserts again.
       hasCompared: body.isComplete === true || (known?.hasCompared === true && kind !== 'join'),
@@ -127,13 +130,17 @@ export class Members {
     return this.#known.get(node)?.missed ?? 0
   }
 
-  /** The members that are lost, if a member may miss at least this many beats. */
-  silent(atLeast = 0): NodeId[] {
+  /**
+   * The members that are lost, if a member may miss at least this many beats.
+   *
+   * @param more how many beats more they must have missed
+   */
+  silent(atLeast = 0, more = 0): NodeId[] {
     const silent: NodeId[] = []
     for (const [node, { missed, hasLeft, leftBefore = this.#beatAt }] of this.#known) {
       const isTimeOver = !hasLeft || this.#beatAt - leftBefore >= LOST_AFTER_BEATS_IF_LEFT * BEAT_MS
       const beats = isTimeOver ? LOST_AFTER_BEATS : LOST_AFTER_BEATS_IF_LEFT
-      if (missed >= Math.max(beats, atLeast)) silent.push(node)
+      if (missed >= Math.max(beats, atLeast) + more) silent.push(node)
     }
     return silent
   }
@@ -181,7 +188,12 @@ export class Members {
       const left = abouts.get(node)?.left
       if (left === undefined) continue
       const isComplete = left >= (epoch ?? left)
-      Object.assign(this.#known.get(node) as Known, { hasLeft: true, leftBefore: left, isComplete })
+      Object.assign(this.#known.get(node) as Known, {
+        hasLeft: true,
+        isStopping: true,
+        leftBefore: left,
+        isComplete,
+      })
     }
   }
 
@@ -194,6 +206,7 @@ export class Members {
       missed: 0,
       lastAt: at,
       hasLeft: false,
+      isStopping: false,
       leftBefore: undefined,
       isComplete: false,
       hasCompared: false,

@@ -128,6 +128,11 @@ export class ClusterNode implements ReportedNode {
     return this.#link.run(script, key, args)
   }
 
+  /** Resolves when other nodes have the leased sessions of this one; `undefined` if there is nothing to wait for. */
+  handOver(): Promise<void> | undefined {
+    return this.log.handOver()
+  }
+
   /** Tells the other nodes that this one stops, so that they wait longer for its clients. Resolves when they know. */
   stop(): Promise<void> {
     return new Promise(resolve => {

@@ -21,6 +21,8 @@ export interface Changed {
   readonly asks?: Iterable<number> | undefined
   /** Questions of other nodes that this node answers. */
   readonly answers?: Iterable<AnswerKey> | undefined
+  /** Whether the other nodes are asked to take over the leased sessions of this node. */
+  readonly hands?: boolean | undefined
 }
 
 /** A question that another node has asked about a user. */
@@ -36,6 +38,7 @@ export interface Content {
   readonly refusals?: readonly Refusal[]
   readonly asks?: readonly AskItem[]
   readonly answers?: readonly AnswerItem[]
+  readonly hands?: boolean
 }
 
 /** How a batch is composed. */
@@ -67,10 +70,12 @@ export class Outbox {
   #refused = new Set<UserId>()
   #asks = new Set<number>()
   #answers = new Map<string, AnswerKey>()
+  #hands = false
   /** What the batch contains that is on its way. */
   #taken: Changed | undefined
 
   get isEmpty(): boolean {
+    if (this.#hands) return false
     const { size } = this.#users
     if (size + this.#registers.size + this.#kicks.size + this.#refused.size > 0) return false
     return this.#ends.size + this.#erases.size + this.#asks.size + this.#answers.size === 0
@@ -85,7 +90,9 @@ export class Outbox {
     refused = [],
     asks = [],
     answers = [],
+    hands = false,
   }: Changed): void {
+    if (hands) this.#hands = true
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
     for (const userId of kicks) this.#kicks.add(userId)
@@ -142,7 +149,10 @@ export class Outbox {
     for (const userId of refused) this.#refused.delete(userId)
     const { asks, answers, answered } = this.#takeQuestions(host, bytes)
     const questions = { asks: asks.map(([id]) => id), answers: answered }
-    this.#taken = { users, registers, kicks, ends, erases, refused, ...questions }
+    // Not before all users are said.
+    const hands = this.#hands && this.#users.size === 0
+    if (hands) this.#hands = false
+    this.#taken = { users, registers, kicks, ends, erases, refused, hands, ...questions }
     return {
       facts,
       registers: values,
@@ -152,6 +162,7 @@ export class Outbox {
       ...(refusals.length > 0 ? { refusals } : {}),
       ...(asks.length > 0 ? { asks } : {}),
       ...(answers.length > 0 ? { answers } : {}),
+      ...(hands ? { hands } : {}),
     }
   }
 

@@ -293,7 +293,9 @@ export class OwnEntries {
       this.#beat = 'none'
       this.#members.beat(body.at)
       this.#host.happened({ what: 'beat' })
-      this.#judge.judge(body.at)
+      for (const node of this.#judge.judge(body.at, other => this.#host.hasLeases(other))) {
+        this.#host.happened({ what: 'losing', node })
+      }
     }
     if (!this.#assertion.readBack(entry, now)) return
     this.#beat = 'none'

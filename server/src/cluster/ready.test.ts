@@ -25,6 +25,7 @@ class Driven {
       refusal: () => undefined,
       users: () => [],
       usersOf: () => [],
+      hasLeases: () => false,
       unrepeatedRegisters: () => [],
       happened: ({ what }) => void this.events.push(what),
     }

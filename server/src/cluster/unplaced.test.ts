@@ -29,7 +29,7 @@ beforeEach(() => {
     isVisible: true,
     connections: 1,
   }
-  const sessions = { sessions: {}, isLookedAt: true, idleSince: undefined }
+  const sessions = { sessions: {}, leases: [], held: [], isLookedAt: true, idleSince: undefined }
   const usual = { ...nobody, ...sessions, lastSeen: T, username: undefined }
   unplaced = new Unplaced({
     node: 'a',

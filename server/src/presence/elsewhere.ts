@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { ChoiceLookup } from './here.ts'
+import type { LeasesElsewhere } from './lease.ts'
 
 /** What the other nodes of a cluster say of the sessions of a user. */
 export interface SessionsElsewhere {
@@ -24,11 +25,16 @@ export interface Elsewhere {
   readonly isPresent: (userId: UserId) => boolean
   /** `undefined` if the user has no session on another node, hidden or not. */
   readonly sessionsOf: (userId: UserId) => SessionsElsewhere | undefined
+  /** What the other nodes say about a session id, and about the leased sessions of its user. */
+  readonly leasesOf: (userId: UserId, sessionId: string) => LeasesElsewhere
 }
+
+export const NO_LEASES_ELSEWHERE: LeasesElsewhere = { isConnected: false, lease: undefined, others: [] }
 
 export const NOWHERE_ELSE: Elsewhere = {
   choiceOf: () => undefined,
   signOfLife: () => undefined,
   isPresent: () => false,
   sessionsOf: () => undefined,
+  leasesOf: () => NO_LEASES_ELSEWHERE,
 }

@@ -1,10 +1,29 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession, OwnChoice } from './change.ts'
-import { type Choice, type FirstChoice, hasExpired, isPlain, isSameChoice, NO_CHOICE } from './choice.ts'
+import {
+  type Choice,
+  type FirstChoice,
+  hasExpired,
+  isPlain,
+  isSameChoice,
+  isSameShown,
+  NO_CHOICE,
+  OFFLINE,
+  type ShownPresence,
+} from './choice.ts'
 import { Deadlines } from './deadlines.ts'
 import { Expiries } from './expiries.ts'
 import { type Fact, NOTHING_SAID, presenceOf, type Said } from './fact.ts'
-import { type LeaseRefusal, type LeaseTerms, MAX_LEASES, MAX_LEASES_PER_USER, MAX_TTL_MS } from './lease.ts'
+import {
+  type LeaseRefusal,
+  type LeasesElsewhere,
+  type LeaseTerms,
+  type LeaseTold,
+  MAX_LEASES,
+  MAX_LEASES_PER_USER,
+  MAX_TTL_MS,
+  type OrphanedLeases,
+} from './lease.ts'
 import type { PresenceOptions } from './options.ts'
 import { readyAt, type Spent, spend } from './pace.ts'
 import { PendingFacts } from './pending.ts'
@@ -19,6 +38,8 @@ import type { WallClock } from './wall-clock.ts'
 export interface Seen {
   readonly lastSeen: number
   readonly username: string | undefined
+  /** Absent for a user who is offline. */
+  readonly shown?: ShownPresence
 }
 
 /** Returns what others see of a user; undefined for a user whom others have never seen. */
@@ -63,6 +84,9 @@ export interface PresentUser extends KnownChoice {
   readonly idleSince: number | undefined
   /** See {@link User.isSetAhead}. */
   readonly isSetAhead: boolean
+  readonly leases: readonly LeaseTold[]
+  /** The ids of the sessions whose connection was lost. */
+  readonly held: readonly string[]
   /** What others will see when all pending facts are visible; undefined for a user whom others have never seen. */
   readonly lastSeen: number | undefined
   readonly username: string | undefined
@@ -90,11 +114,13 @@ export interface Step extends Settled {
   readonly ended?: readonly EndedSession[]
 }
 
-/** The result of a lease, and whether the session is new. */
-export type LeaseStep = Step & { readonly isNew: boolean }
+/** The result of a lease, whether the session is new, and whether the other nodes of a cluster must be told. */
+export type LeaseStep = Step & { readonly isNew: boolean; readonly isTold: boolean }
 
 /** When the choice of a user ends, in ms since the epoch. */
 const choiceEnd = ({ choice }: User): number | undefined => choice.expiresAt
+
+const NONE: readonly never[] = []
 
 /** What replaces a choice that has ended. */
 const ENDED: Choice = { ...NO_CHOICE, text: undefined, expiresAt: undefined }
@@ -178,7 +204,7 @@ export class Here {
       for (const lease of record.leases ?? []) {
         // A backend could not renew it while no server ran.
         const leftMs = Math.min(Math.max(lease.endsAt - now, restartGraceMs), MAX_TTL_MS)
-        user.restoreLease(lease, awake + leftMs)
+        user.restoreLease(lease, awake + leftMs, leftMs)
       }
       // A hidden user whose choice has ended meanwhile becomes visible now, and is seen now.
       if (status !== 'offline') user.markRestored()
@@ -202,18 +228,47 @@ export class Here {
     return { ...this.#settle(user, now), choice: isChanged ? this.#chosen(user, now) : undefined }
   }
 
-  /** Leases a session, or renews it. Returns why that is not possible, or the step and whether the session is new. */
-  lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): LeaseRefusal | LeaseStep {
-    const refusal = this.#leaseRefusal(userId, sessionId)
+  /**
+   * Leases a session, or renews it. A leased session of another node is taken over with its device and its activity.
+   * Returns why that is not possible, or the step.
+   */
+  lease(
+    userId: UserId,
+    sessionId: string,
+    terms: LeaseTerms,
+    now: number,
+    elsewhere: LeasesElsewhere,
+  ): LeaseRefusal | LeaseStep {
+    const refusal = this.#leaseRefusal(userId, sessionId, elsewhere)
     if (refusal) return refusal
     const { ttlMs, device, activity, username } = terms
     const user = this.#arriving(userId, now)
+    const awake = this.#wall.awake(now)
+    const isMoving = elsewhere.lease !== undefined && !user.hasSession(sessionId)
+    if (isMoving) user.takeOver(elsewhere.lease, now, awake)
     const isIdle = activity && activity === 'idle'
-    const isNew = user.lease(sessionId, now, this.#wall.awake(now) + ttlMs, device, isIdle)
+    const { isNew, isTold } = user.lease(sessionId, now, { until: awake + ttlMs, ttlMs, device, isIdle })
     this.#kept.delete(user)
     if (username !== undefined) this.#rename(user, username)
     this.#sessionEnds.set(user)
-    return { ...this.#settle(user, now), isNew }
+    const settled = this.#settle(user, now, isMoving)
+    return {
+      ...settled,
+      isNew,
+      isTold: isTold || isMoving || settled.fact !== undefined || username !== undefined,
+    }
+  }
+
+  /** Takes over leased sessions of another node, besides those that this node has. Others see no difference. */
+  takeOver({ userId, heardAt, leases }: OrphanedLeases, now: number): Step | undefined {
+    const known = this.#users.get(userId)
+    const missing = leases.filter(({ sessionId }) => !known?.hasSession(sessionId))
+    if (missing.length === 0) return undefined
+    const user = this.#arriving(userId, now)
+    for (const lease of missing) user.takeOver(lease, heardAt, this.#wall.awake(now))
+    this.#kept.delete(user)
+    this.#sessionEnds.set(user)
+    return this.#settle(user, now, true)
   }
 
   endSession(user: User, sessionId: string, now: number): Step {
@@ -236,9 +291,11 @@ export class Here {
     this.#spent.delete(userId)
   }
 
-  endMoved(user: User, sessionId: string, now: number): Step {
+  /** @param isSeen whether others see the user because of another node */
+  endMoved(user: User, sessionId: string, now: number, isSeen: boolean): Step {
+    const isLease = user.isLeased(sessionId)
     const ended = user.endMoved(sessionId) ? [{ userId: user.userId, sessionId }] : []
-    return { ...this.#settle(user, now), ended }
+    return { ...this.#settle(user, now, isLease && isSeen), ended }
   }
 
   lose(user: User, sessionId: string, now: number): Step {
@@ -457,6 +514,8 @@ export class Here {
       sessions: user?.openedAt ?? {},
       isLookedAt: user?.isLookedAt === true,
       idleSince: user?.idleSince,
+      leases: user?.leasesTold(this.#wall.awakeNow) ?? NONE,
+      held: user?.heldIds ?? NONE,
       lastSeen: (user && this.signOfLife(user)) ?? lastSeen,
       username,
     }
@@ -502,11 +561,20 @@ export class Here {
 
   // Private
 
-  #leaseRefusal(userId: UserId, sessionId: string): LeaseRefusal | undefined {
+  #leaseRefusal(
+    userId: UserId,
+    sessionId: string,
+    { isConnected, lease, others }: LeasesElsewhere,
+  ): LeaseRefusal | undefined {
     const user = this.#users.get(userId)
     if (user?.isLive(sessionId)) return 'connected'
-    if (user?.sessions.some(({ id, state }) => id === sessionId && state === 'leased')) return undefined
-    if (user && user.leaseCount >= MAX_LEASES_PER_USER) return 'tooManyOfUser'
+    if (user?.isLeased(sessionId)) return undefined
+    if (isConnected) return 'connected'
+    // A renewal is never refused.
+    if (lease) return undefined
+    // A session that moves is on two nodes for a moment.
+    const elsewhere = others.filter(id => !user?.isLeased(id)).length
+    if (elsewhere + (user?.leaseCount ?? 0) >= MAX_LEASES_PER_USER) return 'tooManyOfUser'
     return this.#leases >= MAX_LEASES ? 'tooMany' : undefined
   }
 
@@ -577,16 +645,19 @@ export class Here {
   /**
    * Finishes a command for a user: decides a fact, or delays it until the rate limit allows, and drops a user
    * who is done.
+   *
+   * @param isMoving whether a leased session has come from another node, or continues there. If others see no
+   * difference, that does not count in the rate limit, and does not wait for it
    */
-  #settle(user: User, now: number): Settled {
+  #settle(user: User, now: number, isMoving = false): Settled {
     this.#wall.tell(now)
-    const settled = this.#say(user, now)
+    const settled = this.#say(user, now, isMoving)
     this.#leases += user.takeLeaseDifference()
     if (user.isDone) this.#remove(user)
     return settled
   }
 
-  #say(user: User, now: number): Settled {
+  #say(user: User, now: number, isMoving: boolean): Settled {
     const nothing = { user, fact: undefined, isOwnSign: false }
     const awake = this.#wall.awake(now)
     if (user.isSaid) {
@@ -595,6 +666,10 @@ export class Here {
     }
     const { due } = user
     const isLeaving = presenceOf(due).status === 'offline'
+    if (isMoving && (isLeaving ? !user.hides : this.#isSeenAs(user))) {
+      this.#markSaid(user, now, awake, true)
+      return nothing
+    }
     const turn = this.#turnOf(user, isLeaving)
     if (turn > awake && !user.hides) {
       if (user.wait(turn)) this.#deadlines.add(turn, user)
@@ -616,11 +691,16 @@ export class Here {
   /**
    * What is due of a user was said. An offline user is kept for some time, to come back with the same choice.
    */
-  #markSaid(user: User, now: number, awake: number): void {
+  #markSaid(user: User, now: number, awake: number, wasSeenSo = false): void {
     const { wasSeen } = user
-    user.markSaid(now)
+    user.markSaid(now, wasSeenSo)
     if (user.wasSeen && !wasSeen) this.#unseen--
     if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#kept.set(user, user.keptUntil)
+  }
+
+  /** Whether others see already what is due of a user, because of another node. */
+  #isSeenAs({ userId, due, newName }: User): boolean {
+    return newName === undefined && isSameShown(presenceOf(due), this.#seenLookup(userId)?.shown ?? OFFLINE)
   }
 
   /**

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Choice } from './choice.ts'
 import type { SessionsElsewhere } from './elsewhere.ts'
+import { NO_LEASES_ELSEWHERE } from './elsewhere.ts'
 import type { Fact } from './fact.ts'
 import type { KnownChoice } from './here.ts'
+import type { LeasesElsewhere } from './lease.ts'
 import { Presence } from './presence.ts'
 import { AT_ONCE, DEFAULTS } from './testing/options.ts'
 import { fact, HOUR, named, T } from './testing/scenario.ts'
@@ -20,12 +22,15 @@ let choices: Map<string, KnownChoice>
 let signs: Map<string, number>
 let present: Set<string>
 let others: Map<string, SessionsElsewhere>
+/** What they say about a session id. */
+let leases: Map<string, LeasesElsewhere>
 
 beforeEach(() => {
   choices = new Map()
   signs = new Map()
   present = new Set()
   others = new Map()
+  leases = new Map()
   presence = newPresence()
 })
 
@@ -35,6 +40,7 @@ function newPresence(options = AT_ONCE): Presence {
     signOfLife: id => signs.get(id),
     isPresent: id => present.has(id),
     sessionsOf: id => others.get(id),
+    leasesOf: (_, id) => leases.get(id) ?? NO_LEASES_ELSEWHERE,
   })
   made.restore([], T)
   return made

@@ -14,7 +14,7 @@ import {
 import { type Fact, presenceOf } from './fact.ts'
 import { type Arrival, Here, type KnownChoice, type PresentUser, type Step } from './here.ts'
 import { LastSeenCorrection } from './last-seen-correction.ts'
-import type { LeaseRefusal, LeaseTerms } from './lease.ts'
+import type { LeaseRefusal, LeaseTerms, OrphanedLeases } from './lease.ts'
 import type { PresenceOptions } from './options.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
@@ -28,6 +28,8 @@ import { type StoredTimes, WallClock } from './wall-clock.ts'
 /** What leasing a session has decided, and whether the session is new. */
 export interface Leased {
   readonly isNew: boolean
+  /** Whether the other nodes of a cluster must be told. They need not know of each renewal. */
+  readonly isTold: boolean
   readonly decision: Decision
 }
 
@@ -115,11 +117,18 @@ export class Presence {
    */
   lease(userId: UserId, sessionId: string, terms: LeaseTerms, now: number): LeaseRefusal | Leased {
     const excess = this.#excessFor(userId)
-    const step = this.#here.lease(userId, sessionId, terms, now)
+    const step = this.#here.lease(userId, sessionId, terms, now, this.#elsewhere.leasesOf(userId, sessionId))
     if (typeof step === 'string') return step
+    const { isNew, isTold } = step
     const forgotten = excess > 0 ? this.#retention.makeRoom(excess, now) : NONE
     const decision = this.#decide(step)
-    return { isNew: step.isNew, decision: forgotten.length === 0 ? decision : { ...decision, forgotten } }
+    return { isNew, isTold, decision: forgotten.length === 0 ? decision : { ...decision, forgotten } }
+  }
+
+  /** Takes over leased sessions of a node that is lost or stops, besides those that this node has. */
+  takeOver(orphaned: OrphanedLeases, now: number): Decision {
+    const step = this.#here.takeOver(orphaned, now)
+    return step ? this.#decide(step) : NOTHING
   }
 
   /** Ends a session at once, as if it was left: a connected, held or leased one. */
@@ -163,7 +172,8 @@ export class Presence {
   /** A session continues on another node. It ends here at once, also if it is held. */
   endMoved(userId: UserId, sessionId: string, now: number): Decision {
     const user = this.#here.get(userId)
-    return user ? this.#decide(this.#here.endMoved(user, sessionId, now)) : NOTHING
+    const isSeen = this.#elsewhere.signOfLife(userId) !== undefined
+    return user ? this.#decide(this.#here.endMoved(user, sessionId, now, isSeen)) : NOTHING
   }
 
   /** A session was lost. It is held for the grace period. */

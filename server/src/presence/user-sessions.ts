@@ -1,5 +1,5 @@
 import type { SessionsState } from './fact.ts'
-import type { StoredLease } from './lease.ts'
+import { type LeaseTold, type StoredLease, untoldMs } from './lease.ts'
 import { ownCopy } from './user-table.ts'
 
 /** The id of a session, and whether the client chose the id itself and uses it again after a reconnect. */
@@ -17,6 +17,8 @@ export type Session = SessionName & {
   readonly device?: string | undefined
   /** In ms since the epoch. */
   readonly openedAt: number
+  /** Since when it is on this node, in ms since the epoch. Of a leased session that was taken over, that is later. */
+  readonly since?: number
   /** The last sign of life, in ms since the epoch. */
   aliveAt: number
   readonly isIdle: boolean
@@ -30,8 +32,25 @@ export type Session = SessionName & {
     /** The connection was lost. Until `until`, in awake time, the session may come back without a change. */
     | { readonly state: 'held'; readonly until: number }
     /** It has no connection. A backend must renew it before `until`, in awake time. */
-    | { readonly state: 'leased'; readonly until: number }
+    | ({ readonly state: 'leased' } & LeaseTimes)
   )
+
+interface LeaseTimes {
+  readonly until: number
+  /** For how long it was leased, in ms. */
+  readonly ttlMs: number
+  /** The end that the other nodes of a cluster were told. */
+  readonly toldUntil: number
+}
+
+/** What a leased session begins or continues with. */
+export interface LeaseStart {
+  /** When it ends, in awake time. */
+  readonly until: number
+  readonly ttlMs: number
+  readonly device?: string | undefined
+  readonly isIdle?: boolean | undefined
+}
 
 /** What a client says about its session. */
 export type SessionChange = Partial<Pick<Session, 'isIdle' | 'idleSince' | 'activeUntil' | 'isInactive'>>
@@ -95,7 +114,31 @@ export class UserSessions {
   /** When each session that clients know was opened, in ms since the epoch, by its id. */
   get openedAt(): Readonly<Record<string, number>> {
     const known = this.#all.filter(({ id }) => id !== BEFORE_RESTART)
-    return Object.fromEntries(known.map(({ id, openedAt }) => [id, openedAt]))
+    return Object.fromEntries(known.map(({ id, openedAt, since }) => [id, since ?? openedAt]))
+  }
+
+  /** The leased sessions as other nodes are told of them at `awake`. */
+  leasesTold(awake: number): LeaseTold[] {
+    return this.#all.flatMap(session => {
+      if (session.state !== 'leased') return []
+      const { id, openedAt, since = openedAt, until, ttlMs, device, isIdle, idleSince } = session
+      const leftMs = Math.max(0, until - awake)
+      return {
+        sessionId: id,
+        openedAt,
+        since,
+        leftMs,
+        ttlMs,
+        device,
+        idleSince: isIdle ? idleSince : undefined,
+      }
+    })
+  }
+
+  /** The ids of the sessions whose connection was lost. */
+  get heldIds(): string[] {
+    if (this.#held === 0) return []
+    return this.#all.flatMap(({ id, state }) => (state === 'held' && id !== BEFORE_RESTART ? [id] : []))
   }
 
   /** The latest time at which one of the idle sessions became idle, in ms since the epoch; 0 if that is not known. */
@@ -144,26 +187,48 @@ export class UserSessions {
     this.#add({ ...restored, isIdle, isInactive, state: 'held', until })
   }
 
+  /** Whether there is a session with this id, in any state. */
+  has(id: string): boolean {
+    return this.#all.some(session => session.id === id)
+  }
+
+  /** Whether this session is leased. */
+  isLeased(id: string): boolean {
+    return this.#leased > 0 && this.#all.some(session => session.state === 'leased' && session.id === id)
+  }
+
   /** Whether a client is connected with this session id. */
   isLive(id: string): boolean {
     return this.#indexOf(id) >= 0
   }
 
   /**
-   * Leases a session until `until`, in awake time, or renews it. It replaces the held session with the same id, and
-   * takes over the activity of that one. Returns whether it is new, and not a renewal.
+   * Leases a session, or renews it. It replaces the held session with the same id, and takes over the activity of that
+   * one. Returns whether it is new, and not a renewal, and whether the other nodes of a cluster must be told.
    *
    * @param now in ms since the epoch
    */
-  lease(id: string, now: number, until: number, device?: string, isIdle?: boolean): boolean {
+  lease(
+    id: string,
+    now: number,
+    { until, ttlMs, device, isIdle }: LeaseStart,
+  ): { isNew: boolean; isTold: boolean } {
     const index = this.#all.findIndex(session => session.named && session.id === id)
     const before = index < 0 ? undefined : this.#remove(index)
-    const isNew = before?.state !== 'leased'
+    const renewed = before?.state === 'leased' ? before : undefined
+    const isNew = !renewed
+    const isSame =
+      renewed?.ttlMs === ttlMs &&
+      (device ?? renewed.device) === renewed.device &&
+      (isIdle ?? renewed.isIdle) === renewed.isIdle
+    const movedMs = renewed ? until - renewed.toldUntil : 0
+    const isTold = !isSame || movedMs < 0 || movedMs > untoldMs(ttlMs)
     this.#add({
       id: before?.id ?? ownCopy(id),
       named: true,
       device: device === undefined ? before?.device : ownCopy(device),
-      openedAt: before && !isNew ? before.openedAt : now,
+      openedAt: renewed?.openedAt ?? now,
+      ...(renewed?.since !== undefined && { since: renewed.since }),
       aliveAt: now,
       isIdle: isIdle ?? before?.isIdle ?? false,
       idleSince: isIdle && !before?.isIdle ? now : (before?.idleSince ?? 0),
@@ -171,8 +236,41 @@ export class UserSessions {
       isInactive: false,
       state: 'leased',
       until,
+      ttlMs,
+      toldUntil: renewed && !isTold ? renewed.toldUntil : until,
     })
-    return isNew
+    return { isNew, isTold }
+  }
+
+  /**
+   * Takes over a leased session of another node, which ends in `leftMs`. It is on this node since later than on that
+   * one, so it continues here. It keeps its device and its activity.
+   *
+   * @param heardAt the last sign of life, in ms since the epoch
+   * @param awake the present time, in awake time
+   */
+  takeOver(
+    { sessionId, openedAt, since, leftMs, ttlMs, device, idleSince }: LeaseTold,
+    heardAt: number,
+    awake: number,
+  ): void {
+    const until = awake + leftMs
+    this.#add({
+      id: ownCopy(sessionId),
+      named: true,
+      device: device === undefined ? undefined : ownCopy(device),
+      openedAt,
+      since: since + 1,
+      aliveAt: heardAt,
+      isIdle: idleSince !== undefined,
+      idleSince: idleSince ?? 0,
+      activeUntil: Number.POSITIVE_INFINITY,
+      isInactive: false,
+      state: 'leased',
+      until,
+      ttlMs,
+      toldUntil: until,
+    })
   }
 
   /** Ends the sessions with this id, live, held or leased. Returns their ids. */

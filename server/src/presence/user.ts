@@ -10,9 +10,10 @@ import {
   NO_CHOICE,
 } from './choice.ts'
 import { type Cause, NOTHING_SAID, presenceOf, type Said, type SessionsState } from './fact.ts'
-import type { StoredLease } from './lease.ts'
+import type { LeaseTold, StoredLease } from './lease.ts'
 import {
   isVisibleSession,
+  type LeaseStart,
   type Session,
   type SessionChange,
   type SessionName,
@@ -202,6 +203,16 @@ export class User {
     return this.#state?.sessions.leases(at) ?? []
   }
 
+  /** The leased sessions as other nodes are told of them; see {@link UserSessions.leasesTold}. */
+  leasesTold(awake: number): LeaseTold[] {
+    return this.leaseCount === 0 ? [] : (this.#state?.sessions.leasesTold(awake) ?? [])
+  }
+
+  /** The ids of the sessions whose connection was lost. */
+  get heldIds(): readonly string[] {
+    return this.#state?.sessions.heldIds ?? []
+  }
+
   /** When a delayed change becomes visible, in awake time; 0 if no change is delayed. */
   get turn(): number {
     return this.#state?.turn ?? 0
@@ -264,13 +275,31 @@ export class User {
     return this.#state?.sessions.isLive(id) === true
   }
 
+  /** Whether there is a session with this id, in any state. */
+  hasSession(id: string): boolean {
+    return this.#state?.sessions.has(id) === true
+  }
+
+  /** Whether this session is leased. */
+  isLeased(id: string): boolean {
+    return this.#state?.sessions.isLeased(id) === true
+  }
+
   /** Leases or renews a session; see {@link UserSessions.lease}. */
-  lease(id: string, now: number, until: number, device?: string, isIdle?: boolean): boolean {
+  lease(id: string, now: number, start: LeaseStart): ReturnType<UserSessions['lease']> {
     this.#state ??= newState(now)
     this.#keptUntil = 0
     this.#isSetAhead = false
     this.heard(now)
-    return this.#state.sessions.lease(id, now, until, device, isIdle)
+    return this.#state.sessions.lease(id, now, start)
+  }
+
+  /** Takes over a leased session of another node; see {@link UserSessions.takeOver}. That is no sign of life. */
+  takeOver(lease: LeaseTold, heardAt: number, awake: number): void {
+    this.#state ??= newState(heardAt)
+    this.#keptUntil = 0
+    this.heard(heardAt)
+    this.#state.sessions.takeOver(lease, heardAt, awake)
   }
 
   /** Ends the sessions with this id, live, held or leased, as if each was left. Returns their ids. */
@@ -356,8 +385,8 @@ export class User {
   }
 
   /** Restores a leased session until `until`, in awake time. Call {@link markRestored} after that. */
-  restoreLease({ sessionId, openedAt, device, idle }: StoredLease, until: number): void {
-    this.#restored().sessions.lease(sessionId, openedAt, until, device, idle === true)
+  restoreLease({ sessionId, openedAt, device, idle }: StoredLease, until: number, ttlMs: number): void {
+    this.#restored().sessions.lease(sessionId, openedAt, { until, ttlMs, device, isIdle: idle === true })
   }
 
   /** Others see the restored state without a change. */
@@ -479,8 +508,10 @@ export class User {
   /**
    * What is due was said, at `now`. A user who becomes visible is seen at this moment, after an arrival and
    * after hiding: others can't tell the two apart.
+   *
+   * @param wasSeenSo whether others have seen the same before, because of another node
    */
-  markSaid(now: number): void {
+  markSaid(now: number, wasSeenSo = false): void {
     const state = this.#state
     if (!state) return
     const wasVisible = this.isVisible
@@ -488,7 +519,7 @@ export class User {
     state.turn = 0
     this.#hasExpired = false
     if (!this.isVisible) return
-    if (!wasVisible) {
+    if (!wasVisible && !wasSeenSo) {
       state.heard = Math.max(state.heard, now)
       state.sessions.showSince(now)
     }

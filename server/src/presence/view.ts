@@ -181,7 +181,7 @@ export class View {
   }
 
   /** The row or object of a user whom others have seen; undefined for any other user. */
-  get(userId: UserId): ArchivedUser | undefined {
+  get(userId: UserId): (ArchivedUser & { readonly shown?: ShownPresence }) | undefined {
     return this.#table.get(userId)
   }
 

@@ -85,6 +85,11 @@ export class WallClock {
     return now - this.#offsetMs
   }
 
+  /** The latest time that was told, in awake time. */
+  get awakeNow(): number {
+    return this.awake(this.#now)
+  }
+
   /** Converts awake time to the wall clock, if that does not jump until then. */
   at(awake: number): number {
     return awake + this.#offsetMs

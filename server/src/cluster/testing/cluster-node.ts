@@ -5,6 +5,7 @@ import type { Presence } from '../../presence/presence.ts'
 import type { AppendReply, Entry, EntryBody, EntryKind, NodeId, Place } from '../entry.ts'
 import type { Applied, Fold } from '../fold.ts'
 import { forgottenHere, unnamedOf } from '../forgotten.ts'
+import { leasesElsewhere } from '../leases.ts'
 import { Outbox } from '../outbox.ts'
 import type { RedisModel } from '../redis.model.ts'
 import type { Unplaced } from '../unplaced.ts'
@@ -38,6 +39,8 @@ export class ClusterNode {
       signOfLife: userId => this.fold.signOfLife(userId, id),
       isPresent: userId => this.fold.isElsewhere(userId, id),
       sessionsOf: userId => this.fold.sessions(userId, id),
+      leasesOf: (userId, sessionId) =>
+        leasesElsewhere(this.fold, { userId, sessionId, except: id, now: this.#now }, () => false),
     })
     this.unplaced = new parts.Unplaced({
       node: id,

@@ -68,6 +68,10 @@ export class LinkedNode implements Host {
     return this.#users.keys()
   }
 
+  hasLeases(): boolean {
+    return false
+  }
+
   unrepeatedRegisters(): Iterable<RegisterKey> {
     return this.fold.unrepeated()
   }

@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nobody is ever lost',
     file: 'cluster/judge.ts',
-    line: 'if (node !== this.#node) this.#toLose.add(node)',
+    line: '      this.#toLose.add(node)\n',
     becomes: '',
   },
   {

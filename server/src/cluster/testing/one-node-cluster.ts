@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Change, Decision } from '../../presence/change.ts'
-import type { Elsewhere } from '../../presence/elsewhere.ts'
+import { type Elsewhere, NO_LEASES_ELSEWHERE } from '../../presence/elsewhere.ts'
 import type { Fact } from '../../presence/fact.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
@@ -38,6 +38,7 @@ export function oneNodeCluster(parts: ClusterParts): typeof OneNode {
         signOfLife: userId => this.#fold.signOfLife(userId, NODE),
         isPresent: userId => this.#fold.isElsewhere(userId, NODE),
         sessionsOf: userId => this.#fold.sessions(userId, NODE),
+        leasesOf: () => NO_LEASES_ELSEWHERE,
       }
       super(options, Core, elsewhere)
       const present = (userId: string) => this.core.present(userId)

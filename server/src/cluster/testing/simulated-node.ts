@@ -3,6 +3,7 @@ import { ClusterFeed } from '../../changes/cluster-feed.ts'
 import type { NumberedChange } from '../../changes/feed.ts'
 import { type StreamCommand, StreamKeeper } from '../../changes/stream-keeper.ts'
 import type { Choice } from '../../presence/choice.ts'
+import type { LeaseRefusal, LeaseTerms } from '../../presence/lease.ts'
 import type { PresenceOptions } from '../../presence/options.ts'
 import type { Presence } from '../../presence/presence.ts'
 import type { SeenUser } from '../../presence/view.ts'
@@ -21,6 +22,8 @@ const KEEP_MS = 20_000
 const TICK_MS = 100
 /** How often clients give signs of life. A node may count on one within 30 s. */
 const PING_MS = 10_000
+/** How long a node that stops waits until other nodes have its leased sessions. */
+const HAND_OVER_MS = 500
 /** How many changes a node keeps for clients that resume. */
 const RECENT_CHANGES = 1_000
 
@@ -200,10 +203,27 @@ export class SimulatedNode {
     this.#await(this.#tracker.endSession({ userId, sessionId }), placed)
   }
 
+  /** @returns why that is not possible, or whether the session is new */
+  lease(userId: UserId, sessionId: string, terms: LeaseTerms): LeaseRefusal | boolean {
+    const leased = this.#tracker.lease({ userId, sessionId }, terms)
+    return typeof leased === 'string' ? leased : leased.isNew
+  }
+
+  /** As the core stops: other nodes take over the leased sessions first. */
   stop(): void {
     this.isStopped = true
-    this.#tracker.stop()
-    this.link.stop()
+    this.#tracker.handOver()
+    const handedOver = this.log.handOver()
+    let isEnding = false
+    const end = (): void => {
+      if (isEnding) return
+      isEnding = true
+      this.#tracker.stop()
+      this.link.stop()
+    }
+    if (!handedOver) return end()
+    void handedOver.then(() => this.link.after(0, end))
+    this.link.after(HAND_OVER_MS, end)
   }
 
   kill(): void {
@@ -249,6 +269,8 @@ export class SimulatedNode {
   }
 
   #tick(): void {
+    // A sign of life of an unknown user only tells the time.
+    this.presence.heard('nobody', this.#clock.now())
     // Without a deadline, it would only look for users to forget.
     if (this.presence.nextDeadline <= this.#clock.now()) {
       while (this.#tracker.advance(this.#clock.now(), this.#clock.awake()));

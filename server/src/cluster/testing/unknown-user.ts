@@ -15,6 +15,8 @@ export const GONE: PresentUser = {
   sessions: {},
   isLookedAt: false,
   idleSince: undefined,
+  leases: [],
+  held: [],
   lastSeen: undefined,
   username: undefined,
 }

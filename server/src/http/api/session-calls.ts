@@ -101,7 +101,7 @@ function refusal(refused: LeaseRefusal): ApiFailure {
     case 'tooManyOfUser':
       return new ApiFailure('too_many_sessions', 'the user has 20 leased sessions: end one of them first')
     case 'tooMany':
-      return new ApiFailure('too_many_sessions', 'all users together have 100,000 leased sessions')
+      return new ApiFailure('too_many_sessions', 'this server has 100,000 leased sessions')
     case 'refused':
       return new ApiFailure('user_refused', 'the user may not connect for a while: see "forMs"')
     case 'stopping':

@@ -1,0 +1,105 @@
+import type { UserId } from '@who-is-online/protocol/words'
+import { type LeasesElsewhere, type LeaseTold, type OrphanedLeases, untoldMs } from '../presence/lease.ts'
+import type { LeaseItem, NodeFact, NodeId } from './entry.ts'
+import type { Fold } from './fold.ts'
+
+// The leased sessions in the facts of nodes. They have no connection, so another node can take them over.
+
+type FactsFold = Pick<Fold, 'fact' | 'facts' | 'members' | 'factsOf'>
+
+/**
+ * The leased sessions of a fact, to be added to it; nothing if there are none.
+ *
+ * @param hides whether the user hides: then nobody may learn since when a session is idle
+ */
+export function leaseFields(
+  { leases, held }: { readonly leases: readonly LeaseTold[]; readonly held: readonly string[] },
+  now: number,
+  hides: boolean,
+): Pick<NodeFact, 'l' | 'g'> {
+  return {
+    ...(leases.length > 0 && {
+      l: Object.fromEntries(leases.map(lease => [lease.sessionId, itemOf(lease, now, hides)])),
+    }),
+    ...(held.length > 0 && { g: held }),
+  }
+}
+
+/**
+ * What the other nodes say about a session id, and about the leased sessions of its user.
+ *
+ * @param hasLeft whether a node stops: its connections are about to come to other nodes
+ */
+export function leasesElsewhere(
+  fold: FactsFold,
+  { userId, sessionId, except, now }: { userId: UserId; sessionId: string; except: NodeId; now: number },
+  hasLeft: (node: NodeId) => boolean,
+): LeasesElsewhere {
+  let isConnected = false
+  let lease: LeaseTold | undefined
+  const others: string[] = []
+  for (const [node, fact] of fold.factsOf(userId, except)) {
+    const leases = leasesOf(fact, now)
+    if (fact.n > 0 && isConnectedIn(fact, sessionId) && !hasLeft(node)) isConnected = true
+    for (const one of leases) {
+      if (one.sessionId !== sessionId) others.push(one.sessionId)
+      else if (!lease || one.since > lease.since) lease = one
+    }
+  }
+  return { isConnected, lease, others }
+}
+
+/** Whether a node has leased sessions. */
+export function hasLeases(fold: Pick<Fold, 'facts'>, node: NodeId): boolean {
+  for (const { l } of fold.facts(node).values()) if (l) return true
+  return false
+}
+
+/**
+ * The leased sessions of a node that is lost or stops, without those that have ended and those that another node has.
+ *
+ * @param isLost whether the node may have renewed them without telling that
+ */
+export function orphanedLeases(
+  fold: FactsFold,
+  node: NodeId,
+  now: number,
+  isLost: boolean,
+): OrphanedLeases[] {
+  const orphaned: OrphanedLeases[] = []
+  for (const [userId, fact] of fold.facts(node)) {
+    if (!fact.l) continue
+    const elsewhere = new Set<string>()
+    for (const [, { s }] of fold.factsOf(userId, node)) for (const id of Object.keys(s)) elsewhere.add(id)
+    const leases = leasesOf(fact, now)
+      .map(lease => (isLost ? { ...lease, leftMs: lease.leftMs + untoldMs(lease.ttlMs) } : lease))
+      .filter(({ sessionId, leftMs }) => leftMs > 0 && !elsewhere.has(sessionId))
+    if (leases.length > 0) orphaned.push({ userId, heardAt: fact.h, leases })
+  }
+  return orphaned
+}
+
+/** A node of an older version does not tell which sessions are leased, or held: they all count as connected. */
+function isConnectedIn({ s, l, g }: NodeFact, sessionId: string): boolean {
+  const isLeased = l !== undefined && Object.hasOwn(l, sessionId)
+  return Object.hasOwn(s, sessionId) && !isLeased && g?.includes(sessionId) !== true
+}
+
+function itemOf(
+  { openedAt, leftMs, ttlMs, device, idleSince }: LeaseTold,
+  now: number,
+  hides: boolean,
+): LeaseItem {
+  const idle = idleSince === undefined ? -1 : hides ? 0 : idleSince
+  const times = [Math.round(now + leftMs), Math.round(ttlMs), openedAt, idle] as const
+  return device === undefined ? times : [...times, device]
+}
+
+function leasesOf({ s, l = {} }: NodeFact, now: number): LeaseTold[] {
+  return Object.entries(l).flatMap(([sessionId, [endsAt, ttlMs, openedAt, idleSince, device]]) => {
+    const since = Object.hasOwn(s, sessionId) ? s[sessionId] : undefined
+    if (since === undefined) return []
+    const lease = { sessionId, openedAt, since, leftMs: endsAt - now, ttlMs, device }
+    return idleSince < 0 ? lease : { ...lease, idleSince }
+  })
+}
