@@ -94,7 +94,7 @@ describeOnEngines('leased sessions of several nodes', engine => {
   )
 
   test(
-    '[Q3 N11] a node that stops hands its leased sessions on before it ends',
+    '[Q3 E17 N11] a node that stops hands its leased sessions on before it ends',
     async () => {
       await start(0)
       expect(await lease(node(2), 'bot', 60_000)).toBe(200)

@@ -119,6 +119,33 @@ describeOnEngines('a state file and a cluster', engine => {
     expect((await shown(last)).get('eve')).toMatchObject({ status: 'offline' })
   }, 120_000)
 
+  test('[N11] leased sessions go to a running cluster and back, and are shown at once', async () => {
+    const single = directory()
+    const first = await started(single)
+    const lease = ({ origin }: RunningServer, userId: string): Promise<Response> =>
+      fetch(`${origin}/api/v1/users/${userId}/sessions/agent`, {
+        method: 'PUT',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ ttlMs: 600_000, device: 'r2', activity: 'idle' }),
+      })
+    const leased = async ({ origin }: RunningServer): Promise<unknown> =>
+      ((await (await fetch(`${origin}/api/v1/users/bot/sessions`)).json()) as { sessions: unknown[] })
+        .sessions[0]
+    expect((await lease(first, 'bot')).status).toBe(200)
+    const { connectedAt } = (await leased(first)) as { connectedAt: string }
+    expect(await first.end('SIGTERM')).toBe(0)
+    const [node] = (await nodes([directory()])) as [RunningServer]
+    expect((await run('cluster-import', single)).code).toBe(0)
+    const session = { sessionId: 'agent', kind: 'lease', device: 'r2', active: false, connectedAt }
+    await expect.poll(async () => await leased(node), { timeout: 10_000 }).toMatchObject(session)
+    expect((await shown(node)).get('bot')).toMatchObject({ status: 'away' })
+    expect(await node.end('SIGTERM')).toBe(0)
+    const back = directory()
+    expect((await run('cluster-export', back)).code).toBe(0)
+    const last = await started(back)
+    expect(await leased(last)).toMatchObject(session)
+  }, 60_000)
+
   test('a running cluster keeps what is newer, and learns the rest at once', async () => {
     const single = directory()
     const first = await started(single)

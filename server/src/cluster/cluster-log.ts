@@ -226,9 +226,10 @@ export class ClusterLog implements FactLog, Host {
    */
   handOver(): Promise<void> | undefined {
     const users = this.#leasedHere()
-    if (users.length === 0 || [...this.#fold.members()].length < 2) return undefined
-    // With the users: the others may not know the newest renewals.
+    if (users.length === 0) return undefined
+    // With the users: the others, or the next node that starts, may not know the newest renewals.
     this.#say({ users, hands: true })
+    if ([...this.#fold.members()].length < 2) return undefined
     this.#handing ??= newWaiting()
     return this.#handing.promise
   }

@@ -77,6 +77,8 @@ export class Fold {
       else own.set(userId, fact)
       this.#unsaid.get(node)?.delete(userId)
     }
+    for (const userId of body.kicks ?? []) this.#endLeases(userId)
+    for (const [userId, sessionId] of body.ends ?? []) this.#endLeases(userId, sessionId)
     for (const register of body.registers) this.#merge(register, difference)
     if (kind === 'end') this.#sweep(node, difference)
     if (kind === 'lost' && body.subject !== undefined) this.#drop(body.subject, difference)
@@ -308,6 +310,20 @@ export class Fold {
 
   #merge(register: RegisterItem, difference: Difference): void {
     this.#registers.merge(register, beforeIn(difference))
+  }
+
+  /**
+   * A user, or one session of a user, ends on all nodes. If a node with a leased session is dead, nobody takes that
+   * session over.
+   */
+  #endLeases(userId: UserId, sessionId?: string): void {
+    for (const facts of this.#facts.values()) {
+      const fact = facts.get(userId)
+      if (!fact?.l) continue
+      const { l, ...rest } = fact
+      const left = Object.entries(l).filter(([id]) => sessionId !== undefined && id !== sessionId)
+      facts.set(userId, left.length > 0 ? { ...rest, l: Object.fromEntries(left) } : rest)
+    }
   }
 
   /** Drops what a node has not said again. */

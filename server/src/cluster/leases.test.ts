@@ -54,7 +54,7 @@ const leaseOf = (node: SimulatedNode, id = 'agent') =>
 
 const appends = () => cluster.redis.model.log.filter(({ body }) => body.facts.length > 0).length
 
-test('[R20 N11] a renewal on another node moves the lease with its content, and clients are told nothing', async () => {
+test('[R20 E17 N11] a renewal on another node moves the lease with its content, and clients are told nothing', async () => {
   expect(a.lease('bot', 'agent', TTL)).toBe(true)
   await pass(1_000)
   const opened = leaseOf(a)
@@ -184,6 +184,20 @@ test('[N11] a lease that ends before its node is taken for lost ends as lost', a
   expect(tellsOf(b)).toEqual([{ status: 'offline', cause: 'lost' }])
 })
 
+test.each(['kick', 'endSession'] as const)(
+  '[E7 E12 N11] a lease that a backend has ended (%s) is not taken over',
+  async how => {
+    a.lease('bot', 'agent', TTL)
+    await pass(1_000)
+    cluster.kill(a)
+    await pass(1_000)
+    if (how === 'kick') b.kick('bot', () => {})
+    else b.endSession('bot', 'agent', () => {})
+    await pass(14_000)
+    expect([leaseOf(b), b.presence.see('bot').status]).toEqual([undefined, 'offline'])
+  },
+)
+
 test('[N11] a client that was connected to a node that is killed goes offline as before', async () => {
   await connect(a, 'tab')
   tellsOf(b)
@@ -211,7 +225,7 @@ test('[N11] of several nodes only the eldest takes the leases of a lost node ove
   expect(tellsOf(c)).toEqual([])
 })
 
-test('[N11] a node that stops hands its leases on at once, without a change, and they end in time', async () => {
+test('[E17 N11] a node that stops hands its leases on at once, without a change, and they end in time', async () => {
   a.lease('bot', 'agent', TTL)
   await pass(10_000)
   a.lease('bot', 'agent', { ttlMs: 60_000 })

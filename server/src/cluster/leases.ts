@@ -1,5 +1,13 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type LeasesElsewhere, type LeaseTold, type OrphanedLeases, untoldMs } from '../presence/lease.ts'
+import {
+  type LeasesElsewhere,
+  type LeaseTold,
+  MAX_TTL_MS,
+  type OrphanedLeases,
+  type StoredLease,
+  untoldMs,
+} from '../presence/lease.ts'
+import type { PresenceRecord } from '../presence/record.ts'
 import type { LeaseItem, NodeFact, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
 
@@ -77,6 +85,44 @@ export function orphanedLeases(
     if (leases.length > 0) orphaned.push({ userId, heardAt: fact.h, leases })
   }
   return orphaned
+}
+
+/**
+ * The leased sessions of a user as a single node stores them. The newest renewals may not be known, so they end late
+ * rather than early.
+ */
+export function storedLeases(facts: Iterable<NodeFact>, now: number): StoredLease[] {
+  const newest = new Map<string, LeaseTold>()
+  for (const fact of facts) {
+    for (const lease of leasesOf(fact, now)) {
+      if (lease.since > (newest.get(lease.sessionId)?.since ?? 0)) newest.set(lease.sessionId, lease)
+    }
+  }
+  return Array.from(newest.values(), ({ sessionId, openedAt, leftMs, ttlMs, device, idleSince }) => ({
+    sessionId,
+    openedAt,
+    endsAt: Math.round(now + leftMs + untoldMs(ttlMs)),
+    ...(device !== undefined && { device }),
+    ...(idleSince !== undefined && { idle: true as const }),
+  }))
+}
+
+/** A fact about stored leased sessions that have not ended at `now`; `undefined` if there are none. */
+export function factOfStored(
+  { lastSeen, leases = [] }: Pick<PresenceRecord, 'lastSeen' | 'leases'>,
+  now: number,
+  isKnown: (sessionId: string) => boolean,
+): NodeFact | undefined {
+  const lasting = leases.filter(({ sessionId, endsAt }) => endsAt > now && !isKnown(sessionId))
+  if (lasting.length === 0) return undefined
+  const item = ({ endsAt, openedAt, idle, device }: StoredLease): LeaseItem => {
+    const times = [endsAt, Math.min(endsAt - now, MAX_TTL_MS), openedAt, idle ? 0 : -1] as const
+    return device === undefined ? times : [...times, device]
+  }
+  const p = lasting.every(({ idle }) => idle) ? 2 : 1
+  const s = Object.fromEntries(lasting.map(({ sessionId, openedAt }) => [sessionId, openedAt]))
+  const l = Object.fromEntries(lasting.map(lease => [lease.sessionId, item(lease)]))
+  return { p, n: 0, h: lastSeen, s, v: 1, l }
 }
 
 /** A node of an older version does not tell which sessions are leased, or held: they all count as connected. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { PresenceRecord } from '../presence/record.ts'
-import type { AppendReply, EntryBody, EntryKind, RegisterItem } from './entry.ts'
+import type { AppendReply, EntryBody, EntryKind, FactItem, Loaded, RegisterItem } from './entry.ts'
+import { factOfStored } from './leases.ts'
 import type { RedisConnection } from './redis.ts'
 import { registersOf } from './state-registers.ts'
 
@@ -36,7 +37,7 @@ export async function importRecords(
 ): Promise<Imported> {
   const users = [...records]
   for (let tries = 0; tries < TRIES; tries++) {
-    const { registers } = await connection.load()
+    const { registers, facts } = await connection.load()
     let known = 0
     const newer: RegisterItem[] = []
     for (const record of users) {
@@ -46,7 +47,9 @@ export async function importRecords(
         else known++
       }
     }
-    const isWritten = newer.length === 0 || (await new Importer(connection, version).write(newer))
+    const leased = leasedFacts(users, facts, await connection.time())
+    const hasNews = newer.length + leased.length > 0
+    const isWritten = !hasNews || (await new Importer(connection, version).write(newer, leased))
     if (isWritten) return { users: users.length, written: newer.length, known }
   }
   throw new Error('the nodes begin new epochs all the time: repeat the import when they run undisturbed')
@@ -66,7 +69,7 @@ class Importer {
   }
 
   /** Returns whether all is written. If not, the nodes have begun an epoch meanwhile. */
-  async write(items: readonly RegisterItem[]): Promise<boolean> {
+  async write(items: readonly RegisterItem[], leased: readonly FactItem[]): Promise<boolean> {
     const at = await this.#connection.time()
     if (!(await this.#begin(at))) return false
     // A member whose age is not known counts as the oldest, and would have tasks.
@@ -74,9 +77,15 @@ class Importer {
     const about = { name: 'import', version: this.#version, left: at }
     if (!(await this.#append('join', { at, about, since: at }))) return false
     for (const registers of slicesOf(items)) if (!(await this.#append('say', { at, registers }))) return false
+    for (let from = 0; from < leased.length; from += MAX_VALUES) {
+      const facts = leased.slice(from, from + MAX_VALUES)
+      // Nodes that run take the leased sessions over.
+      if (!(await this.#append('say', { at, facts, hands: from + MAX_VALUES >= leased.length }))) return false
+    }
     // Without `left`, the nodes would log and count a node that has died.
     if (!(await this.#append('left', { at, about: { ...about, left: at } }))) return false
-    return this.#append('lost', { at, subject: this.#node })
+    // The facts stay until a node has taken them over.
+    return leased.length > 0 || this.#append('lost', { at, subject: this.#node })
   }
 
   /** Learns the epoch. An empty Redis has none, so one begins. */
@@ -109,6 +118,18 @@ class Importer {
     })
     return reply.reply === 'appended'
   }
+}
+
+/** The leased sessions that no node has. Their users show what they have chosen when a node takes them over. */
+function leasedFacts(users: readonly PresenceRecord[], known: Loaded['facts'], now: number): FactItem[] {
+  return users.flatMap((record): FactItem[] => {
+    const { userId, status, text, expiresAt } = record
+    const own = [...known.values()].flatMap(facts => facts.get(userId) ?? [])
+    const fact = factOfStored(record, now, id => own.some(({ s }) => Object.hasOwn(s, id)))
+    if (!fact) return []
+    const isPlain = status === 'online' && text === undefined && expiresAt === undefined
+    return [[userId, isPlain ? fact : { ...fact, p: 0 }, 'opened']]
+  })
 }
 
 function* slicesOf(items: readonly RegisterItem[]): Generator<readonly RegisterItem[]> {

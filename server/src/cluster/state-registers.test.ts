@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { PresenceRecord } from '../presence/record.ts'
 import { Fold } from './fold.ts'
+import { factOfStored } from './leases.ts'
 import { splitValue } from './registers.ts'
 import { recordOf, registersOf } from './state-registers.ts'
 
@@ -17,6 +18,25 @@ function returned(record: PresenceRecord): PresenceRecord | undefined {
   fold.load({ ...nothing, nodes: new Map(), facts: new Map(), registers }, T)
   return recordOf(record.userId, { fold, aliveAt: () => 0, now: T })
 }
+
+test('[N11] a user with only leased sessions is the same after an import and an export, and an end is not earlier', () => {
+  const stored = { sessionId: 'agent', openedAt: T - 5_000, endsAt: T + 40_000 }
+  const leases = [stored, { ...stored, sessionId: '__proto__', device: 'r2', idle: true as const }]
+  const user: PresenceRecord = { userId: 'bot', session: 'leased', leases, status: 'online', lastSeen: T - 9 }
+  const fact = factOfStored(user, T, () => false)
+  const facts = new Map([['import', new Map([['bot', JSON.parse(JSON.stringify(fact))]])]])
+  const fold = new Fold()
+  const nothing = { end: undefined, epoch: undefined, server: undefined, abouts: new Map() }
+  const registers = new Map<string, string>(registersOf(user))
+  fold.load({ ...nothing, nodes: new Map([['import', 1]]), facts, registers }, T)
+  const exported = recordOf('bot', { fold, aliveAt: () => 0, now: T })
+  // The end is by a quarter of the rest later: it is not known whether a newer renewal was told.
+  const later = leases.map(lease => ({ ...lease, endsAt: T + 50_000 }))
+  expect(exported).toEqual({ ...user, leases: later })
+  // Negative controls: what has ended, and what a node has.
+  expect(factOfStored(user, T + 40_000, () => false)).toBeUndefined()
+  expect(Object.keys(factOfStored(user, T, id => id === 'agent')?.l ?? {})).toEqual(['__proto__'])
+})
 
 describe('a stored user as registers', () => {
   const time = fc.integer({ min: T - 1_000_000, max: T })

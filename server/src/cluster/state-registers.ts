@@ -1,8 +1,9 @@
 import { isPlain, NO_CHOICE } from '../presence/choice.ts'
 import type { PresenceRecord } from '../presence/record.ts'
 import { choiceJson } from './compose.ts'
-import type { NodeFact, RegisterItem } from './entry.ts'
+import { isLeasedOnly, type NodeFact, type RegisterItem } from './entry.ts'
 import type { Fold } from './fold.ts'
+import { storedLeases } from './leases.ts'
 import { joinValue } from './registers.ts'
 
 // What a state file and the registers of a cluster have in common. A single node becomes a cluster, and back.
@@ -66,9 +67,14 @@ export function recordOf(userId: string, { fold, aliveAt, now }: ClusterUsers): 
   const isVisible = isHere && choice.status !== 'offline'
   const signs = isVisible ? facts.map(([node, { n, h }]) => Math.max(h, n > 0 ? aliveAt(node) : 0)) : []
   const isKept = isHere || !isPlain(choice)
+  const leases = storedLeases(
+    facts.map(([, fact]) => fact),
+    now,
+  )
   return {
     userId,
-    session: !isHere ? 'none' : facts.some(([, { n }]) => n > 0) ? 'live' : 'held',
+    session: !isHere ? 'none' : sessionOf(facts.map(([, fact]) => fact)),
+    ...(leases.length > 0 && { leases }),
     status: isKept ? choice.status : 'offline',
     lastSeen: signs.length > 0 ? Math.max(seen ?? 0, ...signs) : (seen ?? known?.madeAt) || now,
     ...(isKept && choice.text !== undefined && { text: choice.text }),
@@ -79,4 +85,9 @@ export function recordOf(userId: string, { fold, aliveAt, now }: ClusterUsers): 
     ...(seen === undefined && !isVisible && { unseen: true as const }),
     ...(username !== undefined && { username }),
   }
+}
+
+function sessionOf(facts: readonly NodeFact[]): 'live' | 'leased' | 'held' {
+  if (facts.some(({ n }) => n > 0)) return 'live'
+  return facts.every(isLeasedOnly) ? 'leased' : 'held'
 }
