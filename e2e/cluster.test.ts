@@ -227,11 +227,14 @@ describeOnEngines('two nodes', engine => {
       const body = JSON.stringify({ ttlMs: 60_000 })
       return (await fetch(`${at(node)}/agent`, { method: 'PUT', headers, body })).status
     }
-    const isOnlyOn = (node: RunningServer, other: RunningServer, kind: string) =>
-      until(`the session is a ${kind} on one node`, async () => {
-        const lists = await Promise.all([node, other].map(async each => (await fetch(at(each))).json()))
-        const [here, there] = lists as { sessions: { kind: string }[] }[]
-        return here?.sessions[0]?.kind === kind && there?.sessions.length === 0
+    /** Both nodes tell of one session, on this node. */
+    const isOnlyOn = (name: string, kind: string) =>
+      until(`the session is a ${kind} on ${name}`, async () => {
+        const lists = await Promise.all([a, b].map(async each => (await fetch(at(each))).json()))
+        return (lists as { sessions: { kind: string; node: string }[] }[]).every(
+          ({ sessions: [session, ...others] }) =>
+            session?.kind === kind && session.node === name && others.length === 0,
+        )
       })
     const observers = await Promise.all([a, b].map(observe))
     const bothShow = (status: string) =>
@@ -239,9 +242,9 @@ describeOnEngines('two nodes', engine => {
     expect(await lease(a)).toBe(200)
     await bothShow('online')
     expect(await lease(b)).toBe(200)
-    await isOnlyOn(b, a, 'lease')
+    await isOnlyOn('node-2', 'lease')
     const client = await connect(a, 'lease-bot', { sessionId: 'agent' })
-    await isOnlyOn(a, b, 'socket')
+    await isOnlyOn('node-1', 'socket')
     await bothShow('online')
     for (const node of [a, b]) expect(await lease(node)).toBe(409)
     await client.leave()

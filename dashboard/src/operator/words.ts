@@ -8,7 +8,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['leased', 'The user is active in a session that a backend has leased.'],
   ['grace', 'The connection was lost. The user stays present until the grace period ends.'],
   ['delayed', 'The rate limit of visible changes delays the next one.'],
-  ['elsewhere', 'Another node decides it.'],
+  ['elsewhere', 'A node that did not answer decides it.'],
 ])
 
 /** Says why a user shows as they do. A reason of a newer server is returned as it is. */

@@ -18,7 +18,7 @@ export const FOUND_BY: Readonly<Record<string, number>> = {
   'a duplicate is taken as done': 2,
   'what was refused is forgotten': 2,
   'no epoch begins when the log is gone': 2,
-  'a node that starts does not notice a restart of Redis': 1561,
+  'a node that starts does not notice a restart of Redis': 1948,
   'an epoch begins although another one has begun': 11,
   'a member does not assert in a new epoch': 7,
   'no member writes registers back': 2,
