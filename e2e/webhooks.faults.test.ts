@@ -44,7 +44,7 @@ async function run(forgets: boolean): Promise<Backend> {
   const isEqual = async () => String(backend.copy) === String(await shown(server))
   for (let left = 300; left > 0 && !(await isEqual()); left--) await sleep(100)
   console.log(
-    `webhooks: seed ${SEED}, ${backend.requests} requests, ${backend.bodies.size} messages, ` +
+    `webhooks: seed ${SEED}, ${backend.changes} changes, ${backend.requests} requests, ${backend.bodies.size} messages, ` +
       `${backend.repeats} repeats, ${backend.states} full states, equal ${await isEqual()}, wrong ${backend.wrong.length}`,
   )
   if (!(await isEqual())) backend.wrong.push('the copy differs at the end')

@@ -70,8 +70,15 @@ export class HookCopy implements Copy {
   }
 
   #take(id: string, body: string): void {
-    if (this.#taken.has(id)) return
+    const page = JSON.parse(body) as Page
+    if (this.#taken.has(id) || this.#isLate(page)) return
     this.#taken.add(id)
-    this.users.fold(JSON.parse(body) as Page)
+    this.users.fold(page)
+  }
+
+  /** Whether a body that the copy has comes once more, from a node that was suspended. */
+  #isLate({ recovered, epoch, seq }: Page): boolean {
+    const [ownEpoch, ownSeq] = this.users.place?.split(':') ?? []
+    return recovered && epoch === ownEpoch && seq <= Number(ownSeq)
   }
 }

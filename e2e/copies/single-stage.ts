@@ -8,13 +8,12 @@ const SETTINGS = {
   OFFLINE_GRACE_MS: 200,
   SAVE_EVERY_MS: 1_000,
   RECENT_CHANGES: 60,
+  WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 's').toString('base64')}`,
 }
 
-/** The settings of a server, with an endpoint for webhooks if there is one. */
-export function settingsOf(webhookUrl: string | undefined): ServerSettings {
-  if (webhookUrl === undefined) return SETTINGS
-  const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`
-  return { ...SETTINGS, WEBHOOK_URLS: webhookUrl, WEBHOOK_SECRET }
+/** The settings of a server with this endpoint for webhooks. */
+export function settingsOf(webhookUrl: string): ServerSettings {
+  return { ...SETTINGS, WEBHOOK_URLS: webhookUrl }
 }
 
 /** One server on a directory of its own. */

@@ -33,6 +33,8 @@ export class Backend {
   readonly taken = new Set<string>()
   readonly forgets: boolean
   requests = 0
+  /** How many changes it took, once each. */
+  changes = 0
   repeats = 0
   states = 0
   behave: () => Behaviour = () => 'take'
@@ -91,6 +93,7 @@ export class Backend {
         this.wrong.push(`${change.seq} is out of order`)
       this.#set(change)
     }
+    this.changes += changes.length
     if (!recovered) this.#takeState(`${epoch}:${seq}`, users ?? [])
     if (!recovered && !last) return
     if (last) this.#endState()
