@@ -18,7 +18,9 @@ export interface ErasurePorts {
 interface Erasure {
   /** Whether the log was told that nothing is known of the user any more. */
   isSaid: boolean
-  readonly waiting: ((purged: Promise<void>) => void)[]
+  /** All callers share one promise: while Redis does not answer, there may be many. */
+  readonly done: Promise<void>
+  readonly resolve: (purged: Promise<void>) => void
 }
 
 /**
@@ -43,13 +45,12 @@ export class Erasures {
 
   /** Begins to erase a user, unless that is under way. */
   begin(userId: UserId): void {
-    if (!this.#erasures.has(userId)) this.#erasures.set(userId, { isSaid: false, waiting: [] })
+    this.#of(userId)
   }
 
   /** Resolves when a user is erased, also from the disk. Rejects if the disk fails: the store tries again by itself. */
   wait(userId: UserId): Promise<void> {
-    this.begin(userId)
-    return new Promise(resolve => this.#erasures.get(userId)?.waiting.push(resolve))
+    return this.#of(userId).done
   }
 
   /** Ends what can be ended. Call it whenever others may see a user differently. */
@@ -76,13 +77,22 @@ export class Erasures {
     }
   }
 
-  #end(userId: UserId, { waiting }: Erasure): void {
+  #of(userId: UserId): Erasure {
+    const known = this.#erasures.get(userId)
+    if (known) return known
+    let resolve = (_purged: Promise<void>): void => {}
+    const done = new Promise<void>(end => (resolve = end))
+    done.catch(() => {}) // the store has logged it, and tries again
+    const erasure = { isSaid: false, done, resolve }
+    this.#erasures.set(userId, erasure)
+    return erasure
+  }
+
+  #end(userId: UserId, { resolve }: Erasure): void {
     const { feed, store } = this.#ports
     this.#erasures.delete(userId)
     const seq = feed.erase(userId)
     if (seq > 0) this.#drops.push({ seq, at: undefined })
-    const purged = store.purge()
-    purged.catch(() => {}) // the store has logged it, and tries again
-    for (const resolve of waiting) resolve(purged)
+    resolve(store.purge())
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -120,6 +120,21 @@ test('the application sets a status, which the user and others are told', async 
     'the user "bob" has no connection',
   )
   await expect(presence.setStatus('', { status: 'busy' })).rejects.toThrow(TypeError)
+})
+
+test('[E20] the application erases a user, who is in no file then', async () => {
+  const { connect, presence } = await start()
+  const { socket } = await connect('/ws?userId=to-erase&username=Erika')
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  await presence.eraseUser('to-erase')
+  expect(await closed).toBe(4403)
+  expect(presence.getUsers('to-erase')).toMatchObject([{ status: 'offline', lastSeen: null }])
+  const data = join(dir.path, 'data')
+  const files = readdirSync(data, { withFileTypes: true }).filter(entry => entry.isFile())
+  const texts = files.map(({ name }) => readFileSync(join(data, name), 'utf8'))
+  expect(texts.join()).toContain('who-is-online')
+  expect(texts.join()).not.toMatch(/to-erase|Erika/)
+  await expect(presence.eraseUser('')).rejects.toThrow('a user id must be')
 })
 
 test('the functions need no `this`', async () => {

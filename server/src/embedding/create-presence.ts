@@ -75,6 +75,13 @@ export interface EmbeddedPresence {
   /** Ends all sessions of a user, who is offline at once, and closes the connections with 4403. It is not a ban. */
   readonly endSessions: (userId: Id) => void
   /**
+   * Erases a person: ends all sessions, and removes the user from memory and from the files. Who connects with the id
+   * again is a new user. Resolves when the disk has nothing of the user.
+   *
+   * @throws Error if the disk fails: the server tries again by itself
+   */
+  readonly eraseUser: (userId: Id) => Promise<void>
+  /**
    * Iterates over the log of changes, page by page as they come; see {@link ChangePage}. Without `since`, the first
    * page tells the present place. `since` is the place of the last page that was handled: `{ epoch, seq }`. The
    * iteration ends when the signal is aborted or the server is closed.
@@ -144,7 +151,7 @@ const CHANGES_LIMIT = 1_000
 
 /** The functions need no `this`, so that an application may pass them on alone. */
 function embed(core: Core, path: string, log: Log): EmbeddedPresence {
-  const { presence, requests, gateway, health, metrics } = core
+  const { presence, requests, gateway, health, metrics, tracker } = core
   let closed: Promise<void> | undefined
   return {
     handler: createHandler({ health, metrics, version, log }),
@@ -179,6 +186,12 @@ function embed(core: Core, path: string, log: Log): EmbeddedPresence {
     },
 
     endSessions: userId => void gateway.endSessions(idOf(userId)),
+
+    async eraseUser(userId) {
+      const id = idOf(userId)
+      if (closed) throw new Error('the presence server is closed')
+      await tracker.erase(id)
+    },
 
     close() {
       closed ??= core.stop(async () => {})

@@ -264,3 +264,19 @@ test('[E7 E19] `forMs` keeps a user away for that time: connections get 4403, an
   for (const forMs of ['999', '3600001', 'x', '1.5'])
     expect(await end(`?forMs=${forMs}`)).toMatchObject({ status: 400, json: { field: 'forMs' } })
 })
+
+test('[E20 E8] an erased user is unknown, and the log does not name the user', async () => {
+  const max = await TestClient.v2(api, 'max-muster')
+  await max.ask({ type: 'identify', username: 'Max' }, 'ack')
+  const { known } = (await read('/api/v1/count')) as { known: number }
+  const before = api.lines.length
+  const erase = (key: 'read' | 'write') => api.ask('/api/v1/users/max-muster', { method: 'DELETE', key })
+  expect((await erase('read')).status).toBe(403)
+  expect((await erase('write')).status).toBe(204)
+  expect((await max.closed).code).toBe(4403)
+  const unknown = { userId: 'max-muster', status: 'offline', lastSeen: null }
+  expect(await read('/api/v1/users/max-muster')).toEqual(unknown)
+  expect(await read('/api/v1/count')).toMatchObject({ known: known - 1 })
+  const lines = api.lines.slice(before).filter(({ text }) => text.includes('key of the API'))
+  expect(lines).toEqual([{ text: 'a key of the API erased a user', fields: { key: expect.any(String) } }])
+})
