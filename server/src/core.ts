@@ -189,7 +189,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   )
 
   const refusals = new Refusals()
-  const isReady = () => !cluster || (cluster.state.isReady && sharedChanges?.isReady === true)
+  const isReady = () => !cluster || sharedChanges?.isReady(cluster.state.isReady) === true
   const gateway = new Gateway({
     tracker,
     requests,

@@ -22,6 +22,8 @@ export class SharedChanges {
   readonly #keeper: StreamKeeper
   readonly #listeners: ((count: number) => void)[] = []
   #isStopping = false
+  /** Whether clients could connect when that was asked last. */
+  #isOpen = false
   #isBusy = false
   /** When this node showed for the first time what all others show. */
   #settledAt: number | undefined
@@ -36,11 +38,16 @@ export class SharedChanges {
 
   /**
    * Whether clients can connect that come from another node: what was before this node started is known, or waiting
-   * longer for it would not help.
+   * longer for it would not help. Once they can, they can until this node must read all users again.
+   *
+   * @param knowsUsers whether this node knows all users
    */
-  get isReady(): boolean {
+  isReady(knowsUsers: boolean): boolean {
     const { standing, now } = this.#options
-    return this.#keeper.isHistoryKnown || !standing() || now() - (this.#settledAt ?? now()) >= HISTORY_MS
+    const isHistoryKnown =
+      this.#keeper.isHistoryKnown || !standing() || now() - (this.#settledAt ?? now()) >= HISTORY_MS
+    this.#isOpen = knowsUsers && (this.#isOpen || isHistoryKnown)
+    return this.#isOpen
   }
 
   /** Adds a listener. It is told that about so many more changes are in the stream. */
