@@ -30,7 +30,6 @@ function clusterFigures(): Promise<string> {
     about: { name: 'node-2', version: '1.0.0' },
     beatAgeMs: 500,
     missedBeats: 0,
-    users: 1,
   }
   const appends = { appended: 1, duplicate: 0, epoch: 0, lost: 0, alive: 0, failed: 0 }
   const shownCounts = { online: 0, away: 0, busy: 0, offline: 0 }

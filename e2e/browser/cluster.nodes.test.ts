@@ -48,14 +48,26 @@ describe.skipIf(engine === undefined)('the page of a node', () => {
   const node = (index: number) => cluster.nodes[index] as RunningServer
 
   browserTest(
-    '[T9] it shows all nodes, which of them serves it, and whether that one answers',
+    '[T9 E3] it shows all nodes, which of them serves it, whether that one answers, and no hidden user',
     TEST,
     async () => {
+      const hidden = await TestClient.v2(node(1), 'hidden')
+      await hidden.ask({ type: 'set_status', status: 'offline' }, 'status_updated')
+      await TestClient.v2(node(1), 'always hidden', { status: 'offline' })
       await TestClient.as(node(1), 'ann')
       const page = await openLivePage(node(0))
       await expect.poll(() => nodesOf(page), PATIENCE).toEqual(['node-1 here: running', 'node-2: running'])
       const users = panelOf(page).locator('tr[data-node="node-2"] td').last()
       await expect.poll(() => users.textContent(), PATIENCE).toBe('1')
+      await TestClient.as(node(1), 'bob')
+      const numbers = new Set<string | null>()
+      const number = async () => {
+        const text = await users.textContent()
+        numbers.add(text)
+        return text
+      }
+      await expect.poll(number, PATIENCE).toBe('2')
+      expect([...numbers].filter(text => text !== '1' && text !== '2')).toEqual([])
       expect(await redisOf(page)).toBe('answers')
       const other = await openLivePage(node(1))
       await expect.poll(() => nodesOf(other), PATIENCE).toEqual(['node-1: running', 'node-2 here: running'])

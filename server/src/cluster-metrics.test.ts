@@ -7,7 +7,7 @@ const APPENDS = { appended: 9, duplicate: 1, epoch: 2, lost: 3, alive: 4, failed
 
 function member(id: string, name: string | undefined, more: Partial<MemberView> = {}): MemberView {
   const about = name === undefined ? undefined : { name, version: '1.0.0' }
-  return { id, about, beatAgeMs: 500, missedBeats: 0, users: 1, ...more }
+  return { id, about, beatAgeMs: 500, missedBeats: 0, ...more }
 }
 
 async function textOf(state: Partial<NodeState>, figures: Partial<NodeFigures> = {}): Promise<string[]> {

@@ -1,16 +1,19 @@
 import { expect, test } from 'vitest'
 import type { MemberView, ReportedNode } from './cluster/node-state.ts'
-import { clusterView } from './cluster-view.ts'
+import { clusterViews } from './cluster-view.ts'
 
 const about = { name: 'node-1', version: '1.2.3' }
 const appends = { appended: 9, duplicate: 0, epoch: 0, lost: 0, alive: 0, failed: 0 }
 const state = { isReady: true, awayMs: undefined, epochs: 1, lost: 0, lastFailure: undefined }
 
 function nodeWith(members: readonly MemberView[], more: Partial<ReportedNode['state']> = {}): ReportedNode {
-  return { id: 'a', state: { ...state, ...more }, figures: { members, appends, lagMs: 1.6, ignored: 0 } }
+  const figures = { members, appends, lagMs: 1.6, ignored: 0 }
+  return { id: 'a', state: { ...state, ...more }, figures, usersSeenOn: () => 3 }
 }
 
-const member = { id: 'a', about, beatAgeMs: 700.4, missedBeats: 0, users: 3 }
+const clusterView = (node: ReportedNode) => clusterViews(node, { steady: () => 0 })()
+
+const member = { id: 'a', about, beatAgeMs: 700.4, missedBeats: 0 }
 
 test('it has what the live page shows', () => {
   expect(clusterView(nodeWith([member]))).toEqual({
@@ -62,4 +65,27 @@ test.each([
 test('a member that has said nothing yet has its id as a name', () => {
   const [node] = clusterView(nodeWith([{ ...member, about: undefined, beatAgeMs: undefined }])).nodes
   expect(node).toMatchObject({ name: 'a', version: null, beatAgeMs: null })
+})
+
+test('the users of each member are counted at most once in five seconds', () => {
+  let steady = 0
+  let users = 1
+  const counted: string[] = []
+  const node = nodeWith([member, { ...member, id: 'b' }])
+  const usersSeenOn = (id: string) => {
+    counted.push(id)
+    return users
+  }
+  const view = clusterViews({ ...node, usersSeenOn }, { steady: () => steady })
+  const numbers = () => view().nodes.map(({ users }) => users)
+  expect([numbers(), numbers()]).toEqual([
+    [1, 1],
+    [1, 1],
+  ])
+  users = 2
+  steady = 4_999
+  expect(numbers()).toEqual([1, 1])
+  steady = 5_000
+  expect(numbers()).toEqual([2, 2])
+  expect(counted).toEqual(['a', 'b', 'a', 'b'])
 })

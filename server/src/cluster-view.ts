@@ -1,6 +1,7 @@
 import { type MemberView, nameOf, type ReportedNode } from './cluster/node-state.ts'
 import type { AppendOutcome } from './cluster/redis-link.ts'
 import { clusterHealth } from './cluster-report.ts'
+import type { Clock } from './time/clock.ts'
 
 /** A member of the cluster, as the live page shows it. */
 export interface NodeView {
@@ -14,7 +15,7 @@ export interface NodeView {
   readonly state: 'running' | 'silent' | 'stopping' | 'unknown'
   /** How long ago its last entry was composed, in ms; `null` if none was read yet. */
   readonly beatAgeMs: number | null
-  /** How many users have a session on it. */
+  /** How many users whom others see have a session on it. Hidden users are in no number that a read key sees. */
   readonly users: number
 }
 
@@ -39,8 +40,28 @@ export interface ClusterView {
 /** A member that has missed fewer beats may only be late. */
 const SILENT_AFTER_BEATS = 3
 
-/** Returns the cluster as a node sees it. */
-export function clusterView(node: ReportedNode): ClusterView {
+/** How long the numbers of users are used, in ms: counting looks at all users of all nodes. */
+const COUNT_MS = 5_000
+
+/** Returns what tells the cluster as a node sees it. The numbers of users are up to 5 s old. */
+export function clusterViews(node: ReportedNode, clock: Pick<Clock, 'steady'>): () => ClusterView {
+  const counts = new Map<string, number>()
+  let countedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = clock.steady()
+    if (now - countedAt >= COUNT_MS) {
+      countedAt = now
+      counts.clear()
+    }
+    return clusterView(node, id => {
+      const count = counts.get(id) ?? node.usersSeenOn(id)
+      counts.set(id, count)
+      return count
+    })
+  }
+}
+
+function clusterView(node: ReportedNode, usersOn: (id: string) => number): ClusterView {
   const { state, figures } = node
   const { lastFailure, epochs, lost } = state
   const { appends, lagMs, ignored } = figures
@@ -49,7 +70,7 @@ export function clusterView(node: ReportedNode): ClusterView {
     state: clusterHealth(state).state,
     awayMs: Math.round(state.awayMs ?? 0),
     lastError: lastFailure ? { text: lastFailure.text, ageMs: Math.round(lastFailure.ageMs) } : null,
-    nodes: figures.members.map(member => nodeView(member, node)),
+    nodes: figures.members.map(member => nodeView(member, node, usersOn(member.id))),
     epochs,
     lost,
     appends,
@@ -58,8 +79,8 @@ export function clusterView(node: ReportedNode): ClusterView {
   }
 }
 
-function nodeView(member: MemberView, self: ReportedNode): NodeView {
-  const { id, about, beatAgeMs, users } = member
+function nodeView(member: MemberView, self: ReportedNode, users: number): NodeView {
+  const { id, about, beatAgeMs } = member
   return {
     id,
     name: nameOf(member),

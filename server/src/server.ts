@@ -11,7 +11,7 @@ import type { ApiKey } from './api-keys.ts'
 import { createRedisStream } from './changes/redis-stream.ts'
 import { StreamReader } from './changes/stream-reader.ts'
 import type { ClusterNode } from './cluster/node.ts'
-import { clusterView } from './cluster-view.ts'
+import { clusterViews } from './cluster-view.ts'
 import { type Core, startCore } from './core.ts'
 import { clientAddress } from './gateway/address.ts'
 import { PlainHttp } from './gateway/plain-http.ts'
@@ -136,7 +136,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     isDevelopment,
     isForApi: api.hasKey,
     countHistory,
-    cluster: cluster && (() => clusterView(cluster)),
+    cluster: cluster && clusterViews(cluster, clock),
   }
   const app = createApp({
     health,

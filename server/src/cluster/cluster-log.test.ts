@@ -363,3 +363,15 @@ test('[E20] a user who can not be erased, because a node still has sessions, is 
   read('b', 'beat')
   expect(log.refusedMs('ann')).toBe(0)
 })
+
+test('[E3] the users with a session on a node are those who are shown or idle there', () => {
+  const hidden: NodeFact = { p: 0, n: 1, h: T, s: {} }
+  read('b', 'say', {
+    facts: [
+      ['ann', session({ one: T }), 'opened'],
+      ['bob', hidden, 'opened'],
+    ],
+  })
+  expect([...log.usersWithSession('b')]).toEqual(['ann'])
+  expect([...log.usersWithSession('c')]).toEqual([])
+})

@@ -61,8 +61,6 @@ export interface LoggedNode {
   readonly about: NodeAbout | undefined
   /** When it has last written, in ms since the epoch by the clock of Redis; `undefined` before anything was read. */
   readonly wroteAt: number | undefined
-  /** How many users have a session on it. */
-  readonly users: number
 }
 
 /**
@@ -303,13 +301,17 @@ export class ClusterLog implements FactLog, Host {
       id,
       about: this.#abouts.get(id),
       wroteAt: this.#fold.wroteAt(id),
-      users: this.#fold.facts(id).size,
     }))
   }
 
   /** When this node has composed the last own entry that it has read back; see {@link LoggedNode.wroteAt}. */
   get ownWroteAt(): number | undefined {
     return this.#fold.wroteAt(this.#node)
+  }
+
+  /** The users who have a session on a node, also those who hide. */
+  *usersWithSession(node: NodeId): Generator<UserId> {
+    for (const [userId, { p }] of this.#fold.facts(node)) if (p > 0) yield userId
   }
 
   /** How old the newest entry was when it was read, in ms. */

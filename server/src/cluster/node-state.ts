@@ -37,8 +37,6 @@ export interface MemberView {
   readonly beatAgeMs: number | undefined
   /** How many beats of this node were read back since then. While Redis does not answer, it does not grow. */
   readonly missedBeats: number
-  /** How many users have a session on it. */
-  readonly users: number
 }
 
 /** What a node counts and measures of its cluster. All counts begin with the process. */
@@ -58,6 +56,8 @@ export interface ReportedNode {
   readonly id: NodeId
   readonly state: NodeState
   readonly figures: NodeFigures
+  /** How many users whom others see have a session on a member. It looks at all users of the member. */
+  usersSeenOn(member: NodeId): number
 }
 
 /** The label of a member for people: its name, or its id until the member has told its name. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Presence } from '../presence/presence.ts'
 import { ClusterLog, type NodePresence } from './cluster-log.ts'
 import type { NodeId } from './entry.ts'
 import { Member } from './member.ts'
@@ -47,6 +48,7 @@ export class ClusterNode implements ReportedNode {
   #epochs = 0
   #lost = 0
   #stopped: (() => void) | undefined
+  #isSeen: (userId: string) => boolean = () => false
 
   constructor(options: NodeOptions) {
     const { name, version, restartGraceMs, steady } = options
@@ -67,7 +69,8 @@ export class ClusterNode implements ReportedNode {
   }
 
   /** Starts to connect and to join, and goes on until `close`. */
-  start(presence: NodePresence, observer: NodeObserver): void {
+  start(presence: NodePresence & Pick<Presence, 'isSeen'>, observer: NodeObserver): void {
+    this.#isSeen = userId => presence.isSeen(userId)
     this.#observer = observer
     const access = {
       member: this.#member,
@@ -121,6 +124,12 @@ export class ClusterNode implements ReportedNode {
     const { ownWroteAt } = this.log
     const time = this.#stampTime
     return time === undefined || ownWroteAt === undefined ? undefined : time - ownWroteAt
+  }
+
+  usersSeenOn(member: NodeId): number {
+    let users = 0
+    for (const userId of this.log.usersWithSession(member)) if (this.#isSeen(userId)) users++
+    return users
   }
 
   /** Runs a script in Redis; see `RedisConnection.run`. @throws Error also while there is no connection */

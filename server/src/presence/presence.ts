@@ -409,6 +409,11 @@ export class Presence {
     return this.#view.see(userId)
   }
 
+  /** Whether others see a user as present. */
+  isSeen(userId: UserId): boolean {
+    return this.#view.isVisible(userId)
+  }
+
   /** The first `limit` users as others see them; see {@link View.list}. */
   list(limit: number): Iterable<SeenUser> {
     return this.#view.list(limit)
