@@ -371,11 +371,19 @@ describeOnEngines('two nodes', engine => {
     expect((await ofLog(b, `1:${seq}`)).recovered).toBe(false)
   })
 
-  test('[I7] while Redis hangs, clients are welcomed and can choose, and /readyz says that the node is away', async () => {
+  test('[I7 N10] while Redis hangs, clients are welcomed and can choose, and /readyz says that the node is away', async () => {
     const kim = await connect(a, 'hung-kim')
     const onB = await observe(b)
+    await connect(a, 'hung-mia')
     await shows(onB, 'hung-kim', { status: 'online' })
+    await shows(onB, 'hung-mia', { status: 'online' })
     cluster.redis.pause()
+    // A backend sets the status on the other node.
+    const set = fetch(`${b.origin}/api/v1/users/hung-mia/status`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"status":"busy"}',
+    })
     try {
       const begun = performance.now()
       await connect(a, 'hung-lou')
@@ -391,11 +399,13 @@ describeOnEngines('two nodes', engine => {
         return states.every(({ body }) => JSON.stringify(body) === JSON.stringify(away.body))
       })
       expect(await statusOf(onB, 'hung-kim')).toMatchObject({ status: 'online' })
+      expect((await set).status).toBe(202)
     } finally {
       cluster.redis.resume()
     }
     await shows(onB, 'hung-kim', { status: 'busy' })
     await shows(onB, 'hung-lou', { status: 'online' })
+    await shows(onB, 'hung-mia', { status: 'busy' })
     await until('both nodes are back', async () => {
       const states = [await readyz(a), await readyz(b)]
       return states.every(({ body }) => JSON.stringify(body) === JSON.stringify(READY.body))

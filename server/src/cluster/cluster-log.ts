@@ -129,10 +129,11 @@ export class ClusterLog implements FactLog, Host {
     this.#isOver = keptSince => this.#use().time() >= keptSince + hiddenKeepMs
     this.#node = node
     this.#observe = observe
-    this.#openChoices = new OpenChoices(
-      this.#fold,
-      userId => Object.keys(this.#use().presence.present(userId).sessions).length > 0,
-    )
+    this.#openChoices = new OpenChoices({
+      fold: this.#fold,
+      isHere: userId => Object.keys(this.#use().presence.present(userId).sessions).length > 0,
+      isUnplaced: userId => this.#unplaced.has(userId),
+    })
     this.#unplaced = new Unplaced({
       node,
       fold: this.#fold,
@@ -214,7 +215,7 @@ export class ClusterLog implements FactLog, Host {
   }
 
   whenCounts(userId: UserId, chosen: KnownChoice): Promise<boolean> {
-    return this.#openChoices.add(userId, chosen, this.#unplaced.whenPlaced([userId]))
+    return this.#openChoices.add(userId, chosen)
   }
 
   /**

@@ -159,6 +159,9 @@ function contentsOf(
   // choice, by which the user may hide: a node that stops takes none any more.
   const isCurrent = decides || isSameChoice(choice, port.fold.chosen(userId)?.choice ?? NO_CHOICE)
   if (said.sessions !== 'none' && isCurrent) contents.push([`v:${userId}`, choiceJson(said.choice)])
+  // A node that reads late may say first that the user has come. Others must not see a user who is hidden.
+  const isHidden = decides && user.isSetAhead && choice.status === 'offline'
+  if (said.sessions === 'none' && isHidden) contents.push([`v:${userId}`, choiceJson(choice)])
   if (lastSeen === undefined) {
     // Others have never seen the user, or the user was forgotten. Another node that has the user decides it.
     if (user.isHere || isGone) contents.push([`n:${userId}`, 'null'], [`s:${userId}`, 'null'])

@@ -1,16 +1,22 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import { type Choice, isSameChoice } from '../presence/choice.ts'
+import { isSameChoice } from '../presence/choice.ts'
 import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
 import type { Fold } from './fold.ts'
 
-/** A choice of which a caller waits to know whether it counts. */
+/** A choice of which callers wait to know whether it counts. */
 interface OpenChoice {
-  readonly choice: Choice
-  readonly madeAt: number
-  /** Whether this node has read its own entry with it. */
-  isPlaced: boolean
+  chosen: KnownChoice
   readonly promise: Promise<boolean>
   readonly resolve: (counts: boolean) => void
+}
+
+/** What {@link OpenChoices} reads. */
+export interface OpenChoicesPort {
+  readonly fold: Pick<Fold, 'chosen' | 'sessions'>
+  /** Whether the user has a session on this node, which may not be in the log yet. */
+  isHere(userId: UserId): boolean
+  /** Whether this node has something to say of the user, or has said something that it has not read back. */
+  isUnplaced(userId: UserId): boolean
 }
 
 /**
@@ -21,57 +27,48 @@ interface OpenChoice {
  * many.
  */
 export class OpenChoices {
-  readonly #fold: Pick<Fold, 'chosen' | 'sessions'>
-  readonly #isHere: (userId: UserId) => boolean
+  readonly #port: OpenChoicesPort
   readonly #open = new Map<UserId, OpenChoice>()
 
-  /** @param isHere whether the user has a session on this node, which may not be in the log yet */
-  constructor(fold: Pick<Fold, 'chosen' | 'sessions'>, isHere: (userId: UserId) => boolean) {
-    this.#fold = fold
-    this.#isHere = isHere
+  constructor(port: OpenChoicesPort) {
+    this.#port = port
   }
 
-  /**
-   * @param placed resolves when this node has read its own entry with the choice
-   * @returns a promise of whether the choice counts
-   */
-  add(userId: UserId, { choice, madeAt }: KnownChoice, placed: Promise<void>): Promise<boolean> {
-    let resolve = (_counts: boolean): void => {}
-    const promise = new Promise<boolean>(done => (resolve = done))
-    const open = { choice, madeAt, isPlaced: false, promise, resolve }
-    const earlier = this.#open.get(userId)
+  /** Returns a promise of whether the choice counts. */
+  add(userId: UserId, chosen: KnownChoice): Promise<boolean> {
+    const open = this.#open.get(userId) ?? newOpenChoice(chosen)
+    open.chosen = chosen
     this.#open.set(userId, open)
-    void placed.then(() => {
-      open.isPlaced = true
-      this.#look(userId, open)
-    })
-    if (earlier) void promise.then(earlier.resolve)
-    return promise
+    return open.promise
   }
 
   /** This node has read something. */
   look(): void {
-    for (const [userId, open] of this.#open) this.#look(userId, open)
-  }
-
-  #look(userId: UserId, open: OpenChoice): void {
-    if (this.#open.get(userId) !== open) return
-    const counts = this.#counts(userId, open)
-    if (counts === undefined) return
-    this.#open.delete(userId)
-    open.resolve(counts)
+    for (const [userId, { chosen, resolve }] of this.#open) {
+      const counts = this.#counts(userId, chosen)
+      if (counts === undefined) continue
+      this.#open.delete(userId)
+      resolve(counts)
+    }
   }
 
   /** Undefined as long as it is not known. */
-  #counts(userId: UserId, { choice, madeAt, isPlaced }: OpenChoice): boolean | undefined {
-    const known = this.#fold.chosen(userId)
+  #counts(userId: UserId, { choice, madeAt }: KnownChoice): boolean | undefined {
+    const { fold } = this.#port
+    const known = fold.chosen(userId)
     const isKnown = known !== undefined && known.madeAt >= madeAt
     if (isKnown && known.keptSince !== NO_SESSION_YET) {
       // A node to which the user has come has taken only its time: no session was there before.
       const isVoid = known.madeAt === madeAt && choice.expiresAt === undefined
       return !isVoid || isSameChoice(known.choice, choice)
     }
-    if (!isPlaced || this.#isHere(userId) || this.#fold.sessions(userId)) return undefined
+    if (this.#port.isUnplaced(userId) || this.#port.isHere(userId) || fold.sessions(userId)) return undefined
     return isKnown && known.choice.expiresAt !== undefined
   }
+}
+
+function newOpenChoice(chosen: KnownChoice): OpenChoice {
+  let resolve = (_counts: boolean): void => {}
+  const promise = new Promise<boolean>(done => (resolve = done))
+  return { chosen, promise, resolve }
 }

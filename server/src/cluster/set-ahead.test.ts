@@ -172,13 +172,19 @@ test('[E15] a newer choice on another node replaces the one that a node has kept
   expect(views()).toEqual(['away', 'away', 'away'])
 })
 
-test('[E15] a user who comes to a node that has not read the choice gets it as soon as that has', () => {
+test('[E15] a user who is hidden ahead is never shown, also by a node that has not read it when the user comes', () => {
   set(a, { ...HIDDEN, expiresAt: T + HOUR })
   a.flush(100, now)
+  // Says that the user is online, because it has not read the choice.
   open(b)
   settle()
+  expect([a, b, c].flatMap(node => node.changes)).toEqual([])
   expect(views()).toEqual(['offline', 'offline', 'offline'])
   expect(b.presence.choice('ann').status).toBe('offline')
+  for (const node of [a, b, c]) node.decide(node.presence.advance(T + HOUR, 9), T + HOUR)
+  now = T + HOUR
+  settle()
+  expect(views()).toEqual(['online', 'online', 'online'])
 })
 
 test('[N10] the node keeps a choice that the log does not have yet, also for a user who comes to it', () => {

@@ -91,6 +91,11 @@ export class Unplaced {
     await Promise.all(waiting)
   }
 
+  /** Whether something of a user has changed that this node has not read back. */
+  has(userId: UserId): boolean {
+    return this.#users.has(userId)
+  }
+
   /** Whether the log may have, or get, something of a user that this node has not read back. */
   isUnread(userId: UserId): boolean {
     return this.#port.wasSaid(userId) || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)

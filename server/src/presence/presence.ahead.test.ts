@@ -102,6 +102,19 @@ test('[E15 R7] a user whose leave is delayed has no session, and returns with th
   expect(says(come('ann', T + 3))).toEqual(['ann offline'])
 })
 
+test('[E15] a lease is a session: the choice applies', () => {
+  set('bot', BUSY)
+  const leased = presence.lease('bot', 'agent', { ttlMs: 60_000 }, T + 1)
+  expect(typeof leased === 'string' ? leased : says(leased)).toEqual(['bot busy'])
+})
+
+test('[E15] a user who is erased has no choice any more', () => {
+  set('ann', BUSY)
+  presence.core.erase('ann')
+  expect([presence.knownCount, presence.record('ann')]).toEqual([0, undefined])
+  expect(says(come('ann'))).toEqual(['ann online'])
+})
+
 test('[E15 E13] explain has the choice of a user who has not come', () => {
   set('ann', BUSY)
   const { reason, shown, hidden, choice } = presence.core.explain('ann')

@@ -15,18 +15,29 @@ export interface CertainChoice {
   readonly knownBy: Set<SimulatedNode>
 }
 
+/** A choice that was made, and the virtual time then, in ms. */
+interface Made {
+  readonly at: number
+}
+
 /**
  * Which choices of users are certain: the last one that was made, if it was acknowledged, and as long as a node that
  * knows it has had a session of the user ever since. Of other choices, nodes need only agree.
  */
 export class ChoiceTruth {
+  readonly #now: () => number
   readonly #certain = new Map<UserId, CertainChoice>()
-  readonly #last = new Map<UserId, object>()
+  readonly #last = new Map<UserId, Made>()
   /** Users who hide and have lost their last session, and until when they are hidden on returning. */
   readonly #kept = new Map<UserId, CertainChoice & { readonly until: number }>()
 
   /** The users whose sessions are about to end on all nodes, which ends the choice too. */
   readonly #endedByKick = new Set<UserId>()
+
+  /** @param now the virtual time, in ms */
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   /** A choice is made. Returns a function to call when it is acknowledged. */
   made(userId: UserId, choice: Choice, home: SimulatedNode): (nodes: readonly SimulatedNode[]) => void {
@@ -69,11 +80,13 @@ export class ChoiceTruth {
     }
   }
 
-  #begin(userId: UserId): object {
-    const mark = {}
+  #begin(userId: UserId): Made {
+    const mark = { at: this.#now() }
+    // Of two choices in the same millisecond, on two nodes, none is the later one.
+    const isTie = this.#last.get(userId)?.at === mark.at
     this.#certain.delete(userId)
     this.#kept.delete(userId)
-    this.#last.set(userId, mark)
+    this.#last.set(userId, isTie ? { at: mark.at } : mark)
     return mark
   }
 

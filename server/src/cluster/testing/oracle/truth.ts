@@ -11,7 +11,7 @@ import { SignTruth } from './sign-truth.ts'
  * nodes. What is not certain, it leaves out, so that no check asks for it.
  */
 export class Truth {
-  readonly choices = new ChoiceTruth()
+  readonly choices: ChoiceTruth
   readonly names: NameTruth
   readonly kicks: KickTruth
   readonly signs: SignTruth
@@ -25,6 +25,7 @@ export class Truth {
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
+    this.choices = new ChoiceTruth(() => cluster.time.now)
     this.names = new NameTruth(cluster)
     this.kicks = new KickTruth(cluster, this.epochs)
     this.signs = new SignTruth(cluster)
