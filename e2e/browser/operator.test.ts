@@ -77,7 +77,7 @@ describe('[T12] on a server for development', () => {
       await button(dialog, 'Set the status').click()
       await part
         .getByRole('alert')
-        .getByText(/no session on this server: nothing was set/)
+        .getByText(/no session: nothing was set/)
         .waitFor()
     },
   )
