@@ -251,9 +251,9 @@ function isFact(value: unknown): value is NodeFact {
 
 function isLeaseItem(item: unknown): boolean {
   if (!Array.isArray(item)) return false
-  const [endsAt, ttlMs, openedAt, idleSince, device] = item
+  const [endsAt, renewedAt, ttlMs, openedAt, idleSince, device] = item
   return (
-    [endsAt, ttlMs, openedAt].every(isTime) &&
+    [endsAt, renewedAt, ttlMs, openedAt].every(isTime) &&
     (idleSince === -1 || isTime(idleSince)) &&
     (device === undefined || isText(device))
   )

@@ -10,7 +10,7 @@ import { Endings } from './ending.ts'
 import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import { hasLeases, leasesElsewhere, orphanedLeases } from './leases.ts'
+import { hasLeases, lastRenewed, leasesElsewhere, orphanedLeases } from './leases.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
@@ -573,13 +573,19 @@ export class ClusterLog implements FactLog, Host {
   #movedTo(node: NodeId, facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>): EndedSession[] {
     const moved: EndedSession[] = []
     if (node === this.#node) return moved
-    for (const [userId, { s }] of facts) {
+    const now = this.#use().time()
+    for (const [userId, fact] of facts) {
       const own = this.#use().presence.present(userId)
       if (!own.isHere) continue
-      for (const [sessionId, openedAt] of Object.entries(s)) {
+      for (const [sessionId, openedAt] of Object.entries(fact.s)) {
         const ownAt = own.sessions[sessionId]
-        if (ownAt === undefined || openedAt < ownAt) continue
-        if (openedAt > ownAt || node > this.#node) moved.push({ userId, sessionId })
+        if (ownAt === undefined) continue
+        const ownFact = this.#fold.fact(this.#node, userId)
+        const renewed = lastRenewed(sessionId, { own: own.leases, ownFact, fact, now })
+        // The other node does not know that it was renewed here.
+        if (renewed === 'here, untold') this.#say({ users: [userId] })
+        if (renewed === 'here' || renewed === 'here, untold' || (!renewed && openedAt < ownAt)) continue
+        if (renewed || openedAt > ownAt || node > this.#node) moved.push({ userId, sessionId })
       }
     }
     return moved

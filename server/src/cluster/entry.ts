@@ -45,12 +45,13 @@ export interface NodeFact {
 }
 
 /**
- * A leased session: when it ends without a renewal, for how long it was leased, when it was opened, since when it is
- * idle, and its device. Times are in ms since the epoch, the first one by the clock of Redis. A session that is active
- * is idle since -1.
+ * A leased session: when it ends without a renewal, when it was renewed, for how long, when it was opened, since when
+ * it is idle, and its device. Times are in ms since the epoch, the first two by the clock of Redis. A session that is
+ * active is idle since -1.
  */
 export type LeaseItem = readonly [
   endsAt: number,
+  renewedAt: number,
   ttlMs: number,
   openedAt: number,
   idleSince: number,

@@ -75,6 +75,7 @@ export class Fold {
       difference.before(userId, cause)
       if (fact === null) own.delete(userId)
       else own.set(userId, fact)
+      if (fact) this.#endMoved(node, userId, fact)
       this.#unsaid.get(node)?.delete(userId)
     }
     for (const userId of body.kicks ?? []) this.#endLeases(userId)
@@ -312,13 +313,24 @@ export class Fold {
     this.#registers.merge(register, beforeIn(difference))
   }
 
+  /** Leased sessions that continue on a node are not taken over from another one, which may be dead. */
+  #endMoved(node: NodeId, userId: UserId, { s }: NodeFact): void {
+    for (const [other, facts] of this.#facts) {
+      const fact = other === node ? undefined : facts.get(userId)
+      if (!fact?.l) continue
+      for (const [sessionId, since] of Object.entries(s)) {
+        if (since > (fact.s[sessionId] ?? since)) this.#endLeases(userId, sessionId, other)
+      }
+    }
+  }
+
   /**
    * A user, or one session of a user, ends on all nodes. If a node with a leased session is dead, nobody takes that
    * session over.
    */
-  #endLeases(userId: UserId, sessionId?: string): void {
-    for (const facts of this.#facts.values()) {
-      const fact = facts.get(userId)
+  #endLeases(userId: UserId, sessionId?: string, only?: NodeId): void {
+    for (const [node, facts] of this.#facts) {
+      const fact = only === undefined || node === only ? facts.get(userId) : undefined
       if (!fact?.l) continue
       const { l, ...rest } = fact
       const left = Object.entries(l).filter(([id]) => sessionId !== undefined && id !== sessionId)

@@ -198,6 +198,29 @@ test.each(['kick', 'endSession'] as const)(
   },
 )
 
+test('[N11] a lease that has continued and ended elsewhere is not taken over from a node that is dead', async () => {
+  a.lease('bot', 'agent', TTL)
+  await pass(1_000)
+  cluster.kill(a)
+  await pass(1_000)
+  expect(b.lease('bot', 'agent', { ttlMs: 2_000 })).toBe(false)
+  await pass(14_000)
+  expect([leaseOf(b), b.presence.see('bot').status]).toEqual([undefined, 'offline'])
+})
+
+test('[N11] of two nodes that were cut off from each other, the lease continues on the one that renewed it last', async () => {
+  a.lease('bot', 'agent', { ttlMs: 20_000 })
+  await pass(500)
+  a.link.cutUntil = cluster.time.now + 8_000
+  a.lease('bot', 'agent', { ttlMs: 20_000, activity: 'idle' })
+  await pass(3_000)
+  b.lease('bot', 'agent', { ttlMs: 20_000 })
+  await pass(3_000)
+  a.lease('bot', 'agent', { ttlMs: 60_000 })
+  await pass(10_000)
+  expect([leaseOf(a)?.kind, leaseOf(b)]).toEqual(['lease', undefined])
+})
+
 test('[N11] a client that was connected to a node that is killed goes offline as before', async () => {
   await connect(a, 'tab')
   tellsOf(b)

@@ -15,6 +15,9 @@ import type { Fold } from './fold.ts'
 
 type FactsFold = Pick<Fold, 'fact' | 'facts' | 'members' | 'factsOf'>
 
+/** Renewals that are closer together count as the same: each node has its own reading of the clock of Redis. */
+const SAME_MS = 100
+
 /**
  * The leased sessions of a fact, to be added to it; nothing if there are none.
  *
@@ -54,7 +57,36 @@ export function leasesElsewhere(
       else if (!lease || one.since > lease.since) lease = one
     }
   }
-  return { isConnected, lease, others }
+  // A session that has moved to where it is leased may still be said on the first node.
+  return { isConnected: isConnected && !lease, lease, others }
+}
+
+/**
+ * Where a session was renewed last that is leased on this node and on another one: there it continues. While a node is
+ * cut off, both may be renewed. `undefined` if it is not leased on both, or was not renewed since it has moved.
+ */
+export function lastRenewed(
+  sessionId: string,
+  {
+    own,
+    ownFact,
+    fact,
+    now,
+  }: { own: readonly LeaseTold[]; ownFact: NodeFact | undefined; fact: NodeFact; now: number },
+): 'here' | 'here, untold' | 'there' | undefined {
+  const ownLease = own.find(lease => lease.sessionId === sessionId)
+  const other = renewedAt(sessionId, fact)
+  if (!ownLease || other === undefined) return undefined
+  const ownAt = renewalOf(ownLease, now)
+  if (other > ownAt + SAME_MS) return 'there'
+  if (other >= ownAt - SAME_MS) return undefined
+  const told = ownFact && renewedAt(sessionId, ownFact)
+  return told !== undefined && told > other + SAME_MS ? 'here' : 'here, untold'
+}
+
+/** When a leased session of a fact was renewed, as far as its node has told that. */
+function renewedAt(sessionId: string, { l }: NodeFact): number | undefined {
+  return l && Object.hasOwn(l, sessionId) ? l[sessionId]?.[1] : undefined
 }
 
 /** Whether a node has leased sessions. */
@@ -116,7 +148,7 @@ export function factOfStored(
   const lasting = leases.filter(({ sessionId, endsAt }) => endsAt > now && !isKnown(sessionId))
   if (lasting.length === 0) return undefined
   const item = ({ endsAt, openedAt, idle, device }: StoredLease): LeaseItem => {
-    const times = [endsAt, Math.min(endsAt - now, MAX_TTL_MS), openedAt, idle ? 0 : -1] as const
+    const times = [endsAt, lastSeen, Math.min(endsAt - now, MAX_TTL_MS), openedAt, idle ? 0 : -1] as const
     return device === undefined ? times : [...times, device]
   }
   const p = lasting.every(({ idle }) => idle) ? 2 : 1
@@ -131,21 +163,31 @@ function isConnectedIn({ s, l, g }: NodeFact, sessionId: string): boolean {
   return Object.hasOwn(s, sessionId) && !isLeased && g?.includes(sessionId) !== true
 }
 
-function itemOf(
-  { openedAt, leftMs, ttlMs, device, idleSince }: LeaseTold,
-  now: number,
-  hides: boolean,
-): LeaseItem {
+/** When a session of this node was renewed, by the clock of Redis. */
+function renewalOf({ ageMs, notBefore }: LeaseTold, now: number): number {
+  return Math.max(now - ageMs, notBefore)
+}
+
+function itemOf(lease: LeaseTold, now: number, hides: boolean): LeaseItem {
+  const { openedAt, leftMs, ttlMs, device, idleSince } = lease
   const idle = idleSince === undefined ? -1 : hides ? 0 : idleSince
-  const times = [Math.round(now + leftMs), Math.round(ttlMs), openedAt, idle] as const
-  return device === undefined ? times : [...times, device]
+  const times = [now + leftMs, renewalOf(lease, now), ttlMs].map(Math.round) as [number, number, number]
+  return device === undefined ? [...times, openedAt, idle] : [...times, openedAt, idle, device]
 }
 
 function leasesOf({ s, l = {} }: NodeFact, now: number): LeaseTold[] {
-  return Object.entries(l).flatMap(([sessionId, [endsAt, ttlMs, openedAt, idleSince, device]]) => {
+  return Object.entries(l).flatMap(([sessionId, item]) => {
+    const [endsAt, renewedAt, ttlMs, openedAt, idleSince, device] = item
     const since = Object.hasOwn(s, sessionId) ? s[sessionId] : undefined
     if (since === undefined) return []
-    const lease = { sessionId, openedAt, since, leftMs: endsAt - now, ttlMs, device }
+    // The clock of Redis may have been set back.
+    const times = {
+      leftMs: Math.min(endsAt - now, ttlMs),
+      ageMs: Math.max(0, now - renewedAt),
+      notBefore: renewedAt,
+      ttlMs,
+    }
+    const lease = { sessionId, openedAt, since, ...times, device }
     return idleSince < 0 ? lease : { ...lease, idleSince }
   })
 }

@@ -245,7 +245,7 @@ export class Here {
     const user = this.#arriving(userId, now)
     const awake = this.#wall.awake(now)
     const isMoving = elsewhere.lease !== undefined && !user.hasSession(sessionId)
-    if (isMoving) user.takeOver(elsewhere.lease, now, awake)
+    if (isMoving) user.takeOver(elsewhere.lease, now, now, awake)
     const isIdle = activity && activity === 'idle'
     const { isNew, isTold } = user.lease(sessionId, now, { until: awake + ttlMs, ttlMs, device, isIdle })
     this.#kept.delete(user)
@@ -265,7 +265,7 @@ export class Here {
     const missing = leases.filter(({ sessionId }) => !known?.hasSession(sessionId))
     if (missing.length === 0) return undefined
     const user = this.#arriving(userId, now)
-    for (const lease of missing) user.takeOver(lease, heardAt, this.#wall.awake(now))
+    for (const lease of missing) user.takeOver(lease, heardAt, now, this.#wall.awake(now))
     this.#kept.delete(user)
     this.#sessionEnds.set(user)
     return this.#settle(user, now, true)
@@ -514,7 +514,7 @@ export class Here {
       sessions: user?.openedAt ?? {},
       isLookedAt: user?.isLookedAt === true,
       idleSince: user?.idleSince,
-      leases: user?.leasesTold(this.#wall.awakeNow) ?? NONE,
+      leases: user?.leasesTold(this.#wall.now, this.#wall.awakeNow) ?? NONE,
       held: user?.heldIds ?? NONE,
       lastSeen: (user && this.signOfLife(user)) ?? lastSeen,
       username,

@@ -57,6 +57,13 @@ export interface LeaseTold {
   readonly since: number
   /** In how long it ends without a renewal, in ms. */
   readonly leftMs: number
+  /** How long ago it was renewed, in ms. */
+  readonly ageMs: number
+  /**
+   * A time by the clock of Redis before which it was not renewed, in ms since the epoch; 0 if none is known. The nodes
+   * read that clock differently, and a node that takes a session over has renewed it later.
+   */
+  readonly notBefore: number
   readonly ttlMs: number
   readonly device?: string | undefined
   /** Since when it is idle, in ms since the epoch; 0 if that is not known, and undefined if it is active. */

@@ -41,6 +41,8 @@ interface LeaseTimes {
   readonly ttlMs: number
   /** The end that the other nodes of a cluster were told. */
   readonly toldUntil: number
+  /** See {@link LeaseTold.notBefore}. */
+  readonly notBefore: number
 }
 
 /** What a leased session begins or continues with. */
@@ -117,18 +119,28 @@ export class UserSessions {
     return Object.fromEntries(known.map(({ id, openedAt, since }) => [id, since ?? openedAt]))
   }
 
-  /** The leased sessions as other nodes are told of them at `awake`. */
-  leasesTold(awake: number): LeaseTold[] {
+  /**
+   * The leased sessions as other nodes are told of them.
+   *
+   * @param now in ms since the epoch
+   * @param awake the same in awake time
+   */
+  leasesTold(now: number, awake: number): LeaseTold[] {
     return this.#all.flatMap(session => {
       if (session.state !== 'leased') return []
-      const { id, openedAt, since = openedAt, until, ttlMs, device, isIdle, idleSince } = session
-      const leftMs = Math.max(0, until - awake)
+      const { id, openedAt, since = openedAt, aliveAt, until, ttlMs, notBefore } = session
+      const { device, isIdle, idleSince } = session
+      const times = {
+        leftMs: Math.max(0, until - awake),
+        ageMs: Math.max(0, now - aliveAt),
+        notBefore,
+        ttlMs,
+      }
       return {
         sessionId: id,
         openedAt,
         since,
-        leftMs,
-        ttlMs,
+        ...times,
         device,
         idleSince: isIdle ? idleSince : undefined,
       }
@@ -238,6 +250,7 @@ export class UserSessions {
       until,
       ttlMs,
       toldUntil: renewed && !isTold ? renewed.toldUntil : until,
+      notBefore: renewed?.notBefore ?? 0,
     })
     return { isNew, isTold }
   }
@@ -246,12 +259,12 @@ export class UserSessions {
    * Takes over a leased session of another node, which ends in `leftMs`. It is on this node since later than on that
    * one, so it continues here. It keeps its device and its activity.
    *
-   * @param heardAt the last sign of life, in ms since the epoch
-   * @param awake the present time, in awake time
+   * @param now in ms since the epoch
+   * @param awake the same in awake time
    */
   takeOver(
-    { sessionId, openedAt, since, leftMs, ttlMs, device, idleSince }: LeaseTold,
-    heardAt: number,
+    { sessionId, openedAt, since, leftMs, ageMs, notBefore, ttlMs, device, idleSince }: LeaseTold,
+    now: number,
     awake: number,
   ): void {
     const until = awake + leftMs
@@ -261,7 +274,7 @@ export class UserSessions {
       device: device === undefined ? undefined : ownCopy(device),
       openedAt,
       since: since + 1,
-      aliveAt: heardAt,
+      aliveAt: now - ageMs,
       isIdle: idleSince !== undefined,
       idleSince: idleSince ?? 0,
       activeUntil: Number.POSITIVE_INFINITY,
@@ -270,6 +283,7 @@ export class UserSessions {
       until,
       ttlMs,
       toldUntil: until,
+      notBefore: notBefore + 1,
     })
   }
 

@@ -204,8 +204,8 @@ export class User {
   }
 
   /** The leased sessions as other nodes are told of them; see {@link UserSessions.leasesTold}. */
-  leasesTold(awake: number): LeaseTold[] {
-    return this.leaseCount === 0 ? [] : (this.#state?.sessions.leasesTold(awake) ?? [])
+  leasesTold(now: number, awake: number): LeaseTold[] {
+    return this.leaseCount === 0 ? [] : (this.#state?.sessions.leasesTold(now, awake) ?? [])
   }
 
   /** The ids of the sessions whose connection was lost. */
@@ -295,11 +295,11 @@ export class User {
   }
 
   /** Takes over a leased session of another node; see {@link UserSessions.takeOver}. That is no sign of life. */
-  takeOver(lease: LeaseTold, heardAt: number, awake: number): void {
+  takeOver(lease: LeaseTold, heardAt: number, now: number, awake: number): void {
     this.#state ??= newState(heardAt)
     this.#keptUntil = 0
     this.heard(heardAt)
-    this.#state.sessions.takeOver(lease, heardAt, awake)
+    this.#state.sessions.takeOver(lease, now, awake)
   }
 
   /** Ends the sessions with this id, live, held or leased, as if each was left. Returns their ids. */

@@ -85,7 +85,12 @@ export class WallClock {
     return now - this.#offsetMs
   }
 
-  /** The latest time that was told, in awake time. */
+  /** The latest time that was told, in ms since the epoch. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** The same in awake time. */
   get awakeNow(): number {
     return this.awake(this.#now)
   }

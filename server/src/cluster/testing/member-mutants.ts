@@ -218,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that continues on another node stays',
     file: 'cluster/cluster-log.ts',
-    line: 'if (openedAt > ownAt || node > this.#node) moved',
+    line: 'if (renewed || openedAt > ownAt || node > this.#node) moved',
     becomes: 'if (openedAt < 0) moved',
   },
   {

@@ -17,6 +17,9 @@ export const NODES = Number(process.env['SIM_NODES'] ?? 3)
 /** Users who never hide. So a node that shows them offline while they have a session is wrong. */
 export const OPEN_USERS: readonly UserId[] = ['ann', 'bob', '__proto__']
 export const USERS: readonly UserId[] = [...OPEN_USERS, 'eve', 'max', 'mia']
+/** Users who have only leased sessions, if there are any. The lease of the first one is renewed until the end. */
+export const BOTS: readonly [UserId, ...UserId[]] = ['steady-bot', 'bot-1', 'bot-2', '__proto__-bot']
+export const SHOWN_USERS: readonly UserId[] = [...USERS, ...BOTS]
 
 /** How many of the last things that happened are kept. */
 const HISTORY = 400

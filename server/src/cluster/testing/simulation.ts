@@ -7,6 +7,7 @@ import { checkEnd } from './oracle/end-checks.ts'
 import { Oracle } from './oracle/oracle.ts'
 import { Truth } from './oracle/truth.ts'
 import { NODES, type Parts, SimulatedCluster, Violation } from './simulated-cluster.ts'
+import { SimulatedLeases } from './simulated-leases.ts'
 
 /** How long things happen, and then how long all is calm until the end. */
 const BUSY_MS = 60_000
@@ -23,19 +24,21 @@ export interface Result {
   readonly folded: number
   readonly gaps: number
   readonly backend: BackendCounts
+  /** How often a renewal of a lease has gone to another node. */
+  readonly movedLeases: number
   /** The last things that happened. */
   readonly history: readonly string[]
 }
 
 /**
  * Runs one seed: users act and faults happen for {@link BUSY_MS}, and then a calm time follows. With a backend, that
- * sets the status of users too.
+ * sets the status of users too. With leases, it leases sessions of further users.
  *
  * `Acts`, `MovingClients` and `Faults` do things to the `SimulatedCluster`, and tell the `Truth` of them. The `Oracle`
  * compares the nodes with the truth whenever something happens, and `checkEnd` and `checkCalls` do so at the end.
  */
-export function simulate(seed: number, parts: Parts, hasBackend = false): Promise<Result> {
-  return new Simulation(seed, parts, hasBackend).run()
+export function simulate(seed: number, parts: Parts, hasBackend = false, hasLeases = false): Promise<Result> {
+  return new Simulation(seed, parts, hasBackend, hasLeases).run()
 }
 
 class Simulation {
@@ -47,8 +50,9 @@ class Simulation {
   readonly #faults: Faults
   readonly #backend: BackendActs
   readonly #hasBackend: boolean
+  readonly #leases: SimulatedLeases | undefined
 
-  constructor(seed: number, parts: Parts, hasBackend: boolean) {
+  constructor(seed: number, parts: Parts, hasBackend: boolean, hasLeases: boolean) {
     this.#hasBackend = hasBackend
     this.#cluster = new SimulatedCluster(seed, parts)
     this.#truth = new Truth(this.#cluster)
@@ -57,6 +61,7 @@ class Simulation {
     this.#acts = new Acts(this.#cluster, this.#truth)
     this.#faults = new Faults(this.#cluster, this.#truth, this.#acts)
     this.#backend = new BackendActs(this.#cluster, this.#truth)
+    if (hasLeases) this.#leases = new SimulatedLeases(this.#cluster, this.#truth, seed)
     this.#cluster.listen(this.#oracle)
   }
 
@@ -76,6 +81,7 @@ class Simulation {
       folded: this.#oracle.stream.folded,
       gaps: this.#oracle.stream.gaps,
       backend: this.#backend.counts,
+      movedLeases: this.#leases?.moved ?? 0,
       history: this.#cluster.history,
     }
   }
@@ -86,6 +92,7 @@ class Simulation {
     for (let node = 0; node < NODES; node++) time.after(random.between(0, 300), () => cluster.start())
     this.#acts.start()
     if (this.#hasBackend) this.#backend.start()
+    this.#leases?.start()
     this.#faults.start()
     this.#clients.start()
     this.#oracle.start()
@@ -97,6 +104,7 @@ class Simulation {
     const isDone = () => cluster.places().size === 1 && cluster.nodes.every(({ member }) => member.isQuiet)
     for (let more = 0; more < 200 && !isDone(); more++) await time.runUntil(time.now + 5)
     checkEnd(cluster, this.#truth)
+    this.#leases?.checkEnd()
     this.#clients.checkEnd()
     this.#oracle.stream.checkEnd()
     await checkCalls(cluster)

@@ -3,7 +3,7 @@ import type { Place as ChangePlace } from '../../../changes/feed.ts'
 import type { StreamCommand } from '../../../changes/stream-keeper.ts'
 import { lineOf } from '../../../changes/testing/copy.ts'
 import type { Entry, Place } from '../../entry.ts'
-import { type SimulatedCluster, USERS } from '../simulated-cluster.ts'
+import { SHOWN_USERS, type SimulatedCluster } from '../simulated-cluster.ts'
 import type { SimulatedNode } from '../simulated-node.ts'
 
 /** How often the reader reads what is new. */
@@ -131,7 +131,7 @@ function continues(place: ChangePlace, entries: readonly StreamEntry[]): boolean
 
 /** Who is not offline on a node. */
 function viewOf(node: SimulatedNode): string[] {
-  const seen = USERS.map(userId => node.see(userId))
+  const seen = SHOWN_USERS.map(userId => node.see(userId))
   return seen
     .filter(({ status }) => status !== 'offline')
     .map(lineOf)

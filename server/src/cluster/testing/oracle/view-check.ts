@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Entry, Place } from '../../entry.ts'
 import { toldOf } from '../simulated-client.ts'
-import { type SimulatedCluster, USERS } from '../simulated-cluster.ts'
+import { SHOWN_USERS, type SimulatedCluster } from '../simulated-cluster.ts'
 import type { SimulatedNode } from '../simulated-node.ts'
 import type { ChoiceTruth } from './choice-truth.ts'
 
@@ -49,7 +49,7 @@ export class ViewCheck {
     const { facts, registers } = entry.body
     if (facts.length > 0 || registers.length > 0 || entry.kind !== 'beat') this.#views.delete(node)
     if (!node.member.canResumeFrom(place)) return
-    const views = this.#views.get(node) ?? USERS.map(userId => viewOf(node, userId))
+    const views = this.#views.get(node) ?? SHOWN_USERS.map(userId => viewOf(node, userId))
     this.#views.set(node, views)
     const other = this.#shownAt.get(entry)
     if (!other) {

@@ -1,0 +1,40 @@
+import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies'
+
+/**
+ * An error that was put into what nodes do with leased sessions: in one file, `line` is replaced. The simulator has to
+ * find each of them. `seed` is one that does: after a change, the test searches for another seed and prints it.
+ */
+export type LeaseMutant = FileMutant<
+  'cluster/cluster-log.ts' | 'cluster/fold.ts' | 'cluster/leases.ts' | 'cluster/own-entries.ts'
+> & { readonly seed: number }
+
+export const LEASE_MUTANTS: readonly LeaseMutant[] = [
+  {
+    name: 'the leases of a lost node are not taken over',
+    file: 'cluster/own-entries.ts',
+    line: "this.#host.happened({ what: 'losing', node })",
+    becomes: '',
+    seed: 83,
+  },
+  {
+    name: 'a lease continues where it was renewed earlier',
+    file: 'cluster/leases.ts',
+    line: 'if (other >= ownAt - SAME_MS) return undefined',
+    becomes: 'return undefined',
+    seed: 140,
+  },
+  {
+    name: 'a node keeps a lease of which it does not tell that it was renewed later',
+    file: 'cluster/cluster-log.ts',
+    line: "if (renewed === 'here, untold') this.#say({ users: [userId] })",
+    becomes: '',
+    seed: 163,
+  },
+  {
+    name: 'a lease that has moved and ended is taken over from the node that had it first',
+    file: 'cluster/fold.ts',
+    line: 'if (fact) this.#endMoved(node, userId, fact)',
+    becomes: '',
+    seed: 155,
+  },
+]
