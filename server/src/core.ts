@@ -139,7 +139,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   if (capacity.warning !== undefined) log.info(capacity.warning)
   const report = (error: unknown): void =>
     log.error('a bug: a listener of changes failed', { error: stackOf(error) })
-  const { feed, source, sharedChanges } = createFeed(options, records.log, report)
+  const { feed, source, sharedChanges } = createFeed(options, presence, records.log, report)
   const changes = new ChangeReader(presence, feed)
   const { ALL_USERS_LIMIT: allUsersLimit } = settings
   const forgot = (users: number): void =>
@@ -331,6 +331,7 @@ interface Feed {
  */
 function createFeed(
   { settings, cluster, store, clock }: CoreOptions,
+  presence: Presence,
   stored: StoredLog | undefined,
   report: (error: unknown) => void,
 ): Feed {
@@ -342,6 +343,9 @@ function createFeed(
       feed,
       stream: createRedisStream(cluster),
       standing: () => log.standing,
+      learned(changes) {
+        for (const [userId, { status, since }] of startsOf(changes)) presence.begun(userId, status, since)
+      },
       now: () => clock.steady(),
     })
     return { feed, sharedChanges }

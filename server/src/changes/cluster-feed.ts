@@ -20,7 +20,9 @@ export interface History {
 export class ClusterFeed extends MemoryFeed {
   readonly #places: Places
   #history: History | undefined
-  readonly #newestInHistory = new Map<UserId, number>()
+  readonly #newestInHistory = new Map<UserId, NumberedChange>()
+  /** The changes after this number are those of all other nodes. */
+  #agreedAfter = Number.POSITIVE_INFINITY
   #whenDropped = (): void => {}
 
   constructor(options: MemoryFeedOptions) {
@@ -28,11 +30,21 @@ export class ClusterFeed extends MemoryFeed {
     this.#places = options.places
   }
 
-  /** Sets what was before; `undefined`: nobody knows it. */
-  setHistory(history: History | undefined): void {
+  /**
+   * From now on, the changes after a number are those of all other nodes; `undefined` if they may differ. What was
+   * before is not known.
+   */
+  agreesAfter(seq: number | undefined): void {
+    this.#agreedAfter = seq ?? Number.POSITIVE_INFINITY
+    this.#history = undefined
+    this.#newestInHistory.clear()
+  }
+
+  /** Sets what was before. */
+  setHistory(history: History): void {
     this.#history = history
     this.#newestInHistory.clear()
-    for (const { userId, seq } of history?.changes ?? []) this.#newestInHistory.set(userId, seq)
+    for (const change of history.changes) this.#newestInHistory.set(change.userId, change)
   }
 
   /** Names the one who is told that changes were dropped: those that the nodes share must be dropped too. */
@@ -75,14 +87,14 @@ export class ClusterFeed extends MemoryFeed {
     if (!later) return undefined
     const changed = new Set<UserId>()
     const isLater = new Set(later)
-    for (const [userId, seq] of this.#newestInHistory) {
+    for (const [userId, { seq }] of this.#newestInHistory) {
       if (seq > place.seq && !isLater.has(userId)) changed.add(userId)
     }
     return [...changed, ...later]
   }
 
   override newestOf(userId: UserId): number {
-    return Math.max(super.newestOf(userId), (this.#usable && this.#newestInHistory.get(userId)) ?? 0)
+    return Math.max(super.newestOf(userId), (this.#usable && this.#newestInHistory.get(userId)?.seq) ?? 0)
   }
 
   override after(seq: number, limit: number): NumberedChange[] | undefined {
@@ -97,6 +109,11 @@ export class ClusterFeed extends MemoryFeed {
     if (changes.length >= limit) return changes
     const later = super.after(history.to, limit - changes.length)
     return later && [...changes, ...later]
+  }
+
+  protected override newestChange(userId: UserId): NumberedChange | undefined {
+    const newest = super.newestChange(userId)
+    return newest && newest.seq > this.#agreedAfter ? newest : this.#newestInHistory.get(userId)
   }
 
   /** The history, as long as what follows it is in the memory. */

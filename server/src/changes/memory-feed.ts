@@ -143,6 +143,12 @@ export class MemoryFeed implements ChangeFeed {
     return { after, changes }
   }
 
+  /** The newest change of a user, if it is known and others have seen it. */
+  protected newestChange(userId: UserId): NumberedChange | undefined {
+    const index = this.#newest.get(userId)
+    return index === undefined ? undefined : this.#at(index)
+  }
+
   /** Changes were added. A crash loses these, like the rest of the process. */
   protected kept(): void {
     this.tellSynced()
@@ -171,10 +177,8 @@ export class MemoryFeed implements ChangeFeed {
 
   /** When the previous status of a user began, according to the newest change; 0 if that is not known. */
   #sinceOf({ userId, previousStatus }: Change): number {
-    const index = this.#newest.get(userId)
-    if (index === undefined) return 0
-    const newest = this.#at(index)
-    if (newest.status !== previousStatus) return 0
+    const newest = this.newestChange(userId)
+    if (newest?.status !== previousStatus) return 0
     return newest.status === newest.previousStatus ? newest.previousSince : newest.at
   }
 

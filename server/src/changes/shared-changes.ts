@@ -1,6 +1,6 @@
 import type { ChangeStream, StreamEntry } from './change-stream.ts'
 import type { ClusterFeed } from './cluster-feed.ts'
-import type { Place } from './feed.ts'
+import type { NumberedChange, Place } from './feed.ts'
 import { type Standing, type StreamCommand, StreamKeeper } from './stream-keeper.ts'
 
 /** What {@link SharedChanges} need. */
@@ -9,6 +9,8 @@ export interface SharedChangesOptions {
   readonly stream: ChangeStream
   /** How this node stands; `undefined` while it may show something else than the others. */
   readonly standing: () => Omit<Standing, 'isStopping'> | undefined
+  /** Told the changes from before this node showed what all others show, when it has read them. */
+  readonly learned: (changes: readonly NumberedChange[]) => void
   /** A clock that is never set, in ms. */
   readonly now: () => number
 }
@@ -70,7 +72,7 @@ export class SharedChanges {
   }
 
   async #advance(): Promise<void> {
-    const { standing, now } = this.#options
+    const { standing, learned, now } = this.#options
     this.#isBusy = true
     for (;;) {
       const stands = standing()
@@ -78,6 +80,8 @@ export class SharedChanges {
       if (!command) break
       try {
         const count = this.#keeper.answered(await this.#execute(command), now())
+        const history = this.#keeper.takeHistory()
+        if (history) learned(history)
         if (count > 0) for (const listener of this.#listeners) listener(count)
       } catch {
         // Redis does not answer, or refuses: the node says so as for its log.

@@ -221,6 +221,26 @@ test('[N12 E9] what was before is known although no number was told since', () =
   expect(node.feed.recalls({ epoch: 'e', seq: 10 })).toBe(false)
 })
 
+test('[N12] since when a user had the status before is known from what was before, and not from what was loaded', () => {
+  const model = new ChangeStreamModel()
+  const writer = new Node()
+  writer.isWriter = true
+  writer.seq = 11
+  writer.feed.append([{ ...newChange('ann'), status: 'busy', at: 40 }], 11)
+  writer.read(15)
+  writer.run(model)
+  const node = new Node(15)
+  node.feed.append([{ ...newChange('ann'), status: 'busy', at: 90 }], 14)
+  node.run(model)
+  expect(node.keeper.takeHistory()).toMatchObject([{ userId: 'ann', seq: 11 }])
+  expect(node.keeper.takeHistory()).toBeUndefined()
+  for (const userId of ['ann', 'bob']) {
+    node.feed.append([{ ...newChange(userId), previousStatus: 'busy', at: 100 }], ++node.seq)
+  }
+  node.feed.append([{ ...newChange('ann'), status: 'away', previousStatus: 'online', at: 120 }], ++node.seq)
+  expect(node.feed.after(15, 10)?.map(({ previousSince }) => previousSince)).toEqual([40, 0, 100])
+})
+
 test('[N12] what the memory has dropped ends the history, and the stream is not kept longer than that', () => {
   const model = new ChangeStreamModel()
   const writer = new Node(10, 3)
@@ -251,7 +271,7 @@ test('[N12] if no node knows what has changed since the end of the stream, anoth
   late.isWriter = true
   late.read(16, 'bob')
   // Another node might know it.
-  late.run(model, 7_000)
+  late.run(model, 5_500)
   expect(model.end?.seq).toBe(11)
   late.run(model, 3_000)
   expect(chain(model)).toBe('15<15 15<16 to 16')

@@ -40,7 +40,7 @@ const LOOK_MS = 2_000
  * If the stream cannot be continued by the writer, others may know what is missing. They have seen then, twice, that it
  * does not grow. After so long, in ms, none of them does.
  */
-const NOBODY_KNOWS_MS = 8_000
+const NOBODY_KNOWS_MS = 6_000
 /** At most so many changes are stored at once. There may be more, because those with one number come together. */
 const STORE_CHANGES = 1_000
 const READ_ENTRIES = 200
@@ -83,11 +83,19 @@ export class StreamKeeper {
   #askAt = Number.NEGATIVE_INFINITY
   #storedAt = Number.NEGATIVE_INFINITY
   #mustRewrite = false
+  #newHistory: readonly NumberedChange[] | undefined
   /** How many changes were stored last, or are being stored. */
   #storing = 0
 
   constructor(feed: ClusterFeed) {
     this.#feed = feed
+  }
+
+  /** The changes that were read as what was before, once; `undefined` while there is nothing new. */
+  takeHistory(): readonly NumberedChange[] | undefined {
+    const history = this.#newHistory
+    this.#newHistory = undefined
+    return history
   }
 
   /** Whether it is known what was before this node started, or that nobody knows it. */
@@ -161,7 +169,7 @@ export class StreamKeeper {
   }
 
   #begin(standing: Standing | undefined): void {
-    this.#feed.setHistory(undefined)
+    this.#feed.agreesAfter(standing?.settledSince)
     this.#askAt = Number.NEGATIVE_INFINITY
     this.#term = standing && {
       epoch: standing.place.epoch,
@@ -221,6 +229,7 @@ export class StreamKeeper {
     const { changes, after = term.since, to } = history
     term.history = undefined
     this.#feed.setHistory({ changes, after, to })
+    this.#newHistory = changes
   }
 
   // Storing

@@ -49,7 +49,7 @@ beforeEach(async () => {
   tracker = newTracker({ presence, feed, clock: { now: () => T + now } })
   feed.reached(10)
   const standing = () => ({ place: { epoch, seq: feed.seq }, settledSince: 10, since: 10, isWriter: true })
-  shared = new SharedChanges({ feed, stream: streamOf(model), standing, now: () => now })
+  shared = new SharedChanges({ feed, stream: streamOf(model), standing, learned: () => {}, now: () => now })
   nodes = [newNode(0), newNode(1)]
 })
 
