@@ -460,6 +460,13 @@ describe('a choice that a backend has set on a node without a session', () => {
     expect(say(set(BUSY, T + 9)).registers).toHaveLength(1)
   })
 
+  test('[N10] it replaces one of this node from before the clock was set back', () => {
+    place(set(UNTIL, T + 9_000))
+    const later = { ...UNTIL, expiresAt: T + 5_000 }
+    const [said] = say(set(later, T + 5)).registers
+    expect(said).toEqual(['c:ann', value({ ...later, madeAt: T + 5, keptSince: 0 }, T + 9_001)])
+  })
+
   test('[N10] without an end, it is not said when no node has the user any more', () => {
     expect(say(set(BUSY, T + 5)).registers).toEqual([])
     expect(say(set(HIDDEN, T + 5)).registers).toEqual([])

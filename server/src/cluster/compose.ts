@@ -196,13 +196,15 @@ function decidesChoice(
   const { node, fold, wasSaid } = port
   const known = fold.chosen(userId)
   const isNewest = madeAt >= (known?.madeAt ?? 0)
-  // Without an end, it counts only while another node has the user: a choice does not outlive the sessions.
-  if (isSetAhead) return isNewest && (choice.expiresAt !== undefined || fold.isElsewhere(userId, node))
+  const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
+  // Without an end, it counts only while another node has the user: a choice does not outlive the sessions. If the
+  // clock was set back, the later of two choices of this node has the earlier time.
+  if (isSetAhead)
+    return (isNewest || isOwn) && (choice.expiresAt !== undefined || fold.isElsewhere(userId, node))
   if (isHere && isNewest) return true
   // That a hidden user is kept is said even if another node has the user: that may be over, and be told later.
   if (!isHere && madeAt > 0 && isHide(choice)) return isNewest
   if (fold.isElsewhere(userId, node)) return false
-  const isOwn = splitValue(fold.register(`c:${userId}`))?.node === node
   if (isHere) return isOwn
   // Of a user who was lost, this node keeps at least the time of the choice for a while. After that, and of one who has
   // left, it keeps nothing.
