@@ -288,6 +288,44 @@ test('[N12] if no node knows what has changed since the end of the stream, anoth
   expect(chain(empty)).toBe('17<17 17<18 to 18')
 })
 
+test('[N12] a time in which Redis does not answer does not count: the node that knows what is missing may be cut off', () => {
+  for (const isAnswered of [false, true]) {
+    const model = new ChangeStreamModel()
+    const writer = new Node()
+    writer.isWriter = true
+    writer.read(11, 'ann')
+    writer.run(model)
+    writer.isWriter = false
+    for (const seq of [12, 16]) writer.read(seq, 'bob')
+    const late = new Node(15)
+    late.isWriter = true
+    late.read(16, 'bob')
+    late.run(model, 2_000)
+    // With the control, it is answered all the time.
+    if (isAnswered) late.run(model, 3_900)
+    else for (const until = late.now + 10_000; late.now < until; late.now += 50) fails(late)
+    // Now both reach Redis again.
+    for (let ms = 0; ms < 5_000; ms += 50) for (const node of [late, writer]) node.run(model, 50)
+    expect(chain(model)).toBe(isAnswered ? '15<15 15<16 to 16' : '10<10 10<11 11<12 12<16 to 16')
+    if (isAnswered) continue
+    // If nobody knows it, another stream begins nevertheless.
+    const alone = new Node(20)
+    Object.assign(alone, { isWriter: true, now: late.now })
+    alone.read(21, 'eve')
+    alone.run(model, 2_000)
+    for (let failures = 0; failures < 20; failures++, alone.now += 250) fails(alone)
+    alone.run(model, 5_500)
+    expect(model.end?.seq).toBe(16)
+    alone.run(model, 1_000)
+    expect(chain(model)).toBe('20<20 20<21 to 21')
+  }
+})
+
+/** A command of a node is not answered, if it gives one. */
+function fails(node: Node): void {
+  if (node.next()) node.keeper.failed(node.now)
+}
+
 test('[N12] if nothing has changed since the end, as after a restart of all nodes, the stream is continued', () => {
   const model = new ChangeStreamModel()
   const before = new Node()

@@ -38,7 +38,8 @@ const RETRY_MS = 250
 const LOOK_MS = 2_000
 /**
  * If the stream cannot be continued by the writer, others may know what is missing. They have seen then, twice, that it
- * does not grow. After so long, in ms, none of them does.
+ * does not grow. After so long, in ms, none of them does. A time in which Redis does not answer is not counted: nobody
+ * can continue the stream then.
  */
 const NOBODY_KNOWS_MS = 6_000
 /** At most so many changes are stored at once. There may be more, because those with one number come together. */
@@ -51,7 +52,7 @@ interface Term {
   readonly since: number
   /** The end of the stream as it was told last. It is asked again before the next use if it may have moved. */
   end?: { readonly place: Place | undefined }
-  /** Since when it is known that the stream ends there, and where. */
+  /** Since when it is known that the stream ends there, and where. Infinity if Redis has not answered since. */
   seen?: { readonly place: Place | undefined; readonly at: number }
   /** What was read of the history; `undefined` when it is known, or nobody knows it. */
   history: Reading | undefined
@@ -139,7 +140,7 @@ export class StreamKeeper {
     term.end = { place }
     const { seen } = term
     const hasGrown = seen !== undefined && !isSame(seen.place, place)
-    if (!seen || hasGrown) term.seen = { place, at: now }
+    term.seen = { place, at: hasGrown ? now : Math.min(seen?.at ?? now, now) }
     if (command.do === 'end') return hasGrown ? 1 : 0
     const { to } = command.request
     if (!isSame(place, to)) {
@@ -157,7 +158,10 @@ export class StreamKeeper {
     this.#command = undefined
     this.#storing = 0
     this.#askAt = now + RETRY_MS
-    delete this.#term?.end
+    const term = this.#term
+    if (!term) return
+    delete term.end
+    if (term.seen) term.seen = { ...term.seen, at: Number.POSITIVE_INFINITY }
   }
 
   // Private
