@@ -8,9 +8,8 @@ import { pageKeys } from './keys.ts'
 import { readAddress, writeAddress } from './model/address.ts'
 import type { ServerHistory } from './model/history.ts'
 import { live } from './model/live.ts'
+import { onDemand } from './model/on-demand.ts'
 import { selection } from './model/selection.ts'
-import { createApi } from './operator/api.ts'
-import { operatorOf } from './operator/model.ts'
 import { titleOf } from './title.ts'
 import { Page } from './view/page.tsx'
 import { whyNoWebSocket } from './why-no-websocket.ts'
@@ -81,13 +80,15 @@ const model = live(client, {
 })
 setInterval(model.tick, TICK_MS)
 
-const operator = operatorOf({
-  api: createApi((path, init) =>
-    fetch(addressOf(`api/v1/${path}`), { ...init, signal: AbortSignal.timeout(ANSWER_MS) }),
-  ),
-  isDevelopment,
-  now: client.serverTime,
-})
+// Another file, because most viewers only look.
+const operator = onDemand(async () =>
+  (await import('./operator/operator.tsx')).makeOperator({
+    send: (path, init) =>
+      fetch(addressOf(`api/v1/${path}`), { ...init, signal: AbortSignal.timeout(ANSWER_MS) }),
+    isDevelopment,
+    now: client.serverTime,
+  }),
+)
 
 const { filter, order, userId, range } = readAddress(location.search)
 const selected = selection(model, userId)
@@ -112,7 +113,7 @@ effect(() => {
   document.title = title.value
 })
 
-// Another file, so that a page in production does not even load it.
+// Another file too, so that a page in production does not even load it.
 const demo =
   isOpen && isDevelopment ? (await import('./demo/demo.tsx')).makeDemo(url, model.setMe) : undefined
 

@@ -36,10 +36,19 @@ describe('[T12] on a server for development', () => {
     async () => {
       const ann = await TestClient.v2(development, 'ann', { username: 'Ann', device: 'web' })
       const page = await openLivePage(development)
+      const loaded: string[] = []
+      page.on('response', response => {
+        const [, name] = /assets\/(operator-.*)$/.exec(response.url()) ?? []
+        if (name) loaded.push(name.replace(/.*\./, `${response.status()} `))
+      })
       const part = await openPanel(page, 'ann')
+      expect(loaded).toEqual([])
       await button(part, 'Why this status?').click()
       await part.getByText('The user is active in a connection.').waitFor()
       expect(await part.getByRole('list', { name: 'Sessions' }).textContent()).toContain('web')
+
+      // This part of the page is loaded with its first use, and stays.
+      expect(loaded.sort()).toEqual(['200 css', '200 js'])
 
       // Escape and Cancel do nothing, and Escape does not close the panel.
       const dialog = page.getByRole('dialog')
@@ -99,6 +108,32 @@ describe('[T12] on a server for development', () => {
     await part.getByText('The session has ended.').waitFor()
     expect((await closed).code).toBe(4403)
     expect(await page.evaluate('document.activeElement.closest(".panel") !== null')).toBe(true)
+  })
+
+  browserTest('if this part of the page can not be loaded, the page says so and the rest works', async () => {
+    const zoe = await TestClient.v2(development, 'zoe')
+    const page = await openLivePage(development)
+    // As a server of another version does, whose files have other names.
+    const loads: string[] = []
+    await page.route('**/assets/operator-*', route => {
+      loads.push(route.request().url())
+      return route.fulfill({ status: 404, body: 'Not Found' })
+    })
+    const part = await openPanel(page, 'zoe')
+    const alert = part.getByRole('alert')
+    expect([await alert.textContent(), loads]).toEqual(['', []])
+    await button(part, 'Set status…').click()
+    await alert.getByText('The page could not load this part: reload the page').waitFor()
+    expect(loads).not.toEqual([])
+    expect(await part.getAttribute('aria-busy')).toBe('false')
+    expect(await violations(page)).toEqual([])
+    await zoe.leave()
+    await shown(page, ({ users }) => users['zoe'] === 'offline')
+    // After a reload, the page has the files of the server that runs.
+    await page.unroute('**/assets/operator-*')
+    await page.reload()
+    await button(part, 'Set status…').click()
+    await page.getByRole('dialog', { name: 'Set the status' }).waitFor()
   })
 
   browserTest('if the API is closed to this computer, the page says what to set', async () => {

@@ -100,6 +100,41 @@ test('[T12] a wrong key is dropped, and a right one is used until it is forgotte
   expect(key()).toBeUndefined()
 })
 
+test('[T12] a change waits for a confirmation, and without a key for a key first', async () => {
+  const { operator, calls } = newOperator({ isDevelopment: false })
+  operator.begin('ann', { what: 'all' })
+  expect(operator.view.value).toMatchObject({ waiting: { what: 'all' }, unconfirmed: undefined })
+  await operator.useKey('wrong')
+  expect(operator.view.value).toMatchObject({ waiting: { what: 'all' }, unconfirmed: undefined })
+  await operator.useKey('k')
+  expect(operator.view.value).toMatchObject({ waiting: undefined, unconfirmed: { what: 'all' } })
+  operator.cancel()
+  expect(operator.view.value.unconfirmed).toBeUndefined()
+  operator.begin('ann', { what: 'session', sessionId: 'tab' })
+  expect(operator.view.value.unconfirmed).toEqual({ what: 'session', sessionId: 'tab' })
+  expect(calls).toEqual(['explain ann', 'explain ann'])
+})
+
+test('[T12] to explain waits for a key too, and needs no confirmation', async () => {
+  const { operator, calls } = newOperator({ isDevelopment: false })
+  operator.begin('ann', 'explain')
+  expect([operator.view.value.waiting, calls]).toEqual(['explain', []])
+  await operator.useKey('k')
+  expect(operator.view.value).toMatchObject({ waiting: undefined, unconfirmed: undefined })
+  expect([operator.view.value.explanation, calls]).toEqual([EXPLAINED, ['explain ann']])
+})
+
+test('what waits for a key or a confirmation is not carried over to another user', async () => {
+  const { operator } = newOperator({ isDevelopment: false })
+  operator.begin('ann', { what: 'all' })
+  operator.show('bob')
+  await operator.useKey('k')
+  expect(operator.view.value).toMatchObject({ userId: 'bob', waiting: undefined, unconfirmed: undefined })
+  operator.begin('bob', { what: 'status' })
+  operator.show('ann')
+  expect(operator.view.value.unconfirmed).toBeUndefined()
+})
+
 test('another user is not shown what was asked about the last one', async () => {
   const { operator, calls, hold } = newOperator()
   const go = hold()

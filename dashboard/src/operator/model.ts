@@ -2,6 +2,14 @@ import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Status } from '@who-is-online/client'
 import type { Answer, Api, Explanation, Refused } from './api.ts'
 
+/** What needs a confirmation: to set the status, to end one session, or to end all. */
+export type Change =
+  | { readonly what: 'status' | 'all' }
+  | { readonly what: 'session'; readonly sessionId: string }
+
+/** What a button begins. */
+export type Task = 'explain' | Change
+
 /** What the page shows of the user in the panel, and of what was done. */
 export interface OperatorView {
   /** The user in the panel. */
@@ -14,6 +22,10 @@ export interface OperatorView {
   readonly needsKey: boolean
   /** Whether a key was entered, which can be forgotten. */
   readonly hasKey: boolean
+  /** What to do when there is a key. */
+  readonly waiting: Task | undefined
+  /** What the person is asked to confirm. */
+  readonly unconfirmed: Change | undefined
   readonly isBusy: boolean
   /** What the last request has done, or why it was not done. */
   readonly message: { readonly isProblem: boolean; readonly text: string } | undefined
@@ -24,9 +36,13 @@ export interface Operator {
   readonly view: ReadonlySignal<OperatorView>
   /** Shows another user. What was known of the last one is dropped. */
   show(userId: string): void
+  /** Begins a task for a user. It waits for a key if one is needed, and a change waits for a confirmation. */
+  begin(userId: string, task: Task): void
+  /** Drops what waits for a key or a confirmation. */
+  cancel(): void
   /** Asks why the user shows as they do. The log of the server has a line about each such request. */
   explain(): Promise<void>
-  /** Takes a key, which is only in memory, and asks for the explanation with it. */
+  /** Takes a key, which is only in memory, asks for the explanation with it, and continues what waits for a key. */
   useKey(key: string): Promise<void>
   forgetKey(): void
   /** @param forMs after how long the status ends, in ms; `undefined` if it does not end */
@@ -54,6 +70,8 @@ export function operatorOf({ api, isDevelopment, now }: OperatorOptions): Operat
     explainedAt: 0,
     needsKey: !isDevelopment,
     hasKey: false,
+    waiting: undefined,
+    unconfirmed: undefined,
     isBusy: false,
     message: undefined,
   })
@@ -104,17 +122,33 @@ export function operatorOf({ api, isDevelopment, now }: OperatorOptions): Operat
     if (!view.value.message) set({ message: { isProblem: false, text } })
   }
 
+  const cancel = (): void => set({ waiting: undefined, unconfirmed: undefined })
+
+  function show(userId: string): void {
+    if (view.value.userId === userId) return
+    cancel()
+    set({ userId, explanation: undefined, message: undefined, isBusy: false })
+  }
+
   return {
     view,
-    show(userId) {
-      if (view.value.userId === userId) return
-      set({ userId, explanation: undefined, message: undefined, isBusy: false })
+    show,
+    begin(userId, task) {
+      show(userId)
+      if (view.value.needsKey) set({ waiting: task })
+      else if (task === 'explain') void explain()
+      else set({ unconfirmed: task })
     },
+    cancel,
     explain,
     async useKey(key) {
       api.setKey(key.trim())
       await explain()
       if (!view.value.hasKey) api.setKey(undefined)
+      const { needsKey, waiting } = view.value
+      if (needsKey) return
+      // The explanation is there already.
+      set({ waiting: undefined, ...(waiting !== 'explain' && { unconfirmed: waiting }) })
     },
     forgetKey() {
       api.setKey(undefined)

@@ -1,90 +1,56 @@
 import type { Status as StatusName } from '@who-is-online/client'
 import type { VNode } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import './operator.css'
 import type { TimeFormat } from '../model/time-format.ts'
+import { createApi, type Send } from './api.ts'
 import { Dialog } from './dialog.tsx'
 import { Explained } from './explained.tsx'
-import type { Operator } from './model.ts'
+import { type Change, type Operator, type OperatorOptions, operatorOf } from './model.ts'
 
-interface OperatorProps {
-  readonly operator: Operator
+// What the page loads when somebody first uses a button of "Explain and change": most viewers never do.
+
+/** What the panel says about the user whom it shows. */
+interface Shown {
   readonly format: TimeFormat
   readonly userId: string
   /** The name of the user, or the id. */
   readonly name: string
 }
 
-/** What to confirm: the status, one session, or all sessions. */
-type Asked = { readonly what: 'status' | 'all' } | { readonly what: 'session'; readonly sessionId: string }
+/** What is loaded: what an operator can do, and the part of the panel below its buttons. */
+export interface LoadedOperator {
+  readonly operator: Operator
+  draw(shown: Shown): VNode
+}
 
-/** The part of the panel that says why a user shows as they do, and that sets a status and ends sessions. */
-export function OperatorPart({ operator, format, userId, name }: OperatorProps): VNode {
-  const section = useRef<HTMLElement>(null)
-  const [asked, setAsked] = useState<Asked>()
-  /** What to do when there is a key. */
-  const [waiting, setWaiting] = useState<Asked | 'explain'>()
-  const { needsKey, hasKey, isBusy, message, explanation, explainedAt } = operator.view.value
+/** Makes the operator, which sends its requests with `send`. */
+export function makeOperator(
+  options: Omit<OperatorOptions, 'api'> & { readonly send: Send },
+): LoadedOperator {
+  const operator = operatorOf({ ...options, api: createApi(options.send) })
+  return { operator, draw: shown => <Details {...shown} operator={operator} /> }
+}
 
-  useEffect(() => {
+/** Why the user shows as they do, and what the person must enter or confirm. */
+function Details({ operator, format, userId, name }: Shown & { readonly operator: Operator }): VNode {
+  const { needsKey, hasKey, waiting, unconfirmed, message, explanation, explainedAt } = operator.view.value
+  // Before the next frame, which must not show what is known of another user.
+  useLayoutEffect(() => {
     operator.show(userId)
-    setAsked(undefined)
-    setWaiting(undefined)
+    return operator.cancel
   }, [operator, userId])
 
-  // A button that had the focus may be gone, for example with its session. The focus must stay in the panel.
-  const hadFocus = useRef(false)
-  useEffect(() => {
-    if (hadFocus.current && document.activeElement === document.body) {
-      section.current?.focus({ preventScroll: true })
-    }
-  })
-
-  const begin = (next: Asked | 'explain'): void => {
-    if (needsKey) setWaiting(next)
-    else if (next === 'explain') void operator.explain()
-    else setAsked(next)
-  }
-  const useKey = async (key: string): Promise<void> => {
-    await operator.useKey(key)
-    if (operator.view.value.needsKey) return
-    if (waiting !== 'explain') setAsked(waiting)
-    setWaiting(undefined)
-  }
   const isLocked = needsKey && (waiting !== undefined || message !== undefined)
   return (
-    <section
-      class="operator"
-      aria-label="Explain and change"
-      aria-busy={isBusy}
-      ref={section}
-      tabIndex={-1}
-      onFocusCapture={() => {
-        hadFocus.current = true
-      }}
-    >
-      <h3>Explain and change</h3>
-      <div class="tasks">
-        <button type="button" onClick={() => begin('explain')}>
-          Why this status?
-        </button>
-        <button type="button" onClick={() => begin({ what: 'status' })}>
-          Set status…
-        </button>
-        <button type="button" onClick={() => begin({ what: 'all' })}>
-          End sessions…
-        </button>
-      </div>
-      <p class="message" role="alert" data-problem={message?.isProblem ?? false}>
-        {message?.text}
-      </p>
-      {isLocked && <KeyForm onKey={key => void useKey(key)} />}
+    <>
+      {isLocked && <KeyForm onKey={key => void operator.useKey(key)} />}
       {explanation && (
         <Explained
           explanation={explanation}
           at={explainedAt}
           format={format}
-          endSession={sessionId => begin({ what: 'session', sessionId })}
+          endSession={sessionId => operator.begin(userId, { what: 'session', sessionId })}
         />
       )}
       {hasKey && (
@@ -95,8 +61,10 @@ export function OperatorPart({ operator, format, userId, name }: OperatorProps):
           </button>
         </p>
       )}
-      {asked && <Confirm asked={asked} operator={operator} name={name} onClose={() => setAsked(undefined)} />}
-    </section>
+      {unconfirmed && (
+        <Confirm change={unconfirmed} operator={operator} name={name} onClose={operator.cancel} />
+      )}
+    </>
   )
 }
 
@@ -128,15 +96,15 @@ function KeyForm({ onKey }: { readonly onKey: (key: string) => void }): VNode {
 }
 
 interface ConfirmProps {
-  readonly asked: Asked
+  readonly change: Change
   readonly operator: Operator
   readonly name: string
   readonly onClose: () => void
 }
 
-function Confirm({ asked, operator, name, onClose }: ConfirmProps): VNode {
+function Confirm({ change, operator, name, onClose }: ConfirmProps): VNode {
   const who = <bdi>{name}</bdi>
-  switch (asked.what) {
+  switch (change.what) {
     case 'status':
       return (
         <Dialog
@@ -160,10 +128,10 @@ function Confirm({ asked, operator, name, onClose }: ConfirmProps): VNode {
           title="End this session?"
           action="End the session"
           onClose={onClose}
-          onConfirm={() => void operator.endSession(asked.sessionId)}
+          onConfirm={() => void operator.endSession(change.sessionId)}
         >
           <p>
-            The session <code>{asked.sessionId}</code> of {who} ends, and its connection is closed. The user
+            The session <code>{change.sessionId}</code> of {who} ends, and its connection is closed. The user
             may come back.
           </p>
         </Dialog>

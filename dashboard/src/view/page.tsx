@@ -3,9 +3,10 @@ import type { ComponentChildren, VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
+import type { OnDemand } from '../model/on-demand.ts'
 import type { Selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
-import type { Operator } from '../operator/model.ts'
+import type { LoadedOperator } from '../operator/operator.tsx'
 import { Changes } from './changes.tsx'
 import { Chart } from './chart.tsx'
 import { CopyIcon, DoneIcon } from './icons.tsx'
@@ -22,7 +23,7 @@ interface PageProps {
   /** The address of the WebSocket, to which clients connect. */
   readonly url: string
   readonly selected: Selection
-  readonly operator: Operator
+  readonly operator: OnDemand<LoadedOperator>
   /** Whether everybody who can connect can connect as any user, on a server that is not for development. */
   readonly isUnprotected: boolean
   /** What only the page of a development server has. */

@@ -3,23 +3,24 @@ import type { ComponentChildren, VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
+import type { OnDemand } from '../model/on-demand.ts'
 import { isOnline, type Row } from '../model/row.ts'
 import type { Selection } from '../model/selection.ts'
 import type { TimeFormat } from '../model/time-format.ts'
-import type { Operator } from '../operator/model.ts'
-import { OperatorPart } from '../operator/operator.tsx'
+import type { LoadedOperator } from '../operator/operator.tsx'
 import { Avatar } from './avatar.tsx'
 import { ChangeLine } from './changes.tsx'
 import { CloseIcon, CopyIcon, DoneIcon } from './icons.tsx'
 import { LIST_ID } from './list.tsx'
 import { Status } from './status.tsx'
+import { Tasks } from './tasks.tsx'
 import { Duration, sinceText } from './user-row.tsx'
 
 interface PanelProps {
   readonly live: Live
   readonly selected: Selection
   readonly format: TimeFormat
-  readonly operator: Operator
+  readonly operator: OnDemand<LoadedOperator>
 }
 
 /** What is known of the user whose row was opened; nothing if none was. */
@@ -104,7 +105,7 @@ function OpenPanel({
           it.
         </p>
       )}
-      <OperatorPart operator={operator} format={format} userId={userId} name={name} />
+      <Tasks operator={operator} format={format} userId={userId} name={name} />
       <History live={live} format={format} userId={userId} />
     </aside>
   )

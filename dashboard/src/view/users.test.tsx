@@ -4,12 +4,11 @@ import { act } from 'preact/test-utils'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fakeClient } from '../client.fake.ts'
 import { live } from '../model/live.ts'
+import { onDemand } from '../model/on-demand.ts'
 import { DEFAULT_ORDER } from '../model/order.ts'
 import { rowOf } from '../model/row.ts'
 import { selection } from '../model/selection.ts'
 import { timeFormat } from '../model/time-format.ts'
-import { createApi } from '../operator/api.ts'
-import { operatorOf } from '../operator/model.ts'
 import { Panel } from './panel.tsx'
 import { TrustNote } from './trust-note.tsx'
 import { sinceText } from './user-row.tsx'
@@ -39,8 +38,7 @@ async function shown(count: number) {
     whyNoWebSocket: async () => undefined,
   })
   const selected = selection(model, undefined)
-  const api = createApi(() => expect.unreachable())
-  const operator = operatorOf({ api, isDevelopment: false, now: () => START })
+  const operator = onDemand<never>(() => expect.unreachable())
   const draw = () =>
     act(() => {
       const due = frames

@@ -466,16 +466,21 @@ test('the built page has no console line, loads only its own files, and is small
     'index.css',
     'index.js',
     'jsxRuntime.js',
+    'operator.css',
+    'operator.js',
+    'status.js',
     'time-format.js',
   ])
-  // Only the page of a development server loads the demo, and only that of a node shows the cluster.
+  // Only the page of a development server loads the demo, and only that of a node shows the cluster. What an operator
+  // can do is loaded when somebody begins it.
   for (const [name] of files) {
-    expect(html.includes(`./assets/${name}`), name).toBe(!/^(demo|cluster)/.test(name))
+    expect(html.includes(`./assets/${name}`), name).toBe(!/^(demo|cluster|operator)/.test(name))
   }
-  const ofCluster = files.filter(([name]) => name.startsWith('cluster'))
-  const bytes = (some: typeof files) => some.reduce((sum, [, { gzip }]) => sum + gzip.length, 0)
-  expect(bytes(files) - bytes(ofCluster)).toBeLessThan(60_000)
-  expect(bytes(ofCluster)).toBeLessThan(4_000)
+  const bytes = (isCounted: (name: string) => boolean) =>
+    files.reduce((sum, [name, { gzip }]) => sum + (isCounted(name) ? gzip.length : 0), 0)
+  expect(bytes(name => !/^(cluster|operator)/.test(name))).toBeLessThan(60_000)
+  expect(bytes(name => name.startsWith('cluster'))).toBeLessThan(4_000)
+  expect(bytes(name => name.startsWith('operator'))).toBeLessThan(8_000)
 })
 
 test('[Z1] /readyz reports the state of the storage, and is 200 while clients are accepted', () => {
