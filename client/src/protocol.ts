@@ -36,7 +36,7 @@ export interface User {
   readonly userId: string
   /** What others see: `online`, `away`, `busy` or `offline`. */
   readonly status: Status
-  /** The time of the last sign of life, ISO 8601 in UTC; `null` if the server never saw the user. */
+  /** The time of the last sign of life, ISO 8601 in UTC; `null` if others have never seen the user. */
   readonly lastSeen: string | null
   /** The display name, if one was set. A string of 1 to 128 UTF-8 bytes without control characters. */
   readonly username?: string | undefined

@@ -50,7 +50,10 @@ export const CLOSE_ADVICE: Readonly<Record<keyof typeof CLOSE, Advice>> = {
     meaning: 'the token is missing, invalid or expired',
     advice: 'get a new token, then reconnect',
   },
-  notAllowed: { meaning: 'this user may not connect', advice: 'do not reconnect' },
+  notAllowed: {
+    meaning: 'the application has ended the session, or this user may not connect',
+    advice: 'do not reconnect until the user signs in again',
+  },
   replaced: {
     meaning: 'the same session connected again and replaced this connection',
     advice: 'do not reconnect; a duplicated tab creates a new `sessionId` and reconnects once',

@@ -91,7 +91,7 @@ export const status = Type.Enum([...STATUSES], {
 /** A time that the server sends. */
 export const time = Type.String({ format: 'date-time', description: 'a time in ISO 8601, UTC' })
 
-/** The last sign of life of a user; null if the server never saw the user. */
+/** The last sign of life of a user; null if others have never seen the user. */
 export const timeOrNever = Type.Union([time, Type.Null()], {
   description: 'a time, or null for a user never seen',
 })

@@ -39,7 +39,7 @@ export function messageTables(version: ProtocolVersion): string {
 export const USER_FIELDS: Readonly<Record<keyof User, string>> = {
   userId: 'the id of the user',
   status: 'what others see: `online`, `away`, `busy` or `offline`',
-  lastSeen: 'the time of the last sign of life, ISO 8601 in UTC; `null` if the server never saw the user',
+  lastSeen: 'the time of the last sign of life, ISO 8601 in UTC; `null` if others have never seen the user',
   username: 'the display name, if one was set',
   text: 'the status text, if the user set one; absent while offline',
   expiresAt: 'when the status returns to `online`, if the user set an expiry; absent while offline',

@@ -292,11 +292,11 @@ export class Connection
     if (this.#depart()) this.#close(CLOSE.replaced, 'the same session has connected again', 0)
   }
 
-  /** Closes the connection because its user must not connect any more. The caller has ended the sessions. */
+  /** Closes the connection because a backend ends its session. The caller has ended the session. */
   revoked(): void {
     if (!this.#depart()) return
     this.#ports.log.debug('connection ended', { userId: this.userId, code: CLOSE.notAllowed })
-    this.#close(CLOSE.notAllowed, 'this user may not connect', 0)
+    this.#close(CLOSE.notAllowed, 'the session was ended by the application', 0)
   }
 
   /** Closes the connection because its grant has ended. The client may come back with another token. */

@@ -9,7 +9,7 @@ import { normalTarget } from '../../request-target.ts'
 import { sendEvents } from '../event-stream.ts'
 import type { Health } from '../health.ts'
 import { type AccessOptions, ApiAccess, type ApiCaller } from './access.ts'
-import { objectOf, readBody } from './body.ts'
+import { hasBody, objectOf, readBody } from './body.ts'
 import type { CallHandlers } from './call.ts'
 import { CallCounts } from './call-counts.ts'
 import { type ApiSources, createCalls } from './calls.ts'
@@ -70,6 +70,10 @@ export function createApi(options: ApiOptions): Api {
       })
     }
     const { name, call } = match
+    // Else a backend that puts `forMs` into a body would believe that it holds.
+    if (!call.body && hasBody(request)) {
+      throw new ApiFailure('bad_request', 'this call has no body: its parameters stand in the URL')
+    }
     const params = valuesOf(decodeParameters(name, match.params, search))
     const body = call.body && (await readBody(request, call))
     if (call.body && !body) return // the client went away

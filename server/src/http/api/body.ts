@@ -6,6 +6,11 @@ import { ApiFailure } from './failure.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
+/** Whether a request has a body that is not empty, or whose length it does not say. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
 /**
  * Reads the body of a request. Nothing is read of a body that is too long.
  *

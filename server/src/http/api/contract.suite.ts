@@ -130,6 +130,11 @@ export function contractSuite(start: () => Promise<ContractApi>): void {
         const plain = await send({ headers: { 'content-type': 'Application/JSON; charset="UTF-8"' } })
         expect(Object.keys(answers)).toContain(String(plain.status))
       })
+    } else {
+      test('[E2] refuses a body, which it has not', async () => {
+        await refused('bad_request', { body: { forMs: 60_000 } })
+        await refused('bad_request', { body: '{' })
+      })
     }
   })
 }
