@@ -11,6 +11,7 @@ import { StoredFeed } from './changes/stored-feed.ts'
 import type { LogSource, StoredLog } from './changes/stored-log.ts'
 import type { Question } from './cluster/log.ts'
 import type { ClusterNode } from './cluster/node.ts'
+import { presentNow } from './cluster/present-now.ts'
 import { createSingleLog } from './cluster/single.ts'
 import { clusterHealth, clusterReport } from './cluster-report.ts'
 import { CountHistory } from './count-history.ts'
@@ -254,7 +255,10 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     cluster,
   })
 
-  cluster?.start(presence, clusterReport(cluster, log, options.unusable ?? (() => {})))
+  cluster?.start(
+    presentNow(presence, () => clock.now()),
+    clusterReport(cluster, log, options.unusable ?? (() => {})),
+  )
   const counts = new CountHistory(() => presence.onlineCount, clock.steady())
   const tasks: (() => void)[] = []
   const ticker = new Ticker(clock, (now, awake) => {

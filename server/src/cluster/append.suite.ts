@@ -121,7 +121,10 @@ export const APPEND_RULES: readonly AppendRule[] = [
         ],
         registers: [['c:ann', stamped(EPOCH, 'a', { status: 'busy', text: 'a|b' })]],
         kicks: ['eve'],
-        ends: [['eve', 'tab "1"']],
+        ends: [
+          ['eve', 'tab "1"'],
+          ['eve', 'bot', EPOCH],
+        ],
         asks: [[7, 'eve']],
         answers: [['b', 3, { state: 'none', sessions: [], graces: [] }]],
       }

@@ -213,7 +213,9 @@ function isFactItem(item: unknown): boolean {
 }
 
 function isEndItem(item: unknown): boolean {
-  return Array.isArray(item) && isText(item[0]) && isText(item[1])
+  if (!Array.isArray(item)) return false
+  const [userId, sessionId, renewedBefore] = item
+  return isText(userId) && isText(sessionId) && (renewedBefore === undefined || isTime(renewedBefore))
 }
 
 function isRefusal(item: unknown): boolean {

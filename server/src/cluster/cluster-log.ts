@@ -6,11 +6,22 @@ import type { OrphanedLeases } from '../presence/lease.ts'
 import type { UserPart } from '../presence/user-part.ts'
 import { shortened } from './answer.ts'
 import type { Host, MemberEvent, UserItems } from './command.ts'
+import { EndedLeases } from './ended-leases.ts'
 import { Endings } from './ending.ts'
-import type { Entry, FactItem, Loaded, NodeAbout, NodeFact, NodeId, Place, RegisterKey } from './entry.ts'
+import type {
+  EndItem,
+  Entry,
+  FactItem,
+  Loaded,
+  NodeAbout,
+  NodeFact,
+  NodeId,
+  Place,
+  RegisterKey,
+} from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import { hasLeases, lastRenewed, leasesElsewhere, orphanedLeases } from './leases.ts'
+import { hasLeases, isEnded, lastRenewed, leasesElsewhere, orphanedLeases } from './leases.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
@@ -86,6 +97,7 @@ export class ClusterLog implements FactLog, Host {
   readonly #fold = new Fold()
   readonly #unplaced: Unplaced
   readonly #endings: Endings
+  readonly #endedLeases: EndedLeases
   readonly #questions: Questions
   readonly #leftovers: Leftovers
   /** See `ComposePort`. */
@@ -134,6 +146,12 @@ export class ClusterLog implements FactLog, Host {
       isHere: userId => Object.keys(this.#use().presence.present(userId).sessions).length > 0,
       isUnplaced: userId => this.#unplaced.has(userId),
     })
+    this.#endedLeases = new EndedLeases({
+      node,
+      fold: this.#fold,
+      present: userId => this.#use().presence.present(userId),
+      time: () => this.#use().time(),
+    })
     this.#unplaced = new Unplaced({
       node,
       fold: this.#fold,
@@ -163,7 +181,8 @@ export class ClusterLog implements FactLog, Host {
     const users = this.#unplaced.add(facts, touched)
     if (users.length === 0) return undefined
     const isPlaced = isAwaited ? this.#unplaced.whenPlaced(users) : undefined
-    this.#say({ users })
+    const ends = this.#endedLeases.changed(users)
+    this.#say(ends.length > 0 ? { users, ends } : { users })
     return isPlaced
   }
 
@@ -465,6 +484,13 @@ export class ClusterLog implements FactLog, Host {
     return userIds.filter(userId => this.refusedMs(userId) > 0 && presence.present(userId).isHere)
   }
 
+  #endedHere(ends: readonly EndItem[]): EndedSession[] {
+    const { presence } = this.#use()
+    const now = this.#use().time()
+    const ended = ends.filter(item => isEnded(item, presence.present(item[0]).leases, now))
+    return ended.map(([userId, sessionId]) => ({ userId, sessionId }))
+  }
+
   /** This node takes over the leased sessions of a node that is lost or stops, when the entry was read. */
   #takeOver(node: NodeId, isLost: boolean): void {
     this.#read.orphaned.push(...orphanedLeases(this.#fold, node, this.#use().time(), isLost))
@@ -537,7 +563,7 @@ export class ClusterLog implements FactLog, Host {
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
-    const ended = (entry?.body.ends ?? NONE).map(([userId, sessionId]) => ({ userId, sessionId }))
+    const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE
     const erased = entry?.body.erases ?? NONE
     const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1

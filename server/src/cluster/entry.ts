@@ -66,8 +66,11 @@ export function isLeasedOnly({ s, l }: NodeFact): boolean {
 /** A fact about a user, or `null` if the node knows nothing of the user any more; and why others see a difference. */
 export type FactItem = readonly [userId: UserId, fact: NodeFact | null, cause: Cause]
 
-/** A session that ends, on whatever node it is. */
-export type EndItem = readonly [userId: UserId, sessionId: string]
+/**
+ * A session that ends, on whatever node it is. With a time, in ms since the epoch by the clock of Redis, it is a leased
+ * one, and ends only where it was renewed before: the node that renewed it then has ended it.
+ */
+export type EndItem = readonly [userId: UserId, sessionId: string, renewedBefore?: number]
 
 /** A question of the node that appends it. The nodes that have a fact about the user at its place answer it. */
 export type AskItem = readonly [id: number, userId: UserId]

@@ -79,7 +79,9 @@ export class Fold {
       this.#unsaid.get(node)?.delete(userId)
     }
     for (const userId of body.kicks ?? []) this.#endLeases(userId)
-    for (const [userId, sessionId] of body.ends ?? []) this.#endLeases(userId, sessionId)
+    for (const [userId, sessionId, renewedBefore] of body.ends ?? []) {
+      this.#endLeases(userId, sessionId, undefined, renewedBefore)
+    }
     for (const register of body.registers) this.#merge(register, difference)
     if (kind === 'end') this.#sweep(node, difference)
     if (kind === 'lost' && body.subject !== undefined) this.#drop(body.subject, difference)
@@ -326,14 +328,21 @@ export class Fold {
 
   /**
    * A user, or one session of a user, ends on all nodes. If a node with a leased session is dead, nobody takes that
-   * session over.
+   * session over. With `renewedBefore`, one that was renewed later goes on.
    */
-  #endLeases(userId: UserId, sessionId?: string, only?: NodeId): void {
+  #endLeases(
+    userId: UserId,
+    sessionId?: string,
+    only?: NodeId,
+    renewedBefore = Number.POSITIVE_INFINITY,
+  ): void {
     for (const [node, facts] of this.#facts) {
       const fact = only === undefined || node === only ? facts.get(userId) : undefined
       if (!fact?.l) continue
       const { l, ...rest } = fact
-      const left = Object.entries(l).filter(([id]) => sessionId !== undefined && id !== sessionId)
+      const left = Object.entries(l).filter(
+        ([id, [, renewedAt]]) => sessionId !== undefined && (id !== sessionId || renewedAt >= renewedBefore),
+      )
       facts.set(userId, left.length > 0 ? { ...rest, l: Object.fromEntries(left) } : rest)
     }
   }

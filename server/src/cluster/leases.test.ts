@@ -114,6 +114,45 @@ test('[R20 N11] a renewal that moves the end little is not written', async () =>
   expect(appends() - before).toBe(3)
 })
 
+test('[N11] a node that was suspended does not tell that it has renewed a lease later than it has', async () => {
+  a.lease('bot', 'agent', TTL)
+  await pass(1_000)
+  // The next node has not told the second renewal when it is suspended, and meanwhile the first node renews it.
+  b.lease('bot', 'agent', { ttlMs: 30_000 })
+  b.lease('bot', 'agent', { ttlMs: 40_000 })
+  b.link.pausedUntil = cluster.time.now + 2_000
+  await pass(1_500)
+  a.lease('bot', 'agent', TTL)
+  await pass(2_000)
+  expect([leaseOf(a) !== undefined, leaseOf(b)]).toEqual([true, undefined])
+})
+
+test('[N11] a lease that has ended while Redis did not answer does not go on where it was leased before', async () => {
+  // With the control, a further node has renewed it later.
+  for (const isRenewed of [false, true]) {
+    for (const isKilled of [false, true]) {
+      const c = start()
+      await pass(9_000)
+      c.lease('bot', 'agent', { ttlMs: 600_000 })
+      await pass(1_000)
+      cluster.redis.hang(8_000)
+      await pass(1_000)
+      if (isKilled) cluster.kill(c)
+      a.lease('bot', 'agent', { ttlMs: 2_000 })
+      await pass(500)
+      if (isRenewed) b.lease('bot', 'agent', { ttlMs: 600_000 })
+      await pass(2_500)
+      expect(leaseOf(a)).toBeUndefined()
+      // Redis is back, and the node is lost if it was killed.
+      await pass(25_000)
+      expect(cluster.nodes.map(node => node.isPresent('bot'))).toEqual(cluster.nodes.map(() => isRenewed))
+      expect(cluster.nodes.filter(node => leaseOf(node))).toEqual(isRenewed ? [b] : [])
+      b.endSession('bot', 'agent', () => {})
+      await pass(1_000)
+    }
+  }
+})
+
 /** A client connects with the id of a session. */
 async function connect(node: SimulatedNode, id: string): Promise<Session> {
   const session = { id, userId: 'bot', node, openedAt: 0, isHeld: false, isOver: false, placedAt: 0 }

@@ -8,7 +8,7 @@ import {
   untoldMs,
 } from '../presence/lease.ts'
 import type { PresenceRecord } from '../presence/record.ts'
-import type { LeaseItem, NodeFact, NodeId } from './entry.ts'
+import type { EndItem, LeaseItem, NodeFact, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
 
 // The leased sessions in the facts of nodes. They have no connection, so another node can take them over.
@@ -82,6 +82,17 @@ export function lastRenewed(
   if (other >= ownAt - SAME_MS) return undefined
   const told = ownFact && renewedAt(sessionId, ownFact)
   return told !== undefined && told > other + SAME_MS ? 'here' : 'here, untold'
+}
+
+/** Whether an item ends a session that may be leased on this node; see `EndItem`. */
+export function isEnded(
+  [, sessionId, renewedBefore]: EndItem,
+  leases: readonly LeaseTold[],
+  now: number,
+): boolean {
+  if (renewedBefore === undefined) return true
+  const own = leases.find(lease => lease.sessionId === sessionId)
+  return own !== undefined && renewalOf(own, now) < renewedBefore - SAME_MS
 }
 
 /** When a leased session of a fact was renewed, as far as its node has told that. */
@@ -164,7 +175,7 @@ function isConnectedIn({ s, l, g }: NodeFact, sessionId: string): boolean {
 }
 
 /** When a session of this node was renewed, by the clock of Redis. */
-function renewalOf({ ageMs, notBefore }: LeaseTold, now: number): number {
+export function renewalOf({ ageMs, notBefore }: Pick<LeaseTold, 'ageMs' | 'notBefore'>, now: number): number {
   return Math.max(now - ageMs, notBefore)
 }
 

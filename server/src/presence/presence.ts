@@ -493,6 +493,11 @@ export class Presence {
     }
   }
 
+  /** Tells the present time, in ms since the epoch: what is told of sessions is as of then. */
+  tell(now: number): void {
+    this.#wall.tell(now)
+  }
+
   /** What the log of a cluster is told of a user. */
   present(userId: UserId): PresentUser {
     return this.#here.present(userId)

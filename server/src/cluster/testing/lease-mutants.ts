@@ -37,4 +37,11 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
     becomes: '',
     seed: 155,
   },
+  {
+    name: 'a lease that has ended while Redis did not answer is taken over from a dead node',
+    file: 'cluster/cluster-log.ts',
+    line: 'this.#say(ends.length > 0 ? { users, ends } : { users })',
+    becomes: 'this.#say({ users })',
+    seed: 502,
+  },
 ]

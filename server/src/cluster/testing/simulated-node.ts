@@ -13,6 +13,7 @@ import type { ClusterLog } from '../cluster-log.ts'
 import type { MemberEvent } from '../command.ts'
 import type { NodeId } from '../entry.ts'
 import type { Member } from '../member.ts'
+import { presentNow } from '../present-now.ts'
 import { FaultTimes } from './fault-times.ts'
 import { type Network, SimulatedLink } from './simulated-link.ts'
 
@@ -132,7 +133,10 @@ export class SimulatedNode {
       changed: this.link.changed.bind(this.link),
       time: () => this.link.redisTime,
     }
-    this.log.attach(access, this.presence)
+    this.log.attach(
+      access,
+      presentNow(this.presence, () => this.#clock.now()),
+    )
   }
 
   start(): void {
