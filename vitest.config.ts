@@ -18,6 +18,8 @@ export default defineConfig({
     // Two cores: two files at a time, so that tests with real sockets and clocks are not starved.
     maxWorkers: 2,
     testTimeout: 20_000,
+    // What a test waits for may take long on a busy machine. The default is 1 s.
+    expect: { poll: { timeout: 10_000 } },
     // The server that tests start serves the live page as it is in the sources.
     globalSetup: ['scripts/client.mjs', 'scripts/page.mjs'],
     setupFiles: ['scripts/seed.ts'],

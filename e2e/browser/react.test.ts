@@ -100,7 +100,9 @@ browserTest(
     // Another user without a logout in between.
     for (const id of ['one', 'two', 'three']) {
       await page.evaluate(`logIn(${JSON.stringify(id)})`)
-      await expect.poll(() => statuses([id])).toEqual(['online'])
+      // A client that is closed while it connects can't say that it leaves.
+      await connectionIs(page, 'open')
+      expect(await statuses([id])).toEqual(['online'])
     }
     await expect.poll(() => statuses(['one', 'two', 'three'])).toEqual(['offline', 'offline', 'online'])
     expect(await openSockets(page)).toBe(1)
