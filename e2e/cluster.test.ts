@@ -367,6 +367,10 @@ describeOnEngines('two nodes', engine => {
       const [onA, onB] = await Promise.all([a, b].map(node => ofLog(node, `${epoch}:${seq}`)))
       return onA?.told.length === 3 && JSON.stringify(onA) === JSON.stringify(onB) && onA.recovered
     })
+    // A place that this node has not reached yet.
+    const ahead = (await page(b, '')).seq + 5
+    const reached = await page(b, `since=${epoch}:${ahead}`)
+    expect([reached.recovered, reached.seq >= ahead]).toEqual([true, true])
     // The negative control: a place of no node.
     expect((await ofLog(b, `1:${seq}`)).recovered).toBe(false)
   })

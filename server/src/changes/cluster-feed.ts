@@ -11,6 +11,12 @@ export interface History {
 }
 
 /**
+ * A node may be behind another one by so many numbers: a minute of the busiest cluster. A number that is further ahead
+ * comes from no node.
+ */
+const MAX_AHEAD = 1_000_000
+
+/**
  * The numbered changes of a node in a cluster. What this node has read of the log since it knows what all others know
  * is in its memory. What was before comes from the changes that the nodes share, as the history.
  *
@@ -77,6 +83,10 @@ export class ClusterFeed extends MemoryFeed {
     const history = this.#usable
     if (!history || place.epoch !== this.epoch || place.seq < history.after) return false
     return place.seq < history.to && this.#places.recalls({ ...place, seq: history.to })
+  }
+
+  override isAhead({ epoch, seq }: Place): boolean {
+    return epoch === this.epoch && seq > this.seq && seq <= this.seq + MAX_AHEAD
   }
 
   override changedSince(place: Place): UserId[] | undefined {

@@ -78,6 +78,12 @@ export interface ChangeFeed {
   /** Whether a client can resume from a place: everything that changed after it is still known. */
   recalls(place: Place): boolean
 
+  /**
+   * Whether a place may be one that another node has told, up to which this node has not read yet. A single server has
+   * told all places itself.
+   */
+  isAhead(place: Place): boolean
+
   /** The number of a user's newest change; 0 if it is not among the recent ones. */
   newestOf(userId: UserId): number
 

@@ -78,6 +78,10 @@ export class MemoryFeed implements ChangeFeed {
     return place.seq <= this.#seq && place.seq >= this.#dropped && this.#places.recalls(place)
   }
 
+  isAhead(_place: Place): boolean {
+    return false
+  }
+
   newestOf(userId: UserId): number {
     const index = this.#newest.get(userId)
     return index === undefined ? 0 : this.#seqAt(index)

@@ -29,10 +29,18 @@ export class NotDurable extends Error {
 }
 
 /** The part of the feed that is read. */
-type ReadFeed = Pick<ChangeFeed, 'epoch' | 'syncedSeq' | 'seq' | 'recalls' | 'after' | 'listen'>
+type ReadFeed = Pick<ChangeFeed, 'epoch' | 'syncedSeq' | 'seq' | 'recalls' | 'isAhead' | 'after' | 'listen'>
 
 /** For how long changes are gathered before those who wait are told, in ms. */
 const GATHER_MS = 10
+
+/**
+ * How long a page waits until this node has read up to a place that another node has told, in ms. A node is usually
+ * less than 100 ms behind, and a place that no node has told must not hold a reader for long.
+ */
+const CATCH_UP_MS = 2_000
+/** How often the node looks meanwhile, in ms: nobody is told of numbers without a change. */
+const LOOK_MS = 25
 
 /**
  * Reads the log of changes for backends, which get pages of it: any number of readers, and nothing is kept for one
@@ -77,18 +85,25 @@ export class ChangeReader implements FeedListener {
 
   /**
    * The next page. It comes at once, unless there is no change and `waitMs` is given. Without a change in that time,
-   * it is empty. A page of a full state comes when a crash can't undo what it says. A page that came because the
-   * signal was aborted or the reader was closed must not be used.
+   * it is empty. If another node has told the place and this one is behind, the page waits for that, within `waitMs`
+   * or for 2 s if that is longer; then it is empty and keeps the place. A page of a full state comes when a crash
+   * can't undo what it says. A page that came because the signal was aborted or the reader was closed must not be
+   * used.
    *
    * @throws NotDurable after `durableWithinMs`
    */
   async read({ since = this.place, ...request }: PageRequest): Promise<ChangePage> {
     const { limit, waitMs = 0, signal } = request
+    let leftMs = waitMs
+    if (this.#feed.isAhead(since)) {
+      leftMs -= await this.#catchUp(since, Math.max(waitMs, CATCH_UP_MS), signal)
+      if (this.#feed.isAhead(since) && !('next' in since)) return emptyPage(since)
+    }
     const page = this.#changesAfter(since, limit)
     if (!page) return this.#state(since, request)
-    if (page.changes.length > 0 || waitMs === 0) return page
+    if (page.changes.length > 0 || leftMs <= 0) return page
     const isNews = () => this.#feed.epoch !== since.epoch || this.#feed.after(since.seq, 1)?.length !== 0
-    await this.#wait(isNews, waitMs, signal)
+    await this.#wait(isNews, leftMs, signal)
     return this.#changesAfter(since, limit) ?? this.#state(since, request)
   }
 
@@ -116,6 +131,20 @@ export class ChangeReader implements FeedListener {
   }
 
   // Private
+
+  /**
+   * Waits until this node has read up to a place that another node has told, for `mostMs` at most. Returns for how
+   * long, in ms.
+   */
+  async #catchUp(since: Place, mostMs: number, signal: AbortSignal | undefined): Promise<number> {
+    const isRead = () => !this.#feed.isAhead(since)
+    let waitedMs = 0
+    while (!isRead() && waitedMs < mostMs && !signal?.aborted && !this.#isClosed) {
+      await this.#wait(isRead, LOOK_MS, signal)
+      waitedMs += LOOK_MS
+    }
+    return waitedMs
+  }
 
   /** The changes after a place; `undefined` if the full state is needed. */
   #changesAfter(since: Place | StatePlace, limit: number): ChangePage | undefined {
@@ -180,6 +209,11 @@ export class ChangeReader implements FeedListener {
 
 /** How long `pages` waits for a change before it looks again, in ms. */
 const MAX_WAIT_MS = 30_000
+
+/** A page without a change, from which a reader goes on at the same place. */
+function emptyPage({ epoch, seq }: Place): ChangePage {
+  return { epoch, prevSeq: seq, seq, recovered: true, changes: [] }
+}
 
 /** What the page after this one continues. */
 export function placeAfter(page: ChangePage): Place | StatePlace {

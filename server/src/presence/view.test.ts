@@ -50,6 +50,20 @@ function pagesOf(view: View, limit: number, status?: ListedStatus): Page[] {
   return pages
 }
 
+test('[M3 M8] a change says the same on all nodes, whatever the clock of each says', () => {
+  const times = [T - 90, T, T + 60_000].map(now => {
+    const view = new View({ shown: lastSeen => Math.min(lastSeen, now) }, () => undefined)
+    const changes = [
+      view.apply(online('ann', { at: T, lastSeen: T })),
+      view.apply(offline('ann', { at: T + 5, lastSeen: T + 4 })),
+      // The clock of its node was set back since.
+      view.apply(online('bob', { at: T, lastSeen: T + 3_600_000 })),
+    ]
+    return changes.map(({ lastSeen, at }) => `${lastSeen - T} ${at - T}`).join()
+  })
+  expect(times).toEqual(['0 0,4 5,0 0', '0 0,4 5,0 0', '0 0,4 5,0 0'])
+})
+
 test('a fact is one change, from what others saw before', () => {
   const view = viewOf()
   const busy = { status: 'busy', text: 'at lunch', expiresAt: T + 9 } as const

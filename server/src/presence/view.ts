@@ -97,7 +97,8 @@ export class View {
       previousStatus: before.status,
       previousSince: before.since,
       at,
-      lastSeen: this.#wall.shown(lastSeen),
+      // Not limited by the clock of this node: the change is the same on all nodes.
+      lastSeen: Math.min(lastSeen, at),
       cause,
       username,
       text,

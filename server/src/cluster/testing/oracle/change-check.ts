@@ -11,12 +11,18 @@ const YOUNG_MS = 10_000
 /** The first nodes start before this time. There are no changes before them. */
 const FIRST_NODES_MS = 1_000
 
-/** What nodes tell of changes: their numbers never go back, and they keep the rate limit over all nodes. */
+/**
+ * What nodes tell of changes: their numbers never go back, all nodes tell the same of each, and they keep the rate
+ * limit over all nodes.
+ */
 export class ChangeCheck {
   readonly #cluster: SimulatedCluster
   readonly #rates = new ChangeRates()
   /** The last number that each node has told. */
   readonly #seqs = new WeakMap<SimulatedNode, number>()
+
+  /** When users were last seen, and when changes were made, as a node has told it, by place and user. */
+  readonly #told = new Map<string, string>()
 
   constructor(cluster: SimulatedCluster) {
     this.#cluster = cluster
@@ -27,6 +33,16 @@ export class ChangeCheck {
     const before = this.#seqs.get(node) ?? 0
     if (seq < before) this.#cluster.violated(`${node.id} tells ${seq} after ${before}`)
     this.#seqs.set(node, seq)
+  }
+
+  /** A settled node tells a change. What it says when the previous status began depends on what it has read. */
+  same(node: SimulatedNode, { seq, userId, status, lastSeen, at }: NumberedChange): void {
+    if (!node.member.isSettled) return
+    const change = `${userId} ${status} at ${node.feed.epoch}-${seq}`
+    const times = `seen ${lastSeen}, at ${at}`
+    const told = this.#told.get(change) ?? times
+    this.#told.set(change, told)
+    if (told !== times) this.#cluster.violated(`${node.id} tells of ${change} ${times}, another node ${told}`)
   }
 
   /** Counts the visible changes of an entry. A fault may delay what nodes read of each other. */

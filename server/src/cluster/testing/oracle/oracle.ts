@@ -74,8 +74,10 @@ export class Oracle implements ClusterListener {
   }
 
   changed(node: SimulatedNode, changes: readonly NumberedChange[]): void {
-    for (const { userId, status, previousStatus, seq } of changes) {
+    for (const change of changes) {
+      const { userId, status, previousStatus, seq } = change
       this.#changes.numbered(node, seq)
+      this.#changes.same(node, change)
       if (status === 'offline' && previousStatus !== 'offline') this.#offline.becameOffline(node, userId)
     }
     const entry = this.#entries.get(node)
