@@ -185,7 +185,9 @@ export const sessionCalls = {
     sentence: 'End one session of a user, on any node. A connection is closed with 4403',
     answers: {
       204: { sentence: 'The session has ended, or there was none' },
-      202: { sentence: 'The session ends, but another node did not confirm it within 2 s' },
+      202: {
+        sentence: 'The session ends, but Redis or another node did not confirm it within 2 s. It goes on',
+      },
     },
     errors: [],
     example: { params: OF_ANN },

@@ -280,7 +280,9 @@ const exact = {
     query: Type.Object({ forMs: Type.Optional(refuseForMs) }),
     answers: {
       204: { sentence: 'The sessions have ended, or there was none' },
-      202: { sentence: 'The sessions have ended here, but another node did not confirm it within 2 s' },
+      202: {
+        sentence: 'The sessions end, but Redis or another node did not confirm it within 2 s. It goes on',
+      },
     },
     errors: ['too_many_refused'],
     example: { params: { userId: 'joe' }, query: { forMs: 60_000 } },
@@ -295,7 +297,7 @@ const exact = {
       204: { sentence: 'The user is erased, or was not known' },
       202: {
         sentence:
-          'The sessions have ended, but another node or the disk did not confirm within 2 s that the user is erased. It goes on',
+          'Redis, another node or the disk did not confirm within 2 s that the user is erased. It goes on',
       },
     },
     errors: [],

@@ -36,6 +36,8 @@ export const KEEP_CHANGE_MS = 10_000
 export class Erasures {
   readonly #ports: ErasurePorts
   readonly #erasures = new Map<UserId, Erasure>()
+  /** Whether the files were written without the user who was erased last, and so without all before. */
+  #purged = Promise.resolve()
   /** Up to which numbers changes are dropped, and when, in awake time; `undefined` until the next tick. */
   readonly #drops: { readonly seq: number; at: number | undefined }[] = []
 
@@ -43,14 +45,20 @@ export class Erasures {
     this.#ports = ports
   }
 
-  /** Begins to erase a user, unless that is under way. */
+  /**
+   * Begins to erase a user, unless that is under way. In a cluster not before this node has read that in the log: until
+   * then the log may say that nothing is kept of a user who is on another node.
+   */
   begin(userId: UserId): void {
     this.#of(userId)
   }
 
-  /** Resolves when a user is erased, also from the disk. Rejects if the disk fails: the store tries again by itself. */
-  wait(userId: UserId): Promise<void> {
-    return this.#of(userId).done
+  /**
+   * Resolves when a user whose erasure has begun is erased, also from the disk. Rejects if the disk fails: the store
+   * tries again by itself.
+   */
+  whenDone(userId: UserId): Promise<void> {
+    return this.#erasures.get(userId)?.done ?? this.#purged
   }
 
   /** Ends what can be ended. Call it whenever others may see a user differently. */
@@ -93,6 +101,8 @@ export class Erasures {
     this.#erasures.delete(userId)
     const seq = feed.erase(userId)
     if (seq > 0) this.#drops.push({ seq, at: undefined })
-    resolve(store.purge())
+    this.#purged = store.purge()
+    this.#purged.catch(() => {}) // the store has logged it, and tries again
+    resolve(this.#purged)
   }
 }

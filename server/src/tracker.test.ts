@@ -319,6 +319,32 @@ describe('what other nodes have caused', () => {
     expect(closed.at(-1)).toBe('kicked nobody false')
   })
 
+  test('[E20] a user is erased when the log says so, not because this node does not know the user yet', async () => {
+    const done: string[] = []
+    slow.isSlow = true
+    const erased = tracker.erase('new').then(() => done.push('erased'))
+    slow.agree({})
+    tracker.advance(now, 0)
+    await new Promise(resolve => setImmediate(resolve))
+    expect(done).toEqual([])
+    slow.isKept = true
+    slow.place()
+    await new Promise(resolve => setImmediate(resolve))
+    expect(done).toEqual([])
+    slow.isKept = false
+    slow.agree({})
+    await erased
+    expect(done).toEqual(['erased'])
+  })
+
+  test('[E20] a node that stops before it has read an erasure does not confirm it', async () => {
+    slow.isSlow = true
+    const erased = tracker.erase('ann')
+    tracker.stop()
+    slow.place()
+    await expect(erased).rejects.toThrow('stopped')
+  })
+
   test('[E12] a session ends here at once, on other nodes when the log says so, and an unknown one changes nothing', async () => {
     slow.isSlow = true
     const other = { userId: 'ann', sessionId: 'other' }

@@ -176,6 +176,11 @@ export class Tracker {
     return this.#ports.log.kick(userId, refuseMs)
   }
 
+  /** Whether sessions can be ended, and users erased; see {@link FactLog.hasRoom}. */
+  get canEnd(): boolean {
+    return this.#ports.log.hasRoom
+  }
+
   /** Whether a user can be refused; see {@link FactLog.canRefuse}. */
   canRefuse(userId: UserId): boolean {
     return this.#ports.log.canRefuse(userId)
@@ -186,12 +191,12 @@ export class Tracker {
    * who connects again is a new one.
    *
    * @returns a promise that resolves when that is done, also on the disk. It rejects if the disk fails, and the store
-   * tries again by itself
+   * tries again by itself. It also rejects if this node stops before it has read that the user is erased
    */
-  erase(userId: UserId): Promise<void> {
-    const erased = this.#erasures.wait(userId)
-    this.#ports.log.erase(userId)
-    return erased
+  async erase(userId: UserId): Promise<void> {
+    await this.#ports.log.erase(userId)
+    if (this.#stopped) throw new Error('the server has stopped')
+    await this.#erasures.whenDone(userId)
   }
 
   /** Marks a session as lost: its connection broke, and the client may come back. */

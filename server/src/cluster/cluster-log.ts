@@ -11,6 +11,7 @@ import { Endings } from './ending.ts'
 import type {
   EndItem,
   Entry,
+  EntryBody,
   FactItem,
   Loaded,
   NodeAbout,
@@ -30,6 +31,7 @@ import type { Changed } from './outbox.ts'
 import { type NodeAnswers, Questions } from './questions.ts'
 import { QuietStart } from './quiet-start.ts'
 import { type Refusal, RefusedUsers } from './refused-users.ts'
+import { Said } from './said.ts'
 import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
 
 /** What the log needs of the presence of this node. */
@@ -111,8 +113,7 @@ export class ClusterLog implements FactLog, Host {
   #toldSeq = 0
   /** The epoch of the last entry, or of what was loaded. */
   #epoch: number | undefined
-  /** Callers who wait until the sessions of a user have ended on all nodes. They share one promise. */
-  readonly #kicking = new Map<UserId, Waiting>()
+  readonly #said = new Said()
   readonly #refused = new RefusedUsers()
   readonly #openChoices: OpenChoices
   /** The users who are being erased, and when this node has read it, in ms since the epoch by the clock of Redis. */
@@ -186,23 +187,32 @@ export class ClusterLog implements FactLog, Host {
     return isPlaced
   }
 
-  kick(userId: UserId, refuseMs?: number): Promise<void> {
+  get hasRoom(): boolean {
+    return this.#said.hasRoom
+  }
+
+  async kick(userId: UserId, refuseMs?: number): Promise<void> {
     const time = this.#use().time()
     if (refuseMs !== undefined) this.#refused.take([userId, time + refuseMs, time])
+    const isRead = this.#said.whenRead(['kick', userId], time)
     this.#say({ kicks: [userId], ...(refuseMs !== undefined && { refused: [userId] }) })
-    const waiting = this.#kicking.get(userId) ?? newWaiting()
-    this.#kicking.set(userId, waiting)
-    return waiting.promise
+    await isRead
+    const { ids = NONE } = this.#fold.sessions(userId, this.#node) ?? {}
+    for (const sessionId of ids) await this.#endings.wait(userId, sessionId)
   }
 
-  endSession({ userId, sessionId }: EndedSession): Promise<void> | undefined {
-    const ended = this.#endings.wait(userId, sessionId)
-    if (ended) this.#say({ ends: [[userId, sessionId]] })
-    return ended
+  async endSession({ userId, sessionId }: EndedSession): Promise<void> {
+    // Always: this node may not have read the session yet.
+    const isRead = this.#said.whenRead(['end', userId, sessionId], this.#use().time())
+    this.#say({ ends: [[userId, sessionId]] })
+    await isRead
+    await this.#endings.wait(userId, sessionId)
   }
 
-  erase(userId: UserId): void {
+  erase(userId: UserId): Promise<void> {
+    const isRead = this.#said.whenRead(['erase', userId], this.#use().time())
     this.#say({ kicks: [userId], erases: [userId] })
+    return isRead
   }
 
   keeps(userId: UserId): boolean {
@@ -388,6 +398,8 @@ export class ClusterLog implements FactLog, Host {
       case 'placed':
         this.#read.placed = joined(this.#read.placed, this.#unplaced.placed(event.batch))
         break
+      case 'composed':
+        return this.#said.composed(event.batch, event.at)
       case 'refused':
         this.#unplaced.refused(event.batch)
         break
@@ -441,6 +453,7 @@ export class ClusterLog implements FactLog, Host {
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
     this.#endings.applied(undefined)
+    this.#said.giveUp()
     this.#questions.giveUp()
   }
 
@@ -520,10 +533,7 @@ export class ClusterLog implements FactLog, Host {
     this.#openChoices.look()
     if (this.#handing && this.#leasedHere().length === 0) this.#handing.resolve()
     if (entry?.node !== this.#node) return
-    for (const userId of entry.body.kicks ?? NONE) {
-      this.#kicking.get(userId)?.resolve()
-      this.#kicking.delete(userId)
-    }
+    this.#said.readBack(sayingsOf(entry.body), { batch: entry.batch, at: entry.body.at })
   }
 
   /** Carries on what waits for an entry, and answers its questions. */
@@ -637,6 +647,16 @@ function nothingRead(): Read {
     heard: NONE,
     orphaned: [],
   }
+}
+
+/** What an entry says for callers who wait. */
+function* sayingsOf({ kicks, ends, erases }: EntryBody): Generator<readonly string[]> {
+  for (const userId of kicks ?? NONE) yield ['kick', userId]
+  for (const [userId, sessionId, leaseEndsAt] of ends ?? NONE) {
+    // Of a lease that has ended, only that lease ends: see `EndItem`.
+    if (leaseEndsAt === undefined) yield ['end', userId, sessionId]
+  }
+  for (const userId of erases ?? NONE) yield ['erase', userId]
 }
 
 function joined(one: Placed, other: Placed): Placed {

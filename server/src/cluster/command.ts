@@ -59,6 +59,7 @@ export interface Audit {
  * - `nodeLost`: drop the facts of the node.
  * - `reached`: everything up to this place was applied. What changed since the last place has its number.
  * - `placed`: what was composed with this batch number, and with all before, was applied.
+ * - `composed`: an entry was composed with this batch number at this time, in ms since the epoch by the clock of Redis.
  * - `refused`: what was composed with this batch number is not in the log, or nobody knows. The number is used again,
  *   perhaps for something else.
  * - `beat`: an own beat was read back. So many seconds have passed in which Redis and this node worked.
@@ -74,6 +75,7 @@ export type MemberEvent =
   | { readonly what: 'entry'; readonly entry: Entry }
   | { readonly what: 'reached'; readonly place: Place }
   | { readonly what: 'placed' | 'refused'; readonly batch: number }
+  | { readonly what: 'composed'; readonly batch: number; readonly at: number }
   | { readonly what: 'epoch'; readonly epoch: number }
   | { readonly what: 'away' | 'back' | 'beat' | 'ready' | 'loading' | 'lostMyself' | 'stopped' }
 

@@ -144,16 +144,25 @@ export interface FactLog {
    *
    * @param refuseMs for how long the user may not come back on any node, in ms; see `refusedMs`. Without it, that does
    * not change
-   * @returns a promise that resolves when all nodes have ended them, as far as this node can know; it never rejects.
-   * `undefined` if they have.
+   * @returns a promise that resolves when this node has read that back, and no other node has any of these sessions; it
+   * never rejects. `undefined` if they have ended.
    */
   kick(userId: UserId, refuseMs?: number): Promise<void> | undefined
 
   /**
    * Erases a user on all nodes: each node gives the user to its listener as `agreed.erased`, and refuses the user until
    * nothing is kept any more. Never throws.
+   *
+   * @returns a promise that resolves when this node has given the user to its listener; it never rejects. `undefined`
+   * if it has
    */
-  erase(userId: UserId): void
+  erase(userId: UserId): Promise<void> | undefined
+
+  /**
+   * Whether `kick`, `endSession` and `erase` may be called. There is a limit of what was not read back: while Redis
+   * does not answer, that could be ever more. With one node nothing waits.
+   */
+  readonly hasRoom: boolean
 
   /** Whether the log keeps anything about a user that can be looked up. With one node it keeps nothing. */
   keeps(userId: UserId): boolean
@@ -167,7 +176,8 @@ export interface FactLog {
   /**
    * Ends a session of a user on the other nodes: each node gives it to its listener as `agreed.ended`. Never throws.
    *
-   * @returns a promise that resolves when no other node has the session; it never rejects. `undefined` if none has it
+   * @returns a promise that resolves when this node has read that back, and no other node has the session; it never
+   * rejects. `undefined` if there are no other nodes
    */
   endSession(session: EndedSession): Promise<void> | undefined
 

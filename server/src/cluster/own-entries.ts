@@ -181,6 +181,7 @@ export class OwnEntries {
     const at = this.#redis.clock.at(now)
     if (kind === 'join') this.#age.joins(now)
     const since = this.#age.writes(at)
+    this.#host.happened({ what: 'composed', batch, at })
     const empty: EntryBody = { format: 1, at, facts: [], registers: [] }
     const oldest = this.#place.oldest(now)
     const request = { epoch: place.epoch, node: this.#node, batch, kind, ...(oldest ? { oldest } : {}) }

@@ -29,7 +29,9 @@ export function createSingleLog(awake = () => performance.now()): FactLog {
     erase(userId) {
       refused.forget(userId)
       applied([], { ...NOTHING_AGREED, kicked: [userId], erased: [userId] })
+      return undefined
     },
+    hasRoom: true,
     keeps: () => false,
     refusedMs: userId => refused.msLeft(userId, awake()),
     canRefuse: userId => refused.hasRoomFor(userId, awake()),

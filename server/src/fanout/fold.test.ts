@@ -133,7 +133,9 @@ class EntryLog implements FactLog {
 
   endSession(): undefined {}
 
-  erase(): void {}
+  erase(): undefined {}
+
+  readonly hasRoom = true
 
   keeps(): boolean {
     return false

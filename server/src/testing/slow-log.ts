@@ -14,6 +14,8 @@ export class SlowLog implements FactLog {
   /** The connections of users on other nodes. */
   readonly elsewhere = new Map<UserId, number>()
   forgetsStale = true
+  /** Whether the log keeps something of all users. */
+  isKept = false
 
   listen(applied: (facts: readonly Fact[], agreed?: Agreed) => void): void {
     this.#applied = applied
@@ -34,12 +36,14 @@ export class SlowLog implements FactLog {
     return this.#soon(() => this.agree({ ended: [session] }))
   }
 
-  erase(userId: UserId): void {
-    this.agree({ kicked: [userId], erased: [userId] })
+  erase(userId: UserId): Promise<void> | undefined {
+    return this.#soon(() => this.agree({ kicked: [userId], erased: [userId] }))
   }
 
+  readonly hasRoom = true
+
   keeps(): boolean {
-    return false
+    return this.isKept
   }
 
   refusedMs(): number {

@@ -18,7 +18,7 @@ import { inTime, isConfirmed } from './confirmed.ts'
 import { ConnectionCount } from './connection-count.ts'
 import { ApiFailure } from './failure.ts'
 import { inSlices } from './in-slices.ts'
-import { createSessionCalls, detailAsJson, type SessionSources } from './session-calls.ts'
+import { checkRoom, createSessionCalls, detailAsJson, type SessionSources } from './session-calls.ts'
 
 /** Where the calls read and write. */
 export interface ApiSources extends SessionSources {
@@ -27,7 +27,7 @@ export interface ApiSources extends SessionSources {
     'see' | 'page' | 'onlineCount' | 'seenCount' | 'choiceTime' | 'connected' | 'detail'
   > &
     SessionSources['presence']
-  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse' | 'erase'> &
+  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse' | 'canEnd' | 'erase'> &
     SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
@@ -114,6 +114,7 @@ export function createCalls(sources: ApiSources): CallHandlers {
     },
 
     async endSessions({ userId, forMs }, { caller }) {
+      checkRoom(tracker)
       if (forMs !== undefined && !tracker.canRefuse(userId)) {
         throw new ApiFailure('too_many_refused', '10,000 users are refused already: try again later')
       }
@@ -123,6 +124,7 @@ export function createCalls(sources: ApiSources): CallHandlers {
     },
 
     async eraseUser({ userId }, { caller }) {
+      checkRoom(tracker)
       const erased = tracker.erase(userId)
       // Without the id: a log file may be kept longer than the user.
       log.info('a key of the API erased a user', { key: caller.name })

@@ -15,7 +15,7 @@ import { ApiFailure } from './failure.ts'
 /** Where the calls about sessions read and write. */
 export interface SessionSources {
   readonly presence: Pick<Presence, 'part' | 'explain'>
-  readonly tracker: Pick<Tracker, 'lease' | 'endSession'>
+  readonly tracker: Pick<Tracker, 'lease' | 'endSession' | 'canEnd'>
   readonly log: Pick<Log, 'info'>
   /** The name of this node. */
   readonly node: string
@@ -64,11 +64,23 @@ export function createSessionCalls(sources: SessionSources): Pick<CallHandlers, 
     },
 
     async endSession({ userId, sessionId }, { caller }) {
+      checkRoom(tracker)
       const ended = tracker.endSession({ userId, sessionId })
       log.info('a key of the API ended a session', { key: caller.name, userId, sessionId })
       return { status: (await isConfirmed(ended)) ? 204 : 202 }
     },
   }
+}
+
+/**
+ * Checks whether sessions can be ended.
+ *
+ * @throws ApiFailure `unavailable` if too much waits for Redis
+ */
+export function checkRoom({ canEnd }: Pick<Tracker, 'canEnd'>): void {
+  if (canEnd) return
+  const text = '10,000 users and sessions wait to be ended until Redis answers: try again later'
+  throw new ApiFailure('unavailable', text, { retryAfterS: 5 })
 }
 
 /** What is answered if nobody has to be asked. */
