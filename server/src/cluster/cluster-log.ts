@@ -652,9 +652,9 @@ function nothingRead(): Read {
 /** What an entry says for callers who wait. */
 function* sayingsOf({ kicks, ends, erases }: EntryBody): Generator<readonly string[]> {
   for (const userId of kicks ?? NONE) yield ['kick', userId]
-  for (const [userId, sessionId, leaseEndsAt] of ends ?? NONE) {
-    // Of a lease that has ended, only that lease ends: see `EndItem`.
-    if (leaseEndsAt === undefined) yield ['end', userId, sessionId]
+  for (const [userId, sessionId, renewedBefore] of ends ?? NONE) {
+    // With a time, it is not the end that a call has asked for.
+    if (renewedBefore === undefined) yield ['end', userId, sessionId]
   }
   for (const userId of erases ?? NONE) yield ['erase', userId]
 }
