@@ -567,7 +567,7 @@ export class ClusterLog implements FactLog, Host {
     const { facts, archived, forgotten, chose } = applied
     const choices: AgreedChoice[] = []
     for (const userId of new Set([...chose, ...placed.userIds])) {
-      if (this.#unplaced.isUnread(userId)) continue
+      if (this.#unplaced.isUndecided(userId)) continue
       choices.push({ userId, shown: this.#fold.of(userId).choice, chosen: this.#fold.chosen(userId) })
     }
     const isOther = entry !== undefined && entry.node !== this.#node

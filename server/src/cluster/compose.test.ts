@@ -467,6 +467,16 @@ describe('a choice that a backend has set on a node without a session', () => {
     expect(said).toEqual(['c:ann', value({ ...later, madeAt: T + 5, keptSince: 0 }, T + 9_001)])
   })
 
+  test('[E15] a node that knows nothing of the user does not end it, until it is over or the user is erased', () => {
+    const ahead = (expiresAt: number) => value({ ...BUSY, expiresAt, madeAt: T, keptSince: 0 }, T, 'b')
+    const changed = { fact: undefined, renamed: undefined, at: T + 8 }
+    append('b', { registers: [['c:ann', ahead(T + 9)]] })
+    expect(saysOf('ann', GONE, changed).registers).toEqual([])
+    expect(saysOf('ann', GONE, { ...changed, at: T + 9 }).registers).toEqual([['c:ann', value(null, T + 1)]])
+    isErased = true
+    expect(saysOf('ann', GONE, changed).registers).toHaveLength(1)
+  })
+
   test('[N10] without an end, it is not said when no node has the user any more', () => {
     expect(say(set(BUSY, T + 5)).registers).toEqual([])
     expect(say(set(HIDDEN, T + 5)).registers).toEqual([])

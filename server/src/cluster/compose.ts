@@ -144,7 +144,12 @@ function contentsOf(
   const isKept = isGone && !decides && isHideKept && !port.isErased(userId)
   const hasNothing = lastSeen === undefined && madeAt === 0 && isPlain(choice)
   // A user whom nobody knows any more has no registers.
-  if (isGone && hasNothing && !isKept) return KINDS.map(kind => [`${kind}:${userId}`, 'null'])
+  if (isGone && hasNothing && !isKept) {
+    // What another node has said ahead of a user who has not come is not in the way of forgetting.
+    const isAhead = !decides && isAheadOfOther(userId, known, port)
+    const kinds = isAhead ? (['n', 's'] as const) : KINDS
+    return kinds.map(kind => [`${kind}:${userId}`, 'null'])
+  }
   const contents: [RegisterKey, string][] = []
   if (decides) {
     const isKeptHere = !user.isHere && isHide(choice)
@@ -212,6 +217,13 @@ function decidesChoice(
   if (isOwn && known && (!isHide(known.choice) || isOver(known, port))) return true
   const hasLeft = wasSaid(userId) || fold.fact(node, userId) !== undefined
   return hasLeft && (known?.madeAt ?? 0) <= (port.hidAt(userId) ?? 0) && (known?.keptSince ?? 0) <= at
+}
+
+/** Whether another node keeps a choice that applies when the user comes. Only that node, or its end, ends it. */
+function isAheadOfOther(userId: UserId, known: KnownChoice | undefined, port: ComposePort): boolean {
+  if (known?.keptSince !== NO_SESSION_YET || port.isErased(userId)) return false
+  const isOther = splitValue(port.fold.register(`c:${userId}`))?.node !== port.node
+  return isOther && known.choice.expiresAt !== undefined && known.choice.expiresAt > port.time()
 }
 
 function isOver({ keptSince }: KnownChoice, port: ComposePort): boolean {

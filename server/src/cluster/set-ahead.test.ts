@@ -101,6 +101,83 @@ test('[N10] of two choices on two nodes the later one counts everywhere, in what
 })
 
 test.each([
+  ['without an end', {}],
+  ['with an end', { expiresAt: T + HOUR }],
+])(
+  '[E6 N10] a newer choice counts that this node made before it has read back the first one: %s',
+  (_what, end) => {
+    open(b)
+    settle()
+    set(a, { ...BUSY, ...end })
+    a.flush(100, now)
+    set(a, { ...HIDDEN, ...end })
+    settle()
+    expect(views()).toEqual(['offline', 'offline', 'offline'])
+    expect(b.presence.choice('ann')).toEqual({ ...HIDDEN, ...end })
+    expect(a.presence.present('ann')).toMatchObject({ isSetAhead: false, madeAt: 0 })
+  },
+)
+
+test('[E15] the later of two choices ahead counts if the clock is set back between them, before the first is read', () => {
+  set(a, { ...BUSY, expiresAt: T + HOUR })
+  a.flush(100, now)
+  now -= 60_000
+  set(a, { ...HIDDEN, expiresAt: T + HOUR })
+  now += 60_000
+  settle()
+  open(b)
+  settle()
+  expect(views()).toEqual(['offline', 'offline', 'offline'])
+  expect(b.presence.choice('ann')).toMatchObject(HIDDEN)
+})
+
+test('[E6 N10] a newer choice counts that this node made before it has read an older one of another node', () => {
+  open(b)
+  settle()
+  set(c, BUSY)
+  c.flush(100, now)
+  set(a, HIDDEN)
+  a.read(100, now)
+  settle()
+  expect(views()).toEqual(['offline', 'offline', 'offline'])
+})
+
+test.each([
+  ['first', () => [b, a]],
+  ['then', () => [a, b]],
+])(
+  '[E6 N10] a newer choice counts although the node with the session says an older one at the same time: %s',
+  (_when, order) => {
+    open(b)
+    settle()
+    set(c, BUSY)
+    c.flush(100, now)
+    b.read(100, now)
+    set(a, HIDDEN)
+    // Neither of them has read what the other one says. The greater stamp is that of the older choice.
+    for (const node of order()) node.flush(100, now)
+    settle()
+    expect(views()).toEqual(['offline', 'offline', 'offline'])
+    expect(b.presence.choice('ann')).toEqual(HIDDEN)
+    expect(a.presence.present('ann')).toMatchObject({ isSetAhead: false, madeAt: 0 })
+  },
+)
+
+test('[E6 N10] nothing is kept of a choice without an end if the user has left before it was said', () => {
+  open(b)
+  settle()
+  set(a, HIDDEN)
+  leave(b)
+  settle([b])
+  a.read(100, now)
+  settle()
+  expect(a.presence.present('ann')).toMatchObject({ isSetAhead: false, madeAt: 0 })
+  open(a)
+  settle()
+  expect(views()).toEqual(['online', 'online', 'online'])
+})
+
+test.each([
   ['hides', HIDDEN],
   ['shows', BUSY],
 ])(

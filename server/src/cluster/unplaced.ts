@@ -101,6 +101,13 @@ export class Unplaced {
     return this.#port.wasSaid(userId) || this.#unread.has(`c:${userId}`) || this.#unread.has(`v:${userId}`)
   }
 
+  /** Whether this node has to read more before it takes what the log says of the choice of a user. */
+  isUndecided(userId: UserId): boolean {
+    // What becomes of a choice ahead is known when it was read back.
+    if (this.has(userId) && this.#port.present(userId).isSetAhead) return true
+    return this.isUnread(userId) && !this.#isNewerElsewhere(userId)
+  }
+
   /**
    * Composes what this node says of a user, in a batch with this number.
    *
@@ -158,6 +165,17 @@ export class Unplaced {
       }
     }
     return { userIds, facts }
+  }
+
+  /**
+   * Whether another node has said a newer choice of a user who is here. This node must take it at once: what it has
+   * said itself, and not read back, may be later in the log, and would replace it for good.
+   */
+  #isNewerElsewhere(userId: UserId): boolean {
+    const { node, fold } = this.#port
+    const { sessions, madeAt } = this.#port.present(userId)
+    const isOther = splitValue(fold.register(`c:${userId}`))?.node !== node
+    return isOther && Object.keys(sessions).length > 0 && (fold.chosen(userId)?.madeAt ?? 0) > madeAt
   }
 
   #noteHide(userId: UserId): void {

@@ -69,6 +69,17 @@ export const NO_SESSION_YET = 0
  */
 export type ChoiceLookup = (userId: UserId) => KnownChoice | undefined
 
+/**
+ * What the nodes agree on: `shown` is what others see, and `chosen` was acknowledged last. Both may come from this
+ * node.
+ */
+interface LearnedChoice {
+  readonly shown: Choice
+  readonly chosen: KnownChoice | undefined
+  /** Whether another node has the user. */
+  readonly isElsewhere: boolean
+}
+
 /** What this node knows of a user now. The log of a cluster is told it. */
 export interface PresentUser extends KnownChoice {
   readonly said: Said
@@ -438,11 +449,13 @@ export class Here {
   }
 
   /**
-   * The nodes agree on the choice of a user: `shown` is what others see, and `chosen` was acknowledged last. Both may
-   * come from this node. Returns undefined if nothing differs.
+   * The nodes agree on the choice of a user. Returns undefined if nothing differs and nothing must be said again.
    */
-  learnChoice(user: User, shown: Choice, chosen: KnownChoice | undefined, now: number): Step | undefined {
-    if (user.isOvertaken(chosen?.choice, chosen?.madeAt ?? 0, chosen?.keptSince === NO_SESSION_YET)) {
+  learnChoice(user: User, { shown, chosen, isElsewhere }: LearnedChoice, now: number): Step | undefined {
+    const isOpen = chosen?.keptSince === NO_SESSION_YET
+    const kept = user.judgeKept(chosen?.choice, chosen?.madeAt ?? 0, isOpen, isElsewhere)
+    if (kept === 'unsaid') return this.#settle(user, now)
+    if (kept === 'over') {
       user.dropChoice()
       this.#kept.delete(user)
       this.#awaitEnd(user)

@@ -452,6 +452,24 @@ test('[E15] this node keeps a choice ahead until another node has it with a sess
   }
 })
 
+test('[E6 N10] this node keeps a choice ahead while the log has an older one, and says it again', () => {
+  const older = { choice: BUSY, madeAt: T - 1, keptSince: 0 }
+  const isKept = () => presence.present('ann').isSetAhead
+  present.add('ann')
+  others.set('ann', IDLE_ELSEWHERE)
+  presence.setStatusAhead('ann', HIDDEN, T)
+  expect(learn(ONLINE, older).records).toHaveLength(1)
+  expect(isKept()).toBe(true)
+  // Without an end it counts only while the user is somewhere.
+  present.clear()
+  expect(learn(ONLINE, older).records).toEqual([])
+  expect([isKept(), presence.knownCount]).toEqual([false, 0])
+  // With an end it counts later too.
+  presence.setStatusAhead('ann', { ...HIDDEN, expiresAt: T + HOUR }, T)
+  expect(learn(ONLINE, older).records).toHaveLength(1)
+  expect(isKept()).toBe(true)
+})
+
 test('[R13] a choice with an end that a user has left with is over here when another node knows a newer one', () => {
   const choice = { ...BUSY, expiresAt: T + HOUR }
   presence.open('ann', named('s'), T, { choice })

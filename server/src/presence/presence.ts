@@ -328,7 +328,9 @@ export class Presence {
    */
   learnChoice(userId: UserId, shown: Choice, chosen: KnownChoice | undefined, now: number): Decision {
     const user = this.#here.get(userId)
-    const step = user && this.#here.learnChoice(user, shown, chosen, now)
+    const step =
+      user &&
+      this.#here.learnChoice(user, { shown, chosen, isElsewhere: this.#elsewhere.isPresent(userId) }, now)
     return step ? this.#decide(step) : NOTHING
   }
 

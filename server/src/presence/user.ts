@@ -49,6 +49,13 @@ interface ActiveState {
 type Liveness = 'live' | 'held' | 'leased' | 'none'
 
 /**
+ * What becomes of a choice that this node keeps. It is `over` if another node has the user with that choice, or knows a
+ * newer one, or the log has a choice without an end. It is `unsaid` if the log has an older one: another node has said
+ * that one at the same time.
+ */
+type KeptChoice = 'kept' | 'over' | 'unsaid'
+
+/**
  * A user about whom this node knows more than others see: sessions, a choice or a new name. Most known users
  * have no such object.
  */
@@ -67,6 +74,8 @@ export class User {
    */
   isChoiceByWall = false
   #isSetAhead = false
+  /** Whether this node has read the choice ahead in the log. What replaces it there is not older. */
+  #isAheadLogged = false
   #newName: string | undefined
   /** A user without a session keeps only a choice with an end, and for some time the choice to be hidden. */
   #choice: Choice = NO_CHOICE
@@ -419,16 +428,22 @@ export class User {
   }
 
   /**
-   * Whether the choice of a user without a session, which this node keeps, is over because of what the nodes know:
-   * another node has the user with that choice, or knows a newer one, or the log has a choice without an end.
+   * What becomes of the choice of a user without a session, which this node keeps, because of what the nodes know.
    *
    * @param isOpen whether no session has had the choice that the nodes know
+   * @param isElsewhere whether another node has the user
    */
-  isOvertaken(known: Choice | undefined, madeAt: number, isOpen: boolean): boolean {
-    if (this.hasSessions) return false
-    if (this.#choice.expiresAt === undefined) return this.#isSetAhead
-    if (!this.#isSetAhead) return madeAt > this.#chosenAt
-    return !isOpen || madeAt !== this.#chosenAt || !known || !isSameChoice(known, this.#choice)
+  judgeKept(known: Choice | undefined, madeAt: number, isOpen: boolean, isElsewhere: boolean): KeptChoice {
+    if (this.hasSessions) return 'kept'
+    const { expiresAt } = this.#choice
+    if (!this.#isSetAhead) return expiresAt !== undefined && madeAt > this.#chosenAt ? 'over' : 'kept'
+    // Without an end it counts only for the sessions of the user.
+    if (madeAt < this.#chosenAt && !this.#isAheadLogged)
+      return expiresAt !== undefined || isElsewhere ? 'unsaid' : 'over'
+    const isLogged = isOpen && madeAt === this.#chosenAt && known && isSameChoice(known, this.#choice)
+    if (expiresAt === undefined || !isLogged) return 'over'
+    this.#isAheadLogged = true
+    return 'kept'
   }
 
   /** Keeps no choice any more: the other nodes know it. */
@@ -616,6 +631,7 @@ export class User {
   #choose(choice: Choice, at: number): boolean {
     this.#chosenAt = at
     this.#isSetAhead = false
+    this.#isAheadLogged = false
     if (isSameChoice(choice, this.#choice)) return false
     this.#choice = isPlain(choice) ? NO_CHOICE : choice
     this.#hasExpired = false

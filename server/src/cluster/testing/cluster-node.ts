@@ -147,7 +147,7 @@ export class ClusterNode {
     this.presence.applyArchived(archived)
     this.presence.applyForgotten(forgotten)
     for (const userId of new Set([...chose, ...placed])) {
-      if (this.unplaced.isUnread(userId)) continue
+      if (this.unplaced.isUndecided(userId)) continue
       const { choice } = this.fold.of(userId)
       this.decide(this.presence.learnChoice(userId, choice, this.fold.chosen(userId), this.#now), this.#now)
     }

@@ -104,6 +104,7 @@ class Simulation {
     const isDone = () => cluster.places().size === 1 && cluster.nodes.every(({ member }) => member.isQuiet)
     for (let more = 0; more < 200 && !isDone(); more++) await time.runUntil(time.now + 5)
     checkEnd(cluster, this.#truth)
+    this.#backend.checkEnd()
     this.#leases?.checkEnd()
     this.#clients.checkEnd()
     this.#oracle.stream.checkEnd()
