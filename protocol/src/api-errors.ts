@@ -35,7 +35,7 @@ export const API_ERRORS = {
   unavailable: {
     status: 503,
     meaning:
-      'The server stops, does not know all users yet, can not store what it would answer, or has 10,000 ends and erasures that wait for Redis; see `Retry-After`',
+      'The server stops, does not know all users or sessions yet, can not store what it would answer, or has 10,000 ends and erasures that wait for Redis; see `Retry-After`',
   },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly meaning: string }>>
 

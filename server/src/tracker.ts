@@ -242,6 +242,11 @@ export class Tracker {
     return { isSet: log.whenCounts(userId, { choice, madeAt: presence.chosenAt(userId) ?? 0 }) }
   }
 
+  /** Reads on until this node knows the sessions that other nodes have opened before; see {@link FactLog.catchUp}. */
+  catchUp(): Promise<boolean> | undefined {
+    return this.#ports.log.catchUp()
+  }
+
   /** Sets the name of a user. */
   identify(userId: UserId, username: string): void {
     if (this.#stopped) return

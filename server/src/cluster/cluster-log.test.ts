@@ -423,3 +423,22 @@ test('[E3] the users with a session on a node are those who are shown or idle th
   expect([...log.usersWithSession('b')]).toEqual(['ann'])
   expect([...log.usersWithSession('c')]).toEqual([])
 })
+
+test('[E6] who catches up waits for an entry that is composed later; all share it, and it says nothing', async () => {
+  const isRead: boolean[] = []
+  const catchUp = () => void log.catchUp().then(is => isRead.push(is))
+  catchUp()
+  expect(log.compose('', 1, false)).toEqual({ fact: undefined, registers: [] })
+  catchUp()
+  catchUp()
+  expect(said.flatMap(({ users }) => [...(users ?? [])])).toEqual(['', '', ''])
+  log.happened({ what: 'placed', batch: 1 })
+  await new Promise(setImmediate)
+  expect(isRead).toEqual([true])
+  log.compose('', 2, false)
+  log.happened({ what: 'placed', batch: 2 })
+  await new Promise(setImmediate)
+  expect(isRead).toEqual([true, true, true])
+  isAway = true
+  expect(await log.catchUp()).toBe(false)
+})

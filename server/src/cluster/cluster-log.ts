@@ -82,6 +82,9 @@ export interface LoggedNode {
  */
 const ERASE_MS = 60_000
 
+/** Stands for no user: nobody can have this id, so nothing is said of it. */
+const NO_USER: { readonly userId: UserId } = { userId: '' }
+
 const NOTHING_APPLIED: Applied = { facts: [], archived: [], forgotten: [], chose: [] }
 const NOTHING_PLACED: Placed = { userIds: [], facts: [] }
 const NOTHING_TOUCHED: Touched = { records: [], forgotten: [] }
@@ -245,6 +248,16 @@ export class ClusterLog implements FactLog, Host {
 
   whenCounts(userId: UserId, chosen: KnownChoice): Promise<boolean> {
     return this.#openChoices.add(userId, chosen)
+  }
+
+  async catchUp(): Promise<boolean> {
+    if (this.#use().member.isAway) return false
+    // An own entry that is composed from now on, and says nothing.
+    const users = this.#unplaced.add([], { records: [NO_USER], forgotten: [] })
+    const isRead = this.#unplaced.whenPlaced(users)
+    this.#say({ users })
+    await isRead
+    return true
   }
 
   /**

@@ -199,6 +199,14 @@ export interface FactLog {
   whenCounts(userId: UserId, chosen: KnownChoice): Promise<boolean> | undefined
 
   /**
+   * Reads everything that the log has now. Never throws. All callers share the work.
+   *
+   * @returns a promise of whether this node has read it; it never rejects. It is false at once while Redis does not
+   * answer. Don't wait for it without a limit. `undefined` with one node, which has nothing to read
+   */
+  catchUp(): Promise<boolean> | undefined
+
+  /**
    * How many connections a user has on the other nodes.
    *
    * @param except a session that is not counted: it is about to move to this node

@@ -37,6 +37,7 @@ export function createSingleLog(awake = () => performance.now()): FactLog {
     canRefuse: userId => refused.hasRoomFor(userId, awake()),
     ask: () => undefined,
     whenCounts: () => undefined,
+    catchUp: () => undefined,
     connectionsElsewhere: () => 0,
     forgetsStale: true,
   }

@@ -153,6 +153,8 @@ class EntryLog implements FactLog {
 
   whenCounts(): undefined {}
 
+  catchUp(): undefined {}
+
   connectionsElsewhere(): number {
     return 0
   }

@@ -58,6 +58,11 @@ export class SlowLog implements FactLog {
 
   whenCounts(): undefined {}
 
+  /** Reads on when the test says so. */
+  catchUp(): Promise<boolean> | undefined {
+    return this.#soon(() => {})?.then(() => true)
+  }
+
   connectionsElsewhere(userId: UserId): number {
     return this.elsewhere.get(userId) ?? 0
   }

@@ -27,7 +27,10 @@ export interface ApiSources extends SessionSources {
     'see' | 'page' | 'onlineCount' | 'seenCount' | 'choiceTime' | 'connected' | 'detail'
   > &
     SessionSources['presence']
-  readonly tracker: Pick<Tracker, 'setStatusFor' | 'endSessions' | 'canRefuse' | 'canEnd' | 'erase'> &
+  readonly tracker: Pick<
+    Tracker,
+    'setStatusFor' | 'catchUp' | 'endSessions' | 'canRefuse' | 'canEnd' | 'erase'
+  > &
     SessionSources['tracker']
   readonly feed: Pick<ChangeFeed, 'epoch' | 'seq'>
   /** The log of changes. */
@@ -103,7 +106,12 @@ export function createCalls(sources: ApiSources): CallHandlers {
         throw new ApiFailure('bad_request', '"expiresAt" must be in the future', { field: 'expiresAt' })
       }
       const choice = { status: status as Status, text: text || undefined, expiresAt: until }
-      const chosen = tracker.setStatusFor(userId, choice)
+      let chosen = tracker.setStatusFor(userId, choice)
+      if (chosen === 'no_session') {
+        // This node may not have read yet that the user has come to another one.
+        if ((await inTime(tracker.catchUp(), true)) !== true) throw notKnown()
+        chosen = tracker.setStatusFor(userId, choice)
+      }
       if (chosen === 'stopping')
         throw new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
       if (chosen === 'no_session') throw noSession()
@@ -136,6 +144,12 @@ export function createCalls(sources: ApiSources): CallHandlers {
       return { status: 200, json: JSON.stringify({ endpoints: await sources.testWebhooks() }) }
     },
   }
+}
+
+function notKnown(): ApiFailure {
+  return new ApiFailure('unavailable', 'it is not known whether the user has a session: nothing was set', {
+    retryAfterS: 1,
+  })
 }
 
 function noSession(): ApiFailure {
