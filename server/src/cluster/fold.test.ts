@@ -6,6 +6,7 @@ import { games } from '../presence/testing/games.ts'
 import type { EntryBody, EntryKind, FactItem, NodeFact, Place, RegisterItem } from './entry.ts'
 import { isRemoval } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
+import { orphanedLeases } from './leases.ts'
 import { joinValue } from './registers.ts'
 import {
   compareLoaded,
@@ -290,6 +291,25 @@ describe('members', () => {
       'ann online opened',
     ])
   })
+
+  test.each([
+    { what: 'continued', since: T + 9, lasts: false },
+    // The negative control: the other node had the session before, and knows of no renewal.
+    { what: 'begun earlier', since: T - 9, lasts: true },
+  ])(
+    '[N11] a lease that has $what and ended on another node is taken over from a lost one: $lasts',
+    ({ since, lasts }) => {
+      const log = new Log()
+      const leased = (at: number): NodeFact => {
+        return { ...ACTIVE, n: 0, s: { agent: at }, l: { agent: [at + 60_000, at, 60_000, T, -1] } }
+      }
+      log.say('a', [['ann', leased(T), 'opened']])
+      log.say('b', [['ann', leased(since), 'opened']])
+      log.say('b', [['ann', null, 'lost']])
+      const orphaned = orphanedLeases(log.fold, 'a', T + 30_000, true)
+      expect(orphaned.map(({ userId }) => userId)).toEqual(lasts ? ['ann'] : [])
+    },
+  )
 
   test('without a register, a user of a lost node was last seen as its fact says', () => {
     const log = new Log()
