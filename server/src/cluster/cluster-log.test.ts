@@ -280,6 +280,19 @@ test('[N5] what is appended is done when it was read back', async () => {
   expect(log.append([], undefined, true)).toBeUndefined()
 })
 
+test('what is known to be read back only after its entry is told at once', () => {
+  users.set('ann', { isHere: true, isVisible: true, lastSeen: T })
+  void log.append([fact('ann')], { records: [{ userId: 'ann' }], forgotten: [] })
+  const { fact: item, registers } = log.compose('ann', 1, false)
+  const { agreed } = read('own', 'say', { facts: item ? [item] : [], registers })
+  expect(agreed.own).toEqual([])
+  told = []
+  // The next fact may be decided before the next entry. It must not have the name of this one, as if that were waiting.
+  log.happened({ what: 'placed', batch: 1 })
+  expect(told.map(({ agreed }) => agreed.own.map(({ userId }) => userId))).toEqual([['ann']])
+  expect(read('own', 'beat').agreed.own).toEqual([])
+})
+
 test('[N3] nothing is kept of a caller who does not wait, however long Redis does not answer', () => {
   users.set('ann', { isHere: true, isVisible: true, lastSeen: T })
   const touched = { records: [{ userId: 'ann' }], forgotten: [] }

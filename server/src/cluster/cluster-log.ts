@@ -409,7 +409,7 @@ export class ClusterLog implements FactLog, Host {
         this.#apply(event.entry)
         break
       case 'placed':
-        this.#read.placed = joined(this.#read.placed, this.#unplaced.placed(event.batch))
+        this.#placed(event.batch)
         break
       case 'composed':
         return this.#said.composed(event.batch, event.at)
@@ -468,6 +468,16 @@ export class ClusterLog implements FactLog, Host {
     this.#endings.applied(undefined)
     this.#said.giveUp()
     this.#questions.giveUp()
+  }
+
+  /**
+   * Batches up to this one were read back. Redis may answer after the entry was read. Then it is told at once: presence
+   * must not take a fact for pending that this log does not know any more, or an old name would count as a new one.
+   */
+  #placed(batch: number): void {
+    const placed = this.#unplaced.placed(batch)
+    if (this.#read.entry) this.#read.placed = joined(this.#read.placed, placed)
+    else this.#tell({ ...nothingRead(), placed }, undefined, [])
   }
 
   #apply(entry: Entry): void {
