@@ -318,15 +318,12 @@ test('[L3] a thousand ids count as eleven messages', async () => {
   const strict = await startServer(own.path, { MESSAGES_PER_SECOND: 1, MESSAGES_BURST: 26 })
   const client = await TestClient.v2(strict, 'asker')
   const userIds = Array.from({ length: 1_000 }, (_, n) => `u${n}`)
+  const begun = performance.now()
   for (let n = 0; n < 4; n++) client.send({ type: 'get_users', userIds, id: n })
-  const answers: unknown[] = []
-  for (let n = 0; n < 4; n++) {
-    const { type, code, id, retryAfterMs } = JSON.parse(await client.text())
-    answers.push(type === 'error' ? { code, id, retryAfterMs } : type)
-  }
-  expect(answers).toEqual(['users', 'users', 'users', { code: 'too_fast' }])
-  // After 33 of 26 messages, the fourth request is due in 8 s, so a machine may stall for less.
-  expect(await client.next('users')).toMatchObject({ id: 3 })
+  for (let n = 0; n < 4; n++) expect(await client.next('users')).toMatchObject({ id: n })
+  // After 33 of 26 messages, the fourth request is due in 8 s. Whether `too_fast` comes meanwhile depends on how much
+  // of it has arrived when the server stops reading.
+  expect(performance.now() - begun).toBeGreaterThan(7_000)
   await strict.end('SIGTERM')
   own.remove()
 })
