@@ -32,7 +32,15 @@ beforeEach(() => {
   options = {
     url: 'ws://fake/ws',
     WebSocket: server.WebSocket,
-    platform: { ...clock, document: undefined, storage: undefined, locks: undefined, network: undefined },
+    platform: {
+      ...clock,
+      // With a random wait, a client may be back before a test looks.
+      random: () => 0.5,
+      document: undefined,
+      storage: undefined,
+      locks: undefined,
+      network: undefined,
+    },
   }
   warnings.mockReset()
   warnings.mockImplementation(() => {})

@@ -29,7 +29,15 @@ beforeEach(() => {
     url: 'ws://fake/ws',
     userId: 'me',
     WebSocket: server.WebSocket,
-    platform: { ...clock, document: undefined, storage: undefined, locks: undefined, network: undefined },
+    platform: {
+      ...clock,
+      // With a random wait, a client may be back before a test looks.
+      random: () => 0.5,
+      document: undefined,
+      storage: undefined,
+      locks: undefined,
+      network: undefined,
+    },
   })
 })
 

@@ -41,7 +41,7 @@ function options(): OwnedOptions {
     url: 'ws://fake/ws',
     userId: user.value,
     WebSocket: server.WebSocket,
-    platform: { ...clock, ...nothing },
+    platform: { ...clock, ...nothing, random: () => 0.5 },
   }
 }
 
