@@ -1,7 +1,15 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Host, UserItems } from './command.ts'
-import type { AnswerItem, AskItem, EndItem, FactItem, NodeId, RegisterItem, RegisterKey } from './entry.ts'
-import type { Refusal } from './refused-users.ts'
+import type {
+  AnswerItem,
+  AskItem,
+  EndItem,
+  EntryBody,
+  FactItem,
+  NodeId,
+  RegisterItem,
+  RegisterKey,
+} from './entry.ts'
 
 /** What this node has to say. */
 export interface Changed {
@@ -29,17 +37,10 @@ export interface Changed {
 export type AnswerKey = readonly [to: NodeId, id: number, userId: UserId]
 
 /** The content of one batch. */
-export interface Content {
-  readonly facts: readonly FactItem[]
-  readonly registers: readonly RegisterItem[]
-  readonly kicks?: readonly UserId[]
-  readonly ends?: readonly EndItem[]
-  readonly erases?: readonly UserId[]
-  readonly refusals?: readonly Refusal[]
-  readonly asks?: readonly AskItem[]
-  readonly answers?: readonly AnswerItem[]
-  readonly hands?: boolean
-}
+export type Content = Pick<
+  EntryBody,
+  'facts' | 'registers' | 'kicks' | 'ends' | 'erases' | 'refusals' | 'asks' | 'answers' | 'hands'
+>
 
 /** How a batch is composed. */
 export interface TakeOptions {
@@ -56,29 +57,65 @@ const MAX_ANSWERS = 1_000
 /** One entry has about this many bytes at most, and one answer more. */
 const MAX_BYTES = 65_536
 
+/** Items that wait, each once and in their order. */
+class Items<Item> {
+  readonly #items = new Map<unknown, Item>()
+  readonly #keyOf: (item: Item) => unknown
+
+  /** @param keyOf equal items have the same key; an item that is not a string or a number needs one */
+  constructor(keyOf: (item: Item) => unknown = item => item) {
+    this.#keyOf = keyOf
+  }
+
+  get size(): number {
+    return this.#items.size
+  }
+
+  add(items: Iterable<Item>, most = Number.POSITIVE_INFINITY): void {
+    for (const item of items) if (this.size < most) this.#items.set(this.#keyOf(item), item)
+  }
+
+  /** Removes and returns the first items. */
+  take(most: number): Item[] {
+    const taken: Item[] = []
+    for (const [key, item] of this.#items) {
+      if (taken.length === most) break
+      taken.push(item)
+      this.#items.delete(key)
+    }
+    return taken
+  }
+}
+
 /**
  * What this node has to append. It holds names, not values: the values are asked from the host when a batch is
  * composed. So a batch that is composed again has the present state, and a user who changes often takes no more room.
  */
 export class Outbox {
-  #users = new Set<UserId>()
-  #registers = new Set<RegisterKey>()
-  #kicks = new Set<UserId>()
-  /** The sessions that end, by their JSON. */
-  #ends = new Map<string, EndItem>()
-  #erases = new Set<UserId>()
-  #refused = new Set<UserId>()
-  #asks = new Set<number>()
-  #answers = new Map<string, AnswerKey>()
+  readonly #users = new Set<UserId>()
+  readonly #registers = new Set<RegisterKey>()
+  readonly #kicks = new Items<UserId>()
+  readonly #ends = new Items<EndItem>(item => JSON.stringify(item))
+  readonly #erases = new Items<UserId>()
+  readonly #refused = new Items<UserId>()
+  readonly #asks = new Items<number>()
+  readonly #answers = new Items<AnswerKey>(key => JSON.stringify(key))
+  readonly #all = [
+    this.#users,
+    this.#registers,
+    this.#kicks,
+    this.#ends,
+    this.#erases,
+    this.#refused,
+    this.#asks,
+    this.#answers,
+  ]
   #hands = false
   /** What the batch contains that is on its way. */
   #taken: Changed | undefined
 
   get isEmpty(): boolean {
-    if (this.#hands) return false
-    const { size } = this.#users
-    if (size + this.#registers.size + this.#kicks.size + this.#refused.size > 0) return false
-    return this.#ends.size + this.#erases.size + this.#asks.size + this.#answers.size === 0
+    return !this.#hands && this.#all.every(({ size }) => size === 0)
   }
 
   add({
@@ -95,15 +132,13 @@ export class Outbox {
     if (hands) this.#hands = true
     for (const userId of users) this.#users.add(userId)
     for (const key of registers) this.#registers.add(key)
-    for (const userId of kicks) this.#kicks.add(userId)
-    for (const item of ends) this.#ends.set(JSON.stringify(item), item)
-    for (const userId of erases) this.#erases.add(userId)
-    for (const userId of refused) this.#refused.add(userId)
-    for (const id of asks) this.#asks.add(id)
-    for (const key of answers) {
-      // A node that can't answer all soon answers the first ones.
-      if (this.#answers.size < MAX_ANSWERS) this.#answers.set(JSON.stringify(key), key)
-    }
+    this.#kicks.add(kicks)
+    this.#ends.add(ends)
+    this.#erases.add(erases)
+    this.#refused.add(refused)
+    this.#asks.add(asks)
+    // A node that can't answer all soon answers the first ones.
+    this.#answers.add(answers, MAX_ANSWERS)
   }
 
   /** Composes a batch from the present state. It is on its way until `landed` or `refused`. */
@@ -133,20 +168,13 @@ export class Outbox {
       values.push(...items.registers)
       bytes += sizeOf(items)
     }
-    const kicks = [...this.#kicks].slice(0, MAX_ITEMS)
-    const ends = [...this.#ends.values()].slice(0, MAX_ITEMS)
-    const erases = [...this.#erases].slice(0, MAX_ITEMS)
-    const refused = [...this.#refused].slice(0, MAX_ITEMS)
-    const refusals = refused.flatMap(userId => {
-      const refusal = host.refusal(userId)
-      return refusal ? [refusal] : []
-    })
     for (const key of registers) this.#registers.delete(key)
     for (const userId of users) this.#users.delete(userId)
-    for (const userId of kicks) this.#kicks.delete(userId)
-    for (const item of ends) this.#ends.delete(JSON.stringify(item))
-    for (const userId of erases) this.#erases.delete(userId)
-    for (const userId of refused) this.#refused.delete(userId)
+    const kicks = this.#kicks.take(MAX_ITEMS)
+    const ends = this.#ends.take(MAX_ITEMS)
+    const erases = this.#erases.take(MAX_ITEMS)
+    const refused = this.#refused.take(MAX_ITEMS)
+    const refusals = refused.map(userId => host.refusal(userId)).filter(refusal => refusal !== undefined)
     const { asks, answers, answered } = this.#takeQuestions(host, bytes)
     const questions = { asks: asks.map(([id]) => id), answers: answered }
     // Not before all users are said.
@@ -156,12 +184,7 @@ export class Outbox {
     return {
       facts,
       registers: values,
-      ...(kicks.length > 0 ? { kicks } : {}),
-      ...(ends.length > 0 ? { ends } : {}),
-      ...(erases.length > 0 ? { erases } : {}),
-      ...(refusals.length > 0 ? { refusals } : {}),
-      ...(asks.length > 0 ? { asks } : {}),
-      ...(answers.length > 0 ? { answers } : {}),
+      ...withoutEmpty({ kicks, ends, erases, refusals, asks, answers }),
       ...(hands ? { hands } : {}),
     }
   }
@@ -171,21 +194,20 @@ export class Outbox {
     host: Pick<Host, 'asked' | 'answer'>,
     before: number,
   ): { readonly asks: AskItem[]; readonly answers: AnswerItem[]; readonly answered: AnswerKey[] } {
-    const asks = [...this.#asks].flatMap((id): AskItem[] => {
+    const asks = this.#asks.take(Number.POSITIVE_INFINITY).flatMap((id): AskItem[] => {
       const userId = host.asked(id)
       return userId === undefined ? [] : [[id, userId]]
     })
-    this.#asks.clear()
     const answers: AnswerItem[] = []
     const answered: AnswerKey[] = []
     let bytes = before
-    for (const [text, key] of this.#answers) {
-      if (bytes > MAX_BYTES) break
+    while (bytes <= MAX_BYTES) {
+      const [key] = this.#answers.take(1)
+      if (!key) break
       const [to, id, userId] = key
       const part = host.answer(userId)
       answers.push([to, id, part])
       answered.push(key)
-      this.#answers.delete(text)
       bytes += JSON.stringify(part).length
     }
     return { asks, answers, answered }
@@ -203,6 +225,13 @@ export class Outbox {
     if (this.#taken) this.add(this.#taken)
     this.#taken = undefined
   }
+}
+
+/** The lists that have an item. */
+function withoutEmpty<Lists extends Readonly<Record<string, readonly unknown[]>>>(
+  lists: Lists,
+): Partial<Lists> {
+  return Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)) as Partial<Lists>
 }
 
 /** About how many bytes the items of a user take as JSON. */
