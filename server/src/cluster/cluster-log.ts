@@ -32,7 +32,8 @@ import { type NodeAnswers, Questions } from './questions.ts'
 import { QuietStart } from './quiet-start.ts'
 import { type Refusal, RefusedUsers } from './refused-users.ts'
 import { Said } from './said.ts'
-import { newWaiting, type Placed, Unplaced, type Waiting } from './unplaced.ts'
+import { type Placed, Unplaced } from './unplaced.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /** What the log needs of the presence of this node. */
 export interface NodePresence {

@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { Entry, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { newWaiting, type Waiting } from './unplaced.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /**
  * Callers who wait until the other nodes have no session of a user with an id. They share one promise for each session.

@@ -2,12 +2,11 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { isSameChoice } from '../presence/choice.ts'
 import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
 import type { Fold } from './fold.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /** A choice of which callers wait to know whether it counts. */
-interface OpenChoice {
+interface OpenChoice extends Waiting<boolean> {
   chosen: KnownChoice
-  readonly promise: Promise<boolean>
-  readonly resolve: (counts: boolean) => void
 }
 
 /** What {@link OpenChoices} reads. */
@@ -36,7 +35,7 @@ export class OpenChoices {
 
   /** Returns a promise of whether the choice counts. */
   add(userId: UserId, chosen: KnownChoice): Promise<boolean> {
-    const open = this.#open.get(userId) ?? newOpenChoice(chosen)
+    const open = this.#open.get(userId) ?? { ...newWaiting<boolean>(), chosen }
     open.chosen = chosen
     this.#open.set(userId, open)
     return open.promise
@@ -65,10 +64,4 @@ export class OpenChoices {
     if (this.#port.isUnplaced(userId) || this.#port.isHere(userId) || fold.sessions(userId)) return undefined
     return isKnown && known.choice.expiresAt !== undefined
   }
-}
-
-function newOpenChoice(chosen: KnownChoice): OpenChoice {
-  let resolve = (_counts: boolean): void => {}
-  const promise = new Promise<boolean>(done => (resolve = done))
-  return { chosen, promise, resolve }
 }

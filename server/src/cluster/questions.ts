@@ -3,7 +3,7 @@ import type { UserPart } from '../presence/user-part.ts'
 import { isUserPart } from './answer.ts'
 import type { Entry, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { newWaiting, type Waiting } from './unplaced.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /**
  * How many questions of this node wait at once. Each waits for 2 s at most, so that is a rate of 50 a second even if a

@@ -1,4 +1,4 @@
-import { newWaiting, type Waiting } from './unplaced.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /**
  * How many kicks, ends and erasures of one node wait together at most until it has read them back. While Redis does not

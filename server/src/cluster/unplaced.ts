@@ -6,6 +6,7 @@ import { type ChangedUser, type ComposePort, composeUser, contentOf, KINDS, type
 import type { RegisterKey } from './entry.ts'
 import type { Touched } from './log.ts'
 import { splitValue } from './registers.ts'
+import { newWaiting, type Waiting } from './waiting.ts'
 
 /** What {@link Unplaced} reads. */
 export type UnplacedPort = Omit<ComposePort, 'unread' | 'wasSaid' | 'hidAt'>
@@ -27,12 +28,6 @@ interface UnplacedUser {
   /** For callers who wait until the batch was read back, and until what has changed since was. */
   waiting: Waiting | undefined
   waitingNewer: Waiting | undefined
-}
-
-/** What all callers share who wait for the same: while Redis does not answer, there may be many. */
-export interface Waiting {
-  readonly promise: Promise<void>
-  readonly resolve: () => void
 }
 
 const NOTHING_CHANGED = { fact: undefined, renamed: undefined } as const
@@ -213,12 +208,6 @@ export class Unplaced {
     if (!user) this.#users.set(userId, newUser(changed))
     else Object.assign(user, { changed, isNewer: true })
   }
-}
-
-export function newWaiting(): Waiting {
-  let resolve = (): void => {}
-  const promise = new Promise<void>(done => (resolve = done))
-  return { promise, resolve }
 }
 
 /** Resolves both. */
