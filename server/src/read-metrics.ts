@@ -14,55 +14,22 @@ export class ReadMetrics {
 
   /** Adds a value that rises and falls. */
   gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.set(read())
-      },
-    })
+    this.#add(Gauge, { name, help }, () => [[{}, read()]])
   }
 
   /** Adds a value that rises and falls, for each value of a label. */
   gauges(name: string, help: string, label: string, read: () => ByLabel): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [of, value] of read()) this.set({ [label]: of }, value)
-      },
-    })
+    this.#add(Gauge, { name, help, labelNames: [label] }, () => labelled(label, read()))
   }
 
   /** Adds a number that only grows. */
   counter(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        this.inc(read())
-      },
-    })
+    this.#add(Counter, { name, help }, () => [[{}, read()]])
   }
 
   /** Adds a number that only grows, for each value of a label. */
   counters(name: string, help: string, label: string, read: () => ByLabel): void {
-    new Counter({
-      name,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect() {
-        this.reset()
-        for (const [of, count] of read()) this.inc({ [label]: of }, count)
-      },
-    })
+    this.#add(Counter, { name, help, labelNames: [label] }, () => labelled(label, read()))
   }
 
   /** Adds a histogram of durations, in seconds. */
@@ -71,6 +38,30 @@ export class ReadMetrics {
     const histogram = { name, help, get: async () => ({ name, help, ...valuesOf(name, durations) }) }
     this.#registry.registerMetric(histogram as unknown as Histogram)
   }
+
+  #add(Metric: typeof Gauge | typeof Counter, texts: Texts, read: () => Iterable<Labelled>): void {
+    new Metric({
+      ...texts,
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of read()) this.inc(labels, value)
+      },
+    })
+  }
+}
+
+/** What a metric is called, and its label. */
+interface Texts {
+  readonly name: string
+  readonly help: string
+  readonly labelNames?: string[]
+}
+
+type Labelled = readonly [labels: Readonly<Record<string, string>>, value: number]
+
+function* labelled(label: string, values: ByLabel): Generator<Labelled> {
+  for (const [of, value] of values) yield [{ [label]: of }, value]
 }
 
 function valuesOf(name: string, durations: Durations): object {
