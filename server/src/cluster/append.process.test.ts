@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
-import { type Engine, type RunningRedis, startRedis } from '@who-is-online/testing/start-redis'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Engine } from '@who-is-online/testing/start-redis'
+import type { Redis } from 'ioredis'
+import { describe, expect, test } from 'vitest'
 import {
   APPEND_RULES,
   type AppendRule,
@@ -15,7 +15,7 @@ import {
   request,
 } from './append.suite.ts'
 import { appendCommand, placeText, readEntry, readReply, redisKeys } from './append.ts'
-import { connectRedis, type RedisConnection } from './redis.ts'
+import { useRedis } from './testing/use-redis.ts'
 
 // append.lua on real engines. Each deletion of a guard must be noticed by a rule.
 
@@ -28,41 +28,29 @@ interface EngineTarget extends AppendTarget {
 
 /** Starts an engine for the tests of a `describe`, and gives empty targets that run a script on it. */
 function useTargets(engine: Engine): (script?: string) => Promise<EngineTarget> {
-  let redis: RunningRedis
-  let client: Redis
-  let connection: RedisConnection
-  beforeAll(async () => {
-    redis = await startRedis(engine)
-    client = new Redis({ port: redis.port, protocol: 2 })
-    connection = await connectRedis(redis.url, 'test')
-  })
-  afterAll(async () => {
-    client.disconnect()
-    await connection.close()
-    await redis.stop()
-  })
+  const redis = useRedis(engine)
   return async (script = SCRIPT) => {
-    await client.flushall('SYNC')
+    await redis.client.flushall('SYNC')
     return {
-      client,
+      client: redis.client,
       async load() {
-        const { ignored } = connection
-        const loaded = await connection.load()
-        expect(connection.ignored, 'rows that are not what append.ts makes').toBe(ignored)
+        const { ignored } = redis.connection
+        const loaded = await redis.connection.load()
+        expect(redis.connection.ignored, 'rows that are not what append.ts makes').toBe(ignored)
         return loaded
       },
       async append(asked) {
         const { keys: names, args } = appendCommand(keys, asked)
-        return readReply(await client.eval(script, names.length, ...names, ...args))
+        return readReply(await redis.client.eval(script, names.length, ...names, ...args))
       },
       async writeRow(field, text) {
-        await client.hset(keys.nodes, field, text)
+        await redis.client.hset(keys.nodes, field, text)
       },
       async writeEntry(place) {
-        await client.xadd(keys.log, placeText(place), 'a', 'b')
+        await redis.client.xadd(keys.log, placeText(place), 'a', 'b')
       },
       async log() {
-        return (await client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
+        return (await redis.client.xrange(keys.log, '-', '+')).map(([id, fields]) => readEntry(id, fields))
       },
     }
   }

@@ -1,45 +1,31 @@
 import { describeOnEngines } from '@who-is-online/testing/describe-on-engines'
-import { type RunningRedis, startRedis } from '@who-is-online/testing/start-redis'
-import { Redis } from 'ioredis'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectRedis, type RedisConnection } from '../cluster/redis.ts'
+import { expect, test } from 'vitest'
+import { useRedis } from '../cluster/testing/use-redis.ts'
 import { placesSuite } from './places.suite.ts'
 import { createRedisPlaces } from './redis-places.ts'
 
 const KEY = '{test}:hooks'
 
 describeOnEngines('places in Redis', engine => {
-  let redis: RunningRedis
-  let client: Redis
-  let connection: RedisConnection
+  const redis = useRedis(engine)
   let opened = 0
-  beforeAll(async () => {
-    redis = await startRedis(engine)
-    client = new Redis({ port: redis.port, protocol: 2 })
-    connection = await connectRedis(redis.url, 'test')
-  })
-  afterAll(async () => {
-    client.disconnect()
-    await connection.close()
-    await redis.stop()
-  })
 
-  const open = () => createRedisPlaces(connection, `owner-${++opened}`)
+  const open = () => createRedisPlaces(redis.connection, `owner-${++opened}`)
 
   placesSuite(async () => {
-    await client.flushall('SYNC')
+    await redis.client.flushall('SYNC')
     return {
       open,
-      content: async () => JSON.stringify(await client.hgetall(KEY)),
+      content: async () => JSON.stringify(await redis.client.hgetall(KEY)),
       async damage(text) {
-        const fields = (await client.hkeys(KEY)).filter(field => field !== 'owner')
-        for (const field of fields) await client.hset(KEY, field, text)
+        const fields = (await redis.client.hkeys(KEY)).filter(field => field !== 'owner')
+        for (const field of fields) await redis.client.hset(KEY, field, text)
       },
     }
   })
 
   test('[M8] only the node that has loaded last can save, so a node that was suspended sends no new batch', async () => {
-    await client.flushall('SYNC')
+    await redis.client.flushall('SYNC')
     const url = 'http://app/a'
     const place = (seq: number) => ({ since: { epoch: '5', seq } })
     const [suspended, next] = [open(), open()]
@@ -50,7 +36,7 @@ describeOnEngines('places in Redis', engine => {
     await next.save(url, place(3))
     expect(await open().load(url)).toEqual(place(3))
     // Redis has lost everything, and with it who may save. Then the node whose turn it is goes on.
-    await client.flushall('SYNC')
+    await redis.client.flushall('SYNC')
     await next.save(url, place(4))
     expect(await open().load(url)).toEqual(place(4))
   })
