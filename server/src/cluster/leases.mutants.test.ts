@@ -1,24 +1,13 @@
-import { join } from 'node:path'
-import { useMutatedCopies } from '@who-is-online/testing/mutated-copies'
 import { expect, test } from 'vitest'
-import { LEASE_MUTANTS, type LeaseMutant } from './testing/lease-mutants.ts'
+import { LEASE_MUTANTS } from './testing/lease-mutants.ts'
+import { useMutatedParts } from './testing/mutated-parts.ts'
 import type { Parts } from './testing/simulated-cluster.ts'
 import { simulate } from './testing/simulation.ts'
 
 /** How many seeds are tried at most. They are always the same. */
 const SEEDS = 500
 
-const copies = useMutatedCopies(join(import.meta.dirname, '..'), ['cluster', 'presence'])
-
-/** Loads a copy of the protocol in which a mutant has replaced its line. */
-async function load(name: string, mutant?: LeaseMutant): Promise<Parts> {
-  const importCopy = await copies.make(name, mutant)
-  const { Member } = await importCopy<Pick<Parts, 'Member'>>('cluster/member.ts')
-  const { RedisModel } = await importCopy<Pick<Parts, 'RedisModel'>>('cluster/redis.model.ts')
-  const { ClusterLog } = await importCopy<Pick<Parts, 'ClusterLog'>>('cluster/cluster-log.ts')
-  const { Presence } = await importCopy<Pick<Parts, 'Presence'>>('presence/presence.ts')
-  return { Member, RedisModel, ClusterLog, Presence }
-}
+const copies = useMutatedParts()
 
 async function violationOf(parts: Parts, seed: number): Promise<string | undefined> {
   return (await simulate(seed, parts, false, true)).violation
@@ -29,7 +18,7 @@ const TIMEOUT_MS = 180_000
 test(
   'the simulator finds nothing in an unchanged copy, with the seeds that find mutants',
   async () => {
-    const parts = await load('unchanged')
+    const parts = await copies.load('unchanged')
     for (const { seed } of LEASE_MUTANTS) expect(await violationOf(parts, seed), `${seed}`).toBeUndefined()
   },
   TIMEOUT_MS,
@@ -39,9 +28,9 @@ test.each(LEASE_MUTANTS.map((mutant, index) => ({ ...mutant, index })))(
   'the simulator finds: $name',
   async mutant => {
     expect(copies.occurrences(mutant)).toBe(1)
-    const parts = await load(`${mutant.index}`, mutant)
+    const parts = await copies.load(`${mutant.index}`, mutant)
     if ((await violationOf(parts, mutant.seed)) !== undefined) return
-    const unchanged = await load(`${mutant.index}-unchanged`)
+    const unchanged = await copies.load(`${mutant.index}-unchanged`)
     for (let seed = 1; seed <= SEEDS; seed++) {
       const violation = await violationOf(parts, seed)
       // A seed that finds something in an unchanged copy too does not find the mutant.

@@ -1,8 +1,7 @@
-import { join } from 'node:path'
-import { useMutatedCopies } from '@who-is-online/testing/mutated-copies'
 import { expect, test } from 'vitest'
 import { FOUND_BY } from './testing/found-by.ts'
-import { MUTANTS, type Mutant } from './testing/member-mutants.ts'
+import { MUTANTS } from './testing/member-mutants.ts'
+import { useMutatedParts } from './testing/mutated-parts.ts'
 import type { Parts } from './testing/simulated-cluster.ts'
 import { simulate } from './testing/simulation.ts'
 
@@ -11,17 +10,7 @@ const SEEDS = 4_000
 /** How many seeds an unchanged copy is tried with. The simulation itself is tested with more. */
 const UNCHANGED_SEEDS = 100
 
-const copies = useMutatedCopies(join(import.meta.dirname, '..'), ['cluster', 'presence'])
-
-/** Loads a copy of the protocol in which a mutant has replaced its line. */
-async function load(name: string, mutant?: Mutant): Promise<Parts> {
-  const importCopy = await copies.make(name, mutant)
-  const { Member } = await importCopy<Pick<Parts, 'Member'>>('cluster/member.ts')
-  const { RedisModel } = await importCopy<Pick<Parts, 'RedisModel'>>('cluster/redis.model.ts')
-  const { ClusterLog } = await importCopy<Pick<Parts, 'ClusterLog'>>('cluster/cluster-log.ts')
-  const { Presence } = await importCopy<Pick<Parts, 'Presence'>>('presence/presence.ts')
-  return { Member, RedisModel, ClusterLog, Presence }
-}
+const copies = useMutatedParts()
 
 /** The first of these seeds that finds something wrong, and what it finds. */
 async function firstViolation(parts: Parts, seeds: Iterable<number>): Promise<string | undefined> {
@@ -42,7 +31,7 @@ const TIMEOUT_MS = 180_000
 test(
   'the simulator finds nothing in an unchanged copy of the protocol',
   async () => {
-    const parts = await load('unchanged')
+    const parts = await copies.load('unchanged')
     expect(await firstViolation(parts, seedsUpTo(UNCHANGED_SEEDS))).toBeUndefined()
     // The same seeds must find nothing without a mutant.
     expect(await firstViolation(parts, Object.values(FOUND_BY))).toBeUndefined()
@@ -59,7 +48,7 @@ test.each(MUTANTS.map((mutant, index) => ({ ...mutant, index })))(
   'the simulator finds: $name',
   async mutant => {
     expect(copies.occurrences(mutant)).toBe(1)
-    const parts = await load(`${mutant.index}`, mutant)
+    const parts = await copies.load(`${mutant.index}`, mutant)
     const known = FOUND_BY[mutant.name]
     if (known !== undefined && (await firstViolation(parts, [known]))) return
     const found = await firstViolation(parts, seedsUpTo(SEEDS))
