@@ -1,5 +1,6 @@
-import type { ComponentChildren, VNode } from 'preact'
+import type { VNode } from 'preact'
 import type { TimeFormat } from '../model/time-format.ts'
+import { Line } from '../view/line.tsx'
 import { Status } from '../view/status.tsx'
 import type { Explanation, Session } from './api.ts'
 import { reasonText } from './words.ts'
@@ -105,15 +106,6 @@ function SessionLine({
         {kind === 'lease' ? 'leased' : 'connected'} {ago(connectedAt)}, alive {ago(lastAliveAt)}
         {leaseEndsAt && `, ends ${format.second(Date.parse(leaseEndsAt))}`}
       </small>
-    </div>
-  )
-}
-
-function Line({ label, children }: { readonly label: string; readonly children: ComponentChildren }): VNode {
-  return (
-    <div class="line">
-      <dt>{label}</dt>
-      <dd>{children}</dd>
     </div>
   )
 }

@@ -1,5 +1,5 @@
 import { type ReadonlySignal, signal, useComputed } from '@preact/signals'
-import type { ComponentChildren, VNode } from 'preact'
+import type { VNode } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { copied, copyText } from '../copy.ts'
 import type { Live } from '../model/live.ts'
@@ -11,6 +11,7 @@ import type { LoadedOperator } from '../operator/operator.tsx'
 import { Avatar } from './avatar.tsx'
 import { ChangeLine } from './changes.tsx'
 import { CloseIcon, CopyIcon, DoneIcon } from './icons.tsx'
+import { Line } from './line.tsx'
 import { LIST_ID } from './list.tsx'
 import { Status } from './status.tsx'
 import { Tasks } from './tasks.tsx'
@@ -152,15 +153,6 @@ function Facts({
         )}
       </Line>
     </>
-  )
-}
-
-function Line({ label, children }: { readonly label: string; readonly children: ComponentChildren }): VNode {
-  return (
-    <div class="line">
-      <dt>{label}</dt>
-      <dd>{children}</dd>
-    </div>
   )
 }
 
