@@ -5,6 +5,7 @@ import { ManualClock } from './clock.fake.ts'
 import type { FakeConnection } from './connection.fake.ts'
 import { FakeEvents } from './events.fake.ts'
 import type { ClientOptions } from './options.ts'
+import { fakePlatform } from './platform.fake.ts'
 import type { Platform } from './platform.ts'
 import { FakeServer } from './server.fake.ts'
 import type { SentRequest } from './wire.ts'
@@ -26,13 +27,12 @@ export function makeClient(
   options: Partial<ClientOptions> = {},
   platform: Partial<Platform> = {},
 ): PresenceClient {
-  const nothing = { document: undefined, storage: undefined, locks: undefined, isUsers: false }
   return createClient({
     url: 'ws://fake/ws',
     ...(options.getToken || options.token ? {} : { userId: 'me' }),
     WebSocket: server.WebSocket,
     ...options,
-    platform: { ...clock, ...nothing, network, random: () => 0.5, ...platform },
+    platform: { ...fakePlatform(clock), isUsers: false, network, ...platform },
   } as ClientOptions)
 }
 

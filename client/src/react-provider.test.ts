@@ -7,6 +7,7 @@ import { createClient } from './client.ts'
 import { ManualClock } from './clock.fake.ts'
 import type { PresenceError } from './errors.ts'
 import type { OwnedOptions } from './owned.ts'
+import { fakePlatform } from './platform.fake.ts'
 import {
   PresenceProvider,
   useAgo,
@@ -32,15 +33,7 @@ beforeEach(() => {
   options = {
     url: 'ws://fake/ws',
     WebSocket: server.WebSocket,
-    platform: {
-      ...clock,
-      // With a random wait, a client may be back before a test looks.
-      random: () => 0.5,
-      document: undefined,
-      storage: undefined,
-      locks: undefined,
-      network: undefined,
-    },
+    platform: fakePlatform(clock),
   }
   warnings.mockReset()
   warnings.mockImplementation(() => {})

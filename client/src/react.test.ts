@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { PresenceClient } from './api.ts'
 import { createClient } from './client.ts'
 import { ManualClock } from './clock.fake.ts'
+import { fakePlatform } from './platform.fake.ts'
 import {
   PresenceProvider,
   useConnectionStatus,
@@ -29,15 +30,7 @@ beforeEach(() => {
     url: 'ws://fake/ws',
     userId: 'me',
     WebSocket: server.WebSocket,
-    platform: {
-      ...clock,
-      // With a random wait, a client may be back before a test looks.
-      random: () => 0.5,
-      document: undefined,
-      storage: undefined,
-      locks: undefined,
-      network: undefined,
-    },
+    platform: fakePlatform(clock),
   })
 })
 

@@ -4,6 +4,7 @@ import { type App, createApp, createSSRApp, defineComponent, h, nextTick, type R
 import { renderToString } from 'vue/server-renderer'
 import { ManualClock } from './clock.fake.ts'
 import type { OwnedOptions } from './owned.ts'
+import { fakePlatform } from './platform.fake.ts'
 import { FakeServer } from './server.fake.ts'
 import {
   PresenceError,
@@ -36,12 +37,11 @@ beforeEach(() => {
 afterEach(() => app?.unmount())
 
 function options(): OwnedOptions {
-  const nothing = { document: undefined, storage: undefined, locks: undefined, network: undefined }
   return {
     url: 'ws://fake/ws',
     userId: user.value,
     WebSocket: server.WebSocket,
-    platform: { ...clock, ...nothing, random: () => 0.5 },
+    platform: fakePlatform(clock),
   }
 }
 
