@@ -14,7 +14,7 @@ import { ChangeReader } from './reader.ts'
 import { changesOfRestart } from './restart.ts'
 import { StoredFeed } from './stored-feed.ts'
 import type { StoredLog } from './stored-log.ts'
-import { Copy, lineOf } from './testing/copy.ts'
+import { Copy, linesOf } from './testing/copy.ts'
 
 // A server that loses its power again and again, on a disk that loses what was not synced. A copy outside reads its
 // log.
@@ -87,11 +87,7 @@ function withoutLost(log: StoredLog | undefined): StoredLog | undefined {
   return log && { ...log, lost: [], seq: log.changes.at(-1)?.seq ?? log.after }
 }
 
-const shown = ({ presence }: Life) =>
-  Array.from(presence.list(USERS.length), user => user)
-    .filter(({ status }) => status !== 'offline')
-    .map(lineOf)
-    .toSorted()
+const shown = ({ presence }: Life) => linesOf(presence.list(USERS.length))
 
 function act({ tracker }: Life, random: () => number): void {
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item

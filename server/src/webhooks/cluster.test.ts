@@ -4,7 +4,7 @@ import { ClusterFeed } from '../changes/cluster-feed.ts'
 import { ChangeReader } from '../changes/reader.ts'
 import { SharedChanges } from '../changes/shared-changes.ts'
 import { StreamReader } from '../changes/stream-reader.ts'
-import { lineOf } from '../changes/testing/copy.ts'
+import { linesOf } from '../changes/testing/copy.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
 import { newTracker } from '../testing/new-tracker.ts'
@@ -104,11 +104,7 @@ async function pass(ms: number): Promise<void> {
 
 const open = (userId: string) => tracker.open({ userId, sessionId: 'tab', isNamed: false }, {})
 const isComplete = () => receiver.copy.place?.seq === feed.seq
-const shown = () =>
-  Array.from(presence.list(100), user => user)
-    .filter(user => user.status !== 'offline')
-    .map(lineOf)
-    .toSorted()
+const shown = () => linesOf(presence.list(100))
 
 test('[M8] one node delivers, and only what is stored for all nodes', async () => {
   void open('ann')

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { MemoryFeed } from '../changes/memory-feed.ts'
 import { textOf } from '../changes/page.ts'
 import { ChangeReader } from '../changes/reader.ts'
-import { lineOf } from '../changes/testing/copy.ts'
+import { linesOf } from '../changes/testing/copy.ts'
 import { newFeed } from '../changes/testing/new-feed.ts'
 import { Presence } from '../presence/presence.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
@@ -103,11 +103,7 @@ const open = (userId: string) => tracker.open({ userId, sessionId: 'tab', isName
 const leave = (userId: string) => tracker.leave({ userId, sessionId: 'tab' })
 const isComplete = () =>
   receiver.copy.place !== undefined && textOf(receiver.copy.place) === textOf(reader.place)
-const shown = () =>
-  Array.from(presence.list(10_000), user => user)
-    .filter(user => user.status !== 'offline')
-    .map(lineOf)
-    .toSorted()
+const shown = () => linesOf(presence.list(10_000))
 
 test('[M2] a new endpoint gets the full state in pages, and then the changes', async () => {
   for (let user = 0; user < 1_250; user++) void open(`user ${user}`)

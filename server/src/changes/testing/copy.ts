@@ -56,3 +56,11 @@ export class Copy {
 export function lineOf({ userId, status, username, text }: CopiedUser): string {
   return [userId, status, username, text].join(' ')
 }
+
+/** What {@link Copy.users} has to be if others see these users. */
+export function linesOf(users: Iterable<CopiedUser>): string[] {
+  return [...users]
+    .filter(({ status }) => status !== 'offline')
+    .map(lineOf)
+    .toSorted()
+}

@@ -7,7 +7,7 @@ import type { MemoryFeed } from '../../changes/memory-feed.ts'
 import { type ChangePage, textOf } from '../../changes/page.ts'
 import { ChangeReader } from '../../changes/reader.ts'
 import { StoredFeed } from '../../changes/stored-feed.ts'
-import { Copy, lineOf } from '../../changes/testing/copy.ts'
+import { Copy, linesOf } from '../../changes/testing/copy.ts'
 import { newChange } from '../../changes/testing/new-change.ts'
 import { newFeed } from '../../changes/testing/new-feed.ts'
 import { UNPACED } from '../../presence/pace.ts'
@@ -303,11 +303,7 @@ function play(acts: readonly Act[]): void {
   }
 }
 
-const shown = () =>
-  Array.from(presence.list(RECENT), user => user)
-    .filter(user => user.status !== 'offline')
-    .map(lineOf)
-    .toSorted()
+const shown = () => linesOf(presence.list(RECENT))
 
 /** A reader with a copy. It gives one page, and can lose its connection. */
 interface CopyReader {

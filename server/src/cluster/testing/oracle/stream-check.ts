@@ -1,7 +1,7 @@
 import { decodeChanges, type StreamEntry } from '../../../changes/change-stream.ts'
 import type { Place as ChangePlace } from '../../../changes/feed.ts'
 import type { StreamCommand } from '../../../changes/stream-keeper.ts'
-import { lineOf } from '../../../changes/testing/copy.ts'
+import { lineOf, linesOf } from '../../../changes/testing/copy.ts'
 import type { Entry, Place } from '../../entry.ts'
 import { SHOWN_USERS, type SimulatedCluster } from '../simulated-cluster.ts'
 import type { SimulatedNode } from '../simulated-node.ts'
@@ -131,9 +131,5 @@ function continues(place: ChangePlace, entries: readonly StreamEntry[]): boolean
 
 /** Who is not offline on a node. */
 function viewOf(node: SimulatedNode): string[] {
-  const seen = SHOWN_USERS.map(userId => node.see(userId))
-  return seen
-    .filter(({ status }) => status !== 'offline')
-    .map(lineOf)
-    .sort()
+  return linesOf(SHOWN_USERS.map(userId => node.see(userId)))
 }
