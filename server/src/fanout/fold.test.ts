@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Place, Places } from '../changes/feed.ts'
 import { MemoryFeed, type MemoryFeedOptions } from '../changes/memory-feed.ts'
 import type { FactLog } from '../cluster/log.ts'
+import { createSingleLog } from '../cluster/single.ts'
 import { webSocketEncoder } from '../gateway/websocket-encoder.ts'
 import type { Fact } from '../presence/fact.ts'
 import { Presence } from '../presence/presence.ts'
@@ -109,61 +110,31 @@ const game = fc.record({
 /** One by one, or by a log: then an entry has several facts and one number, and numbers have gaps. */
 type Numbering = 'one by one' | 'by a log'
 
-/** A log whose entries have the facts of several commands. With numbers one by one, each call is an entry. */
-class EntryLog implements FactLog {
-  readonly forgetsStale = true
-  readonly #numbering: Numbering
-  #applied: (facts: readonly Fact[]) => void = () => {}
-  #facts: Fact[] = []
-
-  constructor(numbering: Numbering) {
-    this.#numbering = numbering
-  }
-
-  listen(applied: (facts: readonly Fact[]) => void): void {
-    this.#applied = applied
-  }
-
-  append(facts: readonly Fact[]): undefined {
-    this.#facts.push(...facts)
-    if (this.#numbering === 'one by one') this.place()
-  }
-
-  kick(): undefined {}
-
-  endSession(): undefined {}
-
-  erase(): undefined {}
-
-  readonly hasRoom = true
-
-  keeps(): boolean {
-    return false
-  }
-
-  refusedMs(): number {
-    return 0
-  }
-
-  canRefuse(): boolean {
-    return true
-  }
-
-  ask(): undefined {}
-
-  whenCounts(): undefined {}
-
-  catchUp(): undefined {}
-
-  connectionsElsewhere(): number {
-    return 0
-  }
-
+type EntryLog = FactLog & {
   /** Ends the entry: its facts become visible. */
-  place(): void {
-    const facts = this.#facts
-    this.#facts = []
-    if (facts.length > 0) this.#applied(facts)
+  place(): void
+}
+
+/** A log whose entries have the facts of several commands. With numbers one by one, each call is an entry. */
+function entryLog(numbering: Numbering): EntryLog {
+  let applied: (facts: readonly Fact[]) => void = () => {}
+  let entry: Fact[] = []
+  const place = () => {
+    const facts = entry
+    entry = []
+    if (facts.length > 0) applied(facts)
+  }
+  return {
+    ...createSingleLog(),
+    listen(listener) {
+      applied = listener
+    },
+    append(facts) {
+      entry.push(...facts)
+      if (numbering === 'one by one') place()
+      return undefined
+    },
+    place,
   }
 }
 
@@ -201,7 +172,7 @@ class World {
     const feed = new Feed({ places: this.#places, recent, report: rethrow })
     this.feed = feed
     this.#numbering = numbering
-    this.#log = new EntryLog(numbering)
+    this.#log = entryLog(numbering)
     this.tracker = newTracker({
       presence: this.presence,
       log: this.#log,
