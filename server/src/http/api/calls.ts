@@ -16,7 +16,7 @@ import type { CallHandlers } from './call.ts'
 import { changeCalls } from './change-calls.ts'
 import { inTime, isConfirmed } from './confirmed.ts'
 import { ConnectionCount } from './connection-count.ts'
-import { ApiFailure } from './failure.ts'
+import { ApiFailure, stopping } from './failure.ts'
 import { inSlices } from './in-slices.ts'
 import { checkRoom, createSessionCalls, detailAsJson, type SessionSources } from './session-calls.ts'
 
@@ -112,8 +112,7 @@ export function createCalls(sources: ApiSources): CallHandlers {
         if ((await inTime(tracker.catchUp(), true)) !== true) throw notKnown()
         chosen = tracker.setStatusFor(userId, choice)
       }
-      if (chosen === 'stopping')
-        throw new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
+      if (chosen === 'stopping') throw stopping()
       if (chosen === 'no_session') throw noSession()
       log.info('a key of the API set the status of a user', { key: caller.name, userId, status })
       const isSet = await inTime(chosen.isSet, true)

@@ -20,10 +20,6 @@ export function inTime<Value>(
 
 /** Whether all nodes confirm within `CONFIRM_MS`. `undefined` if they have. */
 export async function isConfirmed(placed: Promise<void> | undefined): Promise<boolean> {
-  return (
-    (await inTime(
-      placed?.then(() => true),
-      true,
-    )) === true
-  )
+  const confirmed = placed?.then(() => true)
+  return (await inTime(confirmed, true)) === true
 }

@@ -26,3 +26,8 @@ export class ApiFailure extends Error {
     problem(response, API_ERRORS[code].status, message, { code, field })
   }
 }
+
+/** The answer to a command that the server does not take any more. */
+export function stopping(): ApiFailure {
+  return new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
+}

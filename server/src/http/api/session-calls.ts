@@ -10,7 +10,7 @@ import type { Tracker } from '../../tracker.ts'
 import { asUser } from '../../user-json.ts'
 import type { CallHandlers } from './call.ts'
 import { isConfirmed } from './confirmed.ts'
-import { ApiFailure } from './failure.ts'
+import { ApiFailure, stopping } from './failure.ts'
 
 /** Where the calls about sessions read and write. */
 export interface SessionSources {
@@ -117,7 +117,7 @@ function refusal(refused: LeaseRefusal): ApiFailure {
     case 'refused':
       return new ApiFailure('user_refused', 'the user may not connect for a while: see "forMs"')
     case 'stopping':
-      return new ApiFailure('unavailable', 'the server is stopping', { retryAfterS: 1 })
+      return stopping()
   }
 }
 
