@@ -366,6 +366,24 @@ test('[E18] what is loaded is told apart from what has happened, and what happen
   expect(told[0]?.agreed.isLoaded).toBe(true)
 })
 
+test.each([
+  ['of the same epoch without this node', T, [], ['agent']],
+  ['of the same epoch with this node', T, ['own'], []],
+  ['of another epoch, in which Redis has lost data', T + 5, [], []],
+])('[N11] others have leases of this node if what it loads is %s: %j', (_, epoch, members, gone) => {
+  const lease = { openedAt: T, since: T, leftMs: 60_000, ageMs: 0, notBefore: T, ttlMs: 60_000 }
+  const leases = ['agent', 'later'].map(sessionId => ({ sessionId, ...lease }))
+  users.set('bot', { isHere: true, sessions: { agent: T, later: T }, leases })
+  log.happened({ what: 'epoch', epoch: T })
+  read('own', 'say', {
+    facts: [['bot', { ...session({ agent: T }, 0), l: { agent: [T + 60_000, T, 60_000, T, -1] } }, 'opened']],
+  })
+  const loaded = { registers: new Map(), abouts: new Map(), facts: new Map(), server: 's' }
+  const nodes = new Map(members.map(node => [node, 1]))
+  log.happened({ what: 'loaded', loaded: { ...loaded, end: { epoch, seq: T + 9 }, epoch, nodes } })
+  expect(told.at(-1)?.agreed.moved.map(({ sessionId }) => sessionId)).toEqual(gone)
+})
+
 test('[E19] a user is refused on the node that is asked at once, and on the others when they read it', () => {
   void log.kick('ann', 500)
   expect([log.refusedMs('ann'), log.refusedMs('bob')]).toEqual([500, 0])

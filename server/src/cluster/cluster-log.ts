@@ -22,7 +22,7 @@ import type {
 } from './entry.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import { hasLeases, isEnded, lastRenewed, leasesElsewhere, orphanedLeases } from './leases.ts'
+import { hasLeases, isEnded, lastRenewed, leasesElsewhere, lostLeases, orphanedLeases } from './leases.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
@@ -430,6 +430,9 @@ export class ClusterLog implements FactLog, Host {
       case 'losing':
         this.#takeOver(event.node, true)
         break
+      case 'lostMyself':
+        this.#tell(nothingRead(), undefined, this.#lostLeases())
+        break
       case 'nodeLost': {
         const about = this.#abouts.get(event.node)
         this.#abouts.delete(event.node)
@@ -462,8 +465,8 @@ export class ClusterLog implements FactLog, Host {
     // In the same epoch, Redis has lost nothing: what it does not have was forgotten while this node was away.
     const isWhole = loaded.epoch !== undefined && loaded.epoch === this.#epoch
     this.#epoch = loaded.epoch
+    const moved = isWhole && !loaded.nodes.has(this.#node) ? this.#lostLeases() : []
     const applied = this.#fold.load(loaded, time, isWhole)
-    const moved: EndedSession[] = []
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
     this.#endings.applied(undefined)
@@ -531,6 +534,16 @@ export class ClusterLog implements FactLog, Host {
   /** This node takes over the leased sessions of a node that is lost or stops, when the entry was read. */
   #takeOver(node: NodeId, isLost: boolean): void {
     this.#read.orphaned.push(...orphanedLeases(this.#fold, node, this.#use().time(), isLost))
+  }
+
+  /** The leased sessions that other nodes have taken over from this one, which was lost. */
+  #lostLeases(): EndedSession[] {
+    const time = this.#use().time()
+    const lastWroteAt = this.#fold.wroteAt(this.#node) ?? 0
+    return [...this.#fold.facts(this.#node)].flatMap(([userId, fact]) => {
+      const { leases } = this.#use().presence.present(userId)
+      return lostLeases(fact, leases, time, lastWroteAt).map(sessionId => ({ userId, sessionId }))
+    })
   }
 
   /** When a node has last heard of the users of this node. */

@@ -311,6 +311,33 @@ describe('members', () => {
     },
   )
 
+  test.each([
+    { from: T - 9, lasts: true },
+    { from: T, lasts: false },
+    { from: T + 9, lasts: false },
+  ])(
+    '[N11] a lease is taken over from a lost node if no other node has it since then: $lasts',
+    ({ from, lasts }) => {
+      const leased: NodeFact = {
+        ...ACTIVE,
+        n: 0,
+        s: { agent: T },
+        l: { agent: [T + 60_000, T, 60_000, T, -1] },
+      }
+      const other: NodeFact = { ...ACTIVE, s: { agent: from } }
+      const fold = {
+        members: () => ['a', 'b'],
+        fact: () => leased,
+        facts: () => new Map([['ann', leased]]),
+        *factsOf() {
+          yield ['b', other] as const
+        },
+      }
+      const orphaned = orphanedLeases(fold, 'a', T + 30_000, true)
+      expect(orphaned).toHaveLength(lasts ? 1 : 0)
+    },
+  )
+
   test('without a register, a user of a lost node was last seen as its fact says', () => {
     const log = new Log()
     log.say('a', [['ann', ACTIVE, 'opened']])

@@ -329,3 +329,40 @@ test('[N11] a node that was frozen for so long that others took its leases over 
   expect([leaseOf(a), leaseOf(b)?.kind]).toEqual([undefined, 'lease'])
   for (const node of [a, b]) expect(tellsOf(node)).toEqual([])
 })
+
+test.each([
+  ['reads', 14_000, 1],
+  ['loads', 25_000, 2],
+] as const)(
+  '[N11] a lease that has continued and ended elsewhere does not go on where its node was frozen and %s',
+  async (_, pauseMs, loads) => {
+    a.lease('bot', 'agent', TTL)
+    await pass(1_000)
+    a.link.pausedUntil = cluster.time.now + pauseMs
+    await pass(1_000)
+    b.lease('bot', 'agent', { ttlMs: 2_000 })
+    await pass(4_000)
+    for (const node of [a, b]) tellsOf(node)
+    await pass(pauseMs)
+    expect(a.loads).toBe(loads)
+    expect([leaseOf(a), leaseOf(b)]).toEqual([undefined, undefined])
+    for (const node of [a, b]) expect(node.see('bot').status).toBe('offline')
+    // As long as the first node is not lost, its session counts.
+    expect(tellsOf(b)).toEqual([{ status: 'offline', cause: 'nodeLost' }])
+  },
+)
+
+test('[N11] a lost node keeps a lease that it has renewed since its last entry', async () => {
+  a.lease('bot', 'agent', TTL)
+  await pass(1_000)
+  a.link.cutUntil = cluster.time.now + 25_000
+  await pass(5_000)
+  a.lease('bot', 'agent', TTL)
+  await pass(10_000)
+  expect(leaseOf(b)?.kind).toBe('lease')
+  b.endSession('bot', 'agent', () => {})
+  await pass(1_000)
+  expect(leaseOf(b)).toBeUndefined()
+  await pass(12_000)
+  expect(leaseOf(a)?.kind).toBe('lease')
+})

@@ -100,6 +100,26 @@ function renewedAt(sessionId: string, { l }: NodeFact): number | undefined {
   return l && Object.hasOwn(l, sessionId) ? l[sessionId]?.[1] : undefined
 }
 
+/**
+ * The leased sessions of this node that others have taken over when it was lost: it had told them, and has not renewed
+ * them since its last entry. They may have ended meanwhile, and then nothing tells this node.
+ *
+ * @param lastWroteAt when it has composed the last entry that it has read back, by the clock of Redis
+ */
+export function lostLeases(
+  ownFact: Pick<NodeFact, 'l'>,
+  own: readonly LeaseTold[],
+  now: number,
+  lastWroteAt: number,
+): string[] {
+  const { l } = ownFact
+  if (!l) return []
+  const lost = own.filter(
+    lease => Object.hasOwn(l, lease.sessionId) && renewalOf(lease, now) <= lastWroteAt + SAME_MS,
+  )
+  return lost.map(({ sessionId }) => sessionId)
+}
+
 /** Whether a node has leased sessions. */
 export function hasLeases(fold: Pick<Fold, 'facts'>, node: NodeId): boolean {
   for (const { l } of fold.facts(node).values()) if (l) return true
@@ -120,11 +140,13 @@ export function orphanedLeases(
   const orphaned: OrphanedLeases[] = []
   for (const [userId, fact] of fold.facts(node)) {
     if (!fact.l) continue
-    const elsewhere = new Set<string>()
-    for (const [, { s }] of fold.factsOf(userId, node)) for (const id of Object.keys(s)) elsewhere.add(id)
+    const others = Array.from(fold.factsOf(userId, node), ([, { s }]) => s)
+    // Where it was before, a dead node may still have it.
+    const isElsewhere = ({ sessionId, since }: LeaseTold) =>
+      others.some(s => Object.hasOwn(s, sessionId) && Number(s[sessionId]) >= since)
     const leases = leasesOf(fact, now)
       .map(lease => (isLost ? { ...lease, leftMs: lease.leftMs + untoldMs(lease.ttlMs) } : lease))
-      .filter(({ sessionId, leftMs }) => leftMs > 0 && !elsewhere.has(sessionId))
+      .filter(lease => lease.leftMs > 0 && !isElsewhere(lease))
     if (leases.length > 0) orphaned.push({ userId, heardAt: fact.h, leases })
   }
   return orphaned

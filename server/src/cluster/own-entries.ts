@@ -259,6 +259,7 @@ export class OwnEntries {
         this.#place.foundEpoch(answer.epoch)
         break
       case 'lost':
+        this.#host.happened({ what: 'lostMyself' })
         this.assert()
         break
       case 'alive':

@@ -38,4 +38,11 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
     becomes: 'this.#say({ users })',
     seed: 502,
   },
+  {
+    name: 'a node that was lost goes on with leases that others have taken over',
+    file: 'cluster/leases.ts',
+    line: 'return lost.map(({ sessionId }) => sessionId)',
+    becomes: 'return []',
+    seed: 1126,
+  },
 ]

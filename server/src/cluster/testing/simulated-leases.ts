@@ -14,6 +14,8 @@ const CHECK_MS = 250
 const PLACED_MS = 1_000
 /** How long a node may show a user offline before a check, in ms: what it has read late. */
 const OFFLINE_MS = 1_000
+const MAX_TTL_MS = 30_000
+const MAX_PAUSE_MS = 25_000
 /** After the last fault and the last end of a node, what is left of that node is gone within this time. */
 const SETTLED_MS = 25_000
 /** A lease ends with the next tick of its node, and that is read everywhere. */
@@ -85,7 +87,7 @@ export class SimulatedLeases {
   #act(): void {
     const { isBusy, time } = this.#cluster
     if (!isBusy) return
-    const ttlMs = this.#random.pick([2_000, 4_000, 15_000, 30_000])
+    const ttlMs = this.#random.pick([2_000, 4_000, 15_000, MAX_TTL_MS])
     this.#lease(this.#random.pick(OTHERS), this.#random.pick(['one', 'two']), ttlMs)
     time.after(this.#random.between(50, 1_500), () => this.#act())
   }
@@ -161,6 +163,16 @@ export class SimulatedLeases {
     const troubles = [...this.#truth.endedAt.values(), ...nodes.map(({ startedAt }) => startedAt)]
     const trouble = Math.max(this.#truth.calmSince, ...troubles)
     if (trouble < renewedAt - SETTLED_MS) return time.now > endsAt + ENDED_MS
-    return time.now > Math.max(endsAt + untoldMs(ttlMs), trouble) + SETTLED_MS
+    const settled = Math.max(endsAt + untoldMs(ttlMs), trouble) + SETTLED_MS
+    // For a node that was paused, no time has passed. What the others have said meanwhile is lost.
+    const kept = this.#hasLostPaused() ? trouble + MAX_TTL_MS + ENDED_MS : 0
+    return time.now > Math.max(settled, kept)
+  }
+
+  /** Whether Redis has lost writes while a node was paused. */
+  #hasLostPaused(): boolean {
+    const { nodes, redis } = this.#cluster
+    const isPaused = (until: number) => redis.losses.some(at => at < until && at > until - MAX_PAUSE_MS)
+    return nodes.some(({ link }) => isPaused(link.pausedUntil))
   }
 }
