@@ -4,6 +4,8 @@ import { MemoryFeed, type MemoryFeedOptions } from './memory-feed.ts'
 
 /** Changes from before this node could number them itself. */
 export interface History {
+  /** The epoch of the numbers. */
+  readonly epoch: string
   /** In the order of their numbers: all changes with a number greater than `after`, up to `to`. */
   readonly changes: readonly NumberedChange[]
   readonly after: number
@@ -126,10 +128,13 @@ export class ClusterFeed extends MemoryFeed {
     return newest && newest.seq > this.#agreedAfter ? newest : this.#newestInHistory.get(userId)
   }
 
-  /** The history, as long as what follows it is in the memory. */
+  /**
+   * The history, as long as what follows it is in the memory. While this node may show something else than the others,
+   * its clients continue from what it has told itself, in an epoch of its own.
+   */
   get #usable(): History | undefined {
     const history = this.#history
-    return history && this.dropped <= history.to ? history : undefined
+    return history?.epoch === this.epoch && this.dropped <= history.to ? history : undefined
   }
 }
 

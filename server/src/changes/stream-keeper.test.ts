@@ -22,9 +22,10 @@ class Node {
     this.since = this.seq = since
     const places = {
       epoch: 'e',
-      recalls: ({ epoch, seq }: Place) => this.isSettled && epoch === this.epoch && seq >= this.since,
+      recalls: ({ epoch, seq }: Place) =>
+        this.isSettled ? epoch === this.epoch && seq >= this.since : epoch === 'own',
     }
-    Object.defineProperty(places, 'epoch', { get: () => this.epoch })
+    Object.defineProperty(places, 'epoch', { get: () => (this.isSettled ? this.epoch : 'own') })
     this.feed = new ClusterFeed({ places, recent, report: fail })
     if (isTold) this.feed.reached(since)
     this.keeper = new StreamKeeper(this.feed)
@@ -219,6 +220,21 @@ test('[N12 E9] what was before is known although no number was told since', () =
   expect(node.changes(10)).toBe('ann 11')
   node.isSettled = false
   expect(node.feed.recalls({ epoch: 'e', seq: 10 })).toBe(false)
+})
+
+test('[N1] a client continues from what its node has told itself, even if the history reaches further', () => {
+  const model = new ChangeStreamModel()
+  const writer = new Node()
+  writer.isWriter = true
+  for (const seq of [11, 15]) writer.read(seq)
+  writer.run(model)
+  const node = new Node(15)
+  node.feed.append([newChange('ann')], 14)
+  node.run(model)
+  expect(node.feed.changedSince({ epoch: 'e', seq: 12 })).toEqual([])
+  // The keeper has not noticed that yet.
+  node.isSettled = false
+  expect(node.feed.changedSince({ epoch: 'own', seq: 12 })).toEqual(['ann'])
 })
 
 test('[N12] since when a user had the status before is known from what was before, and not from what was loaded', () => {

@@ -232,7 +232,7 @@ export class StreamKeeper {
     if (entries.length === count && (entries.at(-1)?.seq ?? 0) < history.to) return
     const { changes, after = term.since, to } = history
     term.history = undefined
-    this.#feed.setHistory({ changes, after, to })
+    this.#feed.setHistory({ epoch: term.epoch, changes, after, to })
     this.#newHistory = changes
   }
 
