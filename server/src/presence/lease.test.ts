@@ -86,3 +86,23 @@ test('[R20] leased sessions survive a restart with their end, and have the resta
   expect(after.see('short').lastSeen).toBe(T)
   expect(says(after.advance(T + HOUR, 10)).toSorted()).toEqual(['both offline', 'long offline'])
 })
+
+test('[N11] a leased session that is taken over was renewed when the other node says, even if others see it only now', () => {
+  const presence = new Presence(DEFAULTS)
+  const lease = {
+    sessionId: 'a',
+    openedAt: T,
+    since: T,
+    leftMs: 4_000,
+    ageMs: 6_000,
+    notBefore: T,
+    ttlMs: 10_000,
+  }
+  presence.takeOver({ userId: 'bot', heardAt: T, leases: [lease] }, T + 6_000)
+  // The user was offline for others, so that no session tells what was before.
+  expect(presence.part('bot').sessions).toMatchObject([{ lastAliveAt: T + 6_000 }])
+  const told = () => presence.present('bot').leases[0]?.ageMs
+  expect(told()).toBe(6_000)
+  presence.jumped(HOUR, T + 6_000 + HOUR)
+  expect(told()).toBe(6_000)
+})

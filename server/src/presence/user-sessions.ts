@@ -39,6 +39,11 @@ interface LeaseTimes {
   readonly until: number
   /** For how long it was leased, in ms. */
   readonly ttlMs: number
+  /**
+   * When it was renewed, in ms since the epoch. Unlike the last sign of life, it does not become later when others see
+   * the user: another node may have renewed the session since.
+   */
+  readonly renewedAt: number
   /** The end that the other nodes of a cluster were told. */
   readonly toldUntil: number
   /** See {@link LeaseTold.notBefore}. */
@@ -128,11 +133,11 @@ export class UserSessions {
   leasesTold(now: number, awake: number): LeaseTold[] {
     return this.#all.flatMap(session => {
       if (session.state !== 'leased') return []
-      const { id, openedAt, since = openedAt, aliveAt, until, ttlMs, notBefore } = session
+      const { id, openedAt, since = openedAt, renewedAt, until, ttlMs, notBefore } = session
       const { device, isIdle, idleSince } = session
       const times = {
         leftMs: Math.max(0, until - awake),
-        ageMs: Math.max(0, now - aliveAt),
+        ageMs: Math.max(0, now - renewedAt),
         notBefore,
         ttlMs,
       }
@@ -249,6 +254,7 @@ export class UserSessions {
       state: 'leased',
       until,
       ttlMs,
+      renewedAt: now,
       toldUntil: renewed && !isTold ? renewed.toldUntil : until,
       notBefore: renewed?.notBefore ?? 0,
     })
@@ -268,13 +274,14 @@ export class UserSessions {
     awake: number,
   ): void {
     const until = awake + leftMs
+    const renewedAt = now - ageMs
     this.#add({
       id: ownCopy(sessionId),
       named: true,
       device: device === undefined ? undefined : ownCopy(device),
       openedAt,
       since: since + 1,
-      aliveAt: now - ageMs,
+      aliveAt: renewedAt,
       isIdle: idleSince !== undefined,
       idleSince: idleSince ?? 0,
       activeUntil: Number.POSITIVE_INFINITY,
@@ -282,6 +289,7 @@ export class UserSessions {
       state: 'leased',
       until,
       ttlMs,
+      renewedAt,
       toldUntil: until,
       notBefore: notBefore + 1,
     })
@@ -357,6 +365,7 @@ export class UserSessions {
       ...session,
       aliveAt: session.aliveAt && session.aliveAt + ms,
       idleSince: session.idleSince && session.idleSince + ms,
+      ...(session.state === 'leased' && { renewedAt: session.renewedAt + ms }),
     }))
   }
 

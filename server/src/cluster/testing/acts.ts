@@ -141,6 +141,7 @@ export class Acts {
     this.#cluster.note(`${id} of ${userId} opens on ${node.id}`)
     this.#cluster.sessions.add(session)
     this.#cluster.newest.set(id, session)
+    this.#truth.endsUnknown(userId, node)
     node.open(session, placed)
   }
 

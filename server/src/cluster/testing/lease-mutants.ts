@@ -3,7 +3,8 @@ import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies
 /**
  * An error that was put into what nodes do with leased sessions: in one file, `line` is replaced. The simulator has to
  * find each of them. `seed` is one that does: after a change, the test searches for another seed and prints it. What
- * two parts prevent is tested with each part alone, as in `fold.test.ts`: the simulator does not find it.
+ * two parts prevent is tested with each part alone, as in `fold.test.ts`: the simulator does not find it. Neither does
+ * it find, within thousands of seeds, what `leases.test.ts` shows about leases that end while Redis does not answer.
  */
 export type LeaseMutant = FileMutant<
   'cluster/cluster-log.ts' | 'cluster/leases.ts' | 'cluster/own-entries.ts'
@@ -15,28 +16,21 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
     file: 'cluster/own-entries.ts',
     line: "this.#host.happened({ what: 'losing', node })",
     becomes: '',
-    seed: 83,
+    seed: 436,
   },
   {
     name: 'a lease continues where it was renewed earlier',
     file: 'cluster/leases.ts',
     line: 'if (other >= ownAt - SAME_MS) return undefined',
     becomes: 'return undefined',
-    seed: 140,
+    seed: 11,
   },
   {
     name: 'a node keeps a lease of which it does not tell that it was renewed later',
     file: 'cluster/cluster-log.ts',
     line: "if (renewed === 'here, untold') this.#say({ users: [userId] })",
     becomes: '',
-    seed: 815,
-  },
-  {
-    name: 'a lease that has ended while Redis did not answer is taken over from a dead node',
-    file: 'cluster/cluster-log.ts',
-    line: 'this.#say(ends.length > 0 ? { users, ends } : { users })',
-    becomes: 'this.#say({ users })',
-    seed: 502,
+    seed: 614,
   },
   {
     name: 'a node that was lost goes on with leases that others have taken over',

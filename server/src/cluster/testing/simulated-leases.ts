@@ -28,8 +28,24 @@ interface Lease {
   readonly renewedAt: number
   readonly endsAt: number
   readonly node: SimulatedNode
+  /** The lease that it has renewed. If its node ends before it has told that, the other one counts. */
+  readonly before: Lease | undefined
   /** Whether all nodes know it, so that none may show the user as offline before its end. */
   isSure: boolean
+  /** When Redis has lost what its node had told. Nodes that load before it is told again do not know it. */
+  lostAt?: number | undefined
+}
+
+/** What was noted of a node. */
+interface Noted {
+  /** When it could last tell the others what it knew. */
+  calmAt: number
+  /** Whether it perhaps could not tell the others of a renewal, and until when it was paused then. */
+  isUntold: boolean
+  untoldUntil: number
+  /** How often it has loaded, and when it has done so last. */
+  loads: number
+  loadedAt: number
 }
 
 /**
@@ -44,6 +60,7 @@ export class SimulatedLeases {
   readonly #leases = new Map<string, Lease>()
   /** Since when a node shows a user offline who has a lease. */
   readonly #offlineSince = new WeakMap<SimulatedNode, Map<UserId, number>>()
+  readonly #noted = new WeakMap<SimulatedNode, Noted>()
   /** How often a renewal has gone to another node. */
   moved = 0
 
@@ -110,8 +127,17 @@ export class SimulatedLeases {
     const key = `${userId} ${id}`
     const before = this.#leases.get(key)
     if (before && before.node !== node && before.endsAt > time.now) this.moved++
+    if (!this.#isCalm(node)) this.#notedOf(node).isUntold = true
     const isSure = before?.isSure === true && before.endsAt > time.now && this.#isCalm(node)
-    this.#leases.set(key, { userId, id, ttlMs, node, renewedAt: time.now, endsAt: time.now + ttlMs, isSure })
+    const times = { ttlMs, renewedAt: time.now, endsAt: time.now + ttlMs }
+    this.#leases.set(key, {
+      userId,
+      id,
+      node,
+      before: before && { ...before, before: undefined },
+      ...times,
+      isSure,
+    })
   }
 
   // What must hold
@@ -121,18 +147,44 @@ export class SimulatedLeases {
   }
 
   #check(): void {
+    for (const node of this.#cluster.nodes) this.#note(node)
     for (const lease of this.#leases.values()) this.#look(lease)
     for (const userId of BOTS) for (const node of this.#cluster.nodes) this.#checkUser(node, userId)
     this.#cluster.time.after(CHECK_MS, () => this.#check())
   }
 
+  #note(node: SimulatedNode): void {
+    const { now } = this.#cluster.time
+    const noted = this.#notedOf(node)
+    if (noted.loads !== node.loads) Object.assign(noted, { loads: node.loads, loadedAt: now })
+    if (this.#isCalm(node)) Object.assign(noted, { calmAt: now, isUntold: false })
+    else if (node.link.pausedUntil > now && noted.isUntold) noted.untoldUntil = node.link.pausedUntil
+  }
+
+  #notedOf(node: SimulatedNode): Noted {
+    const noted = this.#noted.get(node) ?? {
+      calmAt: 0,
+      isUntold: false,
+      untoldUntil: 0,
+      loads: 0,
+      loadedAt: 0,
+    }
+    this.#noted.set(node, noted)
+    return noted
+  }
+
   /** Whether all nodes know a lease. */
   #look(lease: Lease): void {
     const { nodes, redis, time } = this.#cluster
-    const has = ({ presence }: SimulatedNode) =>
-      Object.hasOwn(presence.present(lease.userId).sessions, lease.id)
+    const owners = nodes.filter(({ presence }) =>
+      Object.hasOwn(presence.present(lease.userId).sessions, lease.id),
+    )
     // Redis may lose what only a dead node knew. If its clock was set, ends are not certain.
-    if (redis.wasWrong || (!redis.isCalm && !nodes.some(has))) lease.isSure = false
+    if (redis.wasWrong || (!redis.isCalm && owners.length === 0)) lease.isSure = false
+    if (owners.length > 0) {
+      const toldAt = Math.max(...owners.map(node => this.#notedOf(node).calmAt))
+      lease.lostAt = redis.losses.find(at => at >= toldAt)
+    }
     if (lease.isSure || redis.wasWrong || !redis.isCalm || time.now < lease.renewedAt + PLACED_MS) return
     // If its node has ended before, nobody else may know of the renewal.
     if (!nodes.includes(lease.node)) return
@@ -144,7 +196,10 @@ export class SimulatedLeases {
     const own = [...this.#leases.values()].filter(lease => lease.userId === userId)
     const offline = this.#offlineSince.get(node) ?? new Map<UserId, number>()
     this.#offlineSince.set(node, offline)
-    const isDue = own.some(({ isSure, endsAt }) => isSure && endsAt > time.now)
+    const { loadedAt } = this.#notedOf(node)
+    const isDue = own.some(
+      ({ isSure, endsAt, lostAt = loadedAt }) => isSure && endsAt > time.now && loadedAt <= lostAt,
+    )
     const isWrong = isDue && this.#isCalm(node) && node.member.isReady && !node.isPresent(userId)
     if (!isWrong) offline.delete(userId)
     const since = offline.get(userId) ?? time.now
@@ -157,22 +212,27 @@ export class SimulatedLeases {
   }
 
   /** Whether all nodes must have noticed that a lease has ended. */
-  #isOver({ renewedAt, ttlMs, endsAt }: Lease): boolean {
+  #isOver({ userId, node, renewedAt, ttlMs, endsAt, before }: Lease): boolean {
     const { redis, time, options, nodes } = this.#cluster
     if (redis.wasWrong || options.changePace !== UNPACED) return false
+    const diedAt = this.#truth.endedAt.get(node.id) ?? Number.POSITIVE_INFINITY
+    if (before && diedAt < renewedAt + PLACED_MS && !this.#isOver(before)) return false
     const troubles = [...this.#truth.endedAt.values(), ...nodes.map(({ startedAt }) => startedAt)]
     const trouble = Math.max(this.#truth.calmSince, ...troubles)
     if (trouble < renewedAt - SETTLED_MS) return time.now > endsAt + ENDED_MS
     const settled = Math.max(endsAt + untoldMs(ttlMs), trouble) + SETTLED_MS
-    // For a node that was paused, no time has passed. What the others have said meanwhile is lost.
-    const kept = this.#hasLostPaused() ? trouble + MAX_TTL_MS + ENDED_MS : 0
+    const kept = nodes.some(node => this.#mayKeep(node, userId)) ? trouble + MAX_TTL_MS + ENDED_MS : 0
     return time.now > Math.max(settled, kept)
   }
 
-  /** Whether Redis has lost writes while a node was paused. */
-  #hasLostPaused(): boolean {
-    const { nodes, redis } = this.#cluster
-    const isPaused = (until: number) => redis.losses.some(at => at < until && at > until - MAX_PAUSE_MS)
-    return nodes.some(({ link }) => isPaused(link.pausedUntil))
+  /**
+   * Whether a node was paused, for which no time has passed, and has leases of a user that nobody else knows: it could
+   * not tell of a renewal, or Redis has lost meanwhile what the others have said.
+   */
+  #mayKeep(node: SimulatedNode, userId: UserId): boolean {
+    const { pausedUntil } = node.link
+    if (node.presence.present(userId).leases.length === 0) return false
+    if (pausedUntil > 0 && this.#notedOf(node).untoldUntil === pausedUntil) return true
+    return this.#cluster.redis.losses.some(at => at < pausedUntil && at > pausedUntil - MAX_PAUSE_MS)
   }
 }

@@ -13,6 +13,8 @@ export interface CertainChoice {
   readonly value: string
   /** The nodes that have read it. */
   readonly knownBy: Set<SimulatedNode>
+  /** Whether a node has ended it that did not know of the session. If the home ends before it answers, it is over. */
+  isDoubted?: true
 }
 
 /** A choice that was made, and the virtual time then, in ms. */
@@ -31,8 +33,8 @@ export class ChoiceTruth {
   /** Users who hide and have lost their last session, and until when they are hidden on returning. */
   readonly #kept = new Map<UserId, CertainChoice & { readonly until: number }>()
 
-  /** The users whose sessions are about to end on all nodes, which ends the choice too. */
-  readonly #endedByKick = new Set<UserId>()
+  /** How often the sessions of a user are about to end on all nodes, which ends the choice too. */
+  readonly #kicks = new Map<UserId, number>()
 
   /** @param now the virtual time, in ms */
   constructor(now: () => number) {
@@ -96,10 +98,14 @@ export class ChoiceTruth {
     this.#certain.set(userId, { ...certain, knownBy: new Set(knownBy) })
   }
 
-  /** A node has ended the choice of a user, because it did not know that the user is at the home of the choice. */
+  /**
+   * A node has perhaps ended the choice of a user, because it did not know that the user is at the home of the choice.
+   */
   endedWithout(userId: UserId, isMember: (node: SimulatedNode) => boolean): void {
     const certain = this.#certain.get(userId)
-    if (certain && !isMember(certain.home)) this.#certain.delete(userId)
+    if (!certain) return
+    if (isMember(certain.home)) certain.isDoubted = true
+    else this.#certain.delete(userId)
   }
 
   /** The user has left a node on purpose. If it was the last session, the choice to be hidden ends. */
@@ -126,7 +132,7 @@ export class ChoiceTruth {
       return
     }
     this.#certain.delete(userId)
-    const isKept = keptUntil !== undefined && !this.#endedByKick.has(userId)
+    const isKept = keptUntil !== undefined && !this.#kicks.has(userId) && !certain.isDoubted
     if (isKept && certain.choice.expiresAt === undefined) {
       this.#kept.set(userId, { ...certain, until: keptUntil })
     }
@@ -134,12 +140,14 @@ export class ChoiceTruth {
 
   /** Nodes are asked to end the sessions of a user. */
   kicked(userId: UserId): void {
-    this.#endedByKick.add(userId)
+    this.#kicks.set(userId, (this.#kicks.get(userId) ?? 0) + 1)
   }
 
   /** The sessions of a user have ended on all nodes, and the choice has ended. */
   forget(userId: UserId): void {
-    this.#endedByKick.delete(userId)
+    const kicks = (this.#kicks.get(userId) ?? 0) - 1
+    if (kicks > 0) this.#kicks.set(userId, kicks)
+    else this.#kicks.delete(userId)
     this.#certain.delete(userId)
     this.#kept.delete(userId)
     this.#last.delete(userId)
@@ -166,7 +174,8 @@ export class ChoiceTruth {
     for (const certain of this.certain(now)) if (certain.choice.status === 'offline') yield certain
     if (wasWrong) return
     for (const kept of this.#kept.values()) {
-      if (kept.choice.status === 'offline' && now < kept.until) yield kept
+      const isKept = now < kept.until && !this.#kicks.has(kept.userId)
+      if (kept.choice.status === 'offline' && isKept) yield kept
     }
   }
 

@@ -91,16 +91,13 @@ export class Oracle implements ClusterListener {
 
   ended(session: Session): void {
     const { id, userId, node, hasLeft } = session
-    const { nodes, redis, newest, hiddenUntil } = this.#cluster
+    const { nodes, newest, hiddenUntil } = this.#cluster
     this.#cluster.note(`${id} of ${userId} ends on ${node.id}`)
     if (hasLeft) this.#truth.choices.left(userId)
     // A session that has moved may have been left there.
     const isLost = !hasLeft && newest.get(id) === session
     this.#truth.choices.ended(userId, nodes, isLost ? hiddenUntil : undefined)
-    if (node.presence.hasSession(userId) || node.log.elsewhere.isPresent(userId)) return
-    // A node that stands still while Redis loses its data is no member until it runs again. Others that have not read
-    // its entries before don't know that the user is there.
-    this.#truth.choices.endedWithout(userId, home => redis.model.nodes.has(home.id))
+    this.#truth.endsUnknown(userId, node)
   }
 
   #applied(node: SimulatedNode, entry: Entry): void {

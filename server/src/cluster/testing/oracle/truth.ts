@@ -1,3 +1,4 @@
+import type { UserId } from '@who-is-online/protocol/words'
 import type { NodeId } from '../../entry.ts'
 import type { SimulatedCluster } from '../simulated-cluster.ts'
 import type { SimulatedNode } from '../simulated-node.ts'
@@ -35,6 +36,15 @@ export class Truth {
   dataLost(): void {
     this.signs.clear()
     this.names.forgetGone()
+  }
+
+  /**
+   * A session of a user begins or has ended on a node. A node that stands still while Redis loses its data is no member
+   * until it runs again. Others that have not read its entries before don't know that the user is there.
+   */
+  endsUnknown(userId: UserId, node: SimulatedNode): void {
+    if (node.presence.hasSession(userId) || node.log.elsewhere.isPresent(userId)) return
+    this.choices.endedWithout(userId, home => this.#cluster.redis.model.nodes.has(home.id))
   }
 
   /** A node has ended. */
