@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody } from './entry.ts'
 import type { Agreed } from './log.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { NO_CHOICE } from '../presence/choice.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import { T } from '../presence/testing/scenario.ts'
 import { ClusterLog } from './cluster-log.ts'
 import type { EntryBody, Place } from './entry.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Fact } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import { fact } from '../presence/testing/scenario.ts'
 import type { UserPart } from '../presence/user-part.ts'
 import { ClusterLog } from './cluster-log.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { NO_CHOICE } from '../presence/choice.ts'
 import { type Fact, NOTHING_SAID } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import type { UserItems } from './command.ts'
 import { type ChangedUser, composeUser } from './compose.ts'
 import type { EntryKind, FactItem, RegisterItem, RegisterKey } from './entry.ts'

@@ -1,7 +1,7 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, isHide, isPlain, isSameChoice, NO_CHOICE } from '../presence/choice.ts'
 import { type Cause, type Fact, presenceOf, type Said } from '../presence/fact.ts'
-import { type KnownChoice, NO_SESSION_YET, type PresentUser } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET, type PresentUser } from '../presence/present-user.ts'
 import type { UserItems } from './command.ts'
 import type { NodeFact, NodeId, RegisterItem, RegisterKey } from './entry.ts'
 import type { Fold } from './fold.ts'

@@ -1,5 +1,5 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import type { EndItem, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
 import { renewalOf } from './leases.ts'

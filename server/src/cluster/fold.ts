@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { isHide, isPlain, isSameChoice, isSameShown, NO_CHOICE } from '../presence/choice.ts'
 import type { SessionsElsewhere } from '../presence/elsewhere.ts'
 import { type Cause, type Fact, presenceOf, type Said, type SessionsState } from '../presence/fact.ts'
-import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET } from '../presence/present-user.ts'
 import type { ArchivedUser } from '../presence/user-table.ts'
 import {
   type Entry,

@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { isHide, NO_CHOICE } from '../presence/choice.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import type { Entry } from './entry.ts'
 import { isRemoval } from './entry.ts'
 import type { Fold } from './fold.ts'

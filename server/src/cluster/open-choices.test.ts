@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET } from '../presence/present-user.ts'
 import { OpenChoices } from './open-choices.ts'
 
 const BUSY = { status: 'busy' } as const

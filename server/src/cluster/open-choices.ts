@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { isSameChoice } from '../presence/choice.ts'
-import { type KnownChoice, NO_SESSION_YET } from '../presence/here.ts'
+import { type KnownChoice, NO_SESSION_YET } from '../presence/present-user.ts'
 import type { Fold } from './fold.ts'
 import { newWaiting, type Waiting } from './waiting.ts'
 

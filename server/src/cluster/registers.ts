@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import { type Choice, NO_CHOICE } from '../presence/choice.ts'
-import type { KnownChoice } from '../presence/here.ts'
+import type { KnownChoice } from '../presence/present-user.ts'
 import { ownCopy } from '../presence/user-table.ts'
 import { Column } from './column.ts'
 import { isRemoval, type NodeId, type RegisterItem, type RegisterKey } from './entry.ts'

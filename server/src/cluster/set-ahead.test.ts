@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Choice } from '../presence/choice.ts'
-import { NO_SESSION_YET } from '../presence/here.ts'
 import { Presence } from '../presence/presence.ts'
+import { NO_SESSION_YET } from '../presence/present-user.ts'
 import { AT_ONCE } from '../presence/testing/options.ts'
 import { HOUR, named, T } from '../presence/testing/scenario.ts'
 import { Fold } from './fold.ts'

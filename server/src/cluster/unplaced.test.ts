@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Fact } from '../presence/fact.ts'
 import { NOTHING_SAID } from '../presence/fact.ts'
-import type { PresentUser } from '../presence/here.ts'
+import type { PresentUser } from '../presence/present-user.ts'
 import { fact, T } from '../presence/testing/scenario.ts'
 import type { UserItems } from './command.ts'
 import { Fold } from './fold.ts'

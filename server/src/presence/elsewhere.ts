@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
-import type { ChoiceLookup } from './here.ts'
 import type { LeasesElsewhere } from './lease.ts'
+import type { ChoiceLookup } from './present-user.ts'
 
 /** What the other nodes of a cluster say of the sessions of a user. */
 export interface SessionsElsewhere {

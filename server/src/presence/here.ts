@@ -1,5 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession, OwnChoice } from './change.ts'
+import { ChangePaces } from './change-paces.ts'
 import {
   type Choice,
   type FirstChoice,
@@ -11,25 +12,23 @@ import {
   OFFLINE,
   type ShownPresence,
 } from './choice.ts'
-import { Deadlines } from './deadlines.ts'
-import { Expiries } from './expiries.ts'
-import { type Fact, NOTHING_SAID, presenceOf, type Said } from './fact.ts'
+import { type Fact, NOTHING_SAID, presenceOf } from './fact.ts'
 import {
   type LeaseRefusal,
   type LeasesElsewhere,
   type LeaseTerms,
-  type LeaseTold,
   MAX_LEASES,
   MAX_LEASES_PER_USER,
   MAX_TTL_MS,
   type OrphanedLeases,
 } from './lease.ts'
 import type { PresenceOptions } from './options.ts'
-import { readyAt, type Spent, spend } from './pace.ts'
 import { PendingFacts } from './pending.ts'
+import { type ChoiceLookup, type KnownChoice, NO_SESSION_YET, type PresentUser } from './present-user.ts'
 import type { PresenceRecord } from './record.ts'
 import { Round } from './round.ts'
 import { User } from './user.ts'
+import { UserEnds } from './user-ends.ts'
 import type { SessionName } from './user-sessions.ts'
 import { ownCopy } from './user-table.ts'
 import type { WallClock } from './wall-clock.ts'
@@ -45,30 +44,6 @@ export interface Seen {
 /** Returns what others see of a user; undefined for a user whom others have never seen. */
 export type SeenLookup = (userId: UserId) => Seen | undefined
 
-/** A choice that was acknowledged by any node, and when it was made, in ms since the epoch; 0 if that is not known. */
-export interface KnownChoice {
-  readonly choice: Choice
-  readonly madeAt: number
-  /**
-   * Since when a user who hides has no session, in ms since the epoch. `undefined` while there is one, or if nobody has
-   * said it yet.
-   */
-  readonly keptSince?: number | undefined
-}
-
-/**
- * The value of `keptSince` of a choice that a backend has made on a node without a session of the user. Each node that
- * has one takes the choice, and says it again without this. So as long as no session has had it, it does not count for
- * a user who comes, unless it has an end.
- */
-export const NO_SESSION_YET = 0
-
-/**
- * Returns the choice that a user has in the cluster; undefined if no choice still counts. With one node it is always
- * undefined.
- */
-export type ChoiceLookup = (userId: UserId) => KnownChoice | undefined
-
 /**
  * What the nodes agree on: `shown` is what others see, and `chosen` was acknowledged last. Both may come from this
  * node.
@@ -78,29 +53,6 @@ interface LearnedChoice {
   readonly chosen: KnownChoice | undefined
   /** Whether another node has the user. */
   readonly isElsewhere: boolean
-}
-
-/** What this node knows of a user now. The log of a cluster is told it. */
-export interface PresentUser extends KnownChoice {
-  readonly said: Said
-  /** Whether the user has a session, or others still see the user. */
-  readonly isHere: boolean
-  readonly isVisible: boolean
-  readonly connections: number
-  /** When each session was opened, in ms since the epoch, by its id. */
-  readonly sessions: Readonly<Record<string, number>>
-  /** Whether at least one session is connected, or leased, and visible to the user. */
-  readonly isLookedAt: boolean
-  /** Since when all sessions are idle, in ms since the epoch; 0 if that is not known. `undefined` if one is active. */
-  readonly idleSince: number | undefined
-  /** See {@link User.isSetAhead}. */
-  readonly isSetAhead: boolean
-  readonly leases: readonly LeaseTold[]
-  /** The ids of the sessions whose connection was lost. */
-  readonly held: readonly string[]
-  /** What others will see when all pending facts are visible; undefined for a user whom others have never seen. */
-  readonly lastSeen: number | undefined
-  readonly username: string | undefined
 }
 
 /** A name and a choice of the user with which a session begins, and the kind of its device, such as `web`. */
@@ -128,9 +80,6 @@ export interface Step extends Settled {
 /** The result of a lease, whether the session is new, and whether the other nodes of a cluster must be told. */
 export type LeaseStep = Step & { readonly isNew: boolean; readonly isTold: boolean }
 
-/** When the choice of a user ends, in ms since the epoch. */
-const choiceEnd = ({ choice }: User): number | undefined => choice.expiresAt
-
 const NONE: readonly never[] = []
 
 /** What replaces a choice that has ended. */
@@ -151,23 +100,8 @@ export class Here {
   readonly #round = new Round(() => this.#users.values())
   /** How many of the users others have never seen. */
   #unseen = 0
-  /** When held sessions end and delayed changes become visible, in awake time. */
-  readonly #deadlines = new Deadlines<User>()
-  /**
-   * When choices end, by the wall clock: a suspension of the process does not delay them. See
-   * `WallClock.choiceTime`.
-   */
-  readonly #expiries = new Expiries(choiceEnd)
-  /** When choices end that were made while the wall clock was ahead, by that clock. */
-  readonly #expiriesByWall = new Expiries(choiceEnd)
-  /** When active sessions become idle and leased ones end, in awake time. */
-  readonly #sessionEnds = new Expiries(({ nextEnd }) => nextEnd)
-  /**
-   * Users without a session whose choice is kept, and until when, in awake time. All are kept for the same
-   * duration, so the first one ends first.
-   */
-  readonly #kept = new Map<User, number>()
-  readonly #spent = new Map<UserId, Spent>()
+  readonly #ends: UserEnds
+  readonly #paces: ChangePaces
   /** How many leased sessions there are. */
   #leases = 0
   /** Until when clients may still return after a suspension, in awake time. */
@@ -183,6 +117,8 @@ export class Here {
     this.#wall = wall
     this.#seenLookup = seenLookup
     this.#choiceLookup = choiceLookup
+    this.#ends = new UserEnds(wall)
+    this.#paces = new ChangePaces(options.changePace)
   }
 
   // Commands
@@ -211,7 +147,7 @@ export class Here {
       const isInactive = record.inactive === true
       const until = awake + (isInactive ? Math.max(restartGraceMs, inactiveGraceMs) : restartGraceMs)
       if (session !== 'leased') user.restoreSessions(record.idle === true, isInactive, until)
-      this.#deadlines.add(until, user)
+      this.#ends.add(until, user)
       for (const lease of record.leases ?? []) {
         // A backend could not renew it while no server ran.
         const leftMs = Math.min(Math.max(lease.endsAt - now, restartGraceMs), MAX_TTL_MS)
@@ -221,19 +157,19 @@ export class Here {
       if (status !== 'offline') user.markRestored()
       // A name that waited is visible from now on.
       user.markSaid(now)
-      this.#sessionEnds.set(user)
+      this.#ends.setSessions(user)
       this.#leases += user.takeLeaseDifference()
     }
     this.#add(user)
-    this.#awaitEnd(user)
-    if (user.keptUntil > 0) this.#kept.set(user, user.keptUntil)
+    this.#ends.setChoice(user)
+    if (user.keptUntil > 0) this.#ends.keep(user)
     return user
   }
 
   open(userId: UserId, session: SessionName, now: number, { username, choice, device }: Arrival): Step {
     const user = this.#arriving(userId, now)
     user.open(session, now, device)
-    this.#kept.delete(user)
+    this.#ends.unkeep(user)
     if (username !== undefined) this.#rename(user, username)
     const isChanged = choice !== undefined && user.chooseFirst(this.#unlessEnded(choice, now), now)
     return { ...this.#settle(user, now), choice: isChanged ? this.#chosen(user, now) : undefined }
@@ -259,9 +195,9 @@ export class Here {
     if (isMoving) user.takeOver(elsewhere.lease, now, now, awake)
     const isIdle = activity && activity === 'idle'
     const { isNew, isTold } = user.lease(sessionId, now, { until: awake + ttlMs, ttlMs, device, isIdle })
-    this.#kept.delete(user)
+    this.#ends.unkeep(user)
     if (username !== undefined) this.#rename(user, username)
-    this.#sessionEnds.set(user)
+    this.#ends.setSessions(user)
     const settled = this.#settle(user, now, isMoving)
     return {
       ...settled,
@@ -277,8 +213,8 @@ export class Here {
     if (missing.length === 0) return undefined
     const user = this.#arriving(userId, now)
     for (const lease of missing) user.takeOver(lease, heardAt, now, this.#wall.awake(now))
-    this.#kept.delete(user)
-    this.#sessionEnds.set(user)
+    this.#ends.unkeep(user)
+    this.#ends.setSessions(user)
     return this.#settle(user, now, true)
   }
 
@@ -299,7 +235,7 @@ export class Here {
 
   /** Forgets how often others have seen the user change. */
   unpace(userId: UserId): void {
-    this.#spent.delete(userId)
+    this.#paces.forget(userId)
   }
 
   /** @param isSeen whether others see the user because of another node */
@@ -317,7 +253,7 @@ export class Here {
       Math.max(awake + graceMs, this.#returnUntil),
       Math.max(awake + graceMs, awake + inactiveGraceMs, this.#returnUntil),
     )
-    this.#deadlines.add(until, user)
+    this.#ends.add(until, user)
     return this.#settle(user, now)
   }
 
@@ -333,7 +269,7 @@ export class Here {
     const user = known ?? this.#newUser(ownCopy(userId), now)
     if (known) this.#takeKnownChoice(known, now)
     user.chooseAhead(choice, now)
-    if (user.keptUntil === 0) this.#kept.delete(user)
+    if (user.keptUntil === 0) this.#ends.unkeep(user)
     this.#chosen(user, now)
     return this.#settle(user, now)
   }
@@ -348,7 +284,7 @@ export class Here {
   ): Step | undefined {
     const activeUntil = this.#wall.awake(now) + forMs
     const isChanged = user.setSession(sessionId, { isIdle, activeUntil, ...(isIdle && { idleSince: now }) })
-    this.#sessionEnds.set(user)
+    this.#ends.setSessions(user)
     const settled = this.#settle(user, now)
     return isChanged || settled.fact ? settled : undefined
   }
@@ -368,14 +304,14 @@ export class Here {
   advance(now: number): Step | undefined {
     const awake = this.#wall.awake(now)
     for (;;) {
-      const user = this.#takeDue(now, awake)
+      const user = this.#ends.take(now)
       if (!user) return undefined
       if (this.#users.get(user.userId) !== user) continue // removed since the deadline was set
       const hasChoiceEnded = this.#expire(user, now)
       const ended = user.endHeld(awake).map(sessionId => ({ userId: user.userId, sessionId }))
       user.endKept(awake)
       user.endActivity(awake, now)
-      this.#sessionEnds.set(user)
+      this.#ends.setSessions(user)
       const choice = hasChoiceEnded && user.hasSessions ? ownChoiceOf(user) : undefined
       return { ...this.#settle(user, now), choice, ended }
     }
@@ -383,12 +319,7 @@ export class Here {
 
   /** When {@link advance} must be called next, in ms since the epoch; Infinity if there is no deadline. */
   get nextDeadline(): number {
-    const [keptUntil = Number.POSITIVE_INFINITY] = this.#kept.values()
-    return Math.min(
-      this.#wall.at(Math.min(this.#deadlines.next, keptUntil, this.#sessionEnds.next)),
-      this.#expiries.next + this.#wall.aheadMs,
-      this.#expiriesByWall.next,
-    )
+    return this.#ends.next
   }
 
   /**
@@ -399,7 +330,7 @@ export class Here {
     const until = this.#wall.awake(now) + this.#options.restartGraceMs
     this.#returnUntil = until
     for (const user of this.#users.values()) {
-      if (user.holdLonger(until)) this.#deadlines.add(until, user)
+      if (user.holdLonger(until)) this.#ends.add(until, user)
     }
   }
 
@@ -416,7 +347,7 @@ export class Here {
       if (isHeard || user.leaseCount > 0) moved.push(user)
       if (!user.isChoiceByWall) continue
       user.isChoiceByWall = false
-      this.#awaitEnd(user)
+      this.#ends.setChoice(user)
     }
     return moved
   }
@@ -445,7 +376,7 @@ export class Here {
 
   /** Counts a change of a user that another node has caused so long ago, whether the rate limit allowed it or not. */
   changedElsewhere(userId: UserId, now: number, agoMs: number): void {
-    this.#spend({ userId }, this.#wall.awake(now) - agoMs)
+    this.#paces.spend(userId, this.#wall.awake(now) - agoMs)
   }
 
   /**
@@ -457,15 +388,15 @@ export class Here {
     if (kept === 'unsaid') return this.#settle(user, now)
     if (kept === 'over') {
       user.dropChoice()
-      this.#kept.delete(user)
-      this.#awaitEnd(user)
+      this.#ends.unkeep(user)
+      this.#ends.setChoice(user)
       // Nothing has to be said: the log has it.
       if (user.isDone) this.#remove(user)
       return undefined
     }
     // It has ended on another node: the user has left on purpose, or has come back after it was kept.
     if (user.isKeptHidden && chosen && isPlain(chosen.choice) && user.isEndOfChoice(chosen.madeAt)) {
-      this.#kept.delete(user)
+      this.#ends.unkeep(user)
       user.endKept(Number.POSITIVE_INFINITY)
       return this.#settle(user, now)
     }
@@ -490,11 +421,7 @@ export class Here {
 
   /** Drops the rate limiters that have completely recovered, of at most `count` users. */
   dropEarnedBack(awake: number, count: number): void {
-    let left = count
-    for (const [userId, spent] of this.#spent) {
-      if (spent > awake || left-- <= 0) return
-      this.#spent.delete(userId)
-    }
+    this.#paces.dropRecovered(awake, count)
   }
 
   // Queries
@@ -550,8 +477,7 @@ export class Here {
 
   /** The user whose choice has been kept longest. */
   get keptLongest(): User | undefined {
-    const [user] = this.#kept.keys()
-    return user
+    return this.#ends.keptLongest
   }
 
   /** How many leased sessions there are. */
@@ -615,39 +541,8 @@ export class Here {
    */
   #chosen(user: User, now: number): OwnChoice {
     user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now
-    this.#awaitEnd(user)
+    this.#ends.setChoice(user)
     return ownChoiceOf(user)
-  }
-
-  /** Waits for the end of a user's current choice, if it has one. */
-  #awaitEnd(user: User): void {
-    const { isChoiceByWall } = user
-    ;(isChoiceByWall ? this.#expiries : this.#expiriesByWall).delete(user)
-    ;(isChoiceByWall ? this.#expiriesByWall : this.#expiries).set(user)
-  }
-
-  /** Removes and returns a user with a deadline that has passed, if there is one. */
-  #takeDue(now: number, awake: number): User | undefined {
-    return (
-      this.#takeExpired(now) ??
-      this.#deadlines.take(awake) ??
-      this.#sessionEnds.take(awake) ??
-      this.#takeKept(awake)
-    )
-  }
-
-  #takeExpired(now: number): User | undefined {
-    return this.#expiries.take(this.#wall.choiceTime(now)) ?? this.#expiriesByWall.take(now)
-  }
-
-  /** Removes and returns a user whose choice is no longer kept at `awake`, if there is one. */
-  #takeKept(awake: number): User | undefined {
-    for (const [user, until] of this.#kept) {
-      if (until > awake) return undefined
-      this.#kept.delete(user)
-      return user
-    }
-    return undefined
   }
 
   /** Ends a user's choice if its end has passed. Returns whether it had. */
@@ -683,12 +578,12 @@ export class Here {
       this.#markSaid(user, now, awake, true)
       return nothing
     }
-    const turn = this.#turnOf(user, isLeaving)
+    const turn = this.#paces.turnOf(user.userId, isLeaving)
     if (turn > awake && !user.hides) {
-      if (user.wait(turn)) this.#deadlines.add(turn, user)
+      if (user.wait(turn)) this.#ends.add(turn, user)
       return nothing
     }
-    this.#spend(user, awake)
+    this.#paces.spend(user.userId, awake)
     const { userId, cause, newName } = user
     const seen = user.wasSeen ? this.seen(userId) : undefined
     const username = isLeaving ? seen?.username : (newName ?? seen?.username)
@@ -708,32 +603,12 @@ export class Here {
     const { wasSeen } = user
     user.markSaid(now, wasSeenSo)
     if (user.wasSeen && !wasSeen) this.#unseen--
-    if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#kept.set(user, user.keptUntil)
+    if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#ends.keep(user)
   }
 
   /** Whether others see already what is due of a user, because of another node. */
   #isSeenAs({ userId, due, newName }: User): boolean {
     return newName === undefined && isSameShown(presenceOf(due), this.#seenLookup(userId)?.shown ?? OFFLINE)
-  }
-
-  /**
-   * The earliest time at which a change of this user may become visible, in awake time. A change to offline
-   * waits until the rate limit allows the return as well. So a user who returns after an ordinary leave is
-   * visible at once.
-   */
-  #turnOf({ userId }: User, isLeaving: boolean): number {
-    const { changePace } = this.#options
-    const spent = this.#spent.get(userId) ?? 0
-    const turn = readyAt(changePace, spent)
-    return isLeaving ? Math.min(turn + changePace.everyMs, spent) : turn
-  }
-
-  #spend({ userId }: Pick<User, 'userId'>, awake: number): void {
-    if (this.#options.changePace.everyMs === 0) return
-    const spent = spend(this.#options.changePace, this.#spent.get(userId) ?? 0, awake)
-    // Moved to the end, so that the Map stays nearly sorted by the time of recovery, for `dropEarnedBack`.
-    this.#spent.delete(userId)
-    this.#spent.set(userId, spent)
   }
 
   #newUser(userId: UserId, now: number): User {
@@ -750,7 +625,7 @@ export class Here {
     // Of a user who has left, this node keeps the time of the choice, but not the choice.
     if (known.madeAt === user.chosenAt && !isPlain(user.choice)) return
     user.restoreChoice(known.choice, known.madeAt, this.#wall.choiceTime(now))
-    this.#awaitEnd(user)
+    this.#ends.setChoice(user)
   }
 
   #add(user: User): void {
@@ -761,10 +636,7 @@ export class Here {
   /** Removes a user. Later deadlines of the object are skipped. */
   #remove(user: User): void {
     this.#users.delete(user.userId)
-    this.#expiries.delete(user)
-    this.#expiriesByWall.delete(user)
-    this.#sessionEnds.delete(user)
-    this.#kept.delete(user)
+    this.#ends.delete(user)
     if (!user.wasSeen) this.#unseen--
   }
 }

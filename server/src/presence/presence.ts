@@ -12,10 +12,11 @@ import {
   type UserDetail,
 } from './explain.ts'
 import { type Fact, presenceOf } from './fact.ts'
-import { type Arrival, Here, type KnownChoice, type PresentUser, type Step } from './here.ts'
+import { type Arrival, Here, type Step } from './here.ts'
 import { LastSeenCorrection } from './last-seen-correction.ts'
 import type { LeaseRefusal, LeaseTerms, OrphanedLeases } from './lease.ts'
 import type { PresenceOptions } from './options.ts'
+import type { KnownChoice, PresentUser } from './present-user.ts'
 import type { PresenceRecord } from './record.ts'
 import { Records } from './records.ts'
 import { Retention } from './retention.ts'

@@ -1,6 +1,6 @@
 import { NO_CHOICE } from '../../presence/choice.ts'
 import { NOTHING_SAID } from '../../presence/fact.ts'
-import type { PresentUser } from '../../presence/here.ts'
+import type { PresentUser } from '../../presence/present-user.ts'
 import type { UserPart } from '../../presence/user-part.ts'
 
 /** A user whom a node does not know. */

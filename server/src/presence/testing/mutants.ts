@@ -5,6 +5,7 @@ import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies
  * they miss one, the model or the games are too weak; removing the mutant is no solution.
  */
 export type Mutant = FileMutant<
+  | 'change-paces.ts'
   | 'choice.ts'
   | 'clock-path.ts'
   | 'clock-skew.ts'
@@ -21,6 +22,7 @@ export type Mutant = FileMutant<
   | 'round.ts'
   | 'user-sessions.ts'
   | 'user-table.ts'
+  | 'user-ends.ts'
   | 'user.ts'
   | 'view.ts'
   | 'wall-clock.ts'
@@ -72,7 +74,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a lost session has no deadline',
     file: 'here.ts',
-    line: '    )\n    this.#deadlines.add(until, user)\n    return',
+    line: '    )\n    this.#ends.add(until, user)\n    return',
     becomes: '    )\n    return',
   },
   {
@@ -126,7 +128,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restored user has no deadline',
     file: 'here.ts',
-    line: 'user.restoreSessions(record.idle === true, isInactive, until)\n      this.#deadlines.add(until, user)',
+    line: 'user.restoreSessions(record.idle === true, isInactive, until)\n      this.#ends.add(until, user)',
     becomes: 'user.restoreSessions(record.idle === true, isInactive, until)',
   },
   {
@@ -187,13 +189,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a delayed change has no deadline',
     file: 'here.ts',
-    line: 'if (user.wait(turn)) this.#deadlines.add(turn, user)',
+    line: 'if (user.wait(turn)) this.#ends.add(turn, user)',
     becomes: 'user.wait(turn)',
   },
   {
     name: 'changes do not count for the rate limit',
     file: 'here.ts',
-    line: '    this.#spend(user, awake)\n',
+    line: '    this.#paces.spend(user.userId, awake)\n',
     becomes: '',
   },
   {
@@ -216,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'debts are dropped before they are earned back',
-    file: 'here.ts',
+    file: 'change-paces.ts',
     line: 'if (spent > awake || left-- <= 0) return',
     becomes: 'if (left-- <= 0) return',
   },
@@ -295,13 +297,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nothing waits for the end of an activity',
     file: 'here.ts',
-    line: '{ isIdle, activeUntil, ...(isIdle && { idleSince: now }) })\n    this.#sessionEnds.set(user)',
+    line: '{ isIdle, activeUntil, ...(isIdle && { idleSince: now }) })\n    this.#ends.setSessions(user)',
     becomes: '{ isIdle, activeUntil, ...(isIdle && { idleSince: now }) })',
   },
   {
     name: 'after the end of an activity nothing waits for the next one of the user',
     file: 'here.ts',
-    line: 'user.endActivity(awake, now)\n      this.#sessionEnds.set(user)',
+    line: 'user.endActivity(awake, now)\n      this.#ends.setSessions(user)',
     becomes: 'user.endActivity(awake, now)',
   },
   {
@@ -336,7 +338,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the next deadline ignores activities',
-    file: 'here.ts',
+    file: 'user-ends.ts',
     line: ', this.#sessionEnds.next)',
     becomes: ')',
   },
@@ -355,7 +357,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nothing waits for the end of a leased session',
     file: 'here.ts',
-    line: 'this.#rename(user, username)\n    this.#sessionEnds.set(user)',
+    line: 'this.#rename(user, username)\n    this.#ends.setSessions(user)',
     becomes: 'this.#rename(user, username)',
   },
   {
@@ -373,7 +375,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'after a restart nothing waits for the end of a leased session',
     file: 'here.ts',
-    line: 'user.markSaid(now)\n      this.#sessionEnds.set(user)',
+    line: 'user.markSaid(now)\n      this.#ends.setSessions(user)',
     becomes: 'user.markSaid(now)',
   },
   {
@@ -480,7 +482,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the end of a choice is not checked',
-    file: 'here.ts',
+    file: 'user-ends.ts',
     line: 'this.#takeExpired(now) ??\n',
     becomes: '',
   },
@@ -499,7 +501,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restored choice never ends',
     file: 'here.ts',
-    line: '    this.#awaitEnd(user)\n    if (user.keptUntil',
+    line: '    this.#ends.setChoice(user)\n    if (user.keptUntil',
     becomes: '    if (user.keptUntil',
   },
   {
@@ -516,13 +518,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a suspension delays the end of a choice',
-    file: 'here.ts',
+    file: 'user-ends.ts',
     line: 'this.#expiries.take(this.#wall.choiceTime(now))',
     becomes: 'this.#expiries.take(this.#wall.awake(now))',
   },
   {
     name: 'the next deadline ignores the ends of choices',
-    file: 'here.ts',
+    file: 'user-ends.ts',
     line: '      this.#expiries.next + this.#wall.aheadMs,\n',
     becomes: '',
   },
@@ -823,7 +825,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of keeping is not checked',
     file: 'here.ts',
-    line: 'if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#kept.set(user, user.keptUntil)',
+    line: 'if (user.deactivate(awake + this.#options.hiddenKeepMs)) this.#ends.keep(user)',
     becomes: 'user.deactivate(awake + this.#options.hiddenKeepMs)',
   },
   {
@@ -835,7 +837,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'restored hiding is kept without limit',
     file: 'here.ts',
-    line: 'if (user.keptUntil > 0) this.#kept.set(user, user.keptUntil)',
+    line: 'if (user.keptUntil > 0) this.#ends.keep(user)',
     becomes: '',
   },
   {
@@ -920,7 +922,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the end of a first choice is not checked',
     file: 'here.ts',
-    line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now\n    this.#awaitEnd(user)',
+    line: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now\n    this.#ends.setChoice(user)',
     becomes: 'user.isChoiceByWall = this.#wall.aheadMs > 0 && (user.choice.expiresAt ?? 0) > now',
   },
   {
@@ -1071,13 +1073,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a suspension does not extend held sessions',
     file: 'here.ts',
-    line: 'if (user.holdLonger(until)) this.#deadlines.add(until, user)',
+    line: 'if (user.holdLonger(until)) this.#ends.add(until, user)',
     becomes: '',
   },
   {
     name: 'an extended session has no deadline',
     file: 'here.ts',
-    line: 'if (user.holdLonger(until)) this.#deadlines.add(until, user)',
+    line: 'if (user.holdLonger(until)) this.#ends.add(until, user)',
     becomes: 'user.holdLonger(until)',
   },
   {
@@ -1240,12 +1242,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a returning user stays in the list of kept users',
     file: 'here.ts',
-    line: 'user.open(session, now, device)\n    this.#kept.delete(user)',
+    line: 'user.open(session, now, device)\n    this.#ends.unkeep(user)',
     becomes: 'user.open(session, now)',
   },
   {
     name: 'the next deadline ignores kept users',
-    file: 'here.ts',
+    file: 'user-ends.ts',
     line: 'Math.min(this.#deadlines.next, keptUntil, ',
     becomes: 'Math.min(this.#deadlines.next, ',
   },
