@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { UserSessions } from './user-sessions.ts'
+import { FEW_SESSIONS, UserSessions } from './user-sessions.ts'
 
 const id = fc.constantFrom('a', 'b', 'c')
 const act = fc.oneof(
@@ -93,4 +93,65 @@ test('the counts agree with the sessions after any sequence of acts', () => {
       }
     }),
   )
+})
+
+test('a sign of life counts for its session, however many there are and whatever became of the others', () => {
+  const many = fc.integer({ min: 0, max: 3 * FEW_SESSIONS }).map(String)
+  const each = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('open' as const), id: many }) },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('heard' as const), id: many }) },
+    fc.record({ do: fc.constant('hold' as const), id: many }),
+    fc.record({ do: fc.constant('end' as const), id: many }),
+    fc.record({ do: fc.constant('change' as const), id: many }),
+    fc.record({ do: fc.constantFrom('endAll' as const, 'endHeld' as const, 'show' as const), id: many }),
+  )
+  let greatest = 0
+  fc.assert(
+    fc.property(fc.array(each, { minLength: 60, maxLength: 200 }), acts => {
+      const sessions = new UserSessions()
+      const plain = new Map<string, { at: number; isLive: boolean }>()
+      for (const [index, step] of acts.entries()) {
+        const own = plain.get(step.id)
+        const live = own?.isLive ? own : undefined
+        const now = index + 1
+        switch (step.do) {
+          case 'open':
+            sessions.open({ id: step.id, named: true }, now)
+            plain.set(step.id, { at: now, isLive: true })
+            break
+          case 'heard':
+            sessions.heard(step.id, now)
+            if (live) live.at = now
+            break
+          case 'hold':
+            sessions.hold(step.id, 1, 1)
+            if (live) live.isLive = false
+            break
+          case 'end':
+            sessions.end(step.id)
+            if (live) plain.delete(step.id)
+            break
+          case 'change':
+            sessions.change(step.id, { isIdle: true })
+            break
+          case 'endAll':
+            sessions.endAll()
+            plain.clear()
+            break
+          case 'endHeld':
+            sessions.endHeld(1)
+            for (const [id, { isLive }] of plain) if (!isLive) plain.delete(id)
+            break
+          case 'show':
+            sessions.showSince(now)
+            for (const one of plain.values()) one.at = now
+        }
+        greatest = Math.max(greatest, plain.size)
+        expect(new Map(sessions.all.map(({ id, aliveAt }) => [id, aliveAt]))).toEqual(
+          new Map(Array.from(plain, ([id, { at }]) => [id, at])),
+        )
+      }
+    }),
+  )
+  expect(greatest).toBeGreaterThan(FEW_SESSIONS)
 })

@@ -65,6 +65,9 @@ export type SessionChange = Partial<Pick<Session, 'isIdle' | 'idleSince' | 'acti
 /** The id of the placeholder for all sessions of a user before a restart. No client can have it: it is not a name. */
 export const BEFORE_RESTART = '\0before the restart'
 
+/** With more sessions, the live ones are found by a table. Most users have fewer, and the table takes memory. */
+export const FEW_SESSIONS = 16
+
 /** Whether a session is connected, or leased, and visible to its user. */
 export function isVisibleSession({ state, isInactive }: Session): boolean {
   return state !== 'held' && !isInactive
@@ -76,6 +79,8 @@ export function isVisibleSession({ state, isInactive }: Session): boolean {
  */
 export class UserSessions {
   #all: Session[] = []
+  /** The live sessions by id, if there are many: each sign of life of a connection looks one up. */
+  #live: Map<string, Session> | undefined
   #held = 0
   #leased = 0
   #idle = 0
@@ -346,13 +351,13 @@ export class UserSessions {
 
   /** Records a sign of life of a live session at this time, in ms since the epoch. */
   heard(id: string, at: number): void {
-    const session = this.#all[this.#indexOf(id)]
+    const session = this.#live ? this.#live.get(id) : this.#all[this.#indexOf(id)]
     if (session && at > session.aliveAt) session.aliveAt = at
   }
 
   /** Others see the user only since `at`: no session tells an earlier time. */
   showSince(at: number): void {
-    this.#all = this.#all.map(session => ({
+    this.#replaceAll(session => ({
       ...session,
       aliveAt: session.aliveAt && Math.max(session.aliveAt, at),
       idleSince: session.idleSince && Math.max(session.idleSince, at),
@@ -361,7 +366,7 @@ export class UserSessions {
 
   /** The wall clock was set by `ms`. What this process has measured moves with it. */
   moveHeard(ms: number): void {
-    this.#all = this.#all.map(session => ({
+    this.#replaceAll(session => ({
       ...session,
       aliveAt: session.aliveAt && session.aliveAt + ms,
       idleSince: session.idleSince && session.idleSince + ms,
@@ -403,6 +408,18 @@ export class UserSessions {
     this.#count(this.#all[index] as Session, -1)
     this.#count(session, 1)
     this.#all[index] = session
+    if (session.state === 'live') this.#live?.set(session.id, session)
+  }
+
+  /** Replaces each session by one with the same id and state. */
+  #replaceAll(replaced: (session: Session) => Session): void {
+    this.#all = this.#all.map(replaced)
+    if (this.#live) this.#fillTable()
+  }
+
+  #fillTable(): void {
+    const live = this.#all.filter(({ state }) => state === 'live')
+    this.#live = new Map(live.map(session => [session.id, session]))
   }
 
   #take(id: string): Session | undefined {
@@ -413,11 +430,13 @@ export class UserSessions {
   #add(session: Session): void {
     this.#all.push(session)
     this.#count(session, 1)
+    if (!this.#live && this.size > FEW_SESSIONS) this.#fillTable()
+    else if (session.state === 'live') this.#live?.set(session.id, session)
   }
 
   #remove(index: number): Session {
     const [session] = this.#all.splice(index, 1) as [Session]
-    this.#count(session, -1)
+    this.#dropped(session)
     return session
   }
 
@@ -425,8 +444,14 @@ export class UserSessions {
     const ended = this.#all.filter(isOver)
     if (ended.length === 0) return []
     this.#all = this.#all.filter(session => !isOver(session))
-    for (const session of ended) this.#count(session, -1)
+    for (const session of ended) this.#dropped(session)
     return ended.map(({ id }) => id).filter(id => id !== BEFORE_RESTART)
+  }
+
+  #dropped(session: Session): void {
+    this.#count(session, -1)
+    if (this.#live?.get(session.id) === session) this.#live.delete(session.id)
+    if (this.size === 0) this.#live = undefined
   }
 
   #count({ state, isIdle, isInactive }: Session, by: 1 | -1): void {

@@ -1470,7 +1470,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that ends is still counted as held',
     file: 'user-sessions.ts',
-    line: 'for (const session of ended) this.#count(session, -1)',
+    line: 'for (const session of ended) this.#dropped(session)',
     becomes: '',
   },
   {
