@@ -9,7 +9,6 @@ import type { Host, MemberEvent, UserItems } from './command.ts'
 import { EndedLeases } from './ended-leases.ts'
 import { Endings } from './ending.ts'
 import type {
-  EndItem,
   Entry,
   EntryBody,
   FactItem,
@@ -20,14 +19,16 @@ import type {
   Place,
   RegisterKey,
 } from './entry.ts'
+import { ErasedUsers } from './erased-users.ts'
 import { type Applied, Fold } from './fold.ts'
 import { forgottenHere, Leftovers, unnamedOf } from './forgotten.ts'
-import { hasLeases, isEnded, lastRenewed, leasesElsewhere, lostLeases, orphanedLeases } from './leases.ts'
+import { hasLeases, leasesElsewhere, orphanedLeases } from './leases.ts'
 import type { Agreed, AgreedChoice, Answers, FactLog, LastSign, NamedUser, Question, Touched } from './log.ts'
 import type { Member } from './member.ts'
 import type { NodeEvent } from './node-state.ts'
 import { OpenChoices } from './open-choices.ts'
 import type { Changed } from './outbox.ts'
+import { OwnSessions } from './own-sessions.ts'
 import { type NodeAnswers, Questions } from './questions.ts'
 import { QuietStart } from './quiet-start.ts'
 import { type Refusal, RefusedUsers } from './refused-users.ts'
@@ -77,12 +78,6 @@ export interface LoggedNode {
   readonly wroteAt: number | undefined
 }
 
-/**
- * How long a user who is being erased is refused at most, in ms. It takes only some ms, unless a node that has sessions
- * of the user does not answer: that node is lost before.
- */
-const ERASE_MS = 60_000
-
 /** Stands for no user: nobody can have this id, so nothing is said of it. */
 const NO_USER: { readonly userId: UserId } = { userId: '' }
 
@@ -120,8 +115,8 @@ export class ClusterLog implements FactLog, Host {
   readonly #said = new Said()
   readonly #refused = new RefusedUsers()
   readonly #openChoices: OpenChoices
-  /** The users who are being erased, and when this node has read it, in ms since the epoch by the clock of Redis. */
-  readonly #erasedAt = new Map<UserId, number>()
+  readonly #erased = new ErasedUsers()
+  readonly #ownSessions: OwnSessions
   #lagMs = 0
   readonly #quiet = new QuietStart()
   /** Resolves when other nodes have the leased sessions of this node. */
@@ -151,19 +146,18 @@ export class ClusterLog implements FactLog, Host {
       isHere: userId => Object.keys(this.#use().presence.present(userId).sessions).length > 0,
       isUnplaced: userId => this.#unplaced.has(userId),
     })
-    this.#endedLeases = new EndedLeases({
+    const ports = {
       node,
       fold: this.#fold,
-      present: userId => this.#use().presence.present(userId),
+      present: (userId: UserId) => this.#use().presence.present(userId),
       time: () => this.#use().time(),
-    })
+    }
+    this.#ownSessions = new OwnSessions({ ...ports, usersHere: () => this.#use().presence.usersHere() })
+    this.#endedLeases = new EndedLeases(ports)
     this.#unplaced = new Unplaced({
-      node,
-      fold: this.#fold,
-      present: userId => this.#use().presence.present(userId),
-      time: () => this.#use().time(),
+      ...ports,
       isOver: this.#isOver,
-      isErased: userId => this.#erasedAt.has(userId),
+      isErased: userId => this.#erased.has(userId),
     })
   }
 
@@ -225,9 +219,7 @@ export class ClusterLog implements FactLog, Host {
 
   refusedMs(userId: UserId): number {
     const time = this.#use().time()
-    const erasedAt = this.#erasedAt.get(userId)
-    const erasingMs = erasedAt === undefined ? 0 : erasedAt + ERASE_MS - time
-    return Math.max(this.#refused.msLeft(userId, time), erasingMs)
+    return Math.max(this.#refused.msLeft(userId, time), this.#erased.msLeft(userId, time))
   }
 
   canRefuse(userId: UserId): boolean {
@@ -267,7 +259,7 @@ export class ClusterLog implements FactLog, Host {
    * @returns a promise that resolves when they have; `undefined` if there are none, or no other node
    */
   handOver(): Promise<void> | undefined {
-    const users = this.#leasedHere()
+    const users = this.#ownSessions.leased()
     if (users.length === 0) return undefined
     // With the users: the others, or the next node that starts, may not know the newest renewals.
     this.#say({ users, hands: true })
@@ -431,7 +423,7 @@ export class ClusterLog implements FactLog, Host {
         this.#takeOver(event.node, true)
         break
       case 'lostMyself':
-        this.#tell(nothingRead(), undefined, this.#lostLeases())
+        this.#tell(nothingRead(), undefined, this.#ownSessions.lostLeases())
         break
       case 'nodeLost': {
         const about = this.#abouts.get(event.node)
@@ -465,7 +457,7 @@ export class ClusterLog implements FactLog, Host {
     // In the same epoch, Redis has lost nothing: what it does not have was forgotten while this node was away.
     const isWhole = loaded.epoch !== undefined && loaded.epoch === this.#epoch
     this.#epoch = loaded.epoch
-    const moved = isWhole && !loaded.nodes.has(this.#node) ? this.#lostLeases() : []
+    const moved = isWhole && !loaded.nodes.has(this.#node) ? this.#ownSessions.lostLeases() : []
     const applied = this.#fold.load(loaded, time, isWhole)
     for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
@@ -494,21 +486,13 @@ export class ClusterLog implements FactLog, Host {
     this.#read.applied = this.#fold.apply(entry)
     if (forgotten.size > 0) this.#say({ users: forgotten.keys() })
     this.#read.unnamed = unnamedOf(forgotten, userId => this.#fold.of(userId).username)
-    for (const userId of body.erases ?? NONE) this.#erasedAt.set(userId, this.#use().time())
-    this.#endErasures()
+    this.#erased.take(body.erases ?? NONE, this.#use().time())
+    this.#erased.end(this.#use().time(), userId => this.#fold.keeps(userId))
     for (const refusal of body.refusals ?? NONE) this.#refused.take(refusal)
     if (kind === 'end' && node !== this.#node) this.#repeatRefusals()
     if (body.hands && node !== this.#node && this.#use().member.isEldestToStay) this.#takeOver(node, false)
     if (body.about && (kind === 'join' || kind === 'left')) this.#abouts.set(node, body.about)
     this.#lagMs = Math.max(0, this.#use().time() - body.at)
-  }
-
-  /** A user may come back, as a new one, when nothing is kept of the old one any more. */
-  #endErasures(): void {
-    const time = this.#use().time()
-    for (const [userId, at] of this.#erasedAt) {
-      if (at < time && (at < time - ERASE_MS || !this.#fold.keeps(userId))) this.#erasedAt.delete(userId)
-    }
   }
 
   /** Says to a node that has joined whom it must refuse. One node says it. */
@@ -524,26 +508,9 @@ export class ClusterLog implements FactLog, Host {
     return userIds.filter(userId => this.refusedMs(userId) > 0 && presence.present(userId).isHere)
   }
 
-  #endedHere(ends: readonly EndItem[]): EndedSession[] {
-    const { presence } = this.#use()
-    const now = this.#use().time()
-    const ended = ends.filter(item => isEnded(item, presence.present(item[0]).leases, now))
-    return ended.map(([userId, sessionId]) => ({ userId, sessionId }))
-  }
-
   /** This node takes over the leased sessions of a node that is lost or stops, when the entry was read. */
   #takeOver(node: NodeId, isLost: boolean): void {
     this.#read.orphaned.push(...orphanedLeases(this.#fold, node, this.#use().time(), isLost))
-  }
-
-  /** The leased sessions that other nodes have taken over from this one, which was lost. */
-  #lostLeases(): EndedSession[] {
-    const time = this.#use().time()
-    const lastWroteAt = this.#fold.wroteAt(this.#node) ?? 0
-    return [...this.#fold.facts(this.#node)].flatMap(([userId, fact]) => {
-      const { leases } = this.#use().presence.present(userId)
-      return lostLeases(fact, leases, time, lastWroteAt).map(sessionId => ({ userId, sessionId }))
-    })
   }
 
   /** When a node has last heard of the users of this node. */
@@ -568,7 +535,7 @@ export class ClusterLog implements FactLog, Host {
     this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
     if (entry) this.#follow(entry)
     this.#openChoices.look()
-    if (this.#handing && this.#leasedHere().length === 0) this.#handing.resolve()
+    if (this.#handing && this.#ownSessions.leased().length === 0) this.#handing.resolve()
     if (entry?.node !== this.#node) return
     this.#said.readBack(sayingsOf(entry.body), { batch: entry.batch, at: entry.body.at })
   }
@@ -610,7 +577,7 @@ export class ClusterLog implements FactLog, Host {
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
-    const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE
+    const ended = entry?.body.ends ? this.#ownSessions.ended(entry.body.ends) : NONE
     const erased = entry?.body.erases ?? NONE
     const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
@@ -636,32 +603,9 @@ export class ClusterLog implements FactLog, Host {
     })
   }
 
-  /** The users who have a leased session on this node. */
-  #leasedHere(): UserId[] {
-    const { presence } = this.#use()
-    return [...presence.usersHere()].filter(userId => presence.present(userId).leases.length > 0)
-  }
-
-  /** The sessions of this node that were opened later on another one. */
+  /** The sessions of this node that continue on another one. */
   #movedTo(node: NodeId, facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>): EndedSession[] {
-    const moved: EndedSession[] = []
-    if (node === this.#node) return moved
-    const now = this.#use().time()
-    for (const [userId, fact] of facts) {
-      const own = this.#use().presence.present(userId)
-      if (!own.isHere) continue
-      for (const [sessionId, openedAt] of Object.entries(fact.s)) {
-        const ownAt = own.sessions[sessionId]
-        if (ownAt === undefined) continue
-        const ownFact = this.#fold.fact(this.#node, userId)
-        const renewed = lastRenewed(sessionId, { own: own.leases, ownFact, fact, now })
-        // The other node does not know that it was renewed here.
-        if (renewed === 'here, untold') this.#say({ users: [userId] })
-        if (renewed === 'here' || renewed === 'here, untold' || (!renewed && openedAt < ownAt)) continue
-        if (renewed || openedAt > ownAt || node > this.#node) moved.push({ userId, sessionId })
-      }
-    }
-    return moved
+    return this.#ownSessions.movedTo(node, facts, userId => this.#say({ users: [userId] }))
   }
 }
 

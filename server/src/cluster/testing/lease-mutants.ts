@@ -7,7 +7,7 @@ import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies
  * it find, within thousands of seeds, what `leases.test.ts` shows about leases that end while Redis does not answer.
  */
 export type LeaseMutant = FileMutant<
-  'cluster/cluster-log.ts' | 'cluster/leases.ts' | 'cluster/own-entries.ts'
+  'cluster/leases.ts' | 'cluster/own-entries.ts' | 'cluster/own-sessions.ts'
 > & { readonly seed: number }
 
 export const LEASE_MUTANTS: readonly LeaseMutant[] = [
@@ -27,8 +27,8 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
   },
   {
     name: 'a node keeps a lease of which it does not tell that it was renewed later',
-    file: 'cluster/cluster-log.ts',
-    line: "if (renewed === 'here, untold') this.#say({ users: [userId] })",
+    file: 'cluster/own-sessions.ts',
+    line: "if (renewed === 'here, untold') unknown(userId)",
     becomes: '',
     seed: 614,
   },

@@ -15,6 +15,7 @@ export type Mutant = FileMutant<
   | 'cluster/outbox.ts'
   | 'cluster/own-entries.ts'
   | 'cluster/own-place.ts'
+  | 'cluster/own-sessions.ts'
   | 'cluster/redis-clock.ts'
   | 'cluster/redis.model.ts'
   | 'cluster/registers.ts'
@@ -217,8 +218,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a session that continues on another node stays',
-    file: 'cluster/cluster-log.ts',
-    line: 'if (renewed || openedAt > ownAt || node > this.#node) moved',
+    file: 'cluster/own-sessions.ts',
+    line: 'if (renewed || openedAt > ownAt || node > ownNode) moved',
     becomes: 'if (openedAt < 0) moved',
   },
   {
@@ -290,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node does not end the sessions that another node ends',
     file: 'cluster/cluster-log.ts',
-    line: 'const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE',
+    line: 'const ended = entry?.body.ends ? this.#ownSessions.ended(entry.body.ends) : NONE',
     becomes: 'const ended = NONE',
   },
   {
