@@ -28,8 +28,11 @@ export type StreamCommand =
   | { readonly do: 'read'; readonly after: Place; readonly count: number }
   | { readonly do: 'store'; readonly request: StoreRequest }
 
-/** For how long changes are gathered, in ms. What was not stored when all nodes are killed at once is not known. */
-const GATHER_MS = 100
+/**
+ * For how long changes are gathered, in ms: storing them costs Redis and the writer a command. What was not stored when
+ * all nodes are killed at once is not known, and a node that starts waits so long for what it has not read itself.
+ */
+const GATHER_MS = 500
 /** How often the end is stored without a change, in ms. */
 const MARK_MS = 1_000
 /** How long to wait until another node has stored more, and after a failure, in ms. */
