@@ -49,3 +49,8 @@ test('the negative control: limits are read from goals and from headings', () =>
   ])
   expect(namedIn('1/23 of `ws` instead of 1/30, and 1/31.5 of it instead of 1/35.')).toEqual(['1/30', '1/35'])
 })
+
+test('the titles of all kept results fit into the width of a plot', () => {
+  const titles = results.flatMap(({ forms }) => forms.map(({ title }) => title))
+  expect(titles.filter(({ length }) => length > 105)).toEqual([])
+})

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestClient } from '@who-is-online/testing/client'
+import { filesBelow } from '@who-is-online/testing/files-below'
 import { startServer, temporaryDir } from '@who-is-online/testing/start-server'
 import { expect, test } from 'vitest'
 
@@ -10,11 +10,8 @@ const ERASED = 'erased-person'
 const NAME = 'Erika Erased'
 
 /** The files below a directory that contain a text. */
-function filesWith(directory: string, text: string): string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(text))
-    .map(({ name }) => name)
-}
+const filesWith = (directory: string, text: string): string[] =>
+  filesBelow(directory).flatMap(({ name, content }) => (content.includes(text) ? [name] : []))
 
 test('[E20] an erased person is in no file of the data directory, and readers learn that the user is gone', async () => {
   const dir = temporaryDir()

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestClient } from '@who-is-online/testing/client'
+import { filesBelow } from '@who-is-online/testing/files-below'
 import { signToken } from '@who-is-online/testing/sign-token'
 import { useServer } from '@who-is-online/testing/use-server'
 import { expect, test } from 'vitest'
@@ -60,12 +60,10 @@ const BODIES: readonly ((mark: string) => string)[] = [
 ]
 
 /** All files of a directory, as text. */
-function filesIn(dir: string): string {
-  return readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile())
-    .map(entry => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+const filesIn = (dir: string): string =>
+  filesBelow(dir)
+    .map(({ content }) => content.toString())
     .join('\n')
-}
 
 /** The names of the secrets that a text holds. */
 function found(text: string, secrets: ReadonlyMap<string, string>): string[] {

@@ -31,6 +31,7 @@ const LABELS: Readonly<Record<string, string>> = {
   control: 'the same without saving',
   floor: 'floor: Node.js at best',
   ws: 'own code on ws',
+  alone: 'without these calls',
 }
 
 // The background is part of the picture: the text is readable on a dark page too if the system prefers light.
@@ -107,7 +108,11 @@ function panel({ title, unit }: FormResult, bars: readonly Bar[], top: number): 
       text(round(x(max)) + 8, y + BAR - 3, number(median), 'value'),
     ].join('')
   })
-  return [text(MARGIN, top + 18, title, 'title'), text(MARGIN, top + 34, unit, 'unit'), ...rows].join('\n')
+  return [
+    text(MARGIN, top + 18, title.replaceAll('`', ''), 'title'),
+    text(MARGIN, top + 34, unit, 'unit'),
+    ...rows,
+  ].join('\n')
 }
 
 function text(x: number, y: number, content: string, style?: string): string {

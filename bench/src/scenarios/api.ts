@@ -143,8 +143,7 @@ const aloneOf = (name: string) => `${name} alone`
  * firehose beside is that of the scenario of this name.
  */
 export function api(size: Size, contenders: readonly Contender[] = [ours]): Scenario {
-  const { clients, perSecond, known, leases } = sizes[size]
-  const firehose = `a firehose of ${perSecond} changes/s to ${clients.toLocaleString('en-US')} clients`
+  const { known, leases } = sizes[size]
   return {
     name: 'api',
     title: `HTTP API: calls to a server that knows ${known.toLocaleString('en-US')} users`,
@@ -154,7 +153,7 @@ export function api(size: Size, contenders: readonly Contender[] = [ours]): Scen
         { name, title, unit: 'ms of CPU for one call', counted: 'calls' },
         {
           name: besideOf(name),
-          title: `${firehose}, and ${rateOf(weight)} × ${title} a second; p50 and p99 are those of the calls`,
+          title: `beside a firehose: ${rateOf(weight)} × ${title} a second`,
           unit: FIREHOSE_UNIT,
           counted: 'calls',
           beside: { form: aloneOf(name), as: ALONE },
@@ -163,7 +162,7 @@ export function api(size: Size, contenders: readonly Contender[] = [ours]): Scen
       ...Object.entries(greedy).map(
         ([name, { title }]): Form => ({
           name,
-          title: `${title}, beside ${firehose}; p50 and p99 are those of calls of another client`,
+          title: `beside a firehose: ${title}`,
           unit: FIREHOSE_UNIT,
           beside: { form: aloneOf(name), as: ALONE },
         }),
