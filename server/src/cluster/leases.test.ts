@@ -3,6 +3,7 @@ import type { Change } from '../presence/change.ts'
 import { MAX_LEASES_PER_USER } from '../presence/lease.ts'
 import { Presence } from '../presence/presence.ts'
 import { ClusterLog } from './cluster-log.ts'
+import { lostLeases } from './leases.ts'
 import { Member } from './member.ts'
 import { RedisModel } from './redis.model.ts'
 import { SimulatedCluster } from './testing/simulated-cluster.ts'
@@ -10,6 +11,7 @@ import type { Session, SimulatedNode } from './testing/simulated-node.ts'
 
 // Leased sessions on the nodes of a cluster that a balancer chooses at will, without faults that a test does not make.
 
+const T = 1_000_000
 const TTL = { ttlMs: 60_000, device: 'r2', activity: 'idle' } as const
 
 let cluster: SimulatedCluster
@@ -365,4 +367,23 @@ test('[N11] a lost node keeps a lease that it has renewed since its last entry',
   expect(leaseOf(b)).toBeUndefined()
   await pass(12_000)
   expect(leaseOf(a)?.kind).toBe('lease')
+})
+
+test.each([
+  { what: 'told, and not renewed since', renewedAt: 0, ttlMs: 60_000, isLost: true },
+  {
+    what: 'renewed since, so that it ends before the others end it',
+    renewedAt: 9_000,
+    ttlMs: 60_000,
+    isLost: true,
+  },
+  { what: 'renewed for longer than the others know', renewedAt: 9_000, ttlMs: 120_000, isLost: false },
+  { what: 'renewed just after the last entry', renewedAt: 10_001, ttlMs: 60_000, isLost: false },
+  { what: 'not told', id: 'other', renewedAt: 0, ttlMs: 60_000, isLost: false },
+])('[N11] of a node that was lost, others have a lease that was $what: $isLost', lease => {
+  const { id = 'agent', renewedAt, ttlMs, isLost } = lease
+  const now = T + 20_000
+  const own = { openedAt: T, since: T, leftMs: ttlMs, ageMs: now - T - renewedAt, notBefore: 0, ttlMs }
+  const told = { l: { agent: [T + 60_000, T, 60_000, T, -1] as const } }
+  expect(lostLeases(told, [{ ...own, sessionId: id }], now, T + 10_000)).toEqual(isLost ? [id] : [])
 })

@@ -102,7 +102,8 @@ function renewedAt(sessionId: string, { l }: NodeFact): number | undefined {
 
 /**
  * The leased sessions of this node that others have taken over when it was lost: it had told them, and has not renewed
- * them since its last entry. They may have ended meanwhile, and then nothing tells this node.
+ * them since its last entry, or only so that they end before the others end them. They may have ended meanwhile, and
+ * then nothing tells this node.
  *
  * @param lastWroteAt when it has composed the last entry that it has read back, by the clock of Redis
  */
@@ -114,9 +115,13 @@ export function lostLeases(
 ): string[] {
   const { l } = ownFact
   if (!l) return []
-  const lost = own.filter(
-    lease => Object.hasOwn(l, lease.sessionId) && renewalOf(lease, now) <= lastWroteAt + SAME_MS,
-  )
+  const lost = own.filter(lease => {
+    const told = Object.hasOwn(l, lease.sessionId) ? l[lease.sessionId] : undefined
+    if (!told) return false
+    const [endsAt, , toldTtlMs] = told
+    const renewed = renewalOf(lease, now)
+    return renewed <= lastWroteAt && renewed + lease.ttlMs <= endsAt + untoldMs(toldTtlMs)
+  })
   return lost.map(({ sessionId }) => sessionId)
 }
 
@@ -141,7 +146,7 @@ export function orphanedLeases(
   for (const [userId, fact] of fold.facts(node)) {
     if (!fact.l) continue
     const others = Array.from(fold.factsOf(userId, node), ([, { s }]) => s)
-    // Where it was before, a dead node may still have it.
+    // A dead node that had it before still names it in its facts. It had it since an earlier time, so it does not count.
     const isElsewhere = ({ sessionId, since }: LeaseTold) =>
       others.some(s => Object.hasOwn(s, sessionId) && Number(s[sessionId]) >= since)
     const leases = leasesOf(fact, now)
