@@ -13,7 +13,7 @@ test.each([
     renewedAt: T,
     isSaid: true,
   },
-  { what: 'moved there later, and was renewed here later', since: T + 1, renewedAt: T, isSaid: true },
+  { what: 'moved there later, by another reading of the clock', since: T + 1, renewedAt: T, isSaid: false },
   { what: 'moved there, and was renewed there at once', since: T + 1, renewedAt: T + 990, isSaid: false },
   { what: 'was renewed there later', since: T - 1, renewedAt: T + 1_100, isSaid: false },
 ])(

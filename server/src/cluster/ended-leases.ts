@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { PresentUser } from '../presence/present-user.ts'
 import type { EndItem, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { renewalOf, SAME_MS } from './leases.ts'
+import { renewalOf } from './leases.ts'
 
 /** What {@link EndedLeases} reads. */
 interface EndedLeasesPort {
@@ -61,14 +61,15 @@ export class EndedLeases {
 
   /**
    * Whether the log has a lease of another node that this node has continued, and not the other way round. Two nodes
-   * that were cut off from each other can have taken over the same one.
+   * that were cut off from each other can have taken over the same one, since the same time. The times of renewals alone
+   * do not tell: each node has its own reading of the clock of Redis.
    */
   #isOlderElsewhere(userId: UserId, sessionId: string, { at, since }: Renewed): boolean {
     for (const [, { s, l }] of this.#port.fold.factsOf(userId, this.#port.node)) {
       const [, renewedAt] = (l && Object.hasOwn(l, sessionId) && l[sessionId]) || []
       const otherSince = Object.hasOwn(s, sessionId) ? s[sessionId] : undefined
       if (renewedAt === undefined || otherSince === undefined) continue
-      if (renewedAt < at - SAME_MS || (renewedAt < at && otherSince < since)) return true
+      if (renewedAt < at && otherSince <= since) return true
     }
     return false
   }

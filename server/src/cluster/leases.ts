@@ -16,7 +16,7 @@ import type { Fold } from './fold.ts'
 type FactsFold = Pick<Fold, 'fact' | 'facts' | 'members' | 'factsOf'>
 
 /** Renewals that are closer together count as the same: each node has its own reading of the clock of Redis. */
-export const SAME_MS = 100
+const SAME_MS = 100
 
 /**
  * The leased sessions of a fact, to be added to it; nothing if there are none.

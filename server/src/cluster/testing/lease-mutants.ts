@@ -39,4 +39,18 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
     becomes: 'return []',
     seed: 1126,
   },
+  {
+    name: 'a node that was lost gives up leases that it has renewed since',
+    file: 'cluster/leases.ts',
+    line: 'return renewed <= lastWroteAt && renewed + lease.ttlMs <= endsAt + untoldMs(toldTtlMs)',
+    becomes: 'return true',
+    seed: 554,
+  },
+  {
+    name: 'a node that was lost gives up leases that it has not told',
+    file: 'cluster/leases.ts',
+    line: 'if (!told) return false',
+    becomes: 'if (!told) return true',
+    seed: 289,
+  },
 ]

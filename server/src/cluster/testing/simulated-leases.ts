@@ -15,6 +15,8 @@ const PLACED_MS = 1_000
 /** How long a node may show a user offline before a check, in ms: what it has read late. */
 const OFFLINE_MS = 1_000
 const MAX_TTL_MS = 30_000
+/** A slow node reads the clock of Redis so wrongly. Renewals on two nodes that are closer together count as one. */
+const SAME_MS = 600
 const MAX_PAUSE_MS = 25_000
 /** After the last fault and the last end of a node, what is left of that node is gone within this time. */
 const SETTLED_MS = 25_000
@@ -148,7 +150,10 @@ export class SimulatedLeases {
 
   #check(): void {
     for (const node of this.#cluster.nodes) this.#note(node)
-    for (const lease of this.#leases.values()) this.#look(lease)
+    for (const lease of this.#leases.values()) {
+      this.#look(lease)
+      this.#checkOwned(lease)
+    }
     for (const userId of BOTS) for (const node of this.#cluster.nodes) this.#checkUser(node, userId)
     this.#cluster.time.after(CHECK_MS, () => this.#check())
   }
@@ -189,6 +194,20 @@ export class SimulatedLeases {
     // If its node has ended before, nobody else may know of the renewal.
     if (!nodes.includes(lease.node)) return
     lease.isSure = nodes.every(node => node.isCalm && node.member.isReady && node.isPresent(lease.userId))
+  }
+
+  /** While all nodes live that ever had a lease, and Redis loses nothing, one of them has it until its end. */
+  #checkOwned({ userId, id, node, renewedAt, endsAt, before }: Lease): void {
+    const { nodes, redis, time } = this.#cluster
+    const isSince = (at: number) => at >= renewedAt
+    const isExcused =
+      redis.wasWrong || redis.losses.some(isSince) || [...this.#truth.endedAt.values()].some(isSince)
+    // Two renewals at the same time count as one.
+    const isTie = before && before.node !== node && renewedAt - before.renewedAt < SAME_MS
+    if (isExcused || isTie || time.now >= endsAt - SAME_MS || !nodes.includes(node)) return
+    const isOwned = nodes.some(({ presence }) => Object.hasOwn(presence.present(userId).sessions, id))
+    if (!isOwned)
+      this.#cluster.violated(`no node has ${id} of ${userId}, leased on ${node.id} until ${endsAt}`)
   }
 
   #checkUser(node: SimulatedNode, userId: UserId): void {
