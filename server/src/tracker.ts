@@ -285,7 +285,7 @@ export class Tracker {
     const forgotten = log.forgetsStale ? presence.forgetStale(now, USERS_PER_STEP) : NOTHING
     this.#publish(forgotten)
     this.#reportForgotten(forgotten.forgotten.length, awake)
-    presence.dropEarnedBack(now, USERS_PER_STEP)
+    presence.dropRecovered(now, USERS_PER_STEP)
     this.#erasures.tick(awake)
     if (presence.onlineCount > 0 && awake - this.#aliveAt >= ALIVE_EVERY_MS) {
       store.recordAlive(presence.storedTime(now), presence.knownTime(now))

@@ -8,7 +8,7 @@ import { recordOf } from './record.ts'
  * Reads pages of the changes that the nodes of a cluster share. Each node gives the same page for the same place, down
  * to the last field: what a node has in its memory can differ in `previousSince` and `lastSeen`.
  *
- * The stream is some 100 ms behind the feed. A page of the full state comes from the memory of the node.
+ * The stream is up to half a second behind the feed. A page of the full state comes from the memory of the node.
  */
 export class StreamReader implements Pick<ChangeReader, 'read' | 'isClosed' | 'place'> {
   readonly #stream: ChangeStream

@@ -9,6 +9,7 @@ import type { Host, MemberEvent, UserItems } from './command.ts'
 import { EndedLeases } from './ended-leases.ts'
 import { Endings } from './ending.ts'
 import type {
+  EndItem,
   Entry,
   EntryBody,
   FactItem,
@@ -577,7 +578,7 @@ export class ClusterLog implements FactLog, Host {
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
-    const ended = entry?.body.ends ? this.#ownSessions.ended(entry.body.ends) : NONE
+    const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE
     const erased = entry?.body.erases ?? NONE
     const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
@@ -601,6 +602,11 @@ export class ClusterLog implements FactLog, Host {
       seq: told,
       isLoaded,
     })
+  }
+
+  /** The sessions of this node that an entry ends. */
+  #endedHere(ends: readonly EndItem[]): EndedSession[] {
+    return this.#ownSessions.ended(ends, userId => this.#say({ users: [userId] }))
   }
 
   /** The sessions of this node that continue on another one. */

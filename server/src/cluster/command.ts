@@ -66,7 +66,8 @@ export interface Audit {
  * - `epoch`: an epoch has begun. What the host holds stays.
  * - `away`: Redis does not answer, so the view is frozen. `back`: it answers again.
  * - `ready`: the view is complete. `loading`: it is not, because this node was too far behind.
- * - `lostMyself`: other nodes have dropped the facts of this node. It asserts them again.
+ * - `lostMyself`: other nodes have dropped the facts of this node. It asserts them again. What they have taken over
+ *   before is theirs. If this node has read its loss, it has read that too. If Redis has told it, it has not.
  * - `stopped`: the node has told the others that it stops.
  */
 export type MemberEvent =

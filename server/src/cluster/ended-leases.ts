@@ -61,8 +61,8 @@ export class EndedLeases {
 
   /**
    * Whether the log has a lease of another node that this node has continued, and not the other way round. Two nodes
-   * that were cut off from each other can have taken over the same one, since the same time. The times of renewals alone
-   * do not tell: each node has its own reading of the clock of Redis.
+   * that were cut off from each other can have taken over the same one, since the same time. The times of renewals do
+   * not tell that alone: each node has its own reading of the clock of Redis.
    */
   #isOlderElsewhere(userId: UserId, sessionId: string, { at, since }: Renewed): boolean {
     for (const [, { s, l }] of this.#port.fold.factsOf(userId, this.#port.node)) {

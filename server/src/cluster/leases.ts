@@ -146,7 +146,7 @@ export function orphanedLeases(
   for (const [userId, fact] of fold.facts(node)) {
     if (!fact.l) continue
     const others = Array.from(fold.factsOf(userId, node), ([, { s }]) => s)
-    // A dead node that had it before still names it in its facts. It had it since an earlier time, so it does not count.
+    // A dead node that had it before still names it in its facts. Its time is earlier, so it does not count.
     const isElsewhere = ({ sessionId, since }: LeaseTold) =>
       others.some(s => Object.hasOwn(s, sessionId) && Number(s[sessionId]) >= since)
     const leases = leasesOf(fact, now)

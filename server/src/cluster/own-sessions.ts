@@ -31,11 +31,21 @@ export class OwnSessions {
     return [...usersHere()].filter(userId => present(userId).leases.length > 0)
   }
 
-  /** The sessions that the items of an entry end. */
-  ended(ends: readonly EndItem[]): EndedSession[] {
+  /**
+   * The sessions that the items of an entry end.
+   *
+   * @param unknown a leased session of this user goes on, but nobody may take it over before it is told again
+   */
+  ended(ends: readonly EndItem[], unknown: (userId: UserId) => void): EndedSession[] {
     const now = this.#port.time()
-    const ended = ends.filter(item => isEnded(item, this.#port.present(item[0]).leases, now))
-    return ended.map(([userId, sessionId]) => ({ userId, sessionId }))
+    const ended: EndedSession[] = []
+    for (const item of ends) {
+      const [userId, sessionId] = item
+      const { leases } = this.#port.present(userId)
+      if (isEnded(item, leases, now)) ended.push({ userId, sessionId })
+      else if (leases.some(lease => lease.sessionId === sessionId)) unknown(userId)
+    }
+    return ended
   }
 
   /** The leased sessions that other nodes have taken over from this one, which was lost. */

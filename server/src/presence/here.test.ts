@@ -289,10 +289,10 @@ test('[I9] rate limiters that have recovered are dropped, some users at a time',
   const node = new Node({ changePace: { burst: 1, everyMs: 3_000 } })
   const { here } = node
   const [ann, bob] = [node.arrive('ann'), node.arrive('bob')]
-  here.dropEarnedBack(T + 2_999, 9)
-  here.dropEarnedBack(T + 3_000, 0)
+  here.dropRecovered(T + 2_999, 9)
+  here.dropRecovered(T + 3_000, 0)
   expect(here.setStatus(ann, BUSY, T + 1).fact).toBeUndefined()
-  here.dropEarnedBack(T + 3_000, 1)
+  here.dropRecovered(T + 3_000, 1)
   expect(here.setActivity(ann, 's', false, T + 2)?.fact).toMatchObject({ choice: BUSY })
   expect(here.setStatus(bob, BUSY, T + 2).fact).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 import type { UserId } from '@who-is-online/protocol/words'
 import type { EndedSession, OwnChoice } from './change.ts'
-import { ChangePaces } from './change-paces.ts'
+import { ChangeLimiters } from './change-limiters.ts'
 import {
   type Choice,
   type FirstChoice,
@@ -101,7 +101,7 @@ export class Here {
   /** How many of the users others have never seen. */
   #unseen = 0
   readonly #ends: UserEnds
-  readonly #paces: ChangePaces
+  readonly #limiters: ChangeLimiters
   /** How many leased sessions there are. */
   #leases = 0
   /** Until when clients may still return after a suspension, in awake time. */
@@ -118,7 +118,7 @@ export class Here {
     this.#seenLookup = seenLookup
     this.#choiceLookup = choiceLookup
     this.#ends = new UserEnds(wall)
-    this.#paces = new ChangePaces(options.changePace)
+    this.#limiters = new ChangeLimiters(options.changePace)
   }
 
   // Commands
@@ -235,7 +235,7 @@ export class Here {
 
   /** Forgets how often others have seen the user change. */
   unpace(userId: UserId): void {
-    this.#paces.forget(userId)
+    this.#limiters.forget(userId)
   }
 
   /** @param isSeen whether others see the user because of another node */
@@ -376,7 +376,7 @@ export class Here {
 
   /** Counts a change of a user that another node has caused so long ago, whether the rate limit allowed it or not. */
   changedElsewhere(userId: UserId, now: number, agoMs: number): void {
-    this.#paces.spend(userId, this.#wall.awake(now) - agoMs)
+    this.#limiters.spend(userId, this.#wall.awake(now) - agoMs)
   }
 
   /**
@@ -420,8 +420,8 @@ export class Here {
   }
 
   /** Drops the rate limiters that have completely recovered, of at most `count` users. */
-  dropEarnedBack(awake: number, count: number): void {
-    this.#paces.dropRecovered(awake, count)
+  dropRecovered(awake: number, count: number): void {
+    this.#limiters.dropRecovered(awake, count)
   }
 
   // Queries
@@ -578,12 +578,12 @@ export class Here {
       this.#markSaid(user, now, awake, true)
       return nothing
     }
-    const turn = this.#paces.turnOf(user.userId, isLeaving)
+    const turn = this.#limiters.turnOf(user.userId, isLeaving)
     if (turn > awake && !user.hides) {
       if (user.wait(turn)) this.#ends.add(turn, user)
       return nothing
     }
-    this.#paces.spend(user.userId, awake)
+    this.#limiters.spend(user.userId, awake)
     const { userId, cause, newName } = user
     const seen = user.wasSeen ? this.seen(userId) : undefined
     const username = isLeaving ? seen?.username : (newName ?? seen?.username)

@@ -378,8 +378,8 @@ export class Presence {
   }
 
   /** Drops the rate limiters that have completely recovered, of at most `count` users. */
-  dropEarnedBack(now: number, count: number): void {
-    this.#here.dropEarnedBack(this.#wall.awake(now), count)
+  dropRecovered(now: number, count: number): void {
+    this.#here.dropRecovered(this.#wall.awake(now), count)
   }
 
   // Queries

@@ -147,6 +147,7 @@ test('a sign of life counts for its session, however many there are and whatever
             for (const one of plain.values()) one.at = now
         }
         greatest = Math.max(greatest, plain.size)
+        expect(sessions.isLive(step.id)).toBe(plain.get(step.id)?.isLive === true)
         expect(new Map(sessions.all.map(({ id, aliveAt }) => [id, aliveAt]))).toEqual(
           new Map(Array.from(plain, ([id, { at }]) => [id, at])),
         )

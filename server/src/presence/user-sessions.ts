@@ -79,7 +79,7 @@ export function isVisibleSession({ state, isInactive }: Session): boolean {
  */
 export class UserSessions {
   #all: Session[] = []
-  /** The live sessions by id, if there are many: each sign of life of a connection looks one up. */
+  /** The live sessions by id, if there are many: each sign of life looks one up, and these come most often. */
   #live: Map<string, Session> | undefined
   #held = 0
   #leased = 0
@@ -221,7 +221,7 @@ export class UserSessions {
 
   /** Whether a client is connected with this session id. */
   isLive(id: string): boolean {
-    return this.#indexOf(id) >= 0
+    return this.#liveSession(id) !== undefined
   }
 
   /**
@@ -351,7 +351,7 @@ export class UserSessions {
 
   /** Records a sign of life of a live session at this time, in ms since the epoch. */
   heard(id: string, at: number): void {
-    const session = this.#live ? this.#live.get(id) : this.#all[this.#indexOf(id)]
+    const session = this.#liveSession(id)
     if (session && at > session.aliveAt) session.aliveAt = at
   }
 
@@ -398,6 +398,10 @@ export class UserSessions {
 
   #heldLongest(): number {
     return this.#held === 0 ? -1 : this.#all.findIndex(({ state, named }) => state === 'held' && !named)
+  }
+
+  #liveSession(id: string): Session | undefined {
+    return this.#live ? this.#live.get(id) : this.#all[this.#indexOf(id)]
   }
 
   #indexOf(id: string): number {
@@ -451,7 +455,6 @@ export class UserSessions {
   #dropped(session: Session): void {
     this.#count(session, -1)
     if (this.#live?.get(session.id) === session) this.#live.delete(session.id)
-    if (this.size === 0) this.#live = undefined
   }
 
   #count({ state, isIdle, isInactive }: Session, by: 1 | -1): void {

@@ -5,7 +5,7 @@ import type { Mutant as FileMutant } from '@who-is-online/testing/mutated-copies
  * they miss one, the model or the games are too weak; removing the mutant is no solution.
  */
 export type Mutant = FileMutant<
-  | 'change-paces.ts'
+  | 'change-limiters.ts'
   | 'choice.ts'
   | 'clock-path.ts'
   | 'clock-skew.ts'
@@ -195,7 +195,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'changes do not count for the rate limit',
     file: 'here.ts',
-    line: '    this.#paces.spend(user.userId, awake)\n',
+    line: '    this.#limiters.spend(user.userId, awake)\n',
     becomes: '',
   },
   {
@@ -218,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'debts are dropped before they are earned back',
-    file: 'change-paces.ts',
+    file: 'change-limiters.ts',
     line: 'if (spent > awake || left-- <= 0) return',
     becomes: 'if (left-- <= 0) return',
   },

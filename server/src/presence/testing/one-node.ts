@@ -95,7 +95,7 @@ export class OneNode {
   }
 
   forgetStale(now: number, count: number): Outcome {
-    this.core.dropEarnedBack(now, count)
+    this.core.dropRecovered(now, count)
     return this.#apply(this.core.forgetStale(now, count), now)
   }
 

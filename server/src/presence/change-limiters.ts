@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import { type Pace, readyAt, type Spent, spend } from './pace.ts'
 
 /** The rate limiters of the visible changes of users. All times are in awake time. */
-export class ChangePaces {
+export class ChangeLimiters {
   readonly #pace: Pace
   readonly #spent = new Map<UserId, Spent>()
 
