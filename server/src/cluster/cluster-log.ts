@@ -9,7 +9,6 @@ import type { Host, MemberEvent, UserItems } from './command.ts'
 import { EndedLeases } from './ended-leases.ts'
 import { Endings } from './ending.ts'
 import type {
-  EndItem,
   Entry,
   EntryBody,
   FactItem,
@@ -153,7 +152,11 @@ export class ClusterLog implements FactLog, Host {
       present: (userId: UserId) => this.#use().presence.present(userId),
       time: () => this.#use().time(),
     }
-    this.#ownSessions = new OwnSessions({ ...ports, usersHere: () => this.#use().presence.usersHere() })
+    this.#ownSessions = new OwnSessions({
+      ...ports,
+      usersHere: () => this.#use().presence.usersHere(),
+      sayAgain: userId => this.#say({ users: [userId] }),
+    })
     this.#endedLeases = new EndedLeases(ports)
     this.#unplaced = new Unplaced({
       ...ports,
@@ -460,7 +463,7 @@ export class ClusterLog implements FactLog, Host {
     this.#epoch = loaded.epoch
     const moved = isWhole && !loaded.nodes.has(this.#node) ? this.#ownSessions.lostLeases() : []
     const applied = this.#fold.load(loaded, time, isWhole)
-    for (const [node, facts] of loaded.facts) moved.push(...this.#movedTo(node, facts))
+    for (const [node, facts] of loaded.facts) moved.push(...this.#ownSessions.movedTo(node, facts))
     this.#tell({ ...nothingRead(), applied }, loaded.end?.seq, moved, true)
     this.#endings.applied(undefined)
     this.#said.giveUp()
@@ -533,7 +536,7 @@ export class ClusterLog implements FactLog, Host {
     )
     // Clients can resume from the end of an assertion. Other entries must not show when hidden users act.
     const isTold = read.applied.facts.length > 0 || entry?.kind === 'end' || entry?.kind === 'epoch'
-    this.#tell(read, isTold ? seq : undefined, entry ? this.#movedTo(entry.node, said) : [])
+    this.#tell(read, isTold ? seq : undefined, entry ? this.#ownSessions.movedTo(entry.node, said) : [])
     if (entry) this.#follow(entry)
     this.#openChoices.look()
     if (this.#handing && this.#ownSessions.leased().length === 0) this.#handing.resolve()
@@ -578,7 +581,7 @@ export class ClusterLog implements FactLog, Host {
     const isOther = entry !== undefined && entry.node !== this.#node
     const paced = isOther ? facts.map(({ userId }) => userId) : NONE
     const kicked = entry?.body.kicks ?? NONE
-    const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE
+    const ended = entry?.body.ends ? this.#ownSessions.ended(entry.body.ends) : NONE
     const erased = entry?.body.erases ?? NONE
     const refused = entry?.body.refusals ? this.#refusedHere(entry) : NONE
     const told = seq === undefined || seq > this.#toldSeq ? seq : this.#toldSeq + 1
@@ -602,16 +605,6 @@ export class ClusterLog implements FactLog, Host {
       seq: told,
       isLoaded,
     })
-  }
-
-  /** The sessions of this node that an entry ends. */
-  #endedHere(ends: readonly EndItem[]): EndedSession[] {
-    return this.#ownSessions.ended(ends, userId => this.#say({ users: [userId] }))
-  }
-
-  /** The sessions of this node that continue on another one. */
-  #movedTo(node: NodeId, facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>): EndedSession[] {
-    return this.#ownSessions.movedTo(node, facts, userId => this.#say({ users: [userId] }))
   }
 }
 

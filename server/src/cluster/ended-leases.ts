@@ -2,7 +2,7 @@ import type { UserId } from '@who-is-online/protocol/words'
 import type { PresentUser } from '../presence/present-user.ts'
 import type { EndItem, NodeId } from './entry.ts'
 import type { Fold } from './fold.ts'
-import { renewalOf } from './leases.ts'
+import { leaseIn, renewalOf } from './leases.ts'
 
 /** What {@link EndedLeases} reads. */
 interface EndedLeasesPort {
@@ -65,9 +65,9 @@ export class EndedLeases {
    * not tell that alone: each node has its own reading of the clock of Redis.
    */
   #isOlderElsewhere(userId: UserId, sessionId: string, { at, since }: Renewed): boolean {
-    for (const [, { s, l }] of this.#port.fold.factsOf(userId, this.#port.node)) {
-      const [, renewedAt] = (l && Object.hasOwn(l, sessionId) && l[sessionId]) || []
-      const otherSince = Object.hasOwn(s, sessionId) ? s[sessionId] : undefined
+    for (const [, fact] of this.#port.fold.factsOf(userId, this.#port.node)) {
+      const [, renewedAt] = leaseIn(fact, sessionId) ?? []
+      const otherSince = Object.hasOwn(fact.s, sessionId) ? fact.s[sessionId] : undefined
       if (renewedAt === undefined || otherSince === undefined) continue
       if (renewedAt < at && otherSince <= since) return true
     }

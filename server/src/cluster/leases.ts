@@ -96,8 +96,13 @@ export function isEnded(
 }
 
 /** When a leased session of a fact was renewed, as far as its node has told that. */
-function renewedAt(sessionId: string, { l }: NodeFact): number | undefined {
-  return l && Object.hasOwn(l, sessionId) ? l[sessionId]?.[1] : undefined
+function renewedAt(sessionId: string, fact: NodeFact): number | undefined {
+  return leaseIn(fact, sessionId)?.[1]
+}
+
+/** The leased session with an id in a fact, as far as its node has told it. */
+export function leaseIn({ l }: Pick<NodeFact, 'l'>, sessionId: string): LeaseItem | undefined {
+  return l && Object.hasOwn(l, sessionId) ? l[sessionId] : undefined
 }
 
 /**
@@ -113,10 +118,8 @@ export function lostLeases(
   now: number,
   lastWroteAt: number,
 ): string[] {
-  const { l } = ownFact
-  if (!l) return []
   const lost = own.filter(lease => {
-    const told = Object.hasOwn(l, lease.sessionId) ? l[lease.sessionId] : undefined
+    const told = leaseIn(ownFact, lease.sessionId)
     if (!told) return false
     const [endsAt, , toldTtlMs] = told
     const renewed = renewalOf(lease, now)

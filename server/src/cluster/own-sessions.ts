@@ -15,6 +15,8 @@ interface OwnSessionsPort {
   usersHere(): Iterable<UserId>
   /** The present time, in ms since the epoch by the clock of Redis. */
   time(): number
+  /** The other nodes must be told of a user again: they do not know that a leased session goes on here. */
+  sayAgain(userId: UserId): void
 }
 
 /** Which sessions of this node end because of what other nodes have said. */
@@ -31,19 +33,16 @@ export class OwnSessions {
     return [...usersHere()].filter(userId => present(userId).leases.length > 0)
   }
 
-  /**
-   * The sessions that the items of an entry end.
-   *
-   * @param unknown a leased session of this user goes on, but nobody may take it over before it is told again
-   */
-  ended(ends: readonly EndItem[], unknown: (userId: UserId) => void): EndedSession[] {
-    const now = this.#port.time()
+  /** The sessions that the items of an entry end. Nobody takes over one that goes on, until it is told again. */
+  ended(ends: readonly EndItem[]): EndedSession[] {
+    const { present, time, sayAgain } = this.#port
+    const now = time()
     const ended: EndedSession[] = []
     for (const item of ends) {
       const [userId, sessionId] = item
-      const { leases } = this.#port.present(userId)
+      const { leases } = present(userId)
       if (isEnded(item, leases, now)) ended.push({ userId, sessionId })
-      else if (leases.some(lease => lease.sessionId === sessionId)) unknown(userId)
+      else if (leases.some(lease => lease.sessionId === sessionId)) sayAgain(userId)
     }
     return ended
   }
@@ -54,23 +53,16 @@ export class OwnSessions {
     const now = time()
     const lastWroteAt = fold.wroteAt(node) ?? 0
     return [...fold.facts(node)].flatMap(([userId, fact]) => {
+      if (!fact.l) return []
       const lost = lostLeases(fact, present(userId).leases, now, lastWroteAt)
       return lost.map(sessionId => ({ userId, sessionId }))
     })
   }
 
-  /**
-   * The sessions that were opened later on another node, or were renewed there later.
-   *
-   * @param unknown the other node does not know that a session of this user was renewed here
-   */
-  movedTo(
-    node: NodeId,
-    facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>,
-    unknown: (userId: UserId) => void,
-  ): EndedSession[] {
+  /** The sessions that were opened later on another node, or were renewed there later. */
+  movedTo(node: NodeId, facts: Iterable<readonly [UserId, NodeFact, ...unknown[]]>): EndedSession[] {
     const moved: EndedSession[] = []
-    const { node: ownNode, fold, present, time } = this.#port
+    const { node: ownNode, fold, present, time, sayAgain } = this.#port
     if (node === ownNode) return moved
     const now = time()
     for (const [userId, fact] of facts) {
@@ -81,7 +73,7 @@ export class OwnSessions {
         if (ownAt === undefined) continue
         const ownFact = fold.fact(ownNode, userId)
         const renewed = lastRenewed(sessionId, { own: own.leases, ownFact, fact, now })
-        if (renewed === 'here, untold') unknown(userId)
+        if (renewed === 'here, untold') sayAgain(userId)
         if (renewed === 'here' || renewed === 'here, untold' || (!renewed && openedAt < ownAt)) continue
         if (renewed || openedAt > ownAt || node > ownNode) moved.push({ userId, sessionId })
       }

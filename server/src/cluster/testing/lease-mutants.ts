@@ -28,7 +28,7 @@ export const LEASE_MUTANTS: readonly LeaseMutant[] = [
   {
     name: 'a node keeps a lease of which it does not tell that it was renewed later',
     file: 'cluster/own-sessions.ts',
-    line: "if (renewed === 'here, untold') unknown(userId)",
+    line: "if (renewed === 'here, untold') sayAgain(userId)",
     becomes: '',
     seed: 614,
   },

@@ -291,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node does not end the sessions that another node ends',
     file: 'cluster/cluster-log.ts',
-    line: 'const ended = entry?.body.ends ? this.#endedHere(entry.body.ends) : NONE',
+    line: 'const ended = entry?.body.ends ? this.#ownSessions.ended(entry.body.ends) : NONE',
     becomes: 'const ended = NONE',
   },
   {

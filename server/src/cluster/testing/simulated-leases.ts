@@ -181,9 +181,7 @@ export class SimulatedLeases {
   /** Whether all nodes know a lease. */
   #look(lease: Lease): void {
     const { nodes, redis, time } = this.#cluster
-    const owners = nodes.filter(({ presence }) =>
-      Object.hasOwn(presence.present(lease.userId).sessions, lease.id),
-    )
+    const owners = this.#ownersOf(lease)
     // Redis may lose what only a dead node knew. If its clock was set, ends are not certain.
     if (redis.wasWrong || (!redis.isCalm && owners.length === 0)) lease.isSure = false
     if (owners.length > 0) {
@@ -196,8 +194,13 @@ export class SimulatedLeases {
     lease.isSure = nodes.every(node => node.isCalm && node.member.isReady && node.isPresent(lease.userId))
   }
 
+  #ownersOf({ userId, id }: Lease): SimulatedNode[] {
+    return this.#cluster.nodes.filter(({ presence }) => Object.hasOwn(presence.present(userId).sessions, id))
+  }
+
   /** While all nodes live that ever had a lease, and Redis loses nothing, one of them has it until its end. */
-  #checkOwned({ userId, id, node, renewedAt, endsAt, before }: Lease): void {
+  #checkOwned(lease: Lease): void {
+    const { userId, id, node, renewedAt, endsAt, before } = lease
     const { nodes, redis, time } = this.#cluster
     const isSince = (at: number) => at >= renewedAt
     const isExcused =
@@ -205,8 +208,7 @@ export class SimulatedLeases {
     // Two renewals at the same time count as one.
     const isTie = before && before.node !== node && renewedAt - before.renewedAt < SAME_MS
     if (isExcused || isTie || time.now >= endsAt - SAME_MS || !nodes.includes(node)) return
-    const isOwned = nodes.some(({ presence }) => Object.hasOwn(presence.present(userId).sessions, id))
-    if (!isOwned)
+    if (this.#ownersOf(lease).length === 0)
       this.#cluster.violated(`no node has ${id} of ${userId}, leased on ${node.id} until ${endsAt}`)
   }
 
